@@ -1,0 +1,63 @@
+# Flagstone. `make help` lists what can be done.
+#
+# Everything a target needs is set up by the target: tools/setup.sh installs missing programs by name where it can, or says
+# what is missing. Nothing is written outside the tree, except what `make install` is told to.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+CARGO ?= cargo
+PREFIX ?= /usr/local
+DESTDIR ?=
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+RELEASE := $(TARGET_DIR)/release
+LIBRARY := $(RELEASE)/libflagstone.so
+
+# The shared library carries no path of the machine it was built on.
+export RUSTFLAGS ?= --remap-path-prefix=$(HOME)/.cargo/registry/src=/registry --remap-path-prefix=$(CURDIR)=/flagstone
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+.PHONY: setup
+setup: ## Installs the programs that tests, demo and benchmarks need, or says what is missing
+	@tools/setup.sh
+
+.PHONY: build
+build: ## The library, optimised: target/release/libflagstone.so and .a
+	@$(CARGO) build --release --workspace
+	ln -sf libflagstone.so $(RELEASE)/libflagstone.so.1
+
+.PHONY: demo
+demo: setup build ## A C program evaluates 200 flags from a private Redis and sees a change pushed
+	@FLAGSTONE_LIB_DIR=$(RELEASE) FLAGSTONE_INCLUDE_DIR=$(CURDIR)/include FLAGDATA=$(RELEASE)/flagdata tools/demo.sh
+
+.PHONY: test
+test: setup lint ## Every test
+	@tools/test.sh
+
+.PHONY: lint
+lint: ## Formatting and lints
+	@$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+
+.PHONY: bench
+bench: setup build ## Speed, load time, push delay and memory, beside LaunchDarkly's Rust SDK
+	@cd bench && FLAGSTONE_LIB_DIR=$(RELEASE) $(CARGO) run --release --quiet -- $(BENCH_ARGS)
+
+.PHONY: header
+header: ## Writes include/flagstone.h anew from the sources
+	@FLAGSTONE_UPDATE_HEADER=1 $(CARGO) test --quiet --test header
+
+.PHONY: install
+install: build ## Installs header, libraries, pkg-config file and CMake package under PREFIX (default /usr/local)
+	@FLAGSTONE_LIB_DIR=$(RELEASE) tools/install.sh "$(PREFIX)" "$(DESTDIR)"
+
+.PHONY: clean
+clean: ## Removes everything that was built
+	@$(CARGO) clean
+	rm -rf bench/target

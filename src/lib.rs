@@ -1,0 +1,24 @@
+//! Flagstone: a feature-flag engine in one native library.
+//!
+//! It keeps LaunchDarkly-format flags in Redis, holds them parsed in memory, evaluates them in nanoseconds, and gives
+//! the same answer to a .NET service, a Python worker and a C++ server, because all of them call this library.
+//!
+//! | Module | Is |
+//! |---|---|
+//! | [`model`] | flags, segments, clauses and rollouts as typed data, compiled when an item is parsed |
+//! | [`context`] | who is asking: single and multi-kind contexts |
+//! | [`eval`] | a pure function of (flag, context, lookup) to a detail |
+//! | [`store`] | the snapshot and how Redis keeps it true |
+//! | [`client`] | configuration, lifecycle, status, notifications, fork guard |
+//! | [`ffi`] | the C ABI: the only way a host enters, and the only `unsafe` code beside the fork guard |
+//!
+//! An arrow of use goes downwards only: `ffi` → `client` → `store`, `eval` → `context` → `model`; the siblings `store`
+//! and `eval` never see each other. A test reads the sources and fails on any other arrow.
+
+pub mod client;
+pub mod context;
+pub mod eval;
+#[allow(unsafe_code, reason = "the C border: every block states why it is sound")]
+pub mod ffi;
+pub mod model;
+pub mod store;
