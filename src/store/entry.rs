@@ -1,0 +1,168 @@
+//! One item as it is held in memory: the text read from Redis, what became of it, and the marks that tell whether it is
+//! in use and whether it is still known to be true.
+//!
+//! The marks are atomics because evaluations (any thread) set them while the store thread reads them. May depend on
+//! `model` only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use crate::model::{Flag, Interner, ParseError, Parsed, Segment, parse_flag, parse_segment};
+
+/// What the text of an item turned out to be.
+#[derive(Debug)]
+pub enum State<T> {
+    /// A flag or segment that can be evaluated.
+    Live(T),
+    /// A deletion marker: the item is treated as not found.
+    Tombstone,
+    /// The text does not parse, and no earlier good version is held.
+    Unreadable,
+}
+
+/// A flag or a segment: something that Redis holds as JSON text under a field name.
+pub trait Item: Sized + Send + Sync + 'static {
+    /// Parses the text of one hash field; the field name is the item's identity.
+    fn parse(field: &str, text: &[u8], interner: &mut Interner) -> Result<Parsed<Self>, ParseError>;
+    /// The version stated in the text.
+    fn version(&self) -> i64;
+    /// Calls `found` with the key of each flag this item names as a prerequisite.
+    fn each_flag(&self, found: &mut dyn FnMut(&str));
+    /// Calls `found` with the key of each segment this item's clauses name.
+    fn each_segment(&self, found: &mut dyn FnMut(&str));
+}
+
+impl Item for Flag {
+    fn parse(field: &str, text: &[u8], interner: &mut Interner) -> Result<Parsed<Self>, ParseError> {
+        parse_flag(field, text, interner)
+    }
+    fn version(&self) -> i64 {
+        self.version
+    }
+    fn each_flag(&self, found: &mut dyn FnMut(&str)) {
+        self.prerequisites().for_each(found);
+    }
+    fn each_segment(&self, found: &mut dyn FnMut(&str)) {
+        self.segments().for_each(found);
+    }
+}
+
+impl Item for Segment {
+    fn parse(field: &str, text: &[u8], interner: &mut Interner) -> Result<Parsed<Self>, ParseError> {
+        parse_segment(field, text, interner)
+    }
+    fn version(&self) -> i64 {
+        self.version
+    }
+    fn each_flag(&self, _: &mut dyn FnMut(&str)) {}
+    fn each_segment(&self, found: &mut dyn FnMut(&str)) {
+        self.segments().for_each(found);
+    }
+}
+
+/// A held item. Shared by every snapshot in which its text is unchanged.
+#[derive(Debug)]
+pub struct Entry<T> {
+    text: Box<[u8]>,
+    state: State<T>,
+    version: i64,
+    /// Tick of the latest evaluation; written only when it differs, so a busy flag costs one write a tick.
+    used: AtomicU32,
+    /// Generation for which a read has confirmed this text.
+    verified: AtomicU64,
+    /// Redis holds newer content that does not parse; this one stays in force.
+    superseded: AtomicBool,
+}
+
+impl<T: Item> Entry<T> {
+    /// Parses `text`. On failure the entry is [`State::Unreadable`] and the error is returned beside it.
+    pub fn parse(field: &str, text: Vec<u8>, interner: &mut Interner) -> (Self, Option<ParseError>) {
+        let (state, version, error) = match T::parse(field, &text, interner) {
+            Ok(Parsed::Live(item)) => {
+                let version = item.version();
+                (State::Live(item), version, None)
+            }
+            Ok(Parsed::Tombstone { version }) => (State::Tombstone, version, None),
+            Err(error) => (State::Unreadable, 0, Some(error)),
+        };
+        let entry = Self {
+            text: text.into_boxed_slice(),
+            state,
+            version,
+            used: AtomicU32::new(0),
+            verified: AtomicU64::new(0),
+            superseded: AtomicBool::new(false),
+        };
+        (entry, error)
+    }
+}
+
+impl<T> Entry<T> {
+    /// The bytes as read from Redis.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// What the text turned out to be.
+    pub fn state(&self) -> &State<T> {
+        &self.state
+    }
+
+    /// The flag or segment, unless this is a tombstone or unreadable.
+    pub fn live(&self) -> Option<&T> {
+        match &self.state {
+            State::Live(item) => Some(item),
+            State::Tombstone | State::Unreadable => None,
+        }
+    }
+
+    /// Version of the item or of its tombstone; 0 when unreadable.
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Marks the item as evaluated during `tick`.
+    #[inline]
+    pub fn mark_used(&self, tick: u32) {
+        if self.used.load(Relaxed) != tick {
+            self.used.store(tick, Relaxed);
+        }
+    }
+
+    /// Tick of the latest evaluation, 0 for never.
+    pub fn used(&self) -> u32 {
+        self.used.load(Relaxed)
+    }
+
+    /// A read sent at `generation` confirmed this text.
+    pub fn mark_verified(&self, generation: u64) {
+        self.verified.fetch_max(generation, Relaxed);
+    }
+
+    /// Generation for which the text is confirmed.
+    #[inline]
+    pub fn verified(&self) -> u64 {
+        self.verified.load(Relaxed)
+    }
+
+    /// Says whether Redis holds newer content that does not parse.
+    pub fn set_superseded(&self, superseded: bool) {
+        self.superseded.store(superseded, Relaxed);
+    }
+
+    /// True while Redis holds newer content that does not parse.
+    #[inline]
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.load(Relaxed)
+    }
+
+    /// Takes over the use mark of the entry that this one replaces.
+    pub fn inherit_use(&self, older: &Self) {
+        self.used.store(older.used(), Relaxed);
+    }
+}
+
+/// Shared handle of a held flag.
+pub type FlagEntry = Arc<Entry<Flag>>;
+/// Shared handle of a held segment.
+pub type SegmentEntry = Arc<Entry<Segment>>;

@@ -1,0 +1,112 @@
+//! Decides what becomes of a text that was read: the same as held, newly in force, or unreadable, in which case a good
+//! earlier version stays in force. Used by the store thread alone. May depend on `model`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::entry::{Entry, Item};
+use super::status::{Level, Listener};
+use crate::model::{Interner, Kind};
+
+/// What a text turned out to be, compared with what is held.
+#[derive(Debug)]
+pub enum Verdict<T> {
+    /// What is held stays in force.
+    Keep,
+    /// This is in force from now on.
+    Replace(Arc<Entry<T>>),
+}
+
+/// A change of one held item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Flag or segment.
+    pub kind: Kind,
+    /// Its key.
+    pub key: Arc<str>,
+    /// Version held before, `None` when it was not held.
+    pub old: Option<i64>,
+    /// Version held now, `None` when it is not held any more.
+    pub new: Option<i64>,
+}
+
+/// Parses what is new and remembers what does not parse, so that each bad content is reported once.
+#[derive(Default)]
+pub struct Judge {
+    interner: Interner,
+    bad_flags: HashMap<Box<str>, Box<[u8]>>,
+    bad_segments: HashMap<Box<str>, Box<[u8]>>,
+    /// Fields whose names are not UTF-8, at the latest full read.
+    pub unnameable: usize,
+}
+
+impl Judge {
+    /// Compares `text` with what is held under `key`.
+    pub fn judge<T: Item>(
+        &mut self,
+        kind: Kind,
+        key: &str,
+        held: Option<&Arc<Entry<T>>>,
+        text: Vec<u8>,
+        listener: &dyn Listener,
+    ) -> Verdict<T> {
+        if let Some(held) = held
+            && held.text() == text
+        {
+            if held.is_superseded() {
+                held.set_superseded(false);
+                self.forget(kind, key);
+            }
+            return Verdict::Keep;
+        }
+        if self.bad(kind).get(key).is_some_and(|bad| **bad == *text) {
+            return Verdict::Keep;
+        }
+        let (entry, error) = Entry::parse(key, text, &mut self.interner);
+        let Some(error) = error else {
+            self.forget(kind, key);
+            if let Some(held) = held {
+                entry.inherit_use(held);
+            }
+            return Verdict::Replace(Arc::new(entry));
+        };
+        self.bad(kind).insert(Box::from(key), Box::from(entry.text()));
+        report(kind, key, &error, held.is_some(), listener);
+        match held {
+            Some(held) if held.live().is_some() => {
+                held.set_superseded(true);
+                Verdict::Keep
+            }
+            _ => Verdict::Replace(Arc::new(entry)),
+        }
+    }
+
+    /// The item is not held any more.
+    pub fn forget(&mut self, kind: Kind, key: &str) {
+        let bad = self.bad(kind);
+        if !bad.is_empty() {
+            bad.remove(key);
+        }
+    }
+
+    /// Number of items in Redis that do not parse.
+    pub fn malformed(&self) -> usize {
+        self.bad_flags.len() + self.bad_segments.len() + self.unnameable
+    }
+
+    fn bad(&mut self, kind: Kind) -> &mut HashMap<Box<str>, Box<[u8]>> {
+        match kind {
+            Kind::Flag => &mut self.bad_flags,
+            Kind::Segment => &mut self.bad_segments,
+        }
+    }
+}
+
+fn report(kind: Kind, key: &str, error: &crate::model::ParseError, has_earlier: bool, listener: &dyn Listener) {
+    let what = match kind {
+        Kind::Flag => "flag",
+        Kind::Segment => "segment",
+    };
+    let consequence = if has_earlier { "its last good version stays in force" } else { "it cannot be evaluated" };
+    listener.log(Level::Error, format_args!("{what} {key:?} in Redis does not parse ({error}); {consequence}"));
+}

@@ -1,0 +1,40 @@
+//! Names of the Redis keys of one environment, as LaunchDarkly's SDKs and Relay Proxy write them. Depends on nothing.
+//!
+//! `<prefix>:features` and `<prefix>:segments` are hashes (field = item key, value = item JSON); `<prefix>:$inited`
+//! exists once somebody has written a full data set.
+
+use crate::model::Kind;
+
+/// The prefix used when none is configured.
+pub const DEFAULT_PREFIX: &str = "launchdarkly";
+
+/// The three keys of an environment.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Hash of flags.
+    pub features: String,
+    /// Hash of segments.
+    pub segments: String,
+    /// Marker that a full data set was written.
+    pub inited: String,
+}
+
+impl Keys {
+    /// Keys under `prefix`; an empty prefix means [`DEFAULT_PREFIX`].
+    pub fn new(prefix: &str) -> Self {
+        let prefix = if prefix.is_empty() { DEFAULT_PREFIX } else { prefix };
+        Self {
+            features: format!("{prefix}:features"),
+            segments: format!("{prefix}:segments"),
+            inited: format!("{prefix}:$inited"),
+        }
+    }
+
+    /// The hash that holds items of `kind`.
+    pub fn hash(&self, kind: Kind) -> &str {
+        match kind {
+            Kind::Flag => &self.features,
+            Kind::Segment => &self.segments,
+        }
+    }
+}

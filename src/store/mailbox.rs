@@ -1,0 +1,326 @@
+//! What host threads, the push link and the store thread leave for each other. One mailbox belongs to one set of threads:
+//! a forked child makes a new one, so no lock in here can be inherited in a locked state.
+//!
+//! The store thread sleeps on one channel. Its item type is the redis crate's push message, because that is what the
+//! link's connection sends by itself; other wake-ups travel as a message of a kind of their own. Depends on `model`.
+
+use std::collections::HashMap;
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use redis::{PushInfo, PushKind, Value};
+
+use super::held::Held;
+use crate::model::Kind;
+
+/// Locks a mutex whose holder may have panicked: the data behind these locks are valid after each statement.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// State of the push link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LinkPhase {
+    /// The first attempt is not over yet.
+    Connecting = 0,
+    /// Tracking is armed.
+    Up = 1,
+    /// The link is lost or cannot be made; it is tried again.
+    Down = 2,
+    /// The server refuses tracking.
+    Unsupported = 3,
+}
+
+/// What the push link tells the store thread.
+#[derive(Debug)]
+pub struct LinkState {
+    phase: AtomicU8,
+    /// Counts how often tracking was armed.
+    armed: AtomicU64,
+    /// Last sign of life, in ms of the monotonic clock.
+    alive_at: AtomicU64,
+    ping_wanted: AtomicBool,
+    pongs: AtomicU64,
+    reason: ArcSwapOption<String>,
+}
+
+impl LinkState {
+    fn new() -> Self {
+        Self {
+            phase: AtomicU8::new(LinkPhase::Connecting as u8),
+            armed: AtomicU64::new(0),
+            alive_at: AtomicU64::new(0),
+            ping_wanted: AtomicBool::new(false),
+            pongs: AtomicU64::new(0),
+            reason: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Present phase.
+    pub fn phase(&self) -> LinkPhase {
+        match self.phase.load(Acquire) {
+            1 => LinkPhase::Up,
+            2 => LinkPhase::Down,
+            3 => LinkPhase::Unsupported,
+            _ => LinkPhase::Connecting,
+        }
+    }
+
+    /// Tracking is armed from here on.
+    pub fn set_up(&self, now_ms: u64) {
+        self.reason.store(None);
+        self.alive_at.store(now_ms, Relaxed);
+        self.armed.fetch_add(1, Release);
+        self.phase.store(LinkPhase::Up as u8, Release);
+    }
+
+    /// The link is not there, for `reason`.
+    pub fn set_gone(&self, phase: LinkPhase, reason: String) {
+        self.reason.store(Some(Arc::new(reason)));
+        self.phase.store(phase as u8, Release);
+    }
+
+    /// How often tracking was armed.
+    pub fn armed(&self) -> u64 {
+        self.armed.load(Acquire)
+    }
+
+    /// Why the link is not there.
+    pub fn reason(&self) -> Option<Arc<String>> {
+        self.reason.load_full()
+    }
+
+    /// Last sign of life, in ms of the monotonic clock.
+    pub fn alive_at(&self) -> u64 {
+        self.alive_at.load(Relaxed)
+    }
+
+    /// The link answered a ping.
+    pub fn pong(&self, now_ms: u64) {
+        self.alive_at.store(now_ms, Relaxed);
+        self.pongs.fetch_add(1, Release);
+    }
+
+    /// Number of answered pings.
+    pub fn pongs(&self) -> u64 {
+        self.pongs.load(Acquire)
+    }
+
+    /// Asks for a ping soon.
+    pub fn want_ping(&self) {
+        self.ping_wanted.store(true, Release);
+    }
+
+    /// Whether a ping was asked for since the last call.
+    pub fn take_ping_wish(&self) -> bool {
+        self.ping_wanted.swap(false, AcqRel)
+    }
+}
+
+/// Identity of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ItemKey {
+    /// Flag or segment.
+    pub kind: Kind,
+    /// Its key.
+    pub key: Arc<str>,
+}
+
+/// One read that host threads wait for.
+#[derive(Debug, Default)]
+pub struct Flight {
+    outcome: Mutex<Option<Result<Held, ()>>>,
+    landed: Condvar,
+}
+
+impl Flight {
+    /// Gives the outcome to all who wait; `Err` when Redis could not be asked.
+    pub fn land(&self, outcome: Result<Held, ()>) {
+        *lock(&self.outcome) = Some(outcome);
+        self.landed.notify_all();
+    }
+
+    /// Waits until the outcome is there, at most until `deadline`.
+    pub fn wait(&self, deadline: Instant) -> Option<Result<Held, ()>> {
+        let mut outcome = lock(&self.outcome);
+        while outcome.is_none() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            outcome = self.landed.wait_timeout(outcome, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        outcome.clone()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Requests {
+    /// Reads asked for, by item: whoever asks for the same one joins it.
+    flights: HashMap<ItemKey, Arc<Flight>>,
+    /// Those that the store thread has not taken yet.
+    waiting: Vec<ItemKey>,
+}
+
+/// The mailbox of one set of threads.
+#[derive(Debug)]
+pub struct Mailbox {
+    wake: Sender<PushInfo>,
+    stop: Mutex<bool>,
+    stopped: Condvar,
+    /// Somebody evaluated an unverified item, or asked for a key that is not held while the set was unverified.
+    asked: AtomicBool,
+    unknown: Mutex<Vec<Box<str>>>,
+    requests: Mutex<Requests>,
+    /// State of the push link.
+    pub link: LinkState,
+}
+
+/// Most unknown keys remembered between two refetches; a full read finds the rest.
+const UNKNOWN_LIMIT: usize = 100;
+const WAKE: &str = "flagstone-wake";
+
+/// What woke the store thread.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Redis keys changed.
+    Invalidated(Vec<Vec<u8>>),
+    /// Everything changed.
+    Flushed,
+    /// Look at the mailbox.
+    Wake,
+}
+
+impl Mailbox {
+    /// An empty mailbox whose owner sleeps on the other end of `wake`.
+    pub fn new(wake: Sender<PushInfo>) -> Self {
+        Self {
+            wake,
+            stop: Mutex::new(false),
+            stopped: Condvar::new(),
+            asked: AtomicBool::new(false),
+            unknown: Mutex::default(),
+            requests: Mutex::default(),
+            link: LinkState::new(),
+        }
+    }
+
+    /// The sender that the link's connection uses for pushes.
+    pub fn push_sender(&self) -> Sender<PushInfo> {
+        self.wake.clone()
+    }
+
+    /// Wakes the store thread.
+    pub fn wake(&self) {
+        // A send fails only when the store thread has ended; then nobody needs waking.
+        let _ = self.wake.send(PushInfo { kind: PushKind::Other(WAKE.to_owned()), data: Vec::new() });
+    }
+
+    /// Tells all threads of this mailbox to end, and everybody who waits for a read that none will come.
+    pub fn stop(&self) {
+        *lock(&self.stop) = true;
+        self.stopped.notify_all();
+        self.wake();
+        self.abandon_flights();
+    }
+
+    /// Whether the threads should end.
+    pub fn is_stopped(&self) -> bool {
+        *lock(&self.stop)
+    }
+
+    /// Sleeps, unless told to stop; true when the thread should end.
+    pub fn sleep(&self, duration: Duration) -> bool {
+        let guard = lock(&self.stop);
+        let outcome = self.stopped.wait_timeout_while(guard, duration, |stop| !*stop);
+        *outcome.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Asks for a refetch of what is in use. Cheap when already asked for.
+    pub fn ask_refetch(&self) {
+        if !self.asked.swap(true, AcqRel) {
+            self.wake();
+        }
+    }
+
+    /// Asks whether an unknown key exists by now.
+    pub fn ask_unknown(&self, key: &str) {
+        let mut unknown = lock(&self.unknown);
+        if unknown.len() < UNKNOWN_LIMIT && !unknown.iter().any(|known| &**known == key) {
+            unknown.push(Box::from(key));
+            drop(unknown);
+            self.ask_refetch();
+        }
+    }
+
+    /// Whether a refetch was asked for since the last call, with the unknown keys.
+    pub fn take_asked(&self) -> Option<Vec<Box<str>>> {
+        let asked = self.asked.swap(false, AcqRel);
+        let unknown = std::mem::take(&mut *lock(&self.unknown));
+        (asked || !unknown.is_empty()).then_some(unknown)
+    }
+
+    /// Joins or starts the read of an item.
+    pub fn request(&self, kind: Kind, key: &str) -> Arc<Flight> {
+        let item = ItemKey { kind, key: Arc::from(key) };
+        let mut requests = lock(&self.requests);
+        if let Some(flight) = requests.flights.get(&item) {
+            return flight.clone();
+        }
+        let flight = Arc::<Flight>::default();
+        requests.flights.insert(item.clone(), flight.clone());
+        requests.waiting.push(item);
+        drop(requests);
+        self.wake();
+        flight
+    }
+
+    /// The reads that wait to be sent.
+    pub fn take_requests(&self) -> Vec<(ItemKey, Arc<Flight>)> {
+        let mut requests = lock(&self.requests);
+        let waiting = std::mem::take(&mut requests.waiting);
+        waiting
+            .into_iter()
+            .filter_map(|item| {
+                let flight = requests.flights.get(&item)?.clone();
+                Some((item, flight))
+            })
+            .collect()
+    }
+
+    /// From here on whoever asks for the item starts a read of his own.
+    pub fn close_flight(&self, item: &ItemKey) {
+        lock(&self.requests).flights.remove(item);
+    }
+
+    /// Ends every read that was asked for, without an answer.
+    pub fn abandon_flights(&self) {
+        let mut requests = lock(&self.requests);
+        requests.waiting.clear();
+        for (_, flight) in requests.flights.drain() {
+            flight.land(Err(()));
+        }
+    }
+}
+
+/// Reads what a message on the store thread's channel means; `None` for messages without meaning here.
+pub fn signal(message: PushInfo) -> Option<Signal> {
+    match message.kind {
+        PushKind::Invalidate => Some(match message.data.into_iter().next() {
+            Some(Value::Array(keys)) => Signal::Invalidated(
+                keys.into_iter()
+                    .filter_map(|key| if let Value::BulkString(key) = key { Some(key) } else { None })
+                    .collect(),
+            ),
+            _ => Signal::Flushed,
+        }),
+        PushKind::Other(kind) if kind == WAKE => Some(Signal::Wake),
+        _ => None,
+    }
+}

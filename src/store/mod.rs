@@ -1,0 +1,51 @@
+//! The feature store: what is held in memory, and how Redis keeps it true.
+//!
+//! Daemon mode only reads: somebody else (LaunchDarkly's Relay Proxy, an SDK) fills Redis. The store thread is the only one
+//! that reads and publishes; the push link tells it when; evaluations read a snapshot or the bounded cache and never wait
+//! for either thread, except for a key that residency `lazy` or `off` does not hold.
+//!
+//! | Module | Is |
+//! |---|---|
+//! | `options`, `layout`, `connect` | configuration, key names, connections |
+//! | `entry`, `snapshot`, `held` | items in memory: one item, the whole set, the bounded cache |
+//! | `reader`, `link` | the two conversations with Redis |
+//! | `judge`, `all`, `wipe`, `dependents` | what a read means; no I/O |
+//! | `refresh`, `refresh_all`, `refresh_lazy` | the store thread |
+//! | `read_through`, `mailbox` | host threads that need something read |
+//! | `shared`, `status`, `backoff` | what outlives a fork; condition; pauses |
+//!
+//! May depend on `model`; knows nothing of evaluation, contexts or how a client is configured.
+
+mod all;
+mod backoff;
+mod connect;
+mod dependents;
+mod entry;
+mod held;
+mod judge;
+mod layout;
+mod link;
+mod mailbox;
+mod options;
+mod read_through;
+mod reader;
+mod refresh;
+mod refresh_all;
+mod refresh_lazy;
+mod shared;
+mod snapshot;
+mod status;
+mod wipe;
+
+pub use connect::{ConnectError, RedisOptions, check_url};
+pub use entry::{Entry, FlagEntry, SegmentEntry, State};
+pub use held::{Cache, Items};
+pub use layout::{DEFAULT_PREFIX, Keys};
+pub use link::run as run_link;
+pub use mailbox::{LinkPhase, Mailbox};
+pub use options::{Freshness, OnWipe, Residency, StoreOptions};
+pub use read_through::{ReadThrough, Unreachable};
+pub use refresh::run as run_refresh;
+pub use shared::Shared;
+pub use snapshot::{Slot, Snapshot, Table};
+pub use status::{Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms, unix_ms};

@@ -1,0 +1,146 @@
+//! Lookup for residency `lazy` and `off`: held items answer at once, others are read by the store thread while the caller
+//! waits for at most one command timeout over the whole evaluation, and not at all while Redis is known to be away.
+//!
+//! Reads happen on the store thread even here, because a deadline on a condition variable holds whatever a server does to
+//! a socket. May depend on `model`.
+
+use std::cell::Cell;
+use std::ops::Deref;
+use std::time::Instant;
+
+use super::entry::{FlagEntry, SegmentEntry, State};
+use super::held::Held;
+use super::mailbox::Mailbox;
+use super::options::Freshness;
+use super::shared::Shared;
+use crate::model::{Flag, Found, Kind, Lookup, Segment};
+
+/// One evaluation's view of the store.
+#[derive(Debug)]
+pub struct ReadThrough<'a> {
+    shared: &'a Shared,
+    mailbox: &'a Mailbox,
+    may_wait: bool,
+    deadline: Cell<Option<Instant>>,
+    would_wait: Cell<bool>,
+}
+
+/// A read could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreachable;
+
+impl<'a> ReadThrough<'a> {
+    /// A view for one evaluation. One that may not wait tells by [`ReadThrough::would_wait`] whether it had to.
+    pub fn new(shared: &'a Shared, mailbox: &'a Mailbox, may_wait: bool) -> Self {
+        Self { shared, mailbox, may_wait, deadline: Cell::new(None), would_wait: Cell::new(false) }
+    }
+
+    /// Whether something had to be read that a non-waiting view cannot read.
+    pub fn would_wait(&self) -> bool {
+        self.would_wait.get()
+    }
+
+    /// The entry of a flag, tombstones and unreadable ones included.
+    pub fn flag_entry(&self, key: &str) -> Result<Option<FlagEntry>, Unreachable> {
+        match self.item(Kind::Flag, key)? {
+            Held::Flag(entry) => Ok(Some(entry)),
+            Held::Segment(_) | Held::Missing => Ok(None),
+        }
+    }
+
+    fn item(&self, kind: Kind, key: &str) -> Result<Held, Unreachable> {
+        if let Some(cache) = &self.shared.cache
+            && let Some(item) = cache.get(kind, key, self.shared.tick())
+        {
+            self.refetch_if_unverified(item.verified);
+            return Ok(item.held);
+        }
+        self.read(kind, key)
+    }
+
+    /// Under `push` the first evaluation of an unverified item queues its refetch; the other freshnesses go by age.
+    fn refetch_if_unverified(&self, verified: u64) {
+        if self.shared.options.freshness == Freshness::Push && !self.shared.is_verified(verified) {
+            self.mailbox.ask_refetch();
+        }
+    }
+
+    fn read(&self, kind: Kind, key: &str) -> Result<Held, Unreachable> {
+        if !self.shared.health.is_available() {
+            return Err(Unreachable);
+        }
+        if !self.may_wait {
+            self.would_wait.set(true);
+            return Err(Unreachable);
+        }
+        let deadline =
+            self.deadline.get().unwrap_or_else(|| Instant::now() + self.shared.options.redis.command_timeout);
+        self.deadline.set(Some(deadline));
+        match self.mailbox.request(kind, key).wait(deadline) {
+            Some(Ok(held)) => Ok(held),
+            Some(Err(())) | None => Err(Unreachable),
+        }
+    }
+}
+
+/// A flag that stays alive while an evaluation uses it.
+#[derive(Debug)]
+pub struct HeldFlag(FlagEntry);
+/// A segment that stays alive while an evaluation uses it.
+#[derive(Debug)]
+pub struct HeldSegment(SegmentEntry);
+
+impl Deref for HeldFlag {
+    type Target = Flag;
+    fn deref(&self) -> &Flag {
+        match self.0.state() {
+            State::Live(flag) => flag,
+            State::Tombstone | State::Unreadable => unreachable!("only live entries are wrapped"),
+        }
+    }
+}
+
+impl Deref for HeldSegment {
+    type Target = Segment;
+    fn deref(&self) -> &Segment {
+        match self.0.state() {
+            State::Live(segment) => segment,
+            State::Tombstone | State::Unreadable => unreachable!("only live entries are wrapped"),
+        }
+    }
+}
+
+impl Lookup for ReadThrough<'_> {
+    type FlagRef<'b>
+        = HeldFlag
+    where
+        Self: 'b;
+    type SegmentRef<'b>
+        = HeldSegment
+    where
+        Self: 'b;
+
+    fn flag(&self, key: &str) -> Found<HeldFlag> {
+        match self.item(Kind::Flag, key) {
+            Ok(Held::Flag(entry)) => match entry.state() {
+                State::Live(_) => Found::Item(HeldFlag(entry)),
+                State::Tombstone => Found::Missing,
+                State::Unreadable => Found::Unreadable,
+            },
+            Ok(Held::Segment(_) | Held::Missing) => Found::Missing,
+            Err(Unreachable) => Found::Unreadable,
+        }
+    }
+
+    fn segment(&self, key: &str) -> Found<HeldSegment> {
+        match self.item(Kind::Segment, key) {
+            Ok(Held::Segment(entry)) => match entry.state() {
+                State::Live(_) => Found::Item(HeldSegment(entry)),
+                State::Tombstone => Found::Missing,
+                State::Unreadable => Found::Unreadable,
+            },
+            Ok(Held::Flag(_) | Held::Missing) => Found::Missing,
+            Err(Unreachable) => Found::Unreadable,
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Reads of one environment from Redis. The only commands it can send are reads: that is how daemon mode keeps its
+//! promise never to write. Used by the store thread alone; one connection, reads in the order in which they are asked for.
+
+use redis::{Connection, ConnectionLike, Pipeline, RedisError, Value, cmd, pipe};
+
+use super::connect::Connector;
+use super::layout::Keys;
+use crate::model::Kind;
+
+/// Above this number of held fields a full read goes through HSCAN, so that no other client of the server waits long.
+pub const SCAN_ABOVE: usize = 1_000;
+/// Fields asked for in one HMGET.
+pub const BATCH: usize = 100;
+const SCAN_COUNT: usize = 500;
+
+/// A field and its text.
+pub type Field = (Vec<u8>, Vec<u8>);
+
+/// What a hash held.
+#[derive(Debug)]
+pub enum HashReply {
+    /// Its fields; none when the key does not exist.
+    Fields(Vec<Field>),
+    /// The key exists but is not a hash.
+    WrongType(String),
+}
+
+/// A full read.
+#[derive(Debug)]
+pub struct FullReply {
+    /// The flags hash.
+    pub features: HashReply,
+    /// The segments hash.
+    pub segments: HashReply,
+    /// Whether `$inited` exists.
+    pub inited: bool,
+}
+
+/// What exists, read in the same transaction as the fields beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct Presence {
+    /// The flags hash exists.
+    pub features: bool,
+    /// The segments hash exists.
+    pub segments: bool,
+    /// `$inited` exists.
+    pub inited: bool,
+}
+
+/// A read of chosen fields; the values are in the order of the keys asked for.
+#[derive(Debug)]
+pub struct PartReply {
+    /// Texts of the flags asked for, `None` for missing ones.
+    pub flags: Vec<Option<Vec<u8>>>,
+    /// Texts of the segments asked for, `None` for missing ones.
+    pub segments: Vec<Option<Vec<u8>>>,
+    /// What existed at that moment.
+    pub presence: Presence,
+    /// One of the hashes is of a wrong type; its values are all `None`.
+    pub wrong_type: Option<String>,
+}
+
+/// Why a read failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Connection or server error.
+    #[error("{0}")]
+    Redis(#[from] RedisError),
+    /// A reply of a shape that Redis does not send.
+    #[error("unexpected reply to {0}")]
+    Reply(&'static str),
+}
+
+/// Sends reads over one connection, which it opens when needed and drops when it fails.
+pub struct Reader<'a> {
+    connector: &'a Connector,
+    keys: &'a Keys,
+    connection: Option<Connection>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader that is not connected yet.
+    pub fn new(connector: &'a Connector, keys: &'a Keys) -> Self {
+        Self { connector, keys, connection: None }
+    }
+
+    /// Everything, in one transaction.
+    pub fn full(&mut self) -> Result<FullReply, ReadError> {
+        let mut pipeline = pipe();
+        pipeline.cmd("MULTI");
+        pipeline.cmd("HGETALL").arg(&self.keys.features);
+        pipeline.cmd("HGETALL").arg(&self.keys.segments);
+        pipeline.cmd("EXISTS").arg(&self.keys.inited);
+        pipeline.cmd("EXEC");
+        let mut replies = self.transaction(&pipeline)?.into_iter();
+        let features = hash_reply(replies.next())?;
+        let segments = hash_reply(replies.next())?;
+        let inited = exists(replies.next())?;
+        Ok(FullReply { features, segments, inited })
+    }
+
+    /// Everything, in steps: features, then segments, then what exists.
+    pub fn scan(&mut self) -> Result<FullReply, ReadError> {
+        let features = self.scan_hash(Kind::Flag)?;
+        let segments = self.scan_hash(Kind::Segment)?;
+        let presence = self.part::<&str>(&[], &[])?.presence;
+        Ok(FullReply { features, segments, inited: presence.inited })
+    }
+
+    /// Chosen fields of both hashes, in one transaction.
+    pub fn part<K: AsRef<str>>(&mut self, flags: &[K], segments: &[K]) -> Result<PartReply, ReadError> {
+        let mut pipeline = pipe();
+        pipeline.cmd("MULTI");
+        for (hash, keys) in [(&self.keys.features, flags), (&self.keys.segments, segments)] {
+            if !keys.is_empty() {
+                let command = pipeline.cmd("HMGET").arg(hash);
+                for key in keys {
+                    command.arg(key.as_ref());
+                }
+            }
+        }
+        pipeline.cmd("EXISTS").arg(&self.keys.features);
+        pipeline.cmd("EXISTS").arg(&self.keys.segments);
+        pipeline.cmd("EXISTS").arg(&self.keys.inited);
+        pipeline.cmd("EXEC");
+        let mut replies = self.transaction(&pipeline)?.into_iter();
+        let mut wrong_type = None;
+        let mut values = |keys: &[K]| -> Result<Vec<Option<Vec<u8>>>, ReadError> {
+            if keys.is_empty() { Ok(Vec::new()) } else { field_values(replies.next(), keys.len(), &mut wrong_type) }
+        };
+        let flags = values(flags)?;
+        let segments = values(segments)?;
+        let presence = Presence {
+            features: exists(replies.next())?,
+            segments: exists(replies.next())?,
+            inited: exists(replies.next())?,
+        };
+        Ok(PartReply { flags, segments, presence, wrong_type })
+    }
+
+    /// Asks the server for a sign of life.
+    pub fn ping(&mut self) -> Result<(), ReadError> {
+        self.call(|connection| cmd("PING").query::<Value>(connection)).map(|_| ())
+    }
+
+    fn scan_hash(&mut self, kind: Kind) -> Result<HashReply, ReadError> {
+        let hash = self.keys.hash(kind);
+        let mut fields = Vec::new();
+        let mut cursor = b"0".to_vec();
+        loop {
+            let command = cmd("HSCAN").arg(hash).arg(&cursor).arg("COUNT").arg(SCAN_COUNT).to_owned();
+            match self.call(|connection| connection.req_command(&command))? {
+                Value::ServerError(error) if error.code() == "WRONGTYPE" => {
+                    return Ok(HashReply::WrongType(error.to_string()));
+                }
+                Value::ServerError(error) => return Err(RedisError::from(error).into()),
+                Value::Array(mut parts) if parts.len() == 2 => {
+                    fields.extend(flat_fields(parts.pop())?);
+                    let Some(Value::BulkString(next)) = parts.pop() else { return Err(ReadError::Reply("HSCAN")) };
+                    cursor = next;
+                }
+                _ => return Err(ReadError::Reply("HSCAN")),
+            }
+            if cursor == b"0" {
+                return Ok(HashReply::Fields(fields));
+            }
+        }
+    }
+
+    /// Sends a pipeline of MULTI, commands, EXEC and gives the replies of the commands.
+    fn transaction(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, ReadError> {
+        let packed = pipeline.get_packed_pipeline();
+        let count = pipeline.len();
+        let mut replies = self.call(|connection| connection.req_packed_commands(&packed, 0, count))?;
+        if let Some(error) = replies.iter().position(|reply| matches!(reply, Value::ServerError(_))) {
+            if let Value::ServerError(error) = replies.swap_remove(error) {
+                return Err(RedisError::from(error).into());
+            }
+        }
+        match replies.pop() {
+            Some(Value::Array(values)) if values.len() + 2 == count => Ok(values),
+            _ => Err(ReadError::Reply("EXEC")),
+        }
+    }
+
+    /// Sends over the connection. One that the server closed while it was idle is replaced once: reads may be repeated.
+    fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, ReadError> {
+        if let Some(connection) = &mut self.connection {
+            match send(connection) {
+                Err(error) if error.is_connection_dropped() && !error.is_timeout() => self.connection = None,
+                other => return self.keep_or_drop(other),
+            }
+        }
+        let mut connection = self.connector.open()?;
+        let result = send(&mut connection);
+        self.connection = Some(connection);
+        self.keep_or_drop(result)
+    }
+
+    /// After an I/O error the connection is in an unknown state: a late reply would answer the next question.
+    fn keep_or_drop<T>(&mut self, result: Result<T, RedisError>) -> Result<T, ReadError> {
+        result.map_err(|error| {
+            self.connection = None;
+            ReadError::Redis(error)
+        })
+    }
+}
+
+fn hash_reply(reply: Option<Value>) -> Result<HashReply, ReadError> {
+    match reply {
+        Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => Ok(HashReply::WrongType(error.to_string())),
+        Some(Value::ServerError(error)) => Err(RedisError::from(error).into()),
+        other => flat_fields(other).map(HashReply::Fields),
+    }
+}
+
+fn flat_fields(reply: Option<Value>) -> Result<Vec<Field>, ReadError> {
+    let Some(Value::Array(values)) = reply else { return Err(ReadError::Reply("HGETALL")) };
+    let mut fields = Vec::with_capacity(values.len() / 2);
+    let mut values = values.into_iter();
+    while let (Some(field), Some(text)) = (values.next(), values.next()) {
+        let (Value::BulkString(field), Value::BulkString(text)) = (field, text) else {
+            return Err(ReadError::Reply("HGETALL"));
+        };
+        fields.push((field, text));
+    }
+    Ok(fields)
+}
+
+fn field_values(
+    reply: Option<Value>,
+    expected: usize,
+    wrong_type: &mut Option<String>,
+) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
+    match reply {
+        Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => {
+            *wrong_type = Some(error.to_string());
+            Ok(vec![None; expected])
+        }
+        Some(Value::ServerError(error)) => Err(RedisError::from(error).into()),
+        Some(Value::Array(values)) if values.len() == expected => values
+            .into_iter()
+            .map(|value| match value {
+                Value::BulkString(text) => Ok(Some(text)),
+                Value::Nil => Ok(None),
+                _ => Err(ReadError::Reply("HMGET")),
+            })
+            .collect(),
+        _ => Err(ReadError::Reply("HMGET")),
+    }
+}
+
+fn exists(reply: Option<Value>) -> Result<bool, ReadError> {
+    match reply {
+        Some(Value::Int(count)) => Ok(count > 0),
+        Some(Value::ServerError(error)) => Err(RedisError::from(error).into()),
+        _ => Err(ReadError::Reply("EXISTS")),
+    }
+}

@@ -1,0 +1,395 @@
+//! The store thread: reads Redis, decides when to read again, and is the only one that publishes.
+//!
+//! One loop: wait for a signal or the next deadline, then do what is due. What a read means for the held items is in
+//! `all` and `lazy`; this module decides *when*, and tells how the store is. May depend on `model`.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use redis::PushInfo;
+
+use super::backoff::{Backoff, Jitter};
+use super::judge::{Change, Judge};
+use super::mailbox::{LinkPhase, Mailbox, Signal, signal};
+use super::options::{Freshness, OnWipe, Residency};
+use super::reader::{ReadError, Reader};
+use super::refresh_lazy::Due;
+use super::shared::Shared;
+use super::status::{Level, Listener, Rung, StoreState, monotonic_ms};
+
+/// Period of the coarse clock behind use marks.
+const TICK: Duration = Duration::from_millis(250);
+/// Ticks that count as "lately": the present one and those of the last second.
+const LATELY_TICKS: u32 = 5;
+/// A data set below this size is read again at once, without jitter.
+const SMALL_SET: usize = 1 << 20;
+/// Shortest time between two full reads, and how many times its own duration one must be apart from the next.
+const FULL_MINIMUM: Duration = Duration::from_millis(100);
+const FULL_COST_FACTOR: u32 = 5;
+/// How long a full read is put off at most after a push, per MiB held.
+const JITTER_PER_MIB: Duration = Duration::from_millis(50);
+const JITTER_LIMIT: Duration = Duration::from_secs(5);
+/// While nothing was ever held, Redis is asked again at least this often.
+const EMPTY_INTERVAL: Duration = Duration::from_secs(5);
+/// A wiped Redis is looked at this often: `$inited` alone coming back sends no push.
+const WIPED_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The store thread's own state.
+pub struct Refresher<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) mailbox: &'a Mailbox,
+    pub(super) listener: &'a dyn Listener,
+    pub(super) reader: Reader<'a>,
+    pub(super) judge: Judge,
+    pub(super) jitter: Jitter,
+    /// Bytes held, as of the latest full read.
+    pub(super) held_bytes: usize,
+    /// Items to read again by age (residency `lazy`).
+    pub(super) due: Due,
+    wake: &'a Receiver<PushInfo>,
+    /// The tick at the previous refetch of what is in use.
+    pub(super) refetched_tick: u32,
+    backoff: Backoff,
+    /// Nothing is tried before this moment.
+    retry_at: Instant,
+    /// The generation up to which pushes were answered by a refetch.
+    answered: u64,
+    /// The arming of the link after which everything was read.
+    armed_read: u64,
+    full_due: Option<Instant>,
+    full_ended: Instant,
+    full_cost: Duration,
+    ticked: Instant,
+    heard: Instant,
+    wipe_reason: Option<String>,
+}
+
+/// Runs until the mailbox says stop.
+pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, wake: &Receiver<PushInfo>) {
+    let mut refresher = Refresher::new(shared, mailbox, listener, wake);
+    while !mailbox.is_stopped() {
+        refresher.step(Instant::now());
+        match wake.recv_timeout(refresher.pause(Instant::now())) {
+            Ok(message) => {
+                refresher.note(message);
+                refresher.note_all();
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+impl<'a> Refresher<'a> {
+    fn new(shared: &'a Shared, mailbox: &'a Mailbox, listener: &'a dyn Listener, wake: &'a Receiver<PushInfo>) -> Self {
+        let now = Instant::now();
+        Self {
+            shared,
+            mailbox,
+            listener,
+            reader: Reader::new(&shared.connector, &shared.keys),
+            judge: Judge::default(),
+            jitter: Jitter::new(),
+            held_bytes: 0,
+            due: Due::new(&shared.options),
+            wake,
+            refetched_tick: 1,
+            backoff: Backoff::new(),
+            retry_at: now,
+            answered: 0,
+            armed_read: 0,
+            full_due: Some(now),
+            full_ended: now,
+            full_cost: Duration::ZERO,
+            ticked: now,
+            heard: now,
+            wipe_reason: None,
+        }
+    }
+
+    fn note(&mut self, message: PushInfo) {
+        let keys = &self.shared.keys;
+        let concerns_us = match signal(message) {
+            Some(Signal::Flushed) => true,
+            Some(Signal::Invalidated(names)) => {
+                names.iter().any(|name| *name == keys.features.as_bytes() || *name == keys.segments.as_bytes())
+            }
+            Some(Signal::Wake) | None => false,
+        };
+        if concerns_us {
+            self.shared.invalidate();
+        }
+    }
+
+    /// Notes everything that has arrived by now.
+    pub(super) fn note_all(&mut self) {
+        while let Ok(message) = self.wake.try_recv() {
+            self.note(message);
+        }
+    }
+
+    fn pause(&self, now: Instant) -> Duration {
+        let mut pause = TICK.min(self.due.tick());
+        if self.waits_for_link() {
+            return pause;
+        }
+        if let Some(due) = self.full_due {
+            pause = pause.min(due.max(self.retry_at).saturating_duration_since(now));
+        }
+        pause.max(Duration::from_millis(1))
+    }
+
+    fn step(&mut self, now: Instant) {
+        if now.duration_since(self.ticked) >= TICK {
+            self.shared.advance_tick();
+            self.ticked = now;
+        }
+        if now >= self.retry_at && !self.waits_for_link() {
+            match self.read_what_is_due(now) {
+                Ok(()) => {}
+                Err(error) => self.failed(&error),
+            }
+        }
+        if !self.shared.health.is_available() {
+            self.mailbox.abandon_flights();
+        }
+        self.report();
+    }
+
+    /// The first read happens after the subscription is in place, so that no change falls between the two.
+    fn waits_for_link(&self) -> bool {
+        self.shared.options.freshness == Freshness::Push && self.mailbox.link.phase() == LinkPhase::Connecting
+    }
+
+    fn read_what_is_due(&mut self, now: Instant) -> Result<(), ReadError> {
+        let generation = self.shared.generation();
+        let armed = self.mailbox.link.armed();
+        if self.armed_read != armed {
+            // Everything may have changed while nobody was told.
+            self.full_due = Some(now);
+        } else if self.shared.options.freshness == Freshness::Push
+            && generation != self.answered
+            && self.shared.health.is_ready()
+        {
+            self.refetch_in_use(Vec::new())?;
+            self.plan_full_after_push();
+        }
+        self.answered = generation;
+        self.serve_requests()?;
+        if let Some(unknown) = self.mailbox.take_asked()
+            && !self.shared.is_all_verified()
+        {
+            self.refetch_in_use(unknown)?;
+        }
+        if self.full_due.is_some_and(|due| due <= Instant::now()) {
+            self.full_read()?;
+            self.armed_read = armed;
+        }
+        self.refetch_expired()?;
+        self.ping_when_idle()
+    }
+
+    fn refetch_in_use(&mut self, unknown: Vec<Box<str>>) -> Result<(), ReadError> {
+        let since = self.refetched_tick.min(self.shared.tick().saturating_sub(LATELY_TICKS));
+        self.refetched_tick = self.shared.tick();
+        match self.shared.options.residency {
+            Residency::All => self.refetch_snapshot(since, unknown)?,
+            Residency::Lazy => self.refetch_cache(since)?,
+            Residency::Off => return Ok(()),
+        }
+        self.succeeded();
+        Ok(())
+    }
+
+    fn full_read(&mut self) -> Result<(), ReadError> {
+        let began = Instant::now();
+        let generation = self.shared.generation();
+        let complete = match self.shared.options.residency {
+            Residency::All => self.read_all(generation)?,
+            Residency::Lazy => self.read_cached()?,
+            Residency::Off => self.probe()?,
+        };
+        self.full_cost = began.elapsed();
+        self.full_ended = Instant::now();
+        self.succeeded();
+        if complete {
+            self.shared.health.set_verified_at(monotonic_ms());
+            self.shared.set_verified(generation);
+        }
+        self.plan_next_full();
+        Ok(())
+    }
+
+    fn plan_full_after_push(&mut self) {
+        let at = if self.held_bytes < SMALL_SET {
+            Instant::now()
+        } else {
+            let mib = u32::try_from(self.held_bytes >> 20).unwrap_or(u32::MAX);
+            let longest = JITTER_PER_MIB.saturating_mul(mib).min(JITTER_LIMIT);
+            let jitter = if self.listener.wants_all_changes() { 0.0 } else { self.jitter.between(0.0, 1.0) };
+            let soonest = self.full_ended + FULL_MINIMUM.max(self.full_cost * FULL_COST_FACTOR);
+            soonest.max(Instant::now() + longest.mul_f64(jitter))
+        };
+        self.full_due = Some(self.full_due.map_or(at, |due| due.min(at)));
+    }
+
+    fn plan_next_full(&mut self) {
+        let options = &self.shared.options;
+        let interval = match options.freshness {
+            Freshness::Forever => None,
+            Freshness::Ttl => Some(options.ttl.min(options.safety_interval)),
+            Freshness::Push if self.mailbox.link.phase() == LinkPhase::Up => Some(options.safety_interval),
+            Freshness::Push => Some(options.ttl.min(options.safety_interval)),
+        };
+        let mut interval = interval.map(|interval| interval.mul_f64(self.jitter.between(0.85, 1.0)));
+        if self.holds_nothing() {
+            interval = Some(interval.unwrap_or(EMPTY_INTERVAL).min(EMPTY_INTERVAL));
+        }
+        if self.wipe_reason.is_some() {
+            interval = Some(interval.unwrap_or(WIPED_INTERVAL).min(WIPED_INTERVAL));
+        }
+        self.full_due = interval.map(|interval| Instant::now() + interval);
+    }
+
+    fn holds_nothing(&self) -> bool {
+        match &self.shared.cache {
+            Some(_) => !self.shared.health.is_ready(),
+            None => {
+                let snapshot = self.shared.snapshot.load();
+                snapshot.flags.is_empty() && snapshot.segments.is_empty()
+            }
+        }
+    }
+
+    /// With a push link the link pings; without one the data connection does, so that the status is true.
+    fn ping_when_idle(&mut self) -> Result<(), ReadError> {
+        if self.mailbox.link.phase() != LinkPhase::Up && self.heard.elapsed() >= self.shared.options.ping {
+            self.reader.ping()?;
+            self.succeeded();
+        }
+        Ok(())
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.heard = Instant::now();
+        self.backoff.reset();
+        if !self.shared.health.is_available() && self.mailbox.link.phase() != LinkPhase::Down {
+            self.shared.health.set_available(true);
+        }
+        self.shared.health.set_malformed(self.judge.malformed());
+    }
+
+    fn failed(&mut self, error: &ReadError) {
+        let text = error.to_string();
+        let first =
+            self.shared.health.is_available() || self.shared.health.last_error().is_none_or(|last| *last != text);
+        self.shared.health.set_available(false);
+        self.shared.health.set_last_error(text.clone());
+        if first {
+            self.listener.log(Level::Error, format_args!("reading from Redis failed: {text}"));
+        }
+        // What is held was not read again, whatever the reason for the read was.
+        self.shared.invalidate();
+        let pause = self.backoff.next_pause();
+        self.retry_at = Instant::now() + pause;
+        if self.shared.options.freshness != Freshness::Forever || !self.shared.health.is_ready() {
+            self.full_due = Some(self.retry_at);
+        }
+    }
+
+    /// Records whether Redis lost the data set; `reason` says how.
+    pub(super) fn set_wiped(&mut self, reason: Option<&str>) {
+        let before = self.shared.health.set_wiped(reason.is_some());
+        match (before, reason) {
+            (false, Some(reason)) => {
+                self.listener
+                    .log(Level::Warn, format_args!("Redis lost the data set ({reason}); held items stay in force"));
+            }
+            (true, None) => self.listener.log(Level::Info, format_args!("Redis holds a data set again")),
+            _ => {}
+        }
+        self.wipe_reason = reason.map(str::to_owned);
+    }
+
+    /// Whether a wipe is to be recognised at all.
+    pub(super) fn keeps_on_wipe(&self) -> bool {
+        self.shared.options.on_wipe == OnWipe::Keep && self.shared.options.residency != Residency::Off
+    }
+
+    pub(super) fn publish_changes(&self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        let affected = match &self.shared.cache {
+            None => {
+                let snapshot = self.shared.snapshot.load_full();
+                super::dependents::affected(changes, snapshot.flags.iter(), snapshot.segments.iter())
+            }
+            Some(cache) => {
+                let (flags, segments) = (cache.flags(), cache.segments());
+                super::dependents::affected(
+                    changes,
+                    flags.iter().map(|(key, entry)| (key, entry)),
+                    segments.iter().map(|(key, entry)| (key, entry)),
+                )
+            }
+        };
+        for flag in affected {
+            self.listener.flag_changed(&flag.key, flag.old, flag.new);
+        }
+    }
+
+    /// Brings state and freshness up to date and tells when they changed.
+    fn report(&mut self) {
+        self.report_rung();
+        let health = &self.shared.health;
+        let phase = self.mailbox.link.phase();
+        if phase == LinkPhase::Down && self.shared.options.freshness == Freshness::Push {
+            if let Some(reason) = self.mailbox.link.reason() {
+                health.set_last_error((*reason).clone());
+            }
+            health.set_available(false);
+        }
+        let (state, reason) = if !health.is_ready() {
+            (StoreState::Init, "Redis has not been read yet".to_owned())
+        } else if let Some(wipe) = &self.wipe_reason {
+            (StoreState::Interrupted, format!("wiped: {wipe}"))
+        } else if !health.is_available() {
+            let error = health.last_error().map_or_else(|| "no answer".to_owned(), |error| (*error).clone());
+            (StoreState::Interrupted, error)
+        } else {
+            (StoreState::Valid, "Redis answers".to_owned())
+        };
+        if self.mailbox.is_stopped() || health.state() == state {
+            return;
+        }
+        health.set_state(state);
+        let level = if state == StoreState::Interrupted { Level::Warn } else { Level::Info };
+        self.listener.log(level, format_args!("store is {}: {reason}", state.name()));
+        self.listener.state_changed(state, &reason);
+    }
+
+    fn report_rung(&self) {
+        let link = &self.mailbox.link;
+        let why = || link.reason().map(|reason| (*reason).clone());
+        let (rung, reason) = match (self.shared.options.freshness, link.phase()) {
+            (Freshness::Ttl, _) => (Rung::Ttl, Some("configured".to_owned())),
+            (Freshness::Forever, _) => (Rung::Forever, Some("configured".to_owned())),
+            (Freshness::Push, LinkPhase::Up) => (Rung::Push, Some("RESP3 broadcast tracking".to_owned())),
+            (Freshness::Push, LinkPhase::Connecting) => (Rung::Starting, None),
+            (Freshness::Push, LinkPhase::Down) => (Rung::Ttl, why().map(|why| format!("push link lost: {why}"))),
+            (Freshness::Push, LinkPhase::Unsupported) => {
+                (Rung::Ttl, why().map(|why| format!("the server refuses tracking: {why}")))
+            }
+        };
+        let text = reason.clone().unwrap_or_default();
+        if self.shared.health.set_rung(rung, reason) {
+            let level = if rung == Rung::Ttl && self.shared.options.freshness == Freshness::Push {
+                Level::Warn
+            } else {
+                Level::Info
+            };
+            self.listener.log(level, format_args!("freshness in force: {} ({text})", rung.name()));
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The store thread's reads under residency `all`: full passes and refetches of what is in use.
+//!
+//! A snapshot is published only when closed: what a changed item newly names is fetched first. May depend on `model`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::all::{Draft, in_use};
+use super::mailbox::LinkPhase;
+use super::reader::{BATCH, FullReply, HashReply, PartReply, ReadError, SCAN_ABOVE};
+use super::refresh::Refresher;
+use super::snapshot::Snapshot;
+use super::status::Level;
+use super::wipe::{Evidence, needs_segments, wipe_reason};
+use crate::model::Kind;
+
+type Keys = Vec<Arc<str>>;
+
+impl Refresher<'_> {
+    /// Reads the whole data set. True when everything held is now known to be true.
+    pub(super) fn read_all(&mut self, generation: u64) -> Result<bool, ReadError> {
+        let current = self.shared.snapshot.load_full();
+        let scanning = self.shared.health.is_ready() && current.flags.len() + current.segments.len() > SCAN_ABOVE;
+        let reply = if scanning { self.reader.scan()? } else { self.reader.full()? };
+        let wiped = self.wipe_of_full(&current, &reply);
+        let wrong_type =
+            matches!(reply.features, HashReply::WrongType(_)) || matches!(reply.segments, HashReply::WrongType(_));
+        self.held_bytes = bytes_of(&reply.features) + bytes_of(&reply.segments);
+        self.judge.unnameable = 0;
+
+        let mut draft = Draft::new(&current, generation);
+        let listener = self.listener;
+        let flags = draft.apply_hash(|s| &mut s.flags, Kind::Flag, fields(reply.features), &mut self.judge, listener);
+        let segments =
+            draft.apply_hash(|s| &mut s.segments, Kind::Segment, fields(reply.segments), &mut self.judge, listener);
+        let mut complete = !wiped;
+        if !wiped {
+            complete &= self.drop_missing(&mut draft, flags, segments, scanning)?;
+        }
+        if scanning {
+            self.close(&mut draft)?;
+        }
+        self.publish(draft);
+        if !(wrong_type && self.keeps_on_wipe()) {
+            self.shared.health.set_ready();
+        }
+        Ok(complete)
+    }
+
+    /// Reads again what this process uses, most recent first, and the unknown keys it was asked for.
+    pub(super) fn refetch_snapshot(&mut self, since: u32, unknown: Vec<Box<str>>) -> Result<(), ReadError> {
+        let (mut flags, segments) = in_use(&self.shared.snapshot.load(), since);
+        flags.splice(0..0, unknown.into_iter().map(Arc::from));
+        let empty: &[Arc<str>] = &[];
+        let rounds = flags.len().max(segments.len()).div_ceil(BATCH);
+        for round in 0..rounds {
+            let flags = flags.chunks(BATCH).nth(round).unwrap_or(empty);
+            let segments = segments.chunks(BATCH).nth(round).unwrap_or(empty);
+            self.refetch_part(flags, segments)?;
+        }
+        Ok(())
+    }
+
+    fn refetch_part(&mut self, flags: &[Arc<str>], segments: &[Arc<str>]) -> Result<(), ReadError> {
+        let generation = self.shared.generation();
+        let current = self.shared.snapshot.load_full();
+        let reply = self.reader.part(flags, segments)?;
+        let wiped = self.wipe_of_part(&current, &reply);
+        let mut draft = Draft::new(&current, generation);
+        self.apply_part(&mut draft, flags, segments, reply, !wiped, &mut HashSet::new());
+        self.close(&mut draft)?;
+        self.publish(draft);
+        Ok(())
+    }
+
+    fn apply_part(
+        &mut self,
+        draft: &mut Draft,
+        flags: &[Arc<str>],
+        segments: &[Arc<str>],
+        reply: PartReply,
+        drop_missing: bool,
+        missing: &mut HashSet<(Kind, Box<str>)>,
+    ) {
+        for (key, text) in flags.iter().zip(reply.flags) {
+            match text {
+                Some(text) => {
+                    draft.apply_text(|s| &mut s.flags, Kind::Flag, key, text, &mut self.judge, self.listener);
+                }
+                None => {
+                    missing.insert((Kind::Flag, Box::from(&**key)));
+                    if drop_missing {
+                        draft.remove(|s| &mut s.flags, Kind::Flag, key, &mut self.judge);
+                    }
+                }
+            }
+        }
+        for (key, text) in segments.iter().zip(reply.segments) {
+            match text {
+                Some(text) => {
+                    draft.apply_text(|s| &mut s.segments, Kind::Segment, key, text, &mut self.judge, self.listener);
+                }
+                None => {
+                    missing.insert((Kind::Segment, Box::from(&**key)));
+                    if drop_missing {
+                        draft.remove(|s| &mut s.segments, Kind::Segment, key, &mut self.judge);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fetches what changed items newly name, until nothing is missing that Redis has.
+    fn close(&mut self, draft: &mut Draft) -> Result<(), ReadError> {
+        let mut missing = HashSet::new();
+        loop {
+            let (mut flags, mut segments) = draft.missing_references(&missing);
+            if flags.is_empty() && segments.is_empty() {
+                return Ok(());
+            }
+            flags.truncate(BATCH);
+            segments.truncate(BATCH);
+            let reply = self.reader.part(&flags, &segments)?;
+            self.apply_part(draft, &flags, &segments, reply, false, &mut missing);
+        }
+    }
+
+    /// Drops the held keys that a full read did not find. False when that could not be decided this time.
+    fn drop_missing(
+        &mut self,
+        draft: &mut Draft,
+        mut flags: Keys,
+        mut segments: Keys,
+        scanned: bool,
+    ) -> Result<bool, ReadError> {
+        if flags.is_empty() && segments.is_empty() {
+            return Ok(true);
+        }
+        if scanned {
+            // A scan is not a moment in time: a field moved while it ran may have been passed over.
+            let before = self.shared.generation();
+            if !self.link_is_drained() || self.shared.generation() != before {
+                return Ok(false);
+            }
+            flags = self.confirm_missing(Kind::Flag, flags)?;
+            segments = self.confirm_missing(Kind::Segment, segments)?;
+        }
+        for key in flags {
+            draft.remove(|s| &mut s.flags, Kind::Flag, &key, &mut self.judge);
+        }
+        for key in segments {
+            draft.remove(|s| &mut s.segments, Kind::Segment, &key, &mut self.judge);
+        }
+        Ok(true)
+    }
+
+    /// Waits until the push link has answered a ping, so that every earlier push has arrived, and notes those pushes.
+    fn link_is_drained(&mut self) -> bool {
+        let link = &self.mailbox.link;
+        if link.phase() != LinkPhase::Up {
+            return true;
+        }
+        let before = link.pongs();
+        let deadline = Instant::now() + self.shared.connector.command_timeout();
+        link.want_ping();
+        while link.pongs() == before {
+            if Instant::now() >= deadline || self.mailbox.sleep(Duration::from_millis(5)) {
+                return false;
+            }
+        }
+        self.note_all();
+        true
+    }
+
+    fn confirm_missing(&mut self, kind: Kind, keys: Keys) -> Result<Keys, ReadError> {
+        let empty: &[Arc<str>] = &[];
+        let mut missing = Vec::new();
+        for batch in keys.chunks(BATCH) {
+            let texts = match kind {
+                Kind::Flag => self.reader.part(batch, empty)?.flags,
+                Kind::Segment => self.reader.part(empty, batch)?.segments,
+            };
+            missing.extend(batch.iter().zip(texts).filter(|(_, text)| text.is_none()).map(|(key, _)| key.clone()));
+        }
+        Ok(missing)
+    }
+
+    fn publish(&mut self, mut draft: Draft) {
+        if draft.changes.is_empty() {
+            return;
+        }
+        draft.snapshot.flags.compact();
+        draft.snapshot.segments.compact();
+        self.shared.snapshot.store(Arc::new(draft.snapshot));
+        if self.shared.health.is_ready() {
+            self.publish_changes(&draft.changes);
+        } else {
+            self.listener.log(Level::Info, format_args!("read {} items from Redis", draft.changes.len()));
+        }
+    }
+
+    fn wipe_of_full(&mut self, current: &Snapshot, reply: &FullReply) -> bool {
+        let wrong_type = match (&reply.features, &reply.segments) {
+            (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.as_str()),
+            _ => None,
+        };
+        let evidence = Evidence {
+            was_inited: self.shared.health.was_inited(),
+            inited: reply.inited,
+            features: !is_empty(&reply.features),
+            segments: !is_empty(&reply.segments),
+            holds_flags: !current.flags.is_empty(),
+            wrong_type,
+        };
+        self.note_wipe(&evidence, || needs_segments(current))
+    }
+
+    fn wipe_of_part(&mut self, current: &Snapshot, reply: &PartReply) -> bool {
+        let evidence = Evidence {
+            was_inited: self.shared.health.was_inited(),
+            inited: reply.presence.inited,
+            features: reply.presence.features,
+            segments: reply.presence.segments,
+            holds_flags: !current.flags.is_empty(),
+            wrong_type: reply.wrong_type.as_deref(),
+        };
+        self.note_wipe(&evidence, || needs_segments(current))
+    }
+
+    /// Records what a read says about the data set; true while it counts as lost.
+    pub(super) fn note_wipe(&mut self, evidence: &Evidence<'_>, needs_segments: impl FnOnce() -> bool) -> bool {
+        if evidence.inited {
+            self.shared.health.set_inited();
+        }
+        if let Some(error) = evidence.wrong_type {
+            self.shared.health.set_last_error(error.to_owned());
+        }
+        let reason = if self.keeps_on_wipe() { wipe_reason(evidence, needs_segments) } else { None };
+        self.set_wiped(reason.as_deref());
+        reason.is_some()
+    }
+}
+
+fn fields(reply: HashReply) -> Vec<super::reader::Field> {
+    match reply {
+        HashReply::Fields(fields) => fields,
+        HashReply::WrongType(_) => Vec::new(),
+    }
+}
+
+fn is_empty(reply: &HashReply) -> bool {
+    matches!(reply, HashReply::Fields(fields) if fields.is_empty())
+}
+
+fn bytes_of(reply: &HashReply) -> usize {
+    match reply {
+        HashReply::Fields(fields) => fields.iter().map(|(field, text)| field.len() + text.len()).sum(),
+        HashReply::WrongType(_) => 0,
+    }
+}

@@ -1,0 +1,268 @@
+//! The store thread's reads under residency `lazy` and `off`: reads that host threads wait for, and refetches of held
+//! items by push or by age. May depend on `model`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::backoff::Jitter;
+use super::entry::{Entry, Item};
+use super::held::{CacheItem, Held};
+use super::judge::{Change, Verdict};
+use super::mailbox::{Flight, ItemKey};
+use super::options::{Freshness, Residency, StoreOptions};
+use super::reader::{BATCH, PartReply, ReadError};
+use super::refresh::Refresher;
+use super::wipe::Evidence;
+use crate::model::{Flag, Kind, Segment};
+
+/// When held items are to be read again. All live equally long, so a queue is in order of time.
+#[derive(Debug)]
+pub struct Due {
+    queue: VecDeque<(Instant, ItemKey)>,
+    ttl: Option<Duration>,
+    jitter: Jitter,
+}
+
+impl Due {
+    /// Keeps times only where items go by age.
+    pub fn new(options: &StoreOptions) -> Self {
+        let by_age = options.residency == Residency::Lazy && options.freshness == Freshness::Ttl;
+        Self { queue: VecDeque::new(), ttl: by_age.then_some(options.ttl), jitter: Jitter::new() }
+    }
+
+    /// How often to look for expired items.
+    pub fn tick(&self) -> Duration {
+        match self.ttl {
+            Some(ttl) => (ttl / 8).max(Duration::from_millis(5)),
+            None => Duration::MAX,
+        }
+    }
+
+    fn read_now(&mut self, item: ItemKey) {
+        if let Some(ttl) = self.ttl {
+            self.queue.push_back((Instant::now() + ttl.mul_f64(self.jitter.between(0.85, 1.0)), item));
+        }
+    }
+
+    fn expired(&self, now: Instant) -> Vec<ItemKey> {
+        self.queue.iter().take_while(|(at, _)| *at <= now).take(BATCH).map(|(_, item)| item.clone()).collect()
+    }
+}
+
+impl Refresher<'_> {
+    /// Answers the host threads that wait for a read.
+    pub(super) fn serve_requests(&mut self) -> Result<(), ReadError> {
+        let requests = self.mailbox.take_requests();
+        if self.shared.options.residency == Residency::Off {
+            // A reader that comes after the read was sent must not get what was written before he came.
+            for (item, _) in &requests {
+                self.mailbox.close_flight(item);
+            }
+        }
+        for batch in requests.chunks(BATCH) {
+            if let Err(error) = self.serve_batch(batch) {
+                for (item, flight) in &requests {
+                    self.mailbox.close_flight(item);
+                    flight.land(Err(()));
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn serve_batch(&mut self, batch: &[(ItemKey, Arc<Flight>)]) -> Result<(), ReadError> {
+        let items: Vec<ItemKey> = batch.iter().map(|(item, _)| item.clone()).collect();
+        let generation = self.shared.generation();
+        let tick = self.shared.tick();
+        let read = self.read_items(&items)?;
+        for ((item, flight), text) in batch.iter().zip(read.texts) {
+            let held = self.parse(item, text);
+            if let Some(cache) = &self.shared.cache
+                && !(read.wiped && matches!(held, Held::Missing))
+            {
+                cache.put(item.clone(), held.clone(), generation, tick);
+                self.due.read_now(item.clone());
+            }
+            self.mailbox.close_flight(item);
+            flight.land(Ok(held));
+        }
+        self.succeeded();
+        Ok(())
+    }
+
+    /// Reads again what was evaluated since tick `since`.
+    pub(super) fn refetch_cache(&mut self, since: u32) -> Result<(), ReadError> {
+        let Some(cache) = &self.shared.cache else { return Ok(()) };
+        let keys = cache.keys();
+        self.refetch_items(keys.into_iter().filter(|(_, used)| *used >= since).map(|(item, _)| item).collect())
+    }
+
+    /// Reads everything held again, or, before anything is held, makes sure that Redis can be read.
+    pub(super) fn read_cached(&mut self) -> Result<bool, ReadError> {
+        if self.shared.options.freshness == Freshness::Ttl || !self.shared.health.is_ready() {
+            return self.probe();
+        }
+        let Some(cache) = &self.shared.cache else { return Ok(true) };
+        let keys = cache.keys();
+        self.refetch_items(keys.into_iter().map(|(item, _)| item).collect())?;
+        self.held_bytes = self.bytes_in_cache();
+        self.probe()
+    }
+
+    /// Reads nothing but what exists.
+    pub(super) fn probe(&mut self) -> Result<bool, ReadError> {
+        let probe = |kind| ItemKey { kind, key: Arc::from("") };
+        let read = self.read_items(&[probe(Kind::Flag), probe(Kind::Segment)])?;
+        if !read.wrong_type || !self.keeps_on_wipe() {
+            self.shared.health.set_ready();
+        }
+        Ok(!read.wiped)
+    }
+
+    /// Reads again the items that are older than the time to live.
+    pub(super) fn refetch_expired(&mut self) -> Result<(), ReadError> {
+        loop {
+            let expired = self.due.expired(Instant::now());
+            if expired.is_empty() {
+                return Ok(());
+            }
+            let count = expired.len();
+            let Some(cache) = &self.shared.cache else { return Ok(()) };
+            let held: Vec<ItemKey> = expired.into_iter().filter(|item| cache.peek(item).is_some()).collect();
+            self.refetch_items(held.clone())?;
+            self.due.queue.drain(..count);
+            for item in held {
+                self.due.read_now(item);
+            }
+            self.succeeded();
+        }
+    }
+
+    fn refetch_items(&mut self, items: Vec<ItemKey>) -> Result<(), ReadError> {
+        for batch in items.chunks(BATCH) {
+            let generation = self.shared.generation();
+            let read = self.read_items(batch)?;
+            let mut changes = Vec::new();
+            for (item, text) in batch.iter().zip(read.texts) {
+                if text.is_some() || !read.wiped {
+                    changes.extend(self.refresh_item(item, text, generation));
+                }
+            }
+            self.publish_changes(&changes);
+        }
+        Ok(())
+    }
+
+    fn refresh_item(&mut self, item: &ItemKey, text: Option<Vec<u8>>, generation: u64) -> Option<Change> {
+        let cache = self.shared.cache.as_ref()?;
+        let before = cache.peek(item)?;
+        let held = self.compare(item, &before, text);
+        let (old, new) = (version(&before.held), version(&held));
+        let same = is_same(&before.held, &held);
+        self.shared.cache.as_ref()?.refresh(item, held, generation);
+        (!same).then(|| Change { kind: item.kind, key: item.key.clone(), old, new })
+    }
+
+    fn compare(&mut self, item: &ItemKey, before: &CacheItem, text: Option<Vec<u8>>) -> Held {
+        let Some(text) = text else {
+            self.judge.forget(item.kind, &item.key);
+            return Held::Missing;
+        };
+        match (&before.held, item.kind) {
+            (Held::Flag(entry), Kind::Flag) => Held::Flag(self.entry(item, Some(entry), text)),
+            (Held::Segment(entry), Kind::Segment) => Held::Segment(self.entry(item, Some(entry), text)),
+            _ => self.parse(item, Some(text)),
+        }
+    }
+
+    fn parse(&mut self, item: &ItemKey, text: Option<Vec<u8>>) -> Held {
+        match (text, item.kind) {
+            (None, _) => Held::Missing,
+            (Some(text), Kind::Flag) => Held::Flag(self.entry::<Flag>(item, None, text)),
+            (Some(text), Kind::Segment) => Held::Segment(self.entry::<Segment>(item, None, text)),
+        }
+    }
+
+    fn entry<T: Item>(&mut self, item: &ItemKey, held: Option<&Arc<Entry<T>>>, text: Vec<u8>) -> Arc<Entry<T>> {
+        if held.is_none() {
+            // Content reported as bad for an evicted item must be judged anew.
+            self.judge.forget(item.kind, &item.key);
+        }
+        match (self.judge.judge(item.kind, &item.key, held, text, self.listener), held) {
+            (Verdict::Replace(entry), _) => entry,
+            (Verdict::Keep, Some(held)) => held.clone(),
+            (Verdict::Keep, None) => unreachable!("without a held entry there is nothing to keep"),
+        }
+    }
+
+    fn read_items(&mut self, items: &[ItemKey]) -> Result<ItemTexts, ReadError> {
+        let keys =
+            |kind| items.iter().filter(|item| item.kind == kind).map(|item| item.key.clone()).collect::<Vec<_>>();
+        let reply = self.reader.part(&keys(Kind::Flag), &keys(Kind::Segment))?;
+        let wiped = self.wipe_of_cache(&reply);
+        let wrong_type = reply.wrong_type.is_some();
+        let (mut flags, mut segments) = (reply.flags.into_iter(), reply.segments.into_iter());
+        let texts = items
+            .iter()
+            .map(|item| match item.kind {
+                Kind::Flag => flags.next().flatten(),
+                Kind::Segment => segments.next().flatten(),
+            })
+            .collect();
+        Ok(ItemTexts { texts, wiped, wrong_type })
+    }
+
+    fn wipe_of_cache(&mut self, reply: &PartReply) -> bool {
+        let holds = |kind: Kind| {
+            self.shared.cache.as_ref().is_some_and(|cache| match kind {
+                Kind::Flag => !cache.flags().is_empty(),
+                Kind::Segment => !cache.segments().is_empty(),
+            })
+        };
+        // Asking the cache costs a pass over it: only when a hash is gone does the answer matter.
+        let evidence = Evidence {
+            was_inited: self.shared.health.was_inited(),
+            inited: reply.presence.inited,
+            features: reply.presence.features,
+            segments: reply.presence.segments,
+            holds_flags: !reply.presence.features && holds(Kind::Flag),
+            wrong_type: reply.wrong_type.as_deref(),
+        };
+        let holds_segments = !reply.presence.segments && holds(Kind::Segment);
+        self.note_wipe(&evidence, || holds_segments)
+    }
+
+    fn bytes_in_cache(&self) -> usize {
+        self.shared.cache.as_ref().map_or(0, |cache| {
+            let flags: usize = cache.flags().iter().map(|(_, entry)| entry.text().len()).sum();
+            let segments: usize = cache.segments().iter().map(|(_, entry)| entry.text().len()).sum();
+            flags + segments
+        })
+    }
+}
+
+struct ItemTexts {
+    /// In the order of the items asked for.
+    texts: Vec<Option<Vec<u8>>>,
+    wiped: bool,
+    wrong_type: bool,
+}
+
+fn version(held: &Held) -> Option<i64> {
+    match held {
+        Held::Flag(entry) => Some(entry.version()),
+        Held::Segment(entry) => Some(entry.version()),
+        Held::Missing => None,
+    }
+}
+
+fn is_same(a: &Held, b: &Held) -> bool {
+    match (a, b) {
+        (Held::Flag(a), Held::Flag(b)) => Arc::ptr_eq(a, b),
+        (Held::Segment(a), Held::Segment(b)) => Arc::ptr_eq(a, b),
+        (Held::Missing, Held::Missing) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,221 @@
+//! The immutable set of items that an evaluation reads.
+//!
+//! Publishing a change copies one vector of pointers and nothing of the items themselves. A key keeps its slot from
+//! snapshot to snapshot, so a prepared flag remembers the slot and skips the hash. May depend on `model` only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use hashbrown::HashMap;
+
+use super::entry::{Entry, State};
+use crate::model::{Flag, Found, Lookup, Segment};
+
+type Hasher = foldhash::fast::RandomState;
+
+/// Which slot each key has. Shared by all snapshots until a key is added.
+#[derive(Debug, Clone)]
+struct Index {
+    slots: HashMap<Arc<str>, u32, Hasher>,
+    keys: Vec<Arc<str>>,
+    /// Differs between any two indexes of the process; 0 is never used.
+    version: u32,
+}
+
+impl Index {
+    fn new() -> Self {
+        Self { slots: HashMap::default(), keys: Vec::new(), version: next_version() }
+    }
+}
+
+fn next_version() -> u32 {
+    static VERSIONS: AtomicU32 = AtomicU32::new(1);
+    let version = VERSIONS.fetch_add(1, Relaxed);
+    // After four billion new keys the counter wraps; 0 stays reserved for "nothing remembered".
+    if version == 0 { VERSIONS.fetch_add(1, Relaxed) } else { version }
+}
+
+/// What a prepared flag remembers of a table: slot and index version, in one word that fits an atomic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot(u64);
+
+impl Slot {
+    /// Nothing remembered yet.
+    pub const UNKNOWN: Self = Self(0);
+    const ABSENT: u32 = u32::MAX;
+
+    fn new(version: u32, slot: u32) -> Self {
+        Self((u64::from(version) << 32) | u64::from(slot))
+    }
+
+    /// The word to keep.
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// Back from [`Slot::to_bits`].
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    #[inline]
+    fn parts(self) -> (u32, u32) {
+        let [a, b, c, d, e, f, g, h] = self.0.to_be_bytes();
+        (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
+    }
+}
+
+/// All held items of one kind.
+#[derive(Debug)]
+pub struct Table<T> {
+    index: Arc<Index>,
+    slots: Vec<Option<Arc<Entry<T>>>>,
+    held: usize,
+}
+
+impl<T> Clone for Table<T> {
+    fn clone(&self) -> Self {
+        Self { index: self.index.clone(), slots: self.slots.clone(), held: self.held }
+    }
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { index: Arc::new(Index::new()), slots: Vec::new(), held: 0 }
+    }
+}
+
+impl<T> Table<T> {
+    /// The entry of `key`, tombstones and unreadable ones included.
+    #[inline]
+    pub fn get(&self, key: &str) -> Option<&Arc<Entry<T>>> {
+        let slot = *self.index.slots.get(key)?;
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    /// The entry in a remembered slot, or `Err` with what to remember now.
+    #[inline]
+    pub fn at(&self, remembered: Slot, key: &str) -> (Option<&Arc<Entry<T>>>, Slot) {
+        let (version, slot) = remembered.parts();
+        if version == self.index.version {
+            return (self.slots.get(slot as usize).and_then(Option::as_ref), remembered);
+        }
+        let slot = self.index.slots.get(key).copied().unwrap_or(Slot::ABSENT);
+        (self.slots.get(slot as usize).and_then(Option::as_ref), Slot::new(self.index.version, slot))
+    }
+
+    /// Number of items held, tombstones and unreadable ones included.
+    pub fn len(&self) -> usize {
+        self.held
+    }
+
+    /// True when nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.held == 0
+    }
+
+    /// Every held key with its entry.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Entry<T>>)> + Clone {
+        self.index.keys.iter().zip(&self.slots).filter_map(|(key, entry)| Some((key, entry.as_ref()?)))
+    }
+
+    /// Number of slots; grows with every new key.
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The slot of `key`, held or not.
+    pub fn slot(&self, key: &str) -> Option<usize> {
+        self.index.slots.get(key).map(|slot| *slot as usize)
+    }
+
+    /// The held keys whose slot has this value in `marks`; slots beyond its end are left out.
+    pub fn held_among(&self, marks: &[bool], value: bool) -> Vec<Arc<str>> {
+        let slots = self.index.keys.iter().zip(&self.slots).zip(marks);
+        slots.filter(|((_, entry), mark)| entry.is_some() && **mark == value).map(|((key, _), _)| key.clone()).collect()
+    }
+
+    /// The shared key text, for callers that keep keys.
+    pub fn key(&self, key: &str) -> Option<&Arc<str>> {
+        let slot = *self.index.slots.get(key)?;
+        self.index.keys.get(slot as usize)
+    }
+
+    /// Puts `entry` in force for `key`.
+    pub fn insert(&mut self, key: &str, entry: Arc<Entry<T>>) {
+        let slot = match self.index.slots.get(key) {
+            Some(slot) => *slot as usize,
+            None => self.add_key(key),
+        };
+        if let Some(place) = self.slots.get_mut(slot) {
+            self.held += usize::from(place.is_none());
+            *place = Some(entry);
+        }
+    }
+
+    /// Drops the entry of `key`; its slot stays reserved.
+    pub fn remove(&mut self, key: &str) -> Option<Arc<Entry<T>>> {
+        let slot = *self.index.slots.get(key)?;
+        let removed = self.slots.get_mut(slot as usize)?.take();
+        self.held -= usize::from(removed.is_some());
+        removed
+    }
+
+    /// Gives up the slots of keys that are no longer held, when they are the majority: keys that come and go for ever
+    /// must not grow the index for ever.
+    pub fn compact(&mut self) {
+        if self.slots.len() < 64 || self.held * 2 > self.slots.len() {
+            return;
+        }
+        let mut fresh = Self::default();
+        for (key, entry) in self.iter() {
+            fresh.insert(key, entry.clone());
+        }
+        *self = fresh;
+    }
+
+    fn add_key(&mut self, key: &str) -> usize {
+        let shared = Arc::strong_count(&self.index) > 1;
+        let index = Arc::make_mut(&mut self.index);
+        if shared {
+            index.version = next_version();
+        }
+        let slot = index.keys.len();
+        let key: Arc<str> = Arc::from(key);
+        index.keys.push(key.clone());
+        // Four billion keys cannot be held in memory, so the conversion never truncates.
+        index.slots.insert(key, u32::try_from(slot).unwrap_or(Slot::ABSENT));
+        self.slots.push(None);
+        slot
+    }
+}
+
+/// Everything an evaluation may read.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Flags by key.
+    pub flags: Table<Flag>,
+    /// Segments by key.
+    pub segments: Table<Segment>,
+}
+
+fn found<T>(entry: Option<&Arc<Entry<T>>>) -> Found<&T> {
+    match entry.map(|entry| entry.state()) {
+        Some(State::Live(item)) => Found::Item(item),
+        Some(State::Unreadable) => Found::Unreadable,
+        Some(State::Tombstone) | None => Found::Missing,
+    }
+}
+
+impl Lookup for Snapshot {
+    type FlagRef<'a> = &'a Flag;
+    type SegmentRef<'a> = &'a Segment;
+
+    fn flag(&self, key: &str) -> Found<&Flag> {
+        found(self.flags.get(key))
+    }
+
+    fn segment(&self, key: &str) -> Found<&Segment> {
+        found(self.segments.get(key))
+    }
+}
