@@ -1,0 +1,151 @@
+//! Evaluation of one flag: finds it where the residency keeps it, evaluates it on borrowed data, and hands the result to
+//! a closure, so that nothing is copied that the caller does not want. May depend on `store`, `eval`, `context`, `model`.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::{Client, atfork};
+use crate::context::Context;
+use crate::eval::{Detail, ErrorKind, NoMemberships, Reason, evaluate};
+use crate::store::{FlagEntry, ReadThrough, Residency, Slot, State};
+
+/// The result of one evaluation, before any type check.
+#[derive(Debug)]
+pub struct Evaluation<'a> {
+    /// Value, index and reason; borrows from the entry.
+    pub detail: Detail<'a>,
+    /// Keeps the flag alive; `None` when nothing is borrowed.
+    pub entry: Option<&'a FlagEntry>,
+    /// The flag is not known to be true any more.
+    pub stale: bool,
+}
+
+/// A detail without a value, for `kind`.
+const fn error(kind: ErrorKind) -> Detail<'static> {
+    Detail { variation: None, index: None, reason: Reason::Error(kind), big_segments: None }
+}
+
+/// The detail of an evaluation that could not be made at all.
+pub const NO_DETAIL: Detail<'static> = error(ErrorKind::Exception);
+
+impl Client {
+    /// Evaluates the flag `key` for `context` (`None`: an invalid one) and hands the result to `read`.
+    ///
+    /// Residency `all`: no I/O, no lock, no allocation. Otherwise a key that is not held waits for Redis at most one
+    /// command timeout.
+    #[inline]
+    pub fn evaluate<R>(&self, key: &str, context: Option<&Context>, read: impl FnOnce(Evaluation<'_>) -> R) -> R {
+        self.evaluate_at(key, None, context, read)
+    }
+
+    /// As [`Client::evaluate`]; `remembered` keeps the place of the flag from call to call.
+    #[inline]
+    pub(super) fn evaluate_at<R>(
+        &self,
+        key: &str,
+        remembered: Option<&AtomicU64>,
+        context: Option<&Context>,
+        read: impl FnOnce(Evaluation<'_>) -> R,
+    ) -> R {
+        if self.stamp.load(Relaxed) != atfork::generation() {
+            self.rebuild();
+        }
+        let stale = self.shared.health.is_stale();
+        if !self.shared.health.is_ready() {
+            return read(Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale });
+        }
+        let Some(context) = context else {
+            return read(Evaluation { detail: error(ErrorKind::UserNotSpecified), entry: None, stale });
+        };
+        if self.shared.options.residency != Residency::All {
+            return self.evaluate_through(key, context, true, |evaluation, _| read(evaluation));
+        }
+        let snapshot = self.shared.snapshot.load();
+        let entry = match remembered {
+            None => snapshot.flags.get(key),
+            Some(slot) => {
+                let before = Slot::from_bits(slot.load(Relaxed));
+                let (entry, now) = snapshot.flags.at(before, key);
+                if now != before {
+                    slot.store(now.to_bits(), Relaxed);
+                }
+                entry
+            }
+        };
+        let Some(entry) = entry else {
+            self.ask_unknown(key);
+            return read(Evaluation { detail: error(ErrorKind::FlagNotFound), entry: None, stale });
+        };
+        entry.mark_used(self.shared.tick());
+        if self.refetches_on_use && !self.shared.is_verified(entry.verified()) {
+            self.ask_refetch();
+        }
+        let stale = stale || entry.is_superseded();
+        match entry.state() {
+            State::Live(flag) => {
+                let detail = evaluate(flag, context, &**snapshot, &NoMemberships, &mut ());
+                read(Evaluation { detail, entry: Some(entry), stale })
+            }
+            State::Tombstone => read(Evaluation { detail: error(ErrorKind::FlagNotFound), entry: None, stale }),
+            State::Unreadable => read(Evaluation { detail: error(ErrorKind::Exception), entry: None, stale }),
+        }
+    }
+
+    /// As [`Client::evaluate_at`], without any wait: `None` when something would have to be read from Redis.
+    pub(super) fn evaluate_now<R>(
+        &self,
+        key: &str,
+        remembered: Option<&AtomicU64>,
+        context: Option<&Context>,
+        read: impl FnOnce(Evaluation<'_>) -> R,
+    ) -> Option<R> {
+        let ready = self.shared.health.is_ready();
+        match context {
+            Some(context) if ready && self.shared.options.residency != Residency::All => {
+                self.evaluate_through(key, context, false, |evaluation, would_wait| {
+                    (!would_wait).then(|| read(evaluation))
+                })
+            }
+            _ => Some(self.evaluate_at(key, remembered, context, read)),
+        }
+    }
+
+    /// Evaluation under residency `lazy` and `off`. `read` also learns whether a non-waiting view missed something.
+    fn evaluate_through<R>(
+        &self,
+        key: &str,
+        context: &Context,
+        may_wait: bool,
+        read: impl FnOnce(Evaluation<'_>, bool) -> R,
+    ) -> R {
+        let stale = self.shared.health.is_stale();
+        if self.is_closed() && self.shared.options.residency == Residency::Off {
+            return read(Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale }, false);
+        }
+        let runtime = self.current();
+        let view = ReadThrough::new(&self.shared, &runtime.mailbox, may_wait);
+        let outcome = view.flag_entry(key);
+        let (detail, entry) = match &outcome {
+            Err(_) => (error(ErrorKind::Exception), None),
+            Ok(None) => (error(ErrorKind::FlagNotFound), None),
+            Ok(Some(entry)) => match entry.state() {
+                State::Live(flag) => (evaluate(flag, context, &view, &NoMemberships, &mut ()), Some(entry)),
+                State::Tombstone => (error(ErrorKind::FlagNotFound), None),
+                State::Unreadable => (error(ErrorKind::Exception), None),
+            },
+        };
+        let stale = stale || entry.is_some_and(|entry| entry.is_superseded());
+        read(Evaluation { detail, entry, stale }, view.would_wait())
+    }
+
+    #[cold]
+    fn ask_unknown(&self, key: &str) {
+        if self.refetches_on_use && !self.shared.is_all_verified() {
+            self.current().mailbox.ask_unknown(key);
+        }
+    }
+
+    #[cold]
+    fn ask_refetch(&self) {
+        self.current().mailbox.ask_refetch();
+    }
+}

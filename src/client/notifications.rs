@@ -1,0 +1,269 @@
+//! One bounded queue per client for everything the host may want to hear: logs, status changes, flag changes.
+//!
+//! The host takes notifications when it likes; nobody has to. A full queue drops the oldest one and counts, status changes
+//! last of all: a host that missed a log line has missed little. May depend on `store`.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::store::{Level, StoreState, monotonic_ms, unix_ms};
+
+/// A host that polled within this time listens.
+const LISTENER_MEMORY_MS: u64 = 60_000;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A log line.
+    Log {
+        /// Severity.
+        level: Level,
+        /// The line.
+        text: String,
+    },
+    /// The client's state changed.
+    Status {
+        /// The state from now on.
+        state: StoreState,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A flag, or something it depends on, changed.
+    FlagChanged {
+        /// Key of the flag.
+        key: String,
+        /// Version held before, `None` when it was not held.
+        old_version: Option<i64>,
+        /// Version held now, `None` when it is not held any more.
+        new_version: Option<i64>,
+    },
+    /// Somebody called for the poller.
+    Wake,
+}
+
+/// An event with its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// What happened.
+    pub event: Event,
+    /// Unix time in ms.
+    pub unix_ms: i64,
+    /// Notifications dropped just before this one because the queue was full.
+    pub dropped: u32,
+}
+
+/// Outcome of a poll.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// A notification, now the caller's.
+    Event(Notification),
+    /// None came in time.
+    Timeout,
+    /// The client is closed and everything was delivered.
+    Closed,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    waiting: VecDeque<Notification>,
+    dropped_since: u32,
+    pollers: usize,
+    closed: bool,
+}
+
+/// The queue.
+#[derive(Debug)]
+pub struct Notifications {
+    inner: Mutex<Inner>,
+    arrived: Condvar,
+    capacity: usize,
+    level: Level,
+    dropped: AtomicU64,
+    polled_at: AtomicU64,
+}
+
+impl Notifications {
+    /// An empty queue for at most `capacity` notifications, log lines from `level` on.
+    pub fn new(capacity: usize, level: Level) -> Self {
+        Self {
+            inner: Mutex::default(),
+            arrived: Condvar::new(),
+            capacity,
+            level,
+            dropped: AtomicU64::new(0),
+            polled_at: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether log lines of this level are kept.
+    pub fn wants(&self, level: Level) -> bool {
+        level >= self.level && self.level != Level::None
+    }
+
+    /// Adds an event; drops the oldest one when full.
+    pub fn push(&self, event: Event) {
+        let mut inner = self.lock();
+        if inner.closed {
+            return;
+        }
+        if inner.waiting.len() >= self.capacity {
+            let victim =
+                inner.waiting.iter().position(|waiting| !matches!(waiting.event, Event::Status { .. })).unwrap_or(0);
+            inner.waiting.remove(victim);
+            inner.dropped_since = inner.dropped_since.saturating_add(1);
+            self.dropped.fetch_add(1, Relaxed);
+        }
+        inner.waiting.push_back(Notification { event, unix_ms: unix_ms(), dropped: 0 });
+        drop(inner);
+        self.arrived.notify_one();
+    }
+
+    /// Ends the wait of one poller with [`Event::Wake`].
+    pub fn wake(&self) {
+        if !self.lock().waiting.iter().any(|waiting| waiting.event == Event::Wake) {
+            self.push(Event::Wake);
+        }
+    }
+
+    /// Takes the oldest notification, waiting for one if need be.
+    pub fn poll(&self, timeout: Duration) -> Polled {
+        let deadline = Instant::now().checked_add(timeout);
+        self.polled_at.store(monotonic_ms(), Relaxed);
+        let mut inner = self.lock();
+        inner.pollers += 1;
+        let outcome = loop {
+            if let Some(mut notification) = inner.waiting.pop_front() {
+                notification.dropped = std::mem::take(&mut inner.dropped_since);
+                break Polled::Event(notification);
+            }
+            if inner.closed {
+                break Polled::Closed;
+            }
+            let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                break Polled::Timeout;
+            }
+            inner = self.arrived.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        };
+        inner.pollers -= 1;
+        drop(inner);
+        self.polled_at.store(monotonic_ms(), Relaxed);
+        outcome
+    }
+
+    /// Takes no more events; pollers get what is left and then [`Polled::Closed`].
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_all();
+    }
+
+    /// Number of notifications dropped so far.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    /// Whether a host polls, or did so within the last minute.
+    pub fn has_listener(&self) -> bool {
+        let polled_at = self.polled_at.load(Relaxed);
+        self.lock().pollers > 0 || polled_at != 0 && monotonic_ms().saturating_sub(polled_at) < LISTENER_MEMORY_MS
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(text: &str) -> Event {
+        Event::Log { level: Level::Info, text: text.to_owned() }
+    }
+
+    fn status() -> Event {
+        Event::Status { state: StoreState::Valid, reason: String::new() }
+    }
+
+    fn next(queue: &Notifications) -> Notification {
+        match queue.poll(Duration::ZERO) {
+            Polled::Event(notification) => notification,
+            other => panic!("no event: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_full_queue_drops_the_oldest_and_says_how_many() {
+        let queue = Notifications::new(2, Level::Info);
+        for text in ["a", "b", "c", "d"] {
+            queue.push(log(text));
+        }
+        let first = next(&queue);
+        assert_eq!((first.event, first.dropped), (log("c"), 2));
+        let second = next(&queue);
+        assert_eq!((second.event, second.dropped), (log("d"), 0));
+        assert_eq!(queue.dropped(), 2);
+    }
+
+    #[test]
+    fn status_changes_are_not_dropped_in_favour_of_logs() {
+        let queue = Notifications::new(2, Level::Info);
+        queue.push(status());
+        for text in ["a", "b", "c"] {
+            queue.push(log(text));
+        }
+        assert_eq!(next(&queue).event, status());
+        assert_eq!(next(&queue).event, log("c"));
+    }
+
+    #[test]
+    fn an_empty_queue_times_out_and_a_closed_one_delivers_what_is_left() {
+        let queue = Notifications::new(2, Level::Info);
+        assert_eq!(queue.poll(Duration::from_millis(1)), Polled::Timeout);
+        queue.push(log("a"));
+        queue.close();
+        queue.push(log("b"));
+        assert_eq!(next(&queue).event, log("a"));
+        assert_eq!(queue.poll(Duration::from_secs(60)), Polled::Closed);
+    }
+
+    #[test]
+    fn a_wake_is_kept_for_the_next_poller_and_only_once() {
+        let queue = Notifications::new(9, Level::Info);
+        queue.wake();
+        queue.wake();
+        assert_eq!(next(&queue).event, Event::Wake);
+        assert_eq!(queue.poll(Duration::ZERO), Polled::Timeout);
+    }
+
+    #[test]
+    fn each_event_goes_to_exactly_one_of_several_pollers() {
+        let queue = Notifications::new(1_000, Level::Info);
+        let taken: usize = std::thread::scope(|scope| {
+            let pollers: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut count = 0;
+                        while let Polled::Event(_) = queue.poll(Duration::from_secs(10)) {
+                            count += 1;
+                        }
+                        count
+                    })
+                })
+                .collect();
+            (0..500).for_each(|number| queue.push(log(&number.to_string())));
+            queue.close();
+            pollers.into_iter().map(|poller| poller.join().unwrap()).sum()
+        });
+        assert_eq!(taken, 500);
+    }
+
+    #[test]
+    fn the_filter_lets_severe_lines_through_and_none_lets_nothing_through() {
+        let queue = Notifications::new(1, Level::Warn);
+        assert!(!queue.wants(Level::Info) && queue.wants(Level::Warn) && queue.wants(Level::Error));
+        assert!(!Notifications::new(1, Level::None).wants(Level::Error));
+    }
+}

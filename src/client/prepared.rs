@@ -1,0 +1,124 @@
+//! A prepared flag: key, type and default bound once, and the place of the flag remembered, so that a call skips the hash.
+//! May depend on `store`, `eval`, `context`.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use serde_json::Value;
+
+use super::Client;
+use super::evaluate::Evaluation;
+use crate::context::Context;
+use crate::store::Slot;
+
+/// The type that a caller asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Wanted {
+    /// Whatever the flag has.
+    Any = 0,
+    /// `true` or `false`.
+    Bool = 1,
+    /// A number.
+    Number = 2,
+    /// A string.
+    String = 3,
+    /// Any JSON value, as text.
+    Json = 4,
+}
+
+impl TryFrom<i32> for Wanted {
+    type Error = ();
+    fn try_from(code: i32) -> Result<Self, ()> {
+        match code {
+            0 => Ok(Self::Any),
+            1 => Ok(Self::Bool),
+            2 => Ok(Self::Number),
+            3 => Ok(Self::String),
+            4 => Ok(Self::Json),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Why a default value was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DefaultError {
+    /// The text is not JSON.
+    #[error("default_json is not JSON: {0}")]
+    Json(String),
+    /// The value is of another type than the flag was asked for.
+    #[error("default_json is not of the type asked for")]
+    Type,
+}
+
+/// A flag bound to its client.
+#[derive(Debug)]
+pub struct Prepared {
+    client: Arc<Client>,
+    key: Box<str>,
+    wanted: Wanted,
+    default: Value,
+    place: AtomicU64,
+}
+
+impl Prepared {
+    /// Binds a flag. An empty `default_json` stands for false, 0 or null. The flag need not exist yet.
+    pub fn new(client: Arc<Client>, key: &str, wanted: Wanted, default_json: &str) -> Result<Self, DefaultError> {
+        let default = if default_json.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(default_json).map_err(|error| DefaultError::Json(error.to_string()))?
+        };
+        let fits = match wanted {
+            Wanted::Any | Wanted::Json => true,
+            Wanted::Bool => default.is_boolean() || default_json.is_empty(),
+            Wanted::Number => default.is_number() || default_json.is_empty(),
+            Wanted::String => default.is_string() || default_json.is_empty(),
+        };
+        if !fits {
+            return Err(DefaultError::Type);
+        }
+        Ok(Self { client, key: Box::from(key), wanted, default, place: AtomicU64::new(Slot::UNKNOWN.to_bits()) })
+    }
+
+    /// The type asked for.
+    pub fn wanted(&self) -> Wanted {
+        self.wanted
+    }
+
+    /// The default as bool; false when it is none.
+    #[inline]
+    pub fn default_bool(&self) -> bool {
+        matches!(self.default, Value::Bool(true))
+    }
+
+    /// The default as number; 0 when it is none.
+    #[inline]
+    pub fn default_number(&self) -> f64 {
+        self.default.as_f64().unwrap_or(0.0)
+    }
+
+    /// The default as an integer, exact where it is one.
+    #[inline]
+    pub fn default_int(&self) -> Option<i64> {
+        self.default.as_i64()
+    }
+
+    /// The client that this flag keeps alive.
+    pub fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// Evaluates the flag.
+    #[inline]
+    pub fn evaluate<R>(&self, context: Option<&Context>, read: impl FnOnce(Evaluation<'_>) -> R) -> R {
+        self.client.evaluate_at(&self.key, Some(&self.place), context, read)
+    }
+
+    /// Evaluates the flag without any wait; `None` when something would have to be read from Redis.
+    #[inline]
+    pub fn evaluate_now<R>(&self, context: Option<&Context>, read: impl FnOnce(Evaluation<'_>) -> R) -> Option<R> {
+        self.client.evaluate_now(&self.key, Some(&self.place), context, read)
+    }
+}
