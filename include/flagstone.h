@@ -1,0 +1,1150 @@
+/*
+ * Flagstone: feature flags kept in Redis, held in memory, evaluated in nanoseconds.
+ *
+ * This header is the manual. It is generated; do not edit it.
+ *
+ *
+ * A FIRST PROGRAM
+ *
+ *     #include <flagstone.h>
+ *     #include <stdio.h>
+ *     #include <string.h>
+ *
+ *     int main(void) {
+ *       flagstone_config *config = flagstone_config_new();
+ *       flagstone_config_set(config, "redis.url", 9, "redis://localhost:6379", 22, NULL);
+ *       flagstone_client *client = NULL;
+ *       flagstone_error *error = NULL;
+ *       if (flagstone_client_new(config, &client, &error) != FLAGSTONE_STATUS_OK) {
+ *         flagstone_str message = flagstone_error_message(error);
+ *         fprintf(stderr, "%.*s\n", (int)message.len, message.ptr);
+ *         flagstone_error_free(error);
+ *         return 1;
+ *       }
+ *       flagstone_config_free(config);
+ *       flagstone_client_start(client, 5000, NULL);                   // wait for the data, at most 5 s
+ *
+ *       flagstone_context *context = NULL;
+ *       const char *json = "{\"kind\":\"user\",\"key\":\"ada\",\"email\":\"ada@example.org\"}";
+ *       flagstone_context_from_json(json, strlen(json), &context, NULL);
+ *       if (flagstone_bool_variation(client, context, "new-checkout", 12, 0)) puts("new checkout");
+ *
+ *       flagstone_context_release(context);
+ *       flagstone_client_close(client, 2000);
+ *       flagstone_client_release(client);
+ *       return 0;
+ *     }
+ *
+ *     cc program.c $(pkg-config --cflags --libs flagstone)
+ *
+ * A static archive is installed too: pkg-config --static names what it needs (-lgcc_s -lutil -lrt -lpthread -lm -ldl on
+ * Linux). Two archives made by Rust can clash in one program; prefer the shared library then. The shared library is never
+ * unloaded: dlclose leaves it in place.
+ *
+ *
+ * WHAT IT DOES
+ *
+ * Somebody else, for example LaunchDarkly's Relay Proxy or one of its SDKs, keeps the flags of an environment in Redis, in
+ * the hashes <prefix>:features and <prefix>:segments. A client reads them (and never writes), holds them parsed in memory,
+ * and lets Redis tell it when they change. An evaluation reads memory alone: no I/O, no lock, no allocation. When Redis is
+ * away or loses its data, the last good data stay in force, and the status and each result say so.
+ *
+ *
+ * OWNERSHIP
+ *
+ * Handles (flagstone_config, _client, _context, _context_builder, _flag, _error) are opaque. What a function hands out through
+ * an `out` parameter or returns as a non-const pointer belongs to the caller and is given back with the function of that
+ * type: _release for counted things (client, context, flag), _free for others. What a function takes is borrowed for the
+ * call: nothing is consumed, not even by a function that fails. All frees accept NULL.
+ *
+ * Value structs (flagstone_detail, _event, _bytes) are made by the caller. They carry an `owner` that keeps their texts alive;
+ * the _clear function gives it back, and may be called twice. Texts stay valid until then, whatever happens to the client.
+ * Structs that begin with `struct_size` may grow at the end: set it to sizeof; the library never writes more than it says.
+ *
+ * A client copies its configuration. A prepared flag keeps its client alive.
+ *
+ *
+ * THREADS
+ *
+ * Every function on a client, context or flag may be called from any number of threads at once, also while another one closes
+ * the client. Each reference is released once. A config and a builder belong to one thread at a time; an error, detail,
+ * event or bytes to whoever owns it. With several pollers each event goes to exactly one.
+ *
+ * The library starts its threads in flagstone_client_start and in no other call (in a forked child: at its first call). They
+ * never call into the host: notifications wait in a queue until the host polls. After close the client may still be used:
+ * evaluation answers from the last data held, every other call says CLOSED.
+ *
+ *
+ * ERRORS
+ *
+ * Calls that can fail return a flagstone_status and take a trailing `flagstone_error **err`. It may be NULL; otherwise it
+ * receives, on failure only, an error that the caller frees. Other out-parameters are written on success only. Evaluations
+ * never fail: they return the default, and flagstone_variation tells why. Codes may be added: treat unknown ones as failures.
+ *
+ * A NULL pointer or a handle of another Flagstone type is recognised and refused. A freed handle or an arbitrary pointer is
+ * undefined behaviour. A defect inside the library does not end the host: it is caught at the border, the call gives its
+ * default or PANIC, and the status counts it.
+ *
+ *
+ * STRINGS
+ *
+ * Texts are pointer and length, UTF-8, and never need an end of NUL; those that the library hands out have none. With length 0
+ * the pointer is not looked at. Only flagstone_version_string and flagstone_status_name return C strings, static ones.
+ *
+ *
+ * FORK
+ *
+ * A child of fork() keeps answering from the data it inherited and makes threads and connections of its own at its first call
+ * (or by flagstone_client_postfork). It shares nothing with the parent afterwards. Events that the parent queued stay with it.
+ *
+ *
+ * OPTIONS (flagstone_config_set)
+ *
+ *   name                       default                  meaning
+ *   redis.url                  redis://localhost:6379   redis://, rediss:// (TLS) or unix:// with user, password, database:
+ *                                                       redis://user:password@host:port/database, unix:///path?db=0&user=u&pass=p
+ *   redis.prefix               launchdarkly             prefix of the keys; empty: the default
+ *   redis.username             (none)                   wins over the URL's
+ *   redis.password             (none)                   wins over the URL's
+ *   redis.database             0                        wins over the URL's
+ *   redis.connect_timeout_ms   2000                     longest time to connect, login included
+ *   redis.command_timeout_ms   2000                     longest silence while a reply is awaited; longest wait of an evaluation
+ *   redis.ping_ms              1000                     interval of pings on an idle connection
+ *   redis.tls.ca_file          (built-in)               PEM file of the authorities to trust instead of the built-in Mozilla list
+ *   redis.tls.cert_file        (none)                   PEM file of the client certificate
+ *   redis.tls.key_file         (none)                   PEM file of its private key
+ *   cache.residency            all                      all: the whole data set is held; lazy: at most cache.capacity items, read
+ *                                                       when first asked for; off: every lookup reads Redis (tests and tools)
+ *   cache.freshness            push                     push: Redis tells what changed (Redis 6 or newer; steps down to ttl where
+ *                                                       the server refuses); ttl: read again when older than cache.ttl_ms;
+ *                                                       forever: never read again
+ *   cache.ttl_ms               30000                    milliseconds
+ *   cache.capacity             10000                    most items held with residency lazy
+ *   cache.on_wipe              keep                     when Redis loses the data set: keep what is held, or clear
+ *   refresh.interval_ms        60000                    interval of the safety poll; not with forever
+ *   events.queue_capacity      1000                     most notifications kept for flagstone_poll_event
+ *   log.level                  info                     debug, info, warn, error, none
+ *
+ * Times are milliseconds, from 1 to 86400000 (a day).
+ */
+
+#ifndef FLAGSTONE_H
+#define FLAGSTONE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Windows needs imports marked; a host that links the static archive defines FLAGSTONE_STATIC. */
+#if defined(_WIN32) && !defined(FLAGSTONE_STATIC)
+#define FLAGSTONE_API __declspec(dllimport)
+#else
+#define FLAGSTONE_API
+#endif
+
+
+/**
+ * Grows when something that hosts rely on changes or goes away. A host refuses another one.
+ */
+#define FLAGSTONE_ABI_MAJOR 1
+
+/**
+ * Grows when functions, or members at the end of a struct, are added. A host refuses a smaller one.
+ */
+#define FLAGSTONE_ABI_MINOR 0
+
+/**
+ * Bit of `flagstone_features`: `rediss://` URLs work.
+ */
+#define FLAGSTONE_FEATURE_TLS 1
+
+/**
+ * Flag bit of `flagstone_attr`: events must not carry the value.
+ */
+#define FLAGSTONE_ATTR_PRIVATE 1
+
+/**
+ * Bit of `flagstone_detail.flags`: there is no value; use your default.
+ */
+#define FLAGSTONE_DETAIL_DEFAULTED 1
+
+/**
+ * Bit of `flagstone_detail.flags`: the context takes part in an experiment on this flag.
+ */
+#define FLAGSTONE_DETAIL_IN_EXPERIMENT 2
+
+/**
+ * Bit of `flagstone_detail.flags`: the flag is not verified against Redis (link down, data set lost, or newer content that does
+ * not parse); the last good data answered.
+ */
+#define FLAGSTONE_DETAIL_STALE 4
+
+/**
+ * The values of `flagstone_status`.
+ */
+typedef enum flagstone_status_code {
+  /**
+   * Success.
+   */
+  FLAGSTONE_STATUS_OK = 0,
+  /**
+   * The time given was over first; what was begun goes on.
+   */
+  FLAGSTONE_STATUS_TIMEOUT = 1,
+  /**
+   * A value that is not allowed, or a handle of another type.
+   */
+  FLAGSTONE_STATUS_INVALID_ARGUMENT = 2,
+  /**
+   * NULL where something was needed.
+   */
+  FLAGSTONE_STATUS_NULL_ARGUMENT = 3,
+  /**
+   * Text that is not UTF-8.
+   */
+  FLAGSTONE_STATUS_BAD_UTF8 = 4,
+  /**
+   * Text that is not JSON.
+   */
+  FLAGSTONE_STATUS_BAD_JSON = 5,
+  /**
+   * No such thing.
+   */
+  FLAGSTONE_STATUS_NOT_FOUND = 6,
+  /**
+   * The client is not ready and will not be.
+   */
+  FLAGSTONE_STATUS_NOT_READY = 7,
+  /**
+   * The client is closed.
+   */
+  FLAGSTONE_STATUS_CLOSED = 8,
+  /**
+   * Not possible in a forked child.
+   */
+  FLAGSTONE_STATUS_FORKED = 9,
+  /**
+   * The system or the store refused.
+   */
+  FLAGSTONE_STATUS_STORE = 10,
+  /**
+   * Not supported by this build.
+   */
+  FLAGSTONE_STATUS_UNSUPPORTED = 11,
+  /**
+   * A newer version is already there.
+   */
+  FLAGSTONE_STATUS_STALE_VERSION = 12,
+  /**
+   * The library is not the one this host was made for.
+   */
+  FLAGSTONE_STATUS_ABI_MISMATCH = 13,
+  /**
+   * A defect of the library, caught at the border.
+   */
+  FLAGSTONE_STATUS_PANIC = 99,
+} flagstone_status_code;
+
+/**
+ * Lifecycle of a client.
+ */
+typedef enum flagstone_state {
+  /**
+   * Not ready: Redis has not been read yet.
+   */
+  FLAGSTONE_STATE_INIT = 0,
+  /**
+   * What is held is known to be true.
+   */
+  FLAGSTONE_STATE_VALID = 1,
+  /**
+   * Redis cannot be reached, or lost the data set; the last good data stay in force.
+   */
+  FLAGSTONE_STATE_INTERRUPTED = 2,
+  /**
+   * Closed.
+   */
+  FLAGSTONE_STATE_OFF = 3,
+  /**
+   * A forked child that has made no other call yet.
+   */
+  FLAGSTONE_STATE_FORKED = 4,
+} flagstone_state;
+
+/**
+ * Types of values.
+ */
+typedef enum flagstone_type {
+  /**
+   * No value, or null; as a type asked for: any.
+   */
+  FLAGSTONE_TYPE_NONE = 0,
+  /**
+   * Boolean.
+   */
+  FLAGSTONE_TYPE_BOOL = 1,
+  /**
+   * Number (double precision).
+   */
+  FLAGSTONE_TYPE_NUMBER = 2,
+  /**
+   * String.
+   */
+  FLAGSTONE_TYPE_STRING = 3,
+  /**
+   * Array or object, as JSON text; as a type asked for: any value, as JSON text.
+   */
+  FLAGSTONE_TYPE_JSON = 4,
+} flagstone_type;
+
+/**
+ * Why a flag has the value it has.
+ */
+typedef enum flagstone_reason {
+  /**
+   * The flag is off.
+   */
+  FLAGSTONE_REASON_OFF = 0,
+  /**
+   * No target and no rule matched.
+   */
+  FLAGSTONE_REASON_FALLTHROUGH = 1,
+  /**
+   * The context's key is targeted.
+   */
+  FLAGSTONE_REASON_TARGET_MATCH = 2,
+  /**
+   * A rule matched: `rule_index`, `rule_id`.
+   */
+  FLAGSTONE_REASON_RULE_MATCH = 3,
+  /**
+   * A prerequisite was not met: `prerequisite_key`.
+   */
+  FLAGSTONE_REASON_PREREQUISITE_FAILED = 4,
+  /**
+   * The flag could not be evaluated: `error_kind`.
+   */
+  FLAGSTONE_REASON_ERROR = 5,
+} flagstone_reason;
+
+/**
+ * Why a flag could not be evaluated.
+ */
+typedef enum flagstone_error_kind {
+  /**
+   * No error.
+   */
+  FLAGSTONE_ERROR_KIND_NONE = 0,
+  /**
+   * Redis has not been read yet.
+   */
+  FLAGSTONE_ERROR_KIND_CLIENT_NOT_READY = 1,
+  /**
+   * No such flag.
+   */
+  FLAGSTONE_ERROR_KIND_FLAG_NOT_FOUND = 2,
+  /**
+   * No valid context.
+   */
+  FLAGSTONE_ERROR_KIND_USER_NOT_SPECIFIED = 3,
+  /**
+   * The flag's data contradict themselves.
+   */
+  FLAGSTONE_ERROR_KIND_MALFORMED_FLAG = 4,
+  /**
+   * The value is of another type than asked for.
+   */
+  FLAGSTONE_ERROR_KIND_WRONG_TYPE = 5,
+  /**
+   * The flag, or something it depends on, could not be read.
+   */
+  FLAGSTONE_ERROR_KIND_EXCEPTION = 6,
+} flagstone_error_kind;
+
+/**
+ * What became of the big segments that an evaluation consulted.
+ */
+typedef enum flagstone_big_segments {
+  /**
+   * None was consulted.
+   */
+  FLAGSTONE_BIG_SEGMENTS_NONE = 0,
+  /**
+   * The answer is up to date.
+   */
+  FLAGSTONE_BIG_SEGMENTS_HEALTHY = 1,
+  /**
+   * The answer may be out of date.
+   */
+  FLAGSTONE_BIG_SEGMENTS_STALE = 2,
+  /**
+   * There is no big-segment store, or the segment has no generation yet.
+   */
+  FLAGSTONE_BIG_SEGMENTS_NOT_CONFIGURED = 3,
+  /**
+   * The big-segment store could not be asked.
+   */
+  FLAGSTONE_BIG_SEGMENTS_STORE_ERROR = 4,
+} flagstone_big_segments;
+
+/**
+ * Kinds of events.
+ */
+typedef enum flagstone_event_kind {
+  /**
+   * A log line: `level_or_state` is a `FLAGSTONE_LEVEL_…`, `text` the line.
+   */
+  FLAGSTONE_EVENT_LOG = 0,
+  /**
+   * The state changed: `level_or_state` is the `FLAGSTONE_STATE_…` from now on, `text` says why.
+   */
+  FLAGSTONE_EVENT_STATUS = 1,
+  /**
+   * A flag, or something it depends on, changed: `text` is its key, `extra` is JSON, `{"old_version":3,"new_version":4}`, null
+   * where the flag was or is not held; equal versions say that only something it depends on changed.
+   */
+  FLAGSTONE_EVENT_FLAG_CHANGED = 2,
+  /**
+   * The state of the big-segment store changed.
+   */
+  FLAGSTONE_EVENT_BIG_SEGMENTS = 3,
+  /**
+   * `flagstone_wake` was called.
+   */
+  FLAGSTONE_EVENT_WAKE = 4,
+} flagstone_event_kind;
+
+/**
+ * Levels of log lines.
+ */
+typedef enum flagstone_level {
+  /**
+   * For finding out why.
+   */
+  FLAGSTONE_LEVEL_DEBUG = 0,
+  /**
+   * Normal events.
+   */
+  FLAGSTONE_LEVEL_INFO = 1,
+  /**
+   * Something is degraded.
+   */
+  FLAGSTONE_LEVEL_WARN = 2,
+  /**
+   * Something failed.
+   */
+  FLAGSTONE_LEVEL_ERROR = 3,
+  /**
+   * As a filter: nothing at all.
+   */
+  FLAGSTONE_LEVEL_NONE = 4,
+} flagstone_level;
+
+/**
+ * A client: one environment's flags, held and kept true. Shared by any number of threads; one per environment and process
+ * is enough. Counted: `flagstone_client_retain`, `flagstone_client_release`.
+ */
+typedef struct flagstone_client flagstone_client;
+
+/**
+ * Options by name, from which clients are made. Belongs to one thread at a time. A client copies it: it may be changed,
+ * reused or freed at any time.
+ */
+typedef struct flagstone_config flagstone_config;
+
+/**
+ * A context: who a flag is evaluated for. Immutable; may be shared by any number of clients and threads. Making one costs
+ * about a microsecond, so keep it as long as the same one asks. Counted.
+ */
+typedef struct flagstone_context flagstone_context;
+
+/**
+ * Collects the attributes of a single-kind context. Belongs to one thread at a time.
+ */
+typedef struct flagstone_context_builder flagstone_context_builder;
+
+/**
+ * Why a call failed: a status code and a message that names the argument. Immutable; belongs to whoever received it.
+ */
+typedef struct flagstone_error flagstone_error;
+
+/**
+ * A prepared flag: key, type and default bound once, the place of the flag remembered. About half the cost of a call by key.
+ * Shared by any number of threads. Keeps its client alive.
+ */
+typedef struct flagstone_flag flagstone_flag;
+
+/**
+ * Text that belongs to the caller; give it back with `flagstone_bytes_clear`. UTF-8, not ended by NUL.
+ */
+typedef struct flagstone_bytes {
+  /**
+   * First byte.
+   */
+  char *ptr;
+  /**
+   * Number of bytes.
+   */
+  size_t len;
+  /**
+   * What keeps the bytes alive; not for the host.
+   */
+  void *owner;
+} flagstone_bytes;
+
+/**
+ * Borrowed text: `len` bytes of UTF-8 at `ptr`, not ended by NUL. Whoever hands it out says how long it is valid. With
+ * `len` 0 the pointer is not looked at.
+ */
+typedef struct flagstone_str {
+  /**
+   * First byte; may be NULL when `len` is 0.
+   */
+  const char *ptr;
+  /**
+   * Number of bytes.
+   */
+  size_t len;
+} flagstone_str;
+
+/**
+ * Outcome of a call: a `FLAGSTONE_STATUS_…`. New codes may be added at any time: treat an unknown one as a failure.
+ */
+typedef int32_t flagstone_status;
+
+/**
+ * One attribute of a context. The texts are borrowed for the call.
+ */
+typedef struct flagstone_attr {
+  /**
+   * Name; `name` (a string) and `anonymous` (a bool) are the built-in ones.
+   */
+  struct flagstone_str name;
+  /**
+   * A `FLAGSTONE_TYPE_…`; NONE is null, which is the same as leaving the attribute out.
+   */
+  int32_t type;
+  /**
+   * 0 or `FLAGSTONE_ATTR_PRIVATE`.
+   */
+  uint32_t flags;
+  /**
+   * Value for BOOL (0 or not) and NUMBER (finite).
+   */
+  double number;
+  /**
+   * Value for STRING, or JSON text for JSON.
+   */
+  struct flagstone_str text;
+} flagstone_attr;
+
+/**
+ * The result of an evaluation. The caller makes it: set `struct_size` to `sizeof(flagstone_detail)` and the rest to 0.
+ *
+ * The texts are borrowed from the flag data and stay valid, whatever happens to the flag or the client, until
+ * `flagstone_detail_clear`. Clear a detail before it is used again. Belongs to one thread at a time.
+ */
+typedef struct flagstone_detail {
+  /**
+   * Size of this struct as the host knows it, in bytes.
+   */
+  uint32_t struct_size;
+  /**
+   * Type of the value, a `FLAGSTONE_TYPE_…`; NONE without the DEFAULTED bit: the value is null.
+   */
+  int32_t value_type;
+  /**
+   * A `FLAGSTONE_REASON_…`.
+   */
+  int32_t reason;
+  /**
+   * A `FLAGSTONE_ERROR_KIND_…`; NONE unless the reason is ERROR.
+   */
+  int32_t error_kind;
+  /**
+   * Index of the variation, from 0; -1 for none.
+   */
+  int32_t variation_index;
+  /**
+   * Index of the rule that matched, from 0; -1 for none.
+   */
+  int32_t rule_index;
+  /**
+   * `FLAGSTONE_DETAIL_…` bits.
+   */
+  uint32_t flags;
+  /**
+   * A `FLAGSTONE_BIG_SEGMENTS_…`.
+   */
+  int32_t big_segments_status;
+  /**
+   * BOOL: 0 or 1. NUMBER: the number.
+   */
+  double number_value;
+  /**
+   * STRING: the text. JSON: the JSON text. NUMBER: the number as written in the flag.
+   */
+  struct flagstone_str text;
+  /**
+   * Id of the rule that matched; may be empty.
+   */
+  struct flagstone_str rule_id;
+  /**
+   * Key of the prerequisite that was not met.
+   */
+  struct flagstone_str prerequisite_key;
+  /**
+   * What keeps the texts alive; not for the host. NULL when nothing is borrowed.
+   */
+  void *owner;
+} flagstone_detail;
+
+/**
+ * An event. The caller makes it: set `struct_size` to `sizeof(flagstone_event)` and the rest to 0. Its texts are valid until
+ * `flagstone_event_clear`.
+ */
+typedef struct flagstone_event {
+  /**
+   * Size of this struct as the host knows it, in bytes.
+   */
+  uint32_t struct_size;
+  /**
+   * A `FLAGSTONE_EVENT_…`. Leave out kinds that you do not know.
+   */
+  int32_t kind;
+  /**
+   * LOG: the level. STATUS: the state.
+   */
+  int32_t level_or_state;
+  /**
+   * Number of events dropped just before this one because the queue was full.
+   */
+  uint32_t dropped;
+  /**
+   * When it happened: Unix time in milliseconds.
+   */
+  int64_t unix_ms;
+  /**
+   * See the kinds.
+   */
+  struct flagstone_str text;
+  /**
+   * See the kinds.
+   */
+  struct flagstone_str extra;
+  /**
+   * What keeps the texts alive; not for the host.
+   */
+  void *owner;
+} flagstone_event;
+
+#define OK (int32_t)FLAGSTONE_STATUS_OK
+
+#define TIMEOUT (int32_t)FLAGSTONE_STATUS_TIMEOUT
+
+#define INVALID_ARGUMENT (int32_t)FLAGSTONE_STATUS_INVALID_ARGUMENT
+
+#define NULL_ARGUMENT (int32_t)FLAGSTONE_STATUS_NULL_ARGUMENT
+
+#define BAD_UTF8 (int32_t)FLAGSTONE_STATUS_BAD_UTF8
+
+#define BAD_JSON (int32_t)FLAGSTONE_STATUS_BAD_JSON
+
+#define NOT_FOUND (int32_t)FLAGSTONE_STATUS_NOT_FOUND
+
+#define NOT_READY (int32_t)FLAGSTONE_STATUS_NOT_READY
+
+#define CLOSED (int32_t)FLAGSTONE_STATUS_CLOSED
+
+#define FORKED (int32_t)FLAGSTONE_STATUS_FORKED
+
+#define STORE (int32_t)FLAGSTONE_STATUS_STORE
+
+#define UNSUPPORTED (int32_t)FLAGSTONE_STATUS_UNSUPPORTED
+
+#define STALE_VERSION (int32_t)FLAGSTONE_STATUS_STALE_VERSION
+
+#define ABI_MISMATCH (int32_t)FLAGSTONE_STATUS_ABI_MISMATCH
+
+#define PANIC (int32_t)FLAGSTONE_STATUS_PANIC
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Version of the ABI: `(major << 16) | minor`. The first thing that a binding calls. Any thread, never fails.
+ */
+FLAGSTONE_API uint32_t flagstone_abi_version(void);
+
+/**
+ * Version of the library, for example `"0.1.0"`: static text that ends with NUL. Any thread, never fails.
+ */
+FLAGSTONE_API const char *flagstone_version_string(void);
+
+/**
+ * What this build can do: a set of `FLAGSTONE_FEATURE_…` bits. Any thread, never fails.
+ */
+FLAGSTONE_API uint64_t flagstone_features(void);
+
+/**
+ * Frees the text and clears the struct, so that a second call does nothing. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_bytes_clear(struct flagstone_bytes *bytes);
+
+/**
+ * Name of a status code, for example `"TIMEOUT"`; `"UNKNOWN"` for a code that this library does not know.
+ *
+ * Returns static text that ends with NUL. Any thread.
+ */
+FLAGSTONE_API const char *flagstone_status_name(int32_t status);
+
+/**
+ * Status code of an error; `FLAGSTONE_STATUS_NULL_ARGUMENT` for NULL. Any thread.
+ */
+FLAGSTONE_API int32_t flagstone_error_code(const struct flagstone_error *error);
+
+/**
+ * Message of an error, in English, for people; it names the argument or option, never a password. Reading does not
+ * consume it.
+ *
+ * The text is borrowed: valid until the error is freed. Empty for NULL. Any thread.
+ */
+FLAGSTONE_API struct flagstone_str flagstone_error_message(const struct flagstone_error *error);
+
+/**
+ * Frees an error. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_error_free(struct flagstone_error *error);
+
+/**
+ * A configuration with all options at their defaults.
+ *
+ * Owned by the caller: give it back with `flagstone_config_free`. NULL only when the library is defective.
+ */
+FLAGSTONE_API struct flagstone_config *flagstone_config_new(void);
+
+/**
+ * Sets one option. Names, values, units and defaults are listed at the top of this header.
+ *
+ * `name` and `value` are UTF-8 and borrowed for the call. The value is checked at once as far as it can be alone; on
+ * failure nothing changes: `INVALID_ARGUMENT` for an unknown name or a value that does not fit, `NULL_ARGUMENT`,
+ * `BAD_UTF8`. An explicit option wins over the same thing in `redis.url`; the order of setting does not matter.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_config_set(struct flagstone_config *config,
+                                      const char *name,
+                                      size_t name_len,
+                                      const char *value,
+                                      size_t value_len,
+                                      struct flagstone_error **err);
+
+/**
+ * Sets options from a JSON object: `{"redis.url": "redis://db:6379", "cache": {"ttl_ms": 5000}}`. Dotted names and
+ * nested objects are the same; values are strings, numbers or booleans. All options are set or none.
+ *
+ * `json` is UTF-8 and borrowed for the call. Fails as `flagstone_config_set` does, and with `BAD_JSON`.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_config_load_json(struct flagstone_config *config,
+                                            const char *json,
+                                            size_t json_len,
+                                            struct flagstone_error **err);
+
+/**
+ * Frees a configuration. Clients made from it are not affected. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_config_free(struct flagstone_config *config);
+
+/**
+ * Makes a client from a copy of `config`. No thread runs and no connection is open before `flagstone_client_start`.
+ *
+ * `*out` is owned by the caller, with one reference. `INVALID_ARGUMENT` when options do not fit together or a file they
+ * name cannot be read. Redis need not be there. On failure `*out` is not touched.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_new(const struct flagstone_config *config,
+                                      struct flagstone_client **out,
+                                      struct flagstone_error **err);
+
+/**
+ * Starts the client and waits until it is ready: both hashes have been read once, empty or not.
+ *
+ * `timeout_ms`: longest wait in milliseconds; 0 does not wait. OK when ready (or not waited for); TIMEOUT when not yet:
+ * the client goes on trying, and the error says why so far; CLOSED after close. May be called again, by any thread, to
+ * wait again.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_start(struct flagstone_client *client,
+                                        uint32_t timeout_ms,
+                                        struct flagstone_error **err);
+
+/**
+ * Waits until the client is in `state` (a `FLAGSTONE_STATE_…`), at most `timeout_ms` milliseconds.
+ *
+ * OK or TIMEOUT; INVALID_ARGUMENT for an unknown state; CLOSED when the client is closed and another state than OFF was
+ * waited for.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_wait(const struct flagstone_client *client,
+                                       int32_t state,
+                                       uint32_t timeout_ms);
+
+/**
+ * State of the client, a `FLAGSTONE_STATE_…`: one atomic load. OFF for NULL and for handles of another type.
+ */
+FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *client);
+
+/**
+ * Condition of the client as a JSON object:
+ *
+ * | Member | Is |
+ * |---|---|
+ * | `state` | `"INIT"`, `"VALID"`, `"INTERRUPTED"`, `"OFF"` |
+ * | `ready` | both hashes have been read |
+ * | `available` | Redis answered last time |
+ * | `wiped` | Redis lost the data set; held items stay in force |
+ * | `stale_since_ms` | Unix time in ms since when data are not known to be true; null when they are |
+ * | `verified_age_ms` | age in ms of the latest moment at which everything held was known to be true; null before the first |
+ * | `freshness`, `freshness_reason` | freshness in force (`"push"`, `"ttl"`, `"forever"`, `"starting"`) and why |
+ * | `flags`, `segments` | number held, deleted ones left out |
+ * | `malformed` | items in Redis that do not parse |
+ * | `dropped` | notifications dropped because nobody took them |
+ * | `panics` | defects caught at the border |
+ * | `last_error` | text or null |
+ *
+ * New members may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_status_json(const struct flagstone_client *client,
+                                              struct flagstone_bytes *out,
+                                              struct flagstone_error **err);
+
+/**
+ * In a child of `fork`: makes threads and connections of its own now. Not needed: the first evaluation does it too.
+ *
+ * OK also in a process that did not fork; CLOSED after close.
+ */
+FLAGSTONE_API flagstone_status flagstone_client_postfork(struct flagstone_client *client, struct flagstone_error **err);
+
+/**
+ * Waits until what is queued for delivery has been delivered, at most `timeout_ms` milliseconds. Daemon mode queues
+ * nothing, so this returns OK at once; CLOSED after close.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_flush(struct flagstone_client *client,
+                                        uint32_t timeout_ms,
+                                        struct flagstone_error **err);
+
+/**
+ * Ends threads and connections, wakes everybody who waits, and waits for the threads to end, at most `timeout_ms`
+ * milliseconds.
+ *
+ * OK, or TIMEOUT when a thread was still busy: it is left behind, ends by itself and touches nothing of the host. May be
+ * called again. Afterwards evaluation answers from the last data held (residency `off`: the default) and every other call
+ * says CLOSED. Memory stays until the last reference is released.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_close(struct flagstone_client *client,
+                                        uint32_t timeout_ms);
+
+/**
+ * Adds a reference and returns the same handle; NULL for NULL and for handles of another type.
+ */
+FLAGSTONE_API struct flagstone_client *flagstone_client_retain(const struct flagstone_client *client);
+
+/**
+ * Gives back a reference. With the last one the client is closed without waiting and freed. Never blocks: safe on a
+ * finalizer thread. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_client_release(struct flagstone_client *client);
+
+/**
+ * A context that has nothing but kind and key. An empty kind means `user`.
+ *
+ * The texts are borrowed for the call. `*out` is owned by the caller. INVALID_ARGUMENT for an empty key, for the kinds
+ * `kind` and `multi`, and for a kind with other characters than letters, digits, `.`, `_`, `-`.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_from_key(struct flagstone_str kind,
+                                            struct flagstone_str key,
+                                            struct flagstone_context **out,
+                                            struct flagstone_error **err);
+
+/**
+ * A single-kind context with attributes. An empty kind means `user`. Of two attributes with one name the last counts.
+ *
+ * `attrs` points to `n` attributes; everything is borrowed for the call. `*out` is owned by the caller. Fails as
+ * `flagstone_context_from_key` does, and: INVALID_ARGUMENT for an unknown type, a number that is not finite, or a
+ * built-in attribute of a wrong type; BAD_JSON; BAD_UTF8; NULL_ARGUMENT.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_from_attrs(struct flagstone_str kind,
+                                              struct flagstone_str key,
+                                              const struct flagstone_attr *attrs,
+                                              size_t n,
+                                              struct flagstone_context **out,
+                                              struct flagstone_error **err);
+
+/**
+ * A context from JSON: single-kind (`{"kind": "org", "key": "o", …}`), multi-kind (`{"kind": "multi", "org": {…}, …}`) or
+ * the older user form without `kind`.
+ *
+ * `json` is UTF-8 and borrowed for the call. `*out` is owned by the caller. BAD_JSON for text that is not JSON or nested
+ * too deep; INVALID_ARGUMENT for JSON that is not a valid context: the message names the property.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_from_json(const char *json,
+                                             size_t json_len,
+                                             struct flagstone_context **out,
+                                             struct flagstone_error **err);
+
+/**
+ * Joins `n` contexts into a multi-kind one; multi-kind contexts contribute all their members. One context alone stays as
+ * it is.
+ *
+ * The contexts are borrowed for the call. `*out` is owned by the caller. INVALID_ARGUMENT when a kind comes twice, or
+ * for none; NULL_ARGUMENT.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_merge(const struct flagstone_context *const *contexts,
+                                         size_t n,
+                                         struct flagstone_context **out,
+                                         struct flagstone_error **err);
+
+/**
+ * The JSON form of a context.
+ *
+ * `*out` is owned by the caller (`flagstone_bytes_clear`).
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_to_json(const struct flagstone_context *context,
+                                           struct flagstone_bytes *out,
+                                           struct flagstone_error **err);
+
+/**
+ * The fully qualified key of a context: it identifies who is asking by kinds and keys alone. A user's is its key; others
+ * are `kind:key`, several joined by `:` in the order of their kinds, with `%` and `:` in keys written `%25` and `%3A`.
+ *
+ * `*out` is owned by the caller (`flagstone_bytes_clear`).
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_canonical_key(const struct flagstone_context *context,
+                                                 struct flagstone_bytes *out,
+                                                 struct flagstone_error **err);
+
+/**
+ * Adds a reference and returns the same handle; NULL for NULL and for handles of another type.
+ */
+FLAGSTONE_API struct flagstone_context *flagstone_context_retain(const struct flagstone_context *context);
+
+/**
+ * Gives back a reference; the last one frees the context. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_context_release(struct flagstone_context *context);
+
+/**
+ * Starts a context. An empty kind means `user`. Kind and key are checked by `flagstone_context_builder_build`.
+ *
+ * The texts are borrowed for the call. Owned by the caller: give it back with `flagstone_context_builder_free`. NULL when a
+ * text is not UTF-8.
+ */
+FLAGSTONE_API
+struct flagstone_context_builder *flagstone_context_builder_new(struct flagstone_str kind,
+                                                                struct flagstone_str key);
+
+/**
+ * Sets an attribute, built-in ones (`name`, `anonymous`) included; the last value for a name counts.
+ *
+ * `attr` is borrowed for the call. Fails as `flagstone_context_from_attrs` does for one attribute; a built-in attribute of a
+ * wrong type is reported by build.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_builder_set(struct flagstone_context_builder *builder,
+                                               const struct flagstone_attr *attr,
+                                               struct flagstone_error **err);
+
+/**
+ * Marks attributes as private by reference: a name, or a path such as `/address/street`.
+ *
+ * `reference` is borrowed for the call.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_builder_set_private(struct flagstone_context_builder *builder,
+                                                       struct flagstone_str reference,
+                                                       struct flagstone_error **err);
+
+/**
+ * Makes the context. The builder stays as it is and may build again.
+ *
+ * `*out` is owned by the caller. INVALID_ARGUMENT as for `flagstone_context_from_attrs`.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_builder_build(const struct flagstone_context_builder *builder,
+                                                 struct flagstone_context **out,
+                                                 struct flagstone_error **err);
+
+/**
+ * Frees a builder. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_context_builder_free(struct flagstone_context_builder *builder);
+
+/**
+ * Gives back what a detail borrows and clears it, except for `struct_size`. May be called twice. NULL is allowed. Any thread
+ * that owns the detail.
+ */
+FLAGSTONE_API
+void flagstone_detail_clear(struct flagstone_detail *detail);
+
+/**
+ * Value of a bool flag: 1 or 0. Gives `default_value` (as 0 or 1) on any problem: `flagstone_variation` tells which.
+ *
+ * `key` is UTF-8 and borrowed for the call. Residency `all`: no I/O, no lock, no allocation. Residency `lazy` and `off`: a
+ * key that is not held waits for Redis, at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any
+ * thread.
+ */
+FLAGSTONE_API
+int32_t flagstone_bool_variation(const struct flagstone_client *client,
+                                 const struct flagstone_context *context,
+                                 const char *key,
+                                 size_t key_len,
+                                 int32_t default_value);
+
+/**
+ * Value of a number flag, truncated toward zero; numbers beyond 64 bits give the nearest end of the range. Otherwise as
+ * `flagstone_bool_variation`.
+ */
+FLAGSTONE_API
+int64_t flagstone_int_variation(const struct flagstone_client *client,
+                                const struct flagstone_context *context,
+                                const char *key,
+                                size_t key_len,
+                                int64_t default_value);
+
+/**
+ * Value of a number flag. Otherwise as `flagstone_bool_variation`.
+ */
+FLAGSTONE_API
+double flagstone_double_variation(const struct flagstone_client *client,
+                                  const struct flagstone_context *context,
+                                  const char *key,
+                                  size_t key_len,
+                                  double default_value);
+
+/**
+ * Value of a flag of any type, with reason.
+ *
+ * `want_type`: a `FLAGSTONE_TYPE_…`; a value of another type gives ERROR/WRONG_TYPE. NONE takes any type as it is; JSON takes any type
+ * and gives its JSON text. `default_json` is your default as JSON text; it may be empty, and is not looked at as long as no
+ * events are sent. Whenever there is no value the bit `FLAGSTONE_DETAIL_DEFAULTED` is set: use your default.
+ *
+ * OK also when the evaluation ends in ERROR: the reason is in `*out`. NULL_ARGUMENT, BAD_UTF8 (key) and INVALID_ARGUMENT
+ * (want_type, a handle of another type) write `*out` as well, as ERROR/USER_NOT_SPECIFIED for a NULL context, else as
+ * ERROR/EXCEPTION. INVALID_ARGUMENT without anything written when `out->struct_size` is too small. `*out` is to be given
+ * back with `flagstone_detail_clear`. Cost and threads as for `flagstone_bool_variation`.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_variation(const struct flagstone_client *client,
+                                     const struct flagstone_context *context,
+                                     const char *key,
+                                     size_t key_len,
+                                     int32_t want_type,
+                                     const char *default_json,
+                                     size_t default_json_len,
+                                     struct flagstone_detail *out);
+
+/**
+ * Values of `n` flags for one context, each with its reason; any type.
+ *
+ * `keys` points to `n` texts, `out` to `n` details whose `struct_size` is the same in all; each is to be given back with
+ * `flagstone_detail_clear`. INVALID_ARGUMENT, with nothing written, when a `struct_size` differs or is too small. Otherwise
+ * every detail is written, and the status is OK or that of the first key that was refused.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_variation_many(const struct flagstone_client *client,
+                                          const struct flagstone_context *context,
+                                          const struct flagstone_str *keys,
+                                          size_t n,
+                                          struct flagstone_detail *out);
+
+/**
+ * Prepares a flag. It need not exist yet.
+ *
+ * `type`: a `FLAGSTONE_TYPE_…`, as in `flagstone_variation`. `default_json`: the default as JSON text; empty stands for false,
+ * 0 or none. The texts are borrowed for the call. `*out` is owned by the caller (`flagstone_flag_release`).
+ * INVALID_ARGUMENT for an unknown type or a default of another type, BAD_JSON, BAD_UTF8, NULL_ARGUMENT, CLOSED.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_flag_new(struct flagstone_client *client,
+                                    const char *key,
+                                    size_t key_len,
+                                    int32_t type,
+                                    const char *default_json,
+                                    size_t default_json_len,
+                                    struct flagstone_flag **out,
+                                    struct flagstone_error **err);
+
+/**
+ * Value of a prepared bool flag: 1 or 0; its default on any problem; 0 for NULL. May wait for Redis as
+ * `flagstone_bool_variation` may. Any thread.
+ */
+FLAGSTONE_API int32_t flagstone_flag_bool(const struct flagstone_flag *flag, const struct flagstone_context *context);
+
+/**
+ * As `flagstone_flag_bool`, but never waits: -1 when something would have to be read from Redis first; then call
+ * `flagstone_flag_bool`. Residency `all` never gives -1. Any thread, also one that may not block.
+ */
+FLAGSTONE_API
+int32_t flagstone_flag_bool_try(const struct flagstone_flag *flag,
+                                const struct flagstone_context *context);
+
+/**
+ * Value of a prepared number flag, truncated toward zero; numbers beyond 64 bits give the nearest end of the range; its
+ * default on any problem; 0 for NULL. Any thread.
+ */
+FLAGSTONE_API int64_t flagstone_flag_int(const struct flagstone_flag *flag, const struct flagstone_context *context);
+
+/**
+ * Value of a prepared number flag; its default on any problem; 0 for NULL. Any thread.
+ */
+FLAGSTONE_API double flagstone_flag_double(const struct flagstone_flag *flag, const struct flagstone_context *context);
+
+/**
+ * Value of a prepared flag with reason: as `flagstone_variation` with the key and type given when it was prepared.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_flag_detail(const struct flagstone_flag *flag,
+                                       const struct flagstone_context *context,
+                                       struct flagstone_detail *out);
+
+/**
+ * Frees a prepared flag. Never blocks. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_flag_release(struct flagstone_flag *flag);
+
+/**
+ * Takes the oldest event, waiting for one at most `timeout_ms` milliseconds.
+ *
+ * OK: `*out` is written; give it back with `flagstone_event_clear`. TIMEOUT: none came. CLOSED: the client is closed and
+ * every event was delivered. INVALID_ARGUMENT: `out->struct_size` is too small. Nobody has to poll; a full queue drops the
+ * oldest event and counts. Any thread; with several pollers each event goes to exactly one.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_poll_event(struct flagstone_client *client,
+                                      uint32_t timeout_ms,
+                                      struct flagstone_event *out);
+
+/**
+ * Frees the texts of an event and clears it, except for `struct_size`. May be called twice. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_event_clear(struct flagstone_event *event);
+
+/**
+ * Ends the wait of one poller with an event of kind WAKE; if nobody waits, the next poll gets it. Any thread.
+ */
+FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* FLAGSTONE_H */

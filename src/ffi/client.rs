@@ -1,0 +1,259 @@
+//! Client handles: lifecycle and status.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{Failure, finish, status};
+use super::{
+    Opaque, borrow, client_panicked, flagstone_bytes, flagstone_config, flagstone_error, flagstone_status, guard,
+    into_handle, put, release, retain,
+};
+use crate::client::Client;
+use crate::store::StoreState;
+
+/// A client: one environment's flags, held and kept true. Shared by any number of threads; one per environment and process
+/// is enough. Counted: `flagstone_client_retain`, `flagstone_client_release`.
+pub struct flagstone_client {
+    _opaque: [u8; 0],
+}
+
+impl Opaque for flagstone_client {
+    type Inner = Arc<Client>;
+    const TAG: u64 = u64::from_be_bytes(*b"fsclient");
+}
+
+/// Lifecycle of a client.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum flagstone_state {
+    /// Not ready: Redis has not been read yet.
+    FLAGSTONE_STATE_INIT = 0,
+    /// What is held is known to be true.
+    FLAGSTONE_STATE_VALID = 1,
+    /// Redis cannot be reached, or lost the data set; the last good data stay in force.
+    FLAGSTONE_STATE_INTERRUPTED = 2,
+    /// Closed.
+    FLAGSTONE_STATE_OFF = 3,
+    /// A forked child that has made no other call yet.
+    FLAGSTONE_STATE_FORKED = 4,
+}
+
+const _: () = {
+    assert!(flagstone_state::FLAGSTONE_STATE_INIT as i32 == StoreState::Init as i32);
+    assert!(flagstone_state::FLAGSTONE_STATE_VALID as i32 == StoreState::Valid as i32);
+    assert!(flagstone_state::FLAGSTONE_STATE_INTERRUPTED as i32 == StoreState::Interrupted as i32);
+    assert!(flagstone_state::FLAGSTONE_STATE_OFF as i32 == StoreState::Off as i32);
+    assert!(flagstone_state::FLAGSTONE_STATE_FORKED as i32 == StoreState::Forked as i32);
+};
+
+fn state_from_code(code: i32) -> Option<StoreState> {
+    [StoreState::Init, StoreState::Valid, StoreState::Interrupted, StoreState::Off, StoreState::Forked]
+        .into_iter()
+        .find(|state| *state as i32 == code)
+}
+
+/// Makes a client from a copy of `config`. No thread runs and no connection is open before `flagstone_client_start`.
+///
+/// `*out` is owned by the caller, with one reference. `INVALID_ARGUMENT` when options do not fit together or a file they
+/// name cannot be read. Redis need not be there. On failure `*out` is not touched.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_new(
+    config: *const flagstone_config,
+    out: *mut *mut flagstone_client,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(status::PANIC, {
+        let make = || {
+            // SAFETY: NULL or live, by the rules of the header.
+            let config = unsafe { borrow(config) }.ok_or_else(|| Failure::handle("config", config))?;
+            if out.is_null() {
+                return Err(Failure::null("out"));
+            }
+            let settings = config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).resolve();
+            let client = Client::new(settings)?;
+            // SAFETY: not NULL, writable by the rules of the header.
+            unsafe { put(out, into_handle::<flagstone_client>(Arc::new(client))) };
+            Ok(())
+        };
+        // SAFETY: `err` is NULL or writable, by the rules of the header.
+        unsafe { finish(make(), err) }
+    })
+}
+
+/// Starts the client and waits until it is ready: both hashes have been read once, empty or not.
+///
+/// `timeout_ms`: longest wait in milliseconds; 0 does not wait. OK when ready (or not waited for); TIMEOUT when not yet:
+/// the client goes on trying, and the error says why so far; CLOSED after close. May be called again, by any thread, to
+/// wait again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_start(
+    client: *mut flagstone_client,
+    timeout_ms: u32,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        let outcome = with_client(client, |client| Ok(client.start(milliseconds(timeout_ms))?));
+        // SAFETY: `err` is NULL or writable, by the rules of the header.
+        unsafe { finish(outcome, err) }
+    })
+}
+
+/// Waits until the client is in `state` (a `FLAGSTONE_STATE_…`), at most `timeout_ms` milliseconds.
+///
+/// OK or TIMEOUT; INVALID_ARGUMENT for an unknown state; CLOSED when the client is closed and another state than OFF was
+/// waited for.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_wait(
+    client: *const flagstone_client,
+    state: i32,
+    timeout_ms: u32,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        // SAFETY: NULL or live, by the rules of the header.
+        let Some(inner) = (unsafe { borrow(client) }) else { return handle_status(client) };
+        let Some(state) = state_from_code(state) else { return status::INVALID_ARGUMENT };
+        let reached = inner.wait(state, milliseconds(timeout_ms));
+        match (reached, inner.is_closed()) {
+            (true, _) => status::OK,
+            (false, true) => status::CLOSED,
+            (false, false) => status::TIMEOUT,
+        }
+    })
+}
+
+/// State of the client, a `FLAGSTONE_STATE_…`: one atomic load. OFF for NULL and for handles of another type.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_state(client: *const flagstone_client) -> i32 {
+    guard!(count client_panicked(client); FLAGSTONE_STATE_OFF_CODE, {
+        // SAFETY: NULL or live, by the rules of the header.
+        unsafe { borrow(client) }.map_or(FLAGSTONE_STATE_OFF_CODE, |client| client.state() as i32)
+    })
+}
+
+const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
+
+/// Condition of the client as a JSON object:
+///
+/// | Member | Is |
+/// |---|---|
+/// | `state` | `"INIT"`, `"VALID"`, `"INTERRUPTED"`, `"OFF"` |
+/// | `ready` | both hashes have been read |
+/// | `available` | Redis answered last time |
+/// | `wiped` | Redis lost the data set; held items stay in force |
+/// | `stale_since_ms` | Unix time in ms since when data are not known to be true; null when they are |
+/// | `verified_age_ms` | age in ms of the latest moment at which everything held was known to be true; null before the first |
+/// | `freshness`, `freshness_reason` | freshness in force (`"push"`, `"ttl"`, `"forever"`, `"starting"`) and why |
+/// | `flags`, `segments` | number held, deleted ones left out |
+/// | `malformed` | items in Redis that do not parse |
+/// | `dropped` | notifications dropped because nobody took them |
+/// | `panics` | defects caught at the border |
+/// | `last_error` | text or null |
+///
+/// New members may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_status_json(
+    client: *const flagstone_client,
+    out: *mut flagstone_bytes,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        let outcome = with_client(client, |client| {
+            if out.is_null() {
+                return Err(Failure::null("out"));
+            }
+            open(client)?;
+            // SAFETY: not NULL, writable by the rules of the header.
+            unsafe { put(out, flagstone_bytes::new(client.status_json())) };
+            Ok(())
+        });
+        // SAFETY: `err` is NULL or writable, by the rules of the header.
+        unsafe { finish(outcome, err) }
+    })
+}
+
+/// In a child of `fork`: makes threads and connections of its own now. Not needed: the first evaluation does it too.
+///
+/// OK also in a process that did not fork; CLOSED after close.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_postfork(
+    client: *mut flagstone_client,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        let outcome = with_client(client, |client| Ok(client.postfork()?));
+        // SAFETY: `err` is NULL or writable, by the rules of the header.
+        unsafe { finish(outcome, err) }
+    })
+}
+
+/// Waits until what is queued for delivery has been delivered, at most `timeout_ms` milliseconds. Daemon mode queues
+/// nothing, so this returns OK at once; CLOSED after close.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_flush(
+    client: *mut flagstone_client,
+    timeout_ms: u32,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        let _ = timeout_ms;
+        let outcome = with_client(client, |client| open(client));
+        // SAFETY: `err` is NULL or writable, by the rules of the header.
+        unsafe { finish(outcome, err) }
+    })
+}
+
+/// Ends threads and connections, wakes everybody who waits, and waits for the threads to end, at most `timeout_ms`
+/// milliseconds.
+///
+/// OK, or TIMEOUT when a thread was still busy: it is left behind, ends by itself and touches nothing of the host. May be
+/// called again. Afterwards evaluation answers from the last data held (residency `off`: the default) and every other call
+/// says CLOSED. Memory stays until the last reference is released.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_close(client: *mut flagstone_client, timeout_ms: u32) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        // SAFETY: NULL or live, by the rules of the header.
+        let Some(inner) = (unsafe { borrow(client.cast_const()) }) else { return handle_status(client) };
+        if inner.close(milliseconds(timeout_ms)) { status::OK } else { status::TIMEOUT }
+    })
+}
+
+/// Adds a reference and returns the same handle; NULL for NULL and for handles of another type.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_retain(client: *const flagstone_client) -> *mut flagstone_client {
+    guard!(std::ptr::null_mut(), {
+        // SAFETY: NULL or live, by the rules of the header.
+        unsafe { retain(client) }
+    })
+}
+
+/// Gives back a reference. With the last one the client is closed without waiting and freed. Never blocks: safe on a
+/// finalizer thread. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_release(client: *mut flagstone_client) {
+    guard!((), {
+        // SAFETY: NULL or live, by the rules of the header.
+        unsafe { release(client) }
+    })
+}
+
+pub(super) fn milliseconds(timeout_ms: u32) -> Duration {
+    Duration::from_millis(u64::from(timeout_ms))
+}
+
+/// Status for a handle that is NULL or of another type.
+pub(super) fn handle_status<O>(handle: *const O) -> flagstone_status {
+    if handle.is_null() { status::NULL_ARGUMENT } else { status::INVALID_ARGUMENT }
+}
+
+pub(super) fn open(client: &Client) -> Result<(), Failure> {
+    if client.is_closed() { Err(Failure::new(status::CLOSED, "the client is closed")) } else { Ok(()) }
+}
+
+pub(super) fn with_client(
+    client: *const flagstone_client,
+    body: impl FnOnce(&Arc<Client>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    // SAFETY: NULL or live, by the rules of the header.
+    let client = unsafe { borrow(client) }.ok_or_else(|| Failure::handle("client", client))?;
+    body(client)
+}

@@ -1,0 +1,310 @@
+//! Context handles: who is asking.
+
+use std::ffi::c_char;
+
+use super::error::{Failure, finish, status};
+use super::{
+    Opaque, borrow, flagstone_bytes, flagstone_error, flagstone_status, flagstone_str, guard, into_handle, put,
+    release, retain, text,
+};
+use crate::context::{Context, ContextBuilder};
+use crate::model::Value;
+
+/// A context: who a flag is evaluated for. Immutable; may be shared by any number of clients and threads. Making one costs
+/// about a microsecond, so keep it as long as the same one asks. Counted.
+pub struct flagstone_context {
+    _opaque: [u8; 0],
+}
+
+impl Opaque for flagstone_context {
+    type Inner = Context;
+    const TAG: u64 = u64::from_be_bytes(*b"fscontxt");
+}
+
+/// Types of values.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum flagstone_type {
+    /// No value, or null; as a type asked for: any.
+    FLAGSTONE_TYPE_NONE = 0,
+    /// Boolean.
+    FLAGSTONE_TYPE_BOOL = 1,
+    /// Number (double precision).
+    FLAGSTONE_TYPE_NUMBER = 2,
+    /// String.
+    FLAGSTONE_TYPE_STRING = 3,
+    /// Array or object, as JSON text; as a type asked for: any value, as JSON text.
+    FLAGSTONE_TYPE_JSON = 4,
+}
+
+/// Flag bit of `flagstone_attr`: events must not carry the value.
+pub const FLAGSTONE_ATTR_PRIVATE: u32 = 1;
+
+/// One attribute of a context. The texts are borrowed for the call.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct flagstone_attr {
+    /// Name; `name` (a string) and `anonymous` (a bool) are the built-in ones.
+    pub name: flagstone_str,
+    /// A `FLAGSTONE_TYPE_…`; NONE is null, which is the same as leaving the attribute out.
+    pub r#type: i32,
+    /// 0 or `FLAGSTONE_ATTR_PRIVATE`.
+    pub flags: u32,
+    /// Value for BOOL (0 or not) and NUMBER (finite).
+    pub number: f64,
+    /// Value for STRING, or JSON text for JSON.
+    pub text: flagstone_str,
+}
+
+/// A context that has nothing but kind and key. An empty kind means `user`.
+///
+/// The texts are borrowed for the call. `*out` is owned by the caller. INVALID_ARGUMENT for an empty key, for the kinds
+/// `kind` and `multi`, and for a kind with other characters than letters, digits, `.`, `_`, `-`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_context_from_key(
+    kind: flagstone_str,
+    key: flagstone_str,
+    out: *mut *mut flagstone_context,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(status::PANIC, {
+        let make = || {
+            // SAFETY: readable by the rules of the header.
+            let (kind, key) = unsafe { kind_and_key(kind, key) }?;
+            Ok(Context::from_key(kind, key)?)
+        };
+        // SAFETY: both are NULL or writable, by the rules of the header.
+        unsafe { hand_out(make(), out, err) }
+    })
+}
+
+/// A single-kind context with attributes. An empty kind means `user`. Of two attributes with one name the last counts.
+///
+/// `attrs` points to `n` attributes; everything is borrowed for the call. `*out` is owned by the caller. Fails as
+/// `flagstone_context_from_key` does, and: INVALID_ARGUMENT for an unknown type, a number that is not finite, or a
+/// built-in attribute of a wrong type; BAD_JSON; BAD_UTF8; NULL_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_context_from_attrs(
+    kind: flagstone_str,
+    key: flagstone_str,
+    attrs: *const flagstone_attr,
+    n: usize,
+    out: *mut *mut flagstone_context,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(status::PANIC, {
+        let make = || {
+            // SAFETY: readable by the rules of the header.
+            let (kind, key) = unsafe { kind_and_key(kind, key) }?;
+            let mut builder = Context::builder(kind, key);
+            if n > 0 && attrs.is_null() {
+                return Err(Failure::null("attrs"));
+            }
+            for index in 0..n {
+                // SAFETY: `attrs` points to `n` attributes, by the rules of the header.
+                let attr = unsafe { attrs.add(index).read() };
+                // SAFETY: its texts are readable by the rules of the header.
+                unsafe { add_attr(&mut builder, &attr) }?;
+            }
+            Ok(builder.build()?)
+        };
+        // SAFETY: both are NULL or writable, by the rules of the header.
+        unsafe { hand_out(make(), out, err) }
+    })
+}
+
+/// A context from JSON: single-kind (`{"kind": "org", "key": "o", …}`), multi-kind (`{"kind": "multi", "org": {…}, …}`) or
+/// the older user form without `kind`.
+///
+/// `json` is UTF-8 and borrowed for the call. `*out` is owned by the caller. BAD_JSON for text that is not JSON or nested
+/// too deep; INVALID_ARGUMENT for JSON that is not a valid context: the message names the property.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_context_from_json(
+    json: *const c_char,
+    json_len: usize,
+    out: *mut *mut flagstone_context,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(status::PANIC, {
+        let make = || {
+            // SAFETY: readable by the rules of the header.
+            let json = unsafe { text(json, json_len) }.map_err(|error| Failure::text("json", &error))?;
+            Ok(Context::from_json(json)?)
+        };
+        // SAFETY: both are NULL or writable, by the rules of the header.
+        unsafe { hand_out(make(), out, err) }
+    })
+}
+
+/// Joins `n` contexts into a multi-kind one; multi-kind contexts contribute all their members. One context alone stays as
+/// it is.
+///
+/// The contexts are borrowed for the call. `*out` is owned by the caller. INVALID_ARGUMENT when a kind comes twice, or
+/// for none; NULL_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_context_merge(
+    contexts: *const *const flagstone_context,
+    n: usize,
+    out: *mut *mut flagstone_context,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(status::PANIC, {
+        let make = || {
+            if n > 0 && contexts.is_null() {
+                return Err(Failure::null("contexts"));
+            }
+            let mut parts = Vec::new();
+            for index in 0..n {
+                // SAFETY: `contexts` points to `n` handles, by the rules of the header.
+                let handle = unsafe { contexts.add(index).read() };
+                // SAFETY: each is NULL or live, by the rules of the header.
+                parts.push(unsafe { borrow(handle) }.ok_or_else(|| Failure::handle("an element of contexts", handle))?);
+            }
+            Ok(Context::merge(&parts)?)
+        };
+        // SAFETY: both are NULL or writable, by the rules of the header.
+        unsafe { hand_out(make(), out, err) }
+    })
+}
+
+/// The JSON form of a context.
+///
+/// `*out` is owned by the caller (`flagstone_bytes_clear`).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_context_to_json(
+    context: *const flagstone_context,
+    out: *mut flagstone_bytes,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(status::PANIC, {
+        // SAFETY: live and writable by the rules of the header.
+        unsafe { describe(context, out, err, Context::to_json) }
+    })
+}
+
+/// The fully qualified key of a context: it identifies who is asking by kinds and keys alone. A user's is its key; others
+/// are `kind:key`, several joined by `:` in the order of their kinds, with `%` and `:` in keys written `%25` and `%3A`.
+///
+/// `*out` is owned by the caller (`flagstone_bytes_clear`).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_context_canonical_key(
+    context: *const flagstone_context,
+    out: *mut flagstone_bytes,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(status::PANIC, {
+        // SAFETY: live and writable by the rules of the header.
+        unsafe { describe(context, out, err, |context| context.canonical_key().to_owned()) }
+    })
+}
+
+/// Adds a reference and returns the same handle; NULL for NULL and for handles of another type.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_context_retain(context: *const flagstone_context) -> *mut flagstone_context {
+    guard!(std::ptr::null_mut(), {
+        // SAFETY: NULL or live, by the rules of the header.
+        unsafe { retain(context) }
+    })
+}
+
+/// Gives back a reference; the last one frees the context. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_context_release(context: *mut flagstone_context) {
+    guard!((), {
+        // SAFETY: NULL or live, by the rules of the header.
+        unsafe { release(context) }
+    })
+}
+
+/// # Safety
+/// The texts are readable for `'a`.
+unsafe fn kind_and_key<'a>(kind: flagstone_str, key: flagstone_str) -> Result<(&'a str, &'a str), Failure> {
+    // SAFETY: the caller's promise.
+    let kind = unsafe { text(kind.ptr, kind.len) }.map_err(|error| Failure::text("kind", &error))?;
+    // SAFETY: the caller's promise.
+    let key = unsafe { text(key.ptr, key.len) }.map_err(|error| Failure::text("key", &error))?;
+    Ok((kind, key))
+}
+
+/// Adds an attribute to a builder.
+///
+/// # Safety
+/// The texts of the attribute are readable.
+pub(super) unsafe fn add_attr(builder: &mut ContextBuilder, attr: &flagstone_attr) -> Result<(), Failure> {
+    // SAFETY: the caller's promise.
+    let name =
+        unsafe { text(attr.name.ptr, attr.name.len) }.map_err(|error| Failure::text("attribute name", &error))?;
+    // SAFETY: the caller's promise.
+    let content =
+        || unsafe { text(attr.text.ptr, attr.text.len) }.map_err(|error| Failure::text("attribute text", &error));
+    let value = match attr.r#type {
+        0 => Value::Null,
+        1 => Value::Bool(attr.number != 0.0),
+        2 if attr.number.is_finite() => Value::Number(attr.number),
+        2 => {
+            return Err(Failure::new(status::INVALID_ARGUMENT, format!("attribute {name:?} is not a finite number")));
+        }
+        3 => Value::String(Box::from(content()?)),
+        4 => serde_json::from_str(content()?)
+            .map_err(|error| Failure::new(status::BAD_JSON, format!("attribute {name:?} is not JSON: {error}")))?,
+        other => {
+            return Err(Failure::new(
+                status::INVALID_ARGUMENT,
+                format!("attribute {name:?} has the unknown type {other}"),
+            ));
+        }
+    };
+    builder.set(name, value);
+    if attr.flags & FLAGSTONE_ATTR_PRIVATE != 0 {
+        builder.private(&literal_reference(name));
+    }
+    Ok(())
+}
+
+/// The reference that means the attribute of this very name, whatever characters it has.
+fn literal_reference(name: &str) -> String {
+    if name.starts_with('/') { format!("/{}", name.replace('~', "~0").replace('/', "~1")) } else { name.to_owned() }
+}
+
+/// Gives a new context to the caller, or the error.
+///
+/// # Safety
+/// `out` and `err` are NULL or writable.
+pub(super) unsafe fn hand_out(
+    made: Result<Context, Failure>,
+    out: *mut *mut flagstone_context,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    let outcome = made.and_then(|context| {
+        if out.is_null() {
+            return Err(Failure::null("out"));
+        }
+        // SAFETY: not NULL, and the caller vouches for the place.
+        unsafe { put(out, into_handle::<flagstone_context>(context)) };
+        Ok(())
+    });
+    // SAFETY: the caller's promise.
+    unsafe { finish(outcome, err) }
+}
+
+/// # Safety
+/// `context` is NULL or live; `out` and `err` are NULL or writable.
+unsafe fn describe(
+    context: *const flagstone_context,
+    out: *mut flagstone_bytes,
+    err: *mut *mut flagstone_error,
+    what: impl FnOnce(&Context) -> String,
+) -> flagstone_status {
+    // SAFETY: the caller's promise.
+    let outcome = match unsafe { borrow(context) } {
+        None => Err(Failure::handle("context", context)),
+        Some(_) if out.is_null() => Err(Failure::null("out")),
+        Some(context) => {
+            // SAFETY: not NULL, and the caller vouches for the place.
+            unsafe { put(out, flagstone_bytes::new(what(context))) };
+            Ok(())
+        }
+    };
+    // SAFETY: the caller's promise.
+    unsafe { finish(outcome, err) }
+}

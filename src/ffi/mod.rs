@@ -1,0 +1,211 @@
+//! The C ABI: the only way a host enters, and, beside the fork guard, the only `unsafe` code.
+//!
+//! One C type per file. Every export is written out (so that the header generator sees it) and begins with the one guard
+//! macro below, which keeps a panic from crossing the border; a test reads these files and fails on an export without it.
+//! Nothing here decides anything that `client` does not: a need of one binding is a need of the C API.
+//!
+//! Handles are `Arc`s of a tagged cell: a NULL pointer or a handle of another type is recognised and refused, a freed or
+//! arbitrary pointer is undefined behaviour, as the header says. May depend on `client`, `context`, `eval`, `model`.
+#![allow(non_camel_case_types, reason = "these are the names that C sees")]
+
+mod bytes;
+mod client;
+mod config;
+mod context;
+mod context_builder;
+mod detail;
+mod error;
+mod event;
+mod flag;
+mod variation;
+mod version;
+
+pub use bytes::*;
+pub use client::*;
+pub use config::*;
+pub use context::*;
+pub use context_builder::*;
+pub use detail::*;
+pub use error::*;
+pub use event::*;
+pub use flag::*;
+pub use variation::*;
+pub use version::*;
+
+use std::sync::Arc;
+
+/// Runs the body of an export. A panic gives `$fallback` instead and is counted with the client, if one is named.
+macro_rules! guard {
+    ($fallback:expr, $body:block) => {
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| $body)) {
+            Ok(value) => value,
+            Err(payload) => {
+                // Dropping what was thrown could panic again.
+                std::mem::forget(payload);
+                $fallback
+            }
+        }
+    };
+    (count $report:expr; $fallback:expr, $body:block) => {
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| $body)) {
+            Ok(value) => value,
+            Err(payload) => {
+                std::mem::forget(payload);
+                $report;
+                $fallback
+            }
+        }
+    };
+}
+pub(crate) use guard;
+
+/// A handle type as C sees it, and what is behind it.
+pub(crate) trait Opaque {
+    /// What a handle holds.
+    type Inner: 'static;
+    /// Comes first in every handle of this type.
+    const TAG: u64;
+}
+
+/// What a handle points to.
+#[repr(C)]
+pub(crate) struct Cell<T> {
+    tag: u64,
+    inner: T,
+}
+
+/// A new handle with one reference.
+pub(crate) fn into_handle<O: Opaque>(inner: O::Inner) -> *mut O {
+    Arc::into_raw(Arc::new(Cell { tag: O::TAG, inner })).cast_mut().cast::<O>()
+}
+
+/// What a handle holds; `None` for NULL and for handles of another type.
+///
+/// # Safety
+/// `handle` is NULL or a live handle of this library, alive for `'a`.
+#[inline]
+pub(crate) unsafe fn borrow<'a, O: Opaque>(handle: *const O) -> Option<&'a O::Inner> {
+    if handle.is_null() {
+        return None;
+    }
+    // SAFETY: every handle of this library begins with a tag; the caller vouches that it is live.
+    let tag = unsafe { *handle.cast::<u64>() };
+    if tag != O::TAG {
+        return None;
+    }
+    // SAFETY: the tag says that this is a cell of this type; the caller vouches that it lives for 'a.
+    let cell = unsafe { &*handle.cast::<Cell<O::Inner>>() };
+    Some(&cell.inner)
+}
+
+/// Adds a reference; NULL for NULL and for handles of another type.
+///
+/// # Safety
+/// As for [`borrow`].
+pub(crate) unsafe fn retain<O: Opaque>(handle: *const O) -> *mut O {
+    // SAFETY: passed on to the caller.
+    if unsafe { borrow(handle) }.is_none() {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: the pointer came from `Arc::into_raw` of this cell type, and a reference is held by the caller.
+    unsafe { Arc::increment_strong_count(handle.cast::<Cell<O::Inner>>()) };
+    handle.cast_mut()
+}
+
+/// Gives back a reference; nothing for NULL and for handles of another type.
+///
+/// # Safety
+/// As for [`borrow`]; the caller gives up one reference that it holds.
+pub(crate) unsafe fn release<O: Opaque>(handle: *mut O) {
+    // SAFETY: passed on to the caller.
+    if unsafe { borrow(handle.cast_const()) }.is_some() {
+        // SAFETY: the pointer came from `Arc::into_raw` of this cell type, and the caller gives up its reference.
+        unsafe { Arc::decrement_strong_count(handle.cast_const().cast::<Cell<O::Inner>>()) };
+    }
+}
+
+/// Text that a host passed.
+pub(crate) enum TextError {
+    /// NULL with a length.
+    Null,
+    /// Not UTF-8.
+    BadUtf8,
+}
+
+/// Reads text from a host. A length of 0 is the empty text, whatever the pointer.
+///
+/// # Safety
+/// `ptr` is NULL or points to `len` readable bytes that nobody changes during `'a`.
+#[inline]
+pub(crate) unsafe fn text<'a>(ptr: *const std::ffi::c_char, len: usize) -> Result<&'a str, TextError> {
+    if len == 0 {
+        return Ok("");
+    }
+    if ptr.is_null() || isize::try_from(len).is_err() {
+        return Err(TextError::Null);
+    }
+    // SAFETY: not NULL, of a possible length, and the caller vouches for the bytes.
+    let bytes = unsafe { std::slice::from_raw_parts(ptr.cast::<u8>(), len) };
+    std::str::from_utf8(bytes).map_err(|_| TextError::BadUtf8)
+}
+
+/// Writes an out-parameter; nothing for NULL.
+///
+/// # Safety
+/// `out` is NULL or points to a place that may be overwritten without a drop.
+pub(crate) unsafe fn put<T>(out: *mut T, value: T) {
+    if !out.is_null() {
+        // SAFETY: not NULL, and the caller vouches for the place.
+        unsafe { out.write(value) };
+    }
+}
+
+/// Counts a panic with the client it happened in.
+#[cold]
+pub(crate) fn client_panicked(client: *const flagstone_client) {
+    count(|| {
+        // SAFETY: the export that panicked was called with this pointer, under the same promise.
+        if let Some(client) = unsafe { borrow(client) } {
+            client.note_panic();
+        }
+    });
+}
+
+/// Counts a panic with the client of a prepared flag.
+#[cold]
+pub(crate) fn flag_panicked(flag: *const flagstone_flag) {
+    count(|| {
+        // SAFETY: the export that panicked was called with this pointer, under the same promise.
+        if let Some(flag) = unsafe { borrow(flag) } {
+            flag.client().note_panic();
+        }
+    });
+}
+
+fn count(report: impl FnOnce()) {
+    if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(report)) {
+        std::mem::forget(payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_panic_inside_an_export_becomes_its_fallback() {
+        let value = super::guard!(7, {
+            if std::hint::black_box(true) {
+                std::panic::panic_any(Thrown);
+            }
+            1
+        });
+        assert_eq!(value, 7);
+    }
+
+    struct Thrown;
+
+    impl Drop for Thrown {
+        fn drop(&mut self) {
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Evaluation by key.
+
+use std::ffi::c_char;
+
+use super::client::handle_status;
+use super::detail::SMALLEST;
+use super::error::status;
+use super::{
+    TextError, borrow, client_panicked, flagstone_client, flagstone_context, flagstone_detail, flagstone_status,
+    flagstone_str, guard, text,
+};
+use crate::client::{Evaluation, Wanted};
+use crate::eval::ErrorKind;
+use crate::model::VariationValue;
+
+/// Value of a bool flag: 1 or 0. Gives `default_value` (as 0 or 1) on any problem: `flagstone_variation` tells which.
+///
+/// `key` is UTF-8 and borrowed for the call. Residency `all`: no I/O, no lock, no allocation. Residency `lazy` and `off`: a
+/// key that is not held waits for Redis, at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any
+/// thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_bool_variation(
+    client: *const flagstone_client,
+    context: *const flagstone_context,
+    key: *const c_char,
+    key_len: usize,
+    default_value: i32,
+) -> i32 {
+    let default_value = i32::from(default_value != 0);
+    guard!(count client_panicked(client); default_value, {
+        // SAFETY: live and readable by the rules of the header.
+        unsafe { scalar(client, context, key, key_len, |evaluation| as_bool(evaluation).map(i32::from)) }
+            .unwrap_or(default_value)
+    })
+}
+
+/// Value of a number flag, truncated toward zero; numbers beyond 64 bits give the nearest end of the range. Otherwise as
+/// `flagstone_bool_variation`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_int_variation(
+    client: *const flagstone_client,
+    context: *const flagstone_context,
+    key: *const c_char,
+    key_len: usize,
+    default_value: i64,
+) -> i64 {
+    guard!(count client_panicked(client); default_value, {
+        // SAFETY: live and readable by the rules of the header.
+        unsafe { scalar(client, context, key, key_len, |evaluation| as_number(evaluation).map(truncate)) }
+            .unwrap_or(default_value)
+    })
+}
+
+/// Value of a number flag. Otherwise as `flagstone_bool_variation`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_double_variation(
+    client: *const flagstone_client,
+    context: *const flagstone_context,
+    key: *const c_char,
+    key_len: usize,
+    default_value: f64,
+) -> f64 {
+    guard!(count client_panicked(client); default_value, {
+        // SAFETY: live and readable by the rules of the header.
+        unsafe { scalar(client, context, key, key_len, as_number) }.unwrap_or(default_value)
+    })
+}
+
+/// Value of a flag of any type, with reason.
+///
+/// `want_type`: a `FLAGSTONE_TYPE_…`; a value of another type gives ERROR/WRONG_TYPE. NONE takes any type as it is; JSON takes any type
+/// and gives its JSON text. `default_json` is your default as JSON text; it may be empty, and is not looked at as long as no
+/// events are sent. Whenever there is no value the bit `FLAGSTONE_DETAIL_DEFAULTED` is set: use your default.
+///
+/// OK also when the evaluation ends in ERROR: the reason is in `*out`. NULL_ARGUMENT, BAD_UTF8 (key) and INVALID_ARGUMENT
+/// (want_type, a handle of another type) write `*out` as well, as ERROR/USER_NOT_SPECIFIED for a NULL context, else as
+/// ERROR/EXCEPTION. INVALID_ARGUMENT without anything written when `out->struct_size` is too small. `*out` is to be given
+/// back with `flagstone_detail_clear`. Cost and threads as for `flagstone_bool_variation`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_variation(
+    client: *const flagstone_client,
+    context: *const flagstone_context,
+    key: *const c_char,
+    key_len: usize,
+    want_type: i32,
+    default_json: *const c_char,
+    default_json_len: usize,
+    out: *mut flagstone_detail,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        let _ = (default_json, default_json_len);
+        // SAFETY: NULL or valid, by the rules of the header.
+        let out = match unsafe { usable(out) } {
+            Ok(out) => out,
+            Err(status) => return status,
+        };
+        // SAFETY: readable by the rules of the header.
+        let key = unsafe { text(key, key_len) };
+        // SAFETY: live by the rules of the header.
+        unsafe { evaluate_into(client, context, key, Wanted::try_from(want_type), out) }
+    })
+}
+
+/// Values of `n` flags for one context, each with its reason; any type.
+///
+/// `keys` points to `n` texts, `out` to `n` details whose `struct_size` is the same in all; each is to be given back with
+/// `flagstone_detail_clear`. INVALID_ARGUMENT, with nothing written, when a `struct_size` differs or is too small. Otherwise
+/// every detail is written, and the status is OK or that of the first key that was refused.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_variation_many(
+    client: *const flagstone_client,
+    context: *const flagstone_context,
+    keys: *const flagstone_str,
+    n: usize,
+    out: *mut flagstone_detail,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        if n == 0 {
+            return status::OK;
+        }
+        if keys.is_null() {
+            return status::NULL_ARGUMENT;
+        }
+        // SAFETY: NULL or an array of details, by the rules of the header.
+        let step = match unsafe { usable(out) } {
+            Ok(first) => first.struct_size as usize,
+            Err(status) => return status,
+        };
+        // SAFETY: `out` points to `n` structs of that size, by the rules of the header.
+        let at = |index: usize| unsafe { out.byte_add(index * step) };
+        for index in 1..n {
+            // SAFETY: one of the `n` structs.
+            if unsafe { (*at(index)).struct_size } as usize != step {
+                return status::INVALID_ARGUMENT;
+            }
+        }
+        let mut worst = status::OK;
+        for index in 0..n {
+            // SAFETY: `keys` points to `n` texts, by the rules of the header.
+            let key = unsafe { keys.add(index).read() };
+            // SAFETY: readable by the rules of the header.
+            let key = unsafe { text(key.ptr, key.len) };
+            // SAFETY: one of the `n` structs.
+            let out = unsafe { &mut *at(index) };
+            // SAFETY: live by the rules of the header.
+            let status = unsafe { evaluate_into(client, context, key, Ok(Wanted::Any), out) };
+            if worst == status::OK {
+                worst = status;
+            }
+        }
+        worst
+    })
+}
+
+/// A detail that may be written.
+///
+/// # Safety
+/// `out` is NULL or points to a detail whose first member tells its size.
+pub(super) unsafe fn usable<'a>(out: *mut flagstone_detail) -> Result<&'a mut flagstone_detail, flagstone_status> {
+    if out.is_null() {
+        return Err(status::NULL_ARGUMENT);
+    }
+    // SAFETY: not NULL; the first member may be read whatever the size is.
+    let size = unsafe { out.cast::<u32>().read() };
+    if (size as usize) < SMALLEST {
+        return Err(status::INVALID_ARGUMENT);
+    }
+    // SAFETY: large enough, by its own word and the caller's promise.
+    Ok(unsafe { &mut *out })
+}
+
+/// # Safety
+/// The handles are NULL or live.
+unsafe fn evaluate_into(
+    client: *const flagstone_client,
+    context: *const flagstone_context,
+    key: Result<&str, TextError>,
+    wanted: Result<Wanted, ()>,
+    out: &mut flagstone_detail,
+) -> flagstone_status {
+    // SAFETY: the caller's promise.
+    let (inner, asker) = unsafe { (borrow(client), borrow(context)) };
+    let refused = match (inner, asker, &key, wanted) {
+        (None, ..) => handle_status(client),
+        (_, None, ..) => handle_status(context),
+        (_, _, Err(TextError::Null), _) => status::NULL_ARGUMENT,
+        (_, _, Err(TextError::BadUtf8), _) => status::BAD_UTF8,
+        (_, _, _, Err(())) => status::INVALID_ARGUMENT,
+        (Some(client), Some(context), Ok(key), Ok(wanted)) => {
+            client.evaluate(key, Some(context), |evaluation| out.fill(&evaluation, wanted));
+            return status::OK;
+        }
+    };
+    out.fail(if inner.is_some() && context.is_null() { ErrorKind::UserNotSpecified } else { ErrorKind::Exception });
+    refused
+}
+
+/// # Safety
+/// The handles are NULL or live; the key is readable.
+#[inline]
+unsafe fn scalar<R>(
+    client: *const flagstone_client,
+    context: *const flagstone_context,
+    key: *const c_char,
+    key_len: usize,
+    read: impl FnOnce(&Evaluation<'_>) -> Option<R>,
+) -> Option<R> {
+    // SAFETY: the caller's promise.
+    let client = unsafe { borrow(client) }?;
+    // SAFETY: the caller's promise.
+    let context = unsafe { borrow(context) };
+    // SAFETY: the caller's promise.
+    let key = unsafe { text(key, key_len) }.ok()?;
+    client.evaluate(key, context, |evaluation| read(&evaluation))
+}
+
+#[inline]
+pub(super) fn as_bool(evaluation: &Evaluation<'_>) -> Option<bool> {
+    match evaluation.detail.variation?.value() {
+        VariationValue::Bool(value) => Some(value),
+        _ => None,
+    }
+}
+
+#[inline]
+pub(super) fn as_number(evaluation: &Evaluation<'_>) -> Option<f64> {
+    match evaluation.detail.variation?.value() {
+        VariationValue::Number(value) => Some(value),
+        _ => None,
+    }
+}
+
+/// Toward zero, and to the nearest end of the range beyond it.
+#[inline]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "the cast is defined to truncate and saturate, which is what is wanted"
+)]
+pub(super) fn truncate(number: f64) -> i64 {
+    number as i64
+}

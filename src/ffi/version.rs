@@ -1,0 +1,31 @@
+//! Which library this is.
+
+use std::ffi::c_char;
+
+use super::guard;
+
+/// Grows when something that hosts rely on changes or goes away. A host refuses another one.
+pub const FLAGSTONE_ABI_MAJOR: u32 = 1;
+/// Grows when functions, or members at the end of a struct, are added. A host refuses a smaller one.
+pub const FLAGSTONE_ABI_MINOR: u32 = 0;
+
+/// Bit of `flagstone_features`: `rediss://` URLs work.
+pub const FLAGSTONE_FEATURE_TLS: u64 = 1;
+
+/// Version of the ABI: `(major << 16) | minor`. The first thing that a binding calls. Any thread, never fails.
+#[unsafe(no_mangle)]
+pub extern "C" fn flagstone_abi_version() -> u32 {
+    guard!(0, { (FLAGSTONE_ABI_MAJOR << 16) | FLAGSTONE_ABI_MINOR })
+}
+
+/// Version of the library, for example `"0.1.0"`: static text that ends with NUL. Any thread, never fails.
+#[unsafe(no_mangle)]
+pub extern "C" fn flagstone_version_string() -> *const c_char {
+    guard!(std::ptr::null(), { concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast::<c_char>() })
+}
+
+/// What this build can do: a set of `FLAGSTONE_FEATURE_…` bits. Any thread, never fails.
+#[unsafe(no_mangle)]
+pub extern "C" fn flagstone_features() -> u64 {
+    guard!(0, { FLAGSTONE_FEATURE_TLS })
+}
