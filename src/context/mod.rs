@@ -1,0 +1,148 @@
+//! Who is asking: the context that a flag is evaluated for.
+//!
+//! A context is built once, checked completely, and never changes; evaluation borrows it from any thread. It is made
+//! from JSON, from a key, with a builder or by merging others. Depends on `model` for values and attribute references.
+
+mod attributes;
+mod builder;
+mod error;
+mod json;
+mod single;
+
+pub use builder::ContextBuilder;
+pub use error::ContextError;
+pub use single::{Attribute, SingleContext};
+
+use crate::model::{ContextKind, write_string};
+
+/// A valid context: one individual context, or several of different kinds. Immutable.
+#[derive(Clone, Debug)]
+pub struct Context {
+    singles: Singles,
+    canonical_key: Box<str>,
+}
+
+#[derive(Clone, Debug)]
+enum Singles {
+    One(Box<SingleContext>),
+    /// At least two, sorted by kind.
+    Many(Box<[SingleContext]>),
+}
+
+impl Context {
+    /// Reads a context from JSON: single-kind, multi-kind, or a user as older SDKs wrote it (without `kind`).
+    pub fn from_json(json: &str) -> Result<Context, ContextError> {
+        json::read(json)
+    }
+
+    /// A context that has nothing but a key. An empty kind means `user`.
+    pub fn from_key(kind: &str, key: &str) -> Result<Context, ContextError> {
+        ContextBuilder::new(kind, key).build()
+    }
+
+    /// Starts a context with attributes. An empty kind means `user`.
+    pub fn builder(kind: &str, key: &str) -> ContextBuilder {
+        ContextBuilder::new(kind, key)
+    }
+
+    /// Joins contexts of different kinds into a multi-kind one. Multi-kind contexts contribute all their members; a
+    /// single context stays as it is.
+    pub fn merge(contexts: &[&Context]) -> Result<Context, ContextError> {
+        let singles = contexts.iter().flat_map(|context| context.as_slice()).cloned().collect();
+        Context::from_singles(singles)
+    }
+
+    fn from_single(single: SingleContext) -> Context {
+        let canonical_key = match single.kind {
+            ContextKind::User => single.key.clone(),
+            ContextKind::Other(_) => canonical_part(&single).into_boxed_str(),
+        };
+        Context { singles: Singles::One(Box::new(single)), canonical_key }
+    }
+
+    fn from_singles(mut singles: Vec<SingleContext>) -> Result<Context, ContextError> {
+        if singles.len() < 2 {
+            return singles.pop().map(Context::from_single).ok_or(ContextError::MultiEmpty);
+        }
+        singles.sort_by(|one, other| one.kind().cmp(other.kind()));
+        for pair in singles.windows(2) {
+            if let [one, other] = pair
+                && one.kind == other.kind
+            {
+                return Err(ContextError::MultiDuplicate(one.kind().into()));
+            }
+        }
+        let parts: Vec<String> = singles.iter().map(canonical_part).collect();
+        Ok(Context {
+            singles: Singles::Many(singles.into_boxed_slice()),
+            canonical_key: parts.join(":").into_boxed_str(),
+        })
+    }
+
+    /// The JSON form: properties in the order in which they were set, raw UTF-8, integral numbers without a fraction.
+    pub fn to_json(&self) -> String {
+        let mut out = String::new();
+        match &self.singles {
+            Singles::One(single) => single.write_json(true, &mut out),
+            Singles::Many(singles) => {
+                out.push_str("{\"kind\":\"multi\"");
+                for single in singles {
+                    out.push(',');
+                    write_string(single.kind(), &mut out);
+                    out.push(':');
+                    single.write_json(false, &mut out);
+                }
+                out.push('}');
+            }
+        }
+        out
+    }
+
+    /// The fully qualified key: it identifies the context by kinds and keys alone.
+    #[inline]
+    pub fn canonical_key(&self) -> &str {
+        &self.canonical_key
+    }
+
+    /// The individual context of a kind.
+    pub fn individual(&self, kind: &str) -> Option<&SingleContext> {
+        self.as_slice().iter().find(|single| single.kind() == kind)
+    }
+
+    /// The individual context of a kind that a rule names.
+    #[inline]
+    pub fn of_kind(&self, kind: &ContextKind) -> Option<&SingleContext> {
+        self.as_slice().iter().find(|single| single.kind == *kind)
+    }
+
+    /// The kinds, sorted.
+    pub fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.singles().map(SingleContext::kind)
+    }
+
+    /// The individual contexts, sorted by kind.
+    pub fn singles(&self) -> impl Iterator<Item = &SingleContext> {
+        self.as_slice().iter()
+    }
+
+    /// Whether there is more than one individual context.
+    pub fn is_multi(&self) -> bool {
+        matches!(self.singles, Singles::Many(_))
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[SingleContext] {
+        match &self.singles {
+            Singles::One(single) => std::slice::from_ref(single),
+            Singles::Many(singles) => singles,
+        }
+    }
+}
+
+/// `kind:key` with the separators of the key escaped.
+fn canonical_part(single: &SingleContext) -> String {
+    format!("{}:{}", single.kind(), single.key().replace('%', "%25").replace(':', "%3A"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Buckets: a stable number between 0 and 1 for a context, from a hash.
+//!
+//! The number must be the same in every SDK, so the hash input, the single-precision division and the treatment of
+//! values that cannot be hashed are fixed. Nothing here allocates.
+
+use sha1_smol::Sha1;
+
+use crate::context::Attribute;
+
+/// Divides the 60 bits of the hash: in single precision 2^60 - 1 is 2^60.
+const SCALE: f32 = 0x0FFF_FFFF_FFFF_FFFF_u64 as f32;
+/// The largest magnitude up to which every whole number is a double.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// What makes the buckets of different flags independent.
+pub(super) enum Prefix<'a> {
+    /// The key and salt of a flag or segment.
+    Salted { key: &'a str, salt: &'a str },
+    /// The seed of a rollout.
+    Seed(i64),
+}
+
+/// The bucket of an attribute's value; 0 if the value is neither a string nor a whole number.
+pub(super) fn bucket(prefix: &Prefix<'_>, value: Attribute<'_>) -> f32 {
+    let mut digits = Decimal::default();
+    match value {
+        Attribute::String(text) => hash(prefix, text.as_bytes()),
+        Attribute::Number(number) if number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER => {
+            hash(prefix, digits.format(number as i64))
+        }
+        _ => 0.0,
+    }
+}
+
+fn hash(prefix: &Prefix<'_>, value: &[u8]) -> f32 {
+    let mut sha = Sha1::new();
+    match prefix {
+        Prefix::Salted { key, salt } => {
+            sha.update(key.as_bytes());
+            sha.update(b".");
+            sha.update(salt.as_bytes());
+        }
+        Prefix::Seed(seed) => sha.update(Decimal::default().format(*seed)),
+    }
+    sha.update(b".");
+    sha.update(value);
+    let [a, b, c, d, e, f, g, h, ..] = sha.digest().bytes();
+    let first_60_bits = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 4;
+    first_60_bits as f32 / SCALE
+}
+
+/// Room for a 64-bit number in decimal form.
+#[derive(Default)]
+struct Decimal([u8; 20]);
+
+impl Decimal {
+    fn format(&mut self, number: i64) -> &[u8] {
+        let mut rest = number.unsigned_abs();
+        let mut start = self.0.len();
+        for (position, digit) in self.0.iter_mut().enumerate().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            start = position;
+            if rest == 0 {
+                break;
+            }
+        }
+        if number < 0 {
+            start = start.saturating_sub(1);
+            if let Some(sign) = self.0.get_mut(start) {
+                *sign = b'-';
+            }
+        }
+        self.0.get(start..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn salted<'a>(key: &'a str, salt: &'a str) -> Prefix<'a> {
+        Prefix::Salted { key, salt }
+    }
+
+    #[test]
+    fn known_values_have_their_known_buckets() {
+        let flag = salted("hashKey", "saltyA");
+        for (text, expected) in [("userKeyA", 0.42157587), ("userKeyB", 0.6708485), ("userKeyC", 0.10343106)] {
+            assert_eq!(bucket(&flag, Attribute::String(text)), expected, "{text}");
+        }
+        for (number, expected) in [(33333.0, 0.54771423), (99999.0, 0.7309658)] {
+            assert_eq!(bucket(&flag, Attribute::Number(number)), expected, "{number}");
+        }
+        for (text, expected) in [("userKeyA", 0.09801207), ("userKeyB", 0.14483777), ("userKeyC", 0.9242641)] {
+            assert_eq!(bucket(&Prefix::Seed(61), Attribute::String(text)), expected, "{text}");
+        }
+        let segment = salted("segment3", "salty");
+        assert_eq!(bucket(&segment, Attribute::String("user-key")), 0.14950213);
+        assert_eq!(bucket(&segment, Attribute::String("unmatching-key")), 0.36563563);
+        assert_eq!(bucket(&salted("f", "salt"), Attribute::String("u")), 0.18749441);
+    }
+
+    #[test]
+    fn whole_numbers_hash_like_their_digits_and_other_values_have_bucket_zero() {
+        let flag = salted("f", "salt");
+        for (number, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (-12.0, "-12"),
+            (2147483648.0, "2147483648"),
+            (MAX_SAFE_INTEGER, "9007199254740991"),
+        ] {
+            assert_eq!(bucket(&flag, Attribute::Number(number)), bucket(&flag, Attribute::String(text)), "{text}");
+        }
+        for value in [
+            Attribute::Null,
+            Attribute::Bool(true),
+            Attribute::Number(1.5),
+            Attribute::Number(1.00000001),
+            Attribute::Number(9_007_199_254_740_992.0),
+            Attribute::Number(1e18),
+            Attribute::Array(&[]),
+            Attribute::Object(&[]),
+        ] {
+            assert_eq!(bucket(&flag, value), 0.0, "{value:?}");
+        }
+        assert_ne!(bucket(&flag, Attribute::String("")), 0.0);
+    }
+
+    #[test]
+    fn decimals_are_complete() {
+        for number in [0, 7, -7, 10, i64::MAX, i64::MIN] {
+            assert_eq!(Decimal::default().format(number), number.to_string().as_bytes());
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! One flag: off, prerequisites, targets, rules, fallthrough, in this order.
+//!
+//! Prerequisites are flags, so these functions recurse; their frames are kept small and the depth is limited.
+
+use super::bucket::{Prefix, bucket};
+use super::rules::all_pass;
+use super::scope::{Abort, Chain, Scope};
+use super::{Detail, ErrorKind, Memberships, Observer, Reason};
+use crate::context::Context;
+use crate::model::{AttributeRef, Flag, Found, INVALID_VARIATION, Lookup, Prerequisite, Rollout, Serve, Target};
+
+/// How a flag came out, small enough to be returned in registers; [`Outcome::detail`] says it in full.
+#[derive(Clone, Copy)]
+pub(super) struct Outcome {
+    /// Index of the variation, checked; [`INVALID_VARIATION`] for none.
+    variation: u32,
+    /// Of the rule, or of the prerequisite that is not met.
+    position: u32,
+    why: Why,
+    in_experiment: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Why {
+    Off,
+    Fallthrough,
+    Target,
+    Rule,
+    Prerequisite,
+    Malformed,
+}
+
+impl Outcome {
+    const MALFORMED: Self =
+        Self { variation: INVALID_VARIATION, position: 0, why: Why::Malformed, in_experiment: false };
+
+    /// An index that the flag does not have makes the flag malformed.
+    #[inline]
+    fn new(flag: &Flag, variation: u32, why: Why) -> Self {
+        if (variation as usize) < flag.variations.len() {
+            Self { variation, position: 0, why, in_experiment: false }
+        } else {
+            Self::MALFORMED
+        }
+    }
+
+    /// What a flag serves that is off, or counts as off.
+    fn off(flag: &Flag, why: Why) -> Self {
+        match flag.off_variation {
+            Some(variation) => Self::new(flag, variation, why),
+            None => Self { variation: INVALID_VARIATION, position: 0, why, in_experiment: false },
+        }
+    }
+
+    /// What a rule or the fallthrough serves.
+    #[inline]
+    fn served(flag: &Flag, serve: &Serve, context: &Context, why: Why) -> Self {
+        match chosen(flag, serve, context) {
+            Some(Choice { variation, in_experiment }) => Self { in_experiment, ..Self::new(flag, variation, why) },
+            None => Self::MALFORMED,
+        }
+    }
+
+    fn at(self, position: usize) -> Self {
+        Self { position: position as u32, ..self }
+    }
+
+    /// The result in full; `flag` is the one that came out like this.
+    #[inline]
+    pub(super) fn detail(self, flag: &Flag) -> Detail<'_> {
+        let variation = flag.variations.get(self.variation as usize);
+        let position = self.position as usize;
+        let reason = match self.why {
+            Why::Off => Reason::Off,
+            Why::Fallthrough => Reason::Fallthrough { in_experiment: self.in_experiment },
+            Why::Target => Reason::TargetMatch,
+            Why::Rule => Reason::RuleMatch {
+                index: self.position,
+                id: flag.rules.get(position).map_or("", |rule| &rule.id),
+                in_experiment: self.in_experiment,
+            },
+            Why::Prerequisite => {
+                Reason::PrerequisiteFailed { key: flag.required.get(position).map_or("", |required| &required.key) }
+            }
+            Why::Malformed => Reason::Error(ErrorKind::MalformedFlag),
+        };
+        Detail { variation, index: variation.map(|_| self.variation), reason, big_segments: None }
+    }
+
+    fn serves(self, variation: u32) -> bool {
+        self.variation == variation && variation != INVALID_VARIATION
+    }
+}
+
+/// Evaluates a flag that may itself be a prerequisite.
+pub(super) fn outcome<L: Lookup, M: Memberships, O: Observer>(
+    flag: &Flag,
+    scope: &mut Scope<'_, L, M, O>,
+    parent: Option<&Chain<'_>>,
+) -> Result<Outcome, Abort> {
+    if !flag.on {
+        return Ok(Outcome::off(flag, Why::Off));
+    }
+    if !flag.required.is_empty()
+        && let Some(position) = failed_prerequisite(flag, scope, parent)?
+    {
+        return Ok(Outcome::off(flag, Why::Prerequisite).at(position));
+    }
+    if let Some(variation) = target(flag, scope.context) {
+        return Ok(Outcome::new(flag, variation, Why::Target));
+    }
+    for (position, rule) in flag.rules.iter().enumerate() {
+        if all_pass(&rule.clauses, scope, None)? {
+            return Ok(Outcome::served(flag, &rule.serve, scope.context, Why::Rule).at(position));
+        }
+    }
+    Ok(Outcome::served(flag, &flag.fallthrough, scope.context, Why::Fallthrough))
+}
+
+/// The position of the first prerequisite that is not met.
+fn failed_prerequisite<L: Lookup, M: Memberships, O: Observer>(
+    flag: &Flag,
+    scope: &mut Scope<'_, L, M, O>,
+    parent: Option<&Chain<'_>>,
+) -> Result<Option<usize>, Abort> {
+    let chain = Chain::link(&flag.key, parent)?;
+    for (position, required) in flag.required.iter().enumerate() {
+        if !is_met(flag, required, scope, &chain)? {
+            return Ok(Some(position));
+        }
+    }
+    Ok(None)
+}
+
+fn is_met<L: Lookup, M: Memberships, O: Observer>(
+    owner: &Flag,
+    required: &Prerequisite,
+    scope: &mut Scope<'_, L, M, O>,
+    chain: &Chain<'_>,
+) -> Result<bool, Abort> {
+    scope.visit()?;
+    Chain::refuse_cycle(Some(chain), &required.key)?;
+    let lookup = scope.lookup;
+    match lookup.flag(&required.key) {
+        Found::Item(flag) => {
+            let outcome = outcome(&flag, scope, Some(chain))?;
+            scope.observer.prerequisite(owner, &flag, &outcome.detail(&flag));
+            Ok(flag.on && outcome.serves(required.variation))
+        }
+        Found::Missing => Ok(false),
+        Found::Unreadable => Err(ErrorKind::Exception),
+    }
+}
+/// The variation of the first target that names a key of the context.
+#[inline]
+fn target(flag: &Flag, context: &Context) -> Option<u32> {
+    let named = |target: &&Target| {
+        context.of_kind(&target.context_kind).is_some_and(|single| target.values.contains(single.key()))
+    };
+    flag.targets.iter().find(named).map(|target| target.variation)
+}
+
+/// What is served.
+struct Choice {
+    variation: u32,
+    in_experiment: bool,
+}
+
+/// What is served; none if the data do not say, or name a malformed attribute to bucket by.
+#[inline]
+fn chosen(flag: &Flag, serve: &Serve, context: &Context) -> Option<Choice> {
+    match serve {
+        Serve::Nothing => None,
+        Serve::Variation(variation) => Some(Choice { variation: *variation, in_experiment: false }),
+        Serve::Rollout(rollout) => rolled_out(flag, rollout, context),
+    }
+}
+
+/// The first entry whose bound is above the bucket, or else the last one. A context without the rollout's kind has
+/// bucket 0 and is in no experiment.
+#[inline(never)]
+fn rolled_out(flag: &Flag, rollout: &Rollout, context: &Context) -> Option<Choice> {
+    let single = context.of_kind(&rollout.context_kind);
+    let bucket = match single {
+        None => 0.0,
+        Some(_) if rollout.bucket_by == AttributeRef::Invalid => return None,
+        Some(single) => {
+            let prefix = match rollout.seed {
+                Some(seed) => Prefix::Seed(seed),
+                None => Prefix::Salted { key: &flag.key, salt: &flag.salt },
+            };
+            bucket(&prefix, single.get(&rollout.bucket_by))
+        }
+    };
+    let entry = rollout.variations.iter().find(|entry| bucket < entry.bound).or(rollout.variations.last())?;
+    Some(Choice {
+        variation: entry.variation,
+        in_experiment: rollout.experiment && !entry.untracked && single.is_some(),
+    })
+}

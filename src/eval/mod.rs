@@ -1,0 +1,50 @@
+//! Evaluation: a pure function of a flag, a context and the items that the flag refers to.
+//!
+//! It borrows everything, allocates nothing and looks at no clock, so it can run on any thread, on a small stack, and
+//! in any number at once. Depends on `model` and `context`.
+
+mod bucket;
+mod detail;
+mod flag;
+mod memberships;
+mod operators;
+mod rules;
+mod scope;
+mod segment;
+
+pub use detail::{BigSegmentsStatus, Detail, ErrorKind, Reason};
+pub use memberships::{MembershipAnswer, Memberships, NoMemberships};
+
+use crate::context::Context;
+use crate::model::{Flag, Lookup};
+use scope::Scope;
+
+/// Told about every prerequisite that an evaluation evaluates, children before parents.
+pub trait Observer {
+    /// `prerequisite` was evaluated because `owner` requires it. Also called when the evaluation ends in an error later.
+    fn prerequisite(&mut self, owner: &Flag, prerequisite: &Flag, detail: &Detail<'_>) {
+        let _ = (owner, prerequisite, detail);
+    }
+}
+
+impl Observer for () {}
+
+/// Evaluates a flag for a context. Never fails: what goes wrong is the reason of the detail.
+pub fn evaluate<'f, L: Lookup, M: Memberships, O: Observer>(
+    flag: &'f Flag,
+    context: &Context,
+    lookup: &L,
+    memberships: &M,
+    observer: &mut O,
+) -> Detail<'f> {
+    let mut scope = Scope::new(context, lookup, memberships, observer);
+    let mut detail = match flag::outcome(flag, &mut scope, None) {
+        Ok(outcome) => outcome.detail(flag),
+        Err(kind) => Detail::error(kind),
+    };
+    detail.big_segments = scope.big_segments;
+    detail
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,46 @@
+//! Whether a context passes the clauses of a rule. Shared by the rules of flags and of segments.
+
+use super::operators::{passes, string_passes};
+use super::scope::{Abort, Chain, Scope};
+use super::segment::in_any_segment;
+use super::{ErrorKind, Memberships, Observer};
+use crate::context::{Attribute, Context};
+use crate::model::{AttributeRef, Clause, Lookup, Test};
+
+/// Whether all clauses pass, in order; those behind the first that fails are not looked at.
+#[inline]
+pub(super) fn all_pass<L: Lookup, M: Memberships, O: Observer>(
+    clauses: &[Clause],
+    scope: &mut Scope<'_, L, M, O>,
+    segments: Option<&Chain<'_>>,
+) -> Result<bool, Abort> {
+    for clause in clauses {
+        let passed = match &clause.test {
+            Test::Segment(keys) => in_any_segment(keys, scope, segments)? != clause.negate,
+            _ => clause_passes(clause, scope.context)?,
+        };
+        if !passed {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A clause about an attribute. Without a context of the kind, or without a value, it fails even if negated.
+#[inline]
+fn clause_passes(clause: &Clause, context: &Context) -> Result<bool, Abort> {
+    match clause.attribute {
+        AttributeRef::Undefined | AttributeRef::Invalid => return Err(ErrorKind::MalformedFlag),
+        AttributeRef::Kind => {
+            return Ok(context.kinds().any(|kind| string_passes(&clause.test, kind)) != clause.negate);
+        }
+        _ => {}
+    }
+    let Some(single) = context.of_kind(&clause.context_kind) else {
+        return Ok(false);
+    };
+    match single.get(&clause.attribute) {
+        Attribute::Null => Ok(false),
+        value => Ok(passes(&clause.test, value) != clause.negate),
+    }
+}

@@ -1,0 +1,119 @@
+//! The state of one evaluation: what it reads, what it has found out, and what stops it.
+//!
+//! Flags refer to flags and segments to segments, so data could send an evaluation in circles, down a chain that
+//! exhausts the stack, or through a lattice that takes years. All three end in an abort. Nothing here allocates
+//! until a second context key is asked for in the big-segment store.
+
+use std::sync::Arc;
+
+use super::{BigSegmentsStatus, ErrorKind, Memberships, Observer};
+use crate::context::Context;
+use crate::model::{Lookup, Membership};
+
+/// The longest chain of prerequisites, and of nested segments.
+pub(super) const DEPTH_LIMIT: u32 = 100;
+/// How many prerequisites and segments one evaluation may visit in all.
+pub(super) const VISIT_LIMIT: u32 = 100_000;
+
+/// Ends the whole evaluation, however deep it was raised.
+pub(super) type Abort = ErrorKind;
+
+/// One evaluation.
+pub(super) struct Scope<'e, L, M, O> {
+    pub(super) context: &'e Context,
+    pub(super) lookup: &'e L,
+    pub(super) observer: &'e mut O,
+    memberships: &'e M,
+    visits: u32,
+    pub(super) big_segments: Option<BigSegmentsStatus>,
+    /// Answers by context key; the keys are borrowed from the context.
+    asked: Asked<'e>,
+}
+
+/// Memberships that were asked for; nearly always one.
+struct Asked<'e> {
+    first: Option<Answer<'e>>,
+    more: Vec<Answer<'e>>,
+}
+
+struct Answer<'e> {
+    key: &'e str,
+    membership: Option<Arc<Membership>>,
+}
+
+/// A link of the chain of items that are being evaluated. The chain lives on the stack.
+pub(super) struct Chain<'c> {
+    key: &'c str,
+    depth: u32,
+    parent: Option<&'c Chain<'c>>,
+}
+
+impl<'c> Chain<'c> {
+    /// Adds an item; fails if the chain is too long.
+    pub(super) fn link(key: &'c str, parent: Option<&'c Chain<'c>>) -> Result<Chain<'c>, Abort> {
+        let depth = parent.map_or(0, |parent| parent.depth + 1);
+        if depth >= DEPTH_LIMIT { Err(ErrorKind::MalformedFlag) } else { Ok(Chain { key, depth, parent }) }
+    }
+
+    /// Fails if an item of this key is on the chain.
+    pub(super) fn refuse_cycle(chain: Option<&Chain<'_>>, key: &str) -> Result<(), Abort> {
+        let mut rest = chain;
+        while let Some(link) = rest {
+            if link.key == key {
+                return Err(ErrorKind::MalformedFlag);
+            }
+            rest = link.parent;
+        }
+        Ok(())
+    }
+}
+
+impl<'e, L: Lookup, M: Memberships, O: Observer> Scope<'e, L, M, O> {
+    pub(super) fn new(context: &'e Context, lookup: &'e L, memberships: &'e M, observer: &'e mut O) -> Self {
+        Scope {
+            context,
+            lookup,
+            observer,
+            memberships,
+            visits: 0,
+            big_segments: None,
+            asked: Asked { first: None, more: Vec::new() },
+        }
+    }
+
+    /// Counts a visit to a prerequisite or segment.
+    pub(super) fn visit(&mut self) -> Result<(), Abort> {
+        self.visits += 1;
+        if self.visits > VISIT_LIMIT { Err(ErrorKind::MalformedFlag) } else { Ok(()) }
+    }
+
+    /// Remembers a big-segment status; the worst one counts.
+    pub(super) fn note(&mut self, status: BigSegmentsStatus) {
+        self.big_segments = Some(self.big_segments.map_or(status, |known| known.combine(status)));
+    }
+
+    /// Whether a context key is in a big segment, as far as the store knows. Asks the store once per key.
+    #[inline(never)]
+    pub(super) fn in_big_segment(&mut self, key: &'e str, reference: &str) -> Option<bool> {
+        if self.asked.find(key).is_none() {
+            let answer = self.memberships.membership(key);
+            self.note(answer.status);
+            self.asked.add(Answer { key, membership: answer.membership });
+        }
+        self.asked.find(key)?.membership.as_ref()?.get(reference)
+    }
+}
+
+impl<'e> Asked<'e> {
+    fn find(&self, key: &str) -> Option<&Answer<'e>> {
+        self.first.iter().chain(&self.more).find(|answer| answer.key == key)
+    }
+
+    fn add(&mut self, answer: Answer<'e>) {
+        if self.first.is_none() {
+            self.first = Some(answer);
+        } else {
+            self.more.push(answer);
+        }
+    }
+}

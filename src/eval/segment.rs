@@ -1,0 +1,109 @@
+//! Whether a context belongs to a segment.
+//!
+//! Segments may refer to segments, so these functions recurse; their frames are kept small and the depth is limited.
+
+use super::bucket::{Prefix, bucket};
+use super::rules::all_pass;
+use super::scope::{Abort, Chain, Scope};
+use super::{BigSegmentsStatus, ErrorKind, Memberships, Observer};
+use crate::context::Context;
+use crate::model::{
+    AttributeRef, ContextKind, Found, Lookup, Segment, SegmentMembers, SegmentRule, StringList, StringSet, Unbounded,
+};
+
+/// Whether the context belongs to one of these segments. Missing segments are skipped.
+pub(super) fn in_any_segment<L: Lookup, M: Memberships, O: Observer>(
+    keys: &StringList,
+    scope: &mut Scope<'_, L, M, O>,
+    chain: Option<&Chain<'_>>,
+) -> Result<bool, Abort> {
+    for key in keys.iter() {
+        let lookup = scope.lookup;
+        match lookup.segment(key) {
+            Found::Item(segment) => {
+                if contains(&segment, scope, chain)? {
+                    return Ok(true);
+                }
+            }
+            Found::Missing => {}
+            Found::Unreadable => return Err(ErrorKind::Exception),
+        }
+    }
+    Ok(false)
+}
+
+fn contains<L: Lookup, M: Memberships, O: Observer>(
+    segment: &Segment,
+    scope: &mut Scope<'_, L, M, O>,
+    parent: Option<&Chain<'_>>,
+) -> Result<bool, Abort> {
+    scope.visit()?;
+    Chain::refuse_cycle(parent, &segment.key)?;
+    let chain = Chain::link(&segment.key, parent)?;
+    let listed = match &segment.unbounded {
+        Some(unbounded) => big_segment(unbounded, scope),
+        None => listed(segment, scope.context),
+    };
+    if let Some(listed) = listed {
+        return Ok(listed);
+    }
+    for rule in &segment.rules {
+        if all_pass(&rule.clauses, scope, Some(&chain))? && in_share(segment, rule, scope.context)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What the lists of keys say; inclusion comes before exclusion. None: the rules decide.
+#[inline(never)]
+fn listed(segment: &Segment, context: &Context) -> Option<bool> {
+    let user = context.of_kind(&ContextKind::User).map(|user| user.key());
+    let user_in = |keys: &StringSet| user.is_some_and(|user| keys.contains(user));
+    let any_in = |lists: &[SegmentMembers]| {
+        let member = |list: &SegmentMembers| {
+            context.of_kind(&list.context_kind).is_some_and(|single| list.values.contains(single.key()))
+        };
+        lists.iter().any(member)
+    };
+    if user_in(&segment.included) || any_in(&segment.included_contexts) {
+        Some(true)
+    } else if user_in(&segment.excluded) || any_in(&segment.excluded_contexts) {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// What the big-segment store says. None: the rules decide.
+#[inline(never)]
+fn big_segment<L: Lookup, M: Memberships, O: Observer>(
+    unbounded: &Unbounded,
+    scope: &mut Scope<'_, L, M, O>,
+) -> Option<bool> {
+    let Some(reference) = &unbounded.reference else {
+        scope.note(BigSegmentsStatus::NotConfigured);
+        return Some(false);
+    };
+    let context = scope.context;
+    match context.of_kind(&unbounded.context_kind) {
+        Some(single) => scope.in_big_segment(single.key(), reference),
+        None => Some(false),
+    }
+}
+
+/// Whether the context is in the share of a weighted rule. A context without the rule's kind is not.
+#[inline(never)]
+fn in_share(segment: &Segment, rule: &SegmentRule, context: &Context) -> Result<bool, Abort> {
+    let Some(bound) = rule.bound else {
+        return Ok(true);
+    };
+    let Some(single) = context.of_kind(&rule.context_kind) else {
+        return Ok(false);
+    };
+    if rule.bucket_by == AttributeRef::Invalid {
+        return Err(ErrorKind::MalformedFlag);
+    }
+    let prefix = Prefix::Salted { key: &segment.key, salt: &segment.salt };
+    Ok(bucket(&prefix, single.get(&rule.bucket_by)) < bound)
+}

@@ -1,0 +1,61 @@
+//! Flags and segments as typed, compiled data.
+//!
+//! Everything that does not depend on who is asking is prepared once, when an item is parsed: expressions, versions,
+//! dates, attribute references, sets of keys, sums of weights. Also defines the `Lookup` through which evaluation
+//! finds other items. Plain data without I/O; depends on no other module of the crate.
+
+mod clause;
+mod error;
+mod flag;
+mod instant;
+mod kind;
+mod lookup;
+mod membership;
+mod parse;
+mod reference;
+mod regex_dialect;
+mod regexes;
+mod segment;
+mod semver;
+mod serve;
+mod strings;
+mod value;
+mod variation;
+mod wire;
+
+pub use clause::{Clause, Members, Test};
+pub use error::ParseError;
+pub use flag::{Flag, Prerequisite, Rule, Target};
+pub use instant::Instant;
+pub use kind::ContextKind;
+pub use lookup::{Found, Lookup};
+pub use membership::Membership;
+pub use parse::{Parsed, parse_flag, parse_segment};
+pub use reference::AttributeRef;
+pub use regexes::Interner;
+pub use segment::{Members as SegmentMembers, Segment, SegmentRule, Unbounded};
+pub use semver::{OwnedSemVer, SemVer};
+pub use serve::{Rollout, Serve, WeightedVariation};
+pub use strings::{StringList, StringSet};
+pub use value::{Member, Value, keep_last, write_number, write_string};
+pub use variation::{Variation, VariationValue};
+
+/// The two collections that items belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A flag.
+    Flag,
+    /// A segment.
+    Segment,
+}
+
+/// Stands for every index that no variation can have.
+pub const INVALID_VARIATION: u32 = u32::MAX;
+
+/// The index of a variation as it is kept; what no flag can have becomes [`INVALID_VARIATION`].
+fn variation_index(index: i64) -> u32 {
+    u32::try_from(index).unwrap_or(INVALID_VARIATION)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! One variation of a flag: its JSON text and what a typed call reads from it.
+//!
+//! The text is kept exactly as it was written, because hosts hand it on. Strings without escapes and trees are not
+//! stored a second time; both point into that text. Depends on serde_json.
+
+use serde_json::value::RawValue;
+
+/// A variation of a flag.
+#[derive(Clone, Debug)]
+pub struct Variation {
+    json: Box<str>,
+    shape: Shape,
+}
+
+#[derive(Clone, Debug)]
+enum Shape {
+    Null,
+    Bool(bool),
+    Number(f64),
+    /// A string that is the text between the quotes.
+    Plain,
+    /// A string with escapes, decoded.
+    Decoded(Box<str>),
+    Tree,
+}
+
+/// The value of a variation, borrowed from the flag.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum VariationValue<'a> {
+    /// `null`.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// A number.
+    Number(f64),
+    /// A string, unescaped.
+    String(&'a str),
+    /// An array or object: its text as written.
+    Json(&'a str),
+}
+
+impl Variation {
+    /// Reads a variation from its JSON text.
+    pub(super) fn new(raw: &RawValue) -> Result<Variation, serde_json::Error> {
+        let json = raw.get();
+        let shape = match json.as_bytes().first() {
+            Some(b'"') if json.contains('\\') => Shape::Decoded(serde_json::from_str::<String>(json)?.into_boxed_str()),
+            Some(b'"') => Shape::Plain,
+            Some(b'[' | b'{') => Shape::Tree,
+            Some(b't') => Shape::Bool(true),
+            Some(b'f') => Shape::Bool(false),
+            Some(b'n') => Shape::Null,
+            _ => Shape::Number(serde_json::from_str(json)?),
+        };
+        Ok(Variation { json: json.into(), shape })
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> VariationValue<'_> {
+        match &self.shape {
+            Shape::Null => VariationValue::Null,
+            Shape::Bool(value) => VariationValue::Bool(*value),
+            Shape::Number(value) => VariationValue::Number(*value),
+            Shape::Plain => VariationValue::String(self.json.get(1..self.json.len() - 1).unwrap_or_default()),
+            Shape::Decoded(text) => VariationValue::String(text),
+            Shape::Tree => VariationValue::Json(&self.json),
+        }
+    }
+
+    /// The JSON text as written in the flag, for example `1.50`, `"a"` or `{"a": 1}`.
+    #[inline]
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variation(json: &str) -> Variation {
+        Variation::new(serde_json::from_str(json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn values_are_typed_and_the_text_is_kept() {
+        for (json, value) in [
+            ("null", VariationValue::Null),
+            ("true", VariationValue::Bool(true)),
+            ("false", VariationValue::Bool(false)),
+            ("1.50", VariationValue::Number(1.5)),
+            ("-3", VariationValue::Number(-3.0)),
+            ("\"\"", VariationValue::String("")),
+            ("\"a b\"", VariationValue::String("a b")),
+            (r#""a\n\ud83d\ude00""#, VariationValue::String("a\n😀")),
+            (r#"{"a" : 1}"#, VariationValue::Json(r#"{"a" : 1}"#)),
+            ("[1, 2]", VariationValue::Json("[1, 2]")),
+        ] {
+            let variation = variation(json);
+            assert_eq!(variation.value(), value);
+            assert_eq!(variation.json(), json);
+        }
+    }
+
+    #[test]
+    fn a_string_without_escapes_is_stored_once() {
+        let variation = variation("\"abc\"");
+        let VariationValue::String(text) = variation.value() else { panic!("not a string") };
+        assert_eq!(text.as_ptr() as usize, variation.json().as_ptr() as usize + 1);
+    }
+
+    #[test]
+    fn numbers_out_of_range_and_lone_surrogates_are_refused() {
+        for json in ["1e999", r#""\ud800""#] {
+            assert!(Variation::new(serde_json::from_str(json).unwrap()).is_err(), "{json}");
+        }
+    }
+}
