@@ -1,5 +1,7 @@
 //! The committed header is what the sources say.
 
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 /// The header as generated from `src/ffi`.

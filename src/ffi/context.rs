@@ -4,8 +4,8 @@ use std::ffi::c_char;
 
 use super::error::{Failure, finish, status};
 use super::{
-    Opaque, borrow, flagstone_bytes, flagstone_error, flagstone_status, flagstone_str, guard, into_handle, put,
-    release, retain, text,
+    Opaque, borrow, element, flagstone_bytes, flagstone_error, flagstone_status, flagstone_str, guard, into_handle,
+    put, release, retain, text,
 };
 use crate::context::{Context, ContextBuilder};
 use crate::model::Value;
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn flagstone_context_from_attrs(
             }
             for index in 0..n {
                 // SAFETY: `attrs` points to `n` attributes, by the rules of the header.
-                let attr = unsafe { attrs.add(index).read() };
+                let attr = unsafe { element(attrs, index) };
                 // SAFETY: its texts are readable by the rules of the header.
                 unsafe { add_attr(&mut builder, &attr) }?;
             }
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn flagstone_context_merge(
             let mut parts = Vec::new();
             for index in 0..n {
                 // SAFETY: `contexts` points to `n` handles, by the rules of the header.
-                let handle = unsafe { contexts.add(index).read() };
+                let handle = unsafe { element(contexts, index) };
                 // SAFETY: each is NULL or live, by the rules of the header.
                 parts.push(unsafe { borrow(handle) }.ok_or_else(|| Failure::handle("an element of contexts", handle))?);
             }

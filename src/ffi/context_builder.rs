@@ -31,7 +31,9 @@ pub unsafe extern "C" fn flagstone_context_builder_new(
 ) -> *mut flagstone_context_builder {
     guard!(std::ptr::null_mut(), {
         // SAFETY: readable by the rules of the header.
-        let (kind, key) = unsafe { (text(kind.ptr, kind.len), text(key.ptr, key.len)) };
+        let kind = unsafe { text(kind.ptr, kind.len) };
+        // SAFETY: readable by the rules of the header.
+        let key = unsafe { text(key.ptr, key.len) };
         match (kind, key) {
             (Ok(kind), Ok(key)) => into_handle::<flagstone_context_builder>(Mutex::new(Context::builder(kind, key))),
             _ => std::ptr::null_mut(),

@@ -7,6 +7,7 @@
 //! Handles are `Arc`s of a tagged cell: a NULL pointer or a handle of another type is recognised and refused, a freed or
 //! arbitrary pointer is undefined behaviour, as the header says. May depend on `client`, `context`, `eval`, `model`.
 #![allow(non_camel_case_types, reason = "these are the names that C sees")]
+#![allow(clippy::missing_safety_doc, reason = "the header states the rules once, for all exports")]
 
 mod bytes;
 mod client;
@@ -147,6 +148,17 @@ pub(crate) unsafe fn text<'a>(ptr: *const std::ffi::c_char, len: usize) -> Resul
     // SAFETY: not NULL, of a possible length, and the caller vouches for the bytes.
     let bytes = unsafe { std::slice::from_raw_parts(ptr.cast::<u8>(), len) };
     std::str::from_utf8(bytes).map_err(|_| TextError::BadUtf8)
+}
+
+/// Element `index` of an array that a host passed.
+///
+/// # Safety
+/// `array` points to more than `index` elements.
+pub(crate) unsafe fn element<T: Copy>(array: *const T, index: usize) -> T {
+    // SAFETY: inside the array, by the caller's promise.
+    let place = unsafe { array.add(index) };
+    // SAFETY: as above.
+    unsafe { place.read() }
 }
 
 /// Writes an out-parameter; nothing for NULL.

@@ -6,8 +6,8 @@ use super::client::handle_status;
 use super::detail::SMALLEST;
 use super::error::status;
 use super::{
-    TextError, borrow, client_panicked, flagstone_client, flagstone_context, flagstone_detail, flagstone_status,
-    flagstone_str, guard, text,
+    TextError, borrow, client_panicked, element, flagstone_client, flagstone_context, flagstone_detail,
+    flagstone_status, flagstone_str, guard, text,
 };
 use crate::client::{Evaluation, Wanted};
 use crate::eval::ErrorKind;
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn flagstone_variation_many(
         let mut worst = status::OK;
         for index in 0..n {
             // SAFETY: `keys` points to `n` texts, by the rules of the header.
-            let key = unsafe { keys.add(index).read() };
+            let key = unsafe { element(keys, index) };
             // SAFETY: readable by the rules of the header.
             let key = unsafe { text(key.ptr, key.len) };
             // SAFETY: one of the `n` structs.
@@ -179,7 +179,9 @@ unsafe fn evaluate_into(
     out: &mut flagstone_detail,
 ) -> flagstone_status {
     // SAFETY: the caller's promise.
-    let (inner, asker) = unsafe { (borrow(client), borrow(context)) };
+    let inner = unsafe { borrow(client) };
+    // SAFETY: the caller's promise.
+    let asker = unsafe { borrow(context) };
     let refused = match (inner, asker, &key, wanted) {
         (None, ..) => handle_status(client),
         (_, None, ..) => handle_status(context),

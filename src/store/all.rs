@@ -3,6 +3,7 @@
 //! Everything here is computed from a reply and the snapshot before it, without I/O, so that each rule has a test of its
 //! own. May depend on `model`.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -139,7 +140,7 @@ pub fn in_use(snapshot: &Snapshot, since: u32) -> (Vec<Arc<str>>, Vec<Arc<str>>)
         .filter(|(_, entry)| entry.used() != 0 && entry.used() >= since)
         .map(|(key, entry)| (entry.used(), key))
         .collect();
-    used.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    used.sort_unstable_by_key(|(tick, _)| Reverse(*tick));
     with_dependencies(snapshot, used.into_iter().map(|(_, key)| key.clone()))
 }
 
@@ -175,5 +176,140 @@ fn add_segment(snapshot: &Snapshot, key: &str, met: &mut HashSet<Arc<str>>, segm
             segment.each_segment(&mut |key| next.push(Arc::from(key)));
         }
         segments.push(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{Recorder, field, flag, segment};
+
+    struct Bench {
+        snapshot: Snapshot,
+        judge: Judge,
+        recorder: Recorder,
+        generation: u64,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let (snapshot, judge) = (Snapshot::default(), Judge::default());
+            Self { snapshot, judge, recorder: Recorder::default(), generation: 0 }
+        }
+
+        /// Applies a full read of the flags hash as the store thread does without a wipe.
+        fn read_flags(&mut self, fields: Vec<Field>) -> Vec<Change> {
+            self.generation += 1;
+            let mut draft = Draft::new(&self.snapshot, self.generation);
+            let missing = draft.apply_hash(|s| &mut s.flags, Kind::Flag, fields, &mut self.judge, &self.recorder);
+            for key in missing {
+                draft.remove(|s| &mut s.flags, Kind::Flag, &key, &mut self.judge);
+            }
+            self.snapshot = draft.snapshot;
+            draft.changes
+        }
+    }
+
+    fn change(key: &str, old: Option<i64>, new: Option<i64>) -> Change {
+        Change { kind: Kind::Flag, key: Arc::from(key), old, new }
+    }
+
+    #[test]
+    fn only_what_differs_is_a_change_and_unchanged_items_are_not_parsed_again() {
+        let mut bench = Bench::new();
+        bench.read_flags(vec![field("a", flag("a", 1, &[], &[])), field("b", flag("b", 1, &[], &[]))]);
+        let before = bench.snapshot.flags.get("a").unwrap().clone();
+        let changes = bench.read_flags(vec![field("a", flag("a", 1, &[], &[])), field("b", flag("b", 2, &[], &[]))]);
+        assert_eq!(changes, [change("b", Some(1), Some(2))]);
+        assert!(Arc::ptr_eq(&before, bench.snapshot.flags.get("a").unwrap()));
+    }
+
+    #[test]
+    fn a_full_read_drops_what_it_does_not_find_and_takes_lower_versions() {
+        let mut bench = Bench::new();
+        bench.read_flags(vec![field("a", flag("a", 9, &[], &[])), field("b", flag("b", 9, &[], &[]))]);
+        let changes = bench.read_flags(vec![field("a", flag("a", 2, &[], &[])), field("c", flag("c", 1, &[], &[]))]);
+        assert_eq!(changes, [change("a", Some(9), Some(2)), change("c", None, Some(1)), change("b", Some(9), None)]);
+        assert!(bench.snapshot.flags.get("b").is_none());
+    }
+
+    #[test]
+    fn bad_content_leaves_the_good_version_in_force_and_is_reported_once_per_content() {
+        let mut bench = Bench::new();
+        bench.read_flags(vec![field("a", flag("a", 1, &[], &[])), field("b", flag("b", 1, &[], &[]))]);
+        for _ in 0..3 {
+            bench.read_flags(vec![field("a", b"{oops".to_vec()), field("b", flag("b", 2, &[], &[]))]);
+        }
+        let held = bench.snapshot.flags.get("a").unwrap().clone();
+        assert!(held.live().is_some() && held.is_superseded());
+        assert_eq!(bench.snapshot.flags.get("b").unwrap().version(), 2);
+        assert_eq!((bench.recorder.count("does not parse"), bench.judge.malformed()), (1, 1));
+
+        bench.read_flags(vec![field("a", b"{oops again".to_vec()), field("b", flag("b", 2, &[], &[]))]);
+        assert_eq!(bench.recorder.count("does not parse"), 2);
+
+        let changes = bench.read_flags(vec![field("a", flag("a", 1, &[], &[])), field("b", flag("b", 2, &[], &[]))]);
+        assert!(changes.is_empty() && !held.is_superseded());
+        assert_eq!(bench.judge.malformed(), 0);
+    }
+
+    #[test]
+    fn bad_content_without_a_good_version_is_held_as_unreadable() {
+        let mut bench = Bench::new();
+        bench.read_flags(vec![field("a", b"[1,2".to_vec()), field("b", flag("b", 1, &[], &[]))]);
+        assert!(matches!(bench.snapshot.flags.get("a").unwrap().state(), crate::store::State::Unreadable));
+        assert!(bench.snapshot.flags.get("b").unwrap().live().is_some());
+        bench.read_flags(vec![field("b", flag("b", 1, &[], &[]))]);
+        assert_eq!(bench.judge.malformed(), 0);
+    }
+
+    #[test]
+    fn field_names_that_are_not_utf8_are_left_out() {
+        let mut bench = Bench::new();
+        bench.read_flags(vec![(vec![0xff, 0xfe], flag("x", 1, &[], &[])), field("b", flag("b", 1, &[], &[]))]);
+        assert_eq!((bench.snapshot.flags.len(), bench.judge.malformed()), (1, 1));
+    }
+
+    #[test]
+    fn a_changed_item_asks_for_what_it_names_and_is_not_held() {
+        let mut bench = Bench::new();
+        bench.read_flags(vec![field("held", flag("held", 1, &[], &[]))]);
+        let mut draft = Draft::new(&bench.snapshot, 2);
+        let text = flag("a", 1, &["held", "new"], &["s"]);
+        draft.apply_text(|s| &mut s.flags, Kind::Flag, "a", text, &mut bench.judge, &bench.recorder);
+        let (flags, segments) = draft.missing_references(&HashSet::new());
+        assert_eq!((flags, segments), (vec![Arc::from("new")], vec![Arc::from("s")]));
+        let known = HashSet::from([(Kind::Flag, Box::from("new")), (Kind::Segment, Box::from("s"))]);
+        assert_eq!(draft.missing_references(&known), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_is_in_use_comes_most_recent_first_with_everything_it_depends_on() {
+        let mut bench = Bench::new();
+        bench.read_flags(vec![
+            field("old", flag("old", 1, &[], &[])),
+            field("new", flag("new", 1, &["p"], &["s"])),
+            field("p", flag("p", 1, &[], &[])),
+            field("idle", flag("idle", 1, &[], &[])),
+        ]);
+        let mut draft = Draft::new(&bench.snapshot, 2);
+        let inner = segment("s", 1, &["t"]);
+        draft.apply_text(|s| &mut s.segments, Kind::Segment, "s", inner, &mut bench.judge, &bench.recorder);
+        let snapshot = draft.snapshot;
+        snapshot.flags.get("old").unwrap().mark_used(4);
+        snapshot.flags.get("new").unwrap().mark_used(7);
+        let (flags, segments) = in_use(&snapshot, 4);
+        assert_eq!(flags, ["new", "p", "old"].map(Arc::from));
+        assert_eq!(segments, ["s", "t"].map(Arc::from));
+        assert_eq!(in_use(&snapshot, 5).0, ["new", "p"].map(Arc::from));
+    }
+
+    #[test]
+    fn a_replaced_item_keeps_its_use_mark() {
+        let mut bench = Bench::new();
+        bench.read_flags(vec![field("a", flag("a", 1, &[], &[]))]);
+        bench.snapshot.flags.get("a").unwrap().mark_used(7);
+        bench.read_flags(vec![field("a", flag("a", 2, &[], &[]))]);
+        assert_eq!(bench.snapshot.flags.get("a").unwrap().used(), 7);
     }
 }

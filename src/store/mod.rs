@@ -35,6 +35,8 @@ mod refresh_lazy;
 mod shared;
 mod snapshot;
 mod status;
+#[cfg(test)]
+mod testing;
 mod wipe;
 
 pub use connect::{ConnectError, RedisOptions, check_url};

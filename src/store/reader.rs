@@ -172,10 +172,11 @@ impl<'a> Reader<'a> {
         let packed = pipeline.get_packed_pipeline();
         let count = pipeline.len();
         let mut replies = self.call(|connection| connection.req_packed_commands(&packed, 0, count))?;
-        if let Some(error) = replies.iter().position(|reply| matches!(reply, Value::ServerError(_))) {
-            if let Value::ServerError(error) = replies.swap_remove(error) {
-                return Err(RedisError::from(error).into());
-            }
+        let refused = replies.iter().position(|reply| matches!(reply, Value::ServerError(_)));
+        if let Some(position) = refused
+            && let Value::ServerError(error) = replies.swap_remove(position)
+        {
+            return Err(RedisError::from(error).into());
         }
         match replies.pop() {
             Some(Value::Array(values)) if values.len() + 2 == count => Ok(values),

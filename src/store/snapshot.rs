@@ -219,3 +219,69 @@ impl Lookup for Snapshot {
         found(self.segments.get(key))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Interner;
+    use crate::store::testing::flag;
+
+    fn entry(key: &str) -> Arc<Entry<Flag>> {
+        Arc::new(Entry::parse(key, flag(key, 1, &[], &[]), &mut Interner::default()).0)
+    }
+
+    fn table(keys: &[&str]) -> Table<Flag> {
+        let mut table = Table::default();
+        keys.iter().for_each(|key| table.insert(key, entry(key)));
+        table
+    }
+
+    #[test]
+    fn a_remembered_slot_finds_the_item_in_later_snapshots() {
+        let first = table(&["a", "b"]);
+        let (found, slot) = first.at(Slot::UNKNOWN, "b");
+        assert!(found.is_some());
+        let mut second = first.clone();
+        let newer = entry("b");
+        second.insert("b", newer.clone());
+        let (found, again) = second.at(slot, "b");
+        assert!(Arc::ptr_eq(found.unwrap(), &newer));
+        assert_eq!(again, slot);
+    }
+
+    #[test]
+    fn a_key_that_was_absent_is_found_once_it_is_added() {
+        let first = table(&["a"]);
+        let (found, absent) = first.at(Slot::UNKNOWN, "b");
+        assert!(found.is_none());
+        assert_eq!(first.at(absent, "b").1, absent);
+        let mut second = first.clone();
+        second.insert("b", entry("b"));
+        assert!(second.at(absent, "b").0.is_some());
+        assert!(first.at(absent, "b").0.is_none());
+    }
+
+    #[test]
+    fn a_removed_key_is_not_found_and_comes_back_in_its_slot() {
+        let mut table = table(&["a", "b"]);
+        let (_, slot) = table.at(Slot::UNKNOWN, "a");
+        assert!(table.remove("a").is_some() && table.remove("a").is_none());
+        assert_eq!((table.len(), table.iter().count()), (1, 1));
+        assert!(table.at(slot, "a").0.is_none());
+        table.insert("a", entry("a"));
+        assert!(table.at(slot, "a").0.is_some());
+    }
+
+    #[test]
+    fn slots_of_keys_that_went_away_are_given_up() {
+        let keys: Vec<String> = (0..200).map(|number| format!("key-{number}")).collect();
+        let mut table = table(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+        let (_, slot) = table.at(Slot::UNKNOWN, "key-199");
+        keys.iter().take(150).for_each(|key| drop(table.remove(key)));
+        table.compact();
+        assert_eq!((table.slots(), table.len()), (50, 50));
+        let (found, moved) = table.at(slot, "key-199");
+        assert!(found.is_some());
+        assert_ne!(moved, slot);
+    }
+}

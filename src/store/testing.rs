@@ -1,0 +1,62 @@
+//! Helpers of the store's unit tests: items as JSON and a listener that remembers.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use super::reader::Field;
+use super::status::{Level, Listener, StoreState};
+
+/// Remembers log lines and flag changes.
+#[derive(Default)]
+pub struct Recorder {
+    /// Log lines in order.
+    pub lines: Mutex<Vec<String>>,
+}
+
+impl Recorder {
+    /// Number of lines that contain `part`.
+    pub fn count(&self, part: &str) -> usize {
+        self.lines.lock().unwrap().iter().filter(|line| line.contains(part)).count()
+    }
+}
+
+impl Listener for Recorder {
+    fn wants(&self, _: Level) -> bool {
+        true
+    }
+    fn log(&self, _: Level, message: fmt::Arguments<'_>) {
+        self.lines.lock().unwrap().push(message.to_string());
+    }
+    fn state_changed(&self, _: StoreState, _: &str) {}
+    fn flag_changed(&self, _: &str, _: Option<i64>, _: Option<i64>) {}
+    fn wants_all_changes(&self) -> bool {
+        false
+    }
+}
+
+/// A bool flag, with prerequisites and a rule on segments.
+pub fn flag(key: &str, version: i64, prerequisites: &[&str], segments: &[&str]) -> Vec<u8> {
+    let prerequisites: Vec<_> =
+        prerequisites.iter().map(|key| serde_json::json!({ "key": key, "variation": 0 })).collect();
+    serde_json::json!({
+        "key": key, "version": version, "on": true, "variations": [true, false], "fallthrough": { "variation": 0 },
+        "prerequisites": prerequisites,
+        "rules": [{ "variation": 1, "clauses": [{ "op": "segmentMatch", "values": segments }] }],
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// A segment whose rule names other segments.
+pub fn segment(key: &str, version: i64, segments: &[&str]) -> Vec<u8> {
+    serde_json::json!({
+        "key": key, "version": version, "rules": [{ "clauses": [{ "op": "segmentMatch", "values": segments }] }],
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// A hash field.
+pub fn field(key: &str, text: Vec<u8>) -> Field {
+    (key.as_bytes().to_vec(), text)
+}
