@@ -23,8 +23,12 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 .PHONY: setup
-setup: ## Installs the programs that tests, demo and benchmarks need, or says what is missing
+setup: ## Installs the programs that demo and benchmarks need, or says what is missing
 	@tools/setup.sh
+
+.PHONY: setup-test
+setup-test: ## The same, and what only the tests need
+	@tools/setup.sh test
 
 .PHONY: build
 build: ## The library, optimised: target/release/libflagstone.so and .a
@@ -36,7 +40,7 @@ demo: setup build ## A C program evaluates 200 flags from a private Redis and se
 	@FLAGSTONE_LIB_DIR=$(RELEASE) FLAGSTONE_INCLUDE_DIR=$(CURDIR)/include FLAGDATA=$(RELEASE)/flagdata tools/demo.sh
 
 .PHONY: test
-test: setup lint ## Every test
+test: setup-test lint ## Every test
 	@tools/test.sh
 
 .PHONY: lint

@@ -1,0 +1,97 @@
+//! A Redis server of one's own, for tests and measurements: a free port of the loopback interface, nothing on disk, gone
+//! with the value. Depends on the `redis-server` program in `PATH`.
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const STARTS: u32 = 5;
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A running `redis-server` that nobody else uses. Dropping it stops the server.
+#[derive(Debug)]
+pub struct PrivateRedis {
+    process: Child,
+    port: u16,
+}
+
+impl PrivateRedis {
+    /// Starts a server and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] when there is no `redis-server` in `PATH`; other kinds when it does not start.
+    pub fn start() -> io::Result<Self> {
+        let mut last = io::Error::other("redis-server was not started");
+        for _ in 0..STARTS {
+            // Between finding the port and using it somebody else may take it; then the server exits.
+            match Self::start_on(free_port()?) {
+                Ok(server) => return Ok(server),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn start_on(port: u16) -> io::Result<Self> {
+        let process = Command::new("redis-server")
+            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no", "--port"])
+            .arg(port.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut server = Self { process, port };
+        server.wait_until_it_answers()?;
+        Ok(server)
+    }
+
+    fn wait_until_it_answers(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        while Instant::now() < deadline {
+            if let Some(status) = self.process.try_wait()? {
+                return Err(io::Error::other(format!("redis-server ended at once: {status}")));
+            }
+            let pong = self.connect().and_then(|mut connection| redis::cmd("PING").exec(&mut connection));
+            if pong.is_ok() {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "redis-server does not answer"))
+    }
+
+    /// The server's port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The server's address as a client takes it.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// A new connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of the Redis client.
+    pub fn connect(&self) -> redis::RedisResult<redis::Connection> {
+        redis::Client::open(self.url())?.get_connection()
+    }
+}
+
+impl Drop for PrivateRedis {
+    fn drop(&mut self) {
+        // It has already ended, or it ends now: in both cases nothing is left to report.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

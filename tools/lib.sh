@@ -1,0 +1,121 @@
+# Shell functions shared by the demo and the set-up of the tests. For bash; to be sourced, not run.
+#
+#   find_or_install PROGRAM PACKAGE    PROGRAM is in PATH afterwards, or the reason why not is printed and it fails
+#   find_or_install_redis              the same for redis-server
+#   start_private_redis DIR            sets REDIS_PID, REDIS_PORT, REDIS_URL; keeps nothing on disk but its log in DIR
+#   stop_private_redis                 ends the server that start_private_redis started
+
+say() {
+  printf '%s\n' "$*" >&2
+}
+
+# Runs a command as root, if that is possible without asking anybody.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  else
+    sudo -n "$@"
+  fi
+}
+
+can_be_root() {
+  [ "$(id -u)" -eq 0 ] || { command -v sudo >/dev/null && sudo -n true 2>/dev/null; }
+}
+
+# Installs packages of the distribution, without starting the services that come with them: while this runs, the file that
+# Debian's maintainer scripts ask says no. A subshell, so that its trap puts things back whatever ends it.
+apt_install_quietly() (
+  policy=/usr/sbin/policy-rc.d
+  kept=$policy.kept-by-flagstone
+  put_back() {
+    as_root rm -f "$policy"
+    if [ -e "$kept" ]; then
+      as_root mv "$kept" "$policy"
+    fi
+  }
+  trap put_back EXIT
+  trap 'exit 1' INT TERM HUP
+  if [ -e "$policy" ]; then
+    as_root mv "$policy" "$kept" || exit 1
+  fi
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy" || exit 1
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+)
+
+find_or_install() {
+  local program=$1 package=$2
+  command -v "$program" >/dev/null && return 0
+  if ! command -v apt-get >/dev/null; then
+    say "$program is missing, and there is no apt-get to install it with: please install it"
+    return 1
+  fi
+  if ! can_be_root; then
+    say "$program is missing, and installing it needs root: please run apt-get install $package"
+    return 1
+  fi
+  say "installing $package"
+  if ! apt_install_quietly "$package"; then
+    # The lists may be old, or never fetched.
+    as_root apt-get update -qq >/dev/null || true
+    apt_install_quietly "$package" || true
+  fi
+  if ! command -v "$program" >/dev/null; then
+    say "$program is missing, and apt-get could not install $package: please install it"
+    return 1
+  fi
+}
+
+find_or_install_redis() {
+  command -v redis-server >/dev/null && return 0
+  find_or_install redis-server redis-server || return 1
+  # It was installed for its program: no server shall listen on the default port from the next boot on.
+  if command -v systemctl >/dev/null; then
+    as_root systemctl disable redis-server >/dev/null 2>&1 || true
+  fi
+}
+
+# Whether the server on the port is the process that was started: another program may have taken the port first.
+is_our_redis() {
+  local line
+  # 2>/dev/null: the shell complains when nobody listens yet.
+  { exec 9<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
+  printf 'INFO server\r\nQUIT\r\n' >&9
+  while IFS= read -r -t 2 line <&9; do
+    if [ "${line%$'\r'}" = "process_id:$2" ]; then
+      exec 9>&-
+      return 0
+    fi
+  done
+  exec 9>&-
+  return 1
+}
+
+start_private_redis() {
+  local dir=$1 try wait
+  for try in 1 2 3 4 5 6 7 8 9 10; do
+    REDIS_PORT=$((20000 + RANDOM % 12000))
+    redis-server --bind 127.0.0.1 --port "$REDIS_PORT" --dir "$dir" --save '' --appendonly no \
+      --daemonize no >"$dir/redis.log" 2>&1 &
+    REDIS_PID=$!
+    for wait in $(seq 1 100); do
+      kill -0 "$REDIS_PID" 2>/dev/null || break
+      if is_our_redis "$REDIS_PORT" "$REDIS_PID"; then
+        REDIS_URL=redis://127.0.0.1:$REDIS_PORT
+        return 0
+      fi
+      sleep 0.05
+    done
+    stop_private_redis
+  done
+  say "redis-server does not start; the end of its log:"
+  tail -n 5 "$dir/redis.log" >&2
+  return 1
+}
+
+stop_private_redis() {
+  if [ -n "${REDIS_PID:-}" ]; then
+    kill "$REDIS_PID" 2>/dev/null || true
+    wait "$REDIS_PID" 2>/dev/null || true
+    REDIS_PID=''
+  fi
+}
