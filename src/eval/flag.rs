@@ -157,6 +157,9 @@ fn target(flag: &Flag, context: &Context) -> Option<u32> {
     let named = |target: &&Target| {
         context.of_kind(&target.context_kind).is_some_and(|single| target.values.contains(single.key()))
     };
+    if flag.targets.is_empty() {
+        return None;
+    }
     flag.targets.iter().find(named).map(|target| target.variation)
 }
 

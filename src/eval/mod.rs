@@ -30,6 +30,7 @@ pub trait Observer {
 impl Observer for () {}
 
 /// Evaluates a flag for a context. Never fails: what goes wrong is the reason of the detail.
+#[inline]
 pub fn evaluate<'f, L: Lookup, M: Memberships, O: Observer>(
     flag: &'f Flag,
     context: &Context,

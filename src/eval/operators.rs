@@ -9,7 +9,7 @@ use crate::context::Attribute;
 use crate::model::{Instant, OwnedSemVer, SemVer, Test};
 
 /// Whether a value, or one element of an array, passes the test.
-#[inline]
+#[inline(always)]
 pub(super) fn passes(test: &Test, value: Attribute<'_>) -> bool {
     match value {
         Attribute::String(text) => string_passes(test, text),

@@ -27,7 +27,7 @@ pub(super) fn all_pass<L: Lookup, M: Memberships, O: Observer>(
 }
 
 /// A clause about an attribute. Without a context of the kind, or without a value, it fails even if negated.
-#[inline]
+#[inline(always)]
 fn clause_passes(clause: &Clause, context: &Context) -> Result<bool, Abort> {
     match clause.attribute {
         AttributeRef::Undefined | AttributeRef::Invalid => return Err(ErrorKind::MalformedFlag),

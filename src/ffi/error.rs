@@ -13,21 +13,22 @@ pub type flagstone_status = i32;
 pub(crate) mod status {
     use super::{flagstone_status, flagstone_status_code};
 
-    pub const OK: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_OK as i32;
-    pub const TIMEOUT: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_TIMEOUT as i32;
-    pub const INVALID_ARGUMENT: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_INVALID_ARGUMENT as i32;
-    pub const NULL_ARGUMENT: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_NULL_ARGUMENT as i32;
-    pub const BAD_UTF8: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_BAD_UTF8 as i32;
-    pub const BAD_JSON: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_BAD_JSON as i32;
-    pub const NOT_FOUND: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_NOT_FOUND as i32;
-    pub const NOT_READY: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_NOT_READY as i32;
-    pub const CLOSED: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_CLOSED as i32;
-    pub const FORKED: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_FORKED as i32;
-    pub const STORE: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_STORE as i32;
-    pub const UNSUPPORTED: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_UNSUPPORTED as i32;
-    pub const STALE_VERSION: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_STALE_VERSION as i32;
-    pub const ABI_MISMATCH: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_ABI_MISMATCH as i32;
-    pub const PANIC: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_PANIC as i32;
+    pub(crate) const OK: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_OK as i32;
+    pub(crate) const TIMEOUT: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_TIMEOUT as i32;
+    pub(crate) const INVALID_ARGUMENT: flagstone_status =
+        flagstone_status_code::FLAGSTONE_STATUS_INVALID_ARGUMENT as i32;
+    pub(crate) const NULL_ARGUMENT: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_NULL_ARGUMENT as i32;
+    pub(crate) const BAD_UTF8: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_BAD_UTF8 as i32;
+    pub(crate) const BAD_JSON: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_BAD_JSON as i32;
+    pub(crate) const NOT_FOUND: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_NOT_FOUND as i32;
+    pub(crate) const NOT_READY: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_NOT_READY as i32;
+    pub(crate) const CLOSED: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_CLOSED as i32;
+    pub(crate) const FORKED: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_FORKED as i32;
+    pub(crate) const STORE: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_STORE as i32;
+    pub(crate) const UNSUPPORTED: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_UNSUPPORTED as i32;
+    pub(crate) const STALE_VERSION: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_STALE_VERSION as i32;
+    pub(crate) const ABI_MISMATCH: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_ABI_MISMATCH as i32;
+    pub(crate) const PANIC: flagstone_status = flagstone_status_code::FLAGSTONE_STATUS_PANIC as i32;
 
     /// Text for people and logs.
     pub fn name(status: flagstone_status) -> &'static std::ffi::CStr {

@@ -3,6 +3,7 @@
 //! Dates, versions and expressions are parsed once; a clause value that cannot pass (of another type, or malformed) is
 //! dropped here, which never changes a result. Shared by the rules of flags and segments.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use regex::Regex;
@@ -174,9 +175,39 @@ impl Clause {
     }
 }
 
-/// Compiles the clauses of a rule.
-pub(super) fn clauses(wire: Option<Vec<wire::Clause>>, interner: &mut Interner) -> Box<[Clause]> {
-    wire.unwrap_or_default().into_iter().map(|clause| Clause::new(clause, interner)).collect()
+/// The clauses of a rule. Most rules have one: it lies in the rule itself, which spares an evaluation a cache miss.
+#[derive(Clone, Debug)]
+pub enum Clauses {
+    /// One clause.
+    One(Clause),
+    /// None or several.
+    Many(Box<[Clause]>),
+}
+
+impl Clauses {
+    pub(super) fn new(wire: Option<Vec<wire::Clause>>, interner: &mut Interner) -> Clauses {
+        let mut clauses: Vec<Clause> =
+            wire.unwrap_or_default().into_iter().map(|clause| Clause::new(clause, interner)).collect();
+        match clauses.pop() {
+            Some(only) if clauses.is_empty() => Clauses::One(only),
+            last => {
+                clauses.extend(last);
+                Clauses::Many(clauses.into_boxed_slice())
+            }
+        }
+    }
+}
+
+impl Deref for Clauses {
+    type Target = [Clause];
+
+    #[inline]
+    fn deref(&self) -> &[Clause] {
+        match self {
+            Clauses::One(clause) => std::slice::from_ref(clause),
+            Clauses::Many(clauses) => clauses,
+        }
+    }
 }
 
 /// The keys of the segments that clauses test.

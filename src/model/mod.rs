@@ -23,7 +23,7 @@ mod value;
 mod variation;
 mod wire;
 
-pub use clause::{Clause, Members, Test};
+pub use clause::{Clause, Clauses, Members, Test};
 pub use error::ParseError;
 pub use flag::{Flag, Prerequisite, Rule, Target};
 pub use instant::Instant;

@@ -3,7 +3,7 @@
 //! Big segments (unbounded ones) keep their members in a store of their own and carry only their rules here.
 
 use super::ContextKind;
-use super::clause::{Clause, clauses, segment_keys};
+use super::clause::{Clauses, segment_keys};
 use super::reference::AttributeRef;
 use super::regexes::Interner;
 use super::serve::{bucket_by, weight_bound};
@@ -46,7 +46,7 @@ pub struct Members {
 #[derive(Clone, Debug)]
 pub struct SegmentRule {
     /// The conditions; without any the rule applies to every context.
-    pub clauses: Box<[Clause]>,
+    pub clauses: Clauses,
     /// Contexts in buckets below this bound belong to the segment; all if there is none.
     pub bound: Option<f32>,
     /// The attribute that is hashed.
@@ -96,7 +96,7 @@ impl SegmentRule {
     fn new(wire: wire::SegmentRule, interner: &mut Interner) -> SegmentRule {
         let context_kind = wire.rollout_context_kind.as_deref();
         SegmentRule {
-            clauses: clauses(wire.clauses, interner),
+            clauses: Clauses::new(wire.clauses, interner),
             bound: wire.weight.map(weight_bound),
             bucket_by: bucket_by(wire.bucket_by.as_deref(), context_kind),
             context_kind: ContextKind::from_option(context_kind),

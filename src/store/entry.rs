@@ -62,16 +62,18 @@ impl Item for Segment {
 
 /// A held item. Shared by every snapshot in which its text is unchanged.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Entry<T> {
-    text: Box<[u8]>,
-    state: State<T>,
-    version: i64,
+    // In this order in memory: what every evaluation reads comes first and shares cache lines.
     /// Tick of the latest evaluation; written only when it differs, so a busy flag costs one write a tick.
     used: AtomicU32,
-    /// Generation for which a read has confirmed this text.
-    verified: AtomicU64,
     /// Redis holds newer content that does not parse; this one stays in force.
     superseded: AtomicBool,
+    /// Generation for which a read has confirmed this text.
+    verified: AtomicU64,
+    state: State<T>,
+    text: Box<[u8]>,
+    version: i64,
 }
 
 impl<T: Item> Entry<T> {
