@@ -84,7 +84,9 @@ fn push(text: &mut String, item: &str) {
 impl<S: AsRef<str>> FromIterator<S> for StringList {
     /// Collects strings. The parser has refused items of 4 GB; should there be more text, the rest is left out.
     fn from_iter<I: IntoIterator<Item = S>>(items: I) -> Self {
-        let mut text = String::new();
+        let items = items.into_iter();
+        // Keys are about this long; a good guess spares most of the growing.
+        let mut text = String::with_capacity(items.size_hint().0.saturating_mul(20).min(1 << 20));
         for item in items {
             let before = text.len();
             push(&mut text, item.as_ref());
