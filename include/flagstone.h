@@ -1026,8 +1026,9 @@ flagstone_status flagstone_variation(const struct flagstone_client *client,
  * Values of `n` flags for one context, each with its reason; any type.
  *
  * `keys` points to `n` texts, `out` to `n` details whose `struct_size` is the same in all; each is to be given back with
- * `flagstone_detail_clear`. INVALID_ARGUMENT, with nothing written, when a `struct_size` differs or is too small. Otherwise
- * every detail is written, and the status is OK or that of the first key that was refused.
+ * `flagstone_detail_clear`. INVALID_ARGUMENT, with nothing written, when a `struct_size` differs, is too small, or is none
+ * that the structs of an array can have. Otherwise every detail is written, and the status is OK or that of the first key
+ * that was refused.
  */
 FLAGSTONE_API
 flagstone_status flagstone_variation_many(const struct flagstone_client *client,

@@ -114,7 +114,8 @@ impl Client {
 
     /// Waits until the client is in `state`, at most for `timeout`; false when it was not.
     pub fn wait(&self, state: StoreState, timeout: Duration) -> bool {
-        self.current().wait_for(timeout, || self.state() == state)
+        let ended = || self.is_closed() && state != StoreState::Off;
+        self.current().wait_for(timeout, || self.state() == state || ended()) && self.state() == state
     }
 
     /// Ends the threads and wakes all who wait. False when a thread was still busy after `timeout`; it is left behind and
@@ -123,16 +124,14 @@ impl Client {
         let first = self.stage.swap(CLOSED, AcqRel) != CLOSED;
         let runtime = self.current();
         if first {
+            // All who wait are woken before the threads are waited for: those may hang in Redis.
             runtime.mailbox.stop();
-        }
-        let ended = runtime.wait_ended(timeout);
-        if first {
             self.shared.health.set_available(false);
             self.shared.health.set_state(StoreState::Off);
             runtime.state_changed(StoreState::Off, "closed");
             runtime.notifications.close();
         }
-        ended
+        runtime.wait_ended(timeout)
     }
 
     /// Whether [`Client::close`] was called.

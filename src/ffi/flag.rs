@@ -4,13 +4,12 @@ use std::ffi::c_char;
 
 use super::client::{handle_status, open};
 use super::error::{Failure, finish, status};
-use super::variation::{as_bool, as_number, truncate, usable};
+use super::variation::{as_bool, as_number, no_value, truncate, usable};
 use super::{
     Opaque, borrow, client_panicked, flag_panicked, flagstone_client, flagstone_context, flagstone_detail,
     flagstone_error, flagstone_status, guard, into_handle, put, release, text,
 };
 use crate::client::{Prepared, Wanted};
-use crate::eval::ErrorKind;
 
 /// A prepared flag: key, type and default bound once, the place of the flag remembered. About half the cost of a call by key.
 /// Shared by any number of threads. Keeps its client alive.
@@ -137,12 +136,12 @@ pub unsafe extern "C" fn flagstone_flag_detail(
         };
         // SAFETY: NULL or live, by the rules of the header.
         let Some(inner) = (unsafe { borrow(flag) }) else {
-            out.fail(ErrorKind::Exception);
+            out.fail(no_value(context));
             return handle_status(flag);
         };
         // SAFETY: NULL or live, by the rules of the header.
         let Some(asker) = (unsafe { borrow(context) }) else {
-            out.fail(if context.is_null() { ErrorKind::UserNotSpecified } else { ErrorKind::Exception });
+            out.fail(no_value(context));
             return handle_status(context);
         };
         inner.evaluate(Some(asker), |evaluation| out.fill(&evaluation, inner.wanted()));

@@ -26,11 +26,10 @@ pub unsafe extern "C" fn flagstone_bool_variation(
     key_len: usize,
     default_value: i32,
 ) -> i32 {
-    let default_value = i32::from(default_value != 0);
-    guard!(count client_panicked(client); default_value, {
+    guard!(count client_panicked(client); i32::from(default_value != 0), {
         // SAFETY: live and readable by the rules of the header.
-        unsafe { scalar(client, context, key, key_len, |evaluation| as_bool(evaluation).map(i32::from)) }
-            .unwrap_or(default_value)
+        let value = unsafe { scalar(client, context, key, key_len, as_bool) };
+        i32::from(value.unwrap_or(default_value != 0))
     })
 }
 
@@ -104,8 +103,9 @@ pub unsafe extern "C" fn flagstone_variation(
 /// Values of `n` flags for one context, each with its reason; any type.
 ///
 /// `keys` points to `n` texts, `out` to `n` details whose `struct_size` is the same in all; each is to be given back with
-/// `flagstone_detail_clear`. INVALID_ARGUMENT, with nothing written, when a `struct_size` differs or is too small. Otherwise
-/// every detail is written, and the status is OK or that of the first key that was refused.
+/// `flagstone_detail_clear`. INVALID_ARGUMENT, with nothing written, when a `struct_size` differs, is too small, or is none
+/// that the structs of an array can have. Otherwise every detail is written, and the status is OK or that of the first key
+/// that was refused.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_variation_many(
     client: *const flagstone_client,
@@ -118,14 +118,14 @@ pub unsafe extern "C" fn flagstone_variation_many(
         if n == 0 {
             return status::OK;
         }
-        if keys.is_null() {
-            return status::NULL_ARGUMENT;
-        }
         // SAFETY: NULL or an array of details, by the rules of the header.
         let step = match unsafe { usable(out) } {
             Ok(first) => first.struct_size as usize,
             Err(status) => return status,
         };
+        if !step.is_multiple_of(align_of::<flagstone_detail>()) {
+            return status::INVALID_ARGUMENT;
+        }
         // SAFETY: `out` points to `n` structs of that size, by the rules of the header.
         let at = |index: usize| unsafe { out.byte_add(index * step) };
         for index in 1..n {
@@ -136,10 +136,8 @@ pub unsafe extern "C" fn flagstone_variation_many(
         }
         let mut worst = status::OK;
         for index in 0..n {
-            // SAFETY: `keys` points to `n` texts, by the rules of the header.
-            let key = unsafe { element(keys, index) };
-            // SAFETY: readable by the rules of the header.
-            let key = unsafe { text(key.ptr, key.len) };
+            // SAFETY: NULL or `n` texts, by the rules of the header.
+            let key = unsafe { key_at(keys, index) };
             // SAFETY: one of the `n` structs.
             let out = unsafe { &mut *at(index) };
             // SAFETY: live by the rules of the header.
@@ -193,8 +191,25 @@ unsafe fn evaluate_into(
             return status::OK;
         }
     };
-    out.fail(if inner.is_some() && context.is_null() { ErrorKind::UserNotSpecified } else { ErrorKind::Exception });
+    out.fail(no_value(context));
     refused
+}
+
+/// Error kind of a call that was refused.
+pub(super) fn no_value(context: *const flagstone_context) -> ErrorKind {
+    if context.is_null() { ErrorKind::UserNotSpecified } else { ErrorKind::Exception }
+}
+
+/// # Safety
+/// `keys` is NULL or points to more than `index` readable texts.
+unsafe fn key_at<'a>(keys: *const flagstone_str, index: usize) -> Result<&'a str, TextError> {
+    if keys.is_null() {
+        return Err(TextError::Null);
+    }
+    // SAFETY: the caller's promise.
+    let key = unsafe { element(keys, index) };
+    // SAFETY: the caller's promise.
+    unsafe { text(key.ptr, key.len) }
 }
 
 /// # Safety

@@ -4,12 +4,12 @@
 //! for ever, so none leaves this module without one.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::io::tcp::TcpSettings;
 use redis::{
     Client, ClientTlsConfig, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
-    RedisError, TlsCertificates,
+    RedisError, TlsCertificates, Value, pipe,
 };
 
 /// Where Redis is and how to speak to it.
@@ -98,15 +98,40 @@ impl Connector {
     }
 
     fn connect(&self, protocol: ProtocolVersion) -> Result<Connection, RedisError> {
+        let deadline = Instant::now() + self.connect_timeout;
         let info = self.client.get_connection_info().clone();
-        let settings = info.redis_settings().clone().set_protocol(protocol);
-        let client = Client::open(info.set_redis_settings(settings))?;
-        let connection = client.get_connection_with_timeout(self.connect_timeout)?;
+        let settings = info.redis_settings().clone();
+        let database = settings.db();
+        // The crate waits a whole timeout for each reply of the set-up: it is left the login alone, which is one.
+        let login = settings.set_protocol(protocol).set_db(0).set_skip_set_lib_name();
+        let client = Client::open(info.set_redis_settings(login))?;
+        let mut connection = client.get_connection_with_timeout(self.connect_timeout)?;
         // The crate clears its temporary timeouts after the login.
-        connection.set_read_timeout(Some(self.command_timeout))?;
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        connection.set_read_timeout(Some(left))?;
         connection.set_write_timeout(Some(self.command_timeout))?;
+        introduce(&mut connection, database)?;
+        connection.set_read_timeout(Some(self.command_timeout))?;
         Ok(connection)
     }
+}
+
+/// Chooses the database and tells the server who is there, which old servers and strict ACLs may refuse.
+fn introduce(connection: &mut Connection, database: i64) -> Result<(), RedisError> {
+    let mut pipeline = pipe();
+    pipeline.cmd("CLIENT").arg("SETINFO").arg("LIB-NAME").arg("flagstone");
+    pipeline.cmd("CLIENT").arg("SETINFO").arg("LIB-VER").arg(env!("CARGO_PKG_VERSION"));
+    if database != 0 {
+        pipeline.cmd("SELECT").arg(database);
+    }
+    connection.send_packed_command(&pipeline.get_packed_pipeline())?;
+    for position in 0..pipeline.len() {
+        match connection.recv_response()? {
+            Value::ServerError(error) if position == 2 => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn connection_info(options: &RedisOptions) -> Result<ConnectionInfo, ConnectError> {
@@ -122,7 +147,6 @@ fn connection_info(options: &RedisOptions) -> Result<ConnectionInfo, ConnectErro
     if let Some(database) = options.database {
         redis = redis.set_db(database);
     }
-    let redis = redis.set_lib_name("flagstone", env!("CARGO_PKG_VERSION"));
     Ok(info.set_redis_settings(redis).set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
@@ -143,8 +167,8 @@ pub fn check_url(url: &str) -> Result<(), ConnectError> {
 fn certificates(options: &RedisOptions) -> Result<TlsCertificates, ConnectError> {
     let client_tls = match (&options.cert_file, &options.key_file) {
         (Some(cert), Some(key)) => Some(ClientTlsConfig {
-            client_cert: read("redis.tls.cert_file", cert)?,
-            client_key: read("redis.tls.key_file", key)?,
+            client_cert: read_pem("redis.tls.cert_file", cert, CERTIFICATE)?,
+            client_key: read_pem("redis.tls.key_file", key, PRIVATE_KEY)?,
         }),
         (None, None) => None,
         _ => {
@@ -154,20 +178,28 @@ fn certificates(options: &RedisOptions) -> Result<TlsCertificates, ConnectError>
         }
     };
     let root_cert = match &options.ca_file {
-        Some(path) => {
-            let pem = read("redis.tls.ca_file", path)?;
-            if !pem.windows(11).any(|window| window == b"-----BEGIN ") {
-                return Err(ConnectError::Tls("redis.tls.ca_file holds no PEM certificate".to_owned()));
-            }
-            Some(pem)
-        }
+        Some(path) => Some(read_pem("redis.tls.ca_file", path, CERTIFICATE)?),
         None => None,
     };
     Ok(TlsCertificates { client_tls, root_cert })
 }
 
-fn read(option: &'static str, path: &PathBuf) -> Result<Vec<u8>, ConnectError> {
-    std::fs::read(path).map_err(|source| ConnectError::File { option, path: path.display().to_string(), source })
+/// What a PEM file must hold: what its first line ends with, and how to call it.
+type Holding = (&'static str, &'static str);
+const CERTIFICATE: Holding = ("BEGIN CERTIFICATE-----", "certificate");
+/// PKCS#8, or one of the older forms that name the algorithm first.
+const PRIVATE_KEY: Holding = ("PRIVATE KEY-----", "private key");
+
+fn read_pem(option: &'static str, path: &PathBuf, (mark, name): Holding) -> Result<Vec<u8>, ConnectError> {
+    let pem = std::fs::read(path).map_err(|source| ConnectError::File {
+        option,
+        path: path.display().to_string(),
+        source,
+    })?;
+    if !pem.windows(mark.len()).any(|window| window == mark.as_bytes()) {
+        return Err(ConnectError::Tls(format!("{option} holds no PEM {name}")));
+    }
+    Ok(pem)
 }
 
 /// The redis crate selects no crypto provider; rustls would panic on the first connection without one.

@@ -59,7 +59,8 @@ impl Judge {
             }
             return Verdict::Keep;
         }
-        if self.bad(kind).get(key).is_some_and(|bad| **bad == *text) {
+        let reported = self.bad(kind).get(key).is_some_and(|bad| **bad == *text);
+        if reported && held.is_some_and(|held| held.live().is_some()) {
             return Verdict::Keep;
         }
         let (entry, error) = Entry::parse(key, text, &mut self.interner);
@@ -70,8 +71,10 @@ impl Judge {
             }
             return Verdict::Replace(Arc::new(entry));
         };
-        self.bad(kind).insert(Box::from(key), Box::from(entry.text()));
-        report(kind, key, &error, held.is_some(), listener);
+        if !reported {
+            self.bad(kind).insert(Box::from(key), Box::from(entry.text()));
+            report(kind, key, &error, held.is_some(), listener);
+        }
         match held {
             Some(held) if held.live().is_some() => {
                 held.set_superseded(true);

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Connection, ErrorKind, RedisError, ServerErrorKind, cmd};
+use redis::{Connection, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 
 use super::backoff::Backoff;
 use super::connect::describe;
@@ -81,27 +81,42 @@ fn arm(shared: &Shared, mailbox: &Mailbox) -> Result<Connection, RedisError> {
     Ok(connection)
 }
 
-/// Receives pushes (they reach the store thread's channel inside the redis crate) and pings when nothing came.
+/// Receives pushes (they reach the store thread's channel inside the redis crate) and pings when it is time or wished for,
+/// however many pushes come.
 fn listen(shared: &Shared, mailbox: &Mailbox, connection: &mut Connection) -> Result<(), RedisError> {
     let timeout = shared.connector.command_timeout();
     let ping_every = shared.options.ping;
-    let mut link = connection.as_pubsub();
     let mut pinged = Instant::now();
-    loop {
-        if mailbox.is_stopped() {
-            return Ok(());
+    let mut idle_reads = 0;
+    connection.set_read_timeout(Some(POLL.min(ping_every)))?;
+    while !mailbox.is_stopped() {
+        if pinged.elapsed() >= ping_every || mailbox.link.take_ping_wish() {
+            connection.set_read_timeout(Some(timeout))?;
+            ping(connection, idle_reads)?;
+            connection.set_read_timeout(Some(POLL.min(ping_every)))?;
+            idle_reads = 0;
+            pinged = Instant::now();
+            mailbox.link.pong(monotonic_ms());
         }
-        link.set_read_timeout(Some(POLL.min(ping_every)))?;
-        match link.get_message() {
-            Err(error) if error.is_timeout() => {}
+        match connection.recv_response() {
+            Err(error) if error.is_timeout() => idle_reads += 1,
             Err(error) => return Err(error),
             Ok(_) => {}
         }
-        if pinged.elapsed() >= ping_every || mailbox.link.take_ping_wish() {
-            link.set_read_timeout(Some(timeout))?;
-            let _: String = link.ping()?;
-            pinged = Instant::now();
-            mailbox.link.pong(monotonic_ms());
+    }
+    Ok(())
+}
+
+/// Waits for the answer to a ping. The redis crate takes each read that ended with nothing for a reply that is late, and
+/// skips a reply for it when it comes: so many more are asked for. (Its pub/sub reader, which does not count, returns on
+/// silence only, and its end costs another exchange with a server that may be hanging.)
+fn ping(connection: &mut Connection, idle_reads: usize) -> Result<(), RedisError> {
+    connection.send_packed_command(&cmd("PING").get_packed_command().repeat(idle_reads + 1))?;
+    loop {
+        match connection.recv_response()? {
+            Value::Push { .. } => {}
+            Value::ServerError(error) => return Err(error.into()),
+            _ => return Ok(()),
         }
     }
 }
@@ -111,7 +126,10 @@ fn is_refusal(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::RESP3NotSupported => true,
         ErrorKind::Server(ServerErrorKind::NoPerm) => true,
-        ErrorKind::Server(ServerErrorKind::ResponseError) => true,
+        // A server that is full says so in the same way as one that does not know the command.
+        ErrorKind::Server(ServerErrorKind::ResponseError) => {
+            !error.detail().is_some_and(|detail| detail.starts_with("max number of clients"))
+        }
         ErrorKind::Extension => matches!(error.code(), Some("NOPROTO")),
         _ => false,
     }

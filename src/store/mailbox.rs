@@ -294,9 +294,13 @@ impl Mailbox {
             .collect()
     }
 
-    /// From here on whoever asks for the item starts a read of his own.
-    pub fn close_flight(&self, item: &ItemKey) {
-        lock(&self.requests).flights.remove(item);
+    /// From here on whoever asks for the item starts a read of his own. A read that was started since the flight was
+    /// closed before stays open.
+    pub fn close_flight(&self, item: &ItemKey, flight: &Arc<Flight>) {
+        let mut requests = lock(&self.requests);
+        if requests.flights.get(item).is_some_and(|open| Arc::ptr_eq(open, flight)) {
+            requests.flights.remove(item);
+        }
     }
 
     /// Ends every read that was asked for, without an answer.

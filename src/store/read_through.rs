@@ -66,7 +66,7 @@ impl<'a> ReadThrough<'a> {
     }
 
     fn read(&self, kind: Kind, key: &str) -> Result<Held, Unreachable> {
-        if !self.shared.health.is_available() {
+        if !self.shared.health.is_available() || self.mailbox.is_stopped() {
             return Err(Unreachable);
         }
         if !self.may_wait {
@@ -76,7 +76,12 @@ impl<'a> ReadThrough<'a> {
         let deadline =
             self.deadline.get().unwrap_or_else(|| Instant::now() + self.shared.options.redis.command_timeout);
         self.deadline.set(Some(deadline));
-        match self.mailbox.request(kind, key).wait(deadline) {
+        let flight = self.mailbox.request(kind, key);
+        if self.mailbox.is_stopped() {
+            // Stopped in between: nobody is left who would answer.
+            self.mailbox.abandon_flights();
+        }
+        match flight.wait(deadline) {
             Some(Ok(held)) => Ok(held),
             Some(Err(())) | None => Err(Unreachable),
         }

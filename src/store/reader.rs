@@ -171,7 +171,11 @@ impl<'a> Reader<'a> {
     fn transaction(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, ReadError> {
         let packed = pipeline.get_packed_pipeline();
         let count = pipeline.len();
-        let mut replies = self.call(|connection| connection.req_packed_commands(&packed, 0, count))?;
+        // One by one: the crate's own pipeline waits a whole timeout for each reply of a server that went silent.
+        let mut replies = self.call(|connection| {
+            connection.send_packed_command(&packed)?;
+            (0..count).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
+        })?;
         let refused = replies.iter().position(|reply| matches!(reply, Value::ServerError(_)));
         if let Some(position) = refused
             && let Value::ServerError(error) = replies.swap_remove(position)

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::all::{Draft, in_use};
+use super::entry::FlagEntry;
 use super::mailbox::LinkPhase;
 use super::reader::{BATCH, FullReply, HashReply, PartReply, ReadError, SCAN_ABOVE};
 use super::refresh::Refresher;
 use super::snapshot::Snapshot;
 use super::status::Level;
-use super::wipe::{Evidence, needs_segments, wipe_reason};
+use super::wipe::{Dependants, Evidence, wipe_reason};
 use crate::model::Kind;
 
 type Keys = Vec<Arc<str>>;
@@ -23,7 +24,7 @@ impl Refresher<'_> {
         let current = self.shared.snapshot.load_full();
         let scanning = self.shared.health.is_ready() && current.flags.len() + current.segments.len() > SCAN_ABOVE;
         let reply = if scanning { self.reader.scan()? } else { self.reader.full()? };
-        let wiped = self.wipe_of_full(&current, &reply);
+        let wiped = self.wipe_of_full(&current, &reply)?;
         let wrong_type =
             matches!(reply.features, HashReply::WrongType(_)) || matches!(reply.segments, HashReply::WrongType(_));
         self.held_bytes = bytes_of(&reply.features) + bytes_of(&reply.segments);
@@ -66,7 +67,7 @@ impl Refresher<'_> {
         let generation = self.shared.generation();
         let current = self.shared.snapshot.load_full();
         let reply = self.reader.part(flags, segments)?;
-        let wiped = self.wipe_of_part(&current, &reply);
+        let wiped = self.wipe_of_part(&current, &reply)?;
         let mut draft = Draft::new(&current, generation);
         self.apply_part(&mut draft, flags, segments, reply, !wiped, &mut HashSet::new());
         self.close(&mut draft)?;
@@ -200,7 +201,7 @@ impl Refresher<'_> {
         }
     }
 
-    fn wipe_of_full(&mut self, current: &Snapshot, reply: &FullReply) -> bool {
+    fn wipe_of_full(&mut self, current: &Snapshot, reply: &FullReply) -> Result<bool, ReadError> {
         let wrong_type = match (&reply.features, &reply.segments) {
             (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.as_str()),
             _ => None,
@@ -213,10 +214,10 @@ impl Refresher<'_> {
             holds_flags: !current.flags.is_empty(),
             wrong_type,
         };
-        self.note_wipe(&evidence, || needs_segments(current))
+        self.note_wipe(&evidence, || dependants(current))
     }
 
-    fn wipe_of_part(&mut self, current: &Snapshot, reply: &PartReply) -> bool {
+    fn wipe_of_part(&mut self, current: &Snapshot, reply: &PartReply) -> Result<bool, ReadError> {
         let evidence = Evidence {
             was_inited: self.shared.health.was_inited(),
             inited: reply.presence.inited,
@@ -225,21 +226,50 @@ impl Refresher<'_> {
             holds_flags: !current.flags.is_empty(),
             wrong_type: reply.wrong_type.as_deref(),
         };
-        self.note_wipe(&evidence, || needs_segments(current))
+        self.note_wipe(&evidence, || dependants(current))
     }
 
     /// Records what a read says about the data set; true while it counts as lost.
-    pub(super) fn note_wipe(&mut self, evidence: &Evidence<'_>, needs_segments: impl FnOnce() -> bool) -> bool {
+    pub(super) fn note_wipe(
+        &mut self,
+        evidence: &Evidence<'_>,
+        dependants: impl FnOnce() -> Dependants,
+    ) -> Result<bool, ReadError> {
         if evidence.inited {
             self.shared.health.set_inited();
         }
         if let Some(error) = evidence.wrong_type {
             self.shared.health.set_last_error(error.to_owned());
         }
-        let reason = if self.keeps_on_wipe() { wipe_reason(evidence, needs_segments) } else { None };
+        let mut reason = None;
+        if self.keeps_on_wipe() {
+            reason = wipe_reason(evidence);
+            if reason.is_none() && evidence.segments_may_be_lost() && self.refer_still(&dependants())? {
+                reason = Some("the segments hash is gone while flags refer to it".to_owned());
+            }
+        }
         self.set_wiped(reason.as_deref());
-        reason.is_some()
+        Ok(reason.is_some())
     }
+
+    /// Whether Redis still has one of the flags, and in it a reference to one of the segments.
+    fn refer_still(&mut self, dependants: &Dependants) -> Result<bool, ReadError> {
+        let empty: &[Arc<str>] = &[];
+        for batch in dependants.flags.chunks(BATCH) {
+            let keys: Keys = batch.iter().map(|(key, _)| key.clone()).collect();
+            let texts = self.reader.part(&keys, empty)?.flags;
+            if batch.iter().zip(texts).any(|((key, held), text)| dependants.refers(key, held, text)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn dependants(snapshot: &Snapshot) -> Dependants {
+    let pair = |(key, entry): (&Arc<str>, &FlagEntry)| (key.clone(), entry.clone());
+    let segments = snapshot.segments.iter().map(|(key, entry)| (key.clone(), entry.clone()));
+    Dependants::new(snapshot.flags.iter().map(pair), segments)
 }
 
 fn fields(reply: HashReply) -> Vec<super::reader::Field> {

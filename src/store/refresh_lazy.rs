@@ -1,7 +1,7 @@
 //! The store thread's reads under residency `lazy` and `off`: reads that host threads wait for, and refetches of held
 //! items by push or by age. May depend on `model`.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,15 @@ use super::mailbox::{Flight, ItemKey};
 use super::options::{Freshness, Residency, StoreOptions};
 use super::reader::{BATCH, PartReply, ReadError};
 use super::refresh::Refresher;
-use super::wipe::Evidence;
+use super::wipe::{Dependants, Evidence};
 use crate::model::{Flag, Kind, Segment};
 
 /// When held items are to be read again. All live equally long, so a queue is in order of time.
 #[derive(Debug)]
 pub struct Due {
     queue: VecDeque<(Instant, ItemKey)>,
+    /// What is in the queue: an item that is evicted and read again must not be noted twice.
+    queued: HashSet<ItemKey>,
     ttl: Option<Duration>,
     jitter: Jitter,
 }
@@ -28,7 +30,12 @@ impl Due {
     /// Keeps times only where items go by age.
     pub fn new(options: &StoreOptions) -> Self {
         let by_age = options.residency == Residency::Lazy && options.freshness == Freshness::Ttl;
-        Self { queue: VecDeque::new(), ttl: by_age.then_some(options.ttl), jitter: Jitter::new() }
+        Self {
+            queue: VecDeque::new(),
+            queued: HashSet::new(),
+            ttl: by_age.then_some(options.ttl),
+            jitter: Jitter::new(),
+        }
     }
 
     /// How often to look for expired items.
@@ -40,8 +47,16 @@ impl Due {
     }
 
     fn read_now(&mut self, item: ItemKey) {
-        if let Some(ttl) = self.ttl {
+        if let Some(ttl) = self.ttl
+            && self.queued.insert(item.clone())
+        {
             self.queue.push_back((Instant::now() + ttl.mul_f64(self.jitter.between(0.85, 1.0)), item));
+        }
+    }
+
+    fn remove_first(&mut self, count: usize) {
+        for (_, item) in self.queue.drain(..count) {
+            self.queued.remove(&item);
         }
     }
 
@@ -56,14 +71,14 @@ impl Refresher<'_> {
         let requests = self.mailbox.take_requests();
         if self.shared.options.residency == Residency::Off {
             // A reader that comes after the read was sent must not get what was written before he came.
-            for (item, _) in &requests {
-                self.mailbox.close_flight(item);
+            for (item, flight) in &requests {
+                self.mailbox.close_flight(item, flight);
             }
         }
         for batch in requests.chunks(BATCH) {
             if let Err(error) = self.serve_batch(batch) {
                 for (item, flight) in &requests {
-                    self.mailbox.close_flight(item);
+                    self.mailbox.close_flight(item, flight);
                     flight.land(Err(()));
                 }
                 return Err(error);
@@ -85,7 +100,7 @@ impl Refresher<'_> {
                 cache.put(item.clone(), held.clone(), generation, tick);
                 self.due.read_now(item.clone());
             }
-            self.mailbox.close_flight(item);
+            self.mailbox.close_flight(item, flight);
             flight.land(Ok(held));
         }
         self.succeeded();
@@ -132,7 +147,7 @@ impl Refresher<'_> {
             let Some(cache) = &self.shared.cache else { return Ok(()) };
             let held: Vec<ItemKey> = expired.into_iter().filter(|item| cache.peek(item).is_some()).collect();
             self.refetch_items(held.clone())?;
-            self.due.queue.drain(..count);
+            self.due.remove_first(count);
             for item in held {
                 self.due.read_now(item);
             }
@@ -179,17 +194,16 @@ impl Refresher<'_> {
 
     fn parse(&mut self, item: &ItemKey, text: Option<Vec<u8>>) -> Held {
         match (text, item.kind) {
-            (None, _) => Held::Missing,
+            (None, _) => {
+                self.judge.forget(item.kind, &item.key);
+                Held::Missing
+            }
             (Some(text), Kind::Flag) => Held::Flag(self.entry::<Flag>(item, None, text)),
             (Some(text), Kind::Segment) => Held::Segment(self.entry::<Segment>(item, None, text)),
         }
     }
 
     fn entry<T: Item>(&mut self, item: &ItemKey, held: Option<&Arc<Entry<T>>>, text: Vec<u8>) -> Arc<Entry<T>> {
-        if held.is_none() {
-            // Content reported as bad for an evicted item must be judged anew.
-            self.judge.forget(item.kind, &item.key);
-        }
         match (self.judge.judge(item.kind, &item.key, held, text, self.listener), held) {
             (Verdict::Replace(entry), _) => entry,
             (Verdict::Keep, Some(held)) => held.clone(),
@@ -201,7 +215,7 @@ impl Refresher<'_> {
         let keys =
             |kind| items.iter().filter(|item| item.kind == kind).map(|item| item.key.clone()).collect::<Vec<_>>();
         let reply = self.reader.part(&keys(Kind::Flag), &keys(Kind::Segment))?;
-        let wiped = self.wipe_of_cache(&reply);
+        let wiped = self.wipe_of_cache(&reply)?;
         let wrong_type = reply.wrong_type.is_some();
         let (mut flags, mut segments) = (reply.flags.into_iter(), reply.segments.into_iter());
         let texts = items
@@ -214,24 +228,21 @@ impl Refresher<'_> {
         Ok(ItemTexts { texts, wiped, wrong_type })
     }
 
-    fn wipe_of_cache(&mut self, reply: &PartReply) -> bool {
-        let holds = |kind: Kind| {
-            self.shared.cache.as_ref().is_some_and(|cache| match kind {
-                Kind::Flag => !cache.flags().is_empty(),
-                Kind::Segment => !cache.segments().is_empty(),
-            })
-        };
+    fn wipe_of_cache(&mut self, reply: &PartReply) -> Result<bool, ReadError> {
+        let cache = self.shared.cache.as_ref();
         // Asking the cache costs a pass over it: only when a hash is gone does the answer matter.
         let evidence = Evidence {
             was_inited: self.shared.health.was_inited(),
             inited: reply.presence.inited,
             features: reply.presence.features,
             segments: reply.presence.segments,
-            holds_flags: !reply.presence.features && holds(Kind::Flag),
+            holds_flags: !reply.presence.features && cache.is_some_and(|cache| !cache.flags().is_empty()),
             wrong_type: reply.wrong_type.as_deref(),
         };
-        let holds_segments = !reply.presence.segments && holds(Kind::Segment);
-        self.note_wipe(&evidence, || holds_segments)
+        self.note_wipe(&evidence, || {
+            let Some(cache) = cache else { return Dependants::default() };
+            Dependants::new(cache.flags().into_iter(), cache.segments().into_iter())
+        })
     }
 
     fn bytes_in_cache(&self) -> usize {

@@ -149,9 +149,12 @@ impl Health {
         StoreState::from_code(self.state.load(Relaxed))
     }
 
-    /// Sets the state and what follows from it; returns the state before.
+    /// Sets the state and what follows from it; returns the state before. Nothing follows OFF: a thread that close left
+    /// behind may still report what it found.
     pub fn set_state(&self, state: StoreState) -> StoreState {
-        let before = StoreState::from_code(self.state.swap(state as i32, Relaxed));
+        let open = |now: i32| (now != StoreState::Off as i32).then_some(state as i32);
+        let Ok(before) = self.state.fetch_update(Relaxed, Relaxed, open) else { return StoreState::Off };
+        let before = StoreState::from_code(before);
         let stale = state != StoreState::Valid && self.is_ready();
         self.stale.store(stale, Relaxed);
         if !stale {

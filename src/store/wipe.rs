@@ -3,7 +3,11 @@
 //! A data set that somebody replaced or emptied on purpose keeps `$inited`; one that got lost does not. While `$inited`
 //! was never seen, Redis counts as it is. May depend on `model`.
 
-use super::snapshot::Snapshot;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::entry::{Entry, FlagEntry, SegmentEntry, State};
+use crate::model::{Flag, Interner};
 
 /// What a read found, next to what is held.
 #[derive(Debug, Clone, Copy)]
@@ -22,36 +26,68 @@ pub struct Evidence<'a> {
     pub wrong_type: Option<&'a str>,
 }
 
-/// Why the data set counts as lost, if it does. `needs_segments` tells whether a held flag refers to a held segment.
-pub fn wipe_reason(evidence: &Evidence<'_>, needs_segments: impl FnOnce() -> bool) -> Option<String> {
+impl Evidence<'_> {
+    /// The segments hash is gone from a data set that is otherwise there: lost, if a flag still refers to one of it.
+    pub fn segments_may_be_lost(&self) -> bool {
+        self.inited && !self.segments
+    }
+}
+
+/// Why the data set counts as lost, if it does for one of the reasons that need no look at the items.
+pub fn wipe_reason(evidence: &Evidence<'_>) -> Option<String> {
     if let Some(error) = evidence.wrong_type {
         return Some(format!("a hash is of a wrong type: {error}"));
     }
     if evidence.was_inited && !evidence.inited {
         return Some("$inited is gone".to_owned());
     }
-    if !evidence.inited {
-        return None;
-    }
-    if evidence.holds_flags && !evidence.features {
-        return Some("the features hash is gone".to_owned());
-    }
-    if !evidence.segments && needs_segments() {
-        return Some("the segments hash is gone while flags refer to it".to_owned());
-    }
-    None
+    (evidence.inited && evidence.holds_flags && !evidence.features).then(|| "the features hash is gone".to_owned())
 }
 
-/// Whether a held flag refers to a held segment.
-pub fn needs_segments(snapshot: &Snapshot) -> bool {
-    let live = |key: &str| snapshot.segments.get(key).is_some_and(|entry| entry.live().is_some());
-    !snapshot.segments.is_empty()
-        && snapshot.flags.iter().any(|(_, entry)| entry.live().is_some_and(|flag| flag.segments().any(live)))
+/// The held flags that refer to held segments. What they say in Redis by now decides: an environment may have lost its
+/// last segment together with the flags that named it.
+#[derive(Debug, Default)]
+pub struct Dependants {
+    /// The flags with what is held of them.
+    pub flags: Vec<(Arc<str>, FlagEntry)>,
+    segments: HashSet<Arc<str>>,
+}
+
+impl Dependants {
+    /// Chooses among all held items.
+    pub fn new(
+        flags: impl Iterator<Item = (Arc<str>, FlagEntry)>,
+        segments: impl Iterator<Item = (Arc<str>, SegmentEntry)>,
+    ) -> Self {
+        let segments: HashSet<Arc<str>> =
+            segments.filter(|(_, entry)| entry.live().is_some()).map(|(key, _)| key).collect();
+        if segments.is_empty() {
+            return Self::default();
+        }
+        let refers = |flag: &Flag| flag.segments().any(|key| segments.contains(key));
+        let flags = flags.filter(|(_, entry)| entry.live().is_some_and(refers)).collect();
+        Self { flags, segments }
+    }
+
+    /// Whether a flag still refers to one of the segments, by its present text in Redis.
+    pub fn refers(&self, key: &str, held: &Entry<Flag>, text: Option<Vec<u8>>) -> bool {
+        let Some(text) = text else { return false };
+        if held.text() == text {
+            return true;
+        }
+        match Entry::<Flag>::parse(key, text, &mut Interner::default()).0.state() {
+            State::Live(flag) => flag.segments().any(|key| self.segments.contains(key)),
+            State::Tombstone => false,
+            // What is held stays in force, and it refers.
+            State::Unreadable => true,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::testing::{flag, segment};
 
     const WHOLE: Evidence<'_> = Evidence {
         was_inited: true,
@@ -64,36 +100,50 @@ mod tests {
 
     #[test]
     fn a_whole_data_set_is_no_wipe() {
-        assert_eq!(wipe_reason(&WHOLE, || true), None);
+        assert_eq!(wipe_reason(&WHOLE), None);
+        assert!(!WHOLE.segments_may_be_lost());
     }
 
     #[test]
     fn a_lost_marker_is_a_wipe_only_when_it_was_seen() {
         let lost = Evidence { inited: false, ..WHOLE };
-        assert!(wipe_reason(&lost, || true).is_some());
-        assert_eq!(
-            wipe_reason(&Evidence { was_inited: false, features: false, segments: false, ..lost }, || true),
-            None
-        );
+        assert!(wipe_reason(&lost).is_some());
+        assert_eq!(wipe_reason(&Evidence { was_inited: false, features: false, segments: false, ..lost }), None);
     }
 
     #[test]
     fn a_lost_features_hash_is_a_wipe_only_when_flags_are_held() {
         let lost = Evidence { features: false, ..WHOLE };
-        assert!(wipe_reason(&lost, || false).is_some());
-        assert_eq!(wipe_reason(&Evidence { holds_flags: false, ..lost }, || false), None);
+        assert!(wipe_reason(&lost).is_some());
+        assert_eq!(wipe_reason(&Evidence { holds_flags: false, ..lost }), None);
     }
 
     #[test]
-    fn a_lost_segments_hash_is_a_wipe_only_when_a_flag_refers_to_it() {
-        let lost = Evidence { segments: false, ..WHOLE };
-        assert!(wipe_reason(&lost, || true).is_some());
-        assert_eq!(wipe_reason(&lost, || false), None);
+    fn a_lost_segments_hash_is_a_wipe_only_when_a_flag_still_refers_to_one_of_it() {
+        assert!(Evidence { segments: false, ..WHOLE }.segments_may_be_lost());
+        assert!(!Evidence { segments: false, inited: false, ..WHOLE }.segments_may_be_lost());
+        let held = |key: &str, segments: &[&str]| {
+            let text = flag(key, 1, &[], segments);
+            (Arc::from(key), Arc::new(Entry::parse(key, text, &mut Interner::default()).0))
+        };
+        let s = Entry::parse("s", segment("s", 1, &[]), &mut Interner::default()).0;
+        let dependants = Dependants::new(
+            [held("in", &["s"]), held("apart", &["t"])].into_iter(),
+            [(Arc::from("s"), Arc::new(s))].into_iter(),
+        );
+        let [(key, entry)] = dependants.flags.as_slice() else { panic!("{dependants:?}") };
+        assert_eq!(&**key, "in");
+        let refers = |text: Option<Vec<u8>>| dependants.refers(key, entry, text);
+        assert!(refers(Some(flag("in", 1, &[], &["s"]))));
+        assert!(refers(Some(flag("in", 2, &[], &["t", "s"]))));
+        assert!(refers(Some(b"{".to_vec())));
+        assert!(!refers(Some(flag("in", 2, &[], &["t"]))));
+        assert!(!refers(None));
     }
 
     #[test]
     fn a_wrong_type_is_a_wipe_even_when_the_marker_was_never_seen() {
         let wrong = Evidence { was_inited: false, inited: false, wrong_type: Some("WRONGTYPE"), ..WHOLE };
-        assert!(wipe_reason(&wrong, || false).is_some());
+        assert!(wipe_reason(&wrong).is_some());
     }
 }

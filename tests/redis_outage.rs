@@ -1,0 +1,193 @@
+//! Redis goes away and comes back: what was held stays in force, nobody waits, and the client says how it is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::thread;
+use std::time::Duration;
+
+use support::*;
+
+const KEYS: [(&str, &str); 3] = [("a", "one"), ("dependent", "two"), ("member", "three")];
+
+fn data(version: i64, prefix: &str) -> (Vec<(&'static str, String)>, Vec<(&'static str, String)>) {
+    let value = |value: &str| format!("{prefix}{value}");
+    let flags = vec![
+        ("a", flag("a", version, &value("one"))),
+        ("dependent", Flag::new("dependent", version, &value("two")).requires("a").text()),
+        ("member", Flag::new("member", version, &value("three")).for_segment("s").text()),
+    ];
+    (flags, vec![("s", segment("s", version, &["ada"]))])
+}
+
+/// A client that notices an outage within a second or two.
+fn client_of(server: &RedisServer, residency: &str, freshness: &str) -> Client {
+    let config = Config::of(server).with("cache.residency", residency).with("cache.freshness", freshness);
+    let config = config.with("cache.ttl_ms", "150").with("redis.ping_ms", "100");
+    config.with("redis.command_timeout_ms", "1000").with("redis.connect_timeout_ms", "500").started()
+}
+
+/// Every held flag keeps its value and none waits. A machine under load may hold up a thread now and then; a wait for Redis
+/// would last at least as long as the command timeout, or come each time.
+fn assert_in_force(client: &Client, span: Duration) {
+    let (mut slow, mut count) = (0, 0);
+    throughout(span, || {
+        for (key, value) in KEYS {
+            let (detail, took) = timed(|| client.detail(key));
+            assert_eq!(detail.word(), value, "{key}");
+            assert!(took < Duration::from_millis(900), "{key} took {took:?}");
+            count += 1;
+            slow += u32::from(took > Duration::from_millis(100));
+        }
+    });
+    assert!(slow * 50 <= count, "{slow} of {count} evaluations took longer than 100 ms");
+}
+
+/// An outage from its beginning to its end.
+fn scenario(residency: &str, freshness: &str, begin: fn(&mut RedisServer), end: fn(&mut RedisServer)) {
+    let (flags, segments) = data(1, "");
+    let mut server = RedisServer::holding(&flags, &segments);
+    let client = client_of(&server, residency, freshness);
+    KEYS.iter().for_each(|(key, value)| assert_eq!(client.ask(key), *value));
+    assert!(client.status()["stale_since_ms"].is_null());
+
+    begin(&mut server);
+    assert_in_force(&client, Duration::from_millis(300));
+    // Noticed within one ping interval and two timeouts (of the ping, and of giving up the connection), with some reserve:
+    // a wait of one timeout for each of several replies would take longer.
+    assert_eq!(client.wait(INTERRUPTED, 4_500), OK, "{residency} {freshness}: {}", client.status());
+    assert_in_force(&client, Duration::from_millis(700));
+    let name = format!("{residency} {freshness}");
+    for (key, _) in KEYS {
+        assert!(client.detail(key).stale, "{name}: {key}");
+    }
+    let status = client.status();
+    assert_eq!((status["available"].as_bool(), status["state"].as_str()), (Some(false), Some("INTERRUPTED")), "{name}");
+    assert!(status["stale_since_ms"].as_i64().unwrap() > 1_700_000_000_000, "{name}: {status}");
+    assert!(status["last_error"].is_string(), "{name}: {status}");
+    let age = status["verified_age_ms"].as_u64().unwrap();
+    eventually("the age of the data grows", || client.status()["verified_age_ms"].as_u64().unwrap() > age + 20);
+    let (value, took) = timed(|| client.ask("never"));
+    assert_eq!(value, if residency == "all" { "FLAG_NOT_FOUND" } else { "EXCEPTION" });
+    assert!(took < Duration::from_secs(1), "{name}: {took:?}");
+
+    end(&mut server);
+    let (flags, segments) = data(2, "new ");
+    server.replace(&flags, &segments);
+    client.becomes(VALID);
+    for (key, value) in KEYS {
+        let expected = if freshness == "forever" { value.to_owned() } else { format!("new {value}") };
+        client.serves(key, &expected);
+    }
+    client.becomes(VALID);
+    eventually("nothing is stale any more", || KEYS.iter().all(|(key, _)| !client.detail(key).stale));
+    assert!(client.status()["stale_since_ms"].is_null());
+    if freshness == "push" {
+        client.reports("freshness", "push");
+    }
+    let states: Vec<i32> = client
+        .drain()
+        .into_iter()
+        .filter_map(|n| if let Notice::Status { state, .. } = n { Some(state) } else { None })
+        .collect();
+    assert_eq!((states.first(), states.last()), (Some(&VALID), Some(&VALID)), "{name}: {states:?}");
+    assert!(states.contains(&INTERRUPTED), "{name}: {states:?}");
+}
+
+fn every_combination(begin: fn(&mut RedisServer), end: fn(&mut RedisServer)) {
+    thread::scope(|scope| {
+        for residency in ["all", "lazy"] {
+            for freshness in ["push", "ttl", "forever"] {
+                scope.spawn(move || scenario(residency, freshness, begin, end));
+            }
+        }
+    });
+}
+
+#[test]
+fn flags_stay_in_force_while_redis_is_killed_and_heal_when_it_is_restarted_and_filled() {
+    every_combination(RedisServer::kill, RedisServer::restart);
+}
+
+#[test]
+fn flags_stay_in_force_while_redis_hangs_and_heal_when_it_goes_on() {
+    every_combination(|server| server.stop(), |server| server.cont());
+}
+
+#[test]
+fn a_server_that_comes_back_empty_counts_as_wiped_and_not_as_deletions() {
+    for residency in ["all", "lazy"] {
+        let (flags, segments) = data(1, "");
+        let mut server = RedisServer::holding(&flags, &segments);
+        let client = client_of(&server, residency, "push");
+        KEYS.iter().for_each(|(key, value)| assert_eq!(client.ask(key), *value));
+        server.kill();
+        client.becomes(INTERRUPTED);
+        server.restart();
+        client.reports("wiped", true);
+        client.reports("freshness", "push");
+        assert_in_force(&client, Duration::from_millis(300));
+        assert_eq!(client.state(), INTERRUPTED);
+        server.replace(&flags[..1], &[]);
+        client.becomes(VALID);
+        client.serves("member", "FLAG_NOT_FOUND");
+        client.serves("a", "one");
+    }
+}
+
+#[test]
+fn without_residency_an_outage_gives_the_default_and_heals() {
+    let (flags, segments) = data(1, "");
+    let mut server = RedisServer::holding(&flags, &segments);
+    let client = client_of(&server, "off", "push");
+    assert_eq!(client.ask("a"), "one");
+    server.kill();
+    client.becomes(INTERRUPTED);
+    assert_eq!((client.ask("a"), client.bool("a", true)), ("EXCEPTION".into(), true));
+    server.restart();
+    server.replace(&flags, &segments);
+    client.becomes(VALID);
+    client.serves("member", "three");
+}
+
+#[test]
+fn a_connection_of_single_bytes_and_one_that_is_slow_are_read_right() {
+    let (flags, segments) = data(1, "");
+    let server = RedisServer::holding(&flags, &segments);
+    for mode in [Mode::Split, Mode::Drip(Duration::from_micros(200)), Mode::Delay(Duration::from_millis(50))] {
+        for residency in ["all", "lazy"] {
+            let proxy = Proxy::to(server.port());
+            proxy.set(mode);
+            let client = Config::new().with("redis.url", &proxy.url()).with("cache.residency", residency).started();
+            KEYS.iter().for_each(|(key, value)| assert_eq!(client.ask(key), *value, "{mode:?}"));
+            server.set_flag("a", flag("a", 2, "changed"));
+            client.serves("a", "changed");
+            server.set_flag("a", flag("a", 3, "one"));
+            client.serves("a", "one");
+        }
+    }
+}
+
+#[test]
+fn connections_that_are_cut_or_half_closed_again_and_again_lose_nothing() {
+    let (flags, segments) = data(1, "");
+    let server = RedisServer::holding(&flags, &segments);
+    for residency in ["all", "lazy"] {
+        let proxy = Proxy::to(server.port());
+        let config = Config::new().with("redis.url", &proxy.url()).with("cache.residency", residency);
+        let client = config.with("redis.ping_ms", "100").started();
+        KEYS.iter().for_each(|(key, value)| assert_eq!(client.ask(key), *value));
+        for round in 0..6 {
+            proxy.set(if round % 2 == 0 { Mode::HalfClose } else { Mode::Refuse });
+            proxy.cut();
+            assert_in_force(&client, Duration::from_millis(150));
+        }
+        client.becomes(INTERRUPTED);
+        proxy.cut();
+        proxy.set(Mode::Pass);
+        client.becomes(VALID);
+        server.set_flag("a", flag("a", 2, "after"));
+        client.serves("a", "after");
+        server.set_flag("a", flag("a", 1, "one"));
+    }
+}

@@ -1,0 +1,460 @@
+//! A host: safe, owning wrappers over the exported C functions, so that the tests enter as every host does and read well.
+#![allow(unsafe_code, reason = "calls of the C functions")]
+
+use std::ffi::c_char;
+use std::mem::size_of;
+use std::ptr;
+use std::time::Duration;
+
+use flagstone::ffi::*;
+use serde_json::Value;
+
+use super::{PATIENCE, PATIENCE_MS, RedisServer, eventually, wait_until};
+
+pub const OK: i32 = flagstone_status_code::FLAGSTONE_STATUS_OK as i32;
+pub const TIMEOUT: i32 = flagstone_status_code::FLAGSTONE_STATUS_TIMEOUT as i32;
+pub const INVALID_ARGUMENT: i32 = flagstone_status_code::FLAGSTONE_STATUS_INVALID_ARGUMENT as i32;
+pub const CLOSED: i32 = flagstone_status_code::FLAGSTONE_STATUS_CLOSED as i32;
+pub const INIT: i32 = flagstone_state::FLAGSTONE_STATE_INIT as i32;
+pub const VALID: i32 = flagstone_state::FLAGSTONE_STATE_VALID as i32;
+pub const INTERRUPTED: i32 = flagstone_state::FLAGSTONE_STATE_INTERRUPTED as i32;
+pub const OFF: i32 = flagstone_state::FLAGSTONE_STATE_OFF as i32;
+
+fn pointer(text: &str) -> (*const c_char, usize) {
+    (text.as_ptr().cast::<c_char>(), text.len())
+}
+
+fn owned(text: flagstone_str) -> String {
+    if text.len == 0 {
+        return String::new();
+    }
+    // SAFETY: the library says that these bytes are readable until the owner is cleared, which the callers do afterwards.
+    let bytes = unsafe { std::slice::from_raw_parts(text.ptr.cast::<u8>(), text.len) };
+    String::from_utf8(bytes.to_vec()).expect("texts of the library are UTF-8")
+}
+
+/// A call that failed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub status: i32,
+    pub message: String,
+}
+
+/// Makes a call with an error place and turns the outcome into a result.
+fn call(make: impl FnOnce(*mut *mut flagstone_error) -> i32) -> Result<(), Failure> {
+    let mut error: *mut flagstone_error = ptr::null_mut();
+    let status = make(&raw mut error);
+    assert_eq!(status == OK, error.is_null(), "an error object comes with failures and only with them");
+    if status == OK {
+        return Ok(());
+    }
+    // SAFETY: a live error.
+    assert_eq!(unsafe { flagstone_error_code(error) }, status);
+    // SAFETY: a live error.
+    let message = owned(unsafe { flagstone_error_message(error) });
+    // SAFETY: ours, given back once.
+    unsafe { flagstone_error_free(error) };
+    Err(Failure { status, message })
+}
+
+/// Options.
+pub struct Config(*mut flagstone_config);
+
+impl Config {
+    /// Nothing set.
+    pub fn new() -> Self {
+        Self(flagstone_config_new())
+    }
+
+    /// For `server`, by its plain address.
+    pub fn of(server: &RedisServer) -> Self {
+        Self::new().with("redis.url", &server.url())
+    }
+
+    /// Sets an option.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), Failure> {
+        let ((name, name_len), (value, value_len)) = (pointer(name), pointer(value));
+        // SAFETY: a live config and readable texts.
+        call(|error| unsafe { flagstone_config_set(self.0, name, name_len, value, value_len, error) })
+    }
+
+    /// Sets an option that is right.
+    #[track_caller]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.set(name, value).expect("the option is right");
+        self
+    }
+
+    /// Makes a client.
+    pub fn try_client(&self) -> Result<Client, Failure> {
+        let mut client: *mut flagstone_client = ptr::null_mut();
+        // SAFETY: a live config and writable places.
+        call(|error| unsafe { flagstone_client_new(self.0, &raw mut client, error) })?;
+        Ok(Client { handle: client, user: Context::user("ada") })
+    }
+
+    /// Makes a client that is not started.
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        self.try_client().expect("the options fit together")
+    }
+
+    /// Makes a client and waits until it is ready.
+    #[track_caller]
+    pub fn started(&self) -> Client {
+        let client = self.client();
+        client.start(PATIENCE_MS).expect("the client becomes ready");
+        client
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        // SAFETY: ours, given back once.
+        unsafe { flagstone_config_free(self.0) };
+    }
+}
+
+/// Who asks.
+pub struct Context(*mut flagstone_context);
+// SAFETY: the header allows contexts on any number of threads.
+unsafe impl Send for Context {}
+// SAFETY: as above.
+unsafe impl Sync for Context {}
+
+impl Context {
+    /// A user that has nothing but a key.
+    pub fn user(key: &str) -> Self {
+        let mut context: *mut flagstone_context = ptr::null_mut();
+        let (ptr, len) = pointer(key);
+        let (kind, key) = (flagstone_str { ptr: ptr::null(), len: 0 }, flagstone_str { ptr, len });
+        // SAFETY: readable texts and writable places.
+        call(|error| unsafe { flagstone_context_from_key(kind, key, &raw mut context, error) }).expect("a valid key");
+        Self(context)
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: ours, given back once.
+        unsafe { flagstone_context_release(self.0) };
+    }
+}
+
+/// The result of an evaluation, copied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detail {
+    /// The text of a string value; `None` when there is no value.
+    pub value: Option<String>,
+    pub reason: i32,
+    pub error_kind: i32,
+    pub variation: i32,
+    pub stale: bool,
+    pub prerequisite: String,
+}
+
+impl Detail {
+    /// The value, or the name of the error, in one word.
+    pub fn word(&self) -> String {
+        match &self.value {
+            Some(value) => value.clone(),
+            None => match self.error_kind {
+                0 => "NONE",
+                1 => "CLIENT_NOT_READY",
+                2 => "FLAG_NOT_FOUND",
+                3 => "USER_NOT_SPECIFIED",
+                4 => "MALFORMED_FLAG",
+                5 => "WRONG_TYPE",
+                6 => "EXCEPTION",
+                _ => "UNKNOWN",
+            }
+            .to_owned(),
+        }
+    }
+}
+
+/// What the library tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    Log { level: i32, text: String },
+    Status { state: i32, text: String },
+    Changed { key: String, old: Option<i64>, new: Option<i64> },
+    Wake,
+}
+
+/// A notice and how many were dropped before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Polled {
+    pub notice: Notice,
+    pub dropped: u32,
+}
+
+/// A client. Evaluations are for user `ada` unless said otherwise.
+pub struct Client {
+    handle: *mut flagstone_client,
+    user: Context,
+}
+// SAFETY: the header allows every function on a client on any number of threads.
+unsafe impl Send for Client {}
+// SAFETY: as above.
+unsafe impl Sync for Client {}
+
+impl Client {
+    pub fn start(&self, timeout_ms: u32) -> Result<(), Failure> {
+        // SAFETY: a live client.
+        call(|error| unsafe { flagstone_client_start(self.handle, timeout_ms, error) })
+    }
+
+    pub fn wait(&self, state: i32, timeout_ms: u32) -> i32 {
+        // SAFETY: a live client.
+        unsafe { flagstone_client_wait(self.handle, state, timeout_ms) }
+    }
+
+    /// Waits for a state; fails the test when it does not come.
+    #[track_caller]
+    pub fn becomes(&self, state: i32) {
+        let outcome = self.wait(state, PATIENCE_MS);
+        assert_eq!(outcome, OK, "state {state} does not come: {:?}", self.try_status());
+    }
+
+    pub fn state(&self) -> i32 {
+        // SAFETY: a live client.
+        unsafe { flagstone_client_state(self.handle) }
+    }
+
+    pub fn try_status(&self) -> Result<Value, Failure> {
+        let mut bytes = flagstone_bytes { ptr: ptr::null_mut(), len: 0, owner: ptr::null_mut() };
+        // SAFETY: a live client and writable places.
+        call(|error| unsafe { flagstone_client_status_json(self.handle, &raw mut bytes, error) })?;
+        let text = owned(flagstone_str { ptr: bytes.ptr, len: bytes.len });
+        // SAFETY: written by the library.
+        unsafe { flagstone_bytes_clear(&raw mut bytes) };
+        Ok(serde_json::from_str(&text).expect("the status is JSON"))
+    }
+
+    /// The status as JSON.
+    pub fn status(&self) -> Value {
+        self.try_status().expect("the client is open")
+    }
+
+    pub fn close(&self, timeout_ms: u32) -> i32 {
+        // SAFETY: a live client.
+        unsafe { flagstone_client_close(self.handle, timeout_ms) }
+    }
+
+    pub fn postfork(&self) -> Result<(), Failure> {
+        // SAFETY: a live client.
+        call(|error| unsafe { flagstone_client_postfork(self.handle, error) })
+    }
+
+    pub fn flush(&self) -> Result<(), Failure> {
+        // SAFETY: a live client.
+        call(|error| unsafe { flagstone_client_flush(self.handle, 1_000, error) })
+    }
+
+    pub fn wake(&self) {
+        // SAFETY: a live client.
+        unsafe { flagstone_wake(self.handle) };
+    }
+
+    /// Evaluates for `context`; any type is taken as JSON text, strings as they are.
+    pub fn detail_for(&self, context: &Context, key: &str) -> Detail {
+        let (key, key_len) = pointer(key);
+        let mut detail = empty_detail();
+        let any = flagstone_type::FLAGSTONE_TYPE_NONE as i32;
+        let detail_place = &raw mut detail;
+        // SAFETY: live handles, readable texts, a detail of the right size.
+        let status =
+            unsafe { flagstone_variation(self.handle, context.0, key, key_len, any, ptr::null(), 0, detail_place) };
+        assert_eq!(status, OK);
+        copied(detail)
+    }
+
+    /// Evaluates for user `ada`.
+    pub fn detail(&self, key: &str) -> Detail {
+        self.detail_for(&self.user, key)
+    }
+
+    /// The value for user `ada`, or the name of the error.
+    pub fn ask(&self, key: &str) -> String {
+        self.detail(key).word()
+    }
+
+    /// The bool value for user `ada`.
+    pub fn bool(&self, key: &str, default: bool) -> bool {
+        let (key, key_len) = pointer(key);
+        // SAFETY: live handles and a readable text.
+        unsafe { flagstone_bool_variation(self.handle, self.user.0, key, key_len, i32::from(default)) == 1 }
+    }
+
+    /// Prepares a flag of any type.
+    pub fn prepare(&self, key: &str) -> Result<Prepared, Failure> {
+        let mut flag: *mut flagstone_flag = ptr::null_mut();
+        let ((key, key_len), any) = (pointer(key), flagstone_type::FLAGSTONE_TYPE_NONE as i32);
+        let place = &raw mut flag;
+        // SAFETY: a live client, readable texts, writable places.
+        call(|error| unsafe { flagstone_flag_new(self.handle, key, key_len, any, ptr::null(), 0, place, error) })?;
+        Ok(Prepared { handle: flag, user: Context::user("ada") })
+    }
+
+    /// Waits until the flag has this value for user `ada`, evaluating all the time.
+    #[track_caller]
+    pub fn serves(&self, key: &str, value: &str) {
+        let mut last = String::new();
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while std::time::Instant::now() < deadline {
+            last = self.ask(key);
+            if last == value {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{key} gives {last}, not {value}: {:?}", self.try_status());
+    }
+
+    /// Waits until a member of the status has this value.
+    #[track_caller]
+    pub fn reports(&self, member: &str, value: impl Into<Value>) {
+        let value = value.into();
+        let mut last = Value::Null;
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while std::time::Instant::now() < deadline {
+            last = self.status();
+            if last[member] == value {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("{member} is not {value}: {last}");
+    }
+
+    /// Takes the oldest notice; the status when there is none.
+    pub fn poll(&self, timeout_ms: u32) -> Result<Polled, i32> {
+        let mut event = empty_event();
+        // SAFETY: a live client and an event of the right size.
+        let status = unsafe { flagstone_poll_event(self.handle, timeout_ms, &raw mut event) };
+        if status != OK {
+            return Err(status);
+        }
+        let (text, extra) = (owned(event.text), owned(event.extra));
+        let (kind, number, dropped) = (event.kind, event.level_or_state, event.dropped);
+        assert!(event.unix_ms > 1_700_000_000_000, "{}", event.unix_ms);
+        // SAFETY: written by the library.
+        unsafe { flagstone_event_clear(&raw mut event) };
+        let notice = match kind {
+            0 => Notice::Log { level: number, text },
+            1 => Notice::Status { state: number, text },
+            2 => {
+                let extra: Value = serde_json::from_str(&extra).expect("versions are JSON");
+                Notice::Changed { key: text, old: extra["old_version"].as_i64(), new: extra["new_version"].as_i64() }
+            }
+            4 => Notice::Wake,
+            other => panic!("unknown kind {other}"),
+        };
+        Ok(Polled { notice, dropped })
+    }
+
+    /// Everything that waits, without waiting.
+    pub fn drain(&self) -> Vec<Notice> {
+        std::iter::from_fn(|| self.poll(0).ok()).map(|polled| polled.notice).collect()
+    }
+
+    /// Waits for the change of a flag, past all other notices, and gives its versions.
+    #[track_caller]
+    pub fn hears_change_of(&self, flag: &str) -> (Option<i64>, Option<i64>) {
+        let mut heard = Vec::new();
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while std::time::Instant::now() < deadline {
+            match self.poll(100) {
+                Ok(Polled { notice: Notice::Changed { key, old, new }, .. }) if key == flag => return (old, new),
+                Ok(polled) => heard.push(polled.notice),
+                Err(TIMEOUT) => {}
+                Err(status) => panic!("poll gives {status}"),
+            }
+        }
+        panic!("no change of {flag}, but {heard:?}");
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // SAFETY: ours, given back once.
+        unsafe { flagstone_client_release(self.handle) };
+    }
+}
+
+/// A prepared flag.
+pub struct Prepared {
+    handle: *mut flagstone_flag,
+    user: Context,
+}
+
+impl Prepared {
+    /// The value for user `ada`, or the name of the error.
+    pub fn ask(&self) -> String {
+        let mut detail = empty_detail();
+        // SAFETY: live handles and a detail of the right size.
+        assert_eq!(unsafe { flagstone_flag_detail(self.handle, self.user.0, &raw mut detail) }, OK);
+        copied(detail).word()
+    }
+
+    /// The never-waiting form: -1 when something would have to be read first.
+    pub fn bool_try(&self) -> i32 {
+        // SAFETY: live handles.
+        unsafe { flagstone_flag_bool_try(self.handle, self.user.0) }
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // SAFETY: ours, given back once.
+        unsafe { flagstone_flag_release(self.handle) };
+    }
+}
+
+fn empty_detail() -> flagstone_detail {
+    let text = || flagstone_str { ptr: ptr::null(), len: 0 };
+    flagstone_detail {
+        struct_size: u32::try_from(size_of::<flagstone_detail>()).unwrap(),
+        value_type: 0,
+        reason: 0,
+        error_kind: 0,
+        variation_index: 0,
+        rule_index: 0,
+        flags: 0,
+        big_segments_status: 0,
+        number_value: 0.0,
+        text: text(),
+        rule_id: text(),
+        prerequisite_key: text(),
+        owner: ptr::null_mut(),
+    }
+}
+
+fn copied(mut detail: flagstone_detail) -> Detail {
+    let copy = Detail {
+        value: (detail.flags & FLAGSTONE_DETAIL_DEFAULTED == 0).then(|| owned(detail.text)),
+        reason: detail.reason,
+        error_kind: detail.error_kind,
+        variation: detail.variation_index,
+        stale: detail.flags & FLAGSTONE_DETAIL_STALE != 0,
+        prerequisite: owned(detail.prerequisite_key),
+    };
+    // SAFETY: written by the library.
+    unsafe { flagstone_detail_clear(&raw mut detail) };
+    copy
+}
+
+fn empty_event() -> flagstone_event {
+    let text = || flagstone_str { ptr: ptr::null(), len: 0 };
+    flagstone_event {
+        struct_size: u32::try_from(size_of::<flagstone_event>()).unwrap(),
+        kind: 0,
+        level_or_state: 0,
+        dropped: 0,
+        unix_ms: 0,
+        text: text(),
+        extra: text(),
+        owner: ptr::null_mut(),
+    }
+}

@@ -1,0 +1,56 @@
+//! What the Redis tests share: a private server, a host that enters through the exported C functions, items as JSON, and a
+//! proxy that spoils connections. Each test binary uses a part of it. Needs the programs `redis-server` and `openssl`.
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod certificates;
+mod host;
+mod items;
+mod proxy;
+mod server;
+
+pub use certificates::Certificates;
+pub use host::*;
+pub use items::*;
+pub use proxy::{Mode, Proxy};
+pub use server::{PREFIX, RedisServer, Setup, TempDir};
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something that is to happen: a slow and busy machine must not fail a test.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// The same in milliseconds, for calls into the library.
+pub const PATIENCE_MS: u32 = 10_000;
+
+/// Waits until `condition` holds; fails the test when it does not within [`PATIENCE`].
+#[track_caller]
+pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    wait_until(PATIENCE, what, condition);
+}
+
+/// Waits until `condition` holds; fails the test when it does not within `patience`.
+#[track_caller]
+pub fn wait_until(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Runs `check` again and again for `span`: for what must hold all the time.
+pub fn throughout(span: Duration, mut check: impl FnMut()) {
+    let end = Instant::now() + span;
+    while Instant::now() < end {
+        check();
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// How long `action` took, beside its result.
+pub fn timed<T>(action: impl FnOnce() -> T) -> (T, Duration) {
+    let began = Instant::now();
+    let result = action();
+    (result, began.elapsed())
+}

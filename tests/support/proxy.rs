@@ -1,0 +1,181 @@
+//! A TCP proxy that can spoil the connections that pass through it, and that remembers which commands were sent.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::server::free_port;
+
+/// What happens to replies. Takes effect at once, for connections that are open too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They pass.
+    Pass,
+    /// They pass later.
+    Delay(Duration),
+    /// Each byte is sent by itself.
+    Split,
+    /// One byte at a time with this pause after each.
+    Drip(Duration),
+    /// Connections are accepted and nothing passes, in either direction.
+    BlackHole,
+    /// The server seems to have closed its half after the next reply.
+    HalfClose,
+    /// Connections are closed as soon as they are accepted.
+    Refuse,
+}
+
+struct State {
+    mode: Mode,
+    open: Vec<TcpStream>,
+    commands: BTreeMap<String, u64>,
+}
+
+/// The proxy. Its threads end with their connections.
+pub struct Proxy {
+    port: u16,
+    state: Arc<Mutex<State>>,
+}
+
+impl Proxy {
+    /// Forwards to `port`.
+    pub fn to(port: u16) -> Self {
+        let listening = free_port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, listening)).expect("the port is free");
+        let state = Arc::new(Mutex::new(State { mode: Mode::Pass, open: Vec::new(), commands: BTreeMap::new() }));
+        let proxy = Self { port: listening, state: state.clone() };
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if state.lock().unwrap().mode != Mode::Refuse {
+                    // A server that is away: the connection is dropped.
+                    let _ = forward(client, port, &state);
+                }
+            }
+        });
+        proxy
+    }
+
+    /// Address for clients.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Changes what happens to replies.
+    pub fn set(&self, mode: Mode) {
+        self.state.lock().unwrap().mode = mode;
+    }
+
+    /// Cuts every connection.
+    pub fn cut(&self) {
+        for stream in self.state.lock().unwrap().open.drain(..) {
+            // It may have ended by itself.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// How often each command was sent, by upper-case name; CLIENT has its subcommand with it.
+    pub fn commands(&self) -> BTreeMap<String, u64> {
+        self.state.lock().unwrap().commands.clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}
+
+fn forward(client: TcpStream, port: u16, state: &Arc<Mutex<State>>) -> std::io::Result<()> {
+    let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    state.lock().unwrap().open.extend([client.try_clone()?, server.try_clone()?]);
+    let (requests, replies) = ((client.try_clone()?, server.try_clone()?), (server, client));
+    for ((from, to), is_reply) in [(requests, false), (replies, true)] {
+        let state = state.clone();
+        thread::spawn(move || {
+            // Either side may go at any time: then both do.
+            let _ = pump(&from, &to, is_reply, &state);
+            let _ = from.shutdown(Shutdown::Both);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+    }
+    Ok(())
+}
+
+fn pump(mut from: &TcpStream, mut to: &TcpStream, is_reply: bool, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    let mut unparsed = Vec::new();
+    loop {
+        let count = from.read(&mut buffer)?;
+        if count == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let bytes = &buffer[..count];
+        if !is_reply {
+            unparsed.extend_from_slice(bytes);
+            note_commands(&mut unparsed, state);
+        }
+        while state.lock().unwrap().mode == Mode::BlackHole {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let mode = state.lock().unwrap().mode;
+        let pause = match mode {
+            _ if !is_reply => None,
+            Mode::Split => Some(Duration::ZERO),
+            Mode::Drip(pause) => Some(pause),
+            _ => None,
+        };
+        if let (true, Mode::Delay(pause)) = (is_reply, mode) {
+            thread::sleep(pause);
+        }
+        match pause {
+            None => to.write_all(bytes)?,
+            Some(pause) => bytes.iter().try_for_each(|byte| {
+                thread::sleep(pause);
+                to.write_all(&[*byte])
+            })?,
+        }
+        if is_reply && mode == Mode::HalfClose {
+            to.shutdown(Shutdown::Write)?;
+        }
+    }
+}
+
+/// Takes whole commands off the front of `bytes` and counts them.
+fn note_commands(bytes: &mut Vec<u8>, state: &Mutex<State>) {
+    while let Some((words, length)) = command(bytes) {
+        bytes.drain(..length);
+        let mut name = words[0].to_uppercase();
+        if name == "CLIENT" {
+            name = format!("CLIENT {}", words[1].to_uppercase());
+        }
+        *state.lock().unwrap().commands.entry(name).or_default() += 1;
+    }
+}
+
+/// The first command in `bytes`, if it is whole, and its length.
+fn command(bytes: &[u8]) -> Option<(Vec<String>, usize)> {
+    let mut at = 0;
+    let mut number = |sign: u8, skip: usize| -> Option<(usize, usize)> {
+        at += skip;
+        let line = bytes.get(at..)?.split_inclusive(|byte| *byte == b'\n').next()?;
+        if line.last() != Some(&b'\n') || line[0] != sign {
+            return None;
+        }
+        at += line.len();
+        Some((std::str::from_utf8(&line[1..line.len() - 2]).ok()?.parse().ok()?, at))
+    };
+    let (count, mut end) = number(b'*', 0)?;
+    let (mut words, mut skip) = (Vec::new(), 0);
+    for _ in 0..count {
+        let (length, start) = number(b'$', skip)?;
+        words.push(String::from_utf8_lossy(bytes.get(start..start + length)?).into_owned());
+        skip = length + 2;
+        end = start + skip;
+    }
+    (bytes.len() >= end).then_some((words, end))
+}
