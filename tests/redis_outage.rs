@@ -10,7 +10,9 @@ use support::*;
 
 const KEYS: [(&str, &str); 3] = [("a", "one"), ("dependent", "two"), ("member", "three")];
 
-fn data(version: i64, prefix: &str) -> (Vec<(&'static str, String)>, Vec<(&'static str, String)>) {
+type Items = Vec<(&'static str, String)>;
+
+fn data(version: i64, prefix: &str) -> (Items, Items) {
     let value = |value: &str| format!("{prefix}{value}");
     let flags = vec![
         ("a", flag("a", version, &value("one"))),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::{Client, atfork};
 use crate::context::Context;
 use crate::eval::{Detail, ErrorKind, NoMemberships, Reason, evaluate};
-use crate::store::{FlagEntry, ReadThrough, Residency, Slot, State};
+use crate::store::{FlagEntry, ReadThrough, Residency, Slot, State, View};
 
 /// The result of one evaluation, before any type check.
 #[derive(Debug)]
@@ -34,30 +34,32 @@ impl Client {
     /// command timeout.
     #[inline]
     pub fn evaluate<R>(&self, key: &str, context: Option<&Context>, read: impl FnOnce(Evaluation<'_>) -> R) -> R {
-        self.evaluate_at(key, None, context, read)
+        self.evaluate_at(key, None, context, true, |evaluation, _| read(evaluation))
     }
 
-    /// As [`Client::evaluate`]; `remembered` keeps the place of the flag from call to call.
+    /// As [`Client::evaluate`]; `remembered` keeps the place of the flag from call to call. An evaluation that may not
+    /// wait tells `read` whether it had to.
     #[inline]
     pub(super) fn evaluate_at<R>(
         &self,
         key: &str,
         remembered: Option<&AtomicU64>,
         context: Option<&Context>,
-        read: impl FnOnce(Evaluation<'_>) -> R,
+        may_wait: bool,
+        read: impl FnOnce(Evaluation<'_>, bool) -> R,
     ) -> R {
         if self.stamp.load(Relaxed) != atfork::generation() {
             self.rebuild();
         }
         let stale = self.shared.health.is_stale();
         if !self.shared.health.is_ready() {
-            return read(Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale });
+            return read(Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale }, false);
         }
         let Some(context) = context else {
-            return read(Evaluation { detail: error(ErrorKind::UserNotSpecified), entry: None, stale });
+            return read(Evaluation { detail: error(ErrorKind::UserNotSpecified), entry: None, stale }, false);
         };
         if self.shared.options.residency != Residency::All {
-            return self.evaluate_through(key, context, true, |evaluation, _| read(evaluation));
+            return self.evaluate_through(key, context, may_wait, read);
         }
         let snapshot = self.shared.snapshot.load();
         let entry = match remembered {
@@ -73,21 +75,22 @@ impl Client {
         };
         let Some(entry) = entry else {
             self.ask_unknown(key);
-            return read(Evaluation { detail: error(ErrorKind::FlagNotFound), entry: None, stale });
+            return read(Evaluation { detail: error(ErrorKind::FlagNotFound), entry: None, stale }, false);
         };
         entry.mark_used(self.shared.tick());
         if self.refetches_on_use && !self.shared.is_verified(entry.verified()) {
             self.ask_refetch();
         }
-        let stale = stale || entry.is_superseded();
-        match entry.state() {
+        let (detail, entry, stale) = match entry.state() {
             State::Live(flag) => {
-                let detail = evaluate(flag, context, &**snapshot, &NoMemberships, &mut ());
-                read(Evaluation { detail, entry: Some(entry), stale })
+                let view = View::new(&snapshot);
+                let detail = evaluate(flag, context, &view, &NoMemberships, &mut ());
+                (detail, Some(entry), stale || entry.is_superseded() || view.is_superseded())
             }
-            State::Tombstone => read(Evaluation { detail: error(ErrorKind::FlagNotFound), entry: None, stale }),
-            State::Unreadable => read(Evaluation { detail: error(ErrorKind::Exception), entry: None, stale }),
-        }
+            State::Tombstone => (error(ErrorKind::FlagNotFound), None, stale),
+            State::Unreadable => (error(ErrorKind::Exception), None, stale),
+        };
+        read(Evaluation { detail, entry, stale }, false)
     }
 
     /// As [`Client::evaluate_at`], without any wait: `None` when something would have to be read from Redis.
@@ -98,15 +101,9 @@ impl Client {
         context: Option<&Context>,
         read: impl FnOnce(Evaluation<'_>) -> R,
     ) -> Option<R> {
-        let ready = self.shared.health.is_ready();
-        match context {
-            Some(context) if ready && self.shared.options.residency != Residency::All => {
-                self.evaluate_through(key, context, false, |evaluation, would_wait| {
-                    (!would_wait).then(|| read(evaluation))
-                })
-            }
-            _ => Some(self.evaluate_at(key, remembered, context, read)),
-        }
+        self.evaluate_at(key, remembered, context, false, |evaluation, would_wait| {
+            (!would_wait).then(|| read(evaluation))
+        })
     }
 
     /// Evaluation under residency `lazy` and `off`. `read` also learns whether a non-waiting view missed something.
@@ -133,14 +130,14 @@ impl Client {
                 State::Unreadable => (error(ErrorKind::Exception), None),
             },
         };
-        let stale = stale || entry.is_some_and(|entry| entry.is_superseded());
+        let stale = stale || view.is_superseded();
         read(Evaluation { detail, entry, stale }, view.would_wait())
     }
 
     #[cold]
     fn ask_unknown(&self, key: &str) {
         if self.refetches_on_use && !self.shared.is_all_verified() {
-            self.current().mailbox.ask_unknown(key);
+            self.current().mailbox.ask_unknown(key, self.shared.generation());
         }
     }
 

@@ -194,9 +194,11 @@ impl Client {
         }
         // Its locks may be held by threads that do not exist here, its sockets belong to the parent.
         std::mem::forget(inherited);
-        if self.stage.load(Acquire) == STARTED {
+        if self.is_closed() {
+            fresh.mailbox.stop();
+            fresh.notifications.close();
+        } else if self.stage.load(Acquire) == STARTED {
             self.shared.invalidate();
-            self.shared.health.set_available(false);
             if self.shared.health.is_ready() {
                 self.shared.health.set_state(StoreState::Interrupted);
             }

@@ -70,6 +70,8 @@ struct Inner {
     waiting: VecDeque<Notification>,
     dropped_since: u32,
     pollers: usize,
+    /// Pollers to be woken, besides and before what waits.
+    wakes: usize,
     closed: bool,
 }
 
@@ -120,11 +122,12 @@ impl Notifications {
         self.arrived.notify_one();
     }
 
-    /// Ends the wait of one poller with [`Event::Wake`].
+    /// Gives [`Event::Wake`] to one poller, or to the next one if nobody polls.
     pub fn wake(&self) {
-        if !self.lock().waiting.iter().any(|waiting| waiting.event == Event::Wake) {
-            self.push(Event::Wake);
-        }
+        let mut inner = self.lock();
+        inner.wakes = (inner.wakes + 1).min(inner.pollers.max(1));
+        drop(inner);
+        self.arrived.notify_one();
     }
 
     /// Takes the oldest notification, waiting for one if need be.
@@ -134,6 +137,10 @@ impl Notifications {
         let mut inner = self.lock();
         inner.pollers += 1;
         let outcome = loop {
+            if inner.wakes > 0 {
+                inner.wakes -= 1;
+                break Polled::Event(Notification { event: Event::Wake, unix_ms: unix_ms(), dropped: 0 });
+            }
             if let Some(mut notification) = inner.waiting.pop_front() {
                 notification.dropped = std::mem::take(&mut inner.dropped_since);
                 break Polled::Event(notification);
@@ -236,6 +243,25 @@ mod tests {
         queue.wake();
         assert_eq!(next(&queue).event, Event::Wake);
         assert_eq!(queue.poll(Duration::ZERO), Polled::Timeout);
+    }
+
+    #[test]
+    fn two_wakes_end_the_waits_of_two_pollers_whatever_else_waits() {
+        let queue = Notifications::new(2, Level::Info);
+        std::thread::scope(|scope| {
+            let pollers: Vec<_> = (0..2).map(|_| scope.spawn(|| queue.poll(Duration::from_secs(60)))).collect();
+            while queue.lock().pollers < 2 {
+                std::thread::yield_now();
+            }
+            queue.wake();
+            queue.wake();
+            for poller in pollers {
+                assert!(matches!(poller.join().unwrap(), Polled::Event(Notification { event: Event::Wake, .. })));
+            }
+        });
+        (0..5).for_each(|number| queue.push(log(&number.to_string())));
+        queue.wake();
+        assert_eq!(next(&queue).event, Event::Wake);
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Prepared {
     /// Evaluates the flag.
     #[inline]
     pub fn evaluate<R>(&self, context: Option<&Context>, read: impl FnOnce(Evaluation<'_>) -> R) -> R {
-        self.client.evaluate_at(&self.key, Some(&self.place), context, read)
+        self.client.evaluate_at(&self.key, Some(&self.place), context, true, |evaluation, _| read(evaluation))
     }
 
     /// Evaluates the flag without any wait; `None` when something would have to be read from Redis.

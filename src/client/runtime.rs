@@ -31,8 +31,16 @@ pub struct Runtime {
     running: Mutex<usize>,
     /// Told when a thread ended or the state changed.
     moved: Condvar,
-    /// The store thread's end of the mailbox, until that thread takes it.
-    wake: Mutex<Option<Receiver<PushInfo>>>,
+    /// The store thread's end of the mailbox: locked by that thread as long as it runs, and by nobody else.
+    wake: Mutex<Receiver<PushInfo>>,
+    started: Mutex<Started>,
+}
+
+/// Which threads were started.
+#[derive(Default)]
+struct Started {
+    link: bool,
+    store: bool,
 }
 
 impl Runtime {
@@ -45,19 +53,26 @@ impl Runtime {
             notifications: Notifications::new(capacity, level),
             running: Mutex::new(0),
             moved: Condvar::new(),
-            wake: Mutex::new(Some(receiver)),
+            wake: Mutex::new(receiver),
+            started: Mutex::default(),
         }
     }
 
-    /// Starts the threads; does nothing when they were started before.
+    /// Starts the threads that do not run yet: none after a success, the missing ones after a failure.
     pub fn start(self: &Arc<Self>, shared: &Arc<Shared>) -> io::Result<()> {
-        let Some(wake) = self.wake.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
-        if shared.options.freshness == Freshness::Push {
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if !started.link && shared.options.freshness == Freshness::Push {
             self.spawn("flagstone-link", shared, |runtime, shared| run_link(shared, &runtime.mailbox))?;
+            started.link = true;
         }
-        self.spawn("flagstone-store", shared, move |runtime, shared| {
-            run_refresh(shared, &runtime.mailbox, runtime, &wake);
-        })
+        if !started.store {
+            self.spawn("flagstone-store", shared, |runtime, shared| {
+                let wake = runtime.wake.lock().unwrap_or_else(PoisonError::into_inner);
+                run_refresh(shared, &runtime.mailbox, runtime, &wake);
+            })?;
+            started.store = true;
+        }
+        Ok(())
     }
 
     /// Runs `body` on a thread of its own, again after a panic, until the mailbox says stop.

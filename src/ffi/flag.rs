@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use super::client::{handle_status, open};
 use super::error::{Failure, finish, status};
-use super::variation::{as_bool, as_number, no_value, truncate, usable};
+use super::variation::{as_bool, as_number, detail_panicked, no_value, truncate, usable};
 use super::{
     Opaque, borrow, client_panicked, flag_panicked, flagstone_client, flagstone_context, flagstone_detail,
     flagstone_error, flagstone_status, guard, into_handle, put, release, text,
@@ -20,6 +20,17 @@ pub struct flagstone_flag {
 impl Opaque for flagstone_flag {
     type Inner = Prepared;
     const TAG: u64 = u64::from_be_bytes(*b"fs--flag");
+}
+
+/// The default of a prepared number flag as an integer: exact where it is one.
+fn default_int(flag: &Prepared) -> i64 {
+    flag.default_int().unwrap_or_else(|| truncate(flag.default_number()))
+}
+
+/// The default of a flag; that of the type for NULL and for handles of another type.
+fn default_of<R: Default>(flag: *const flagstone_flag, default: impl FnOnce(&Prepared) -> R) -> R {
+    // SAFETY: NULL or live, by the rules of the header.
+    unsafe { borrow(flag) }.map(default).unwrap_or_default()
 }
 
 /// Prepares a flag. It need not exist yet.
@@ -67,7 +78,7 @@ pub unsafe extern "C" fn flagstone_flag_new(
 /// `flagstone_bool_variation` may. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_flag_bool(flag: *const flagstone_flag, context: *const flagstone_context) -> i32 {
-    guard!(count flag_panicked(flag); 0, {
+    guard!(count flag_panicked(flag); default_of(flag, |flag| i32::from(flag.default_bool())), {
         // SAFETY: NULL or live, by the rules of the header.
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0 };
         // SAFETY: NULL or live, by the rules of the header.
@@ -83,7 +94,7 @@ pub unsafe extern "C" fn flagstone_flag_bool_try(
     flag: *const flagstone_flag,
     context: *const flagstone_context,
 ) -> i32 {
-    guard!(count flag_panicked(flag); 0, {
+    guard!(count flag_panicked(flag); default_of(flag, |flag| i32::from(flag.default_bool())), {
         // SAFETY: NULL or live, by the rules of the header.
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0 };
         // SAFETY: NULL or live, by the rules of the header.
@@ -99,20 +110,20 @@ pub unsafe extern "C" fn flagstone_flag_bool_try(
 /// default on any problem; 0 for NULL. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_flag_int(flag: *const flagstone_flag, context: *const flagstone_context) -> i64 {
-    guard!(count flag_panicked(flag); 0, {
+    guard!(count flag_panicked(flag); default_of(flag, default_int), {
         // SAFETY: NULL or live, by the rules of the header.
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0 };
         // SAFETY: NULL or live, by the rules of the header.
         let context = unsafe { borrow(context) };
         flag.evaluate(context, |evaluation| as_number(&evaluation).map(truncate))
-            .unwrap_or_else(|| flag.default_int().unwrap_or_else(|| truncate(flag.default_number())))
+            .unwrap_or_else(|| default_int(flag))
     })
 }
 
 /// Value of a prepared number flag; its default on any problem; 0 for NULL. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_flag_double(flag: *const flagstone_flag, context: *const flagstone_context) -> f64 {
-    guard!(count flag_panicked(flag); 0.0, {
+    guard!(count flag_panicked(flag); default_of(flag, Prepared::default_number), {
         // SAFETY: NULL or live, by the rules of the header.
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0.0 };
         // SAFETY: NULL or live, by the rules of the header.
@@ -128,7 +139,7 @@ pub unsafe extern "C" fn flagstone_flag_detail(
     context: *const flagstone_context,
     out: *mut flagstone_detail,
 ) -> flagstone_status {
-    guard!(count flag_panicked(flag); status::PANIC, {
+    guard!(count flag_panicked(flag); detail_panicked(out), {
         // SAFETY: NULL or valid, by the rules of the header.
         let out = match unsafe { usable(out) } {
             Ok(out) => out,

@@ -86,7 +86,7 @@ pub unsafe extern "C" fn flagstone_variation(
     default_json_len: usize,
     out: *mut flagstone_detail,
 ) -> flagstone_status {
-    guard!(count client_panicked(client); status::PANIC, {
+    guard!(count client_panicked(client); detail_panicked(out), {
         let _ = (default_json, default_json_len);
         // SAFETY: NULL or valid, by the rules of the header.
         let out = match unsafe { usable(out) } {
@@ -134,6 +134,10 @@ pub unsafe extern "C" fn flagstone_variation_many(
                 return status::INVALID_ARGUMENT;
             }
         }
+        for index in 0..n {
+            // SAFETY: one of the `n` structs. A panic in one evaluation must not leave the details behind it unwritten.
+            unsafe { (*at(index)).fail(ErrorKind::Exception) };
+        }
         let mut worst = status::OK;
         for index in 0..n {
             // SAFETY: NULL or `n` texts, by the rules of the header.
@@ -148,6 +152,16 @@ pub unsafe extern "C" fn flagstone_variation_many(
         }
         worst
     })
+}
+
+/// After a panic: the detail says that there is no value.
+#[cold]
+pub(super) fn detail_panicked(out: *mut flagstone_detail) -> flagstone_status {
+    // SAFETY: NULL or valid, by the rules of the header. Whatever it borrowed before is leaked, not freed twice.
+    if let Ok(out) = unsafe { usable(out) } {
+        out.fail(ErrorKind::Exception);
+    }
+    status::PANIC
 }
 
 /// A detail that may be written.

@@ -83,6 +83,13 @@ impl Draft {
         }
     }
 
+    /// Keeps an item in force that Redis has lost: reading it again would find nothing else.
+    pub fn keep<T: Item>(&mut self, table: fn(&mut Snapshot) -> &mut Table<T>, key: &str) {
+        if let Some(entry) = table(&mut self.snapshot).get(key) {
+            entry.mark_verified(self.generation);
+        }
+    }
+
     /// Drops an item that Redis does not have any more.
     pub fn remove<T: Item>(
         &mut self,
@@ -132,12 +139,13 @@ impl Draft {
     }
 }
 
-/// What this process evaluated since tick `since`, most recent first, with everything those flags depend on.
-pub fn in_use(snapshot: &Snapshot, since: u32) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+/// What this process evaluated since tick `since` and is not verified, most recent first, with everything those flags
+/// depend on. `verified` tells whether a read at that generation still counts.
+pub fn in_use(snapshot: &Snapshot, since: u32, verified: impl Fn(u64) -> bool) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
     let mut used: Vec<(u32, &Arc<str>)> = snapshot
         .flags
         .iter()
-        .filter(|(_, entry)| entry.used() != 0 && entry.used() >= since)
+        .filter(|(_, entry)| entry.used() != 0 && entry.used() >= since && !verified(entry.verified()))
         .map(|(key, entry)| (entry.used(), key))
         .collect();
     used.sort_unstable_by_key(|(tick, _)| Reverse(*tick));
@@ -298,10 +306,11 @@ mod tests {
         let snapshot = draft.snapshot;
         snapshot.flags.get("old").unwrap().mark_used(4);
         snapshot.flags.get("new").unwrap().mark_used(7);
-        let (flags, segments) = in_use(&snapshot, 4);
+        let (flags, segments) = in_use(&snapshot, 4, |_| false);
         assert_eq!(flags, ["new", "p", "old"].map(Arc::from));
         assert_eq!(segments, ["s", "t"].map(Arc::from));
-        assert_eq!(in_use(&snapshot, 5).0, ["new", "p"].map(Arc::from));
+        assert_eq!(in_use(&snapshot, 5, |_| false).0, ["new", "p"].map(Arc::from));
+        assert!(in_use(&snapshot, 4, |_| true).0.is_empty());
     }
 
     #[test]

@@ -208,7 +208,12 @@ fn install_crypto_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// The text of a Redis error without connection details.
+/// The text of a Redis error without what the command carried: a server that does not know a command repeats its
+/// arguments, and those of a login are credentials.
 pub fn describe(error: &RedisError) -> String {
-    error.to_string()
+    let text = error.to_string();
+    match text.find(", with args beginning with") {
+        Some(end) => text.get(..end).unwrap_or_default().to_owned(),
+        None => text,
+    }
 }

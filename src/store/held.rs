@@ -113,6 +113,13 @@ impl Cache {
         self.lock().put(item, CacheItem { held, verified, used });
     }
 
+    /// Keeps an item in force that Redis has lost: reading it again would find nothing else.
+    pub fn keep(&self, item: &ItemKey, verified: u64) {
+        if let Some(found) = self.lock().peek_mut(item as &dyn KeyView) {
+            found.verified = verified;
+        }
+    }
+
     /// Replaces what is known of a key that is still held, and keeps its place in the order of use.
     pub fn refresh(&self, item: &ItemKey, held: Held, verified: u64) -> bool {
         let mut items = self.lock();

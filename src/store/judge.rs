@@ -2,6 +2,7 @@
 //! earlier version stays in force. Used by the store thread alone. May depend on `model`.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use super::entry::{Entry, Item};
@@ -34,8 +35,10 @@ pub struct Change {
 #[derive(Default)]
 pub struct Judge {
     interner: Interner,
-    bad_flags: HashMap<Box<str>, Box<[u8]>>,
-    bad_segments: HashMap<Box<str>, Box<[u8]>>,
+    /// Hash of the bad content by key: an item that is evicted and read again is not reported again.
+    bad_flags: HashMap<Box<str>, u64>,
+    bad_segments: HashMap<Box<str>, u64>,
+    hasher: RandomState,
     /// Fields whose names are not UTF-8, at the latest full read.
     pub unnameable: usize,
 }
@@ -59,7 +62,8 @@ impl Judge {
             }
             return Verdict::Keep;
         }
-        let reported = self.bad(kind).get(key).is_some_and(|bad| **bad == *text);
+        let suspect = self.bad(kind).get(key).copied();
+        let reported = suspect.is_some_and(|bad| bad == self.hasher.hash_one(&text));
         if reported && held.is_some_and(|held| held.live().is_some()) {
             return Verdict::Keep;
         }
@@ -72,7 +76,8 @@ impl Judge {
             return Verdict::Replace(Arc::new(entry));
         };
         if !reported {
-            self.bad(kind).insert(Box::from(key), Box::from(entry.text()));
+            let content = self.hasher.hash_one(entry.text());
+            self.bad(kind).insert(Box::from(key), content);
             report(kind, key, &error, held.is_some(), listener);
         }
         match held {
@@ -97,7 +102,7 @@ impl Judge {
         self.bad_flags.len() + self.bad_segments.len() + self.unnameable
     }
 
-    fn bad(&mut self, kind: Kind) -> &mut HashMap<Box<str>, Box<[u8]>> {
+    fn bad(&mut self, kind: Kind) -> &mut HashMap<Box<str>, u64> {
         match kind {
             Kind::Flag => &mut self.bad_flags,
             Kind::Segment => &mut self.bad_segments,

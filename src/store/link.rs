@@ -16,6 +16,8 @@ use super::status::monotonic_ms;
 
 /// How long the link waits for a push before it looks whether it should end or ping.
 const POLL: Duration = Duration::from_millis(200);
+/// The link is pinged at least this often, whatever is configured.
+const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 /// A server that refuses tracking is asked again after this time: it may have been upgraded or its rules changed.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -54,11 +56,10 @@ fn session(shared: &Shared, mailbox: &Mailbox, backoff: &mut Backoff) -> Ended {
         Err(error) if is_refusal(&error) => return Ended::Unsupported(error),
         Err(error) => return Ended::Lost(error),
     };
-    backoff.reset();
     mailbox.link.set_up(monotonic_ms());
     shared.invalidate();
     mailbox.wake();
-    match listen(shared, mailbox, &mut connection) {
+    match listen(shared, mailbox, &mut connection, backoff) {
         Ok(()) => Ended::Stopped,
         Err(error) => Ended::Lost(error),
     }
@@ -83,9 +84,15 @@ fn arm(shared: &Shared, mailbox: &Mailbox) -> Result<Connection, RedisError> {
 
 /// Receives pushes (they reach the store thread's channel inside the redis crate) and pings when it is time or wished for,
 /// however many pushes come.
-fn listen(shared: &Shared, mailbox: &Mailbox, connection: &mut Connection) -> Result<(), RedisError> {
+fn listen(
+    shared: &Shared,
+    mailbox: &Mailbox,
+    connection: &mut Connection,
+    backoff: &mut Backoff,
+) -> Result<(), RedisError> {
     let timeout = shared.connector.command_timeout();
-    let ping_every = shared.options.ping;
+    // Silent reads are made up for by pings, so their number is bounded.
+    let ping_every = shared.options.ping.min(LONGEST_SILENCE);
     let mut pinged = Instant::now();
     let mut idle_reads = 0;
     connection.set_read_timeout(Some(POLL.min(ping_every)))?;
@@ -97,6 +104,8 @@ fn listen(shared: &Shared, mailbox: &Mailbox, connection: &mut Connection) -> Re
             idle_reads = 0;
             pinged = Instant::now();
             mailbox.link.pong(monotonic_ms());
+            // Only a link that lives counts as a success: one that is dropped at once must not be made again at once.
+            backoff.reset();
         }
         match connection.recv_response() {
             Err(error) if error.is_timeout() => idle_reads += 1,
@@ -115,7 +124,7 @@ fn ping(connection: &mut Connection, idle_reads: usize) -> Result<(), RedisError
     loop {
         match connection.recv_response()? {
             Value::Push { .. } => {}
-            Value::ServerError(error) => return Err(error.into()),
+            // Any answer is a sign of life, also that of a server whose rules forbid the command.
             _ => return Ok(()),
         }
     }

@@ -168,6 +168,16 @@ struct Requests {
     waiting: Vec<ItemKey>,
 }
 
+/// Keys that were asked for and are not held.
+#[derive(Debug, Default)]
+struct Unknown {
+    /// The generation in which they were asked for.
+    generation: u64,
+    asked: Vec<Box<str>>,
+    /// Those that the store thread has not taken yet.
+    waiting: Vec<Box<str>>,
+}
+
 /// The mailbox of one set of threads.
 #[derive(Debug)]
 pub struct Mailbox {
@@ -176,13 +186,13 @@ pub struct Mailbox {
     stopped: Condvar,
     /// Somebody evaluated an unverified item, or asked for a key that is not held while the set was unverified.
     asked: AtomicBool,
-    unknown: Mutex<Vec<Box<str>>>,
+    unknown: Mutex<Unknown>,
     requests: Mutex<Requests>,
     /// State of the push link.
     pub link: LinkState,
 }
 
-/// Most unknown keys remembered between two refetches; a full read finds the rest.
+/// Most unknown keys asked for in one generation; a full read finds the rest.
 const UNKNOWN_LIMIT: usize = 100;
 const WAKE: &str = "flagstone-wake";
 
@@ -249,11 +259,15 @@ impl Mailbox {
         }
     }
 
-    /// Asks whether an unknown key exists by now.
-    pub fn ask_unknown(&self, key: &str) {
+    /// Asks whether an unknown key exists by now; once for each key and generation.
+    pub fn ask_unknown(&self, key: &str, generation: u64) {
         let mut unknown = lock(&self.unknown);
-        if unknown.len() < UNKNOWN_LIMIT && !unknown.iter().any(|known| &**known == key) {
-            unknown.push(Box::from(key));
+        if unknown.generation != generation {
+            *unknown = Unknown { generation, ..Unknown::default() };
+        }
+        if unknown.asked.len() < UNKNOWN_LIMIT && !unknown.asked.iter().any(|known| &**known == key) {
+            unknown.asked.push(Box::from(key));
+            unknown.waiting.push(Box::from(key));
             drop(unknown);
             self.ask_refetch();
         }
@@ -262,7 +276,7 @@ impl Mailbox {
     /// Whether a refetch was asked for since the last call, with the unknown keys.
     pub fn take_asked(&self) -> Option<Vec<Box<str>>> {
         let asked = self.asked.swap(false, AcqRel);
-        let unknown = std::mem::take(&mut *lock(&self.unknown));
+        let unknown = std::mem::take(&mut lock(&self.unknown).waiting);
         (asked || !unknown.is_empty()).then_some(unknown)
     }
 

@@ -49,5 +49,5 @@ pub use options::{Freshness, OnWipe, Residency, StoreOptions};
 pub use read_through::{ReadThrough, Unreachable};
 pub use refresh::run as run_refresh;
 pub use shared::Shared;
-pub use snapshot::{Slot, Snapshot, Table};
+pub use snapshot::{Slot, Snapshot, Table, View};
 pub use status::{Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms, unix_ms};

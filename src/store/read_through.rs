@@ -23,6 +23,7 @@ pub struct ReadThrough<'a> {
     may_wait: bool,
     deadline: Cell<Option<Instant>>,
     would_wait: Cell<bool>,
+    superseded: Cell<bool>,
 }
 
 /// A read could not be made.
@@ -32,12 +33,24 @@ pub struct Unreachable;
 impl<'a> ReadThrough<'a> {
     /// A view for one evaluation. One that may not wait tells by [`ReadThrough::would_wait`] whether it had to.
     pub fn new(shared: &'a Shared, mailbox: &'a Mailbox, may_wait: bool) -> Self {
-        Self { shared, mailbox, may_wait, deadline: Cell::new(None), would_wait: Cell::new(false) }
+        Self {
+            shared,
+            mailbox,
+            may_wait,
+            deadline: Cell::new(None),
+            would_wait: Cell::new(false),
+            superseded: Cell::new(false),
+        }
     }
 
     /// Whether something had to be read that a non-waiting view cannot read.
     pub fn would_wait(&self) -> bool {
         self.would_wait.get()
+    }
+
+    /// Whether Redis holds newer content, which does not parse, of something that was looked up.
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.get()
     }
 
     /// The entry of a flag, tombstones and unreadable ones included.
@@ -49,6 +62,19 @@ impl<'a> ReadThrough<'a> {
     }
 
     fn item(&self, kind: Kind, key: &str) -> Result<Held, Unreachable> {
+        let held = self.held_or_read(kind, key)?;
+        let superseded = match &held {
+            Held::Flag(entry) => entry.is_superseded(),
+            Held::Segment(entry) => entry.is_superseded(),
+            Held::Missing => false,
+        };
+        if superseded {
+            self.superseded.set(true);
+        }
+        Ok(held)
+    }
+
+    fn held_or_read(&self, kind: Kind, key: &str) -> Result<Held, Unreachable> {
         if let Some(cache) = &self.shared.cache
             && let Some(item) = cache.get(kind, key, self.shared.tick())
         {

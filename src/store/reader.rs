@@ -3,7 +3,7 @@
 
 use redis::{Connection, ConnectionLike, Pipeline, RedisError, Value, cmd, pipe};
 
-use super::connect::Connector;
+use super::connect::{Connector, describe};
 use super::layout::Keys;
 use crate::model::Kind;
 
@@ -25,6 +25,13 @@ pub enum HashReply {
     WrongType(String),
 }
 
+impl HashReply {
+    /// Whether the key exists: Redis keeps no empty hash.
+    fn exists(&self) -> bool {
+        !matches!(self, Self::Fields(fields) if fields.is_empty())
+    }
+}
+
 /// A full read.
 #[derive(Debug)]
 pub struct FullReply {
@@ -32,8 +39,8 @@ pub struct FullReply {
     pub features: HashReply,
     /// The segments hash.
     pub segments: HashReply,
-    /// Whether `$inited` exists.
-    pub inited: bool,
+    /// What existed; after a scan, at its end.
+    pub presence: Presence,
 }
 
 /// What exists, read in the same transaction as the fields beside it.
@@ -64,7 +71,7 @@ pub struct PartReply {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// Connection or server error.
-    #[error("{0}")]
+    #[error("{}", describe(.0))]
     Redis(#[from] RedisError),
     /// A reply of a shape that Redis does not send.
     #[error("unexpected reply to {0}")]
@@ -96,7 +103,8 @@ impl<'a> Reader<'a> {
         let features = hash_reply(replies.next())?;
         let segments = hash_reply(replies.next())?;
         let inited = exists(replies.next())?;
-        Ok(FullReply { features, segments, inited })
+        let presence = Presence { features: features.exists(), segments: segments.exists(), inited };
+        Ok(FullReply { features, segments, presence })
     }
 
     /// Everything, in steps: features, then segments, then what exists.
@@ -104,7 +112,7 @@ impl<'a> Reader<'a> {
         let features = self.scan_hash(Kind::Flag)?;
         let segments = self.scan_hash(Kind::Segment)?;
         let presence = self.part::<&str>(&[], &[])?.presence;
-        Ok(FullReply { features, segments, inited: presence.inited })
+        Ok(FullReply { features, segments, presence })
     }
 
     /// Chosen fields of both hashes, in one transaction.
@@ -138,9 +146,9 @@ impl<'a> Reader<'a> {
         Ok(PartReply { flags, segments, presence, wrong_type })
     }
 
-    /// Asks the server for a sign of life.
+    /// Asks the server for a sign of life. Any answer is one, also that of a server whose rules forbid the command.
     pub fn ping(&mut self) -> Result<(), ReadError> {
-        self.call(|connection| cmd("PING").query::<Value>(connection)).map(|_| ())
+        self.call(|connection| connection.req_command(&cmd("PING"))).map(|_| ())
     }
 
     fn scan_hash(&mut self, kind: Kind) -> Result<HashReply, ReadError> {

@@ -15,7 +15,7 @@ use super::options::{Freshness, OnWipe, Residency};
 use super::reader::{ReadError, Reader};
 use super::refresh_lazy::Due;
 use super::shared::Shared;
-use super::status::{Level, Listener, Rung, StoreState, monotonic_ms};
+use super::status::{Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms};
 
 /// Period of the coarse clock behind use marks.
 const TICK: Duration = Duration::from_millis(250);
@@ -33,6 +33,15 @@ const JITTER_LIMIT: Duration = Duration::from_secs(5);
 const EMPTY_INTERVAL: Duration = Duration::from_secs(5);
 /// A wiped Redis is looked at this often: `$inited` alone coming back sends no push.
 const WIPED_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What a full read achieved.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass {
+    /// Reading again at this generation would find nothing else.
+    pub settled: bool,
+    /// How long ago everything held was known to be true; `None` when that is not known.
+    pub confirmed: Option<Duration>,
+}
 
 /// The store thread's own state.
 pub struct Refresher<'a> {
@@ -62,6 +71,12 @@ pub struct Refresher<'a> {
     ticked: Instant,
     heard: Instant,
     wipe_reason: Option<String>,
+    /// A read has succeeded in this process.
+    has_read: bool,
+    /// What was last logged as wrong, until a read succeeds.
+    logged: Option<String>,
+    /// Phase of the link at the previous look.
+    link_phase: LinkPhase,
 }
 
 /// Runs until the mailbox says stop.
@@ -104,6 +119,9 @@ impl<'a> Refresher<'a> {
             ticked: now,
             heard: now,
             wipe_reason: None,
+            has_read: false,
+            logged: None,
+            link_phase: LinkPhase::Connecting,
         }
     }
 
@@ -164,26 +182,25 @@ impl<'a> Refresher<'a> {
     fn read_what_is_due(&mut self, now: Instant) -> Result<(), ReadError> {
         let generation = self.shared.generation();
         let armed = self.mailbox.link.armed();
-        if self.armed_read != armed {
-            // Everything may have changed while nobody was told.
-            self.full_due = Some(now);
-        } else if self.shared.options.freshness == Freshness::Push
-            && generation != self.answered
-            && self.shared.health.is_ready()
-        {
-            self.refetch_in_use(Vec::new())?;
+        let asked = self.mailbox.take_asked();
+        // A link that was armed again counts as a push: everything may have changed while nobody was told.
+        let pushed = generation != self.answered || self.armed_read != armed;
+        if !self.shared.health.is_ready() {
+            if self.armed_read != armed {
+                self.full_due = Some(now);
+            }
+        } else if self.shared.options.freshness == Freshness::Push && pushed {
+            self.refetch_in_use(asked.unwrap_or_default())?;
             self.plan_full_after_push();
-        }
-        self.answered = generation;
-        self.serve_requests()?;
-        if let Some(unknown) = self.mailbox.take_asked()
+        } else if let Some(unknown) = asked
             && !self.shared.is_all_verified()
         {
             self.refetch_in_use(unknown)?;
         }
+        (self.answered, self.armed_read) = (generation, armed);
+        self.serve_requests()?;
         if self.full_due.is_some_and(|due| due <= Instant::now()) {
             self.full_read()?;
-            self.armed_read = armed;
         }
         self.refetch_expired()?;
         self.ping_when_idle()
@@ -204,7 +221,7 @@ impl<'a> Refresher<'a> {
     fn full_read(&mut self) -> Result<(), ReadError> {
         let began = Instant::now();
         let generation = self.shared.generation();
-        let complete = match self.shared.options.residency {
+        let pass = match self.shared.options.residency {
             Residency::All => self.read_all(generation)?,
             Residency::Lazy => self.read_cached()?,
             Residency::Off => self.probe()?,
@@ -212,8 +229,10 @@ impl<'a> Refresher<'a> {
         self.full_cost = began.elapsed();
         self.full_ended = Instant::now();
         self.succeeded();
-        if complete {
-            self.shared.health.set_verified_at(monotonic_ms());
+        if let Some(ago) = pass.confirmed {
+            self.shared.health.set_verified_at(monotonic_ms().saturating_sub(saturating_ms(ago)).max(1));
+        }
+        if pass.settled {
             self.shared.set_verified(generation);
         }
         self.plan_next_full();
@@ -273,6 +292,8 @@ impl<'a> Refresher<'a> {
     pub(super) fn succeeded(&mut self) {
         self.heard = Instant::now();
         self.backoff.reset();
+        self.has_read = true;
+        self.logged = None;
         if !self.shared.health.is_available() && self.mailbox.link.phase() != LinkPhase::Down {
             self.shared.health.set_available(true);
         }
@@ -281,12 +302,11 @@ impl<'a> Refresher<'a> {
 
     fn failed(&mut self, error: &ReadError) {
         let text = error.to_string();
-        let first =
-            self.shared.health.is_available() || self.shared.health.last_error().is_none_or(|last| *last != text);
         self.shared.health.set_available(false);
         self.shared.health.set_last_error(text.clone());
-        if first {
+        if self.logged.as_ref() != Some(&text) {
             self.listener.log(Level::Error, format_args!("reading from Redis failed: {text}"));
+            self.logged = Some(text);
         }
         // What is held was not read again, whatever the reason for the read was.
         self.shared.invalidate();
@@ -305,7 +325,11 @@ impl<'a> Refresher<'a> {
                 self.listener
                     .log(Level::Warn, format_args!("Redis lost the data set ({reason}); held items stay in force"));
             }
-            (true, None) => self.listener.log(Level::Info, format_args!("Redis holds a data set again")),
+            (true, None) => {
+                self.listener.log(Level::Info, format_args!("Redis holds a data set again"));
+                // From here on missing fields are deletions.
+                self.full_due = Some(Instant::now());
+            }
             _ => {}
         }
         self.wipe_reason = reason.map(str::to_owned);
@@ -345,15 +369,20 @@ impl<'a> Refresher<'a> {
         let health = &self.shared.health;
         let phase = self.mailbox.link.phase();
         if phase == LinkPhase::Down && self.shared.options.freshness == Freshness::Push {
-            if let Some(reason) = self.mailbox.link.reason() {
+            if self.link_phase != phase
+                && let Some(reason) = self.mailbox.link.reason()
+            {
                 health.set_last_error((*reason).clone());
             }
             health.set_available(false);
         }
+        self.link_phase = phase;
         let (state, reason) = if !health.is_ready() {
             (StoreState::Init, "Redis has not been read yet".to_owned())
         } else if let Some(wipe) = &self.wipe_reason {
             (StoreState::Interrupted, format!("wiped: {wipe}"))
+        } else if !self.has_read {
+            (StoreState::Interrupted, "Redis has not been read yet in this process".to_owned())
         } else if !health.is_available() {
             let error = health.last_error().map_or_else(|| "no answer".to_owned(), |error| (*error).clone());
             (StoreState::Interrupted, error)

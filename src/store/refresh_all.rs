@@ -10,7 +10,7 @@ use super::all::{Draft, in_use};
 use super::entry::FlagEntry;
 use super::mailbox::LinkPhase;
 use super::reader::{BATCH, FullReply, HashReply, PartReply, ReadError, SCAN_ABOVE};
-use super::refresh::Refresher;
+use super::refresh::{Pass, Refresher};
 use super::snapshot::Snapshot;
 use super::status::Level;
 use super::wipe::{Dependants, Evidence, wipe_reason};
@@ -19,8 +19,8 @@ use crate::model::Kind;
 type Keys = Vec<Arc<str>>;
 
 impl Refresher<'_> {
-    /// Reads the whole data set. True when everything held is now known to be true.
-    pub(super) fn read_all(&mut self, generation: u64) -> Result<bool, ReadError> {
+    /// Reads the whole data set.
+    pub(super) fn read_all(&mut self, generation: u64) -> Result<Pass, ReadError> {
         let current = self.shared.snapshot.load_full();
         let scanning = self.shared.health.is_ready() && current.flags.len() + current.segments.len() > SCAN_ABOVE;
         let reply = if scanning { self.reader.scan()? } else { self.reader.full()? };
@@ -35,10 +35,7 @@ impl Refresher<'_> {
         let flags = draft.apply_hash(|s| &mut s.flags, Kind::Flag, fields(reply.features), &mut self.judge, listener);
         let segments =
             draft.apply_hash(|s| &mut s.segments, Kind::Segment, fields(reply.segments), &mut self.judge, listener);
-        let mut complete = !wiped;
-        if !wiped {
-            complete &= self.drop_missing(&mut draft, flags, segments, scanning)?;
-        }
+        let decided = wiped || self.drop_missing(&mut draft, flags, segments, scanning)?;
         if scanning {
             self.close(&mut draft)?;
         }
@@ -46,12 +43,13 @@ impl Refresher<'_> {
         if !(wrong_type && self.keeps_on_wipe()) {
             self.shared.health.set_ready();
         }
-        Ok(complete)
+        Ok(Pass { settled: decided, confirmed: (decided && !wiped).then_some(Duration::ZERO) })
     }
 
     /// Reads again what this process uses, most recent first, and the unknown keys it was asked for.
     pub(super) fn refetch_snapshot(&mut self, since: u32, unknown: Vec<Box<str>>) -> Result<(), ReadError> {
-        let (mut flags, segments) = in_use(&self.shared.snapshot.load(), since);
+        let verified = |generation| self.shared.is_verified(generation);
+        let (mut flags, segments) = in_use(&self.shared.snapshot.load(), since, verified);
         flags.splice(0..0, unknown.into_iter().map(Arc::from));
         let empty: &[Arc<str>] = &[];
         let rounds = flags.len().max(segments.len()).div_ceil(BATCH);
@@ -93,6 +91,8 @@ impl Refresher<'_> {
                     missing.insert((Kind::Flag, Box::from(&**key)));
                     if drop_missing {
                         draft.remove(|s| &mut s.flags, Kind::Flag, key, &mut self.judge);
+                    } else {
+                        draft.keep(|s| &mut s.flags, key);
                     }
                 }
             }
@@ -106,6 +106,8 @@ impl Refresher<'_> {
                     missing.insert((Kind::Segment, Box::from(&**key)));
                     if drop_missing {
                         draft.remove(|s| &mut s.segments, Kind::Segment, key, &mut self.judge);
+                    } else {
+                        draft.keep(|s| &mut s.segments, key);
                     }
                 }
             }
@@ -144,8 +146,9 @@ impl Refresher<'_> {
             if !self.link_is_drained() || self.shared.generation() != before {
                 return Ok(false);
             }
-            flags = self.confirm_missing(Kind::Flag, flags)?;
-            segments = self.confirm_missing(Kind::Segment, segments)?;
+            let confirmed = (self.confirm_missing(Kind::Flag, flags)?, self.confirm_missing(Kind::Segment, segments)?);
+            let (Some(confirmed_flags), Some(confirmed_segments)) = confirmed else { return Ok(false) };
+            (flags, segments) = (confirmed_flags, confirmed_segments);
         }
         for key in flags {
             draft.remove(|s| &mut s.flags, Kind::Flag, &key, &mut self.judge);
@@ -174,17 +177,23 @@ impl Refresher<'_> {
         true
     }
 
-    fn confirm_missing(&mut self, kind: Kind, keys: Keys) -> Result<Keys, ReadError> {
+    /// Those of `keys` that Redis does not have; `None` when the data set got lost meanwhile.
+    fn confirm_missing(&mut self, kind: Kind, keys: Keys) -> Result<Option<Keys>, ReadError> {
         let empty: &[Arc<str>] = &[];
+        let current = self.shared.snapshot.load_full();
         let mut missing = Vec::new();
         for batch in keys.chunks(BATCH) {
-            let texts = match kind {
-                Kind::Flag => self.reader.part(batch, empty)?.flags,
-                Kind::Segment => self.reader.part(empty, batch)?.segments,
+            let reply = match kind {
+                Kind::Flag => self.reader.part(batch, empty)?,
+                Kind::Segment => self.reader.part(empty, batch)?,
             };
+            if self.wipe_of_part(&current, &reply)? {
+                return Ok(None);
+            }
+            let texts = if kind == Kind::Flag { reply.flags } else { reply.segments };
             missing.extend(batch.iter().zip(texts).filter(|(_, text)| text.is_none()).map(|(key, _)| key.clone()));
         }
-        Ok(missing)
+        Ok(Some(missing))
     }
 
     fn publish(&mut self, mut draft: Draft) {
@@ -208,9 +217,9 @@ impl Refresher<'_> {
         };
         let evidence = Evidence {
             was_inited: self.shared.health.was_inited(),
-            inited: reply.inited,
-            features: !is_empty(&reply.features),
-            segments: !is_empty(&reply.segments),
+            inited: reply.presence.inited,
+            features: reply.presence.features,
+            segments: reply.presence.segments,
             holds_flags: !current.flags.is_empty(),
             wrong_type,
         };
@@ -277,10 +286,6 @@ fn fields(reply: HashReply) -> Vec<super::reader::Field> {
         HashReply::Fields(fields) => fields,
         HashReply::WrongType(_) => Vec::new(),
     }
-}
-
-fn is_empty(reply: &HashReply) -> bool {
-    matches!(reply, HashReply::Fields(fields) if fields.is_empty())
 }
 
 fn bytes_of(reply: &HashReply) -> usize {

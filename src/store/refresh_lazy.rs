@@ -12,7 +12,7 @@ use super::judge::{Change, Verdict};
 use super::mailbox::{Flight, ItemKey};
 use super::options::{Freshness, Residency, StoreOptions};
 use super::reader::{BATCH, PartReply, ReadError};
-use super::refresh::Refresher;
+use super::refresh::{Pass, Refresher};
 use super::wipe::{Dependants, Evidence};
 use crate::model::{Flag, Kind, Segment};
 
@@ -54,6 +54,15 @@ impl Due {
         }
     }
 
+    /// Age of the read that lies furthest back; zero when nothing is noted.
+    fn age_of_oldest(&self) -> Duration {
+        let left = |due: Instant| due.saturating_duration_since(Instant::now());
+        match (self.queue.front(), self.ttl) {
+            (Some((due, _)), Some(ttl)) => ttl.saturating_sub(left(*due)),
+            _ => Duration::ZERO,
+        }
+    }
+
     fn remove_first(&mut self, count: usize) {
         for (_, item) in self.queue.drain(..count) {
             self.queued.remove(&item);
@@ -75,9 +84,9 @@ impl Refresher<'_> {
                 self.mailbox.close_flight(item, flight);
             }
         }
-        for batch in requests.chunks(BATCH) {
+        for (position, batch) in requests.chunks(BATCH).enumerate() {
             if let Err(error) = self.serve_batch(batch) {
-                for (item, flight) in &requests {
+                for (item, flight) in requests.iter().skip(position * BATCH) {
                     self.mailbox.close_flight(item, flight);
                     flight.land(Err(()));
                 }
@@ -114,12 +123,13 @@ impl Refresher<'_> {
         self.refetch_items(keys.into_iter().filter(|(_, used)| *used >= since).map(|(item, _)| item).collect())
     }
 
-    /// Reads everything held again, or, before anything is held, makes sure that Redis can be read.
-    pub(super) fn read_cached(&mut self) -> Result<bool, ReadError> {
+    /// Reads everything held again, or, where items go by age or nothing is held yet, makes sure that Redis can be read.
+    pub(super) fn read_cached(&mut self) -> Result<Pass, ReadError> {
         if self.shared.options.freshness == Freshness::Ttl || !self.shared.health.is_ready() {
-            return self.probe();
+            let pass = self.probe()?;
+            return Ok(Pass { confirmed: pass.confirmed.map(|_| self.due.age_of_oldest()), ..pass });
         }
-        let Some(cache) = &self.shared.cache else { return Ok(true) };
+        let Some(cache) = &self.shared.cache else { return self.probe() };
         let keys = cache.keys();
         self.refetch_items(keys.into_iter().map(|(item, _)| item).collect())?;
         self.held_bytes = self.bytes_in_cache();
@@ -127,20 +137,21 @@ impl Refresher<'_> {
     }
 
     /// Reads nothing but what exists.
-    pub(super) fn probe(&mut self) -> Result<bool, ReadError> {
+    pub(super) fn probe(&mut self) -> Result<Pass, ReadError> {
         let probe = |kind| ItemKey { kind, key: Arc::from("") };
         let read = self.read_items(&[probe(Kind::Flag), probe(Kind::Segment)])?;
         if !read.wrong_type || !self.keeps_on_wipe() {
             self.shared.health.set_ready();
         }
-        Ok(!read.wiped)
+        Ok(Pass { settled: true, confirmed: (!read.wiped).then_some(Duration::ZERO) })
     }
 
-    /// Reads again the items that are older than the time to live.
+    /// Reads again the items that are older than the time to live, each at most once a call.
     pub(super) fn refetch_expired(&mut self) -> Result<(), ReadError> {
+        let now = Instant::now();
         loop {
-            let expired = self.due.expired(Instant::now());
-            if expired.is_empty() {
+            let expired = self.due.expired(now);
+            if expired.is_empty() || self.mailbox.is_stopped() {
                 return Ok(());
             }
             let count = expired.len();
@@ -157,12 +168,19 @@ impl Refresher<'_> {
 
     fn refetch_items(&mut self, items: Vec<ItemKey>) -> Result<(), ReadError> {
         for batch in items.chunks(BATCH) {
+            // Whoever waits for a key that is not held goes first.
+            self.serve_requests()?;
+            if self.mailbox.is_stopped() {
+                return Ok(());
+            }
             let generation = self.shared.generation();
             let read = self.read_items(batch)?;
             let mut changes = Vec::new();
             for (item, text) in batch.iter().zip(read.texts) {
                 if text.is_some() || !read.wiped {
                     changes.extend(self.refresh_item(item, text, generation));
+                } else if let Some(cache) = &self.shared.cache {
+                    cache.keep(item, generation);
                 }
             }
             self.publish_changes(&changes);

@@ -3,6 +3,7 @@
 //! Publishing a change copies one vector of pointers and nothing of the items themselves. A key keeps its slot from
 //! snapshot to snapshot, so a prepared flag remembers the slot and skips the hash. May depend on `model` only.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -199,24 +200,55 @@ pub struct Snapshot {
     pub segments: Table<Segment>,
 }
 
-fn found<T>(entry: Option<&Arc<Entry<T>>>) -> Found<&T> {
-    match entry.map(|entry| entry.state()) {
-        Some(State::Live(item)) => Found::Item(item),
-        Some(State::Unreadable) => Found::Unreadable,
-        Some(State::Tombstone) | None => Found::Missing,
+/// One evaluation's view of a snapshot.
+#[derive(Debug)]
+pub struct View<'a> {
+    snapshot: &'a Snapshot,
+    superseded: Cell<bool>,
+}
+
+impl<'a> View<'a> {
+    /// A view for one evaluation.
+    #[inline]
+    pub fn new(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, superseded: Cell::new(false) }
+    }
+
+    /// Whether Redis holds newer content, which does not parse, of something that was looked up.
+    #[inline]
+    pub fn is_superseded(&self) -> bool {
+        self.superseded.get()
+    }
+
+    fn found<T>(&self, entry: Option<&'a Arc<Entry<T>>>) -> Found<&'a T> {
+        let Some(entry) = entry else { return Found::Missing };
+        if entry.is_superseded() {
+            self.superseded.set(true);
+        }
+        match entry.state() {
+            State::Live(item) => Found::Item(item),
+            State::Unreadable => Found::Unreadable,
+            State::Tombstone => Found::Missing,
+        }
     }
 }
 
-impl Lookup for Snapshot {
-    type FlagRef<'a> = &'a Flag;
-    type SegmentRef<'a> = &'a Segment;
+impl<'s> Lookup for View<'s> {
+    type FlagRef<'a>
+        = &'s Flag
+    where
+        Self: 'a;
+    type SegmentRef<'a>
+        = &'s Segment
+    where
+        Self: 'a;
 
-    fn flag(&self, key: &str) -> Found<&Flag> {
-        found(self.flags.get(key))
+    fn flag(&self, key: &str) -> Found<&'s Flag> {
+        self.found(self.snapshot.flags.get(key))
     }
 
-    fn segment(&self, key: &str) -> Found<&Segment> {
-        found(self.segments.get(key))
+    fn segment(&self, key: &str) -> Found<&'s Segment> {
+        self.found(self.snapshot.segments.get(key))
     }
 }
 
