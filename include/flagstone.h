@@ -46,8 +46,9 @@
  *
  * Somebody else, for example LaunchDarkly's Relay Proxy or one of its SDKs, keeps the flags of an environment in Redis, in
  * the hashes <prefix>:features and <prefix>:segments. A client reads them (and never writes), holds them parsed in memory,
- * and lets Redis tell it when they change. An evaluation reads memory alone: no I/O, no lock, no allocation. When Redis is
- * away or loses its data, the last good data stay in force, and the status and each result say so.
+ * and lets Redis tell it when they change. With the default options an evaluation reads memory alone: no I/O, no wait, and
+ * no allocation once the data are known to be true. When Redis is away or loses its data, the last good data stay in force,
+ * and the status and each result say so.
  *
  *
  * OWNERSHIP
@@ -77,8 +78,9 @@
  *
  * ERRORS
  *
- * Calls that can fail return a flagstone_status and take a trailing `flagstone_error **err`. It may be NULL; otherwise it
- * receives, on failure only, an error that the caller frees. Other out-parameters are written on success only. Evaluations
+ * Calls that can fail return a flagstone_status and take a trailing `flagstone_error **err`. It may be NULL; otherwise set
+ * it to NULL first: on failure it receives an error that the caller frees (PANIC may come without one), on success it is
+ * left alone. Other out-parameters are written on success only. Evaluations
  * never fail: they return the default, and flagstone_variation tells why. Codes may be added: treat unknown ones as failures.
  *
  * A NULL pointer or a handle of another Flagstone type is recognised and refused. A freed handle or an arbitrary pointer is
@@ -95,7 +97,9 @@
  * FORK
  *
  * A child of fork() keeps answering from the data it inherited and makes threads and connections of its own at its first call
- * (or by flagstone_client_postfork). It shares nothing with the parent afterwards. Events that the parent queued stay with it.
+ * (or by flagstone_client_postfork). It shares no thread, lock or event with the parent afterwards. The parent's sockets stay
+ * open in the child, unused, until it ends or calls exec: a parent that only forks itself into the background should make its
+ * client afterwards.
  *
  *
  * OPTIONS (flagstone_config_set)
@@ -107,7 +111,8 @@
  *   redis.username             (none)                   wins over the URL's
  *   redis.password             (none)                   wins over the URL's
  *   redis.database             0                        wins over the URL's
- *   redis.connect_timeout_ms   2000                     longest time to connect, login included
+ *   redis.connect_timeout_ms   2000                     longest time to connect to an address, login included; looking up a name
+ *                                                       comes on top
  *   redis.command_timeout_ms   2000                     longest silence while a reply is awaited; longest wait of an evaluation
  *   redis.ping_ms              1000                     interval of pings on an idle connection
  *   redis.tls.ca_file          (built-in)               PEM file of the authorities to trust instead of the built-in Mozilla list
@@ -769,7 +774,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  *
  * | Member | Is |
  * |---|---|
- * | `state` | `"INIT"`, `"VALID"`, `"INTERRUPTED"`, `"OFF"` |
+ * | `state` | `"INIT"`, `"VALID"` or `"INTERRUPTED"` |
  * | `ready` | both hashes have been read |
  * | `available` | Redis answered last time |
  * | `wiped` | Redis lost the data set; held items stay in force |
@@ -1055,8 +1060,8 @@ flagstone_status flagstone_flag_new(struct flagstone_client *client,
                                     struct flagstone_error **err);
 
 /**
- * Value of a prepared bool flag: 1 or 0; its default on any problem; 0 for NULL. May wait for Redis as
- * `flagstone_bool_variation` may. Any thread.
+ * Value of a prepared bool flag: 1 or 0; its default on any problem; 0 for NULL, and as the default of a flag that was
+ * prepared as another type. May wait for Redis as `flagstone_bool_variation` may. Any thread.
  */
 FLAGSTONE_API int32_t flagstone_flag_bool(const struct flagstone_flag *flag, const struct flagstone_context *context);
 

@@ -136,7 +136,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 ///
 /// | Member | Is |
 /// |---|---|
-/// | `state` | `"INIT"`, `"VALID"`, `"INTERRUPTED"`, `"OFF"` |
+/// | `state` | `"INIT"`, `"VALID"` or `"INTERRUPTED"` |
 /// | `ready` | both hashes have been read |
 /// | `available` | Redis answered last time |
 /// | `wiped` | Redis lost the data set; held items stay in force |

@@ -74,8 +74,8 @@ pub unsafe extern "C" fn flagstone_flag_new(
     })
 }
 
-/// Value of a prepared bool flag: 1 or 0; its default on any problem; 0 for NULL. May wait for Redis as
-/// `flagstone_bool_variation` may. Any thread.
+/// Value of a prepared bool flag: 1 or 0; its default on any problem; 0 for NULL, and as the default of a flag that was
+/// prepared as another type. May wait for Redis as `flagstone_bool_variation` may. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_flag_bool(flag: *const flagstone_flag, context: *const flagstone_context) -> i32 {
     guard!(count flag_panicked(flag); default_of(flag, |flag| i32::from(flag.default_bool())), {
