@@ -1,35 +1,31 @@
-//! An evaluation allocates nothing: for every reason, every kind of error and every operator, by key and prepared.
+//! Evaluations allocate nothing: with residency `all`, after one warm call per thread, for every reason and every operator
+//! except `matches` (the regex engine keeps caches of its own).
 //!
-//! Residency `all`, after one warm call per thread. Allocations are counted on the calling thread alone, because the
-//! library's own threads go on working. `matches` is left out: the regex engine may allocate.
-#![allow(unsafe_code, reason = "a counting allocator, and the exported functions")]
+//! A counting allocator stands under the whole test program; it counts what the calling thread does while it is told to,
+//! so that the library's own threads do not disturb. The calls are those that a C host makes.
+#![allow(unsafe_code, clippy::undocumented_unsafe_blocks, reason = "the calls of a C host, and an allocator")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-#![allow(
-    clippy::undocumented_unsafe_blocks,
-    clippy::multiple_unsafe_ops_per_block,
-    reason = "pointers that live on the stack"
-)]
-
-mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::ffi::c_char;
+use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::ptr::{null, null_mut};
 
+use flagdata::PrivateRedis;
 use flagstone::ffi::*;
 use serde_json::{Value, json};
-use support::{PREFIX, RedisServer};
 
-/// Counts the allocations of each thread.
 struct Counting;
 
 thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
+    /// Allocations of this thread since counting began; `None` while it does not count.
+    static COUNT: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 fn count() {
-    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+    // The slot is gone while a thread ends.
+    let _ = COUNT.try_with(|count| count.set(count.get().map(|so_far| so_far + 1)));
 }
 
 unsafe impl GlobalAlloc for Counting {
@@ -37,237 +33,363 @@ unsafe impl GlobalAlloc for Counting {
         count();
         unsafe { System.alloc(layout) }
     }
+
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
         unsafe { System.alloc_zeroed(layout) }
     }
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
-        unsafe { System.realloc(pointer, layout, size) }
+        unsafe { System.realloc(place, layout, size) }
     }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(place, layout) }
     }
 }
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Number of allocations of this thread during `body`.
 fn allocations(body: impl FnOnce()) -> u64 {
-    let before = COUNT.with(Cell::get);
+    COUNT.set(Some(0));
     body();
-    COUNT.with(Cell::get) - before
+    COUNT.replace(None).unwrap()
 }
 
-/// A flag that is on, with variations of every type.
-fn flag(rest: Value) -> String {
+/// What an evaluation is to end in: reason, error kind.
+type Expected = (flagstone_reason, flagstone_error_kind);
+
+use flagstone_error_kind::*;
+use flagstone_reason::*;
+use flagstone_type::*;
+
+const SERVED: Expected = (FLAGSTONE_REASON_FALLTHROUGH, FLAGSTONE_ERROR_KIND_NONE);
+const RULE: Expected = (FLAGSTONE_REASON_RULE_MATCH, FLAGSTONE_ERROR_KIND_NONE);
+
+fn error(kind: flagstone_error_kind) -> Expected {
+    (FLAGSTONE_REASON_ERROR, kind)
+}
+
+/// A flag with the members of `more` beside the usual ones.
+fn flag(key: &str, variations: &Value, more: &Value) -> Value {
     let mut flag = json!({
-        "version": 1, "on": true, "salt": "s", "offVariation": 0, "fallthrough": { "variation": 0 },
-        "variations": [true, 1.5, "text", { "a": [1] }, null],
+        "key": key, "version": 1, "on": true, "salt": "salt", "variations": variations,
+        "fallthrough": {"variation": 1}, "offVariation": 0,
     });
-    let members = flag.as_object_mut().unwrap();
-    members.extend(rest.as_object().unwrap().clone());
-    flag.to_string()
-}
-
-fn rule(clause: Value) -> Value {
-    json!({ "rules": [{ "id": "r", "variation": 1, "clauses": [clause] }] })
-}
-
-/// A flag for every reason, kind of error and operator, with the reason (and kind of error) that it has for [`CONTEXT`].
-fn flags() -> Vec<(String, String, i32, i32)> {
-    let experiment = json!({ "rollout": { "kind": "experiment", "seed": 3,
-        "variations": [{ "variation": 0, "weight": 50000 }, { "variation": 2, "weight": 50000 }] } });
-    let rollout = json!({ "rollout": { "bucketBy": "number",
-        "variations": [{ "variation": 3, "weight": 50000 }, { "variation": 4, "weight": 50000 }] } });
-    let many: Vec<String> = (0..50).map(|number| format!("user-{number}")).collect();
-    let mut flags = vec![
-        ("off", json!({ "on": false }), 0, 0),
-        ("off-without-variation", json!({ "on": false, "offVariation": null }), 0, 0),
-        ("fallthrough", json!({}), 1, 0),
-        ("rollout", json!({ "fallthrough": rollout }), 1, 0),
-        ("experiment", json!({ "fallthrough": experiment }), 1, 0),
-        ("target", json!({ "targets": [{ "variation": 2, "values": ["user-7"] }] }), 2, 0),
-        ("many-targets", json!({ "targets": [{ "variation": 2, "values": many }] }), 2, 0),
-        (
-            "context-target",
-            json!({ "contextTargets": [{ "contextKind": "org", "variation": 3, "values": ["o"] }] }),
-            2,
-            0,
-        ),
-        ("prerequisite-met", json!({ "prerequisites": [{ "key": "fallthrough", "variation": 0 }] }), 1, 0),
-        ("prerequisite-failed", json!({ "prerequisites": [{ "key": "off", "variation": 0 }] }), 4, 0),
-        ("prerequisite-missing", json!({ "prerequisites": [{ "key": "none", "variation": 0 }] }), 4, 0),
-        ("malformed", json!({ "fallthrough": {} }), 5, 4),
-        ("cycle", json!({ "prerequisites": [{ "key": "cycle", "variation": 0 }] }), 5, 4),
-        ("wrong-reference", rule(json!({ "contextKind": "user", "attribute": "//", "op": "in", "values": [1] })), 5, 4),
-        ("needs-unreadable", json!({ "prerequisites": [{ "key": "unreadable", "variation": 0 }] }), 5, 6),
-    ];
-    for (op, attribute, value) in [
-        ("in", "name", json!("Ada")),
-        ("in", "number", json!(61)),
-        ("in", "tags", json!("b")),
-        ("in", "anonymous", json!(false)),
-        ("in", "kind", json!("org")),
-        ("startsWith", "name", json!("A")),
-        ("endsWith", "email", json!("@example.org")),
-        ("contains", "email", json!("@")),
-        ("lessThan", "number", json!(62)),
-        ("lessThanOrEqual", "number", json!(61)),
-        ("greaterThan", "number", json!(60)),
-        ("greaterThanOrEqual", "number", json!(61)),
-        ("before", "date", json!("2030-01-01T00:00:00Z")),
-        ("after", "date", json!(0)),
-        ("semVerEqual", "version", json!("2.1.0")),
-        ("semVerLessThan", "version", json!("3.0.0-rc.1")),
-        ("semVerGreaterThan", "version", json!("2.0.9")),
-        ("segmentMatch", "", json!("members")),
-        ("segmentMatch", "", json!("nested")),
-        ("segmentMatch", "", json!("weighted")),
-    ] {
-        let clause = json!({ "attribute": attribute, "op": op, "values": ["no match", value] });
-        flags.push(("", rule(clause), 3, 0));
+    for (name, value) in more.as_object().unwrap() {
+        flag[name] = value.clone();
     }
-    let path = json!({ "contextKind": "user", "attribute": "/address/city", "op": "in", "values": ["London"] });
-    flags.push(("path", rule(path), 3, 0));
-    flags
-        .into_iter()
-        .enumerate()
-        .map(|(position, (name, rest, reason, error))| {
-            let key = if name.is_empty() { format!("operator-{position}") } else { name.to_owned() };
-            (key, flag(rest), reason, error)
-        })
-        .collect()
+    flag
 }
 
-const CONTEXT: &str = r#"{"kind":"multi","org":{"key":"o"},"user":{"key":"user-7","name":"Ada","email":"ada@example.org",
-    "number":61,"tags":["a","b"],"date":"2026-01-01T00:00:00.5Z","version":"2.1","address":{"city":"London"}}}"#;
+/// A rule with one clause, serving variation 1.
+fn rule(clause: &Value) -> Value {
+    json!({"fallthrough": {"variation": 0}, "rules": [{"id": "the-rule", "variation": 1, "clauses": [clause]}]})
+}
 
-fn segments() -> Vec<(&'static str, String)> {
-    let nested = json!({ "rules": [{ "clauses": [{ "op": "segmentMatch", "values": ["members"] }] }] });
-    let weighted = json!({ "salt": "s", "rules": [{ "weight": 100000, "bucketBy": "name", "clauses": [] }] });
+/// Every reason that a value can have.
+fn reasons() -> Vec<(&'static str, Value, Expected)> {
+    let whole = json!([{"variation": 1, "weight": 60000}, {"variation": 0, "weight": 40000}]);
+    let rolled = json!({"fallthrough": {"rollout": {"bucketBy": "email", "variations": whole}}});
+    let experiment = json!({"fallthrough": {"rollout": {"kind": "experiment", "seed": 61, "variations": whole}}});
+    let in_rule = json!({"rules": [{"id": "rolled", "clauses": [{"attribute": "key", "op": "in", "values": ["ada"]}],
+        "rollout": {"variations": whole}}]});
     vec![
-        ("members", json!({ "included": ["user-7"] }).to_string()),
-        ("nested", nested.to_string()),
-        ("weighted", weighted.to_string()),
+        ("off", json!({"on": false}), (FLAGSTONE_REASON_OFF, FLAGSTONE_ERROR_KIND_NONE)),
+        ("fallthrough", json!({}), SERVED),
+        (
+            "target",
+            json!({"targets": [{"values": ["bob", "ada"], "variation": 1}]}),
+            (FLAGSTONE_REASON_TARGET_MATCH, FLAGSTONE_ERROR_KIND_NONE),
+        ),
+        ("rule", rule(&json!({"attribute": "key", "op": "in", "values": ["ada"]})), RULE),
+        ("rollout", rolled, SERVED),
+        ("experiment", experiment, SERVED),
+        ("rollout-in-rule", in_rule, RULE),
+        ("prerequisite-met", json!({"prerequisites": [{"key": "bool-fallthrough", "variation": 1}]}), SERVED),
+        (
+            "prerequisite-failed",
+            json!({"prerequisites": [{"key": "bool-off", "variation": 1}]}),
+            (FLAGSTONE_REASON_PREREQUISITE_FAILED, FLAGSTONE_ERROR_KIND_NONE),
+        ),
+        ("malformed", json!({"fallthrough": {"variation": 9}}), error(FLAGSTONE_ERROR_KIND_MALFORMED_FLAG)),
+        (
+            "needs-unreadable",
+            json!({"prerequisites": [{"key": "unreadable", "variation": 1}]}),
+            error(FLAGSTONE_ERROR_KIND_EXCEPTION),
+        ),
+        (
+            "needs-itself",
+            json!({"prerequisites": [{"key": "bool-needs-itself", "variation": 1}]}),
+            error(FLAGSTONE_ERROR_KIND_MALFORMED_FLAG),
+        ),
     ]
 }
 
-fn detail() -> flagstone_detail {
-    // SAFETY: all members are plain data for which zero is a value.
-    let mut detail: flagstone_detail = unsafe { std::mem::zeroed() };
-    detail.struct_size = size_of::<flagstone_detail>() as u32;
-    detail
+/// Every operator, with a clause that holds for the context below.
+fn operators() -> Vec<(&'static str, Value)> {
+    [
+        ("in", "email", json!(["x", "ada@example.org"])),
+        ("startsWith", "email", json!(["ada@"])),
+        ("endsWith", "email", json!(["example.org"])),
+        ("contains", "email", json!(["@example"])),
+        ("lessThan", "age", json!([37])),
+        ("lessThanOrEqual", "age", json!([36])),
+        ("greaterThan", "age", json!([35.5])),
+        ("greaterThanOrEqual", "age", json!([36])),
+        ("before", "joined", json!(["2020-01-01T00:00:00Z"])),
+        ("after", "joined", json!([0])),
+        ("semVerEqual", "app", json!(["2.1.0"])),
+        ("semVerLessThan", "app", json!(["2.1.1-beta"])),
+        ("semVerGreaterThan", "app", json!(["2.0.9"])),
+        ("segmentMatch", "", json!(["no-such-segment", "members"])),
+    ]
+    .into_iter()
+    .map(|(operator, attribute, values)| (operator, json!({"attribute": attribute, "op": operator, "values": values})))
+    .collect()
 }
 
+const CONTEXT: &str = r#"{"kind": "multi",
+    "user": {"key": "ada", "email": "ada@example.org", "age": 36, "joined": "2019-05-01T12:00:00.5+02:00", "app": "2.1.0",
+             "address": {"city": "London"}, "groups": ["a", "b"]},
+    "org": {"key": "example", "plan": "gold"}}"#;
+
+/// Keys of the flags and what they end in, by type of value.
+type Flags = BTreeMap<String, (flagstone_type, Expected)>;
+
+/// The data set: each reason and each operator for each type of value.
+fn flags_and_items() -> (Flags, BTreeMap<String, String>) {
+    let mut cases: Vec<(String, Value, Expected)> =
+        reasons().into_iter().map(|(name, more, expected)| (name.to_owned(), more, expected)).collect();
+    for (operator, clause) in operators() {
+        cases.push((format!("op-{operator}"), rule(&clause), RULE));
+    }
+    let address = json!({"attribute": "/address/city", "contextKind": "user", "op": "in", "values": ["London"]});
+    let list = json!({"attribute": "groups", "op": "in", "values": ["b"], "contextKind": "user"});
+    let other_kind = json!({"attribute": "plan", "op": "in", "values": ["free"], "contextKind": "org", "negate": true});
+    for (name, clause) in [("path", address), ("list", list), ("other-kind", other_kind)] {
+        cases.push((name.to_owned(), rule(&clause), RULE));
+    }
+    let types = [
+        ("bool", FLAGSTONE_TYPE_BOOL, json!([false, true])),
+        ("number", FLAGSTONE_TYPE_NUMBER, json!([0, 2.5])),
+        ("string", FLAGSTONE_TYPE_STRING, json!(["", "text"])),
+        ("json", FLAGSTONE_TYPE_JSON, json!([[], {"a": [1, 2]}])),
+    ];
+    let (mut flags, mut items) = (Flags::new(), BTreeMap::new());
+    for (prefix, r#type, variations) in types {
+        for (name, more, expected) in &cases {
+            let key = format!("{prefix}-{name}");
+            items.insert(key.clone(), flag(&key, &variations, more).to_string());
+            flags.insert(key, (r#type, *expected));
+        }
+    }
+    items.insert("unreadable".to_owned(), "{".to_owned());
+    items.insert("tombstone".to_owned(), json!({"key": "tombstone", "version": 1, "deleted": true}).to_string());
+    flags.insert("unreadable".to_owned(), (FLAGSTONE_TYPE_BOOL, error(FLAGSTONE_ERROR_KIND_EXCEPTION)));
+    flags.insert("tombstone".to_owned(), (FLAGSTONE_TYPE_BOOL, error(FLAGSTONE_ERROR_KIND_FLAG_NOT_FOUND)));
+    flags.insert("missing".to_owned(), (FLAGSTONE_TYPE_BOOL, error(FLAGSTONE_ERROR_KIND_FLAG_NOT_FOUND)));
+    (flags, items)
+}
+
+/// Writes the items, and the segment that one operator needs.
+fn write(redis: &PrivateRedis, items: &BTreeMap<String, String>) {
+    let segment = json!({"key": "members", "version": 1, "salt": "s", "rules": [
+        {"clauses": [{"attribute": "email", "op": "endsWith", "values": [".org"]}], "weight": 100_000, "bucketBy": "age"}]});
+    let mut pipeline = redis::pipe();
+    for (key, item) in items {
+        pipeline.hset("launchdarkly:features", key, item).ignore();
+    }
+    pipeline.hset("launchdarkly:segments", "members", segment.to_string()).ignore();
+    pipeline.set("launchdarkly:$inited", "").ignore();
+    pipeline.exec(&mut redis.connect().unwrap()).unwrap();
+}
+
+/// The handles of one host. Dropping it gives them back.
 struct Host {
-    _server: RedisServer,
     client: *mut flagstone_client,
     context: *mut flagstone_context,
 }
 
-fn text(text: &str) -> (*const c_char, usize) {
-    (text.as_ptr().cast(), text.len())
-}
-
-fn host(flags: &[(String, String, i32, i32)]) -> Host {
-    let server = RedisServer::start();
-    flags.iter().for_each(|(key, text, ..)| server.set_flag(key.as_str(), text.as_str()));
-    segments().iter().for_each(|(key, text)| server.set_segment(*key, text.as_str()));
-    server.set_flag("unreadable", "{");
-    server.set_inited();
-    let (mut client, mut context) = (null_mut(), null_mut());
-    unsafe {
-        let config = flagstone_config_new();
-        for (name, value) in [("redis.url", server.url().as_str()), ("redis.prefix", PREFIX)] {
-            let ((name, name_len), (value, value_len)) = (text(name), text(value));
-            assert_eq!(flagstone_config_set(config, name, name_len, value, value_len, null_mut()), 0);
-        }
-        assert_eq!(flagstone_client_new(config, &mut client, null_mut()), 0);
-        flagstone_config_free(config);
-        let (json, len) = text(CONTEXT);
-        assert_eq!(flagstone_context_from_json(json, len, &mut context, null_mut()), 0);
-    }
-    Host { _server: server, client, context }
-}
-
 impl Host {
-    fn detail_of(&self, key: &str, context: *const flagstone_context) -> flagstone_detail {
-        let mut out = detail();
-        let (key, len) = text(key);
-        unsafe { flagstone_variation(self.client, context, key, len, 0, null(), 0, &mut out) };
-        out
+    fn new(redis: &PrivateRedis) -> Self {
+        let (url, name) = (redis.url(), "redis.url");
+        let (mut client, mut context) = (null_mut(), null_mut());
+        unsafe {
+            let config = flagstone_config_new();
+            let set = flagstone_config_set(
+                config,
+                name.as_ptr().cast(),
+                name.len(),
+                url.as_ptr().cast(),
+                url.len(),
+                null_mut(),
+            );
+            assert_eq!(set, 0);
+            assert_eq!(flagstone_client_new(config, &raw mut client, null_mut()), 0);
+            flagstone_config_free(config);
+            let made =
+                flagstone_context_from_json(CONTEXT.as_ptr().cast(), CONTEXT.len(), &raw mut context, null_mut());
+            assert_eq!(made, 0);
+        }
+        Self { client, context }
     }
 
-    /// Every way of asking for a flag, once.
-    fn ask(&self, key: &str, prepared: *const flagstone_flag) {
-        let (text, len) = text(key);
+    fn start(&self) {
         unsafe {
-            flagstone_bool_variation(self.client, self.context, text, len, 0);
-            flagstone_int_variation(self.client, self.context, text, len, 0);
-            flagstone_double_variation(self.client, self.context, text, len, 0.0);
-            flagstone_flag_bool(prepared, self.context);
-            flagstone_flag_bool_try(prepared, self.context);
-            flagstone_flag_int(prepared, self.context);
-            flagstone_flag_double(prepared, self.context);
-            for want in 0..=4 {
-                let mut out = detail();
-                flagstone_variation(self.client, self.context, text, len, want, null(), 0, &mut out);
-                flagstone_detail_clear(&mut out);
-            }
-            let mut out = detail();
-            flagstone_flag_detail(prepared, self.context, &mut out);
-            flagstone_detail_clear(&mut out);
-            flagstone_variation(self.client, null(), text, len, 0, null(), 0, &mut out);
-            flagstone_detail_clear(&mut out);
+            assert_eq!(flagstone_client_start(self.client, 30_000, null_mut()), 0);
+            let valid = flagstone_state::FLAGSTONE_STATE_VALID as i32;
+            assert_eq!(flagstone_client_wait(self.client, valid, 30_000), 0);
         }
     }
 
-    fn prepare(&self, key: &str) -> *mut flagstone_flag {
-        let mut prepared = null_mut();
-        let (key, len) = text(key);
-        let status = unsafe { flagstone_flag_new(self.client, key, len, 0, null(), 0, &mut prepared, null_mut()) };
-        assert_eq!(status, 0);
-        prepared
+    fn prepare(&self, key: &str, r#type: flagstone_type) -> *mut flagstone_flag {
+        let mut flag = null_mut();
+        unsafe {
+            let (text, out) = (key.as_ptr().cast(), &raw mut flag);
+            let made = flagstone_flag_new(self.client, text, key.len(), r#type as i32, null(), 0, out, null_mut());
+            assert_eq!(made, 0);
+        }
+        flag
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
         unsafe {
-            flagstone_client_close(self.client, 10_000);
-            flagstone_client_release(self.client);
             flagstone_context_release(self.context);
+            flagstone_client_close(self.client, 30_000);
+            flagstone_client_release(self.client);
         }
     }
 }
 
+fn empty_detail() -> flagstone_detail {
+    flagstone_detail {
+        struct_size: u32::try_from(size_of::<flagstone_detail>()).unwrap(),
+        ..unsafe { std::mem::zeroed() }
+    }
+}
+
+/// Every way to evaluate one flag. Gives reason and error kind of the details, which must agree.
+fn evaluate_in_every_way(
+    client: *const flagstone_client,
+    context: *const flagstone_context,
+    key: &str,
+    r#type: flagstone_type,
+    flag: *const flagstone_flag,
+) -> (i32, i32) {
+    let (text, len) = (key.as_ptr().cast(), key.len());
+    let (mut by_key, mut prepared, mut of_many) = (empty_detail(), empty_detail(), empty_detail());
+    let keys = flagstone_str { ptr: text, len };
+    unsafe {
+        black_box(flagstone_bool_variation(client, context, text, len, 0));
+        black_box(flagstone_int_variation(client, context, text, len, 0));
+        black_box(flagstone_double_variation(client, context, text, len, 0.0));
+        black_box(flagstone_flag_bool(flag, context));
+        black_box(flagstone_flag_bool_try(flag, context));
+        black_box(flagstone_flag_int(flag, context));
+        black_box(flagstone_flag_double(flag, context));
+        flagstone_variation(client, context, text, len, r#type as i32, null(), 0, &raw mut by_key);
+        flagstone_flag_detail(flag, context, &raw mut prepared);
+        flagstone_variation_many(client, context, &raw const keys, 1, &raw mut of_many);
+    }
+    let outcome = (by_key.reason, by_key.error_kind);
+    assert_eq!((prepared.reason, prepared.error_kind), outcome);
+    unsafe {
+        flagstone_detail_clear(&raw mut by_key);
+        flagstone_detail_clear(&raw mut prepared);
+        flagstone_detail_clear(&raw mut of_many);
+    }
+    outcome
+}
+
+/// Evaluates in every way, once warm and then counted, and checks what the evaluation ends in.
+fn assert_allocates_nothing(
+    host: &Host,
+    context: *const flagstone_context,
+    key: &str,
+    r#type: flagstone_type,
+    expected: Expected,
+) {
+    let flag = host.prepare(key, r#type);
+    let mut outcome = evaluate_in_every_way(host.client, context, key, r#type, flag);
+    assert_eq!(outcome, (expected.0 as i32, expected.1 as i32), "{key}");
+    let counted = allocations(|| {
+        for _ in 0..3 {
+            outcome = evaluate_in_every_way(host.client, context, key, r#type, flag);
+        }
+    });
+    assert_eq!(counted, 0, "allocations in evaluations of {key}");
+    assert_eq!(outcome, (expected.0 as i32, expected.1 as i32), "{key}");
+    unsafe { flagstone_flag_release(flag) };
+}
+
 #[test]
-fn no_evaluation_allocates_whatever_its_reason() {
-    let flags = flags();
-    let host = host(&flags);
-    let prepared = host.prepare("fallthrough");
-    assert_eq!(allocations(|| drop(Box::new(1))), 1, "the allocator counts");
+fn evaluations_allocate_nothing_whatever_the_reason_and_operator() {
+    let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
+    let (flags, items) = flags_and_items();
+    write(&redis, &items);
+    let host = Host::new(&redis);
+    let not_ready = error(FLAGSTONE_ERROR_KIND_CLIENT_NOT_READY);
+    assert_allocates_nothing(&host, host.context, "bool-rule", FLAGSTONE_TYPE_BOOL, not_ready);
 
-    host.ask("fallthrough", prepared);
-    assert_eq!(allocations(|| host.ask("fallthrough", prepared)), 0, "CLIENT_NOT_READY");
-    assert_eq!(unsafe { flagstone_client_start(host.client, 10_000, null_mut()) }, 0);
+    host.start();
+    for (key, (r#type, expected)) in &flags {
+        assert_allocates_nothing(&host, host.context, key, *r#type, *expected);
+    }
+    let wrong_type = error(FLAGSTONE_ERROR_KIND_WRONG_TYPE);
+    assert_allocates_nothing(&host, host.context, "string-rule", FLAGSTONE_TYPE_BOOL, wrong_type);
+    let nobody = error(FLAGSTONE_ERROR_KIND_USER_NOT_SPECIFIED);
+    assert_allocates_nothing(&host, null(), "bool-rule", FLAGSTONE_TYPE_BOOL, nobody);
+    for (key, r#type) in [("number-rule", FLAGSTONE_TYPE_JSON), ("json-rule", FLAGSTONE_TYPE_NONE)] {
+        assert_allocates_nothing(&host, host.context, key, r#type, RULE);
+    }
 
-    for (key, _, reason, error) in &flags {
-        let mut detail = host.detail_of(key, host.context);
-        assert_eq!((detail.reason, detail.error_kind), (*reason, *error), "{key}");
-        unsafe { flagstone_detail_clear(&mut detail) };
-        let prepared = host.prepare(key);
-        host.ask(key, prepared);
-        assert_eq!(allocations(|| host.ask(key, prepared)), 0, "{key}");
-        unsafe { flagstone_flag_release(prepared) };
+    // Every reason and every error kind was among them.
+    let mut seen: Vec<(i32, i32)> =
+        flags.values().map(|(_, expected)| (expected.0 as i32, expected.1 as i32)).collect();
+    seen.extend([not_ready, wrong_type, nobody].map(|expected| (expected.0 as i32, expected.1 as i32)));
+    for reason in 0..=FLAGSTONE_REASON_ERROR as i32 {
+        assert!(seen.iter().any(|outcome| outcome.0 == reason), "reason {reason}");
     }
-    for (key, error) in [("no-such-flag", 2), ("unreadable", 6)] {
-        assert_eq!(host.detail_of(key, host.context).error_kind, error, "{key}");
-        let prepared = host.prepare(key);
-        host.ask(key, prepared);
-        assert_eq!(allocations(|| host.ask(key, prepared)), 0, "{key}");
-        unsafe { flagstone_flag_release(prepared) };
+    for kind in 0..=FLAGSTONE_ERROR_KIND_EXCEPTION as i32 {
+        assert!(seen.iter().any(|outcome| outcome.1 == kind), "error kind {kind}");
     }
-    unsafe { flagstone_flag_release(prepared) };
+}
+
+#[test]
+fn a_thread_pays_with_its_first_evaluation_only() {
+    let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
+    let (_, items) = flags_and_items();
+    write(&redis, &items);
+    let host = Host::new(&redis);
+    host.start();
+    let (client, context) = (host.client as usize, host.context as usize);
+    for _ in 0..4 {
+        let counted = std::thread::spawn(move || {
+            let evaluate = || unsafe {
+                let (client, context) = (client as *const flagstone_client, context as *const flagstone_context);
+                flagstone_bool_variation(client, context, c"bool-rule".as_ptr(), 9, 0)
+            };
+            assert_eq!(evaluate(), 1);
+            allocations(|| assert_eq!(evaluate(), 1))
+        });
+        assert_eq!(counted.join().unwrap(), 0);
+    }
+}
+
+#[test]
+fn the_allocator_counts_what_this_thread_allocates() {
+    assert_eq!(allocations(|| drop(black_box(Box::new(1)))), 1);
+    assert_eq!(allocations(|| drop(black_box(vec![0_u8; 100]))), 1);
+    let mut list = Vec::with_capacity(1);
+    list.push(1);
+    assert_eq!(allocations(|| list.push(black_box(2))), 1);
+    let elsewhere = std::thread::spawn(|| drop(black_box(vec![0_u8; 100])));
+    assert_eq!(allocations(|| while !elsewhere.is_finished() {}), 0);
+    elsewhere.join().unwrap();
 }

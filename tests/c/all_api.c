@@ -1,0 +1,661 @@
+/*
+ * Every exported function: what it gives, and how it fails where the header says that it can.
+ *
+ * What no function may accept (NULL, handles of another type, text that is not UTF-8) is the subject of bad_input.c. The
+ * driver checks that every exported function is named here.
+ */
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FLAG(key, rest) "{\"key\":\"" key "\",\"version\":3,\"salt\":\"s\",\"offVariation\":0," rest "}"
+#define SERVES(index) "\"on\":true,\"fallthrough\":{\"variation\":" #index "}"
+
+static void fill(setting setting) {
+  static const char *const flags[][2] = {
+      {"bool", FLAG("bool", SERVES(1) ",\"variations\":[false,true]")},
+      {"int", FLAG("int", SERVES(1) ",\"variations\":[0,-7]")},
+      {"double", FLAG("double", SERVES(1) ",\"variations\":[0,2.750]")},
+      {"huge", FLAG("huge", SERVES(1) ",\"variations\":[0,1e300]")},
+      {"string", FLAG("string", SERVES(1) ",\"variations\":[\"\",\"gr\xc3\xbcn\"]")},
+      {"json", FLAG("json", SERVES(1) ",\"variations\":[[],{\"a\":[1,2]}]")},
+      {"null", FLAG("null", SERVES(1) ",\"variations\":[false,null]")},
+      {"off", FLAG("off", "\"on\":false,\"fallthrough\":{\"variation\":1},\"variations\":[false,true]")},
+      {"off-none", "{\"key\":\"off-none\",\"version\":1,\"on\":false,\"variations\":[true],\"fallthrough\":{\"variation\":0}}"},
+      {"target", FLAG("target", SERVES(0) ",\"variations\":[false,true],\"targets\":[{\"values\":[\"ada\"],\"variation\":1}]")},
+      {"rule", FLAG("rule", SERVES(0) ",\"variations\":[false,true],\"rules\":["
+                    "{\"id\":\"first\",\"variation\":0,\"clauses\":[{\"attribute\":\"key\",\"op\":\"in\",\"values\":[\"bob\"]}]},"
+                    "{\"id\":\"second\",\"variation\":1,\"clauses\":[{\"attribute\":\"key\",\"op\":\"in\",\"values\":[\"ada\"]}]}]")},
+      {"needs-off", FLAG("needs-off", SERVES(1) ",\"variations\":[false,true],\"prerequisites\":[{\"key\":\"off\",\"variation\":1}]")},
+      {"experiment", FLAG("experiment", "\"on\":true,\"variations\":[false,true],\"fallthrough\":{\"rollout\":{\"kind\":\"experiment\","
+                          "\"seed\":61,\"variations\":[{\"variation\":1,\"weight\":100000}]}}")},
+      {"malformed", FLAG("malformed", SERVES(9) ",\"variations\":[false,true]")},
+      {"unreadable", "{\"key\":\"unreadable\",\"version\":1,\"on\":"},
+      {"tombstone", "{\"key\":\"tombstone\",\"version\":4,\"deleted\":true}"},
+  };
+  redis *connection = redis_open(setting.port);
+  size_t index;
+  for (index = 0; index < sizeof flags / sizeof flags[0]; index++) {
+    put_flag(connection, setting.prefix, flags[index][0], flags[index][1]);
+  }
+  put_inited(connection, setting.prefix);
+  redis_close(connection);
+}
+
+static void version(void) {
+  CHECK(flagstone_abi_version() == ((FLAGSTONE_ABI_MAJOR << 16) | FLAGSTONE_ABI_MINOR));
+  CHECK(strlen(flagstone_version_string()) >= 5);
+  CHECK(flagstone_version_string() == flagstone_version_string());
+  CHECK((flagstone_features() & FLAGSTONE_FEATURE_TLS) != 0);
+}
+
+static void errors(void) {
+  flagstone_config *config = flagstone_config_new();
+  flagstone_error *error = NULL;
+  CHECK(strcmp(flagstone_status_name(FLAGSTONE_STATUS_OK), "OK") == 0);
+  CHECK(strcmp(flagstone_status_name(FLAGSTONE_STATUS_TIMEOUT), "TIMEOUT") == 0);
+  CHECK(strcmp(flagstone_status_name(FLAGSTONE_STATUS_ABI_MISMATCH), "ABI_MISMATCH") == 0);
+  CHECK(strcmp(flagstone_status_name(FLAGSTONE_STATUS_PANIC), "PANIC") == 0);
+  CHECK(strcmp(flagstone_status_name(98), "UNKNOWN") == 0);
+  CHECK(strcmp(flagstone_status_name(-1), "UNKNOWN") == 0);
+
+  CHECK(flagstone_config_set(config, "no.such", 7, "", 0, &error) == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  CHECK(flagstone_error_code(error) == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  CHECK(contains(flagstone_error_message(error), "no.such"));
+  CHECK(contains(flagstone_error_message(error), "no.such")); /* reading does not consume */
+  flagstone_error_free(error);
+  flagstone_error_free(NULL);
+  CHECK(flagstone_error_code(NULL) == FLAGSTONE_STATUS_NULL_ARGUMENT);
+  CHECK(flagstone_error_message(NULL).len == 0);
+  /* An error is not needed. */
+  CHECK(flagstone_config_set(config, "no.such", 7, "", 0, NULL) == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  flagstone_config_free(config);
+}
+
+#define SET(name, value) flagstone_config_set(config, name, strlen(name), value, strlen(value), &error)
+#define LOAD(json) flagstone_config_load_json(config, json, strlen(json), &error)
+
+static void configuration(void) {
+  flagstone_config *config = flagstone_config_new();
+  CHECK(config != NULL);
+  ACCEPTED(SET("redis.url", "redis://user:secret@example.org:6380/2"));
+  ACCEPTED(SET("redis.url", "unix:///run/redis.sock"));
+  ACCEPTED(SET("redis.prefix", ""));
+  ACCEPTED(SET("redis.username", "u"));
+  ACCEPTED(SET("redis.password", "p"));
+  ACCEPTED(SET("redis.database", "3"));
+  ACCEPTED(SET("redis.connect_timeout_ms", "1"));
+  ACCEPTED(SET("redis.command_timeout_ms", "86400000"));
+  ACCEPTED(SET("redis.ping_ms", "500"));
+  ACCEPTED(SET("redis.tls.ca_file", "/ca.pem"));
+  ACCEPTED(SET("redis.tls.cert_file", "/cert.pem"));
+  ACCEPTED(SET("redis.tls.key_file", "/key.pem"));
+  ACCEPTED(SET("cache.residency", "lazy"));
+  ACCEPTED(SET("cache.freshness", "ttl"));
+  ACCEPTED(SET("cache.ttl_ms", "30000"));
+  ACCEPTED(SET("cache.capacity", "7"));
+  ACCEPTED(SET("cache.on_wipe", "clear"));
+  ACCEPTED(SET("refresh.interval_ms", "1000"));
+  ACCEPTED(SET("events.queue_capacity", "10"));
+  ACCEPTED(SET("log.level", "none"));
+
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "cache.residencies", SET("cache.residencies", "all"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "cache.residency", SET("cache.residency", "some"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "redis.url", SET("redis.url", "http://example.org"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "cache.ttl_ms", SET("cache.ttl_ms", "0"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "cache.ttl_ms", SET("cache.ttl_ms", "86400001"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "redis.database", SET("redis.database", "one"));
+
+  ACCEPTED(LOAD("{\"redis.prefix\":\"p\",\"cache\":{\"ttl_ms\":5,\"on_wipe\":\"keep\"}}"));
+  ACCEPTED(LOAD("{}"));
+  REFUSED(FLAGSTONE_STATUS_BAD_JSON, "JSON", LOAD("{\"redis.prefix\":"));
+  REFUSED(FLAGSTONE_STATUS_BAD_JSON, "JSON", LOAD("[]"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "no.such", LOAD("{\"no\":{\"such\":1}}"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "cache.ttl_ms", LOAD("{\"cache\":{\"ttl_ms\":null}}"));
+  flagstone_config_free(config);
+  flagstone_config_free(NULL);
+}
+
+static void a_client_needs_options_that_fit(void) {
+  flagstone_config *config = flagstone_config_new();
+  flagstone_client *untouched = (flagstone_client *)(void *)config, *client = untouched;
+  ACCEPTED(SET("redis.tls.ca_file", "/no/such/file.pem"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "rediss://", flagstone_client_new(config, &client, &error));
+  ACCEPTED(SET("redis.url", "rediss://localhost:6379"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "redis.tls.ca_file", flagstone_client_new(config, &client, &error));
+  CHECK(client == untouched);
+  flagstone_config_free(config);
+}
+
+static void a_client_that_was_not_started(setting setting) {
+  flagstone_client *client = new_client(setting, NULL);
+  flagstone_context *context = user("ada");
+  flagstone_detail detail = empty_detail();
+  CHECK(flagstone_client_state(client) == FLAGSTONE_STATE_INIT);
+  CHECK(flagstone_client_wait(client, FLAGSTONE_STATE_INIT, 0) == FLAGSTONE_STATUS_OK);
+  CHECK(flagstone_client_wait(client, FLAGSTONE_STATE_VALID, 1) == FLAGSTONE_STATUS_TIMEOUT);
+  CHECK(bool_value(client, context, "bool", 0) == 0);
+  CHECK(bool_value(client, context, "bool", 7) == 1); /* a default is 0 or 1 */
+  CHECK(flagstone_variation(client, context, "bool", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail) == FLAGSTONE_STATUS_OK);
+  CHECK(detail.reason == FLAGSTONE_REASON_ERROR && detail.error_kind == FLAGSTONE_ERROR_KIND_CLIENT_NOT_READY);
+  CHECK(detail.flags & FLAGSTONE_DETAIL_DEFAULTED);
+  flagstone_detail_clear(&detail);
+  flagstone_context_release(context);
+  flagstone_client_release(client); /* without close */
+}
+
+static void starting_without_redis(void) {
+  flagstone_config *config = flagstone_config_new();
+  flagstone_client *client = NULL;
+  /* Nobody listens at port 1. */
+  ACCEPTED(SET("redis.url", "redis://127.0.0.1:1"));
+  ACCEPTED(flagstone_client_new(config, &client, &error));
+  ACCEPTED(flagstone_client_start(client, 0, &error));
+  REFUSED(FLAGSTONE_STATUS_TIMEOUT, "not ready", flagstone_client_start(client, 50, &error));
+  CHECK(flagstone_client_state(client) == FLAGSTONE_STATE_INIT);
+  CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(client);
+  flagstone_config_free(config);
+}
+
+static void lifecycle(setting setting) {
+  flagstone_client *client = started_client(setting, NULL);
+  flagstone_bytes bytes = {NULL, 0, NULL};
+  ACCEPTED(flagstone_client_start(client, 0, &error));    /* again, without waiting */
+  ACCEPTED(flagstone_client_start(client, SOON, &error)); /* again, waiting */
+  CHECK(flagstone_client_state(client) == FLAGSTONE_STATE_VALID);
+  CHECK(flagstone_client_wait(client, FLAGSTONE_STATE_OFF, 1) == FLAGSTONE_STATUS_TIMEOUT);
+  CHECK(flagstone_client_wait(client, 17, 0) == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  CHECK(flagstone_client_wait(client, -1, 0) == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  ACCEPTED(flagstone_client_postfork(client, &error));
+  ACCEPTED(flagstone_client_flush(client, 1, &error));
+
+  ACCEPTED(flagstone_client_status_json(client, &bytes, &error));
+  CHECK(bytes.len > 2 && bytes.ptr[0] == '{' && bytes.ptr[bytes.len - 1] == '}');
+  {
+    static const char *const members[] = {"\"state\":\"VALID\"", "\"ready\":true", "\"available\":true", "\"wiped\":false",
+                                          "\"stale_since_ms\":null", "\"verified_age_ms\":", "\"freshness\":\"push\"",
+                                          "\"freshness_reason\":", "\"flags\":", "\"segments\":0", "\"malformed\":1",
+                                          "\"dropped\":0", "\"panics\":0", "\"last_error\":"};
+    flagstone_str text;
+    size_t index;
+    text.ptr = bytes.ptr;
+    text.len = bytes.len;
+    for (index = 0; index < sizeof members / sizeof members[0]; index++) {
+      if (!CHECK(contains(text, members[index]))) fprintf(stderr, "%s in %.*s\n", members[index], (int)text.len, text.ptr);
+    }
+  }
+  flagstone_bytes_clear(&bytes);
+  CHECK(bytes.ptr == NULL && bytes.len == 0 && bytes.owner == NULL);
+  flagstone_bytes_clear(&bytes); /* twice */
+  flagstone_bytes_clear(NULL);
+
+  CHECK(flagstone_client_retain(client) == client);
+  flagstone_client_release(client);
+  CHECK(flagstone_client_state(client) == FLAGSTONE_STATE_VALID);
+  CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(client);
+  flagstone_client_release(NULL);
+}
+
+static void after_close(setting setting, const char *options, int expected) {
+  flagstone_client *client = started_client(setting, options);
+  flagstone_context *context = user("ada");
+  flagstone_flag *flag = NULL, *late = NULL;
+  flagstone_bytes bytes = {NULL, 0, NULL};
+  flagstone_event event;
+  memset(&event, 0, sizeof event);
+  event.struct_size = sizeof event;
+  ACCEPTED(flagstone_flag_new(client, "bool", 4, FLAGSTONE_TYPE_BOOL, "false", 5, &flag, &error));
+  CHECK(bool_value(client, context, "bool", 0) == 1);
+
+  CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
+  CHECK(flagstone_client_close(client, 0) == FLAGSTONE_STATUS_OK); /* again */
+  CHECK(flagstone_client_state(client) == FLAGSTONE_STATE_OFF);
+  CHECK(flagstone_client_wait(client, FLAGSTONE_STATE_OFF, 0) == FLAGSTONE_STATUS_OK);
+  CHECK(flagstone_client_wait(client, FLAGSTONE_STATE_VALID, 0) == FLAGSTONE_STATUS_CLOSED);
+  CHECK(bool_value(client, context, "bool", 0) == expected);
+  CHECK(flagstone_flag_bool(flag, context) == expected);
+  CHECK(flagstone_flag_bool_try(flag, context) == expected);
+
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_start(client, 0, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_postfork(client, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_flush(client, 0, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_status_json(client, &bytes, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_flag_new(client, "bool", 4, FLAGSTONE_TYPE_BOOL, "", 0, &late, &error));
+  CHECK(bytes.ptr == NULL && bytes.owner == NULL && late == NULL);
+  /* What was queued is delivered first. */
+  while (flagstone_poll_event(client, 0, &event) == FLAGSTONE_STATUS_OK) flagstone_event_clear(&event);
+  CHECK(flagstone_poll_event(client, SOON, &event) == FLAGSTONE_STATUS_CLOSED);
+  flagstone_wake(client);
+
+  flagstone_client_release(client);
+  CHECK(flagstone_flag_bool(flag, context) == expected); /* a prepared flag keeps its client */
+  flagstone_flag_release(flag);
+  flagstone_flag_release(NULL);
+  flagstone_context_release(context);
+}
+
+/* Checks the JSON form and the canonical key of a context, and releases it. */
+static void check_context(flagstone_context *context, const char *json, const char *canonical_key) {
+  flagstone_bytes bytes = {NULL, 0, NULL};
+  flagstone_str text;
+  ACCEPTED(flagstone_context_to_json(context, &bytes, &error));
+  text.ptr = bytes.ptr;
+  text.len = bytes.len;
+  if (!CHECK(equals(text, json))) fprintf(stderr, "%.*s\n", (int)text.len, text.ptr);
+  flagstone_bytes_clear(&bytes);
+  ACCEPTED(flagstone_context_canonical_key(context, &bytes, &error));
+  text.ptr = bytes.ptr;
+  text.len = bytes.len;
+  if (!CHECK(equals(text, canonical_key))) fprintf(stderr, "%.*s\n", (int)text.len, text.ptr);
+  flagstone_bytes_clear(&bytes);
+  flagstone_context_release(context);
+}
+
+#define FROM_JSON(json) flagstone_context_from_json(json, strlen(json), &context, &error)
+#define FROM_KEY(kind, key) flagstone_context_from_key(str(kind), str(key), &context, &error)
+
+static void contexts(void) {
+  flagstone_context *context = NULL, *org = NULL, *parts[2];
+  ACCEPTED(FROM_KEY("", "ada"));
+  check_context(context, "{\"kind\":\"user\",\"key\":\"ada\"}", "ada");
+  ACCEPTED(FROM_KEY("org", "a:b%"));
+  check_context(context, "{\"kind\":\"org\",\"key\":\"a:b%\"}", "org:a%3Ab%25");
+  ACCEPTED(FROM_JSON("{\"kind\":\"multi\",\"user\":{\"key\":\"u\"},\"org\":{\"key\":\"o\"}}"));
+  check_context(context, "{\"kind\":\"multi\",\"org\":{\"key\":\"o\"},\"user\":{\"key\":\"u\"}}", "org:o:user:u");
+  ACCEPTED(FROM_JSON("{\"key\":\"old\",\"custom\":{\"group\":7}}"));
+  check_context(context, "{\"kind\":\"user\",\"key\":\"old\",\"group\":7}", "old");
+
+  ACCEPTED(FROM_KEY("user", "u"));
+  ACCEPTED(flagstone_context_from_key(str("org"), str("o"), &org, &error));
+  CHECK(flagstone_context_retain(org) == org);
+  parts[0] = context;
+  parts[1] = org;
+  {
+    flagstone_context *merged = NULL;
+    const flagstone_context *twice[2];
+    ACCEPTED(flagstone_context_merge((const flagstone_context *const *)parts, 2, &merged, &error));
+    check_context(merged, "{\"kind\":\"multi\",\"org\":{\"key\":\"o\"},\"user\":{\"key\":\"u\"}}", "org:o:user:u");
+    merged = NULL;
+    ACCEPTED(flagstone_context_merge((const flagstone_context *const *)parts, 1, &merged, &error));
+    check_context(merged, "{\"kind\":\"user\",\"key\":\"u\"}", "u");
+    merged = NULL;
+    twice[0] = twice[1] = org;
+    REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "org", flagstone_context_merge(twice, 2, &merged, &error));
+    REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "at least one", flagstone_context_merge(NULL, 0, &merged, &error));
+    CHECK(merged == NULL);
+  }
+  flagstone_context_release(context);
+  flagstone_context_release(org);
+  check_context(org, "{\"kind\":\"org\",\"key\":\"o\"}", "org:o");
+  flagstone_context_release(NULL);
+
+  context = NULL;
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "key", FROM_KEY("user", ""));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "kind", FROM_KEY("kind", "k"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "multi", FROM_KEY("multi", "k"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "kind", FROM_KEY("a b", "k"));
+  REFUSED(FLAGSTONE_STATUS_BAD_JSON, "JSON", FROM_JSON("{\"kind\":\"user\""));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "object", FROM_JSON("[]"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "key", FROM_JSON("{\"kind\":\"user\"}"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "anonymous", FROM_JSON("{\"kind\":\"user\",\"key\":\"k\",\"anonymous\":1}"));
+  CHECK(context == NULL);
+}
+
+static flagstone_attr attr(const char *name, int32_t type, double number, const char *text) {
+  flagstone_attr result;
+  memset(&result, 0, sizeof result);
+  result.name = str(name);
+  result.type = type;
+  result.number = number;
+  result.text = str(text);
+  return result;
+}
+
+static void attributes(void) {
+  flagstone_attr attrs[6];
+  flagstone_context *context = NULL;
+  attrs[0] = attr("name", FLAGSTONE_TYPE_STRING, 0, "Ada");
+  attrs[1] = attr("anonymous", FLAGSTONE_TYPE_BOOL, 3, "");
+  attrs[2] = attr("age", FLAGSTONE_TYPE_NUMBER, 1, "");
+  attrs[3] = attr("age", FLAGSTONE_TYPE_NUMBER, 36, "");
+  attrs[4] = attr("address", FLAGSTONE_TYPE_JSON, 0, "{\"city\":\"London\"}");
+  attrs[5] = attr("email", FLAGSTONE_TYPE_NONE, 0, "");
+  attrs[4].flags = FLAGSTONE_ATTR_PRIVATE;
+  ACCEPTED(flagstone_context_from_attrs(str(""), str("ada"), attrs, 6, &context, &error));
+  check_context(context,
+                "{\"kind\":\"user\",\"key\":\"ada\",\"name\":\"Ada\",\"anonymous\":true,\"age\":36,"
+                "\"address\":{\"city\":\"London\"},\"_meta\":{\"privateAttributes\":[\"address\"]}}",
+                "ada");
+  ACCEPTED(flagstone_context_from_attrs(str("org"), str("o"), NULL, 0, &context, &error));
+  check_context(context, "{\"kind\":\"org\",\"key\":\"o\"}", "org:o");
+
+  context = NULL;
+  attrs[0] = attr("name", FLAGSTONE_TYPE_BOOL, 1, "");
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "name", flagstone_context_from_attrs(str(""), str("k"), attrs, 1, &context, &error));
+  attrs[0] = attr("x", 5, 1, "");
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "type 5", flagstone_context_from_attrs(str(""), str("k"), attrs, 1, &context, &error));
+  attrs[0] = attr("x", FLAGSTONE_TYPE_NUMBER, HUGE_VAL, "");
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "finite", flagstone_context_from_attrs(str(""), str("k"), attrs, 1, &context, &error));
+  attrs[0] = attr("x", FLAGSTONE_TYPE_JSON, 0, "{");
+  REFUSED(FLAGSTONE_STATUS_BAD_JSON, "\"x\"", flagstone_context_from_attrs(str(""), str("k"), attrs, 1, &context, &error));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "key", flagstone_context_from_attrs(str(""), str(""), attrs, 0, &context, &error));
+  CHECK(context == NULL);
+}
+
+static void builders(void) {
+  flagstone_context_builder *builder = flagstone_context_builder_new(str("org"), str("o"));
+  flagstone_context *context = NULL;
+  flagstone_attr value = attr("plan", FLAGSTONE_TYPE_STRING, 0, "basic");
+  ACCEPTED(flagstone_context_builder_set(builder, &value, &error));
+  value = attr("plan", FLAGSTONE_TYPE_STRING, 0, "gold");
+  ACCEPTED(flagstone_context_builder_set(builder, &value, &error));
+  ACCEPTED(flagstone_context_builder_set_private(builder, str("/address/street"), &error));
+  ACCEPTED(flagstone_context_builder_build(builder, &context, &error));
+  check_context(context, "{\"kind\":\"org\",\"key\":\"o\",\"plan\":\"gold\",\"_meta\":{\"privateAttributes\":[\"/address/street\"]}}", "org:o");
+  value = attr("size", FLAGSTONE_TYPE_NUMBER, 12, "");
+  ACCEPTED(flagstone_context_builder_set(builder, &value, &error));
+  ACCEPTED(flagstone_context_builder_build(builder, &context, &error)); /* once more */
+  check_context(context,
+                "{\"kind\":\"org\",\"key\":\"o\",\"plan\":\"gold\",\"size\":12,\"_meta\":{\"privateAttributes\":[\"/address/street\"]}}",
+                "org:o");
+  context = NULL;
+  value = attr("x", 9, 0, "");
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "type 9", flagstone_context_builder_set(builder, &value, &error));
+  value = attr("x", FLAGSTONE_TYPE_JSON, 0, "nope");
+  REFUSED(FLAGSTONE_STATUS_BAD_JSON, "\"x\"", flagstone_context_builder_set(builder, &value, &error));
+  value = attr("anonymous", FLAGSTONE_TYPE_STRING, 0, "yes");
+  ACCEPTED(flagstone_context_builder_set(builder, &value, &error)); /* reported by build */
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "anonymous", flagstone_context_builder_build(builder, &context, &error));
+  CHECK(context == NULL);
+  flagstone_context_builder_free(builder);
+  flagstone_context_builder_free(NULL);
+
+  builder = flagstone_context_builder_new(str("a b"), str("k"));
+  CHECK(builder != NULL);
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "kind", flagstone_context_builder_build(builder, &context, &error));
+  flagstone_context_builder_free(builder);
+}
+
+static void scalars(const flagstone_client *client, const flagstone_context *context) {
+  CHECK(flagstone_bool_variation(client, context, "bool", 4, 0) == 1);
+  CHECK(flagstone_bool_variation(client, context, "off", 3, 1) == 0);
+  CHECK(flagstone_bool_variation(client, context, "int", 3, 1) == 1); /* wrong type */
+  CHECK(flagstone_bool_variation(client, context, "", 0, -5) == 1);
+  CHECK(flagstone_int_variation(client, context, "int", 3, 5) == -7);
+  CHECK(flagstone_int_variation(client, context, "double", 6, 5) == 2);
+  CHECK(flagstone_int_variation(client, context, "huge", 4, 5) == INT64_MAX);
+  CHECK(flagstone_int_variation(client, context, "bool", 4, 5) == 5);
+  CHECK(flagstone_int_variation(client, context, "missing", 7, INT64_MIN) == INT64_MIN);
+  CHECK(flagstone_double_variation(client, context, "double", 6, 0.5) == 2.75);
+  CHECK(flagstone_double_variation(client, context, "huge", 4, 0.5) == 1e300);
+  CHECK(flagstone_double_variation(client, context, "string", 6, 0.5) == 0.5);
+  CHECK(flagstone_double_variation(client, context, "missing", 7, HUGE_VAL) == HUGE_VAL);
+}
+
+/* One expected result. */
+typedef struct expected {
+  const char *key;
+  int32_t want_type, value_type, reason, error_kind, variation_index, rule_index;
+  uint32_t flags;
+  double number;
+  const char *text, *rule_id, *prerequisite_key;
+} expected;
+
+#define NONE FLAGSTONE_TYPE_NONE
+#define BOOL FLAGSTONE_TYPE_BOOL
+#define NUMBER FLAGSTONE_TYPE_NUMBER
+#define STRING FLAGSTONE_TYPE_STRING
+#define JSON FLAGSTONE_TYPE_JSON
+#define OFF FLAGSTONE_REASON_OFF
+#define FALLTHROUGH FLAGSTONE_REASON_FALLTHROUGH
+#define DEFAULTED FLAGSTONE_DETAIL_DEFAULTED
+/* A value served to everybody. */
+#define SERVED(key, want, type, number, text) {key, want, type, FALLTHROUGH, 0, 1, -1, 0, number, text, "", ""}
+/* An evaluation that ended in an error. */
+#define FAILED(key, want, kind) \
+  {key, want, NONE, FLAGSTONE_REASON_ERROR, FLAGSTONE_ERROR_KIND_##kind, -1, -1, DEFAULTED, 0, "", "", ""}
+
+static const expected EXPECTED[] = {
+    SERVED("bool", BOOL, BOOL, 1, ""),
+    SERVED("bool", NONE, BOOL, 1, ""),
+    SERVED("bool", JSON, JSON, 0, "true"),
+    SERVED("int", NUMBER, NUMBER, -7, "-7"),
+    SERVED("double", NUMBER, NUMBER, 2.75, "2.750"),
+    SERVED("double", NONE, NUMBER, 2.75, "2.750"),
+    SERVED("double", JSON, JSON, 0, "2.750"),
+    SERVED("string", STRING, STRING, 0, "gr\xc3\xbcn"),
+    SERVED("string", JSON, JSON, 0, "\"gr\xc3\xbcn\""),
+    SERVED("json", JSON, JSON, 0, "{\"a\":[1,2]}"),
+    SERVED("json", NONE, JSON, 0, "{\"a\":[1,2]}"),
+    SERVED("null", NONE, NONE, 0, ""),
+    {"off", BOOL, BOOL, OFF, 0, 0, -1, 0, 0, "", "", ""},
+    {"off-none", BOOL, NONE, OFF, 0, -1, -1, DEFAULTED, 0, "", "", ""},
+    {"target", BOOL, BOOL, FLAGSTONE_REASON_TARGET_MATCH, 0, 1, -1, 0, 1, "", "", ""},
+    {"rule", BOOL, BOOL, FLAGSTONE_REASON_RULE_MATCH, 0, 1, 1, 0, 1, "", "second", ""},
+    {"needs-off", BOOL, BOOL, FLAGSTONE_REASON_PREREQUISITE_FAILED, 0, 0, -1, 0, 0, "", "", "off"},
+    {"experiment", BOOL, BOOL, FALLTHROUGH, 0, 1, -1, FLAGSTONE_DETAIL_IN_EXPERIMENT, 1, "", "", ""},
+    FAILED("bool", NUMBER, WRONG_TYPE),
+    FAILED("bool", STRING, WRONG_TYPE),
+    FAILED("int", BOOL, WRONG_TYPE),
+    FAILED("json", STRING, WRONG_TYPE),
+    FAILED("malformed", BOOL, MALFORMED_FLAG),
+    FAILED("unreadable", BOOL, EXCEPTION),
+    FAILED("tombstone", BOOL, FLAG_NOT_FOUND),
+    FAILED("missing", BOOL, FLAG_NOT_FOUND),
+    FAILED("", BOOL, FLAG_NOT_FOUND),
+};
+#define EXPECTATIONS (sizeof EXPECTED / sizeof EXPECTED[0])
+
+static void check_detail(const flagstone_detail *detail, const expected *expected) {
+  unsigned before = failures();
+  CHECK(detail->struct_size == sizeof *detail);
+  CHECK(detail->value_type == expected->value_type);
+  CHECK(detail->reason == expected->reason);
+  CHECK(detail->error_kind == expected->error_kind);
+  CHECK(detail->variation_index == expected->variation_index);
+  CHECK(detail->rule_index == expected->rule_index);
+  CHECK(detail->flags == expected->flags);
+  CHECK(detail->big_segments_status == FLAGSTONE_BIG_SEGMENTS_NONE);
+  CHECK(detail->number_value == expected->number);
+  CHECK(equals(detail->text, expected->text));
+  CHECK(equals(detail->rule_id, expected->rule_id));
+  CHECK(equals(detail->prerequisite_key, expected->prerequisite_key));
+  if (failures() != before) fprintf(stderr, "  in flag \"%s\", type asked for %d\n", expected->key, (int)expected->want_type);
+}
+
+static void details(const flagstone_client *client, const flagstone_context *context) {
+  size_t index;
+  for (index = 0; index < EXPECTATIONS; index++) {
+    const expected *one = &EXPECTED[index];
+    flagstone_detail detail = empty_detail();
+    CHECK(flagstone_variation(client, context, one->key, strlen(one->key), one->want_type, NULL, 0, &detail) == FLAGSTONE_STATUS_OK);
+    check_detail(&detail, one);
+    flagstone_detail_clear(&detail);
+    CHECK(detail.struct_size == sizeof detail && detail.owner == NULL && detail.text.len == 0);
+    flagstone_detail_clear(&detail); /* twice */
+  }
+  flagstone_detail_clear(NULL);
+}
+
+static void a_larger_detail_of_a_later_header(const flagstone_client *client, const flagstone_context *context) {
+  struct {
+    flagstone_detail known;
+    uint64_t later;
+  } detail;
+  memset(&detail, 0xab, sizeof detail);
+  detail.known = empty_detail();
+  detail.known.struct_size = sizeof detail;
+  CHECK(flagstone_variation(client, context, "string", 6, STRING, NULL, 0, &detail.known) == FLAGSTONE_STATUS_OK);
+  CHECK(equals(detail.known.text, "gr\xc3\xbcn"));
+  CHECK(detail.known.struct_size == sizeof detail && detail.later == UINT64_C(0xabababababababab));
+  flagstone_detail_clear(&detail.known);
+  CHECK(detail.known.struct_size == sizeof detail && detail.later == UINT64_C(0xabababababababab));
+}
+
+static void many(const flagstone_client *client, const flagstone_context *context) {
+  flagstone_str keys[4];
+  flagstone_detail details[4];
+  size_t index;
+  keys[0] = str("bool");
+  keys[1] = str("double");
+  keys[2] = str("missing");
+  keys[3] = str("rule");
+  for (index = 0; index < 4; index++) details[index] = empty_detail();
+  CHECK(flagstone_variation_many(client, context, keys, 4, details) == FLAGSTONE_STATUS_OK);
+  CHECK(details[0].value_type == BOOL && details[0].number_value == 1);
+  CHECK(details[1].value_type == NUMBER && details[1].number_value == 2.75);
+  CHECK(details[2].error_kind == FLAGSTONE_ERROR_KIND_FLAG_NOT_FOUND);
+  CHECK(details[3].rule_index == 1 && equals(details[3].rule_id, "second"));
+  for (index = 0; index < 4; index++) flagstone_detail_clear(&details[index]);
+  CHECK(flagstone_variation_many(client, context, NULL, 0, NULL) == FLAGSTONE_STATUS_OK);
+}
+
+#define PREPARE(key, type, default) flagstone_flag_new(client, key, strlen(key), type, default, strlen(default), &flag, &error)
+
+/* With residency off nothing is held, so that the call that never waits (`_try`) never knows. */
+static void prepared_flags(flagstone_client *client, const flagstone_context *context, int holds) {
+  flagstone_flag *flag = NULL;
+  size_t index;
+  for (index = 0; index < EXPECTATIONS; index++) {
+    const expected *one = &EXPECTED[index];
+    flagstone_detail detail = empty_detail();
+    int repeat;
+    ACCEPTED(PREPARE(one->key, one->want_type, ""));
+    for (repeat = 0; repeat < 2; repeat++) { /* the second time the place is remembered */
+      CHECK(flagstone_flag_detail(flag, context, &detail) == FLAGSTONE_STATUS_OK);
+      check_detail(&detail, one);
+      flagstone_detail_clear(&detail);
+    }
+    flagstone_flag_release(flag);
+  }
+  ACCEPTED(PREPARE("bool", BOOL, "false"));
+  CHECK(flagstone_flag_bool(flag, context) == 1 && flagstone_flag_bool_try(flag, context) == (holds ? 1 : -1));
+  CHECK(flagstone_flag_int(flag, context) == 0 && flagstone_flag_double(flag, context) == 0);
+  flagstone_flag_release(flag);
+  ACCEPTED(PREPARE("missing", BOOL, "true"));
+  CHECK(flagstone_flag_bool(flag, context) == 1 && flagstone_flag_bool_try(flag, context) == (holds ? 1 : -1));
+  flagstone_flag_release(flag);
+  ACCEPTED(PREPARE("double", NUMBER, "9007199254740993"));
+  CHECK(flagstone_flag_int(flag, context) == 2 && flagstone_flag_double(flag, context) == 2.75);
+  flagstone_flag_release(flag);
+  ACCEPTED(PREPARE("missing", NUMBER, "9007199254740993")); /* more than a double can hold */
+  CHECK(flagstone_flag_int(flag, context) == INT64_C(9007199254740993));
+  CHECK(flagstone_flag_double(flag, context) == 9007199254740992.0);
+  flagstone_flag_release(flag);
+
+  flag = NULL;
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "default_json", PREPARE("bool", BOOL, "1"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "default_json", PREPARE("string", STRING, "true"));
+  REFUSED(FLAGSTONE_STATUS_BAD_JSON, "default_json", PREPARE("bool", BOOL, "tru"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "type 5", PREPARE("bool", 5, ""));
+  CHECK(flag == NULL);
+}
+
+static void events(setting setting, flagstone_client *client) {
+  redis *connection = redis_open(setting.port);
+  flagstone_event event;
+  long long deadline = now_ms() + SOON;
+  int changed = 0;
+  memset(&event, 0, sizeof event);
+  event.struct_size = sizeof event;
+  while (flagstone_poll_event(client, 0, &event) == FLAGSTONE_STATUS_OK) {
+    CHECK(event.kind >= FLAGSTONE_EVENT_LOG && event.kind <= FLAGSTONE_EVENT_WAKE && event.dropped == 0);
+    CHECK(event.unix_ms > INT64_C(1500000000000));
+    flagstone_event_clear(&event);
+  }
+  CHECK(flagstone_poll_event(client, 1, &event) == FLAGSTONE_STATUS_TIMEOUT);
+
+  flagstone_wake(client);
+  CHECK(flagstone_poll_event(client, SOON, &event) == FLAGSTONE_STATUS_OK && event.kind == FLAGSTONE_EVENT_WAKE);
+  flagstone_event_clear(&event);
+
+  put_bool(connection, setting.prefix, "announced", 1, 1);
+  while (!changed && now_ms() < deadline) {
+    if (flagstone_poll_event(client, SOON, &event) != FLAGSTONE_STATUS_OK) continue;
+    if (event.kind == FLAGSTONE_EVENT_FLAG_CHANGED && equals(event.text, "announced")) {
+      changed = 1;
+      CHECK(contains(event.extra, "\"old_version\":null") && contains(event.extra, "\"new_version\":1"));
+    }
+    flagstone_event_clear(&event);
+    CHECK(event.struct_size == sizeof event && event.owner == NULL && event.text.len == 0 && event.extra.len == 0);
+    flagstone_event_clear(&event); /* twice */
+  }
+  CHECK(changed);
+  flagstone_event_clear(NULL);
+  event.struct_size = sizeof event - 1;
+  CHECK(flagstone_poll_event(client, 0, &event) == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  redis_close(connection);
+}
+
+static void evaluation(setting setting, const char *options, int holds) {
+  flagstone_client *client = started_client(setting, options);
+  flagstone_context *context = user("ada");
+  scalars(client, context);
+  details(client, context);
+  a_larger_detail_of_a_later_header(client, context);
+  many(client, context);
+  prepared_flags(client, context, holds);
+  CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(client);
+  flagstone_context_release(context);
+}
+
+static void a_lazy_client_says_that_it_would_have_to_read(setting setting) {
+  flagstone_client *client = started_client(setting, "{\"cache.residency\":\"lazy\"}");
+  flagstone_context *context = user("ada");
+  flagstone_flag *flag = NULL;
+  ACCEPTED(PREPARE("bool", BOOL, "false"));
+  CHECK(flagstone_flag_bool_try(flag, context) == -1);
+  CHECK(flagstone_flag_bool(flag, context) == 1);
+  CHECK(flagstone_flag_bool_try(flag, context) == 1);
+  flagstone_flag_release(flag);
+  CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(client);
+  flagstone_context_release(context);
+}
+
+static void texts_outlive_the_client_and_the_flag(setting setting) {
+  flagstone_client *client = started_client(setting, NULL);
+  flagstone_context *context = user("ada");
+  flagstone_detail detail = empty_detail();
+  CHECK(flagstone_variation(client, context, "json", 4, JSON, NULL, 0, &detail) == FLAGSTONE_STATUS_OK);
+  CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(client);
+  flagstone_context_release(context);
+  CHECK(detail.owner != NULL && equals(detail.text, "{\"a\":[1,2]}"));
+  flagstone_detail_clear(&detail);
+}
+
+int main(int argc, char **argv) {
+  setting setting = read_arguments(argc, argv);
+  flagstone_client *client;
+  fill(setting);
+  version();
+  errors();
+  configuration();
+  a_client_needs_options_that_fit();
+  a_client_that_was_not_started(setting);
+  starting_without_redis();
+  contexts();
+  attributes();
+  builders();
+  lifecycle(setting);
+  evaluation(setting, NULL, 1);
+  evaluation(setting, "{\"cache.residency\":\"lazy\"}", 1);
+  evaluation(setting, "{\"cache.residency\":\"off\"}", 0);
+  evaluation(setting, "{\"cache.freshness\":\"ttl\"}", 1);
+  a_lazy_client_says_that_it_would_have_to_read(setting);
+  texts_outlive_the_client_and_the_flag(setting);
+  after_close(setting, NULL, 1);
+  after_close(setting, "{\"cache.residency\":\"lazy\"}", 1);
+  after_close(setting, "{\"cache.residency\":\"off\"}", 0);
+  client = started_client(setting, NULL);
+  events(setting, client);
+  CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(client);
+  return report();
+}

@@ -1,0 +1,208 @@
+/*
+ * fork() with threads busy in evaluation, polling and refresh, with residency all and lazy, again and again.
+ *
+ * A child is in state FORKED until its first call, answers at once from the data that it inherited, makes threads and
+ * connections of its own, sees a change that is made afterwards, and closes and releases what it inherited. The parent
+ * notices nothing of it.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include "support.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EVALUATORS 2
+
+static setting the_setting;
+static flagstone_client *the_client;
+static flagstone_context *the_context;
+static int stopping;
+
+static int stopped(void) {
+  return __atomic_load_n(&stopping, __ATOMIC_ACQUIRE);
+}
+
+static void *evaluate(void *argument) {
+  int wrong = 0;
+  (void)argument;
+  while (!stopped()) {
+    flagstone_detail detail = empty_detail();
+    wrong += bool_value(the_client, the_context, "steady", 0) != 1;
+    wrong += flagstone_variation(the_client, the_context, "busy", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail) != FLAGSTONE_STATUS_OK;
+    wrong += detail.reason == FLAGSTONE_REASON_ERROR;
+    flagstone_detail_clear(&detail);
+  }
+  CHECK(wrong == 0);
+  return NULL;
+}
+
+static void *poll_events(void *argument) {
+  flagstone_event event;
+  memset(&event, 0, sizeof event);
+  event.struct_size = sizeof event;
+  (void)argument;
+  while (flagstone_poll_event(the_client, 10, &event) != FLAGSTONE_STATUS_CLOSED) flagstone_event_clear(&event);
+  return NULL;
+}
+
+/* Keeps the refresh busy. */
+static void *write_to_redis(void *argument) {
+  redis *connection = redis_open(the_setting.port);
+  int version = 2;
+  (void)argument;
+  while (!stopped()) {
+    put_bool(connection, the_setting.prefix, "busy", version, version % 2);
+    version++;
+    sleep_ms(1);
+  }
+  redis_close(connection);
+  return NULL;
+}
+
+/* What a child does; `ready` is told when it may be sent a change. Gives the number of failed checks. */
+static unsigned in_child(int round, int ready, unsigned before) {
+  flagstone_event event;
+  flagstone_flag *flag = NULL;
+  long long began = now_ms(), waited;
+  char done = '!';
+  CHECK(flagstone_client_state(the_client) == FLAGSTONE_STATE_FORKED);
+  if (round % 3 == 1) ACCEPTED(flagstone_client_postfork(the_client, &error));
+  if (round % 3 == 2) {
+    /* The events that the parent had queued stay with the parent. */
+    memset(&event, 0, sizeof event);
+    event.struct_size = sizeof event;
+    while (flagstone_poll_event(the_client, 0, &event) == FLAGSTONE_STATUS_OK) {
+      CHECK(event.kind != FLAGSTONE_EVENT_FLAG_CHANGED || !equals(event.text, "steady"));
+      flagstone_event_clear(&event);
+    }
+  }
+  CHECK(bool_value(the_client, the_context, "steady", 0) == 1);
+  waited = now_ms() - began;
+  if (waited > (the_setting.slow ? 5000 : 1000)) CHECK(!"a child answers at once");
+  CHECK(flagstone_client_state(the_client) != FLAGSTONE_STATE_FORKED);
+  ACCEPTED(flagstone_flag_new(the_client, "changing", 8, FLAGSTONE_TYPE_BOOL, "false", 5, &flag, &error));
+  CHECK(flagstone_flag_bool(flag, the_context) == round % 2);
+
+  CHECK(write(ready, &done, 1) == 1);
+  CHECK(wait_for_bool(the_client, the_context, "changing", (round + 1) % 2, SOON));
+  CHECK(flagstone_flag_bool(flag, the_context) == (round + 1) % 2);
+  CHECK(flagstone_client_wait(the_client, FLAGSTONE_STATE_VALID, SOON) == FLAGSTONE_STATUS_OK);
+  if (round % 2 == 0) CHECK(flagstone_client_close(the_client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_flag_release(flag);
+  flagstone_context_release(the_context);
+  flagstone_client_release(the_client);
+  return failures() - before;
+}
+
+/* Waits for a child; one that hangs is ended and counts as failed. */
+static void wait_for_child(pid_t child) {
+  long long deadline = now_ms() + 3 * SOON;
+  int status = 0;
+  pid_t ended;
+  while ((ended = waitpid(child, &status, WNOHANG)) == 0 && now_ms() < deadline) sleep_ms(2);
+  if (ended == 0) {
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    CHECK(!"a child does not hang");
+  }
+  if (!CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0)) fprintf(stderr, "  wait status %d\n", status);
+}
+
+static void fork_once(redis *connection, int round) {
+  int ready[2];
+  char done;
+  pid_t child;
+  unsigned before = failures();
+  CHECK(pipe(ready) == 0);
+  child = fork();
+  if (child == 0) {
+    close(ready[0]);
+    /* Without exit handlers: they are the parent's. */
+    _exit(in_child(round, ready[1], before) == 0 ? 0 : 1);
+  }
+  CHECK(child > 0);
+  close(ready[1]);
+  CHECK(read(ready[0], &done, 1) == 1);
+  close(ready[0]);
+  put_bool(connection, the_setting.prefix, "changing", round + 2, (round + 1) % 2);
+  wait_for_child(child);
+  /* The parent is none the wiser. */
+  CHECK(flagstone_client_state(the_client) != FLAGSTONE_STATE_FORKED);
+  CHECK(bool_value(the_client, the_context, "steady", 0) == 1);
+  CHECK(wait_for_bool(the_client, the_context, "changing", (round + 1) % 2, SOON));
+}
+
+static void fork_with_busy_threads(const char *options, int rounds) {
+  pthread_t evaluators[EVALUATORS], poller, writer;
+  redis *connection = redis_open(the_setting.port);
+  int index, round;
+  put_bool(connection, the_setting.prefix, "steady", 1, 1);
+  put_bool(connection, the_setting.prefix, "busy", 1, 1);
+  put_bool(connection, the_setting.prefix, "changing", 1, 0);
+  put_inited(connection, the_setting.prefix);
+  stopping = 0;
+  the_context = user("ada");
+  the_client = started_client(the_setting, options);
+  /* So that lazy holds them. */
+  CHECK(bool_value(the_client, the_context, "steady", 0) == 1);
+  CHECK(bool_value(the_client, the_context, "changing", 1) == 0);
+  for (index = 0; index < EVALUATORS; index++) CHECK(pthread_create(&evaluators[index], NULL, evaluate, NULL) == 0);
+  CHECK(pthread_create(&poller, NULL, poll_events, NULL) == 0);
+  CHECK(pthread_create(&writer, NULL, write_to_redis, NULL) == 0);
+
+  for (round = 0; round < rounds; round++) fork_once(connection, round);
+
+  __atomic_store_n(&stopping, 1, __ATOMIC_RELEASE);
+  for (index = 0; index < EVALUATORS; index++) CHECK(pthread_join(evaluators[index], NULL) == 0);
+  CHECK(pthread_join(writer, NULL) == 0);
+  CHECK(flagstone_client_wait(the_client, FLAGSTONE_STATE_VALID, SOON) == FLAGSTONE_STATUS_OK);
+  CHECK(flagstone_client_close(the_client, SOON) == FLAGSTONE_STATUS_OK);
+  CHECK(pthread_join(poller, NULL) == 0);
+  flagstone_client_release(the_client);
+  flagstone_context_release(the_context);
+  redis_close(connection);
+}
+
+/* A client that the parent closed, or never started, is that in the child too. */
+static void fork_without_threads(int close_first) {
+  pid_t child;
+  unsigned before = failures();
+  the_context = user("ada");
+  the_client = close_first ? started_client(the_setting, NULL) : new_client(the_setting, NULL);
+  if (close_first) CHECK(flagstone_client_close(the_client, SOON) == FLAGSTONE_STATUS_OK);
+  child = fork();
+  if (child == 0) {
+    CHECK(flagstone_client_state(the_client) == FLAGSTONE_STATE_FORKED);
+    CHECK(bool_value(the_client, the_context, "steady", 0) == close_first);
+    CHECK(flagstone_client_state(the_client) == (close_first ? FLAGSTONE_STATE_OFF : FLAGSTONE_STATE_INIT));
+    if (!close_first) {
+      ACCEPTED(flagstone_client_start(the_client, SOON, &error));
+      CHECK(bool_value(the_client, the_context, "steady", 0) == 1);
+      CHECK(flagstone_client_close(the_client, SOON) == FLAGSTONE_STATUS_OK);
+    }
+    flagstone_client_release(the_client);
+    flagstone_context_release(the_context);
+    _exit(failures() == before ? 0 : 1);
+  }
+  CHECK(child > 0);
+  wait_for_child(child);
+  flagstone_client_release(the_client);
+  flagstone_context_release(the_context);
+}
+
+int main(int argc, char **argv) {
+  int rounds;
+  the_setting = read_arguments(argc, argv);
+  rounds = the_setting.slow ? 3 : 20;
+  fork_with_busy_threads(NULL, rounds);
+  fork_with_busy_threads("{\"cache.residency\":\"lazy\"}", rounds);
+  fork_with_busy_threads("{\"cache.freshness\":\"ttl\",\"cache.ttl_ms\":20}", rounds / 3);
+  fork_without_threads(0);
+  fork_without_threads(1);
+  return report();
+}

@@ -1,0 +1,192 @@
+//! The C programs of `tests/c`, each compiled against the header and the shared library and run three times: as it is, under
+//! the sanitizers of the C compiler, and under valgrind.
+//!
+//! The library itself is not instrumented. That is enough for what can go wrong at the border: the sanitizers take the
+//! place of malloc, so that leaks, double frees and uses after free of anything that crosses it are found.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod native;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use flagdata::PrivateRedis;
+use native::{has_tool, link_library_into, output_within, root, run, text, work_dir};
+
+/// Far more than any of the programs takes.
+const LONGEST: Duration = Duration::from_secs(300);
+const C99: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", "-g", "-pthread"];
+const CXX11: &[&str] = &["-std=c++11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", "-g", "-pthread"];
+const SANITIZERS: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Plain,
+    Sanitized,
+    Valgrind,
+}
+
+/// Compiles sources of `tests/c`, or by their own paths, into a program in `dir`, which also gets the library.
+fn compile(dir: &Path, name: &str, compiler: &str, sources: &[&str], flags: &[&[&str]]) -> PathBuf {
+    link_library_into(dir);
+    let program = dir.join(name);
+    let mut command = Command::new(compiler);
+    command.args(flags.concat());
+    command.args(sources.iter().map(|source| root().join("tests/c").join(source)));
+    command.arg("-I").arg(root().join("include")).arg("-I").arg(root().join("tests/c"));
+    command.arg("-L").arg(dir).arg("-lflagstone").arg(format!("-Wl,-rpath,{}", dir.display()));
+    run(command.arg("-o").arg(&program));
+    program
+}
+
+/// The command that runs a program in a mode; none when the tool is missing.
+fn command(program: &Path, mode: Mode) -> Option<Command> {
+    if mode != Mode::Valgrind {
+        let mut command = Command::new(program);
+        command.env("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0").env("UBSAN_OPTIONS", "print_stacktrace=1");
+        return Some(command);
+    }
+    if !has_tool("valgrind", &format!("memory checks of {}", program.display())) {
+        return None;
+    }
+    let mut command = Command::new("valgrind");
+    command.args(["--quiet", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]);
+    command.args(["--error-exitcode=99", "--fair-sched=yes"]);
+    if program.ends_with("fork") {
+        // What the other threads of the parent held is lost in a child, by the nature of fork.
+        command.arg("--leak-check=no");
+    }
+    command.arg(program);
+    Some(command)
+}
+
+/// Runs a program, which must count at least one check that passed and none that failed.
+fn succeeds(command: &mut Command) {
+    let output = output_within(command, LONGEST);
+    let printed = text(&output);
+    assert!(output.status.success(), "{command:?} ended with {}\n{printed}", output.status);
+    let counted = printed.lines().any(|line| line.ends_with(" passed, 0 failed") && !line.starts_with("0 "));
+    assert!(counted, "{command:?} counts no checks\n{printed}");
+}
+
+/// A program without instruments that calls itself sanitized would find nothing.
+fn assert_sanitized(program: &Path) {
+    let symbols = run(Command::new("nm").arg(program));
+    assert!(symbols.contains("__asan_init"), "{} is not instrumented", program.display());
+}
+
+/// Builds a program of `tests/c` and runs it as `program PORT PREFIX [slow]` in one mode.
+fn check(name: &str, mode: Mode) {
+    let (suffix, extra): (&str, &[&str]) = match mode {
+        Mode::Plain => ("plain", &[]),
+        Mode::Sanitized => ("sanitized", SANITIZERS),
+        Mode::Valgrind => ("valgrind", &[]),
+    };
+    let dir = work_dir(&format!("c-{name}-{suffix}"));
+    let source = format!("{name}.c");
+    let program = compile(&dir, name, "cc", &[&source, "support.c"], &[C99, extra]);
+    if mode == Mode::Sanitized {
+        assert_sanitized(&program);
+    }
+    let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
+    let Some(mut command) = command(&program, mode) else { return };
+    command.args([&redis.port().to_string(), name]);
+    if mode == Mode::Valgrind {
+        command.arg("slow");
+    }
+    succeeds(&mut command);
+}
+
+macro_rules! programs {
+    ($mode:ident: $($name:ident)*) => {
+        $(#[test] fn $name() { super::check(stringify!($name), super::Mode::$mode); })*
+    };
+}
+
+mod as_it_is {
+    programs! { Plain: all_api bad_input threads fork deep }
+}
+
+mod under_sanitizers {
+    // Without `fork`: the allocator of the address sanitizer stays locked in a child when another thread was inside it.
+    programs! { Sanitized: all_api bad_input threads deep }
+}
+
+mod under_valgrind {
+    programs! { Valgrind: all_api bad_input threads fork deep }
+}
+
+/// The header's first program asks for a flag under the default prefix.
+#[test]
+fn the_first_program_of_the_header_serves_a_flag() {
+    let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
+    let flag =
+        r#"{"key":"new-checkout","version":1,"on":true,"variations":[false,true],"fallthrough":{"variation":1}}"#;
+    redis::cmd("HSET")
+        .arg(&["launchdarkly:features", "new-checkout", flag])
+        .exec(&mut redis.connect().unwrap())
+        .unwrap();
+    for (mode, extra) in [(Mode::Plain, &[][..]), (Mode::Sanitized, SANITIZERS), (Mode::Valgrind, &[])] {
+        let dir = work_dir("c-smoke");
+        let program = compile(&dir, "smoke", "cc", &["smoke.c"], &[C99, extra]);
+        let Some(mut command) = command(&program, mode) else { continue };
+        succeeds(command.arg(redis.url()));
+    }
+}
+
+#[test]
+fn the_header_may_be_included_twice_in_a_file_and_a_program() {
+    let dir = work_dir("c-double-include");
+    let program = compile(&dir, "double_include", "cc", &["double_include_a.c", "double_include_b.c"], &[C99]);
+    succeeds(&mut Command::new(program));
+}
+
+#[test]
+fn a_program_in_cxx_11_uses_the_library() {
+    let dir = work_dir("c-consumer");
+    let program = compile(&dir, "consumer", "c++", &["consumer.cpp"], &[CXX11, SANITIZERS]);
+    assert_sanitized(&program);
+    let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
+    succeeds(Command::new(program).args([&redis.port().to_string(), "consumer"]));
+}
+
+#[test]
+fn every_exported_function_is_called_by_all_api() {
+    let source = std::fs::read_to_string(root().join("tests/c/all_api.c")).unwrap();
+    let symbols = std::fs::read_to_string(root().join("tests/abi/symbols.txt")).unwrap();
+    // Some are called by what the programs share.
+    let shared = std::fs::read_to_string(root().join("tests/c/support.c")).unwrap();
+    for symbol in symbols.lines() {
+        let call = format!("{symbol}(");
+        assert!(source.contains(&call) || shared.contains(&call), "{symbol} is not called by all_api.c");
+    }
+}
+
+/// The instruments find what they are there for: without this, a run that finds nothing would say nothing.
+///
+/// A handle that is freed twice is found by valgrind alone: the library looks at its tag first, and only valgrind sees into
+/// code that was not built for it.
+#[test]
+fn the_instruments_find_a_leaked_and_a_twice_freed_handle() {
+    let leak = "int i; for (i = 0; i < 9; i++) flagstone_config_new(); return 0;";
+    let twice =
+        "flagstone_config *c = flagstone_config_new(); flagstone_config_free(c); flagstone_config_free(c); return 0;";
+    for (name, body, mode, extra, found) in [
+        ("leak", leak, Mode::Sanitized, SANITIZERS, "LeakSanitizer"),
+        ("leak", leak, Mode::Valgrind, &[], "definitely lost"),
+        ("double-free", twice, Mode::Valgrind, &[], "Invalid read"),
+    ] {
+        let dir = work_dir(&format!("c-canary-{name}-{found}").replace(' ', "-"));
+        let source = dir.join("canary.c");
+        let main = format!(
+            "#include <flagstone.h>\nstatic int work(void) {{ {body} }}\nint main(void) {{ return work(); }}\n"
+        );
+        std::fs::write(&source, main).unwrap();
+        let program = compile(&dir, "canary", "cc", &[source.to_str().unwrap()], &[C99, extra]);
+        let Some(mut command) = command(&program, mode) else { continue };
+        let output = output_within(&mut command, LONGEST);
+        assert!(!output.status.success(), "{name} was not found by {command:?}");
+        assert!(text(&output).contains(found), "{name}: {}", text(&output));
+    }
+}
