@@ -3,7 +3,8 @@
 //!
 //! A counting allocator stands under the whole test program; it counts what the calling thread does while it is told to,
 //! so that the library's own threads do not disturb. The calls are those that a C host makes.
-#![allow(unsafe_code, clippy::undocumented_unsafe_blocks, reason = "the calls of a C host, and an allocator")]
+#![allow(unsafe_code, reason = "the calls of a C host, and an allocator")]
+#![allow(clippy::undocumented_unsafe_blocks, clippy::multiple_unsafe_ops_per_block, reason = "as C would")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
