@@ -849,7 +849,7 @@ flagstone_status flagstone_context_from_key(struct flagstone_str kind,
  * A single-kind context with attributes. An empty kind means `user`. Of two attributes with one name the last counts.
  *
  * `attrs` points to `n` attributes; everything is borrowed for the call. `*out` is owned by the caller. Fails as
- * `flagstone_context_from_key` does, and: INVALID_ARGUMENT for an unknown type, a number that is not finite, or a
+ * `flagstone_context_from_key` does, and: INVALID_ARGUMENT for an unknown type or flag, a number that is not finite, or a
  * built-in attribute of a wrong type; BAD_JSON; BAD_UTF8; NULL_ARGUMENT.
  */
 FLAGSTONE_API

@@ -68,6 +68,9 @@ use flagstone_reason::*;
 use flagstone_type::*;
 
 const SERVED: Expected = (FLAGSTONE_REASON_FALLTHROUGH, FLAGSTONE_ERROR_KIND_NONE);
+const OFF: Expected = (FLAGSTONE_REASON_OFF, FLAGSTONE_ERROR_KIND_NONE);
+const TARGET: Expected = (FLAGSTONE_REASON_TARGET_MATCH, FLAGSTONE_ERROR_KIND_NONE);
+const UNMET: Expected = (FLAGSTONE_REASON_PREREQUISITE_FAILED, FLAGSTONE_ERROR_KIND_NONE);
 const RULE: Expected = (FLAGSTONE_REASON_RULE_MATCH, FLAGSTONE_ERROR_KIND_NONE);
 
 fn error(kind: flagstone_error_kind) -> Expected {
@@ -96,25 +99,31 @@ fn reasons() -> Vec<(&'static str, Value, Expected)> {
     let whole = json!([{"variation": 1, "weight": 60000}, {"variation": 0, "weight": 40000}]);
     let rolled = json!({"fallthrough": {"rollout": {"bucketBy": "email", "variations": whole}}});
     let experiment = json!({"fallthrough": {"rollout": {"kind": "experiment", "seed": 61, "variations": whole}}});
+    let many: Vec<String> = (0..50).map(|number| format!("user-{number}")).chain(["ada".to_owned()]).collect();
     let in_rule = json!({"rules": [{"id": "rolled", "clauses": [{"attribute": "key", "op": "in", "values": ["ada"]}],
         "rollout": {"variations": whole}}]});
     vec![
-        ("off", json!({"on": false}), (FLAGSTONE_REASON_OFF, FLAGSTONE_ERROR_KIND_NONE)),
+        ("off", json!({"on": false}), OFF),
+        ("off-without-value", json!({"on": false, "offVariation": null}), OFF),
         ("fallthrough", json!({}), SERVED),
+        ("target", json!({"targets": [{"values": ["bob", "ada"], "variation": 1}]}), TARGET),
+        ("many-targets", json!({"targets": [{"values": many, "variation": 1}]}), TARGET),
         (
-            "target",
-            json!({"targets": [{"values": ["bob", "ada"], "variation": 1}]}),
-            (FLAGSTONE_REASON_TARGET_MATCH, FLAGSTONE_ERROR_KIND_NONE),
+            "other-target",
+            json!({"contextTargets": [{"contextKind": "org", "values": ["example"], "variation": 1}]}),
+            TARGET,
         ),
         ("rule", rule(&json!({"attribute": "key", "op": "in", "values": ["ada"]})), RULE),
         ("rollout", rolled, SERVED),
         ("experiment", experiment, SERVED),
         ("rollout-in-rule", in_rule, RULE),
         ("prerequisite-met", json!({"prerequisites": [{"key": "bool-fallthrough", "variation": 1}]}), SERVED),
+        ("prerequisite-failed", json!({"prerequisites": [{"key": "bool-off", "variation": 1}]}), UNMET),
+        ("prerequisite-missing", json!({"prerequisites": [{"key": "missing", "variation": 1}]}), UNMET),
         (
-            "prerequisite-failed",
-            json!({"prerequisites": [{"key": "bool-off", "variation": 1}]}),
-            (FLAGSTONE_REASON_PREREQUISITE_FAILED, FLAGSTONE_ERROR_KIND_NONE),
+            "bad-reference",
+            rule(&json!({"attribute": "//", "contextKind": "user", "op": "in", "values": [1]})),
+            error(FLAGSTONE_ERROR_KIND_MALFORMED_FLAG),
         ),
         ("malformed", json!({"fallthrough": {"variation": 9}}), error(FLAGSTONE_ERROR_KIND_MALFORMED_FLAG)),
         (
@@ -171,7 +180,17 @@ fn flags_and_items() -> (Flags, BTreeMap<String, String>) {
     let address = json!({"attribute": "/address/city", "contextKind": "user", "op": "in", "values": ["London"]});
     let list = json!({"attribute": "groups", "op": "in", "values": ["b"], "contextKind": "user"});
     let other_kind = json!({"attribute": "plan", "op": "in", "values": ["free"], "contextKind": "org", "negate": true});
-    for (name, clause) in [("path", address), ("list", list), ("other-kind", other_kind)] {
+    let anonymous = json!({"attribute": "anonymous", "op": "in", "values": [false], "contextKind": "user"});
+    let kind = json!({"attribute": "kind", "op": "in", "values": ["org"]});
+    let nested = json!({"attribute": "", "op": "segmentMatch", "values": ["nested"]});
+    for (name, clause) in [
+        ("path", address),
+        ("list", list),
+        ("other-kind", other_kind),
+        ("anonymous", anonymous),
+        ("kind", kind),
+        ("nested-segment", nested),
+    ] {
         cases.push((name.to_owned(), rule(&clause), RULE));
     }
     let types = [
@@ -204,7 +223,10 @@ fn write(redis: &PrivateRedis, items: &BTreeMap<String, String>) {
     for (key, item) in items {
         pipeline.hset("launchdarkly:features", key, item).ignore();
     }
+    let nested = json!({"key": "nested", "version": 1, "salt": "s", "rules": [
+        {"clauses": [{"attribute": "", "op": "segmentMatch", "values": ["members"]}]}]});
     pipeline.hset("launchdarkly:segments", "members", segment.to_string()).ignore();
+    pipeline.hset("launchdarkly:segments", "nested", nested.to_string()).ignore();
     pipeline.set("launchdarkly:$inited", "").ignore();
     pipeline.exec(&mut redis.connect().unwrap()).unwrap();
 }
@@ -294,6 +316,10 @@ fn evaluate_in_every_way(
         black_box(flagstone_flag_bool_try(flag, context));
         black_box(flagstone_flag_int(flag, context));
         black_box(flagstone_flag_double(flag, context));
+        for want_type in 0..=FLAGSTONE_TYPE_JSON as i32 {
+            flagstone_variation(client, context, text, len, want_type, null(), 0, &raw mut by_key);
+            flagstone_detail_clear(&raw mut by_key);
+        }
         flagstone_variation(client, context, text, len, r#type as i32, null(), 0, &raw mut by_key);
         flagstone_flag_detail(flag, context, &raw mut prepared);
         flagstone_variation_many(client, context, &raw const keys, 1, &raw mut of_many);

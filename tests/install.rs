@@ -1,95 +1,197 @@
-//! An installation is complete: a program is built from it in each of the ways that the README names, and runs.
+//! What `make install` puts down is complete: the header's first program is built from it alone, through pkg-config and
+//! through CMake, with the shared library and with the archive.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod native;
-mod support;
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use native::{archive, has_tool, root, run, shared_library, work_dir};
-use support::{Flag, RedisServer};
+use flagdata::PrivateRedis;
+use native::{archive, has_tool, output, root, run, shared_library, text, work_dir};
 
-/// Installs what was built with this test.
-fn installed(dir: &Path) -> PathBuf {
-    let built = dir.join("built");
-    std::fs::create_dir_all(&built).unwrap();
-    std::os::unix::fs::symlink(shared_library(), built.join("libflagstone.so")).unwrap();
-    std::os::unix::fs::symlink(archive(), built.join("libflagstone.a")).unwrap();
-    let prefix = dir.join("prefix");
-    run(Command::new(root().join("tools/install.sh")).arg(&prefix).env("FLAGSTONE_LIB_DIR", &built));
-    prefix
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A folder of one's own with the library installed in `prefix` below it. Tests that succeed remove their folders: the
+/// archives are large.
+fn installed(name: &str) -> (PathBuf, PathBuf) {
+    let dir = work_dir(&format!("install-{name}"));
+    let prefix = dir.join("a prefix & more");
+    install(&prefix, None);
+    (dir, prefix)
 }
 
-fn serves_a_flag(program: &Path) {
-    let on = Flag::new("new-checkout", 1, "").with("variations", serde_json::json!([true, true])).text();
-    let server = RedisServer::holding(&[("new-checkout", on)], &[]);
-    let printed = run(Command::new(program).arg(server.url()));
-    assert!(printed.contains(" passed, 0 failed"), "{printed}");
+fn install(prefix: &Path, destination: Option<&Path>) {
+    let library = shared_library();
+    assert_eq!(library.parent(), archive().parent());
+    let mut command = Command::new(root().join("tools/install.sh"));
+    command.env("FLAGSTONE_LIB_DIR", library.parent().unwrap()).arg(prefix);
+    run(command.args(destination));
 }
 
-#[test]
-fn a_program_is_built_with_pkg_config_shared_and_static() {
-    if !has_tool("pkg-config", "building against an installation with pkg-config") {
-        return;
-    }
-    let dir = work_dir("install-pkg-config");
-    let prefix = installed(&dir);
-    for (name, options, rpath) in [("shared", vec![], true), ("static", vec!["--static"], false)] {
-        let flags = run(Command::new("pkg-config")
-            .args(options)
-            .args(["--cflags", "--libs", "flagstone"])
-            .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig")));
-        let program = dir.join(name);
-        let mut cc = Command::new("cc");
-        cc.arg(root().join("tests/c/smoke.c")).arg("-o").arg(&program);
-        if rpath {
-            cc.args(flags.split_whitespace()).arg(format!("-Wl,-rpath,{}", prefix.join("lib").display()));
+/// Files and links below a folder.
+fn files(folder: &Path, below: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, below, found);
         } else {
-            cc.arg("-DFLAGSTONE_STATIC");
-            cc.args(
-                flags.split_whitespace().map(|flag| if flag == "-lflagstone" { "-l:libflagstone.a" } else { flag }),
-            );
+            found.insert(path.strip_prefix(below).unwrap().to_str().unwrap().to_owned());
         }
-        run(&mut cc);
-        serves_a_flag(&program);
     }
 }
 
+/// A Redis with the flag that the first program asks for.
+fn redis() -> PrivateRedis {
+    let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
+    let flag =
+        r#"{"key":"new-checkout","version":1,"on":true,"variations":[false,true],"fallthrough":{"variation":1}}"#;
+    let words = ["launchdarkly:features", "new-checkout", flag];
+    redis::cmd("HSET").arg(&words).exec(&mut redis.connect().unwrap()).unwrap();
+    redis
+}
+
+/// Runs the first program, which must find the flag.
+fn serves(program: &Path, library_path: Option<&Path>) {
+    let redis = redis();
+    let mut command = Command::new(program);
+    command.arg(redis.url()).env_remove("LD_LIBRARY_PATH");
+    if let Some(path) = library_path {
+        command.env("LD_LIBRARY_PATH", path);
+    }
+    let printed = run(&mut command);
+    assert!(printed.ends_with(" passed, 0 failed\n"), "{printed}");
+}
+
+/// Whether a program loads the shared library.
+fn loads_the_library(program: &Path) -> bool {
+    run(Command::new("readelf").args(["--dynamic", "--wide"]).arg(program)).contains("[libflagstone.so.1]")
+}
+
+/// What pkg-config says, split as a shell would.
+fn pkg_config(prefix: &Path, arguments: &[&str]) -> Vec<String> {
+    let mut command = Command::new("pkg-config");
+    command.env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig")).args(arguments).arg("flagstone");
+    run(&mut command).split_whitespace().map(str::to_owned).collect()
+}
+
+fn compile_smoke(program: &Path, flags: &[String]) {
+    let mut command = Command::new("cc");
+    command.args(["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror"]).arg(root().join("tests/c/smoke.c"));
+    run(command.args(flags).arg("-o").arg(program));
+}
+
 #[test]
-fn a_program_is_built_with_cmake_shared_and_static() {
-    if !has_tool("cmake", "building against an installation with CMake") {
+fn everything_is_installed_where_hosts_look_for_it() {
+    let (dir, prefix) = installed("files");
+    let mut found = BTreeSet::new();
+    files(&prefix, &prefix, &mut found);
+    let expected = [
+        "include/flagstone.h",
+        "lib/cmake/flagstone/flagstoneConfig.cmake",
+        "lib/cmake/flagstone/flagstoneConfigVersion.cmake",
+        "lib/libflagstone.a",
+        "lib/libflagstone.so",
+        "lib/libflagstone.so.1",
+        "lib/pkgconfig/flagstone.pc",
+    ];
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    assert_eq!(fs::read_link(prefix.join("lib/libflagstone.so")).unwrap(), Path::new("libflagstone.so.1"));
+    // Again over what is there.
+    install(&prefix, None);
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_staged_installation_names_its_final_place() {
+    let dir = work_dir("install-staged");
+    install(Path::new("/opt/flagstone"), Some(&dir));
+    let described = fs::read_to_string(dir.join("opt/flagstone/lib/pkgconfig/flagstone.pc")).unwrap();
+    assert!(described.lines().any(|line| line == "prefix=/opt/flagstone"), "{described}");
+    assert!(described.lines().any(|line| line == format!("Version: {VERSION}")), "{described}");
+    assert!(!described.contains('@') && !described.contains(dir.to_str().unwrap()), "{described}");
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn an_installation_without_a_library_says_what_to_do() {
+    let dir = work_dir("install-nothing");
+    let mut command = Command::new(root().join("tools/install.sh"));
+    let refused = output(command.env("FLAGSTONE_LIB_DIR", &dir).arg(dir.join("prefix")));
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).contains("make build"), "{}", text(&refused));
+    assert!(!dir.join("prefix").exists());
+}
+
+#[test]
+fn pkg_config_builds_a_program_with_the_shared_library_and_with_the_archive() {
+    if !has_tool("pkg-config", "programs that are built through pkg-config") {
         return;
     }
-    let dir = work_dir("install-cmake");
-    let prefix = installed(&dir);
-    let project = format!(
-        "cmake_minimum_required(VERSION 3.16)\nproject(consumer C)\nfind_package(flagstone {} REQUIRED)\n\
-         add_executable(shared {smoke})\ntarget_link_libraries(shared flagstone::flagstone)\n\
-         add_executable(static {smoke})\ntarget_link_libraries(static flagstone::static)\n",
-        env!("CARGO_PKG_VERSION"),
-        smoke = root().join("tests/c/smoke.c").display(),
-    );
-    std::fs::write(dir.join("CMakeLists.txt"), project).unwrap();
+    // The words of pkg-config are split at spaces here: no spaces in this prefix.
+    let dir = work_dir("install-pkg-config");
+    let prefix = dir.join("prefix");
+    install(&prefix, None);
+    assert_eq!(pkg_config(&prefix, &["--modversion"]), [VERSION]);
+
+    let shared = dir.join("with-shared");
+    compile_smoke(&shared, &pkg_config(&prefix, &["--cflags", "--libs"]));
+    assert!(loads_the_library(&shared));
+    serves(&shared, Some(&prefix.join("lib")));
+
+    let mut flags = pkg_config(&prefix, &["--static", "--cflags", "--libs"]);
+    let library = flags.iter().position(|flag| flag == "-lflagstone").unwrap();
+    flags[library] = "-l:libflagstone.a".to_owned();
+    flags.push("-DFLAGSTONE_STATIC".to_owned());
+    let with_archive = dir.join("with-archive");
+    compile_smoke(&with_archive, &flags);
+    assert!(!loads_the_library(&with_archive));
+    serves(&with_archive, None);
+    fs::remove_dir_all(dir).unwrap();
+}
+
+/// Configures the host project; what CMake said when it failed.
+fn configure(build: &Path, prefix: &Path, version: &str) -> Result<(), String> {
+    let mut command = Command::new("cmake");
+    command.arg("-S").arg(root().join("tests/c/cmake")).arg("-B").arg(build);
+    command.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix.display())).arg(format!("-DWANTED_VERSION={version}"));
+    let configured = output(&mut command);
+    if configured.status.success() { Ok(()) } else { Err(text(&configured)) }
+}
+
+#[test]
+fn cmake_builds_a_program_with_the_shared_library_and_with_the_archive() {
+    if !has_tool("cmake", "programs that are built through CMake") {
+        return;
+    }
+    let (dir, prefix) = installed("cmake");
     let build = dir.join("build");
-    let prefix_path = format!("-DCMAKE_PREFIX_PATH={}", prefix.display());
-    run(Command::new("cmake").arg("-S").arg(&dir).arg("-B").arg(&build).arg(prefix_path));
+    configure(&build, &prefix, VERSION).unwrap();
     run(Command::new("cmake").arg("--build").arg(&build));
-    serves_a_flag(&build.join("shared"));
-    serves_a_flag(&build.join("static"));
+    let (shared, with_archive) = (build.join("with_shared"), build.join("with_static"));
+    assert!(loads_the_library(&shared) && !loads_the_library(&with_archive));
+    serves(&shared, None);
+    serves(&with_archive, None);
+    fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]
-fn cmake_refuses_a_version_that_is_not_compatible() {
-    if !has_tool("cmake", "the version check of the CMake package") {
+fn cmake_refuses_a_version_that_does_not_fit() {
+    if !has_tool("cmake", "versions of the CMake package") {
         return;
     }
-    let dir = work_dir("install-cmake-version");
-    let prefix = installed(&dir);
-    let project = "cmake_minimum_required(VERSION 3.16)\nproject(consumer NONE)\nfind_package(flagstone 7.0)\n\
-                   message(STATUS \"found: ${flagstone_FOUND}\")\n";
-    std::fs::write(dir.join("CMakeLists.txt"), project).unwrap();
-    let prefix_path = format!("-DCMAKE_PREFIX_PATH={}", prefix.display());
-    let printed = run(Command::new("cmake").arg("-S").arg(&dir).arg("-B").arg(dir.join("build")).arg(prefix_path));
-    assert!(printed.contains("found: 0"), "{printed}");
+    let (dir, prefix) = installed("cmake-versions");
+    let mut parts = VERSION.split('.').map(|part| part.parse::<u32>().unwrap());
+    let (major, minor, patch) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    let line = if major == 0 { format!("0.{minor}") } else { major.to_string() };
+    configure(&dir.join("same-line"), &prefix, &line).unwrap();
+    let other_lines =
+        [format!("{major}.{}", minor + 1), format!("{}.0", major + 1), format!("{major}.{minor}.{}", patch + 1)];
+    for (index, version) in other_lines.iter().enumerate() {
+        let refused = configure(&dir.join(format!("other-{index}")), &prefix, version).unwrap_err();
+        assert!(refused.contains(&format!("compatible with requested version \"{version}\"")), "{refused}");
+    }
+    fs::remove_dir_all(dir).unwrap();
 }

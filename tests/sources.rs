@@ -1,5 +1,5 @@
 //! Rules of the sources that no compiler checks: every export is guarded, `unsafe` stays where it belongs, modules use each
-//! other in one direction only, every file says why it exists.
+//! other in one direction only, threads are started in one place, every file says why it exists.
 //!
 //! The scanner reads Rust as text: comments and literals are blanked first, so that what they say does not count. It is
 //! tested itself, on planted violations.
@@ -202,6 +202,21 @@ fn check_unsafe(source: &Source) -> Vec<String> {
     words(&code, "unsafe").map(|at| format!("{}: unsafe code", source.at(&code, at))).collect()
 }
 
+/// Threads that are started elsewhere than in `client`; unit tests may start some.
+fn check_threads(source: &Source) -> Vec<String> {
+    let is_test = source.path.contains("/tests/") || source.path.ends_with("/tests.rs");
+    if source.module() == Some("client") || is_test {
+        return Vec::new();
+    }
+    let code = code(source.text.split("#[cfg(test)]").next().unwrap_or_default());
+    ["spawn", "scope", "Builder"]
+        .into_iter()
+        .flat_map(|start| words(&code, start))
+        .filter(|at| code[..*at].ends_with("thread::"))
+        .map(|at| format!("{}: a thread is started", source.at(&code, at)))
+        .collect()
+}
+
 /// A file that does not begin by saying why it exists.
 fn check_first_line(source: &Source) -> Vec<String> {
     if source.text.starts_with("//! ") { Vec::new() } else { vec![format!("{}: no //! at the top", source.path)] }
@@ -321,6 +336,11 @@ fn modules_use_each_other_in_one_direction_only() {
 }
 
 #[test]
+fn only_the_client_starts_threads() {
+    assert_clean(check_threads);
+}
+
+#[test]
 fn every_file_begins_by_saying_why_it_exists() {
     assert_clean(check_first_line);
 }
@@ -338,6 +358,16 @@ fn the_scanner_ignores_comments_and_literals() {
         check_unsafe(&Source::new("model/x.rs", "fn f<'a>(a: &'a u8) {\nunsafe {} }")),
         ["model/x.rs:2: unsafe code"]
     );
+}
+
+#[test]
+fn the_scanner_finds_planted_threads() {
+    for text in ["std::thread::spawn(f);", "thread::Builder::new();", "thread::scope(|s| {});"] {
+        assert_eq!(check_threads(&Source::new("store/x.rs", text)), ["store/x.rs:1: a thread is started"]);
+        assert_eq!(check_threads(&Source::new("client/x.rs", text)), Vec::<String>::new());
+        let in_test = format!("#[cfg(test)]\nmod tests {{ {text} }}");
+        assert_eq!(check_threads(&Source::new("store/x.rs", &in_test)), Vec::<String>::new());
+    }
 }
 
 #[test]

@@ -21,8 +21,12 @@ for library in libflagstone.so libflagstone.a; do
   fi
 done
 
+# Not by sed: in a path any character may come.
 fill() {
-  sed -e "s|@PREFIX@|$prefix|g" -e "s|@VERSION@|$version|g" "$1" >"$2"
+  local text
+  text=$(<"$1")
+  text=${text//@PREFIX@/"$prefix"}
+  printf '%s\n' "${text//@VERSION@/"$version"}" >"$2"
   chmod 644 "$2"
 }
 

@@ -81,7 +81,7 @@ pub unsafe extern "C" fn flagstone_context_from_key(
 /// A single-kind context with attributes. An empty kind means `user`. Of two attributes with one name the last counts.
 ///
 /// `attrs` points to `n` attributes; everything is borrowed for the call. `*out` is owned by the caller. Fails as
-/// `flagstone_context_from_key` does, and: INVALID_ARGUMENT for an unknown type, a number that is not finite, or a
+/// `flagstone_context_from_key` does, and: INVALID_ARGUMENT for an unknown type or flag, a number that is not finite, or a
 /// built-in attribute of a wrong type; BAD_JSON; BAD_UTF8; NULL_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_context_from_attrs(
@@ -237,6 +237,10 @@ pub(super) unsafe fn add_attr(builder: &mut ContextBuilder, attr: &flagstone_att
     // SAFETY: the caller's promise.
     let content =
         || unsafe { text(attr.text.ptr, attr.text.len) }.map_err(|error| Failure::text("attribute text", &error));
+    if attr.flags & !FLAGSTONE_ATTR_PRIVATE != 0 {
+        let message = format!("attribute {name:?} has unknown flags {:#x}", attr.flags);
+        return Err(Failure::new(status::INVALID_ARGUMENT, message));
+    }
     let value = match attr.r#type {
         0 => Value::Null,
         1 => Value::Bool(attr.number != 0.0),

@@ -113,7 +113,8 @@ impl<'a> Refresher<'a> {
             retry_at: now,
             answered: 0,
             armed_read: 0,
-            full_due: Some(now),
+            // A forked child holds data already; what is never to be read again stays as it was inherited.
+            full_due: (shared.options.freshness != Freshness::Forever || !shared.health.is_ready()).then_some(now),
             full_ended: now,
             full_cost: Duration::ZERO,
             ticked: now,

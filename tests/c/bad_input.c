@@ -181,6 +181,11 @@ static void attributes(const handles *live) {
   REFUSED(BAD_UTF8, "text", FROM_ATTRS);
   attr.text = str("");
   REFUSED(BAD_JSON, "\"x\"", FROM_ATTRS);
+  attr.text = str("1");
+  attr.flags = 2;
+  REFUSED(INVALID, "flags", FROM_ATTRS);
+  REFUSED(INVALID, "flags", BUILDER_SET);
+  attr.flags = 0;
   attr.type = -1;
   REFUSED(INVALID, "type -1", FROM_ATTRS);
   REFUSED(INVALID, "type -1", BUILDER_SET);
@@ -416,10 +421,12 @@ static void damaged_items(setting setting, const char *options) {
     long long deadline = now_ms() + SOON;
     sprintf(name, "bad-%lu", (unsigned long)index);
     put_flag(connection, setting.prefix, name, items[index]);
-    do {
-      flagstone_detail_clear(&detail);
+    for (;;) {
       CHECK(flagstone_variation(client, context, name, strlen(name), FLAGSTONE_TYPE_NONE, NULL, 0, &detail) == FLAGSTONE_STATUS_OK);
-    } while (detail.error_kind == FLAGSTONE_ERROR_KIND_FLAG_NOT_FOUND && now_ms() < deadline);
+      if (detail.error_kind != FLAGSTONE_ERROR_KIND_FLAG_NOT_FOUND || now_ms() > deadline) break;
+      flagstone_detail_clear(&detail);
+      sleep_ms(2);
+    }
     if (!CHECK(detail.reason == FLAGSTONE_REASON_ERROR && detail.error_kind == FLAGSTONE_ERROR_KIND_EXCEPTION)) {
       fprintf(stderr, "  with %s: reason %d, error kind %d\n", items[index], (int)detail.reason, (int)detail.error_kind);
     }
