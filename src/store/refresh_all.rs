@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::all::{Draft, in_use};
-use super::entry::FlagEntry;
+use super::entry::{FlagEntry, Item};
 use super::mailbox::LinkPhase;
 use super::reader::{BATCH, FullReply, HashReply, PartReply, ReadError, SCAN_ABOVE};
 use super::refresh::{Pass, Refresher};
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Table};
 use super::status::Level;
 use super::wipe::{Dependants, Evidence, wipe_reason};
 use crate::model::Kind;
@@ -82,35 +82,32 @@ impl Refresher<'_> {
         drop_missing: bool,
         missing: &mut HashSet<(Kind, Box<str>)>,
     ) {
-        for (key, text) in flags.iter().zip(reply.flags) {
-            match text {
-                Some(text) => {
-                    draft.apply_text(|s| &mut s.flags, Kind::Flag, key, text, &mut self.judge, self.listener);
+        let flags = flags.iter().zip(reply.flags);
+        self.apply_texts(draft, |s| &mut s.flags, Kind::Flag, flags, drop_missing, missing);
+        let segments = segments.iter().zip(reply.segments);
+        self.apply_texts(draft, |s| &mut s.segments, Kind::Segment, segments, drop_missing, missing);
+    }
+
+    fn apply_texts<'k, T: Item>(
+        &mut self,
+        draft: &mut Draft,
+        table: fn(&mut Snapshot) -> &mut Table<T>,
+        kind: Kind,
+        texts: impl Iterator<Item = (&'k Arc<str>, Option<Vec<u8>>)>,
+        drop_missing: bool,
+        missing: &mut HashSet<(Kind, Box<str>)>,
+    ) {
+        for (key, text) in texts {
+            let Some(text) = text else {
+                missing.insert((kind, Box::from(&**key)));
+                if drop_missing {
+                    draft.remove(table, kind, key, &mut self.judge);
+                } else {
+                    draft.keep(table, key);
                 }
-                None => {
-                    missing.insert((Kind::Flag, Box::from(&**key)));
-                    if drop_missing {
-                        draft.remove(|s| &mut s.flags, Kind::Flag, key, &mut self.judge);
-                    } else {
-                        draft.keep(|s| &mut s.flags, key);
-                    }
-                }
-            }
-        }
-        for (key, text) in segments.iter().zip(reply.segments) {
-            match text {
-                Some(text) => {
-                    draft.apply_text(|s| &mut s.segments, Kind::Segment, key, text, &mut self.judge, self.listener);
-                }
-                None => {
-                    missing.insert((Kind::Segment, Box::from(&**key)));
-                    if drop_missing {
-                        draft.remove(|s| &mut s.segments, Kind::Segment, key, &mut self.judge);
-                    } else {
-                        draft.keep(|s| &mut s.segments, key);
-                    }
-                }
-            }
+                continue;
+            };
+            draft.apply_text(table, kind, key, text, &mut self.judge, self.listener);
         }
     }
 
