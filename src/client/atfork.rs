@@ -7,11 +7,11 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use once_cell::sync::OnceCell;
 
-use crate::store::{Items, Shared};
+use crate::store::{Items, Shared, lock};
 
 /// Number of forks between the first process and this one.
 static FORKS: AtomicU64 = AtomicU64::new(0);
@@ -38,7 +38,7 @@ pub fn guard(shared: &Arc<Shared>) -> Result<(), AtForkError> {
         let result = unsafe { libc::pthread_atfork(Some(prepare), Some(release_locks), Some(in_child)) };
         if result == 0 { Ok(()) } else { Err(AtForkError(result)) }
     })?;
-    let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut stores = lock(&STORES);
     stores.retain(|store| store.strong_count() > 0);
     if shared.cache.is_some() {
         stores.push(Arc::downgrade(shared));
@@ -60,7 +60,7 @@ thread_local! {
 }
 
 extern "C" fn prepare() {
-    let list = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+    let list = lock(&STORES);
     let stores: Vec<Arc<Shared>> = list.iter().filter_map(Weak::upgrade).collect();
     let caches = stores
         .iter()

@@ -24,9 +24,6 @@ const fn error(kind: ErrorKind) -> Detail<'static> {
     Detail { variation: None, index: None, reason: Reason::Error(kind), big_segments: None }
 }
 
-/// The detail of an evaluation that could not be made at all.
-pub const NO_DETAIL: Detail<'static> = error(ErrorKind::Exception);
-
 impl Client {
     /// Evaluates the flag `key` for `context` (`None`: an invalid one) and hands the result to `read`.
     ///

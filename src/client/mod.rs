@@ -21,10 +21,11 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 pub use config::{Config, ConfigError, Settings};
-pub use evaluate::{Evaluation, NO_DETAIL};
+pub use evaluate::Evaluation;
 pub use notifications::{Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared, Wanted};
 
+pub(crate) use crate::store::lock;
 use crate::store::{ConnectError, Freshness, Level, Listener, Shared, StoreState};
 use runtime::Runtime;
 

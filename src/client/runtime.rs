@@ -9,12 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::PushInfo;
 
 use super::notifications::{Event, Notifications};
-use crate::store::{Freshness, Level, Listener, Mailbox, Shared, StoreState, run_link, run_refresh};
+use crate::store::{Freshness, Level, Listener, Mailbox, Shared, StoreState, lock, run_link, run_refresh};
 
 /// How long a thread that panicked is left alone before it starts over.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
@@ -60,14 +60,14 @@ impl Runtime {
 
     /// Starts the threads that do not run yet: none after a success, the missing ones after a failure.
     pub fn start(self: &Arc<Self>, shared: &Arc<Shared>) -> io::Result<()> {
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut started = lock(&self.started);
         if !started.link && shared.options.freshness == Freshness::Push {
             self.spawn("flagstone-link", shared, |runtime, shared| run_link(shared, &runtime.mailbox))?;
             started.link = true;
         }
         if !started.store {
             self.spawn("flagstone-store", shared, |runtime, shared| {
-                let wake = runtime.wake.lock().unwrap_or_else(PoisonError::into_inner);
+                let wake = lock(&runtime.wake);
                 run_refresh(shared, &runtime.mailbox, runtime, &wake);
             })?;
             started.store = true;
@@ -121,20 +121,12 @@ impl Runtime {
     }
 
     fn wait_until(&self, timeout: Duration, done: impl Fn(&usize) -> bool) -> bool {
-        let deadline = Instant::now().checked_add(timeout);
-        let mut running = self.running();
-        while !done(&running) {
-            let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return false;
-            }
-            running = self.moved.wait_timeout(running, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
+        let waited = self.moved.wait_timeout_while(self.running(), timeout, |running| !done(running));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, usize> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.running)
     }
 }
 

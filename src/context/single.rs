@@ -73,11 +73,6 @@ impl SingleContext {
         self.attributes.iter()
     }
 
-    /// The references of the attributes that events must not show, as written; they need not be valid.
-    pub fn private_attributes(&self) -> &[Box<str>] {
-        &self.private
-    }
-
     /// What a reference finds. Paths descend into objects only.
     #[inline]
     pub fn get(&self, reference: &AttributeRef) -> Attribute<'_> {

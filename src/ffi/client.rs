@@ -8,7 +8,7 @@ use super::{
     Opaque, borrow, client_panicked, flagstone_bytes, flagstone_config, flagstone_error, flagstone_status, guard,
     into_handle, put, release, retain,
 };
-use crate::client::Client;
+use crate::client::{Client, lock};
 use crate::store::StoreState;
 
 /// A client: one environment's flags, held and kept true. Shared by any number of threads; one per environment and process
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn flagstone_client_new(
             if out.is_null() {
                 return Err(Failure::null("out"));
             }
-            let settings = config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).resolve();
+            let settings = lock(config).resolve();
             let client = Client::new(settings)?;
             // SAFETY: not NULL, writable by the rules of the header.
             unsafe { put(out, into_handle::<flagstone_client>(Arc::new(client))) };

@@ -2,11 +2,10 @@
 
 use std::ffi::c_char;
 use std::sync::Mutex;
-use std::sync::PoisonError;
 
 use super::error::{Failure, finish, status};
 use super::{Opaque, borrow, flagstone_error, flagstone_status, guard, into_handle, release, text};
-use crate::client::Config;
+use crate::client::{Config, lock};
 
 /// Options by name, from which clients are made. Belongs to one thread at a time. A client copies it: it may be changed,
 /// reused or freed at any time.
@@ -91,5 +90,5 @@ fn with_config(
 ) -> Result<(), Failure> {
     // SAFETY: the promise of the exports that pass their handle here.
     let cell = unsafe { borrow(config.cast_const()) }.ok_or_else(|| Failure::handle("config", config))?;
-    change(&mut cell.lock().unwrap_or_else(PoisonError::into_inner))
+    change(&mut lock(cell))
 }

@@ -1,6 +1,6 @@
 //! Builds a single-kind context step by step: for hosts that collect attributes one at a time.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::context::{add_attr, hand_out};
 use super::error::{Failure, finish, status};
@@ -8,6 +8,7 @@ use super::{
     Opaque, borrow, flagstone_attr, flagstone_context, flagstone_error, flagstone_status, flagstone_str, guard,
     into_handle, release, text,
 };
+use crate::client::lock;
 use crate::context::{Context, ContextBuilder};
 
 /// Collects the attributes of a single-kind context. Belongs to one thread at a time.
@@ -58,7 +59,7 @@ pub unsafe extern "C" fn flagstone_context_builder_set(
             // SAFETY: NULL or readable, by the rules of the header.
             let attr = unsafe { attr.as_ref() }.ok_or_else(|| Failure::null("attr"))?;
             // SAFETY: its texts are readable by the rules of the header.
-            unsafe { add_attr(&mut cell.lock().unwrap_or_else(PoisonError::into_inner), attr) }
+            unsafe { add_attr(&mut lock(cell), attr) }
         };
         // SAFETY: NULL or writable, by the rules of the header.
         unsafe { finish(set(), err) }
@@ -81,7 +82,7 @@ pub unsafe extern "C" fn flagstone_context_builder_set_private(
             // SAFETY: readable by the rules of the header.
             let reference =
                 unsafe { text(reference.ptr, reference.len) }.map_err(|error| Failure::text("reference", &error))?;
-            cell.lock().unwrap_or_else(PoisonError::into_inner).private(reference);
+            lock(cell).private(reference);
             Ok(())
         };
         // SAFETY: NULL or writable, by the rules of the header.
@@ -102,7 +103,7 @@ pub unsafe extern "C" fn flagstone_context_builder_build(
         let build = || {
             // SAFETY: NULL or live, by the rules of the header.
             let cell = unsafe { borrow(builder) }.ok_or_else(|| Failure::handle("builder", builder))?;
-            Ok(cell.lock().unwrap_or_else(PoisonError::into_inner).build()?)
+            Ok(lock(cell).build()?)
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
         unsafe { hand_out(build(), out, err) }

@@ -121,12 +121,11 @@ impl Cache {
     }
 
     /// Replaces what is known of a key that is still held, and keeps its place in the order of use.
-    pub fn refresh(&self, item: &ItemKey, held: Held, verified: u64) -> bool {
-        let mut items = self.lock();
-        let Some(found) = items.peek_mut(item as &dyn KeyView) else { return false };
-        found.held = held;
-        found.verified = verified;
-        true
+    pub fn refresh(&self, item: &ItemKey, held: Held, verified: u64) {
+        if let Some(found) = self.lock().peek_mut(item as &dyn KeyView) {
+            found.held = held;
+            found.verified = verified;
+        }
     }
 
     /// Every key held with its use mark, most recently used first.

@@ -148,15 +148,9 @@ impl Flight {
 
     /// Waits until the outcome is there, at most until `deadline`.
     pub fn wait(&self, deadline: Instant) -> Option<Result<Held, ()>> {
-        let mut outcome = lock(&self.outcome);
-        while outcome.is_none() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            outcome = self.landed.wait_timeout(outcome, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        outcome.clone()
+        let left = deadline.saturating_duration_since(Instant::now());
+        let landed = self.landed.wait_timeout_while(lock(&self.outcome), left, |outcome| outcome.is_none());
+        landed.unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 }
 

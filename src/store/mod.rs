@@ -44,7 +44,7 @@ pub use entry::{Entry, FlagEntry, SegmentEntry, State};
 pub use held::{Cache, Items};
 pub use layout::{DEFAULT_PREFIX, Keys};
 pub use link::run as run_link;
-pub use mailbox::{LinkPhase, Mailbox};
+pub use mailbox::{LinkPhase, Mailbox, lock};
 pub use options::{Freshness, OnWipe, Residency, StoreOptions};
 pub use read_through::{ReadThrough, Unreachable};
 pub use refresh::run as run_refresh;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::all::{Draft, in_use};
 use super::entry::{FlagEntry, Item};
 use super::mailbox::LinkPhase;
-use super::reader::{BATCH, FullReply, HashReply, PartReply, ReadError, SCAN_ABOVE};
+use super::reader::{BATCH, FullReply, HashReply, PartReply, Presence, ReadError, SCAN_ABOVE};
 use super::refresh::{Pass, Refresher};
 use super::snapshot::{Snapshot, Table};
 use super::status::Level;
@@ -212,44 +212,33 @@ impl Refresher<'_> {
             (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.as_str()),
             _ => None,
         };
-        let evidence = Evidence {
-            was_inited: self.shared.health.was_inited(),
-            inited: reply.presence.inited,
-            features: reply.presence.features,
-            segments: reply.presence.segments,
-            holds_flags: !current.flags.is_empty(),
-            wrong_type,
-        };
-        self.note_wipe(&evidence, || dependants(current))
+        self.note_wipe(reply.presence, wrong_type, !current.flags.is_empty(), || dependants(current))
     }
 
     fn wipe_of_part(&mut self, current: &Snapshot, reply: &PartReply) -> Result<bool, ReadError> {
-        let evidence = Evidence {
-            was_inited: self.shared.health.was_inited(),
-            inited: reply.presence.inited,
-            features: reply.presence.features,
-            segments: reply.presence.segments,
-            holds_flags: !current.flags.is_empty(),
-            wrong_type: reply.wrong_type.as_deref(),
-        };
-        self.note_wipe(&evidence, || dependants(current))
+        let wrong_type = reply.wrong_type.as_deref();
+        self.note_wipe(reply.presence, wrong_type, !current.flags.is_empty(), || dependants(current))
     }
 
     /// Records what a read says about the data set; true while it counts as lost.
     pub(super) fn note_wipe(
         &mut self,
-        evidence: &Evidence<'_>,
+        presence: Presence,
+        wrong_type: Option<&str>,
+        holds_flags: bool,
         dependants: impl FnOnce() -> Dependants,
     ) -> Result<bool, ReadError> {
-        if evidence.inited {
+        let was_inited = self.shared.health.was_inited();
+        let evidence = Evidence { was_inited, presence, holds_flags, wrong_type };
+        if presence.inited {
             self.shared.health.set_inited();
         }
-        if let Some(error) = evidence.wrong_type {
+        if let Some(error) = wrong_type {
             self.shared.health.set_last_error(error.to_owned());
         }
         let mut reason = None;
         if self.keeps_on_wipe() {
-            reason = wipe_reason(evidence);
+            reason = wipe_reason(&evidence);
             if reason.is_none() && evidence.segments_may_be_lost() && self.refer_still(&dependants())? {
                 reason = Some("the segments hash is gone while flags refer to it".to_owned());
             }

@@ -13,7 +13,7 @@ use super::mailbox::{Flight, ItemKey};
 use super::options::{Freshness, Residency, StoreOptions};
 use super::reader::{BATCH, PartReply, ReadError};
 use super::refresh::{Pass, Refresher};
-use super::wipe::{Dependants, Evidence};
+use super::wipe::Dependants;
 use crate::model::{Flag, Kind, Segment};
 
 /// When held items are to be read again. All live equally long, so a queue is in order of time.
@@ -194,7 +194,7 @@ impl Refresher<'_> {
         let held = self.compare(item, &before, text);
         let (old, new) = (version(&before.held), version(&held));
         let same = is_same(&before.held, &held);
-        self.shared.cache.as_ref()?.refresh(item, held, generation);
+        cache.refresh(item, held, generation);
         (!same).then(|| Change { kind: item.kind, key: item.key.clone(), old, new })
     }
 
@@ -249,15 +249,8 @@ impl Refresher<'_> {
     fn wipe_of_cache(&mut self, reply: &PartReply) -> Result<bool, ReadError> {
         let cache = self.shared.cache.as_ref();
         // Asking the cache costs a pass over it: only when a hash is gone does the answer matter.
-        let evidence = Evidence {
-            was_inited: self.shared.health.was_inited(),
-            inited: reply.presence.inited,
-            features: reply.presence.features,
-            segments: reply.presence.segments,
-            holds_flags: !reply.presence.features && cache.is_some_and(|cache| !cache.flags().is_empty()),
-            wrong_type: reply.wrong_type.as_deref(),
-        };
-        self.note_wipe(&evidence, || {
+        let holds_flags = !reply.presence.features && cache.is_some_and(|cache| !cache.flags().is_empty());
+        self.note_wipe(reply.presence, reply.wrong_type.as_deref(), holds_flags, || {
             let Some(cache) = cache else { return Dependants::default() };
             Dependants::new(cache.flags().into_iter(), cache.segments().into_iter())
         })

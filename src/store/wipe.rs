@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::entry::{Entry, FlagEntry, SegmentEntry, State};
+use super::reader::Presence;
 use crate::model::{Flag, Interner};
 
 /// What a read found, next to what is held.
@@ -14,12 +15,8 @@ use crate::model::{Flag, Interner};
 pub struct Evidence<'a> {
     /// `$inited` was seen at some time.
     pub was_inited: bool,
-    /// `$inited` is there now.
-    pub inited: bool,
-    /// The flags hash is there now.
-    pub features: bool,
-    /// The segments hash is there now.
-    pub segments: bool,
+    /// What is there now.
+    pub presence: Presence,
     /// Any flag is held.
     pub holds_flags: bool,
     /// A hash is of a wrong type.
@@ -29,7 +26,7 @@ pub struct Evidence<'a> {
 impl Evidence<'_> {
     /// The segments hash is gone from a data set that is otherwise there: lost, if a flag still refers to one of it.
     pub fn segments_may_be_lost(&self) -> bool {
-        self.inited && !self.segments
+        self.presence.inited && !self.presence.segments
     }
 }
 
@@ -38,10 +35,11 @@ pub fn wipe_reason(evidence: &Evidence<'_>) -> Option<String> {
     if let Some(error) = evidence.wrong_type {
         return Some(format!("a hash is of a wrong type: {error}"));
     }
-    if evidence.was_inited && !evidence.inited {
+    if evidence.was_inited && !evidence.presence.inited {
         return Some("$inited is gone".to_owned());
     }
-    (evidence.inited && evidence.holds_flags && !evidence.features).then(|| "the features hash is gone".to_owned())
+    (evidence.presence.inited && evidence.holds_flags && !evidence.presence.features)
+        .then(|| "the features hash is gone".to_owned())
 }
 
 /// The held flags that refer to held segments. What they say in Redis by now decides: an environment may have lost its
@@ -89,14 +87,12 @@ mod tests {
     use super::*;
     use crate::store::testing::{flag, segment};
 
-    const WHOLE: Evidence<'_> = Evidence {
-        was_inited: true,
-        inited: true,
-        features: true,
-        segments: true,
-        holds_flags: true,
-        wrong_type: None,
-    };
+    const ALL: Presence = Presence { inited: true, features: true, segments: true };
+    const WHOLE: Evidence<'_> = Evidence { was_inited: true, presence: ALL, holds_flags: true, wrong_type: None };
+
+    fn found(presence: Presence) -> Evidence<'static> {
+        Evidence { presence, ..WHOLE }
+    }
 
     #[test]
     fn a_whole_data_set_is_no_wipe() {
@@ -106,22 +102,28 @@ mod tests {
 
     #[test]
     fn a_lost_marker_is_a_wipe_only_when_it_was_seen() {
-        let lost = Evidence { inited: false, ..WHOLE };
+        let lost = found(Presence { inited: false, ..ALL });
         assert!(wipe_reason(&lost).is_some());
-        assert_eq!(wipe_reason(&Evidence { was_inited: false, features: false, segments: false, ..lost }), None);
+        assert_eq!(
+            wipe_reason(&Evidence {
+                was_inited: false,
+                ..found(Presence { inited: false, features: false, segments: false })
+            }),
+            None
+        );
     }
 
     #[test]
     fn a_lost_features_hash_is_a_wipe_only_when_flags_are_held() {
-        let lost = Evidence { features: false, ..WHOLE };
+        let lost = found(Presence { features: false, ..ALL });
         assert!(wipe_reason(&lost).is_some());
         assert_eq!(wipe_reason(&Evidence { holds_flags: false, ..lost }), None);
     }
 
     #[test]
     fn a_lost_segments_hash_is_a_wipe_only_when_a_flag_still_refers_to_one_of_it() {
-        assert!(Evidence { segments: false, ..WHOLE }.segments_may_be_lost());
-        assert!(!Evidence { segments: false, inited: false, ..WHOLE }.segments_may_be_lost());
+        assert!(found(Presence { segments: false, ..ALL }).segments_may_be_lost());
+        assert!(!found(Presence { segments: false, inited: false, ..ALL }).segments_may_be_lost());
         let held = |key: &str, segments: &[&str]| {
             let text = flag(key, 1, &[], segments);
             (Arc::from(key), Arc::new(Entry::parse(key, text, &mut Interner::default()).0))
@@ -143,7 +145,8 @@ mod tests {
 
     #[test]
     fn a_wrong_type_is_a_wipe_even_when_the_marker_was_never_seen() {
-        let wrong = Evidence { was_inited: false, inited: false, wrong_type: Some("WRONGTYPE"), ..WHOLE };
+        let wrong =
+            Evidence { was_inited: false, wrong_type: Some("WRONGTYPE"), ..found(Presence { inited: false, ..ALL }) };
         assert!(wipe_reason(&wrong).is_some());
     }
 }
