@@ -1,0 +1,127 @@
+"""Nanoseconds per evaluation from Python, beside LaunchDarkly's Python SDK on the same flags in the same process.
+
+    bench.py REDIS_URL PREFIX
+
+Prints a table in Markdown. Rounds of all rows are interleaved, so that a busy moment of the machine meets every row alike;
+a cell is the median of the rounds. Run by ``make bench``, which fills Redis before.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ldclient
+import redis
+from ldclient.config import Config as PeerConfig
+from ldclient.feature_store import CacheConfig
+from ldclient.integrations import Redis as PeerRedis
+
+import flagstone
+
+ROUNDS = 25
+ATTRIBUTES = {"email": "ada@example.org", "country": "se", "plan": "team", "age": 37, "beta": True}
+BUDGETS = {"by key": 900, "prepared": 450}
+TIMES_FASTER = 20
+
+
+def flagstone_calls(url: str, prefix: str, keys: list[str]) -> tuple[dict[str, Callable[[], Any]], flagstone.Client]:
+    client = flagstone.Client(flagstone.Config(redis_url=url, redis_prefix=prefix))
+    assert client.start(10)
+    context = flagstone.Context("ada", **ATTRIBUTES)
+    flags = [client.flag(key, False) for key in keys]
+    by_key, variation, detail = client.bool_variation, client.variation, client.variation_detail
+
+    def run_by_key() -> None:
+        for key in keys:
+            by_key(key, context, False)
+
+    def run_variation() -> None:
+        for key in keys:
+            variation(key, context, False)
+
+    def run_detail() -> None:
+        for key in keys:
+            detail(key, context, False)
+
+    def run_prepared() -> None:
+        for flag in flags:
+            flag.value(context)
+
+    rows = {"by key": run_by_key, "variation": run_variation, "with reason": run_detail, "prepared": run_prepared}
+    return rows, client
+
+
+def peer_calls(url: str, prefix: str, keys: list[str]) -> tuple[dict[str, Callable[[], Any]], Any]:
+    store = PeerRedis.new_feature_store(url=url, prefix=prefix, caching=CacheConfig(expiration=3600, capacity=10_000))
+    config = PeerConfig("sdk-key", feature_store=store, use_ldd=True, send_events=False)
+    client = ldclient.LDClient(config, start_wait=5)
+    builder = ldclient.Context.builder("ada")
+    for name, value in ATTRIBUTES.items():
+        builder.set(name, value)
+    context = builder.build()
+
+    def run() -> None:
+        for key in keys:
+            client.variation(key, context, False)
+
+    def run_detail() -> None:
+        for key in keys:
+            client.variation_detail(key, context, False)
+
+    return {"variation": run, "with reason": run_detail}, client
+
+
+def main() -> None:
+    logging.disable(logging.CRITICAL)
+    url, prefix = sys.argv[1:3]
+    keys = [key.decode() for key in redis.Redis.from_url(url).hkeys(f"{prefix}:features")]
+    random.Random(7).shuffle(keys)
+    ours, client = flagstone_calls(url, prefix, keys)
+    theirs, peer = peer_calls(url, prefix, keys)
+    context, other = (
+        flagstone.Context("ada", **ATTRIBUTES),
+        ldclient.Context.from_dict(json.loads(flagstone.Context("ada", **ATTRIBUTES).to_json_string())),
+    )
+    for key in keys:
+        assert client.variation(key, context, False) == peer.variation(key, other, False), key
+    times = measure(
+        {**{f"ours {name}": run for name, run in ours.items()}, "peer": theirs["variation"]}
+        | {"peer with reason": theirs["with reason"]},
+        len(keys),
+    )
+    peer_time = times["peer"]
+    print(f"### Python {sys.version.split()[0]}, {len(keys)} flags in shuffled order, context of five attributes\n")
+    print("| Call | ns (median) | LaunchDarkly's Python SDK, ns | Ratio | Budget |")
+    print("|---|---|---|---|---|")
+    for name in ours:
+        ns, beside = times[f"ours {name}"], times["peer with reason"] if name == "with reason" else peer_time
+        print(f"| {name} | {ns:.0f} | {beside:.0f} | {beside / ns:.1f}x | {verdict(name, ns, beside / ns)} |")
+    client.close()
+    peer.close()
+
+
+def measure(rows: dict[str, Callable[[], Any]], calls: int) -> dict[str, float]:
+    samples: dict[str, list[float]] = {name: [] for name in rows}
+    for _ in range(ROUNDS):
+        for name, run in rows.items():
+            began = time.perf_counter_ns()
+            run()
+            samples[name].append((time.perf_counter_ns() - began) / calls)
+    return {name: statistics.median(sample) for name, sample in samples.items()}
+
+
+def verdict(name: str, ns: float, ratio: float) -> str:
+    if name not in BUDGETS:
+        return ""
+    met = ns <= BUDGETS[name] and ratio >= TIMES_FASTER
+    return f"<= {BUDGETS[name]} ns and >= {TIMES_FASTER}x: {'met' if met else 'NOT MET'}"
+
+
+main()

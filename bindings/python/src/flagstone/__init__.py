@@ -1,0 +1,42 @@
+"""Flagstone: feature flags kept in Redis, held in memory, evaluated in nanoseconds.
+
+>>> from flagstone import Client, Config, Context
+>>> with Client(Config(redis_url="redis://localhost:6379")) as client:
+...     client.variation("new-checkout", Context("ada"), False)
+"""
+
+from ._lib import lib as _native
+from .client import Client
+from .config import Config
+from .context import Context, ContextBuilder, ContextMultiBuilder
+from .detail import BigSegmentsStatus, ErrorKind, EvaluationDetail, EvaluationReason, ReasonKind
+from .errors import ClosedError, FlagstoneError, InvalidArgumentError, LibraryError
+from .flag import Flag
+from .status import FlagChange, FlagChangeListener, State, Status, StatusChange, StatusListener
+
+__all__ = [
+    "BigSegmentsStatus",
+    "Client",
+    "ClosedError",
+    "Config",
+    "Context",
+    "ContextBuilder",
+    "ContextMultiBuilder",
+    "ErrorKind",
+    "EvaluationDetail",
+    "EvaluationReason",
+    "Flag",
+    "FlagChange",
+    "FlagChangeListener",
+    "FlagstoneError",
+    "InvalidArgumentError",
+    "LibraryError",
+    "ReasonKind",
+    "State",
+    "Status",
+    "StatusChange",
+    "StatusListener",
+]
+
+#: Version of the package and of the library it carries.
+__version__: str = _native.flagstone_version_string().decode()

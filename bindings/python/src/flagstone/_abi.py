@@ -1,0 +1,158 @@
+"""The C interface as one table: structs, constants and functions of ``flagstone.h``.
+
+A test compares every entry with the header. Nothing here loads a library. Depends on ``ctypes`` alone.
+"""
+
+from __future__ import annotations
+
+from ctypes import (
+    POINTER,
+    Structure,
+    c_char_p,
+    c_double,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from typing import Any
+
+ABI_MAJOR = 1
+ABI_MINOR = 0
+
+STATUS_OK = 0
+STATUS_TIMEOUT = 1
+STATUS_INVALID_ARGUMENT = 2
+STATUS_NULL_ARGUMENT = 3
+STATUS_BAD_UTF8 = 4
+STATUS_BAD_JSON = 5
+STATUS_CLOSED = 8
+
+TYPE_NONE = 0
+TYPE_BOOL = 1
+TYPE_NUMBER = 2
+TYPE_STRING = 3
+TYPE_JSON = 4
+
+DETAIL_DEFAULTED = 1
+DETAIL_IN_EXPERIMENT = 2
+DETAIL_STALE = 4
+
+EVENT_LOG = 0
+EVENT_STATUS = 1
+EVENT_FLAG_CHANGED = 2
+
+
+class Str(Structure):
+    """Borrowed text."""
+
+    _fields_ = [("ptr", c_void_p), ("len", c_size_t)]
+
+
+class Bytes(Structure):
+    """Text that belongs to us until ``flagstone_bytes_clear``."""
+
+    _fields_ = [("ptr", c_void_p), ("len", c_size_t), ("owner", c_void_p)]
+
+
+class Attr(Structure):
+    """One attribute of a context."""
+
+    _fields_ = [("name", Str), ("type", c_int32), ("flags", c_uint32), ("number", c_double), ("text", Str)]
+
+
+class Detail(Structure):
+    """The result of an evaluation."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("value_type", c_int32),
+        ("reason", c_int32),
+        ("error_kind", c_int32),
+        ("variation_index", c_int32),
+        ("rule_index", c_int32),
+        ("flags", c_uint32),
+        ("big_segments_status", c_int32),
+        ("number_value", c_double),
+        ("text", Str),
+        ("rule_id", Str),
+        ("prerequisite_key", Str),
+        ("owner", c_void_p),
+    ]
+
+
+class Event(Structure):
+    """A notification."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_int32),
+        ("level_or_state", c_int32),
+        ("dropped", c_uint32),
+        ("unix_ms", c_int64),
+        ("text", Str),
+        ("extra", Str),
+        ("owner", c_void_p),
+    ]
+
+
+_HANDLE = c_void_p
+_OUT = POINTER(c_void_p)
+_TEXT = (c_char_p, c_size_t)
+
+# name: (result, arguments)
+FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "flagstone_abi_version": (c_uint32, ()),
+    "flagstone_version_string": (c_char_p, ()),
+    "flagstone_features": (c_uint64, ()),
+    "flagstone_bytes_clear": (None, (POINTER(Bytes),)),
+    "flagstone_status_name": (c_char_p, (c_int32,)),
+    "flagstone_error_code": (c_int32, (_HANDLE,)),
+    "flagstone_error_message": (Str, (_HANDLE,)),
+    "flagstone_error_free": (None, (_HANDLE,)),
+    "flagstone_config_new": (_HANDLE, ()),
+    "flagstone_config_set": (c_int32, (_HANDLE, *_TEXT, *_TEXT, _OUT)),
+    "flagstone_config_load_json": (c_int32, (_HANDLE, *_TEXT, _OUT)),
+    "flagstone_config_free": (None, (_HANDLE,)),
+    "flagstone_client_new": (c_int32, (_HANDLE, _OUT, _OUT)),
+    "flagstone_client_start": (c_int32, (_HANDLE, c_uint32, _OUT)),
+    "flagstone_client_wait": (c_int32, (_HANDLE, c_int32, c_uint32)),
+    "flagstone_client_state": (c_int32, (_HANDLE,)),
+    "flagstone_client_status_json": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_client_postfork": (c_int32, (_HANDLE, _OUT)),
+    "flagstone_client_flush": (c_int32, (_HANDLE, c_uint32, _OUT)),
+    "flagstone_client_close": (c_int32, (_HANDLE, c_uint32)),
+    "flagstone_client_retain": (_HANDLE, (_HANDLE,)),
+    "flagstone_client_release": (None, (_HANDLE,)),
+    "flagstone_context_from_key": (c_int32, (Str, Str, _OUT, _OUT)),
+    "flagstone_context_from_attrs": (c_int32, (Str, Str, POINTER(Attr), c_size_t, _OUT, _OUT)),
+    "flagstone_context_from_json": (c_int32, (*_TEXT, _OUT, _OUT)),
+    "flagstone_context_merge": (c_int32, (_OUT, c_size_t, _OUT, _OUT)),
+    "flagstone_context_to_json": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_context_canonical_key": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_context_retain": (_HANDLE, (_HANDLE,)),
+    "flagstone_context_release": (None, (_HANDLE,)),
+    "flagstone_context_builder_new": (_HANDLE, (Str, Str)),
+    "flagstone_context_builder_set": (c_int32, (_HANDLE, POINTER(Attr), _OUT)),
+    "flagstone_context_builder_set_private": (c_int32, (_HANDLE, Str, _OUT)),
+    "flagstone_context_builder_build": (c_int32, (_HANDLE, _OUT, _OUT)),
+    "flagstone_context_builder_free": (None, (_HANDLE,)),
+    "flagstone_detail_clear": (None, (POINTER(Detail),)),
+    "flagstone_bool_variation": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_int32)),
+    "flagstone_int_variation": (c_int64, (_HANDLE, _HANDLE, *_TEXT, c_int64)),
+    "flagstone_double_variation": (c_double, (_HANDLE, _HANDLE, *_TEXT, c_double)),
+    "flagstone_variation": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_int32, *_TEXT, POINTER(Detail))),
+    "flagstone_variation_many": (c_int32, (_HANDLE, _HANDLE, POINTER(Str), c_size_t, POINTER(Detail))),
+    "flagstone_flag_new": (c_int32, (_HANDLE, *_TEXT, c_int32, *_TEXT, _OUT, _OUT)),
+    "flagstone_flag_bool": (c_int32, (_HANDLE, _HANDLE)),
+    "flagstone_flag_bool_try": (c_int32, (_HANDLE, _HANDLE)),
+    "flagstone_flag_int": (c_int64, (_HANDLE, _HANDLE)),
+    "flagstone_flag_double": (c_double, (_HANDLE, _HANDLE)),
+    "flagstone_flag_detail": (c_int32, (_HANDLE, _HANDLE, POINTER(Detail))),
+    "flagstone_flag_release": (None, (_HANDLE,)),
+    "flagstone_poll_event": (c_int32, (_HANDLE, c_uint32, POINTER(Event))),
+    "flagstone_event_clear": (None, (POINTER(Event),)),
+    "flagstone_wake": (None, (_HANDLE,)),
+}

@@ -1,0 +1,80 @@
+"""The hot calls: bound without argument conversion, handed prebuilt objects only.
+
+Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and does not make threads queue for it;
+``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib`` and ``_abi``.
+"""
+
+from __future__ import annotations
+
+from ctypes import addressof, c_int32, c_size_t, c_void_p, sizeof
+from typing import Any
+
+from . import _abi
+from ._lib import unchecked
+
+#: Sizes of short keys; ctypes would pass a bare int as a C int, which is not size_t.
+_SIZES = tuple(c_size_t(size) for size in range(256))
+TRUE, FALSE = c_int32(1), c_int32(0)
+NOTHING = c_size_t(0)
+WANT = tuple(c_int32(code) for code in range(_abi.TYPE_JSON + 1))
+
+
+def size(text: bytes) -> c_size_t:
+    """The length of ``text`` for a call."""
+    length = len(text)
+    return _SIZES[length] if length < 256 else c_size_t(length)
+
+
+class Calls:
+    """The hot functions in one way of calling."""
+
+    __slots__ = ("bool", "detail", "double", "flag_bool", "flag_detail", "flag_double", "flag_int", "int")
+
+    def __init__(self, *, keeps_gil: bool) -> None:
+        def bind(name: str) -> Any:
+            return unchecked(f"flagstone_{name}", keeps_gil=keeps_gil)
+
+        self.bool = bind("bool_variation")
+        self.int = bind("int_variation")
+        self.double = bind("double_variation")
+        self.detail = bind("variation")
+        self.flag_bool = bind("flag_bool")
+        self.flag_int = bind("flag_int")
+        self.flag_double = bind("flag_double")
+        self.flag_detail = bind("flag_detail")
+
+
+IN_MEMORY = Calls(keeps_gil=True)
+MAY_BLOCK = Calls(keeps_gil=False)
+
+_clear = unchecked("flagstone_detail_clear", keeps_gil=True)
+
+
+class Buffer:
+    """A native detail with its address as ctypes wants it."""
+
+    __slots__ = ("address", "detail")
+
+    def __init__(self) -> None:
+        self.detail = _abi.Detail(struct_size=sizeof(_abi.Detail))
+        self.address = c_void_p(addressof(self.detail))
+
+
+# A buffer belongs to one evaluation at a time, also when a signal handler evaluates in the middle of another evaluation.
+_free: list[Buffer] = []
+_MOST_FREE = 64
+
+
+def take() -> Buffer:
+    """A cleared buffer."""
+    try:
+        return _free.pop()
+    except IndexError:
+        return Buffer()
+
+
+def give_back(buffer: Buffer) -> None:
+    """Frees what the detail borrows and keeps the buffer for the next evaluation."""
+    _clear(buffer.address)
+    if len(_free) < _MOST_FREE:
+        _free.append(buffer)

@@ -1,0 +1,400 @@
+"""The client: lifecycle, evaluation, status, listeners. Depends on every other module of the package."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from ctypes import byref, c_char_p, c_double, c_int64, c_void_p, cast, sizeof
+from types import TracebackType
+from typing import Any, TypeVar, overload
+
+from . import _abi, _fast
+from ._events import Pump, logger
+from ._lib import lib, make, milliseconds, raise_for, read, release_with
+from .config import Config
+from .context import Context
+from .detail import ErrorKind, EvaluationDetail, decode, failed, value
+from .errors import ClosedError, FlagstoneError, InvalidArgumentError
+from .flag import _INT64, Flag, prepare, want_of
+from .status import FlagChangeListener, State, Status, StatusListener
+
+__all__ = ["Client"]
+
+T = TypeVar("T")
+
+#: What evaluation must not let through: no context, a key that is no text, text that is not UTF-8.
+_MISUSE = (AttributeError, TypeError, ValueError)
+
+
+class Client:
+    """One environment's flags, read from Redis and kept true. One per process is enough; any thread may use it.
+
+    >>> with Client(Config(redis_url="redis://localhost:6379")) as client:
+    ...     client.variation("new-checkout", Context("ada"), False)
+
+    Evaluation never raises: on any problem it gives the default, and the ``…_detail`` calls tell why. With the default
+    options it reads memory alone. A forked child goes on answering at once, with threads and connections of its own.
+
+    :raises InvalidArgumentError: when options do not fit together, or a file they name cannot be read.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        config = Config() if config is None else config
+        if not isinstance(config, Config):
+            raise InvalidArgumentError(f"a Config is needed, not {type(config).__name__}")
+        self._h = make(lib.flagstone_client_new, config._h)
+        release_with(self, _forget, self._h)
+        self._calls = _fast.IN_MEMORY if config._residency == "all" else _fast.MAY_BLOCK
+        self._bool, self._int = self._calls.bool, self._calls.int
+        self._double, self._detail = self._calls.double, self._calls.detail
+        self._refused: set[str] = set()
+        self._pump: Pump | None = None
+        self._lock = threading.Lock()
+        self._flag_listeners: tuple[FlagChangeListener, ...] = ()
+        self._status_listeners: tuple[StatusListener, ...] = ()
+        _clients.add(self)
+
+    # Lifecycle
+
+    def start(self, timeout: float = 5.0) -> bool:
+        """Starts the client and waits until Redis has been read, at most ``timeout`` seconds; 0 does not wait.
+
+        :returns: True when ready. False when not yet: the client goes on trying. May be called again to wait again.
+        :raises ClosedError: after :meth:`close`.
+        """
+        self._start_pump()
+        error = c_void_p()
+        status = lib.flagstone_client_start(self._h, milliseconds(timeout), byref(error))
+        if status == _abi.STATUS_TIMEOUT:
+            lib.flagstone_error_free(error)
+            return False
+        raise_for(status, error)
+        return timeout > 0 or self.is_ready
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """Ends threads and connections, waiting at most ``timeout`` seconds. May be called again.
+
+        Evaluation goes on answering from the last data held (residency ``off``: the default); every other call raises
+        ``ClosedError``.
+
+        :returns: False when a thread was still busy; it ends by itself.
+        """
+        status = lib.flagstone_client_close(self._h, milliseconds(timeout))
+        with self._lock:
+            pump, self._pump = self._pump, None
+        if pump is not None:
+            pump.join(timeout)
+        return bool(status == _abi.STATUS_OK)
+
+    def __enter__(self) -> Client:
+        """Starts the client and waits at most 5 seconds."""
+        self.start(5.0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def postfork(self) -> None:
+        """In a forked child: makes threads and connections now. Not needed: it happens by itself.
+
+        :raises ClosedError: after :meth:`close`.
+        """
+        error = c_void_p()
+        raise_for(lib.flagstone_client_postfork(self._h, byref(error)), error)
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Waits until what is queued for delivery has been delivered, at most ``timeout`` seconds; daemon mode queues
+        nothing.
+
+        :returns: False when the time was over first.
+        :raises ClosedError: after :meth:`close`.
+        """
+        error = c_void_p()
+        status = lib.flagstone_client_flush(self._h, milliseconds(timeout), byref(error))
+        if status == _abi.STATUS_TIMEOUT:
+            lib.flagstone_error_free(error)
+            return False
+        raise_for(status, error)
+        return True
+
+    # Status and listeners
+
+    @property
+    def state(self) -> State:
+        """Present state; costs one native call."""
+        return State(lib.flagstone_client_state(self._h))
+
+    @property
+    def is_ready(self) -> bool:
+        """True once Redis has been read; False after :meth:`close`."""
+        try:
+            return self.status().ready
+        except ClosedError:
+            return False
+
+    def status(self) -> Status:
+        """Condition of the client.
+
+        :raises ClosedError: after :meth:`close`.
+        """
+        return Status._from(json.loads(read(lib.flagstone_client_status_json, self._h)))
+
+    def wait(self, state: State, timeout: float) -> bool:
+        """Waits until the client is in ``state``, at most ``timeout`` seconds.
+
+        :returns: False when it was not.
+        :raises ClosedError: when the client is closed and another state than ``OFF`` was waited for.
+        """
+        status = lib.flagstone_client_wait(self._h, int(state), milliseconds(timeout))
+        if status == _abi.STATUS_TIMEOUT:
+            return False
+        raise_for(status, c_void_p())
+        return True
+
+    def add_flag_change_listener(self, listener: FlagChangeListener) -> None:
+        """Calls ``listener`` with a :class:`FlagChange` whenever a flag, or something it depends on, changes.
+
+        Listeners run one after the other on the client's own thread; one that raises is logged.
+        """
+        with self._lock:
+            self._flag_listeners = (*self._flag_listeners, listener)
+
+    def remove_flag_change_listener(self, listener: FlagChangeListener) -> None:
+        """Undoes :meth:`add_flag_change_listener`; an unknown listener is left alone."""
+        with self._lock:
+            self._flag_listeners = tuple(known for known in self._flag_listeners if known != listener)
+
+    def add_status_listener(self, listener: StatusListener) -> None:
+        """Calls ``listener`` with a :class:`StatusChange` whenever the state changes, as flag change listeners are."""
+        with self._lock:
+            self._status_listeners = (*self._status_listeners, listener)
+
+    def remove_status_listener(self, listener: StatusListener) -> None:
+        """Undoes :meth:`add_status_listener`; an unknown listener is left alone."""
+        with self._lock:
+            self._status_listeners = tuple(known for known in self._status_listeners if known != listener)
+
+    # Evaluation: scalars
+
+    def bool_variation(self, key: str, context: Context | None, default: bool) -> bool:
+        """Value of a bool flag, or ``default``."""
+        if default is True or default is False:
+            try:
+                raw = key.encode()
+                native = _fast.TRUE if default else _fast.FALSE
+                return self._bool(self._h, context._h, raw, _fast.size(raw), native) == 1  # type: ignore[union-attr,no-any-return]
+            except _MISUSE:
+                pass
+        return self._value(key, context, default, _abi.TYPE_BOOL)
+
+    def int_variation(self, key: str, context: Context | None, default: int) -> int:
+        """Value of a number flag, truncated toward zero, at most 64 bits; or ``default``."""
+        if type(default) is int and default in _INT64:
+            try:
+                raw = key.encode()
+                return self._int(self._h, context._h, raw, _fast.size(raw), c_int64(default))  # type: ignore[union-attr,no-any-return]
+            except _MISUSE:
+                pass
+        return _truncated(self._evaluate(key, context, default, _abi.TYPE_NUMBER)).value
+
+    def float_variation(self, key: str, context: Context | None, default: float) -> float:
+        """Value of a number flag, or ``default``."""
+        if type(default) is float:
+            try:
+                raw = key.encode()
+                return self._double(self._h, context._h, raw, _fast.size(raw), c_double(default))  # type: ignore[union-attr,no-any-return]
+            except _MISUSE:
+                pass
+        return _floating(self._evaluate(key, context, default, _abi.TYPE_NUMBER)).value
+
+    def string_variation(self, key: str, context: Context | None, default: str) -> str:
+        """Value of a string flag, or ``default``."""
+        return self._value(key, context, default, _abi.TYPE_STRING)
+
+    def json_variation(self, key: str, context: Context | None, default: Any) -> Any:
+        """Value of a flag of any type, as ``json.loads`` gives it; or ``default``, whatever that is."""
+        return self._value(key, context, default, _abi.TYPE_NONE)
+
+    def variation(self, key: str, context: Context | None, default: T) -> T:
+        """Value of a flag of the type of ``default``; or ``default``.
+
+        A bool asks for a bool flag, an int or a float for a number flag, a string for a string flag, anything else,
+        ``None`` included, for any type. A number comes back as an int where the flag's text has neither fraction nor
+        exponent.
+        """
+        if default is True or default is False:
+            return self.bool_variation(key, context, default)  # type: ignore[return-value]
+        return self._value(key, context, default, want_of(default))
+
+    # Evaluation: with reasons
+
+    def bool_variation_detail(self, key: str, context: Context | None, default: bool) -> EvaluationDetail[bool]:
+        """As :meth:`bool_variation`, with the reason."""
+        return self._evaluate(key, context, default, _abi.TYPE_BOOL)
+
+    def int_variation_detail(self, key: str, context: Context | None, default: int) -> EvaluationDetail[int]:
+        """As :meth:`int_variation`, with the reason."""
+        return _truncated(self._evaluate(key, context, default, _abi.TYPE_NUMBER))
+
+    def float_variation_detail(self, key: str, context: Context | None, default: float) -> EvaluationDetail[float]:
+        """As :meth:`float_variation`, with the reason."""
+        return _floating(self._evaluate(key, context, default, _abi.TYPE_NUMBER))
+
+    def string_variation_detail(self, key: str, context: Context | None, default: str) -> EvaluationDetail[str]:
+        """As :meth:`string_variation`, with the reason."""
+        return self._evaluate(key, context, default, _abi.TYPE_STRING)
+
+    def json_variation_detail(self, key: str, context: Context | None, default: Any) -> EvaluationDetail[Any]:
+        """As :meth:`json_variation`, with the reason."""
+        return self._evaluate(key, context, default, _abi.TYPE_NONE)
+
+    def variation_detail(self, key: str, context: Context | None, default: T) -> EvaluationDetail[T]:
+        """As :meth:`variation`, with the reason."""
+        return self._evaluate(key, context, default, want_of(default))
+
+    def variation_many(
+        self, keys: Iterable[str] | Mapping[str, Any], context: Context | None
+    ) -> dict[str, EvaluationDetail[Any]]:
+        """Values of any type of several flags for one context, in one native call.
+
+        A mapping gives a default for each key; otherwise the defaults are ``None``.
+        """
+        defaults = dict(keys) if isinstance(keys, Mapping) else dict.fromkeys(keys)
+        if not isinstance(context, Context) or not all(_is_text(key) for key in defaults):
+            return {key: self._evaluate(key, context, default, _abi.TYPE_NONE) for key, default in defaults.items()}
+        raw = [key.encode() for key in defaults]
+        count = len(raw)
+        texts = (_abi.Str * count)(*(_abi.Str(cast(c_char_p(key), c_void_p), len(key)) for key in raw))
+        details = (_abi.Detail * count)()
+        for detail in details:
+            detail.struct_size = sizeof(_abi.Detail)
+        lib.flagstone_variation_many(self._h, context._h, texts, count, details)
+        try:
+            return {key: decode(detail, default) for (key, default), detail in zip(defaults.items(), details)}
+        finally:
+            for detail in details:
+                lib.flagstone_detail_clear(byref(detail))
+
+    @overload
+    def flag(self, key: str, default: T) -> Flag[T]: ...
+    @overload
+    def flag(self, key: str, default: None = None) -> Flag[Any]: ...
+    def flag(self, key: str, default: Any = None) -> Flag[Any]:
+        """Prepares a flag, whose type is that of ``default`` as in :meth:`variation`; an int default gives ints,
+        truncated toward zero, a float default floats. The flag need not exist yet.
+
+        :raises InvalidArgumentError: for a key or a default without a JSON form.
+        :raises ClosedError: after :meth:`close`.
+        """
+        return prepare(self, key, default)
+
+    # Inside
+
+    def _value(self, key: str, context: Context | None, default: T, want: int) -> T:
+        buffer = _fast.take()
+        try:
+            self._fill(buffer, key, context, want)
+            return value(buffer.detail, default)  # type: ignore[no-any-return]
+        except _MISUSE:
+            self._refuse(key, context)
+            return default
+        finally:
+            _fast.give_back(buffer)
+
+    def _evaluate(self, key: str, context: Context | None, default: T, want: int) -> EvaluationDetail[T]:
+        buffer = _fast.take()
+        try:
+            self._fill(buffer, key, context, want)
+            return decode(buffer.detail, default)
+        except _MISUSE:
+            self._refuse(key, context)
+            kind = ErrorKind.EXCEPTION if isinstance(context, Context) else ErrorKind.USER_NOT_SPECIFIED
+            return failed(default, kind)
+        finally:
+            _fast.give_back(buffer)
+
+    def _fill(self, buffer: _fast.Buffer, key: str, context: Context | None, want: int) -> None:
+        raw, native = key.encode(), context._h  # type: ignore[union-attr]
+        self._detail(self._h, native, raw, _fast.size(raw), _fast.WANT[want], None, _fast.NOTHING, buffer.address)
+
+    def _refuse(self, key: Any, context: Any) -> None:
+        """Says once per kind of misuse that an evaluation got something it cannot use."""
+        if not isinstance(context, Context):
+            problem = f"the context is of type {type(context).__name__}, not Context"
+        elif not isinstance(key, str):
+            problem = f"the key is of type {type(key).__name__}, not str"
+        else:
+            problem = "the key cannot be written as UTF-8"
+        if problem not in self._refused:
+            self._refused.add(problem)
+            logger.warning("evaluation of %a gave the default: %s", key, problem)
+
+    def _start_pump(self) -> None:
+        with self._lock:
+            if self._pump is None and self.state is not State.OFF:
+                self._pump = Pump(self._h, weakref.ref(self))
+
+    def _after_fork(self) -> None:
+        """In a child: locks and threads of the parent are left alone."""
+        self._lock = threading.Lock()
+        had_pump, self._pump = self._pump is not None, None
+        if had_pump:
+            self._start_pump()
+
+    def __repr__(self) -> str:
+        return f"<Client {self.state.name}>"
+
+
+def _truncated(detail: EvaluationDetail[Any]) -> EvaluationDetail[int]:
+    if detail.is_default:
+        return detail
+    value = max(_INT64.start, min(int(detail.value), _INT64.stop - 1))
+    return EvaluationDetail(value, detail.variation_index, detail.reason, detail.is_stale)
+
+
+def _floating(detail: EvaluationDetail[Any]) -> EvaluationDetail[float]:
+    if detail.is_default or type(detail.value) is float:
+        return detail
+    return EvaluationDetail(float(detail.value), detail.variation_index, detail.reason, detail.is_stale)
+
+
+def _is_text(key: Any) -> bool:
+    try:
+        key.encode()
+    except (AttributeError, UnicodeEncodeError):
+        return False
+    return isinstance(key, str)
+
+
+def _forget(handle: c_void_p) -> None:
+    """Gives back the client's reference. The event thread, if there is one, sees that the client is gone."""
+    lib.flagstone_wake(handle)
+    lib.flagstone_client_release(handle)
+
+
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    """At exit: no thread may be inside Python when the interpreter goes away."""
+    for client in list(_clients):
+        try:
+            client.close(1.0)
+        except FlagstoneError:
+            pass
+
+
+def _after_fork() -> None:
+    for client in list(_clients):
+        client._after_fork()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

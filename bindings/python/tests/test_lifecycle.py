@@ -1,0 +1,203 @@
+"""Start, close, status, listeners, logging."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+import weakref
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from conftest import Environment, Server, _free_port, bool_flag, until
+from flagstone import (
+    Client,
+    ClosedError,
+    Config,
+    Context,
+    ErrorKind,
+    FlagChange,
+    InvalidArgumentError,
+    State,
+    StatusChange,
+)
+
+ADA = Context("ada")
+
+
+def pumps() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "flagstone-events"]
+
+
+def test_without_redis_start_gives_up_and_evaluation_says_not_ready() -> None:
+    client = Client(Config(redis_url=f"redis://127.0.0.1:{_free_port()}"))
+    began = time.monotonic()
+    assert client.start(0.3) is False
+    assert 0.25 < time.monotonic() - began < 2
+    assert client.state is State.INIT
+    assert not client.is_ready
+    detail = client.variation_detail("yes", ADA, False)
+    assert detail.reason.error_kind is ErrorKind.CLIENT_NOT_READY
+    assert client.status().last_error
+    assert client.close()
+
+
+def test_a_client_that_was_not_started_answers_with_defaults() -> None:
+    client = Client()
+    assert client.variation("yes", ADA, True) is True
+    assert client.start(0) is False or client.is_ready
+    client.close()
+
+
+def test_a_client_becomes_ready_once_redis_is_there(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.stop()
+    client = Client(Config(redis_url=server.url))
+    assert not client.start(0.1)
+    server.start()
+    server.redis.hset("launchdarkly:features", "yes", bool_flag("yes", 1, True))
+    assert client.start(10)
+    assert until(lambda: client.variation("yes", ADA, False))
+    client.close()
+    server.stop()
+
+
+def test_as_a_context_manager_it_starts_and_closes(environment: Environment) -> None:
+    environment.write(yes=bool_flag("yes", 1, True))
+    with Client(environment.config()) as client:
+        assert client.is_ready
+        assert client.wait(State.VALID, 1)
+        assert client.variation("yes", ADA, False) is True
+    assert client.state is State.OFF
+
+
+def test_after_close_evaluation_answers_and_everything_else_is_refused(environment: Environment) -> None:
+    environment.write(yes=bool_flag("yes", 1, True))
+    client = environment.client()
+    flag = client.flag("yes", False)
+    assert client.close()
+    assert client.close()
+    assert client.variation("yes", ADA, False) is True
+    assert flag.value(ADA) is True
+    assert client.variation_many(["yes"], ADA)["yes"].value is True
+    for call in (client.start, client.status, client.flush, client.postfork, lambda: client.flag("yes", False)):
+        with pytest.raises(ClosedError):
+            call()
+    with pytest.raises(ClosedError):
+        client.wait(State.VALID, 1)
+    assert client.wait(State.OFF, 1)
+    assert client.is_ready is False
+
+
+def test_status_tells_what_is_held(environment: Environment) -> None:
+    environment.write(a=bool_flag("a", 1, True), b=bool_flag("b", 1, True), broken="{oops")
+    status = environment.client().status()
+    assert (status.state, status.ready, status.available, status.flags) == (State.VALID, True, True, 2)
+    assert (status.freshness, status.malformed, status.segments) == ("push", 1, 0)
+    assert environment.client().flush(1)
+
+
+def test_waiting_for_a_state_ends_with_the_state_or_the_time(environment: Environment) -> None:
+    client = environment.client()
+    assert client.wait(State.VALID, 1)
+    assert not client.wait(State.INTERRUPTED, 0.05)
+    with pytest.raises(InvalidArgumentError):
+        client.wait(State.UNKNOWN, 0.05)
+
+
+def test_listeners_hear_changes_of_flags(environment: Environment) -> None:
+    environment.write(a=bool_flag("a", 1, True))
+    client = environment.client()
+    heard: list[FlagChange] = []
+    client.add_flag_change_listener(heard.append)
+    environment.write(a=bool_flag("a", 2, False), new=bool_flag("new", 5, True))
+    expected = {FlagChange("a", 1, 2), FlagChange("new", None, 5)}
+    assert until(lambda: expected <= set(heard))
+    client.remove_flag_change_listener(heard.append)
+    heard.clear()
+    environment.write(a=bool_flag("a", 3, True))
+    assert until(lambda: client.variation("a", ADA, False))
+    time.sleep(0.1)
+    assert heard == []
+
+
+def test_listeners_hear_changes_of_state(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.redis.hset("launchdarkly:features", "yes", bool_flag("yes", 1, True))
+    client = Client(Config(redis_url=server.url))
+    heard: list[StatusChange] = []
+    client.add_status_listener(heard.append)
+    assert client.start(5)
+    assert until(lambda: [change.state for change in heard] == [State.VALID])
+    server.stop()
+    assert until(lambda: heard[-1].state is State.INTERRUPTED)
+    assert client.variation_detail("yes", ADA, False).is_stale
+    assert client.variation("yes", ADA, False) is True
+    client.close()
+    assert until(lambda: heard[-1].state is State.OFF)
+
+
+def test_a_listener_that_raises_is_logged_and_survives(environment: Environment, caplog: pytest.LogCaptureFixture) -> None:
+    environment.write(a=bool_flag("a", 1, True))
+    client = environment.client()
+    heard: list[FlagChange] = []
+
+    def fails(change: FlagChange) -> None:
+        raise RuntimeError("listener " + change.key)
+
+    client.add_flag_change_listener(fails)
+    client.add_flag_change_listener(heard.append)
+    environment.write(a=bool_flag("a", 2, True))
+    assert until(lambda: FlagChange("a", 1, 2) in heard)
+    environment.write(a=bool_flag("a", 3, True))
+    assert until(lambda: FlagChange("a", 2, 3) in heard)
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) >= 2
+    assert "listener a" in str(errors[0].exc_info)
+
+
+def test_a_listener_may_close_the_client(environment: Environment) -> None:
+    environment.write(a=bool_flag("a", 1, True))
+    client = environment.client()
+    closed = threading.Event()
+
+    def close(_: FlagChange) -> None:
+        client.close()
+        closed.set()
+
+    client.add_flag_change_listener(close)
+    environment.write(a=bool_flag("a", 2, True))
+    assert closed.wait(5)
+
+
+def test_log_lines_reach_the_logger_at_their_level(environment: Environment, caplog: pytest.LogCaptureFixture) -> None:
+    environment.write(broken="{oops")
+    with caplog.at_level(logging.DEBUG, "flagstone"):
+        environment.client(log_level="debug")
+        assert until(lambda: any("does not parse" in record.getMessage() for record in caplog.records))
+    assert {record.name for record in caplog.records} == {"flagstone"}
+    assert any(record.levelno == logging.INFO for record in caplog.records)
+    caplog.clear()
+    environment.client(log_level="none")
+    assert caplog.records == []
+
+
+def test_a_forgotten_client_goes_away_with_its_thread(environment: Environment) -> None:
+    environment.write(yes=bool_flag("yes", 1, True))
+    before = len(pumps())
+    client = Client(environment.config())
+    assert client.start(5)
+    client.add_flag_change_listener(partial(print, client))  # a cycle
+    flag = client.flag("yes", False)
+    gone = weakref.ref(client)
+    del client
+    gc.collect()
+    assert gone() is not None, "a prepared flag keeps its client"
+    assert flag.value(ADA) is True
+    del flag
+    gc.collect()
+    assert gone() is None
+    assert until(lambda: len(pumps()) == before)

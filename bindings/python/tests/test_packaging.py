@@ -1,0 +1,129 @@
+"""What is shipped: wheel, sdist, editable install, and what a broken installation says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from conftest import FULL, PROJECT, Environment, bool_flag, run_python
+
+PACKAGE = PROJECT / "bindings" / "python"
+FIRST = """
+import sys
+from flagstone import Client, Config, Context
+with Client(Config(redis_url=sys.argv[1], redis_prefix=sys.argv[2])) as client:
+    print(client.variation("a", Context("u"), False))
+"""
+in_full = pytest.mark.skipif(not FULL, reason="built once, on the default Python version")
+
+
+def clean(**variables: str) -> dict[str, str]:
+    """The environment without the override."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FLAGSTONE_", "PYTHON"))}
+    return {**kept, **variables}
+
+
+def build(kind: str, source: Path, out: Path, **variables: str) -> Path:
+    command = [sys.executable, "-m", "build", "--no-isolation", f"--{kind}", "--outdir", str(out), str(source)]
+    built = subprocess.run(command, env=clean(**variables), capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (made,) = out.iterdir()
+    return made
+
+
+def empty_environment(folder: Path) -> str:
+    venv.create(folder, with_pip=True)
+    return str(folder / "bin" / "python")
+
+
+def install(python: str, *what: str, **variables: str) -> None:
+    command = [python, "-m", "pip", "install", "--quiet", "--no-deps", *what]
+    done = subprocess.run(command, env=clean(**variables), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def first_evaluation(python: str, environment: Environment) -> str:
+    environment.write(a=bool_flag("a", 1, True))
+    command = [python, "-c", FIRST, environment.server.url, environment.prefix]
+    done = subprocess.run(command, env=clean(), cwd="/", capture_output=True, text=True, timeout=30, check=False)
+    return done.stdout + done.stderr
+
+
+@in_full
+def test_a_wheel_in_an_empty_environment_evaluates_a_flag(environment: Environment, tmp_path: Path) -> None:
+    library = os.environ["FLAGSTONE_TEST_LIBRARY"]
+    wheel = build("wheel", PACKAGE, tmp_path / "dist", FLAGSTONE_LIBRARY_PATH=library)
+    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    assert wheel.name.endswith(f"-py3-none-{platform}.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "flagstone/_native/libflagstone.so" in names
+    assert "flagstone/py.typed" in names
+    assert not [name for name in names if "test" in name or "hatch" in name]
+    python = empty_environment(tmp_path / "venv")
+    install(python, str(wheel))
+    assert first_evaluation(python, environment) == "True\n"
+
+
+@in_full
+def test_an_sdist_builds_with_cargo_alone(environment: Environment, tmp_path: Path) -> None:
+    sdist = build("sdist", PACKAGE, tmp_path / "dist")
+    python = empty_environment(tmp_path / "venv")
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "hatchling==1.27.0"], check=True)
+    # Dependencies are compiled once for all runs of this test.
+    install(python, "--no-build-isolation", str(sdist), CARGO_TARGET_DIR=os.environ["FLAGSTONE_TEST_SDIST_TARGET"])
+    assert first_evaluation(python, environment) == "True\n"
+
+
+@in_full
+def test_an_editable_install_works(environment: Environment, tmp_path: Path) -> None:
+    python = empty_environment(tmp_path / "venv")
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "hatchling==1.27.0", "editables==0.5"], check=True)
+    library = os.environ["FLAGSTONE_TEST_LIBRARY"]
+    install(python, "--no-build-isolation", "--editable", str(PACKAGE), FLAGSTONE_LIBRARY_PATH=library)
+    assert first_evaluation(python, environment) == "True\n"
+    shown = subprocess.run([python, "-c", "import flagstone; print(flagstone.__file__)"], capture_output=True, text=True)
+    assert Path(shown.stdout.strip()) == PACKAGE / "src" / "flagstone" / "__init__.py"
+
+
+def test_a_library_that_is_not_there_is_named_with_everything_tried(tmp_path: Path) -> None:
+    missing = tmp_path / "libflagstone.so"
+    ended = run_python("import flagstone", env=clean(FLAGSTONE_LIBRARY_PATH=str(missing)))
+    assert ended.returncode == 1
+    assert "LibraryError" in ended.stderr
+    assert str(missing) in ended.stderr
+    assert "FLAGSTONE_LIBRARY_PATH" in ended.stderr
+
+
+def test_a_library_that_is_another_one_is_refused(tmp_path: Path) -> None:
+    for content in (b"", b"no library"):
+        (tmp_path / "other.so").write_bytes(content)
+        ended = run_python("import flagstone", env=clean(FLAGSTONE_LIBRARY_PATH=str(tmp_path / "other.so")))
+        assert "LibraryError" in ended.stderr
+    source = tmp_path / "abi.c"
+    for body, message in (("int other;", "flagstone_abi_version"), ("", "ABI 2.0"), ("", "ABI 1.0")):
+        version = "0x20000" if "2" in message else "0x10000"
+        source.write_text(body or f"unsigned flagstone_abi_version(void) {{ return {version}; }}")
+        library = tmp_path / f"{message.replace(' ', '')}.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source)], check=True)
+        ended = run_python("import flagstone", env=clean(FLAGSTONE_LIBRARY_PATH=str(library)))
+        expected = "lacks flagstone_" if message == "ABI 1.0" else message
+        assert expected in ended.stderr
+
+
+def test_without_its_library_the_package_says_where_it_looked(tmp_path: Path) -> None:
+    import flagstone
+
+    copy = tmp_path / "flagstone"
+    copy.mkdir()
+    for module in Path(flagstone.__file__).parent.glob("*.py"):
+        (copy / module.name).write_text(module.read_text())
+    ended = run_python("import flagstone", env=clean(PYTHONPATH=str(tmp_path)))
+    assert f"tried {copy / '_native' / 'libflagstone.so'}" in ended.stderr
+    assert "FLAGSTONE_LIBRARY_PATH" in ended.stderr
