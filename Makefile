@@ -40,8 +40,12 @@ demo: setup build ## A C program evaluates 200 flags from a private Redis and se
 	@FLAGSTONE_LIB_DIR=$(RELEASE) FLAGSTONE_INCLUDE_DIR=$(CURDIR)/include FLAGDATA=$(RELEASE)/flagdata tools/demo.sh
 
 .PHONY: test
-test: setup-test lint ## Every test
+test: setup-test lint build ## Every test
 	@tools/test.sh
+
+.PHONY: soak
+soak: setup-test build ## Memory over ten million evaluations and a million contexts from Python
+	@tools/test-python.sh soak
 
 .PHONY: lint
 lint: ## Formatting and lints
@@ -50,8 +54,9 @@ lint: ## Formatting and lints
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
 .PHONY: bench
-bench: setup build ## Speed, load time, push delay and memory, beside LaunchDarkly's Rust SDK
-	@cd bench && FLAGSTONE_LIB_DIR=$(RELEASE) $(CARGO) run --release --quiet -- $(BENCH_ARGS)
+bench: setup build ## Speed, load time, push delay and memory, beside LaunchDarkly's Rust and Python SDKs
+	@(cd bench && FLAGSTONE_LIB_DIR=$(RELEASE) $(CARGO) run --release --quiet -- $(BENCH_ARGS))
+	tools/bench-python.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
 
 .PHONY: header
 header: ## Writes include/flagstone.h anew from the sources

@@ -8,6 +8,10 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 target=${CARGO_TARGET_DIR:-$root/target}
 python=${PYTHON:-python3}
+if ! command -v "$python" >/dev/null; then
+  say "there is no $python: evaluation from Python is not measured"
+  exit 0
+fi
 environment=$target/python/bench
 [ -x "$environment/bin/python" ] || "$python" -m venv "$environment"
 "$environment/bin/pip" install --quiet --disable-pip-version-check \

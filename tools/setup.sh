@@ -21,4 +21,5 @@ if [ "${1:-}" = test ]; then
   find_or_install openssl openssl
   find_or_install readelf binutils
   find_or_install abidiff abigail-tools
+  find_or_install python3 python3-venv
 fi

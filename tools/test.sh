@@ -4,3 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo test --workspace --no-fail-fast
+tools/test-python.sh

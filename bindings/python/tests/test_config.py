@@ -32,7 +32,7 @@ def test_every_option_of_the_header_has_a_keyword_named_like_it() -> None:
 def test_every_keyword_is_documented_with_its_default() -> None:
     documented = {
         keyword: " ".join(text.split())
-        for keyword, text in re.findall(r":param (\w+): (.*?)(?=\n +:)", Config.__doc__ or "", flags=re.DOTALL)
+        for keyword, text in re.findall(r":param (\w+): (.*?)(?=\n *:)", Config.__doc__ or "", flags=re.DOTALL)
     }
     for keyword, name in OPTIONS.items():
         default = listed()[name].strip("()")

@@ -47,7 +47,7 @@ def evaluate(server: Server, prefix: str, vector: dict[str, str]) -> Any:
         if items:
             server.redis.hset(f"{prefix}:{kind}", mapping=items)
     server.redis.set(f"{prefix}:$inited", "")
-    with Client(Config(redis_url=server.url, redis_prefix=prefix, log_level="none")) as client:
+    with Client(Config(redis_url=server.url, redis_prefix=prefix, cache_freshness="ttl")) as client:
         detail = client.json_variation_detail(json.loads(vector["flag"]), context, None)
         assert client.flag(json.loads(vector["flag"])).detail(context) == detail
     # What could not be read has no result in the vectors; through a client it is an error of its own.

@@ -13,8 +13,8 @@ from . import _abi
 from ._lib import unchecked
 
 #: Sizes of short keys; ctypes would pass a bare int as a C int, which is not size_t.
-_SIZES = tuple(c_size_t(size) for size in range(256))
-TRUE, FALSE = c_int32(1), c_int32(0)
+SIZES = tuple(c_size_t(size) for size in range(256))
+BOOLS = {False: c_int32(0), True: c_int32(1)}
 NOTHING = c_size_t(0)
 WANT = tuple(c_int32(code) for code in range(_abi.TYPE_JSON + 1))
 
@@ -22,7 +22,7 @@ WANT = tuple(c_int32(code) for code in range(_abi.TYPE_JSON + 1))
 def size(text: bytes) -> c_size_t:
     """The length of ``text`` for a call."""
     length = len(text)
-    return _SIZES[length] if length < 256 else c_size_t(length)
+    return SIZES[length] if length < 256 else c_size_t(length)
 
 
 class Calls:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, overload
 
 from . import _abi, _fast
 from ._events import Pump, logger
+from ._fast import BOOLS, SIZES
 from ._lib import lib, make, milliseconds, raise_for, read, release_with
 from .config import Config
 from .context import Context
@@ -26,8 +27,9 @@ __all__ = ["Client"]
 
 T = TypeVar("T")
 
-#: What evaluation must not let through: no context, a key that is no text, text that is not UTF-8.
-_MISUSE = (AttributeError, TypeError, ValueError)
+#: What evaluation must not let through: no context, a key that is no text, text that is not UTF-8. The hot calls also take
+#: this way out with an unusually long key or a default of another type.
+_MISUSE = (AttributeError, LookupError, TypeError, ValueError)
 
 
 class Client:
@@ -184,13 +186,11 @@ class Client:
 
     def bool_variation(self, key: str, context: Context | None, default: bool) -> bool:
         """Value of a bool flag, or ``default``."""
-        if default is True or default is False:
-            try:
-                raw = key.encode()
-                native = _fast.TRUE if default else _fast.FALSE
-                return self._bool(self._h, context._h, raw, _fast.size(raw), native) == 1  # type: ignore[union-attr,no-any-return]
-            except _MISUSE:
-                pass
+        try:
+            raw = key.encode()
+            return self._bool(self._h, context._h, raw, SIZES[len(raw)], BOOLS[default]) == 1  # type: ignore[union-attr,no-any-return]
+        except _MISUSE:
+            pass
         return self._value(key, context, default, _abi.TYPE_BOOL)
 
     def int_variation(self, key: str, context: Context | None, default: int) -> int:
@@ -198,7 +198,7 @@ class Client:
         if type(default) is int and default in _INT64:
             try:
                 raw = key.encode()
-                return self._int(self._h, context._h, raw, _fast.size(raw), c_int64(default))  # type: ignore[union-attr,no-any-return]
+                return self._int(self._h, context._h, raw, SIZES[len(raw)], c_int64(default))  # type: ignore[union-attr,no-any-return]
             except _MISUSE:
                 pass
         return _truncated(self._evaluate(key, context, default, _abi.TYPE_NUMBER)).value
@@ -208,7 +208,7 @@ class Client:
         if type(default) is float:
             try:
                 raw = key.encode()
-                return self._double(self._h, context._h, raw, _fast.size(raw), c_double(default))  # type: ignore[union-attr,no-any-return]
+                return self._double(self._h, context._h, raw, SIZES[len(raw)], c_double(default))  # type: ignore[union-attr,no-any-return]
             except _MISUSE:
                 pass
         return _floating(self._evaluate(key, context, default, _abi.TYPE_NUMBER)).value
