@@ -178,8 +178,8 @@ def test_log_lines_reach_the_logger_at_their_level(environment: Environment, cap
     with caplog.at_level(logging.DEBUG, "flagstone"):
         environment.client(log_level="debug")
         assert until(lambda: any("does not parse" in record.getMessage() for record in caplog.records))
+        assert until(lambda: any(record.levelno == logging.INFO for record in caplog.records))
     assert {record.name for record in caplog.records} == {"flagstone"}
-    assert any(record.levelno == logging.INFO for record in caplog.records)
     caplog.clear()
     environment.client(log_level="none")
     assert caplog.records == []
