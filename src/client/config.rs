@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::store::{Freshness, Level, OnWipe, RedisOptions, Residency, StoreOptions, check_url};
+use crate::store::{Freshness, Level, OnWipe, RedisOptions, Residency, StoreOptions, Upstream, check_url};
 
 /// Where Redis is looked for when nothing is configured.
 const DEFAULT_URL: &str = "redis://localhost:6379";
@@ -134,7 +134,8 @@ impl Config {
     pub fn resolve(&self) -> Settings {
         Settings {
             store: StoreOptions {
-                redis: self.redis(),
+                redis: Some(self.redis()),
+                upstream: Upstream::Redis,
                 prefix: self.text("redis.prefix").unwrap_or_default(),
                 residency: match self.get("cache.residency") {
                     Some("lazy") => Residency::Lazy,
@@ -216,7 +217,7 @@ mod tests {
     #[test]
     fn unset_options_have_their_defaults() {
         let settings = Config::default().resolve();
-        assert_eq!(settings.store.redis.url, "redis://localhost:6379");
+        assert_eq!(settings.store.redis.as_ref().unwrap().url, "redis://localhost:6379");
         assert_eq!(settings.store.residency, Residency::All);
         assert_eq!(settings.store.freshness, Freshness::Push);
         assert_eq!(settings.store.ttl, Duration::from_secs(30));
@@ -265,7 +266,7 @@ mod tests {
         config.load_json(r#"{"redis": {"prefix": "p", "tls": {"ca_file": "/ca"}}, "cache.ttl_ms": 5}"#).unwrap();
         let settings = config.resolve();
         assert_eq!(settings.store.prefix, "p");
-        assert_eq!(settings.store.redis.ca_file, Some(PathBuf::from("/ca")));
+        assert_eq!(settings.store.redis.as_ref().unwrap().ca_file, Some(PathBuf::from("/ca")));
         assert_eq!(settings.store.ttl, Duration::from_millis(5));
         assert!(config.load_json(r#"{"redis.prefix": "q", "nope": 1}"#).is_err());
         assert_eq!(config.resolve().store.prefix, "p");
@@ -280,6 +281,6 @@ mod tests {
         config.set("redis.prefix", "").unwrap();
         config.set("redis.url", "").unwrap();
         assert_eq!(config.resolve().store.prefix, "");
-        assert_eq!(config.resolve().store.redis.url, DEFAULT_URL);
+        assert_eq!(config.resolve().store.redis.unwrap().url, DEFAULT_URL);
     }
 }

@@ -48,8 +48,8 @@ impl Client {
         if self.stamp.load(Relaxed) != atfork::generation() {
             self.rebuild();
         }
-        let stale = self.shared.health.is_stale();
-        if !self.shared.health.is_ready() {
+        let stale = self.shared.is_stale();
+        if !self.shared.answers() {
             return read(Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale }, false);
         }
         let Some(context) = context else {
@@ -111,7 +111,7 @@ impl Client {
         may_wait: bool,
         read: impl FnOnce(Evaluation<'_>, bool) -> R,
     ) -> R {
-        let stale = self.shared.health.is_stale();
+        let stale = self.shared.is_stale();
         if self.is_closed() && self.shared.options.residency == Residency::Off {
             return read(Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale }, false);
         }

@@ -128,7 +128,7 @@ impl Client {
             // All who wait are woken before the threads are waited for: those may hang in Redis.
             runtime.mailbox.stop();
             self.shared.health.set_available(false);
-            self.shared.health.set_state(StoreState::Off);
+            self.shared.set_state(StoreState::Off);
             runtime.state_changed(StoreState::Off, "closed");
             runtime.notifications.close();
         }
@@ -201,7 +201,7 @@ impl Client {
         } else if self.stage.load(Acquire) == STARTED {
             self.shared.invalidate();
             if self.shared.health.is_ready() {
-                self.shared.health.set_state(StoreState::Interrupted);
+                self.shared.set_state(StoreState::Interrupted);
             }
             if let Err(error) = fresh.start(&self.shared) {
                 fresh.log(Level::Error, format_args!("cannot start threads in a forked child: {error}"));

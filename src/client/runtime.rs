@@ -150,6 +150,8 @@ impl Listener for Runtime {
         self.notifications.push(Event::FlagChanged { key: key.to_owned(), old_version, new_version });
     }
 
+    fn wants_fresh_data(&self) {}
+
     fn wants_all_changes(&self) -> bool {
         self.notifications.has_listener()
     }

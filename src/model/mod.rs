@@ -19,6 +19,7 @@ mod segment;
 mod semver;
 mod serve;
 mod strings;
+mod tombstone;
 mod value;
 mod variation;
 mod wire;
@@ -37,6 +38,7 @@ pub use segment::{Members as SegmentMembers, Segment, SegmentRule, Unbounded};
 pub use semver::{OwnedSemVer, SemVer};
 pub use serve::{Rollout, Serve, WeightedVariation};
 pub use strings::{StringList, StringSet};
+pub use tombstone::{Stamp, stamp, tombstone_text};
 pub use value::{Member, Value, keep_last, write_number, write_string};
 pub use variation::{Variation, VariationValue};
 

@@ -43,12 +43,17 @@ impl Jitter {
         Self(RandomState::new().build_hasher().finish() | 1)
     }
 
-    /// Uniform in `[low, high)`.
-    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        let unit = f64::from((self.0 >> 32) as u32) / f64::from(u32::MAX);
+        self.0
+    }
+
+    /// Uniform in `[low, high)`.
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+        let unit = f64::from((self.bits() >> 32) as u32) / f64::from(u32::MAX);
         low + unit * (high - low)
     }
 }

@@ -1,11 +1,15 @@
 //! Which flags are affected by a change: the flag itself, and every held flag that depends on the changed item through
-//! prerequisites and segments, directly or not. May depend on `model`.
+//! prerequisites and segments, directly or not.
+//!
+//! The edges are kept from change to change, so that one changed flag among ten thousand costs what it touches and not a
+//! pass over all of them. May depend on `model`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::entry::{Entry, Item};
 use super::judge::Change;
+use super::snapshot::{Snapshot, Table};
 use crate::model::{Flag, Kind, Segment};
 
 /// A flag to report as changed. Equal versions: something it depends on changed.
@@ -19,66 +23,122 @@ pub struct Affected {
     pub new: Option<i64>,
 }
 
-type Node<'a> = (Kind, &'a str);
+type Node = (Kind, Arc<str>);
 
-/// The flags affected by `changes`: changed flags first, in their order, then those that depend on something changed.
-pub fn affected<'a>(
-    changes: &'a [Change],
-    flags: impl Iterator<Item = (&'a Arc<str>, &'a Arc<Entry<Flag>>)> + Clone,
-    segments: impl Iterator<Item = (&'a Arc<str>, &'a Arc<Entry<Segment>>)>,
-) -> Vec<Affected> {
-    let mut result: Vec<Affected> = Vec::new();
-    let mut seen: HashSet<Node<'a>> = HashSet::new();
-    for change in changes {
-        seen.insert((change.kind, &change.key));
-        if change.kind == Kind::Flag {
-            result.push(Affected { key: change.key.clone(), old: change.old, new: change.new });
-        }
+/// For each item that another one names: who names it.
+#[derive(Debug, Default)]
+pub struct Graph {
+    of_flags: HashMap<Arc<str>, Vec<Node>>,
+    of_segments: HashMap<Arc<str>, Vec<Node>>,
+}
+
+impl Graph {
+    /// The edges between these items.
+    pub fn new<'a>(
+        flags: impl Iterator<Item = (&'a Arc<str>, &'a Arc<Entry<Flag>>)>,
+        segments: impl Iterator<Item = (&'a Arc<str>, &'a Arc<Entry<Segment>>)>,
+    ) -> Self {
+        let mut graph = Self::default();
+        flags.for_each(|(key, entry)| graph.add(Kind::Flag, key, entry));
+        segments.for_each(|(key, entry)| graph.add(Kind::Segment, key, entry));
+        graph
     }
-    let edges = reverse_edges(flags.clone(), segments);
-    let versions: HashMap<&str, (&Arc<str>, i64)> =
-        flags.map(|(key, entry)| (&**key, (key, entry.version()))).collect();
-    let mut queue: Vec<Node<'a>> = changes.iter().map(|change| (change.kind, &*change.key)).collect();
-    while let Some((kind, key)) = queue.pop() {
-        for &dependent in edges.get(&(kind, Box::from(key))).into_iter().flatten() {
-            if seen.insert(dependent) {
-                queue.push(dependent);
-                if let (Kind::Flag, Some((key, version))) = (dependent.0, versions.get(dependent.1)) {
-                    result.push(Affected { key: (*key).clone(), old: Some(*version), new: Some(*version) });
-                }
+
+    /// Brings the edges of changed items up to date.
+    pub fn update(&mut self, changes: &[Change], before: &Snapshot, after: &Snapshot) {
+        for change in changes {
+            match change.kind {
+                Kind::Flag => self.replace(change, &before.flags, &after.flags),
+                Kind::Segment => self.replace(change, &before.segments, &after.segments),
             }
         }
     }
-    result
+
+    /// The flags affected by `changes`: changed flags first, in their order, then those that depend on something changed.
+    /// `version` gives key and version of a held flag.
+    pub fn affected(&self, changes: &[Change], version: impl Fn(&str) -> Option<i64>) -> Vec<Affected> {
+        let mut result: Vec<Affected> = Vec::new();
+        let mut seen: HashSet<&Node> = HashSet::new();
+        let changed: Vec<Node> = changes.iter().map(|change| (change.kind, change.key.clone())).collect();
+        for (change, node) in changes.iter().zip(&changed) {
+            seen.insert(node);
+            if change.kind == Kind::Flag {
+                result.push(Affected { key: change.key.clone(), old: change.old, new: change.new });
+            }
+        }
+        let mut queue: Vec<&Node> = changed.iter().collect();
+        while let Some((kind, key)) = queue.pop() {
+            for dependent in self.dependents_of(*kind, key) {
+                if seen.insert(dependent) {
+                    queue.push(dependent);
+                    if let (Kind::Flag, Some(version)) = (dependent.0, version(&dependent.1)) {
+                        result.push(Affected { key: dependent.1.clone(), old: Some(version), new: Some(version) });
+                    }
+                }
+            }
+        }
+        result
+    }
+
+    fn dependents_of(&self, kind: Kind, key: &str) -> &[Node] {
+        let edges = match kind {
+            Kind::Flag => &self.of_flags,
+            Kind::Segment => &self.of_segments,
+        };
+        edges.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    fn replace<T: Item>(&mut self, change: &Change, before: &Table<T>, after: &Table<T>) {
+        if let Some(entry) = before.get(&change.key) {
+            self.remove(change.kind, &change.key, entry);
+        }
+        if let Some(entry) = after.get(&change.key) {
+            self.add(change.kind, &change.key, entry);
+        }
+    }
+
+    fn add<T: Item>(&mut self, kind: Kind, key: &Arc<str>, entry: &Entry<T>) {
+        let Some(item) = entry.live() else { return };
+        let node = (kind, key.clone());
+        item.each_flag(&mut |named| insert(&mut self.of_flags, named, &node));
+        item.each_segment(&mut |named| insert(&mut self.of_segments, named, &node));
+    }
+
+    fn remove<T: Item>(&mut self, kind: Kind, key: &str, entry: &Entry<T>) {
+        let Some(item) = entry.live() else { return };
+        item.each_flag(&mut |named| take(&mut self.of_flags, named, kind, key));
+        item.each_segment(&mut |named| take(&mut self.of_segments, named, kind, key));
+    }
 }
 
-type Edges<'a> = HashMap<(Kind, Box<str>), Vec<Node<'a>>>;
-
-/// For each item named by another: who names it.
-fn reverse_edges<'a>(
-    flags: impl Iterator<Item = (&'a Arc<str>, &'a Arc<Entry<Flag>>)>,
-    segments: impl Iterator<Item = (&'a Arc<str>, &'a Arc<Entry<Segment>>)>,
-) -> Edges<'a> {
-    let mut edges = Edges::new();
-    for (key, entry) in flags {
-        add_edges(&mut edges, (Kind::Flag, key), entry);
+fn insert(edges: &mut HashMap<Arc<str>, Vec<Node>>, named: &str, node: &Node) {
+    match edges.get_mut(named) {
+        // An item that names another one twice has one edge: its namings come one after the other.
+        Some(nodes) if nodes.last() == Some(node) => {}
+        Some(nodes) => nodes.push(node.clone()),
+        None => _ = edges.insert(Arc::from(named), vec![node.clone()]),
     }
-    for (key, entry) in segments {
-        add_edges(&mut edges, (Kind::Segment, key), entry);
-    }
-    edges
 }
 
-fn add_edges<'a, T: Item>(edges: &mut Edges<'a>, from: Node<'a>, entry: &Entry<T>) {
-    let Some(item) = entry.live() else { return };
-    item.each_flag(&mut |key| edges.entry((Kind::Flag, Box::from(key))).or_default().push(from));
-    item.each_segment(&mut |key| edges.entry((Kind::Segment, Box::from(key))).or_default().push(from));
+fn take(edges: &mut HashMap<Arc<str>, Vec<Node>>, named: &str, kind: Kind, key: &str) {
+    let Some(nodes) = edges.get_mut(named) else { return };
+    nodes.retain(|node| node.0 != kind || &*node.1 != key);
+    if nodes.is_empty() {
+        edges.remove(named);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Interner;
+
+    type Held<T> = (Arc<str>, Arc<Entry<T>>);
+
+    fn affected(changes: &[Change], flags: &[Held<Flag>], segments: &[Held<Segment>]) -> Vec<Affected> {
+        let graph = Graph::new(flags.iter().map(|(k, e)| (k, e)), segments.iter().map(|(k, e)| (k, e)));
+        graph.affected(changes, |key| flags.iter().find(|(held, _)| &**held == key).map(|(_, e)| e.version()))
+    }
     use crate::store::testing::{flag, segment};
 
     fn held<T: Item>(key: &str, text: Vec<u8>) -> (Arc<str>, Arc<Entry<T>>) {
@@ -99,7 +159,7 @@ mod tests {
             Change { kind: Kind::Flag, key: Arc::from("changed"), old: Some(7), new: Some(8) },
             Change { kind: Kind::Segment, key: Arc::from("inner"), old: Some(1), new: Some(2) },
         ];
-        let found = affected(&changes, flags.iter().map(|(k, e)| (k, e)), segments.iter().map(|(k, e)| (k, e)));
+        let found = affected(&changes, &flags, &segments);
         assert_eq!(found[0], Affected { key: Arc::from("changed"), old: Some(7), new: Some(8) });
         let mut rest: Vec<(&str, Option<i64>, Option<i64>)> =
             found[1..].iter().map(|affected| (&*affected.key, affected.old, affected.new)).collect();
@@ -114,7 +174,7 @@ mod tests {
     fn a_cycle_of_dependencies_ends() {
         let flags = [held("a", flag("a", 1, &["b"], &[])), held("b", flag("b", 1, &["a"], &[]))];
         let changes = [Change { kind: Kind::Flag, key: Arc::from("a"), old: None, new: Some(1) }];
-        let found = affected(&changes, flags.iter().map(|(k, e)| (k, e)), std::iter::empty());
+        let found = affected(&changes, &flags, &[]);
         assert_eq!(found.len(), 2);
     }
 
@@ -122,7 +182,33 @@ mod tests {
     fn flags_that_depended_on_a_removed_one_are_affected() {
         let flags = [held("a", flag("a", 1, &["gone"], &[]))];
         let changes = [Change { kind: Kind::Flag, key: Arc::from("gone"), old: Some(1), new: None }];
-        let found = affected(&changes, flags.iter().map(|(k, e)| (k, e)), std::iter::empty());
+        let found = affected(&changes, &flags, &[]);
         assert_eq!(found.iter().map(|affected| &*affected.key).collect::<Vec<_>>(), ["gone", "a"]);
+    }
+
+    #[test]
+    fn edges_follow_the_changes_as_if_they_were_made_anew() {
+        let snapshot = |flags: &[(&str, &[&str], &[&str])]| {
+            let mut snapshot = Snapshot::default();
+            for (key, needs, segments) in flags {
+                snapshot.flags.insert(key, held(key, flag(key, 1, needs, segments)).1);
+            }
+            snapshot
+        };
+        let change = |key: &str| Change { kind: Kind::Flag, key: Arc::from(key), old: Some(1), new: Some(1) };
+        let before = snapshot(&[("a", &["p", "p"], &["s"]), ("b", &["p"], &[]), ("c", &["a"], &["s"])]);
+        let after = snapshot(&[("a", &["q"], &[]), ("b", &["p"], &["s"]), ("d", &["a"], &[])]);
+        let mut graph = Graph::new(before.flags.iter(), before.segments.iter());
+        graph.update(&["a", "b", "c", "d"].map(change), &before, &after);
+        let fresh = Graph::new(after.flags.iter(), after.segments.iter());
+        let sorted = |edges: &HashMap<Arc<str>, Vec<Node>>| {
+            let mut edges: Vec<_> = edges.iter().map(|(key, nodes)| (key.clone(), nodes.clone())).collect();
+            edges.iter_mut().for_each(|(_, nodes)| nodes.sort());
+            edges.sort();
+            edges
+        };
+        assert_eq!(sorted(&graph.of_flags), sorted(&fresh.of_flags));
+        assert_eq!(sorted(&graph.of_segments), sorted(&fresh.of_segments));
+        assert!(!graph.of_flags.is_empty() && !graph.of_segments.is_empty());
     }
 }

@@ -3,6 +3,7 @@
 //! The lock is short and never held across I/O: a hit clones one pointer and leaves. May depend on `model`.
 
 use std::borrow::Borrow;
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,6 +23,45 @@ pub enum Held {
     Segment(SegmentEntry),
     /// Redis has no such field.
     Missing,
+}
+
+impl Held {
+    /// Version of the item or of its tombstone; `None` when it is missing.
+    pub fn version(&self) -> Option<i64> {
+        match self {
+            Self::Flag(entry) => Some(entry.version()),
+            Self::Segment(entry) => Some(entry.version()),
+            Self::Missing => None,
+        }
+    }
+
+    /// The text; empty when it is missing.
+    pub fn text(&self) -> &[u8] {
+        match self {
+            Self::Flag(entry) => entry.text(),
+            Self::Segment(entry) => entry.text(),
+            Self::Missing => &[],
+        }
+    }
+
+    /// Something that can be evaluated.
+    pub fn is_live(&self) -> bool {
+        match self {
+            Self::Flag(entry) => entry.live().is_some(),
+            Self::Segment(entry) => entry.live().is_some(),
+            Self::Missing => false,
+        }
+    }
+
+    /// The very same entry.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Flag(a), Self::Flag(b)) => Arc::ptr_eq(a, b),
+            (Self::Segment(a), Self::Segment(b)) => Arc::ptr_eq(a, b),
+            (Self::Missing, Self::Missing) => true,
+            _ => false,
+        }
+    }
 }
 
 /// What is known of a key, and since when.
@@ -126,6 +166,30 @@ impl Cache {
             found.held = held;
             found.verified = verified;
         }
+    }
+
+    /// Puts a whole data set in force: held keys get their new items or are remembered as missing, others fill what room is
+    /// left. Returns what was known of the held keys that changed, beside what is known now.
+    pub fn replace(&self, items: &[(ItemKey, Held)], verified: u64) -> Vec<(ItemKey, Held, Held)> {
+        let fresh: HashMap<&ItemKey, &Held> = items.iter().map(|(item, held)| (item, held)).collect();
+        let mut cache = self.lock();
+        let mut changed = Vec::new();
+        for (item, known) in cache.iter_mut() {
+            let held = fresh.get(item).map_or(Held::Missing, |held| (*held).clone());
+            known.verified = verified;
+            if known.held.text() != held.text() {
+                changed.push((item.clone(), std::mem::replace(&mut known.held, held.clone()), held));
+            }
+        }
+        for (item, held) in items {
+            if cache.len() >= cache.cap().get() {
+                break;
+            }
+            if !cache.contains(item as &dyn KeyView) {
+                cache.put(item.clone(), CacheItem { held: held.clone(), verified, used: 0 });
+            }
+        }
+        changed
     }
 
     /// Every key held with its use mark, most recently used first.

@@ -8,7 +8,7 @@ use crate::model::Kind;
 /// The prefix used when none is configured.
 pub const DEFAULT_PREFIX: &str = "launchdarkly";
 
-/// The three keys of an environment.
+/// The keys of an environment.
 #[derive(Debug, Clone)]
 pub struct Keys {
     /// Hash of flags.
@@ -17,6 +17,8 @@ pub struct Keys {
     pub segments: String,
     /// Marker that a full data set was written.
     pub inited: String,
+    /// Held by the one process that is writing a full data set. Ours alone: no other reader or writer looks at it.
+    pub lock: String,
 }
 
 impl Keys {
@@ -27,6 +29,7 @@ impl Keys {
             features: format!("{prefix}:features"),
             segments: format!("{prefix}:segments"),
             inited: format!("{prefix}:$inited"),
+            lock: format!("{prefix}:$flagstone_lock"),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use redis::{Connection, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 
 use super::backoff::Backoff;
-use super::connect::describe;
+use super::connect::{Connector, describe};
 use super::mailbox::{LinkPhase, Mailbox};
 use super::shared::Shared;
 use super::status::monotonic_ms;
@@ -29,9 +29,10 @@ enum Ended {
 
 /// Keeps the link until the mailbox says stop. Runs on a thread of its own.
 pub fn run(shared: &Shared, mailbox: &Mailbox) {
+    let Some(connector) = &shared.connector else { return };
     let mut backoff = Backoff::new();
     loop {
-        let pause = match session(shared, mailbox, &mut backoff) {
+        let pause = match session(shared, connector, mailbox, &mut backoff) {
             Ended::Stopped => return,
             Ended::Unsupported(error) => {
                 mailbox.link.set_gone(LinkPhase::Unsupported, describe(&error));
@@ -50,8 +51,8 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
     }
 }
 
-fn session(shared: &Shared, mailbox: &Mailbox, backoff: &mut Backoff) -> Ended {
-    let mut connection = match arm(shared, mailbox) {
+fn session(shared: &Shared, connector: &Connector, mailbox: &Mailbox, backoff: &mut Backoff) -> Ended {
+    let mut connection = match arm(shared, connector, mailbox) {
         Ok(connection) => connection,
         Err(error) if is_refusal(&error) => return Ended::Unsupported(error),
         Err(error) => return Ended::Lost(error),
@@ -65,8 +66,8 @@ fn session(shared: &Shared, mailbox: &Mailbox, backoff: &mut Backoff) -> Ended {
     }
 }
 
-fn arm(shared: &Shared, mailbox: &Mailbox) -> Result<Connection, RedisError> {
-    let mut connection = shared.connector.open_resp3()?;
+fn arm(shared: &Shared, connector: &Connector, mailbox: &Mailbox) -> Result<Connection, RedisError> {
+    let mut connection = connector.open_resp3()?;
     connection.set_push_sender(mailbox.push_sender());
     // Whole hash names, never "<prefix>:": other keys of the environment would be broadcast as well.
     cmd("CLIENT")
@@ -90,7 +91,7 @@ fn listen(
     connection: &mut Connection,
     backoff: &mut Backoff,
 ) -> Result<(), RedisError> {
-    let timeout = shared.connector.command_timeout();
+    let timeout = shared.options.command_timeout();
     // Silent reads are made up for by pings, so their number is bounded.
     let ping_every = shared.options.ping.min(LONGEST_SILENCE);
     let mut pinged = Instant::now();

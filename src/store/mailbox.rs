@@ -16,6 +16,8 @@ use arc_swap::ArcSwapOption;
 use redis::{PushInfo, PushKind, Value};
 
 use super::held::Held;
+use super::outbox::Outbox;
+use super::publication::Publisher;
 use crate::model::Kind;
 
 /// Locks a mutex whose holder may have panicked: the data behind these locks are valid after each statement.
@@ -182,6 +184,9 @@ pub struct Mailbox {
     asked: AtomicBool,
     unknown: Mutex<Unknown>,
     requests: Mutex<Requests>,
+    publisher: Mutex<Publisher>,
+    /// What the data source has delivered and Redis may not hold yet.
+    pub outbox: Outbox,
     /// State of the push link.
     pub link: LinkState,
 }
@@ -211,6 +216,8 @@ impl Mailbox {
             asked: AtomicBool::new(false),
             unknown: Mutex::default(),
             requests: Mutex::default(),
+            publisher: Mutex::default(),
+            outbox: Outbox::default(),
             link: LinkState::new(),
         }
     }
@@ -218,6 +225,11 @@ impl Mailbox {
     /// The sender that the link's connection uses for pushes.
     pub fn push_sender(&self) -> Sender<PushInfo> {
         self.wake.clone()
+    }
+
+    /// Who may publish a snapshot, one at a time. Taken before every other lock in here.
+    pub fn publisher(&self) -> MutexGuard<'_, Publisher> {
+        lock(&self.publisher)
     }
 
     /// Wakes the store thread.

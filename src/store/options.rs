@@ -36,11 +36,25 @@ pub enum OnWipe {
     Clear,
 }
 
+/// Who fills the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upstream {
+    /// Somebody else fills Redis (daemon mode): it is only read.
+    Redis,
+    /// A data source of this process delivers the items.
+    Source {
+        /// What it delivers is written to Redis.
+        writes: bool,
+    },
+}
+
 /// Options of one store.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// How to reach Redis.
-    pub redis: RedisOptions,
+    /// How to reach Redis; `None` when memory is all there is.
+    pub redis: Option<RedisOptions>,
+    /// Who fills the store.
+    pub upstream: Upstream,
     /// Key prefix; empty for the default.
     pub prefix: String,
     /// Which items are held.
@@ -57,4 +71,26 @@ pub struct StoreOptions {
     pub safety_interval: Duration,
     /// Interval of pings on an idle connection.
     pub ping: Duration,
+}
+
+impl StoreOptions {
+    /// A data source of this process delivers the items.
+    pub fn has_source(&self) -> bool {
+        self.upstream != Upstream::Redis
+    }
+
+    /// What a data source delivers is written to Redis.
+    pub fn writes(&self) -> bool {
+        self.redis.is_some() && self.upstream == Upstream::Source { writes: true }
+    }
+
+    /// Memory is the truth once a data source has delivered; otherwise Redis is.
+    pub fn memory_leads(&self) -> bool {
+        self.has_source() && self.residency == Residency::All
+    }
+
+    /// Longest silence while a reply of Redis is awaited.
+    pub fn command_timeout(&self) -> Duration {
+        self.redis.as_ref().map_or(Duration::ZERO, |redis| redis.command_timeout)
+    }
 }

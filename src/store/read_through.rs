@@ -99,8 +99,7 @@ impl<'a> ReadThrough<'a> {
             self.would_wait.set(true);
             return Err(Unreachable);
         }
-        let deadline =
-            self.deadline.get().unwrap_or_else(|| Instant::now() + self.shared.options.redis.command_timeout);
+        let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + self.shared.options.command_timeout());
         self.deadline.set(Some(deadline));
         let flight = self.mailbox.request(kind, key);
         if self.mailbox.is_stopped() {

@@ -9,13 +9,16 @@ use std::time::{Duration, Instant};
 use redis::PushInfo;
 
 use super::backoff::{Backoff, Jitter};
-use super::judge::{Change, Judge};
+use super::connect::Connector;
+use super::judge::Judge;
 use super::mailbox::{LinkPhase, Mailbox, Signal, signal};
+use super::mirror::Mirror;
 use super::options::{Freshness, OnWipe, Residency};
 use super::reader::{ReadError, Reader};
 use super::refresh_lazy::Due;
 use super::shared::Shared;
 use super::status::{Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms};
+use super::writer::{WriteError, Writer};
 
 /// Period of the coarse clock behind use marks.
 const TICK: Duration = Duration::from_millis(250);
@@ -34,6 +37,17 @@ const EMPTY_INTERVAL: Duration = Duration::from_secs(5);
 /// A wiped Redis is looked at this often: `$inited` alone coming back sends no push.
 const WIPED_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Why the store thread could not do what was due.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// A read failed.
+    #[error("reading from Redis failed: {0}")]
+    Read(#[from] ReadError),
+    /// A write failed.
+    #[error("writing to Redis failed: {0}")]
+    Write(#[from] WriteError),
+}
+
 /// What a full read achieved.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {
@@ -49,6 +63,10 @@ pub struct Refresher<'a> {
     pub(super) mailbox: &'a Mailbox,
     pub(super) listener: &'a dyn Listener,
     pub(super) reader: Reader<'a>,
+    /// Exists where a data source's items are written.
+    pub(super) writer: Option<Writer<'a>>,
+    /// What is known of the difference between memory and Redis where memory is the truth.
+    pub(super) mirror: Mirror,
     pub(super) judge: Judge,
     pub(super) jitter: Jitter,
     /// Bytes held, as of the latest full read.
@@ -56,16 +74,18 @@ pub struct Refresher<'a> {
     /// Items to read again by age (residency `lazy`).
     pub(super) due: Due,
     wake: &'a Receiver<PushInfo>,
+    /// Redis failed, or refused what was delivered, while it is the truth: the data source has to start over.
+    fresh_data_wanted: bool,
     /// The tick at the previous refetch of what is in use.
     pub(super) refetched_tick: u32,
     backoff: Backoff,
     /// Nothing is tried before this moment.
     retry_at: Instant,
     /// The generation up to which pushes were answered by a refetch.
-    answered: u64,
+    pub(super) answered: u64,
     /// The arming of the link after which everything was read.
-    armed_read: u64,
-    full_due: Option<Instant>,
+    pub(super) armed_read: u64,
+    pub(super) full_due: Option<Instant>,
     full_ended: Instant,
     full_cost: Duration,
     ticked: Instant,
@@ -81,7 +101,8 @@ pub struct Refresher<'a> {
 
 /// Runs until the mailbox says stop.
 pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, wake: &Receiver<PushInfo>) {
-    let mut refresher = Refresher::new(shared, mailbox, listener, wake);
+    let Some(connector) = &shared.connector else { return };
+    let mut refresher = Refresher::new(shared, connector, mailbox, listener, wake);
     while !mailbox.is_stopped() {
         refresher.step(Instant::now());
         match wake.recv_timeout(refresher.pause(Instant::now())) {
@@ -93,21 +114,31 @@ pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, wake: &R
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+    refresher.send_the_rest();
 }
 
 impl<'a> Refresher<'a> {
-    fn new(shared: &'a Shared, mailbox: &'a Mailbox, listener: &'a dyn Listener, wake: &'a Receiver<PushInfo>) -> Self {
+    fn new(
+        shared: &'a Shared,
+        connector: &'a Connector,
+        mailbox: &'a Mailbox,
+        listener: &'a dyn Listener,
+        wake: &'a Receiver<PushInfo>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             shared,
             mailbox,
             listener,
-            reader: Reader::new(&shared.connector, &shared.keys),
+            reader: Reader::new(connector, &shared.keys),
+            writer: shared.options.writes().then(|| Writer::new(connector, &shared.keys)),
+            mirror: Mirror::default(),
             judge: Judge::default(),
             jitter: Jitter::new(),
             held_bytes: 0,
             due: Due::new(&shared.options),
             wake,
+            fresh_data_wanted: false,
             refetched_tick: 1,
             backoff: Backoff::new(),
             retry_at: now,
@@ -152,7 +183,7 @@ impl<'a> Refresher<'a> {
         if self.waits_for_link() {
             return pause;
         }
-        if let Some(due) = self.full_due {
+        for due in [self.full_due, self.mirror.due()].into_iter().flatten() {
             pause = pause.min(due.max(self.retry_at).saturating_duration_since(now));
         }
         pause.max(Duration::from_millis(1))
@@ -164,9 +195,10 @@ impl<'a> Refresher<'a> {
             self.ticked = now;
         }
         if now >= self.retry_at && !self.waits_for_link() {
-            match self.read_what_is_due(now) {
-                Ok(()) => {}
-                Err(error) => self.failed(&error),
+            let outcome =
+                if self.shared.memory_leads() { self.mirror_what_is_due() } else { self.read_what_is_due(now) };
+            if let Err(error) = outcome {
+                self.failed(&error);
             }
         }
         if !self.shared.health.is_available() {
@@ -180,7 +212,8 @@ impl<'a> Refresher<'a> {
         self.shared.options.freshness == Freshness::Push && self.mailbox.link.phase() == LinkPhase::Connecting
     }
 
-    fn read_what_is_due(&mut self, now: Instant) -> Result<(), ReadError> {
+    fn read_what_is_due(&mut self, now: Instant) -> Result<(), Failed> {
+        self.send_through()?;
         let generation = self.shared.generation();
         let armed = self.mailbox.link.armed();
         let asked = self.mailbox.take_asked();
@@ -204,7 +237,7 @@ impl<'a> Refresher<'a> {
             self.full_read()?;
         }
         self.refetch_expired()?;
-        self.ping_when_idle()
+        Ok(self.ping_when_idle()?)
     }
 
     fn refetch_in_use(&mut self, unknown: Vec<Box<str>>) -> Result<(), ReadError> {
@@ -227,8 +260,7 @@ impl<'a> Refresher<'a> {
             Residency::Lazy => self.read_cached()?,
             Residency::Off => self.probe()?,
         };
-        self.full_cost = began.elapsed();
-        self.full_ended = Instant::now();
+        self.note_full(began.elapsed());
         self.succeeded();
         if let Some(ago) = pass.confirmed {
             self.shared.health.set_verified_at(monotonic_ms().saturating_sub(saturating_ms(ago)).max(1));
@@ -240,7 +272,18 @@ impl<'a> Refresher<'a> {
         Ok(())
     }
 
-    fn plan_full_after_push(&mut self) {
+    /// Redis answered last time.
+    pub(super) fn is_well(&self) -> bool {
+        self.has_read && self.logged.is_none()
+    }
+
+    /// A pass over everything has ended.
+    pub(super) fn note_full(&mut self, cost: Duration) {
+        self.full_cost = cost;
+        self.full_ended = Instant::now();
+    }
+
+    pub(super) fn plan_full_after_push(&mut self) {
         let at = if self.held_bytes < SMALL_SET {
             Instant::now()
         } else {
@@ -253,9 +296,11 @@ impl<'a> Refresher<'a> {
         self.full_due = Some(self.full_due.map_or(at, |due| due.min(at)));
     }
 
-    fn plan_next_full(&mut self) {
+    pub(super) fn plan_next_full(&mut self) {
         let options = &self.shared.options;
         let interval = match options.freshness {
+            // Memory is never refreshed then, but what it holds is still kept in Redis.
+            Freshness::Forever if self.shared.memory_leads() => Some(options.safety_interval),
             Freshness::Forever => None,
             Freshness::Ttl => Some(options.ttl.min(options.safety_interval)),
             Freshness::Push if self.mailbox.link.phase() == LinkPhase::Up => Some(options.safety_interval),
@@ -282,7 +327,7 @@ impl<'a> Refresher<'a> {
     }
 
     /// With a push link the link pings; without one the data connection does, so that the status is true.
-    fn ping_when_idle(&mut self) -> Result<(), ReadError> {
+    pub(super) fn ping_when_idle(&mut self) -> Result<(), ReadError> {
         if self.mailbox.link.phase() != LinkPhase::Up && self.heard.elapsed() >= self.shared.options.ping {
             self.reader.ping()?;
             self.succeeded();
@@ -297,17 +342,25 @@ impl<'a> Refresher<'a> {
         self.logged = None;
         if !self.shared.health.is_available() && self.mailbox.link.phase() != LinkPhase::Down {
             self.shared.health.set_available(true);
+            if std::mem::take(&mut self.fresh_data_wanted) {
+                self.listener.wants_fresh_data();
+            }
         }
         self.shared.health.set_malformed(self.judge.malformed());
     }
 
-    fn failed(&mut self, error: &ReadError) {
+    fn failed(&mut self, error: &Failed) {
         let text = error.to_string();
         self.shared.health.set_available(false);
         self.shared.health.set_last_error(text.clone());
         if self.logged.as_ref() != Some(&text) {
-            self.listener.log(Level::Error, format_args!("reading from Redis failed: {text}"));
+            self.listener.log(Level::Error, format_args!("{text}"));
             self.logged = Some(text);
+        }
+        if self.shared.options.writes() && !self.shared.options.memory_leads() {
+            // Redis is the truth and missed something: once it is back, the data source delivers everything again.
+            self.mailbox.outbox.clear();
+            self.fresh_data_wanted = true;
         }
         // What is held was not read again, whatever the reason for the read was.
         self.shared.invalidate();
@@ -341,29 +394,6 @@ impl<'a> Refresher<'a> {
         self.shared.options.on_wipe == OnWipe::Keep && self.shared.options.residency != Residency::Off
     }
 
-    pub(super) fn publish_changes(&self, changes: &[Change]) {
-        if changes.is_empty() {
-            return;
-        }
-        let affected = match &self.shared.cache {
-            None => {
-                let snapshot = self.shared.snapshot.load_full();
-                super::dependents::affected(changes, snapshot.flags.iter(), snapshot.segments.iter())
-            }
-            Some(cache) => {
-                let (flags, segments) = (cache.flags(), cache.segments());
-                super::dependents::affected(
-                    changes,
-                    flags.iter().map(|(key, entry)| (key, entry)),
-                    segments.iter().map(|(key, entry)| (key, entry)),
-                )
-            }
-        };
-        for flag in affected {
-            self.listener.flag_changed(&flag.key, flag.old, flag.new);
-        }
-    }
-
     /// Brings state and freshness up to date and tells when they changed.
     fn report(&mut self) {
         self.report_rung();
@@ -393,7 +423,7 @@ impl<'a> Refresher<'a> {
         if self.mailbox.is_stopped() || health.state() == state {
             return;
         }
-        health.set_state(state);
+        self.shared.set_state(state);
         let level = if state == StoreState::Interrupted { Level::Warn } else { Level::Info };
         self.listener.log(level, format_args!("store is {}: {reason}", state.name()));
         self.listener.state_changed(state, &reason);

@@ -22,6 +22,11 @@ impl Refresher<'_> {
     /// Reads the whole data set.
     pub(super) fn read_all(&mut self, generation: u64) -> Result<Pass, ReadError> {
         let current = self.shared.snapshot.load_full();
+        if self.shared.options.has_source() && !self.shared.health.was_inited() && !self.presence()?.inited {
+            // Nobody has ever written a full data set: there are no last known flags, and what is there is not read.
+            self.shared.set_ready();
+            return Ok(Pass { settled: false, confirmed: None });
+        }
         let scanning = self.shared.health.is_ready() && current.flags.len() + current.segments.len() > SCAN_ABOVE;
         let reply = if scanning { self.reader.scan()? } else { self.reader.full()? };
         let wiped = self.wipe_of_full(&current, &reply)?;
@@ -39,9 +44,10 @@ impl Refresher<'_> {
         if scanning {
             self.close(&mut draft)?;
         }
-        self.publish(draft);
+        self.publish(&current, draft);
         if !(wrong_type && self.keeps_on_wipe()) {
-            self.shared.health.set_ready();
+            self.shared.set_ready();
+            self.shared.set_from_file(false);
         }
         Ok(Pass { settled: decided, confirmed: (decided && !wiped).then_some(Duration::ZERO) })
     }
@@ -69,7 +75,7 @@ impl Refresher<'_> {
         let mut draft = Draft::new(&current, generation);
         self.apply_part(&mut draft, flags, segments, reply, !wiped, &mut HashSet::new());
         self.close(&mut draft)?;
-        self.publish(draft);
+        self.publish(&current, draft);
         Ok(())
     }
 
@@ -163,7 +169,7 @@ impl Refresher<'_> {
             return true;
         }
         let before = link.pongs();
-        let deadline = Instant::now() + self.shared.connector.command_timeout();
+        let deadline = Instant::now() + self.shared.options.command_timeout();
         link.want_ping();
         while link.pongs() == before {
             if Instant::now() >= deadline || self.mailbox.sleep(Duration::from_millis(5)) {
@@ -193,17 +199,20 @@ impl Refresher<'_> {
         Ok(Some(missing))
     }
 
-    fn publish(&mut self, mut draft: Draft) {
+    fn publish(&mut self, base: &Arc<Snapshot>, draft: Draft) {
         if draft.changes.is_empty() {
             return;
         }
-        draft.snapshot.flags.compact();
-        draft.snapshot.segments.compact();
-        self.shared.snapshot.store(Arc::new(draft.snapshot));
-        if self.shared.health.is_ready() {
-            self.publish_changes(&draft.changes);
-        } else {
-            self.listener.log(Level::Info, format_args!("read {} items from Redis", draft.changes.len()));
+        let mut publisher = self.mailbox.publisher();
+        if self.shared.memory_leads() {
+            // The data source has delivered since the read was sent: what Redis says does not count any more.
+            return;
+        }
+        let (announce, count) = (self.shared.answers(), draft.changes.len());
+        publisher.publish(self.shared, self.listener, base, draft.snapshot, &draft.changes, announce);
+        drop(publisher);
+        if !announce {
+            self.listener.log(Level::Info, format_args!("read {count} items from Redis"));
         }
     }
 
@@ -212,7 +221,16 @@ impl Refresher<'_> {
             (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.as_str()),
             _ => None,
         };
+        if !self.shared.health.is_ready() {
+            // What is held came from the snapshot file: Redis cannot have lost it.
+            return self.note_wipe(reply.presence, wrong_type, false, Dependants::default);
+        }
         self.note_wipe(reply.presence, wrong_type, !current.flags.is_empty(), || dependants(current))
+    }
+
+    /// Reads what exists, and nothing else.
+    pub(super) fn presence(&mut self) -> Result<Presence, ReadError> {
+        Ok(self.reader.part::<&str>(&[], &[])?.presence)
     }
 
     fn wipe_of_part(&mut self, current: &Snapshot, reply: &PartReply) -> Result<bool, ReadError> {
@@ -231,7 +249,7 @@ impl Refresher<'_> {
         let was_inited = self.shared.health.was_inited();
         let evidence = Evidence { was_inited, presence, holds_flags, wrong_type };
         if presence.inited {
-            self.shared.health.set_inited();
+            self.shared.set_inited();
         }
         if let Some(error) = wrong_type {
             self.shared.health.set_last_error(error.to_owned());

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::backoff::Jitter;
 use super::entry::{Entry, Item};
 use super::held::{CacheItem, Held};
+use super::intake::announce_cached;
 use super::judge::{Change, Verdict};
 use super::mailbox::{Flight, ItemKey};
 use super::options::{Freshness, Residency, StoreOptions};
@@ -46,7 +47,7 @@ impl Due {
         }
     }
 
-    fn read_now(&mut self, item: ItemKey) {
+    pub(super) fn read_now(&mut self, item: ItemKey) {
         if let Some(ttl) = self.ttl
             && self.queued.insert(item.clone())
         {
@@ -106,7 +107,8 @@ impl Refresher<'_> {
             if let Some(cache) = &self.shared.cache
                 && !(read.wiped && matches!(held, Held::Missing))
             {
-                cache.put(item.clone(), held.clone(), generation, tick);
+                let put = || cache.put(item.clone(), held.clone(), generation, tick);
+                self.mailbox.outbox.unless_waiting(item, put);
                 self.due.read_now(item.clone());
             }
             self.mailbox.close_flight(item, flight);
@@ -141,7 +143,7 @@ impl Refresher<'_> {
         let probe = |kind| ItemKey { kind, key: Arc::from("") };
         let read = self.read_items(&[probe(Kind::Flag), probe(Kind::Segment)])?;
         if !read.wrong_type || !self.keeps_on_wipe() {
-            self.shared.health.set_ready();
+            self.shared.set_ready();
         }
         Ok(Pass { settled: true, confirmed: (!read.wiped).then_some(Duration::ZERO) })
     }
@@ -166,7 +168,7 @@ impl Refresher<'_> {
         }
     }
 
-    fn refetch_items(&mut self, items: Vec<ItemKey>) -> Result<(), ReadError> {
+    pub(super) fn refetch_items(&mut self, items: Vec<ItemKey>) -> Result<(), ReadError> {
         for batch in items.chunks(BATCH) {
             // Whoever waits for a key that is not held goes first.
             self.serve_requests()?;
@@ -183,7 +185,9 @@ impl Refresher<'_> {
                     cache.keep(item, generation);
                 }
             }
-            self.publish_changes(&changes);
+            if let Some(cache) = &self.shared.cache {
+                announce_cached(cache, &changes, self.listener);
+            }
         }
         Ok(())
     }
@@ -192,10 +196,10 @@ impl Refresher<'_> {
         let cache = self.shared.cache.as_ref()?;
         let before = cache.peek(item)?;
         let held = self.compare(item, &before, text);
-        let (old, new) = (version(&before.held), version(&held));
-        let same = is_same(&before.held, &held);
-        cache.refresh(item, held, generation);
-        (!same).then(|| Change { kind: item.kind, key: item.key.clone(), old, new })
+        let (old, new) = (before.held.version(), held.version());
+        let same = before.held.is_same(&held);
+        let refreshed = self.mailbox.outbox.unless_waiting(item, || cache.refresh(item, held, generation));
+        (!same && refreshed.is_some()).then(|| Change { kind: item.kind, key: item.key.clone(), old, new })
     }
 
     fn compare(&mut self, item: &ItemKey, before: &CacheItem, text: Option<Vec<u8>>) -> Held {
@@ -270,21 +274,4 @@ struct ItemTexts {
     texts: Vec<Option<Vec<u8>>>,
     wiped: bool,
     wrong_type: bool,
-}
-
-fn version(held: &Held) -> Option<i64> {
-    match held {
-        Held::Flag(entry) => Some(entry.version()),
-        Held::Segment(entry) => Some(entry.version()),
-        Held::Missing => None,
-    }
-}
-
-fn is_same(a: &Held, b: &Held) -> bool {
-    match (a, b) {
-        (Held::Flag(a), Held::Flag(b)) => Arc::ptr_eq(a, b),
-        (Held::Segment(a), Held::Segment(b)) => Arc::ptr_eq(a, b),
-        (Held::Missing, Held::Missing) => true,
-        _ => false,
-    }
 }

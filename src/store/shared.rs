@@ -1,7 +1,7 @@
 //! The part of a store that outlives a fork: data and condition, held in atomics and lock-free cells, plus the bounded
 //! cache, whose lock the fork guard takes over the fork. May depend on `model`.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 use arc_swap::ArcSwap;
 
@@ -10,7 +10,7 @@ use super::held::Cache;
 use super::layout::Keys;
 use super::options::{Residency, StoreOptions};
 use super::snapshot::Snapshot;
-use super::status::Health;
+use super::status::{Health, StoreState};
 
 /// Data and condition of one store.
 pub struct Shared {
@@ -18,8 +18,8 @@ pub struct Shared {
     pub options: StoreOptions,
     /// Names of the Redis keys.
     pub keys: Keys,
-    /// Makes connections.
-    pub connector: Connector,
+    /// Makes connections; `None` when memory is all there is.
+    pub connector: Option<Connector>,
     /// Everything held under residency `all`; empty otherwise.
     pub snapshot: ArcSwap<Snapshot>,
     /// Items held under residency `lazy`.
@@ -32,6 +32,16 @@ pub struct Shared {
     pushed: AtomicU64,
     /// The generation for which everything held is confirmed.
     verified: AtomicU64,
+    /// The data source has delivered a full data set.
+    delivered: AtomicBool,
+    /// The data source says that it is up to date.
+    source_valid: AtomicBool,
+    /// What is held came from the snapshot file, and neither Redis nor the data source has answered since.
+    from_file: AtomicBool,
+    /// An evaluation may answer from what is held.
+    answers: AtomicBool,
+    /// What is held is not known to be true.
+    stale: AtomicBool,
 }
 
 impl Shared {
@@ -40,15 +50,118 @@ impl Shared {
         let cache = (options.residency == Residency::Lazy).then(|| Cache::new(options.capacity));
         Ok(Self {
             keys: Keys::new(&options.prefix),
-            connector: Connector::new(&options.redis)?,
+            connector: options.redis.as_ref().map(Connector::new).transpose()?,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             cache,
             health: Health::default(),
             tick: AtomicU32::new(1),
             pushed: AtomicU64::new(1),
             verified: AtomicU64::new(0),
+            delivered: AtomicBool::new(false),
+            source_valid: AtomicBool::new(false),
+            from_file: AtomicBool::new(false),
+            answers: AtomicBool::new(false),
+            stale: AtomicBool::new(false),
             options,
         })
+    }
+
+    /// Whether an evaluation may answer from what is held.
+    #[inline]
+    pub fn answers(&self) -> bool {
+        self.answers.load(Relaxed)
+    }
+
+    /// Whether what is held is not known to be true.
+    #[inline]
+    pub fn is_stale(&self) -> bool {
+        self.stale.load(Relaxed)
+    }
+
+    /// Whether the data source has delivered a full data set.
+    pub fn has_delivered(&self) -> bool {
+        self.delivered.load(SeqCst)
+    }
+
+    /// The data source has delivered a full data set.
+    pub fn set_delivered(&self) {
+        self.from_file.store(false, SeqCst);
+        self.delivered.store(true, SeqCst);
+        self.settle();
+    }
+
+    /// Whether memory is the truth by now.
+    pub fn memory_leads(&self) -> bool {
+        self.options.memory_leads() && self.has_delivered()
+    }
+
+    /// Whether the data source says that it is up to date.
+    pub fn is_source_valid(&self) -> bool {
+        self.source_valid.load(SeqCst)
+    }
+
+    /// The data source is up to date, or is not any more.
+    pub fn set_source_valid(&self, valid: bool) {
+        self.source_valid.store(valid, SeqCst);
+        self.settle();
+    }
+
+    /// Whether what is held came from the snapshot file.
+    pub fn is_from_file(&self) -> bool {
+        self.from_file.load(SeqCst)
+    }
+
+    /// What is held came from the snapshot file, or does not any more.
+    pub fn set_from_file(&self, from_file: bool) {
+        self.from_file.store(from_file, SeqCst);
+        self.settle();
+    }
+
+    /// Redis has been read.
+    pub fn set_ready(&self) {
+        self.health.set_ready();
+        self.settle();
+    }
+
+    /// Redis holds a full data set, or did.
+    pub fn set_inited(&self) {
+        self.health.set_inited();
+        self.settle();
+    }
+
+    /// Sets the state of the store; returns the one before.
+    pub fn set_state(&self, state: StoreState) -> StoreState {
+        let before = self.health.set_state(state);
+        self.settle();
+        before
+    }
+
+    /// Brings the two answers that every evaluation asks for up to date with what they follow from. To be called after
+    /// each change of the latter, by any thread.
+    pub fn settle(&self) {
+        loop {
+            let (answers, stale) = self.verdict();
+            self.answers.store(answers, SeqCst);
+            self.stale.store(stale, SeqCst);
+            // Another thread may have changed something in between and stored its verdict first.
+            if self.verdict() == (answers, stale) {
+                return;
+            }
+        }
+    }
+
+    /// Whether an evaluation may answer, and whether its data are not known to be true.
+    fn verdict(&self) -> (bool, bool) {
+        let (ready, valid) = (self.health.is_ready(), self.health.state() == StoreState::Valid);
+        if !self.options.has_source() {
+            let answers = ready || self.is_from_file();
+            return (answers, answers && !valid);
+        }
+        let delivered = self.has_delivered();
+        // Without a marker nobody has ever written a full data set: what is there are no last known flags.
+        let answers = delivered || self.is_from_file() || ready && self.health.was_inited();
+        let follows = delivered && self.is_source_valid() && (self.options.memory_leads() || valid);
+        (answers, answers && !follows)
     }
 
     /// Present tick of the coarse clock.

@@ -102,6 +102,8 @@ pub trait Listener: Send + Sync {
     fn flag_changed(&self, key: &str, old_version: Option<i64>, new_version: Option<i64>);
     /// Somebody waits for changes of any flag, so full reads should not be put off.
     fn wants_all_changes(&self) -> bool;
+    /// Redis may have missed what the data source delivered: a fresh full data set is wanted.
+    fn wants_fresh_data(&self);
 }
 
 /// The store's condition. Written by the store thread, read by anybody.
@@ -112,8 +114,6 @@ pub struct Health {
     ready: AtomicBool,
     available: AtomicBool,
     wiped: AtomicBool,
-    /// Last good data are served without being known to be true.
-    stale: AtomicBool,
     stale_since: AtomicI64,
     verified_at: AtomicU64,
     /// `$inited` was seen at least once.
@@ -131,7 +131,6 @@ impl Default for Health {
             ready: AtomicBool::new(false),
             available: AtomicBool::new(false),
             wiped: AtomicBool::new(false),
-            stale: AtomicBool::new(false),
             stale_since: AtomicI64::new(0),
             verified_at: AtomicU64::new(0),
             inited: AtomicBool::new(false),
@@ -156,7 +155,6 @@ impl Health {
         let Ok(before) = self.state.fetch_update(Relaxed, Relaxed, open) else { return StoreState::Off };
         let before = StoreState::from_code(before);
         let stale = state != StoreState::Valid && self.is_ready();
-        self.stale.store(stale, Relaxed);
         if !stale {
             self.stale_since.store(0, Relaxed);
         } else if self.stale_since.load(Relaxed) == 0 {
@@ -176,13 +174,7 @@ impl Health {
         self.ready.store(true, Relaxed);
     }
 
-    /// True while what is served is not known to be true.
-    #[inline]
-    pub fn is_stale(&self) -> bool {
-        self.stale.load(Relaxed)
-    }
-
-    /// Unix time in ms since when data are stale, 0 when they are not.
+    /// Unix time in ms since when what was read of Redis is not known to be true, 0 when it is.
     pub fn stale_since_ms(&self) -> i64 {
         self.stale_since.load(Relaxed)
     }

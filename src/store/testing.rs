@@ -32,6 +32,7 @@ impl Listener for Recorder {
     fn wants_all_changes(&self) -> bool {
         false
     }
+    fn wants_fresh_data(&self) {}
 }
 
 /// A bool flag, with prerequisites and a rule on segments.

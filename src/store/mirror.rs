@@ -1,0 +1,405 @@
+//! The store thread where memory is the truth (residency `all`, once the data source has delivered): Redis is made to hold
+//! what memory holds, and is never read into it.
+//!
+//! What was delivered is written at once. What others did is found by comparing: a version lower than memory's (an older
+//! full write of another process) is written again; a higher one is left, the data source will deliver it here too; a
+//! lost data set is rewritten under a lock, once for all processes; a single lost field only after a while, because it may
+//! be a deletion that this process has not heard of yet. May depend on `model`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::held::Held;
+use super::mailbox::ItemKey;
+use super::outbox::{Put, Work};
+use super::reader::{BATCH, Field, FullReply, HashReply, Presence, SCAN_ABOVE};
+use super::refresh::{Failed, Refresher};
+use super::snapshot::Snapshot;
+use super::status::{Level, monotonic_ms};
+use super::writer::Upsert;
+use crate::model::{Kind, stamp};
+
+/// How long a single field has to be missing before it is written again.
+const MISSING_FOR: Duration = Duration::from_secs(10);
+/// How long a full write waits for another process that is writing everything.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait, at least and at most, before a lock that another process holds is tried again.
+const LOCK_PAUSE: (f64, f64) = (0.05, 0.2);
+
+/// What is known of the difference between memory and Redis.
+#[derive(Debug, Default)]
+pub struct Mirror {
+    /// Single fields that Redis lacks, and since when.
+    missing: HashMap<ItemKey, Instant>,
+    /// The data set is lost, and another process is rewriting it: when to look again.
+    heal_at: Option<Instant>,
+}
+
+impl Mirror {
+    /// When something is to be looked at again.
+    pub fn due(&self) -> Option<Instant> {
+        let missing = self.missing.values().min().map(|since| *since + MISSING_FOR);
+        [missing, self.heal_at].into_iter().flatten().min()
+    }
+}
+
+impl Refresher<'_> {
+    /// Writes what was delivered, then looks whether Redis still holds it.
+    pub(super) fn mirror_what_is_due(&mut self) -> Result<(), Failed> {
+        if self.writer.is_none() {
+            return Ok(self.ping_when_idle()?);
+        }
+        let (generation, armed) = (self.shared.generation(), self.mailbox.link.armed());
+        let pushed = generation != self.answered || self.armed_read != armed;
+        self.send_outbox()?;
+        let now = Instant::now();
+        if pushed || self.mirror.heal_at.is_some_and(|at| at <= now) {
+            self.look_for_loss()?;
+        }
+        if pushed {
+            self.plan_full_after_push();
+        }
+        (self.answered, self.armed_read) = (generation, armed);
+        if self.full_due.is_some_and(|due| due <= Instant::now()) {
+            self.timed_full(Self::compare_with_memory)?;
+        }
+        self.write_what_stayed_missing()?;
+        Ok(self.ping_when_idle()?)
+    }
+
+    /// Writes what the data source delivered where Redis is the truth.
+    pub(super) fn send_through(&mut self) -> Result<(), Failed> {
+        if self.writer.is_some() && !self.shared.options.memory_leads() { self.send_outbox() } else { Ok(()) }
+    }
+
+    /// What was delivered just before the end is written, if Redis is there: nobody will deliver it again here.
+    pub(super) fn send_the_rest(&mut self) {
+        let has_delivered = !self.shared.options.memory_leads() || self.shared.has_delivered();
+        if self.writer.is_some() && has_delivered && self.is_well() {
+            // There is nobody left to tell of an error.
+            let _ = self.send_outbox();
+        }
+    }
+
+    fn send_outbox(&mut self) -> Result<(), Failed> {
+        while let Some(work) = self.mailbox.outbox.next(BATCH) {
+            match work {
+                Work::Put(put) => {
+                    self.write_all(&put)?;
+                    self.mailbox.outbox.put_done(&put);
+                }
+                Work::Items(items) => self.write_items(&items)?,
+            }
+            self.wrote();
+        }
+        Ok(())
+    }
+
+    fn wrote(&mut self) {
+        self.shared.set_ready();
+        self.succeeded();
+    }
+
+    fn write_items(&mut self, items: &[(ItemKey, Held)]) -> Result<(), Failed> {
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let outcomes = writer.upsert(items)?;
+        let mut refused = Vec::new();
+        for ((item, held), outcome) in items.iter().zip(outcomes) {
+            self.mailbox.outbox.item_done(item, held);
+            self.mirror.missing.remove(item);
+            if self.shared.cache.as_ref().is_some_and(|cache| cache.peek(item).is_some()) {
+                self.due.read_now(item.clone());
+            }
+            if outcome == Upsert::Refused {
+                refused.push(item.clone());
+            }
+        }
+        // Where Redis is the truth, what it refused was shown too early: what it has instead is read.
+        if !refused.is_empty() && !self.shared.options.memory_leads() {
+            self.refetch_items(refused)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a full data set, unless Redis holds just that: a hundred processes that start must not write it a hundred times.
+    fn write_all(&mut self, put: &Put) -> Result<(), Failed> {
+        let owned = self.wait_for_lock()?;
+        let outcome = self.write_all_locked(put);
+        if owned && let Some(writer) = &mut self.writer {
+            // An error leaves it to expire; the one that counts is that of the write.
+            let _ = writer.unlock();
+        }
+        outcome
+    }
+
+    fn write_all_locked(&mut self, put: &Put) -> Result<(), Failed> {
+        let reply = self.read_for_comparison()?;
+        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let snapshot = self.shared.snapshot.load_full();
+        let same = match put {
+            Put::Memory => is_equal(&reply, &snapshot_items(&snapshot).collect::<Vec<_>>()),
+            Put::Items(items) => is_equal(&reply, &listed(items).collect::<Vec<_>>()),
+        };
+        let count = match put {
+            Put::Memory => snapshot.flags.len() + snapshot.segments.len(),
+            Put::Items(items) => items.len(),
+        };
+        if same {
+            self.listener.log(Level::Debug, format_args!("Redis holds the {count} items of the full data set already"));
+        } else {
+            match put {
+                Put::Memory => writer.init(snapshot_items(&snapshot))?,
+                Put::Items(items) => writer.init(listed(items))?,
+            }
+            self.listener.log(Level::Info, format_args!("wrote the full data set to Redis: {count} items"));
+        }
+        self.note_whole();
+        Ok(())
+    }
+
+    /// Redis holds the data set.
+    fn note_whole(&mut self) {
+        self.mirror.heal_at = None;
+        self.mirror.missing.clear();
+        self.shared.set_inited();
+        self.set_wiped(None);
+    }
+
+    /// Waits for the lock; false when another process holds it for too long: the last full write counts in any case.
+    fn wait_for_lock(&mut self) -> Result<bool, Failed> {
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            let Some(writer) = &mut self.writer else { return Ok(false) };
+            if writer.lock()? {
+                return Ok(true);
+            }
+            self.serve_requests()?;
+            let pause = Duration::from_secs_f64(self.jitter.between(LOCK_PAUSE.0, LOCK_PAUSE.1));
+            if Instant::now() >= deadline || self.mailbox.sleep(pause) {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn read_for_comparison(&mut self) -> Result<FullReply, Failed> {
+        let snapshot = self.shared.snapshot.load();
+        let scanning = snapshot.flags.len() + snapshot.segments.len() > SCAN_ABOVE;
+        drop(snapshot);
+        Ok(if scanning { self.reader.scan()? } else { self.reader.full()? })
+    }
+
+    /// Looks whether the data set is still there.
+    fn look_for_loss(&mut self) -> Result<(), Failed> {
+        let presence = self.presence()?;
+        self.succeeded();
+        self.shared.set_ready();
+        self.heal_if_lost(presence, None).map(|_| ())
+    }
+
+    /// Rewrites a lost data set; true when it was lost.
+    fn heal_if_lost(&mut self, presence: Presence, wrong_type: Option<String>) -> Result<bool, Failed> {
+        let Some(reason) = loss(&self.shared.snapshot.load(), presence, wrong_type) else {
+            if presence.inited {
+                self.shared.set_inited();
+            }
+            self.mirror.heal_at = None;
+            self.set_wiped(None);
+            return Ok(false);
+        };
+        self.set_wiped(Some(&reason));
+        let Some(writer) = &mut self.writer else { return Ok(true) };
+        if !writer.lock()? {
+            let pause = Duration::from_secs_f64(self.jitter.between(LOCK_PAUSE.0, LOCK_PAUSE.1));
+            self.mirror.heal_at = Some(Instant::now() + pause);
+            return Ok(true);
+        }
+        let outcome = self.heal_locked();
+        if let Some(writer) = &mut self.writer {
+            // An error leaves it to expire.
+            let _ = writer.unlock();
+        }
+        outcome.map(|()| true)
+    }
+
+    /// With the lock: another process may have done it just before.
+    fn heal_locked(&mut self) -> Result<(), Failed> {
+        let reply = self.reader.full()?;
+        let wrong_type = wrong_type(&reply);
+        let snapshot = self.shared.snapshot.load_full();
+        if loss(&snapshot, reply.presence, wrong_type).is_some()
+            && let Some(writer) = &mut self.writer
+        {
+            writer.init(snapshot_items(&snapshot))?;
+            let count = snapshot.flags.len() + snapshot.segments.len();
+            self.listener.log(Level::Warn, format_args!("rewrote the lost data set in Redis: {count} items"));
+        }
+        self.note_whole();
+        Ok(())
+    }
+
+    /// Compares everything: what Redis holds in a lower version is written again, what it lacks is noted.
+    fn compare_with_memory(&mut self) -> Result<(), Failed> {
+        let reply = self.read_for_comparison()?;
+        self.held_bytes = bytes(&reply);
+        self.shared.set_ready();
+        if self.heal_if_lost(reply.presence, wrong_type(&reply))? {
+            return Ok(());
+        }
+        let snapshot = self.shared.snapshot.load_full();
+        let there = index(&reply);
+        let mut behind = Vec::new();
+        let mut missing = HashMap::new();
+        for (item, held) in entries(&snapshot) {
+            match there.get(&(item.kind, item.key.as_bytes())) {
+                Some(text) if *text == held.text() => {}
+                Some(text) if stamp(text).is_some_and(|stamp| Some(stamp.version) >= held.version()) => {}
+                Some(_) => behind.push((item, held)),
+                None if held.is_live() => {
+                    let since = self.mirror.missing.get(&item).copied().unwrap_or_else(Instant::now);
+                    missing.insert(item, since);
+                }
+                None => {}
+            }
+        }
+        self.mirror.missing = missing;
+        if !behind.is_empty() {
+            let count = behind.len();
+            self.listener
+                .log(Level::Info, format_args!("Redis holds older versions of {count} items; writing them again"));
+            self.mailbox.outbox.add(behind, || ());
+            self.send_outbox()?;
+        }
+        Ok(())
+    }
+
+    /// Single fields that stayed missing are written again, if the data source vouches for what is held.
+    fn write_what_stayed_missing(&mut self) -> Result<(), Failed> {
+        let due = |since: &Instant| since.elapsed() >= MISSING_FOR;
+        let keys: Vec<ItemKey> =
+            self.mirror.missing.iter().filter(|(_, since)| due(since)).map(|(item, _)| item.clone()).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        keys.iter().for_each(|item| _ = self.mirror.missing.remove(item));
+        if !self.shared.is_source_valid() {
+            // The next comparison notes them again.
+            return Ok(());
+        }
+        let snapshot = self.shared.snapshot.load_full();
+        let held: Vec<(ItemKey, Held)> = keys
+            .into_iter()
+            .filter_map(|item| held_in(&snapshot, &item).filter(Held::is_live).map(|held| (item, held)))
+            .collect();
+        self.mailbox.outbox.add(held, || ());
+        self.send_outbox()
+    }
+
+    /// Runs a pass over everything and plans the next one by what it cost.
+    fn timed_full(&mut self, pass: impl FnOnce(&mut Self) -> Result<(), Failed>) -> Result<(), Failed> {
+        let began = Instant::now();
+        pass(self)?;
+        self.note_full(began.elapsed());
+        self.shared.health.set_verified_at(monotonic_ms());
+        self.succeeded();
+        self.plan_next_full();
+        Ok(())
+    }
+}
+
+/// Why the data set counts as lost: memory holds live items of a hash that is gone, or the marker is gone.
+fn loss(snapshot: &Snapshot, presence: Presence, wrong_type: Option<String>) -> Option<String> {
+    if let Some(error) = wrong_type {
+        return Some(format!("a hash is of a wrong type: {error}"));
+    }
+    if !presence.inited {
+        return Some("$inited is gone".to_owned());
+    }
+    if !presence.features && snapshot.flags.iter().any(|(_, entry)| entry.live().is_some()) {
+        return Some("the features hash is gone".to_owned());
+    }
+    (!presence.segments && snapshot.segments.iter().any(|(_, entry)| entry.live().is_some()))
+        .then(|| "the segments hash is gone".to_owned())
+}
+
+fn wrong_type(reply: &FullReply) -> Option<String> {
+    match (&reply.features, &reply.segments) {
+        (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.clone()),
+        _ => None,
+    }
+}
+
+fn fields(reply: &HashReply) -> &[Field] {
+    match reply {
+        HashReply::Fields(fields) => fields,
+        HashReply::WrongType(_) => &[],
+    }
+}
+
+fn bytes(reply: &FullReply) -> usize {
+    let size = |reply| fields(reply).iter().map(|(field, text)| field.len() + text.len()).sum::<usize>();
+    size(&reply.features) + size(&reply.segments)
+}
+
+/// The texts that Redis holds, by kind and key.
+fn index(reply: &FullReply) -> HashMap<(Kind, &[u8]), &[u8]> {
+    let flags = fields(&reply.features).iter().map(|(key, text)| ((Kind::Flag, key.as_slice()), text.as_slice()));
+    let segments = fields(&reply.segments).iter().map(|(key, text)| ((Kind::Segment, key.as_slice()), text.as_slice()));
+    flags.chain(segments).collect()
+}
+
+type Listed<'a> = (Kind, &'a str, &'a [u8]);
+
+fn snapshot_items(snapshot: &Snapshot) -> impl Iterator<Item = Listed<'_>> {
+    let flags = snapshot.flags.iter().map(|(key, entry)| (Kind::Flag, &**key, entry.text()));
+    let segments = snapshot.segments.iter().map(|(key, entry)| (Kind::Segment, &**key, entry.text()));
+    segments.chain(flags)
+}
+
+fn listed(items: &[(ItemKey, Held)]) -> impl Iterator<Item = Listed<'_>> {
+    items.iter().map(|(item, held)| (item.kind, &*item.key, held.text()))
+}
+
+fn entries(snapshot: &Snapshot) -> impl Iterator<Item = (ItemKey, Held)> {
+    let item = |kind, key: &Arc<str>| ItemKey { kind, key: key.clone() };
+    let flags = snapshot.flags.iter().map(move |(key, entry)| (item(Kind::Flag, key), Held::Flag(entry.clone())));
+    let segments =
+        snapshot.segments.iter().map(move |(key, entry)| (item(Kind::Segment, key), Held::Segment(entry.clone())));
+    flags.chain(segments)
+}
+
+fn held_in(snapshot: &Snapshot, item: &ItemKey) -> Option<Held> {
+    match item.kind {
+        Kind::Flag => snapshot.flags.get(&item.key).cloned().map(Held::Flag),
+        Kind::Segment => snapshot.segments.get(&item.key).cloned().map(Held::Segment),
+    }
+}
+
+/// Whether Redis holds just these items, by key and version. Deletion marks count as absent on both sides: a full data set
+/// names no deleted items, the hash keeps them.
+fn is_equal(reply: &FullReply, items: &[Listed<'_>]) -> bool {
+    if !reply.presence.inited || wrong_type(reply).is_some() {
+        return false;
+    }
+    let there = index(reply);
+    let mut met = 0;
+    for (kind, key, text) in items {
+        let found = there.get(&(*kind, key.as_bytes())).copied();
+        let same = match found {
+            Some(found) if found == *text => true,
+            Some(found) => stamp(found) == stamp(text) && stamp(text).is_some(),
+            None => stamp(text).is_some_and(|stamp| stamp.deleted),
+        };
+        if !same {
+            return false;
+        }
+        met += usize::from(found.is_some());
+    }
+    if met == there.len() {
+        return true;
+    }
+    let known: std::collections::HashSet<(Kind, &[u8])> =
+        items.iter().map(|(kind, key, _)| (*kind, key.as_bytes())).collect();
+    let mut extra = there.iter().filter(|(key, _)| !known.contains(*key));
+    extra.all(|(_, text)| stamp(text).is_some_and(|stamp| stamp.deleted))
+}

@@ -1,0 +1,52 @@
+//! Puts snapshots in force, one at a time.
+//!
+//! Three may publish: the store thread what it read, the data source what it delivered, the start what the snapshot file
+//! held. Whoever publishes holds the [`Publisher`], so that nothing is computed from a snapshot that is no longer in force
+//! and told as a change of it. May depend on `model`.
+
+use std::sync::Arc;
+
+use super::dependents::Graph;
+use super::judge::Change;
+use super::shared::Shared;
+use super::snapshot::Snapshot;
+use super::status::Listener;
+use crate::model::Interner;
+
+/// What publishing needs to remember. Belongs to one set of threads, behind their mailbox's lock.
+#[derive(Debug, Default)]
+pub struct Publisher {
+    /// Who depends on whom in the snapshot in force; made when first needed.
+    graph: Option<Graph>,
+    /// Shares what the texts of a data source have in common.
+    pub(super) interner: Interner,
+}
+
+impl Publisher {
+    /// Puts `next` in force, which differs from `base` by `changes`; `announce` tells listeners.
+    pub fn publish(
+        &mut self,
+        shared: &Shared,
+        listener: &dyn Listener,
+        base: &Arc<Snapshot>,
+        mut next: Snapshot,
+        changes: &[Change],
+        announce: bool,
+    ) {
+        next.flags.compact();
+        next.segments.compact();
+        let next = Arc::new(next);
+        let before = shared.snapshot.swap(next.clone());
+        match &mut self.graph {
+            Some(graph) if Arc::ptr_eq(&before, base) => graph.update(changes, base, &next),
+            // The first one, or one that replaces what it was not made from.
+            graph => *graph = Some(Graph::new(next.flags.iter(), next.segments.iter())),
+        }
+        if let (true, Some(graph)) = (announce, &self.graph) {
+            let version = |key: &str| next.flags.get(key).map(|entry| entry.version());
+            for flag in graph.affected(changes, version) {
+                listener.flag_changed(&flag.key, flag.old, flag.new);
+            }
+        }
+    }
+}

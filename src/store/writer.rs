@@ -1,0 +1,381 @@
+//! Writes of one environment to Redis, in the layout that LaunchDarkly's SDKs and Relay Proxy share. Exists in connected mode
+//! only. Used by the store thread alone; a connection of its own, because WATCH is a state of the connection.
+//!
+//! A full data set is one MULTI that replaces both hashes and sets `$inited`. A single item is compared by version with what
+//! Redis holds at that moment: by a script in one round trip; by WATCH, HGET, MULTI, HSET, EXEC where scripts are refused or
+//! the old text is too long to be decoded inside Redis, which would make all its clients wait.
+
+use std::time::Duration;
+
+use redis::{Connection, ConnectionLike, RedisError, ServerErrorKind, Value, cmd, pipe};
+
+use super::backoff::Jitter;
+use super::connect::{Connector, describe};
+use super::held::Held;
+use super::layout::Keys;
+use super::mailbox::ItemKey;
+use crate::model::{Kind, stamp};
+
+/// Fields of one HSET in a full write.
+const FIELDS: usize = 50;
+/// A full write may be answered this much later for each MiB of it.
+const PATIENCE_PER_MIB: Duration = Duration::from_millis(250);
+/// How often an item is tried again when others change the hash meanwhile.
+const CONFLICTS: usize = 20;
+/// A process that died while it wrote everything holds up the others for this long at most.
+const LOCK_MS: u64 = 30_000;
+/// The old text is decoded inside Redis up to this size.
+const DECODE_LIMIT: usize = 65_536;
+
+/// Compares versions and writes. 1: written; 0: what is there is as new or newer; -1: too long to be decoded here. Text that
+/// is no item counts as older than everything. Returns integers only: no version is passed through Lua's numbers but
+/// compared, which is exact up to 2^53.
+const UPSERT: &str = r"
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+if old then
+  if #old > tonumber(ARGV[4]) then return -1 end
+  local ok, item = pcall(cjson.decode, old)
+  if ok and type(item) == 'table' then
+    local version = item['version']
+    if version == nil or version == cjson.null then version = 0 end
+    if type(version) == 'number' and version >= tonumber(ARGV[2]) then return 0 end
+  end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+";
+
+/// Removes the lock if it is still ours.
+const UNLOCK: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+
+/// Why a write failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Connection or server error.
+    #[error("{}", describe(.0))]
+    Redis(#[from] RedisError),
+    /// A command inside the transaction failed.
+    #[error("{command} failed: {reason}")]
+    Command {
+        /// Its name.
+        command: &'static str,
+        /// What the server said.
+        reason: String,
+    },
+    /// A reply of a shape that Redis does not send.
+    #[error("unexpected reply to {0}")]
+    Reply(&'static str),
+    /// Others changed the hash again and again.
+    #[error("gave up after {CONFLICTS} conflicts with other writers")]
+    Conflicts,
+}
+
+/// What became of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upsert {
+    /// It was written.
+    Applied,
+    /// Redis holds a version that is as new or newer.
+    Refused,
+}
+
+/// Sends writes over one connection, which it opens when needed and drops when it fails.
+pub struct Writer<'a> {
+    connector: &'a Connector,
+    keys: &'a Keys,
+    connection: Option<Connection>,
+    /// The server runs scripts for us, as far as is known.
+    scripts: bool,
+    jitter: Jitter,
+    /// What the lock holds while it is ours: differs from that of every other process.
+    token: String,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer that is not connected yet.
+    pub fn new(connector: &'a Connector, keys: &'a Keys) -> Self {
+        let mut jitter = Jitter::new();
+        let token = format!("{:016x}{:016x}", jitter.bits(), Jitter::new().bits());
+        Self { connector, keys, connection: None, scripts: true, jitter, token }
+    }
+
+    /// Replaces the data set in one transaction.
+    pub fn init<'i>(&mut self, items: impl Iterator<Item = (Kind, &'i str, &'i [u8])>) -> Result<(), WriteError> {
+        let (packed, replies) = self.pack_init(items);
+        let patience =
+            self.connector.command_timeout() + PATIENCE_PER_MIB * u32::try_from(packed.len() >> 20).unwrap_or(u32::MAX);
+        let outcome = self.call(|connection| {
+            connection.set_read_timeout(Some(patience))?;
+            connection.send_packed_command(&packed)?;
+            (0..replies).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
+        })?;
+        if let Some(connection) = &self.connection {
+            connection.set_read_timeout(Some(self.connector.command_timeout()))?;
+        }
+        check_transaction("full write", outcome)
+    }
+
+    /// The commands of a full write, and how many replies they have.
+    fn pack_init<'i>(&self, items: impl Iterator<Item = (Kind, &'i str, &'i [u8])>) -> (Vec<u8>, usize) {
+        let mut packed = Packed::default();
+        packed.command(&[b"MULTI"]);
+        packed.command(&[b"DEL", self.keys.segments.as_bytes(), self.keys.features.as_bytes()]);
+        let (mut flags, mut segments) = (Vec::new(), Vec::new());
+        for (kind, key, text) in items {
+            let (hash, fields) = match kind {
+                Kind::Flag => (&self.keys.features, &mut flags),
+                Kind::Segment => (&self.keys.segments, &mut segments),
+            };
+            fields.extend([key.as_bytes(), text]);
+            if fields.len() >= 2 * FIELDS {
+                packed.hset(hash, fields);
+                fields.clear();
+            }
+        }
+        packed.hset(&self.keys.segments, &segments);
+        packed.hset(&self.keys.features, &flags);
+        packed.command(&[b"SET", self.keys.inited.as_bytes(), b""]);
+        packed.command(&[b"EXEC"]);
+        (packed.bytes, packed.commands)
+    }
+
+    /// Writes items that are newer than what Redis holds; the outcomes are in the order of the items.
+    pub fn upsert(&mut self, items: &[(ItemKey, Held)]) -> Result<Vec<Upsert>, WriteError> {
+        let mut outcomes = if self.scripts { self.upsert_by_script(items)? } else { vec![None; items.len()] };
+        for ((item, held), outcome) in items.iter().zip(&mut outcomes) {
+            if outcome.is_none() {
+                *outcome = Some(self.upsert_by_watch(item, held)?);
+            }
+        }
+        Ok(outcomes.into_iter().flatten().collect())
+    }
+
+    /// By script, all items in one round trip; `None` for those that have to go another way.
+    fn upsert_by_script(&mut self, items: &[(ItemKey, Held)]) -> Result<Vec<Option<Upsert>>, WriteError> {
+        let mut pipeline = pipe();
+        for (item, held) in items {
+            // EVAL keeps the script with the server by itself; the text is short beside the item.
+            pipeline
+                .cmd("EVAL")
+                .arg(UPSERT)
+                .arg(1)
+                .arg(self.keys.hash(item.kind))
+                .arg(&*item.key)
+                .arg(held.version().unwrap_or(0))
+                .arg(held.text())
+                .arg(DECODE_LIMIT);
+        }
+        let packed = pipeline.get_packed_pipeline();
+        let replies = self.call(|connection| {
+            connection.send_packed_command(&packed)?;
+            (0..items.len()).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
+        })?;
+        let mut outcomes = Vec::with_capacity(items.len());
+        for reply in replies {
+            outcomes.push(match reply {
+                Value::Int(1) => Some(Upsert::Applied),
+                Value::Int(0) => Some(Upsert::Refused),
+                Value::Int(-1) => None,
+                Value::ServerError(error) if refuses_scripts(&error) => {
+                    self.scripts = false;
+                    None
+                }
+                Value::ServerError(error) => return Err(RedisError::from(error).into()),
+                _ => return Err(WriteError::Reply("EVAL")),
+            });
+        }
+        Ok(outcomes)
+    }
+
+    /// By optimistic locking: nothing is written when anybody changed the hash since it was looked at.
+    fn upsert_by_watch(&mut self, item: &ItemKey, held: &Held) -> Result<Upsert, WriteError> {
+        for _ in 0..CONFLICTS {
+            if let Some(outcome) = self.try_by_watch(item, held)? {
+                return Ok(outcome);
+            }
+            std::thread::sleep(Duration::from_millis(1).mul_f64(self.jitter.between(0.5, 10.0)));
+        }
+        Err(WriteError::Conflicts)
+    }
+
+    fn try_by_watch(&mut self, item: &ItemKey, held: &Held) -> Result<Option<Upsert>, WriteError> {
+        let hash = self.keys.hash(item.kind);
+        let mut look = pipe();
+        look.cmd("WATCH").arg(hash);
+        look.cmd("HGET").arg(hash).arg(&*item.key);
+        let look = look.get_packed_pipeline();
+        let old = self.call(|connection| {
+            connection.send_packed_command(&look)?;
+            Ok((connection.recv_response()?, connection.recv_response()?))
+        })?;
+        let old = match old {
+            (Value::ServerError(error), _) | (_, Value::ServerError(error)) => {
+                return Err(RedisError::from(error).into());
+            }
+            (_, Value::BulkString(text)) => stamp(&text).map_or(-1, |stamp| stamp.version),
+            _ => -1,
+        };
+        if old >= held.version().unwrap_or(0) {
+            self.call(|connection| connection.req_command(&cmd("UNWATCH")))?;
+            return Ok(Some(Upsert::Refused));
+        }
+        let mut write = pipe();
+        write.cmd("MULTI");
+        write.cmd("HSET").arg(hash).arg(&*item.key).arg(held.text());
+        write.cmd("EXEC");
+        let write = write.get_packed_pipeline();
+        let replies = self.call_watched(|connection| {
+            connection.send_packed_command(&write)?;
+            (0..3).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
+        })?;
+        if matches!(replies.last(), Some(Value::Nil)) {
+            return Ok(None);
+        }
+        check_transaction("HSET", replies)?;
+        Ok(Some(Upsert::Applied))
+    }
+
+    /// Takes the lock under which one of many processes writes the full data set. True when it is ours, also from before.
+    /// A server that forbids it is no reason not to write.
+    pub fn lock(&mut self) -> Result<bool, WriteError> {
+        let mut set = cmd("SET");
+        set.arg(&self.keys.lock).arg(&self.token).arg("NX").arg("PX").arg(LOCK_MS);
+        match self.call(|connection| connection.req_command(&set))? {
+            Value::Okay => return Ok(true),
+            Value::Nil => {}
+            Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoPerm) => return Ok(true),
+            Value::ServerError(error) => return Err(RedisError::from(error).into()),
+            _ => return Err(WriteError::Reply("SET")),
+        }
+        let mut get = cmd("GET");
+        get.arg(&self.keys.lock);
+        // Ours from an attempt whose connection broke.
+        Ok(self.call(|connection| connection.req_command(&get))? == Value::BulkString(self.token.clone().into_bytes()))
+    }
+
+    /// Gives the lock back, if it is still ours. Where that fails it expires.
+    pub fn unlock(&mut self) -> Result<(), WriteError> {
+        if self.scripts {
+            let mut script = cmd("EVAL");
+            script.arg(UNLOCK).arg(1).arg(&self.keys.lock).arg(&self.token);
+            match self.call(|connection| connection.req_command(&script))? {
+                Value::ServerError(error) if refuses_scripts(&error) => self.scripts = false,
+                Value::ServerError(error) => return Err(RedisError::from(error).into()),
+                _ => return Ok(()),
+            }
+        }
+        let mut look = pipe();
+        look.cmd("WATCH").arg(&self.keys.lock);
+        look.cmd("GET").arg(&self.keys.lock);
+        let look = look.get_packed_pipeline();
+        let value = self.call(|connection| {
+            connection.send_packed_command(&look)?;
+            connection.recv_response()?;
+            connection.recv_response()
+        })?;
+        let mut release = pipe();
+        release.cmd("MULTI");
+        if value == Value::BulkString(self.token.clone().into_bytes()) {
+            release.cmd("DEL").arg(&self.keys.lock);
+        }
+        release.cmd("EXEC");
+        let (count, release) = (release.len(), release.get_packed_pipeline());
+        self.call_watched(|connection| {
+            connection.send_packed_command(&release)?;
+            (0..count).try_for_each(|_| connection.recv_response().map(drop))
+        })
+    }
+
+    /// Sends over the connection. A write is not repeated by itself: the store thread decides what is still to be written.
+    /// One exception: a connection that the server closed while it was idle is replaced, because then nothing was done.
+    fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, WriteError> {
+        if let Some(connection) = &mut self.connection {
+            match send(connection) {
+                Err(error) if error.is_connection_dropped() && !error.is_timeout() => self.connection = None,
+                other => return self.keep_or_drop(other),
+            }
+        }
+        let mut connection = self.connector.open()?;
+        let result = send(&mut connection);
+        self.connection = Some(connection);
+        self.keep_or_drop(result)
+    }
+
+    /// Sends over the connection that watches a key: another one would not.
+    fn call_watched<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, WriteError> {
+        let Some(connection) = &mut self.connection else { return Err(WriteError::Reply("WATCH")) };
+        let result = send(connection);
+        self.keep_or_drop(result)
+    }
+
+    fn keep_or_drop<T>(&mut self, result: Result<T, RedisError>) -> Result<T, WriteError> {
+        result.map_err(|error| {
+            self.connection = None;
+            // Another server may answer next time.
+            self.scripts = true;
+            WriteError::Redis(error)
+        })
+    }
+}
+
+/// Commands in the form in which they are sent; what a data set of many megabytes needs is copied once.
+#[derive(Default)]
+struct Packed {
+    bytes: Vec<u8>,
+    commands: usize,
+}
+
+impl Packed {
+    fn command(&mut self, words: &[&[u8]]) {
+        self.begin(words.len());
+        words.iter().for_each(|word| self.word(word));
+    }
+
+    fn hset(&mut self, hash: &str, fields: &[&[u8]]) {
+        if fields.is_empty() {
+            return;
+        }
+        self.begin(2 + fields.len());
+        self.word(b"HSET");
+        self.word(hash.as_bytes());
+        fields.iter().for_each(|word| self.word(word));
+    }
+
+    fn begin(&mut self, words: usize) {
+        self.commands += 1;
+        self.bytes.extend_from_slice(format!("*{words}\r\n").as_bytes());
+    }
+
+    fn word(&mut self, word: &[u8]) {
+        self.bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        self.bytes.extend_from_slice(word);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Finds the error among the replies of MULTI, commands, EXEC: also one inside the reply of EXEC, which others overlook.
+fn check_transaction(command: &'static str, replies: Vec<Value>) -> Result<(), WriteError> {
+    let failed = |error: &redis::ServerError| {
+        Err(WriteError::Command { command, reason: describe(&RedisError::from(error.clone())) })
+    };
+    let Some((exec, queued)) = replies.split_last() else { return Err(WriteError::Reply("EXEC")) };
+    for reply in queued {
+        if let Value::ServerError(error) = reply {
+            return failed(error);
+        }
+    }
+    match exec {
+        Value::Array(values) => match values.iter().find(|value| matches!(value, Value::ServerError(_))) {
+            Some(Value::ServerError(error)) => failed(error),
+            _ => Ok(()),
+        },
+        Value::ServerError(error) => failed(error),
+        _ => Err(WriteError::Reply("EXEC")),
+    }
+}
+
+/// Whether the server said that it does not run scripts for this user.
+fn refuses_scripts(error: &redis::ServerError) -> bool {
+    error.kind() == Some(ServerErrorKind::NoPerm)
+        || error.details().is_some_and(|text| text.contains("unknown command"))
+}
