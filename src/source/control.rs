@@ -1,0 +1,132 @@
+//! Ends or restarts a running source from another thread.
+//!
+//! A source spends nearly all its time blocked, in a read or asleep, so both must end at once when it is told to stop.
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Locks a mutex whose holder may have panicked: the data behind the locks of this module are valid after each statement.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Stops or restarts a source from any thread; clones are the same control. Belongs to one set of threads: a forked child
+/// makes a new one.
+#[derive(Clone, Default)]
+pub struct Control(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// Ends what the source is blocked in.
+type Interrupt = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
+struct State {
+    stopped: bool,
+    /// Counts the restarts that were asked for.
+    restarts: u64,
+    /// Something is waiting for the source, which it has not looked at yet.
+    poked: bool,
+    interrupt: Option<Interrupt>,
+}
+
+impl Control {
+    /// A control that lets its source run.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the source: a blocked read ends at once, and the sink is not called any more. A name lookup or a TCP
+    /// connect that is under way is not cut short; it ends by its own deadline.
+    pub fn stop(&self) {
+        self.wake(|state| state.stopped = true);
+    }
+
+    /// Asks for everything afresh: a stream connects again, a poll is made at once and without ETag, files are read again.
+    pub fn restart(&self) {
+        self.wake(|state| state.restarts += 1);
+    }
+
+    /// True after [`stop`](Self::stop).
+    pub fn is_stopped(&self) -> bool {
+        lock(&self.0.state).stopped
+    }
+
+    /// How many restarts have been asked for.
+    pub(super) fn restarts(&self) -> u64 {
+        lock(&self.0.state).restarts
+    }
+
+    /// Registers what ends the read that begins now. It runs at once if the source is to stop, or if a restart has
+    /// been asked for since `restarts` were counted.
+    pub(super) fn interrupt_by(&self, restarts: u64, interrupt: impl FnOnce() + Send + 'static) {
+        let mut state = lock(&self.0.state);
+        if state.stopped || state.restarts != restarts {
+            drop(state);
+            interrupt();
+        } else {
+            state.interrupt = Some(Box::new(interrupt));
+        }
+    }
+
+    /// The read is over.
+    pub(super) fn clear_interrupt(&self) {
+        lock(&self.0.state).interrupt = None;
+    }
+
+    /// Sleeps, but no longer than until the source is to stop or a restart has been asked for since `restarts` were
+    /// counted. True if the whole time has passed.
+    pub(super) fn sleep(&self, duration: Duration, restarts: u64) -> bool {
+        self.wait(duration, |state| state.stopped || state.restarts != restarts)
+    }
+
+    /// Wakes a source that waits in [`wait_for_poke`](Self::wait_for_poke).
+    pub(super) fn poke(&self) {
+        lock(&self.0.state).poked = true;
+        self.0.changed.notify_all();
+    }
+
+    /// Waits for a poke, a stop or a restart.
+    pub(super) fn wait_for_poke(&self, restarts: u64) {
+        let woken = |state: &State| state.poked || state.stopped || state.restarts != restarts;
+        while self.wait(Duration::from_secs(3600), woken) {}
+        lock(&self.0.state).poked = false;
+    }
+
+    fn wait(&self, duration: Duration, until: impl Fn(&State) -> bool) -> bool {
+        let end = Instant::now().checked_add(duration);
+        let mut state = lock(&self.0.state);
+        while !until(&state) {
+            // A time too far away to be expressed is waited for in pieces.
+            let left = end.map_or(Duration::from_secs(3600), |end| end.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return true;
+            }
+            state = self.0.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        false
+    }
+
+    fn wake(&self, change: impl FnOnce(&mut State)) {
+        let interrupt = {
+            let mut state = lock(&self.0.state);
+            change(&mut state);
+            self.0.changed.notify_all();
+            state.interrupt.take()
+        };
+        if let Some(interrupt) = interrupt {
+            interrupt();
+        }
+    }
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Control").field("stopped", &self.is_stopped()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,33 @@
+//! Data sources: stream, poll, file and test data. Each turns the outside into changesets and says how it fares.
+//!
+//! A source knows nothing of where items are kept: it hands them to a [`Sink`]. It runs on a thread that the client gives
+//! it, until its [`Control`] stops it or it is off for good.
+//!
+//! | Module | Is |
+//! |---|---|
+//! | `sink`, `control`, `options` | what a source talks to, what ends it, how it is configured |
+//! | `outlet` | the sink as a source sees it: silent once stopped |
+//! | `test_data` | what a test sets |
+//!
+//! May depend on `http` and `model`.
+
+mod control;
+mod options;
+mod outlet;
+mod sink;
+mod test_data;
+
+pub use control::Control;
+pub use options::{Duplicates, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions};
+pub use sink::{ApplyError, ChangeSet, Content, Failure, FailureKind, Item, Report, Severity, Sink};
+pub use test_data::{TestData, TestDataError};
+
+/// Runs a source until it is stopped or off for good. Panics are the caller's to catch; may be called again, also in a
+/// forked child with a control of its own.
+pub fn run(options: &SourceOptions, sink: &dyn Sink, control: &Control) {
+    let outlet = outlet::Outlet::new(sink, control);
+    match options {
+        SourceOptions::TestData(data) => data.run(&outlet),
+        SourceOptions::Stream(_) | SourceOptions::Poll(_) | SourceOptions::File(_) => {}
+    }
+}

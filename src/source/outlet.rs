@@ -1,0 +1,71 @@
+//! The sink as a source sees it: it is silent once the source was stopped, and remembers whether the last word was good.
+
+use std::cell::Cell;
+use std::fmt;
+
+use super::control::Control;
+use super::sink::{ApplyError, ChangeSet, Failure, Report, Severity, Sink};
+
+/// Where a running source puts what it has.
+pub(super) struct Outlet<'a> {
+    sink: &'a dyn Sink,
+    control: &'a Control,
+    /// A full changeset was taken during this run.
+    filled: Cell<bool>,
+    /// The last word was a failure.
+    failing: Cell<bool>,
+}
+
+impl<'a> Outlet<'a> {
+    pub(super) fn new(sink: &'a dyn Sink, control: &'a Control) -> Self {
+        Self { sink, control, filled: Cell::new(false), failing: Cell::new(false) }
+    }
+
+    pub(super) fn control(&self) -> &'a Control {
+        self.control
+    }
+
+    /// Hands over a changeset. What follows a failure, once there were data, shows that all is well again.
+    pub(super) fn apply(&self, changes: ChangeSet<'_>) -> Result<(), ApplyError> {
+        if self.control.is_stopped() {
+            return Ok(());
+        }
+        let full = changes.full;
+        self.sink.apply(changes)?;
+        if full {
+            self.filled.set(true);
+            self.failing.set(false);
+        } else if self.filled.get() && self.failing.get() {
+            self.valid();
+        }
+        Ok(())
+    }
+
+    pub(super) fn valid(&self) {
+        self.failing.set(false);
+        self.report(Report::Valid);
+    }
+
+    pub(super) fn interrupted(&self, failure: Failure) {
+        self.failing.set(true);
+        self.report(Report::Interrupted(failure));
+    }
+
+    pub(super) fn off(&self, failure: Failure) {
+        self.failing.set(true);
+        self.report(Report::Off(failure));
+    }
+
+    /// Reports as it is, without a thought for what was reported before.
+    pub(super) fn report(&self, report: Report) {
+        if !self.control.is_stopped() {
+            self.sink.report(report);
+        }
+    }
+
+    pub(super) fn log(&self, severity: Severity, message: fmt::Arguments<'_>) {
+        if !self.control.is_stopped() && self.sink.wants(severity) {
+            self.sink.log(severity, message);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `fakeld`: a small LaunchDarkly on a port, steered by lines on its standard input.
+
+use std::io::{self, BufRead, Write};
+use std::process::ExitCode;
+
+use fakeld::{Environment, Fake, Kind};
+
+const USAGE: &str = "\
+fakeld --port PORT [--data FILE] [--sdk-key KEY]
+
+Serves /all, /sdk/latest-all, /bulk and /diagnostic on the loopback address and prints its URL; port 0 is a free one.
+FILE is {\"flags\": {...}, \"segments\": {...}}. Then one command a line:
+
+  patch flag|segment JSON         add or replace an item and tell all streams
+  delete flag|segment KEY VERSION delete one and tell all streams
+  put                             send everything to all streams
+  drop                            close all streams
+  quit                            end, as the end of the input does
+";
+
+fn main() -> ExitCode {
+    let result = run(&std::env::args().skip(1).collect::<Vec<String>>());
+    if let Err(message) = result {
+        let _ = writeln!(io::stderr(), "fakeld: {message}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(arguments: &[String]) -> Result<(), String> {
+    if arguments.iter().any(|argument| argument == "--help") {
+        return say(USAGE);
+    }
+    let (mut port, mut data, mut sdk_key) = (0, None, None);
+    let mut rest = arguments.iter();
+    while let Some(name) = rest.next() {
+        let value = rest.next().ok_or_else(|| format!("{name} needs a value\n\n{USAGE}"))?;
+        match name.as_str() {
+            "--port" => port = value.parse().map_err(|_| format!("{value} is no port"))?,
+            "--data" => data = Some(std::fs::read_to_string(value).map_err(|error| format!("{value}: {error}"))?),
+            "--sdk-key" => sdk_key = Some(value),
+            _ => return Err(format!("unknown option {name}\n\n{USAGE}")),
+        }
+    }
+    let fake = Fake::start_on(port).map_err(|error| format!("port {port}: {error}"))?;
+    if let Some(data) = data {
+        let environment = Environment::parse(&data)?;
+        fake.edit(|own| *own = environment);
+    }
+    if let Some(key) = sdk_key {
+        fake.set_sdk_key(key);
+    }
+    say(&format!("{}\n", fake.url()))?;
+    for line in io::stdin().lock().lines() {
+        let line = line.map_err(|error| error.to_string())?;
+        if line.trim() == "quit" {
+            break;
+        }
+        // A wrong line must not end the server of a demo.
+        if let Err(message) = command(&fake, line.trim()) {
+            say(&format!("error: {message}\n"))?;
+        }
+    }
+    Ok(())
+}
+
+fn command(fake: &Fake, line: &str) -> Result<(), String> {
+    let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let (kind, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    match (name, Kind::of(kind)) {
+        ("", _) => Ok(()),
+        ("put", _) => {
+            fake.put();
+            Ok(())
+        }
+        ("drop", _) => {
+            fake.close_streams();
+            Ok(())
+        }
+        ("patch", Some(kind)) => fake.patch(kind, rest),
+        ("delete", Some(kind)) => {
+            let (key, version) = rest.rsplit_once(' ').ok_or("delete needs a key and a version")?;
+            let version = version.parse().map_err(|_| format!("{version} is no version"))?;
+            fake.delete(kind, key, version);
+            Ok(())
+        }
+        _ => Err(format!("unknown command: {line}")),
+    }
+}
+
+fn say(text: &str) -> Result<(), String> {
+    let mut output = io::stdout();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(|error| error.to_string())
+}

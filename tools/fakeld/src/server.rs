@@ -1,0 +1,365 @@
+//! The server: accepts connections, answers requests, can be killed and started again on its port.
+
+use std::collections::VecDeque;
+use std::io::{self, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rustls::ServerConfig;
+use serde_json::{Value, json};
+
+use crate::environment::{Environment, Kind};
+use crate::lock;
+use crate::script::Action;
+use crate::stream::{Streams, event, pump};
+use crate::tls::{self, Socket};
+use crate::wire::{Request, answer};
+
+/// A running server. It stops when dropped.
+pub struct Fake {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+#[derive(Default)]
+struct Shared {
+    settings: Mutex<Settings>,
+    environment: Mutex<Environment>,
+    script: Mutex<VecDeque<Action>>,
+    requests: Mutex<Vec<Request>>,
+    streams: Streams,
+    tls: Option<Arc<ServerConfig>>,
+    /// The sockets of this run, so that all can be closed at once.
+    sockets: Mutex<Vec<(u64, TcpStream)>>,
+    next: AtomicU64,
+    /// Set for each run anew.
+    alive: Mutex<Arc<AtomicBool>>,
+}
+
+#[derive(Default, Clone)]
+struct Settings {
+    sdk_key: Option<String>,
+    environment_id: Option<String>,
+    base_path: String,
+    without_etag: bool,
+}
+
+impl Fake {
+    /// Starts on a free port of the loopback address.
+    pub fn start() -> io::Result<Fake> {
+        Fake::start_with(0, None)
+    }
+
+    /// Starts on this port; 0 is a free one.
+    pub fn start_on(port: u16) -> io::Result<Fake> {
+        Fake::start_with(port, None)
+    }
+
+    /// Starts with TLS; the certificate is for `localhost`, of the authority [`CA_FILE`](crate::CA_FILE).
+    pub fn start_tls() -> io::Result<Fake> {
+        Fake::start_with(0, Some(tls::config()?))
+    }
+
+    fn start_with(port: u16, tls: Option<Arc<ServerConfig>>) -> io::Result<Fake> {
+        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        let fake = Fake { address: listener.local_addr()?, shared: Arc::new(Shared { tls, ..Shared::default() }) };
+        fake.run(listener);
+        Ok(fake)
+    }
+
+    /// Base URL, with the base path if one is set.
+    pub fn url(&self) -> String {
+        let (scheme, host) = if self.shared.tls.is_some() { ("https", "localhost") } else { ("http", "127.0.0.1") };
+        format!("{scheme}://{host}:{}{}", self.address.port(), lock(&self.shared.settings).base_path)
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Serves below this path only, such as `/relay/east`.
+    pub fn set_base_path(&self, path: &str) {
+        path.clone_into(&mut lock(&self.shared.settings).base_path);
+    }
+
+    /// Requests with another SDK key are answered with 401.
+    pub fn set_sdk_key(&self, key: &str) {
+        lock(&self.shared.settings).sdk_key = Some(key.to_owned());
+    }
+
+    /// Sends `X-LD-EnvID`.
+    pub fn set_environment_id(&self, id: &str) {
+        lock(&self.shared.settings).environment_id = Some(id.to_owned());
+    }
+
+    /// Polls are answered without an ETag.
+    pub fn set_without_etag(&self, without: bool) {
+        lock(&self.shared.settings).without_etag = without;
+    }
+
+    /// Changes the environment without telling anybody.
+    pub fn edit(&self, change: impl FnOnce(&mut Environment)) {
+        change(&mut lock(&self.shared.environment));
+    }
+
+    /// Sends everything to all streams.
+    pub fn put(&self) {
+        // The lock is held while sending, so that a stream that joins meanwhile misses nothing.
+        let environment = lock(&self.shared.environment);
+        self.shared.streams.send(&put_event(&environment));
+    }
+
+    /// Adds or replaces an item and tells all streams.
+    pub fn patch(&self, kind: Kind, json: &str) -> Result<(), String> {
+        let mut environment = lock(&self.shared.environment);
+        let (key, item) = environment.set(kind, json)?;
+        let data = json!({"path": format!("/{}/{key}", kind.path()), "data": item});
+        self.shared.streams.send(&event("patch", &data));
+        Ok(())
+    }
+
+    /// Deletes an item and tells all streams.
+    pub fn delete(&self, kind: Kind, key: &str, version: i64) {
+        let mut environment = lock(&self.shared.environment);
+        environment.remove(kind, key);
+        let data = json!({"path": format!("/{}/{key}", kind.path()), "version": version});
+        self.shared.streams.send(&event("delete", &data));
+    }
+
+    /// Sends these bytes to all streams as they are.
+    pub fn send_raw(&self, bytes: &[u8]) {
+        self.shared.streams.send(bytes);
+    }
+
+    /// Ends all streams.
+    pub fn close_streams(&self) {
+        self.shared.streams.close();
+    }
+
+    /// How many streams are connected.
+    pub fn streams(&self) -> usize {
+        self.shared.streams.count()
+    }
+
+    /// Waits until so many streams are connected; false if it takes longer than `timeout`.
+    pub fn wait_for_streams(&self, count: usize, timeout: Duration) -> bool {
+        wait(timeout, || self.streams() == count)
+    }
+
+    /// Decides what happens to the next request for which nothing is decided yet.
+    pub fn script(&self, action: Action) {
+        lock(&self.shared.script).push_back(action);
+    }
+
+    /// All requests so far.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.shared.requests).clone()
+    }
+
+    /// Waits for so many requests in all; returns those that came.
+    pub fn wait_for_requests(&self, count: usize, timeout: Duration) -> Vec<Request> {
+        wait(timeout, || lock(&self.shared.requests).len() >= count);
+        self.requests()
+    }
+
+    /// Closes every connection and listens no more: later connects are refused.
+    pub fn kill(&self) {
+        lock(&self.shared.alive).store(false, SeqCst);
+        // Wakes the thread that accepts, so that it lets go of the port.
+        if let Ok(stream) = TcpStream::connect(self.address) {
+            let mut byte = [0];
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+            let _ = io::Read::read(&mut &stream, &mut byte);
+        }
+        self.shared.streams.close();
+        for (_, socket) in lock(&self.shared.sockets).drain(..) {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Listens again, on the same port, after [`kill`](Self::kill).
+    pub fn start_again(&self) -> io::Result<()> {
+        self.run(TcpListener::bind(self.address)?);
+        Ok(())
+    }
+
+    fn run(&self, listener: TcpListener) {
+        let alive = Arc::new(AtomicBool::new(true));
+        *lock(&self.shared.alive) = Arc::clone(&alive);
+        let shared = Arc::clone(&self.shared);
+        thread::spawn(move || accept(listener, &shared, &alive));
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn wait(timeout: Duration, mut until: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + timeout;
+    loop {
+        if until() {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+        sleep(Duration::from_millis(2));
+    }
+}
+
+fn accept(listener: TcpListener, shared: &Arc<Shared>, alive: &Arc<AtomicBool>) {
+    while let Ok((stream, _)) = listener.accept() {
+        if !alive.load(SeqCst) {
+            // The port is let go of before the one who kills sees its connection end.
+            drop(listener);
+            return drop(stream);
+        }
+        let number = shared.next.fetch_add(1, SeqCst);
+        let Ok(copy) = stream.try_clone() else { continue };
+        lock(&shared.sockets).push((number, copy));
+        let (shared, alive) = (Arc::clone(shared), Arc::clone(alive));
+        thread::spawn(move || {
+            // How a connection ends is the client's affair.
+            let _ = serve(number, stream, &shared, &alive);
+            lock(&shared.sockets).retain(|(own, socket)| {
+                let keep = *own != number;
+                if !keep {
+                    let _ = socket.shutdown(Shutdown::Both);
+                }
+                keep
+            });
+        });
+    }
+}
+
+fn serve(number: u64, stream: TcpStream, shared: &Arc<Shared>, alive: &AtomicBool) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let peer = stream.try_clone()?;
+    let mut input = BufReader::new(Socket::new(stream, shared.tls.as_ref())?);
+    while let Some(request) = Request::read(&mut input)? {
+        lock(&shared.requests).push(request.clone());
+        let action = lock(&shared.script).pop_front().unwrap_or(Action::Regular);
+        let output = input.get_mut();
+        match action {
+            Action::Regular if request.method == "GET" && path_of(&request, shared) == Some("/all") => {
+                return serve_stream(number, output, &peer, &request, shared);
+            }
+            Action::Regular => serve_regular(output, &request, shared)?,
+            Action::Status(status) => answer(output, status, &[], b"")?,
+            Action::Answer(status, headers, body) => answer(output, status, &headers, &body)?,
+            Action::Redirect(status, url) => answer(output, status, &[("Location".to_owned(), url)], b"")?,
+            Action::Close => return Ok(()),
+            Action::Hang(time) => return pause(time, alive),
+            Action::Raw(pieces) => return serve_raw(output, &pieces, alive),
+        }
+    }
+    Ok(())
+}
+
+/// Sleeps, but not beyond a kill.
+fn pause(time: Duration, alive: &AtomicBool) -> io::Result<()> {
+    if !time.is_zero() {
+        wait(time, || !alive.load(SeqCst));
+    }
+    if alive.load(SeqCst) { Ok(()) } else { Err(io::ErrorKind::ConnectionAborted.into()) }
+}
+
+fn serve_raw(output: &mut impl Write, pieces: &[(Duration, Vec<u8>)], alive: &AtomicBool) -> io::Result<()> {
+    for (time, bytes) in pieces {
+        pause(*time, alive)?;
+        output.write_all(bytes)?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+/// The path below the base path, if the request is for something there.
+fn path_of<'a>(request: &'a Request, shared: &Shared) -> Option<&'a str> {
+    request.path.strip_prefix(lock(&shared.settings).base_path.as_str())
+}
+
+/// The headers that every good answer has, or the refusal of the SDK key.
+fn admit(request: &Request, shared: &Shared) -> Option<Vec<(String, String)>> {
+    let settings = lock(&shared.settings);
+    if settings.sdk_key.is_some() && settings.sdk_key.as_deref() != request.header("authorization") {
+        return None;
+    }
+    Some(settings.environment_id.iter().map(|id| ("X-LD-EnvID".to_owned(), id.clone())).collect())
+}
+
+fn serve_stream(
+    number: u64,
+    output: &mut impl Write,
+    peer: &TcpStream,
+    request: &Request,
+    shared: &Shared,
+) -> io::Result<()> {
+    let Some(headers) = admit(request, shared) else { return answer(output, 401, &[], b"") };
+    let mut head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n".to_owned();
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    output.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes())?;
+    output.flush()?;
+    let events = {
+        let environment = lock(&shared.environment);
+        shared.streams.join(number, put_event(&environment))
+    };
+    let result = pump(output, peer, &events);
+    shared.streams.leave(number);
+    result
+}
+
+fn put_event(environment: &Environment) -> Vec<u8> {
+    event("put", &json!({"path": "/", "data": environment.json()}))
+}
+
+fn serve_regular(output: &mut impl Write, request: &Request, shared: &Shared) -> io::Result<()> {
+    let Some(headers) = admit(request, shared) else { return answer(output, 401, &[], b"") };
+    match (request.method.as_str(), path_of(request, shared)) {
+        ("GET", Some("/sdk/latest-all")) => {
+            let data = lock(&shared.environment).json();
+            serve_poll(output, request, headers, &data, lock(&shared.settings).without_etag)
+        }
+        ("POST", Some("/bulk" | "/diagnostic")) => answer(output, 202, &headers, b""),
+        _ => answer(output, 404, &[], b""),
+    }
+}
+
+fn serve_poll(
+    output: &mut impl Write,
+    request: &Request,
+    mut headers: Vec<(String, String)>,
+    data: &Value,
+    without_etag: bool,
+) -> io::Result<()> {
+    let mut body = data.to_string().into_bytes();
+    if !without_etag {
+        let etag = format!("\"{:x}\"", fingerprint(&body));
+        headers.push(("ETag".to_owned(), etag.clone()));
+        if request.header("if-none-match") == Some(&etag) {
+            return answer(output, 304, &headers, b"");
+        }
+    }
+    headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+    if request.header("accept-encoding").is_some_and(|accepted| accepted.contains("gzip")) {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&body)?;
+        body = encoder.finish()?;
+        headers.push(("Content-Encoding".to_owned(), "gzip".to_owned()));
+    }
+    answer(output, 200, &headers, &body)
+}
+
+fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}

@@ -1,0 +1,113 @@
+//! The fake itself: what it serves, and that it can be killed and started again.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use fakeld::{Action, Fake, Kind};
+
+const LONG: Duration = Duration::from_secs(10);
+
+/// Sends a request and reads until the connection ends or the text is there.
+fn ask(fake: &Fake, request: &str, until: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", fake.port())).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut all = Vec::new();
+    let mut byte = [0];
+    while !String::from_utf8_lossy(&all).contains(until) && stream.read(&mut byte).unwrap() == 1 {
+        all.push(byte[0]);
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+#[test]
+fn a_stream_begins_with_everything_and_goes_on_with_changes() {
+    let fake = Fake::start().unwrap();
+    fake.patch(Kind::Flag, r#"{"key":"a","version":1}"#).unwrap();
+    let mut stream = TcpStream::connect(("127.0.0.1", fake.port())).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.write_all(b"GET /all HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+    assert!(
+        lines.any(|line| line == r#"data: {"path":"/","data":{"flags":{"a":{"key":"a","version":1}},"segments":{}}}"#)
+    );
+    assert!(fake.wait_for_streams(1, LONG));
+    fake.delete(Kind::Flag, "a", 2);
+    assert!(lines.any(|line| line == r#"data: {"path":"/flags/a","version":2}"#));
+    stream.shutdown(std::net::Shutdown::Both).unwrap();
+    assert!(fake.wait_for_streams(0, LONG), "a stream that the client left counts no more");
+}
+
+#[test]
+fn a_poll_knows_what_the_client_has() {
+    let fake = Fake::start().unwrap();
+    let first = ask(&fake, "GET /sdk/latest-all?filter=f HTTP/1.1\r\n\r\n", "}}");
+    assert!(first.starts_with("HTTP/1.1 200") && first.contains(r#"{"flags":{},"segments":{}}"#), "{first}");
+    let etag = first.lines().find_map(|line| line.strip_prefix("ETag: ")).unwrap().to_owned();
+    let again = format!("GET /sdk/latest-all HTTP/1.1\r\nIf-None-Match: {etag}\r\n\r\n");
+    assert!(ask(&fake, &again, "\r\n\r\n").starts_with("HTTP/1.1 304"));
+    let requests = fake.requests();
+    assert_eq!((requests[0].path.as_str(), requests[0].query.as_str()), ("/sdk/latest-all", "filter=f"));
+}
+
+#[test]
+fn events_are_accepted_and_recorded() {
+    let fake = Fake::start().unwrap();
+    let post = "POST /bulk HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]";
+    assert!(ask(&fake, post, "\r\n\r\n").starts_with("HTTP/1.1 202"));
+    assert_eq!(fake.requests()[0].body, b"[]");
+}
+
+#[test]
+fn a_wrong_sdk_key_is_refused() {
+    let fake = Fake::start().unwrap();
+    fake.set_sdk_key("right");
+    for (key, status) in [("right", "200"), ("wrong", "401")] {
+        let request = format!("GET /sdk/latest-all HTTP/1.1\r\nAuthorization: {key}\r\n\r\n");
+        assert!(ask(&fake, &request, "\r\n\r\n").starts_with(&format!("HTTP/1.1 {status}")));
+    }
+}
+
+#[test]
+fn a_scripted_action_happens_once() {
+    let fake = Fake::start().unwrap();
+    fake.script(Action::Status(503));
+    assert!(ask(&fake, "GET /sdk/latest-all HTTP/1.1\r\n\r\n", "\r\n\r\n").starts_with("HTTP/1.1 503"));
+    assert!(ask(&fake, "GET /sdk/latest-all HTTP/1.1\r\n\r\n", "\r\n\r\n").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_killed_server_refuses_connections_until_it_is_started_again() {
+    let fake = Fake::start().unwrap();
+    for _ in 0..20 {
+        fake.kill();
+        assert!(TcpStream::connect(("127.0.0.1", fake.port())).is_err());
+        fake.start_again().unwrap();
+        assert!(ask(&fake, "GET /sdk/latest-all HTTP/1.1\r\n\r\n", "\r\n\r\n").starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[test]
+fn the_program_obeys_its_standard_input() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_fakeld"))
+        .args(["--port", "0"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(program.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let url = output.next().unwrap();
+    let port: u16 = url.strip_prefix("http://127.0.0.1:").unwrap().parse().unwrap();
+    let mut input = program.stdin.take().unwrap();
+    input.write_all(b"patch flag {\"key\":\"a\",\"version\":3}\nnonsense\n").unwrap();
+    assert_eq!(output.next().unwrap(), "error: unknown command: nonsense");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(b"GET /sdk/latest-all HTTP/1.1\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    assert!(lines.find(String::is_empty).is_some());
+    input.write_all(b"quit\n").unwrap();
+    assert!(program.wait().unwrap().success());
+}
