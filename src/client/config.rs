@@ -1,20 +1,16 @@
 //! Configuration: options by name, so that a new option never changes the ABI.
 //!
 //! A value is checked when it is set, as far as it can be alone; what concerns several options is checked when a client is
-//! made. Messages name the option and never repeat a URL or a password. May depend on `store`.
+//! made (`settings`). Messages name the option and never repeat a URL or a password. May depend on `store` and `source`.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::store::{Freshness, Level, OnWipe, RedisOptions, Residency, StoreOptions, Upstream, check_url};
-
-/// Where Redis is looked for when nothing is configured.
-const DEFAULT_URL: &str = "redis://localhost:6379";
+use crate::source::TestData;
+use crate::store::check_url;
 
 /// Why an option was refused. Nothing has changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +26,9 @@ pub enum ConfigError {
         /// What is wrong with the value.
         reason: String,
     },
+    /// Options that do not fit together.
+    #[error("{0}")]
+    Together(&'static str),
     /// The text is not JSON, or not an object.
     #[error("configuration is not usable JSON: {0}")]
     Json(String),
@@ -39,18 +38,29 @@ pub enum ConfigError {
 #[derive(Clone, Copy)]
 enum Check {
     Text,
-    Url,
-    Integer { least: i64, most: i64 },
+    /// Address of Redis.
+    RedisUrl,
+    /// Base address of a web service.
+    HttpUrl,
+    Integer {
+        least: i64,
+        most: i64,
+    },
     Word(&'static [&'static str]),
+    /// JSON array of strings.
+    List,
+    /// JSON object of strings.
+    Map,
 }
 
 /// The longest time that can be configured: a day.
 const DAY_MS: i64 = 86_400_000;
 const MILLISECONDS: Check = Check::Integer { least: 1, most: DAY_MS };
+const BOOL: Check = Check::Word(&["true", "false"]);
 
 /// Every option: its name and what values it takes.
 const OPTIONS: &[(&str, Check)] = &[
-    ("redis.url", Check::Url),
+    ("redis.url", Check::RedisUrl),
     ("redis.prefix", Check::Text),
     ("redis.username", Check::Text),
     ("redis.password", Check::Text),
@@ -69,23 +79,43 @@ const OPTIONS: &[(&str, Check)] = &[
     ("refresh.interval_ms", MILLISECONDS),
     ("events.queue_capacity", Check::Integer { least: 1, most: 10_000_000 }),
     ("log.level", Check::Word(&["debug", "info", "warn", "error", "none"])),
+    ("source.kind", Check::Word(&["none", "stream", "poll", "file", "testdata"])),
+    ("source.filter", Check::Text),
+    ("sdk.key", Check::Text),
+    ("endpoints.stream", Check::HttpUrl),
+    ("endpoints.poll", Check::HttpUrl),
+    ("endpoints.events", Check::HttpUrl),
+    ("endpoints.relay", Check::HttpUrl),
+    ("stream.initial_delay_ms", MILLISECONDS),
+    ("stream.read_timeout_ms", MILLISECONDS),
+    ("poll.interval_ms", MILLISECONDS),
+    ("poll.allow_short", BOOL),
+    ("retry.mode", Check::Word(&["legacy", "extended"])),
+    ("http.connect_timeout_ms", MILLISECONDS),
+    ("http.read_timeout_ms", MILLISECONDS),
+    ("http.proxy", Check::HttpUrl),
+    ("http.headers", Check::Map),
+    ("http.tls.ca_file", Check::Text),
+    ("http.tls.skip_verify", BOOL),
+    ("file.paths", Check::List),
+    ("file.duplicates", Check::Word(&["fail", "first"])),
+    ("file.auto_reload", BOOL),
+    ("snapshot.file", Check::Text),
+    ("store.write", BOOL),
+    ("application.id", Check::Text),
+    ("application.name", Check::Text),
+    ("application.version", Check::Text),
+    ("application.version_name", Check::Text),
+    ("wrapper.name", Check::Text),
+    ("wrapper.version", Check::Text),
+    ("offline", BOOL),
 ];
 
 /// Options as they were set; unset ones have their defaults.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Config {
     values: BTreeMap<&'static str, String>,
-}
-
-/// What a client is made of.
-#[derive(Clone)]
-pub struct Settings {
-    /// Options of the store.
-    pub store: StoreOptions,
-    /// Most notifications kept for the host.
-    pub queue_capacity: usize,
-    /// Least severe log level that is kept.
-    pub log_level: Level,
+    test_data: Option<TestData>,
 }
 
 impl Config {
@@ -96,6 +126,12 @@ impl Config {
         check_value(*check, value).map_err(|reason| ConfigError::Invalid { option: name, reason })?;
         self.values.insert(name, value.to_owned());
         Ok(())
+    }
+
+    /// Takes flags and segments from this object; `source.kind` is `testdata` from here on.
+    pub fn set_test_data(&mut self, data: TestData) {
+        self.values.insert("source.kind", "testdata".to_owned());
+        self.test_data = Some(data);
     }
 
     /// Sets options from a JSON object; `{"redis": {"url": …}}` and `{"redis.url": …}` are the same. All or none.
@@ -111,6 +147,11 @@ impl Config {
     }
 
     fn load_member(&mut self, name: String, value: Value) -> Result<(), ConfigError> {
+        if let Some((name, Check::List | Check::Map)) = OPTIONS.iter().find(|(known, _)| *known == name)
+            && (value.is_array() || value.is_object())
+        {
+            return self.set(name, &value.to_string());
+        }
         match value {
             Value::Object(members) => {
                 for (inner, value) in members {
@@ -130,68 +171,40 @@ impl Config {
         }
     }
 
-    /// All options together, defaults filled in.
-    pub fn resolve(&self) -> Settings {
-        Settings {
-            store: StoreOptions {
-                redis: Some(self.redis()),
-                upstream: Upstream::Redis,
-                prefix: self.text("redis.prefix").unwrap_or_default(),
-                residency: match self.get("cache.residency") {
-                    Some("lazy") => Residency::Lazy,
-                    Some("off") => Residency::Off,
-                    _ => Residency::All,
-                },
-                freshness: match self.get("cache.freshness") {
-                    Some("ttl") => Freshness::Ttl,
-                    Some("forever") => Freshness::Forever,
-                    _ => Freshness::Push,
-                },
-                ttl: self.milliseconds("cache.ttl_ms", 30_000),
-                capacity: NonZeroUsize::new(self.number("cache.capacity", 10_000)).unwrap_or(NonZeroUsize::MIN),
-                on_wipe: if self.get("cache.on_wipe") == Some("clear") { OnWipe::Clear } else { OnWipe::Keep },
-                safety_interval: self.milliseconds("refresh.interval_ms", 60_000),
-                ping: self.milliseconds("redis.ping_ms", 1_000),
-            },
-            queue_capacity: self.number("events.queue_capacity", 1_000),
-            log_level: match self.get("log.level") {
-                Some("debug") => Level::Debug,
-                Some("warn") => Level::Warn,
-                Some("error") => Level::Error,
-                Some("none") => Level::None,
-                _ => Level::Info,
-            },
-        }
-    }
-
-    fn redis(&self) -> RedisOptions {
-        RedisOptions {
-            url: self.text("redis.url").unwrap_or_else(|| DEFAULT_URL.to_owned()),
-            username: self.text("redis.username"),
-            password: self.text("redis.password"),
-            database: self.get("redis.database").and_then(|value| value.parse().ok()),
-            connect_timeout: self.milliseconds("redis.connect_timeout_ms", 2_000),
-            command_timeout: self.milliseconds("redis.command_timeout_ms", 2_000),
-            ca_file: self.text("redis.tls.ca_file").map(PathBuf::from),
-            cert_file: self.text("redis.tls.cert_file").map(PathBuf::from),
-            key_file: self.text("redis.tls.key_file").map(PathBuf::from),
-        }
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
     /// A text option; an empty text counts as unset.
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         self.get(name).filter(|value| !value.is_empty()).map(str::to_owned)
     }
 
-    fn number<T: FromStr>(&self, name: &str, default: T) -> T {
+    /// An option that is `true` or `false`.
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        self.get(name).map(|value| value == "true")
+    }
+
+    /// A list of strings.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        self.text(name).and_then(|value| serde_json::from_str(&value).ok()).unwrap_or_default()
+    }
+
+    /// Names with values.
+    pub(super) fn map(&self, name: &str) -> BTreeMap<String, String> {
+        self.text(name).and_then(|value| serde_json::from_str(&value).ok()).unwrap_or_default()
+    }
+
+    /// The test data that were set.
+    pub(super) fn test_data(&self) -> Option<TestData> {
+        self.test_data.clone()
+    }
+
+    pub(super) fn number<T: FromStr>(&self, name: &str, default: T) -> T {
         self.get(name).and_then(|value| value.parse().ok()).unwrap_or(default)
     }
 
-    fn milliseconds(&self, name: &str, default: u64) -> Duration {
+    pub(super) fn milliseconds(&self, name: &str, default: u64) -> Duration {
         Duration::from_millis(self.number(name, default))
     }
 }
@@ -199,8 +212,18 @@ impl Config {
 fn check_value(check: Check, value: &str) -> Result<(), String> {
     match check {
         Check::Text => Ok(()),
-        Check::Url if value.is_empty() => Ok(()),
-        Check::Url => check_url(value).map_err(|error| error.to_string()),
+        // An empty text counts as unset.
+        Check::RedisUrl | Check::HttpUrl | Check::List | Check::Map if value.is_empty() => Ok(()),
+        Check::RedisUrl => check_url(value).map_err(|error| error.to_string()),
+        Check::HttpUrl => check_http_url(value).map_err(str::to_owned),
+        Check::List => match serde_json::from_str::<Vec<String>>(value) {
+            Ok(_) => Ok(()),
+            Err(_) => Err("not a JSON array of strings".to_owned()),
+        },
+        Check::Map => match serde_json::from_str::<BTreeMap<String, String>>(value) {
+            Ok(_) => Ok(()),
+            Err(_) => Err("not a JSON object of strings".to_owned()),
+        },
         Check::Integer { least, most } => match value.parse::<i64>() {
             Ok(number) if (least..=most).contains(&number) => Ok(()),
             _ => Err(format!("{value:?} is not an integer from {least} to {most}")),
@@ -210,13 +233,43 @@ fn check_value(check: Check, value: &str) -> Result<(), String> {
     }
 }
 
+/// The value is not repeated: it may hold credentials.
+fn check_http_url(value: &str) -> Result<(), &'static str> {
+    let rest = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
+    let Some(rest) = rest else { return Err("not an http:// or https:// URL") };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    if host.is_empty() || host.starts_with(':') {
+        return Err("the URL has no host");
+    }
+    if value.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        return Err("the URL has a character that no URL has");
+    }
+    Ok(())
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values may be credentials.
+        formatter.debug_struct("Config").field("options", &self.values.keys()).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
+
+    use crate::client::settings::DEFAULT_URL;
+    use crate::store::{Level, Residency, Freshness};
+
+    fn resolved(config: &Config) -> crate::client::Settings {
+        config.resolve().unwrap()
+    }
 
     #[test]
     fn unset_options_have_their_defaults() {
-        let settings = Config::default().resolve();
+        let settings = resolved(&Config::default());
         assert_eq!(settings.store.redis.as_ref().unwrap().url, "redis://localhost:6379");
         assert_eq!(settings.store.residency, Residency::All);
         assert_eq!(settings.store.freshness, Freshness::Push);
@@ -264,12 +317,12 @@ mod tests {
     fn json_may_be_flat_or_nested_and_is_taken_whole_or_not_at_all() {
         let mut config = Config::default();
         config.load_json(r#"{"redis": {"prefix": "p", "tls": {"ca_file": "/ca"}}, "cache.ttl_ms": 5}"#).unwrap();
-        let settings = config.resolve();
+        let settings = resolved(&config);
         assert_eq!(settings.store.prefix, "p");
         assert_eq!(settings.store.redis.as_ref().unwrap().ca_file, Some(PathBuf::from("/ca")));
         assert_eq!(settings.store.ttl, Duration::from_millis(5));
         assert!(config.load_json(r#"{"redis.prefix": "q", "nope": 1}"#).is_err());
-        assert_eq!(config.resolve().store.prefix, "p");
+        assert_eq!(resolved(&config).store.prefix, "p");
         for json in ["[]", "{", r#"{"redis.prefix": null}"#, r#"{"cache.ttl_ms": 1.5}"#] {
             assert!(config.load_json(json).is_err(), "{json}");
         }
@@ -280,7 +333,7 @@ mod tests {
         let mut config = Config::default();
         config.set("redis.prefix", "").unwrap();
         config.set("redis.url", "").unwrap();
-        assert_eq!(config.resolve().store.prefix, "");
-        assert_eq!(config.resolve().store.redis.unwrap().url, DEFAULT_URL);
+        assert_eq!(resolved(&config).store.prefix, "");
+        assert_eq!(resolved(&config).store.redis.unwrap().url, DEFAULT_URL);
     }
 }

@@ -48,17 +48,17 @@ impl Client {
         if self.stamp.load(Relaxed) != atfork::generation() {
             self.rebuild();
         }
-        let stale = self.shared.is_stale();
-        if !self.shared.answers() {
+        let stale = self.plant.shared.is_stale();
+        if !self.plant.shared.answers() {
             return read(Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale }, false);
         }
         let Some(context) = context else {
             return read(Evaluation { detail: error(ErrorKind::UserNotSpecified), entry: None, stale }, false);
         };
-        if self.shared.options.residency != Residency::All {
+        if self.plant.shared.options.residency != Residency::All {
             return self.evaluate_through(key, context, may_wait, read);
         }
-        let snapshot = self.shared.snapshot.load();
+        let snapshot = self.plant.shared.snapshot.load();
         let entry = match remembered {
             None => snapshot.flags.get(key),
             Some(slot) => {
@@ -74,8 +74,8 @@ impl Client {
             self.ask_unknown(key);
             return read(Evaluation { detail: error(ErrorKind::FlagNotFound), entry: None, stale }, false);
         };
-        entry.mark_used(self.shared.tick());
-        if self.refetches_on_use && !self.shared.is_verified(entry.verified()) {
+        entry.mark_used(self.plant.shared.tick());
+        if self.refetches_on_use && !self.plant.shared.is_verified(entry.verified()) {
             self.ask_refetch();
         }
         let (detail, entry, stale) = match entry.state() {
@@ -111,12 +111,12 @@ impl Client {
         may_wait: bool,
         read: impl FnOnce(Evaluation<'_>, bool) -> R,
     ) -> R {
-        let stale = self.shared.is_stale();
-        if self.is_closed() && self.shared.options.residency == Residency::Off {
+        let stale = self.plant.shared.is_stale();
+        if self.is_closed() && self.plant.shared.options.residency == Residency::Off {
             return read(Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale }, false);
         }
         let runtime = self.current();
-        let view = ReadThrough::new(&self.shared, &runtime.mailbox, may_wait);
+        let view = ReadThrough::new(&self.plant.shared, &runtime.mailbox, may_wait);
         let outcome = view.flag_entry(key);
         let (detail, entry) = match &outcome {
             Err(_) => (error(ErrorKind::Exception), None),
@@ -133,8 +133,8 @@ impl Client {
 
     #[cold]
     fn ask_unknown(&self, key: &str) {
-        if self.refetches_on_use && !self.shared.is_all_verified() {
-            self.current().mailbox.ask_unknown(key, self.shared.generation());
+        if self.refetches_on_use && !self.plant.shared.is_all_verified() {
+            self.current().mailbox.ask_unknown(key, self.plant.shared.generation());
         }
     }
 

@@ -2,14 +2,19 @@
 //! else; evaluation never waits for one of them.
 //!
 //! Lifecycle: new (no threads) → started → closed. Memory lives as long as somebody holds the client; after close,
-//! evaluation goes on answering from the last data held. May depend on `store`, `eval`, `context` and `model`.
+//! evaluation goes on answering from the last data held. May depend on `store`, `source`, `http`, `eval`, `context` and
+//! `model`.
 
 mod atfork;
 mod config;
 mod evaluate;
+mod feed;
+mod instance;
+mod keeper;
 mod notifications;
 mod prepared;
 mod runtime;
+mod settings;
 mod status;
 
 use std::sync::Arc;
@@ -20,14 +25,21 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
-pub use config::{Config, ConfigError, Settings};
+pub use config::{Config, ConfigError};
 pub use evaluate::Evaluation;
 pub use notifications::{Event, Notification, Notifications, Polled};
+pub use feed::{Condition, LastError};
 pub use prepared::{DefaultError, Prepared, Wanted};
+pub use settings::Settings;
 
+pub use crate::source::{Failure as SourceFailure, FailureKind, Report as SourceReport, TestData, TestDataError};
+
+use crate::http::HttpError;
+use crate::source::SourceOptions;
 pub(crate) use crate::store::lock;
-use crate::store::{ConnectError, Freshness, Level, Listener, Shared, StoreState};
-use runtime::Runtime;
+use crate::store::{ConnectError, Freshness, Level, Shared, StoreState};
+use feed::Feed;
+use runtime::{Plant, Runtime, Voice};
 
 const NEW: u8 = 0;
 const STARTED: u8 = 1;
@@ -39,6 +51,9 @@ pub enum ClientError {
     /// Options that do not work together, or files that cannot be read.
     #[error(transparent)]
     Options(#[from] ConnectError),
+    /// Options of the data source that cannot be used.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The fork guard could not be set up.
     #[error(transparent)]
     AtFork(#[from] atfork::AtForkError),
@@ -48,6 +63,9 @@ pub enum ClientError {
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
+    /// The data source is off for good.
+    #[error("the data source is off: {0}")]
+    NotReady(String),
     /// The time was over before the client was ready; it goes on trying.
     #[error("not ready within {0} ms: {1}")]
     Timeout(u128, String),
@@ -56,13 +74,15 @@ pub enum ClientError {
 /// One connection to one environment's data, shared by any number of threads.
 #[derive(Debug)]
 pub struct Client {
-    shared: Arc<Shared>,
+    plant: Plant,
     runtime: ArcSwap<Runtime>,
     /// Fork generation of the runtime: looked at by every evaluation.
     stamp: AtomicU64,
     stage: AtomicU8,
     /// Unverified items are refetched on use only where Redis tells what is unverified.
     refetches_on_use: bool,
+    /// Nothing is connected to.
+    offline: bool,
     queue_capacity: usize,
     log_level: Level,
     panics: AtomicU64,
@@ -71,26 +91,30 @@ pub struct Client {
 impl Client {
     /// Makes a client; no thread runs and no connection is open yet.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
-        let refetches_on_use = settings.store.freshness == Freshness::Push;
-        let warns = settings.store.freshness == Freshness::Forever;
+        check_http(&settings)?;
+        let refetches_on_use =
+            settings.store.freshness == Freshness::Push && settings.store.redis.is_some() && !settings.store.memory_leads();
         let shared = Arc::new(Shared::new(settings.store)?);
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
         let runtime = Runtime::new(stamp, settings.queue_capacity, settings.log_level);
-        if warns {
-            runtime.log(
-                Level::Warn,
-                format_args!(
-                    "cache.freshness=forever in daemon mode: changes in Redis will never be seen for held items"
-                ),
-            );
+        for (level, remark) in &settings.remarks {
+            runtime.log(*level, format_args!("{remark}"));
+        }
+        if settings.offline {
+            shared.set_state(StoreState::Valid);
         }
         Ok(Self {
-            shared,
+            plant: Plant {
+                shared,
+                source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
+                backup: settings.backup.map(Arc::new),
+            },
             runtime: ArcSwap::from_pointee(runtime),
             stamp: AtomicU64::new(stamp),
             stage: AtomicU8::new(NEW),
             refetches_on_use,
+            offline: settings.offline,
             queue_capacity: settings.queue_capacity,
             log_level: settings.log_level,
             panics: AtomicU64::new(0),
@@ -103,14 +127,64 @@ impl Client {
         if let Err(CLOSED) = self.stage.compare_exchange(NEW, STARTED, AcqRel, Acquire) {
             return Err(ClientError::Closed);
         }
-        let runtime = self.current();
-        runtime.start(&self.shared)?;
-        if timeout.is_zero() || runtime.wait_for(timeout, || self.shared.health.is_ready() || self.is_closed()) {
-            return if self.is_closed() { Err(ClientError::Closed) } else { Ok(()) };
+        if self.offline {
+            return Ok(());
         }
-        let why =
-            self.shared.health.last_error().map_or_else(|| "Redis has not answered".to_owned(), |why| (*why).clone());
-        Err(ClientError::Timeout(timeout.as_millis(), why))
+        let runtime = self.current();
+        runtime.start(&self.plant)?;
+        let decided = || self.is_ready() || self.is_off() || self.is_closed();
+        if timeout.is_zero() || runtime.wait_for(timeout, decided) {
+            return self.outcome_of_start(timeout);
+        }
+        Err(ClientError::Timeout(timeout.as_millis(), self.why_not_ready()))
+    }
+
+    fn outcome_of_start(&self, timeout: Duration) -> Result<(), ClientError> {
+        if self.is_closed() {
+            Err(ClientError::Closed)
+        } else if self.is_off() && !self.is_ready() {
+            Err(ClientError::NotReady(self.why_not_ready()))
+        } else {
+            debug_assert!(timeout.is_zero() || self.is_ready());
+            Ok(())
+        }
+    }
+
+    /// Daemon mode: Redis has been read once. Otherwise: the data source has delivered a full data set.
+    pub fn is_ready(&self) -> bool {
+        match self.plant.feed() {
+            None => self.plant.shared.health.is_ready(),
+            Some(_) => self.plant.shared.has_delivered(),
+        }
+    }
+
+    /// The data source is off for good.
+    fn is_off(&self) -> bool {
+        self.plant.feed().is_some_and(|feed| feed.state() == StoreState::Off)
+    }
+
+    fn why_not_ready(&self) -> String {
+        match self.plant.feed().map(Feed::condition) {
+            Some(condition) => condition
+                .error
+                .as_ref()
+                .map_or_else(|| "the data source has not answered".to_owned(), |error| error.failure.message.clone()),
+            None => {
+                let error = self.plant.shared.health.last_error();
+                error.map_or_else(|| "Redis has not answered".to_owned(), |why| (*why).clone())
+            }
+        }
+    }
+
+    /// How the data source fares; `None` in daemon mode.
+    pub fn source_condition(&self) -> Option<Arc<Condition>> {
+        self.plant.feed().map(Feed::condition)
+    }
+
+    /// Whether Redis answered last time, and since when what was read of it is not known to be true (Unix time in ms).
+    pub fn store_condition(&self) -> (bool, Option<i64>) {
+        let since = self.plant.shared.health.stale_since_ms();
+        (status::is_available(&self.plant.shared), (since != 0).then_some(since))
     }
 
     /// Waits until the client is in `state`, at most for `timeout`; false when it was not.
@@ -125,11 +199,16 @@ impl Client {
         let first = self.stage.swap(CLOSED, AcqRel) != CLOSED;
         let runtime = self.current();
         if first {
-            // All who wait are woken before the threads are waited for: those may hang in Redis.
-            runtime.mailbox.stop();
-            self.shared.health.set_available(false);
-            self.shared.set_state(StoreState::Off);
-            runtime.state_changed(StoreState::Off, "closed");
+            // All who wait are woken before the threads are waited for: those may hang in Redis or in a name lookup.
+            runtime.stop();
+            let (shared, feed) = (&self.plant.shared, self.plant.feed());
+            shared.health.set_available(false);
+            shared.set_state(StoreState::Off);
+            if let Some(feed) = feed {
+                feed.change(StoreState::Off, None);
+                shared.set_source_valid(false);
+            }
+            Voice { runtime: &runtime, shared, feed }.tell_status("closed");
             runtime.notifications.close();
         }
         runtime.wait_ended(timeout)
@@ -143,7 +222,10 @@ impl Client {
     /// Present state; in a forked child [`StoreState::Forked`] until its first other call.
     #[inline]
     pub fn state(&self) -> StoreState {
-        if self.stamp.load(Relaxed) == atfork::generation() { self.shared.health.state() } else { StoreState::Forked }
+        if self.stamp.load(Relaxed) != atfork::generation() {
+            return StoreState::Forked;
+        }
+        self.plant.feed().map_or_else(|| self.plant.shared.health.state(), Feed::state)
     }
 
     /// In a forked child: makes threads and connections of its own now rather than at the first evaluation.
@@ -196,14 +278,19 @@ impl Client {
         // Its locks may be held by threads that do not exist here, its sockets belong to the parent.
         std::mem::forget(inherited);
         if self.is_closed() {
-            fresh.mailbox.stop();
+            fresh.stop();
             fresh.notifications.close();
-        } else if self.stage.load(Acquire) == STARTED {
-            self.shared.invalidate();
-            if self.shared.health.is_ready() {
-                self.shared.set_state(StoreState::Interrupted);
+        } else if self.stage.load(Acquire) == STARTED && !self.offline {
+            let shared = &self.plant.shared;
+            shared.invalidate();
+            if shared.health.is_ready() {
+                shared.set_state(StoreState::Interrupted);
             }
-            if let Err(error) = fresh.start(&self.shared) {
+            if let Some(feed) = self.plant.feed() {
+                feed.interrupt_in_child();
+                shared.set_source_valid(false);
+            }
+            if let Err(error) = fresh.start(&self.plant) {
                 fresh.log(Level::Error, format_args!("cannot start threads in a forked child: {error}"));
             }
         }
@@ -216,9 +303,18 @@ impl Drop for Client {
         let runtime = self.runtime.load_full();
         if runtime.stamp == atfork::generation() {
             // Never blocks: the threads end by themselves.
-            runtime.mailbox.stop();
+            runtime.stop();
         } else {
             std::mem::forget(runtime);
         }
+    }
+}
+
+/// What the data source's requests need: files that can be read, headers that can be sent.
+fn check_http(settings: &Settings) -> Result<(), HttpError> {
+    match &settings.source {
+        Some(SourceOptions::Stream(stream)) => stream.http.check(),
+        Some(SourceOptions::Poll(poll)) => poll.http.check(),
+        _ => Ok(()),
     }
 }

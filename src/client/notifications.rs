@@ -29,6 +29,8 @@ pub enum Event {
         state: StoreState,
         /// Why, for people.
         reason: String,
+        /// Data source and store at that moment, as JSON.
+        condition: String,
     },
     /// A flag, or something it depends on, changed.
     FlagChanged {
@@ -191,7 +193,7 @@ mod tests {
     }
 
     fn status() -> Event {
-        Event::Status { state: StoreState::Valid, reason: String::new() }
+        Event::Status { state: StoreState::Valid, reason: String::new(), condition: String::new() }
     }
 
     fn next(queue: &Notifications) -> Notification {

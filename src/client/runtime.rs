@@ -1,7 +1,7 @@
 //! The threads of a client with everything that they and host threads lock together.
 //!
 //! One runtime belongs to one process: it is stamped with the fork generation, and a child that finds an older stamp takes
-//! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store`.
+//! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store` and `source`.
 
 use std::fmt;
 use std::io;
@@ -13,8 +13,12 @@ use std::time::Duration;
 
 use redis::PushInfo;
 
+use super::feed::{Feed, FeedSink};
+use super::keeper;
 use super::notifications::{Event, Notifications};
-use crate::store::{Freshness, Level, Listener, Mailbox, Shared, StoreState, lock, run_link, run_refresh};
+use super::status::condition_json;
+use crate::source::{self, Control, SourceOptions};
+use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, lock, run_link, run_refresh};
 
 /// How long a thread that panicked is left alone before it starts over.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
@@ -25,6 +29,8 @@ pub struct Runtime {
     pub stamp: u64,
     /// What host threads and the store's threads leave for each other.
     pub mailbox: Mailbox,
+    /// Stops and restarts the data source.
+    pub control: Control,
     /// What the host may want to hear.
     pub notifications: Notifications,
     /// Threads that have not ended.
@@ -41,6 +47,26 @@ pub struct Runtime {
 struct Started {
     link: bool,
     store: bool,
+    source: bool,
+    keeper: bool,
+}
+
+/// What the threads work on: everything that outlives them.
+#[derive(Debug, Clone)]
+pub struct Plant {
+    /// The store.
+    pub shared: Arc<Shared>,
+    /// Where items come from, and how that fares.
+    pub source: Option<(Arc<SourceOptions>, Arc<Feed>)>,
+    /// The snapshot file.
+    pub backup: Option<Arc<Backup>>,
+}
+
+impl Plant {
+    /// How the data source fares, if there is one.
+    pub fn feed(&self) -> Option<&Feed> {
+        self.source.as_ref().map(|(_, feed)| &**feed)
+    }
 }
 
 impl Runtime {
@@ -50,6 +76,7 @@ impl Runtime {
         Self {
             stamp,
             mailbox: Mailbox::new(sender),
+            control: Control::new(),
             notifications: Notifications::new(capacity, level),
             running: Mutex::new(0),
             moved: Condvar::new(),
@@ -59,33 +86,62 @@ impl Runtime {
     }
 
     /// Starts the threads that do not run yet: none after a success, the missing ones after a failure.
-    pub fn start(self: &Arc<Self>, shared: &Arc<Shared>) -> io::Result<()> {
+    pub fn start(self: &Arc<Self>, plant: &Plant) -> io::Result<()> {
         let mut started = lock(&self.started);
-        if !started.link && shared.options.freshness == Freshness::Push {
-            self.spawn("flagstone-link", shared, |runtime, shared| run_link(shared, &runtime.mailbox))?;
+        let shared = &plant.shared;
+        if !started.link && shared.connector.is_some() && shared.options.freshness == Freshness::Push {
+            self.spawn("flagstone-link", plant, |voice, _| run_link(voice.shared, &voice.runtime.mailbox))?;
             started.link = true;
         }
-        if !started.store {
-            self.spawn("flagstone-store", shared, |runtime, shared| {
-                let wake = lock(&runtime.wake);
-                run_refresh(shared, &runtime.mailbox, runtime, &wake);
+        if !started.store && shared.connector.is_some() {
+            self.spawn("flagstone-store", plant, |voice, _| {
+                let wake = lock(&voice.runtime.wake);
+                run_refresh(voice.shared, &voice.runtime.mailbox, voice, &wake);
             })?;
             started.store = true;
+        }
+        if !started.source && plant.source.is_some() {
+            self.spawn("flagstone-source", plant, |voice, plant| {
+                if let Some((options, feed)) = &plant.source {
+                    source::run(options, &FeedSink::new(voice.runtime, voice.shared, feed), &voice.runtime.control);
+                }
+            })?;
+            started.source = true;
+        }
+        if !started.keeper && plant.backup.is_some() {
+            self.spawn("flagstone-file", plant, |voice, plant| {
+                if let Some(backup) = &plant.backup {
+                    keeper::run(voice, backup);
+                }
+            })?;
+            started.keeper = true;
         }
         Ok(())
     }
 
+    /// Tells all threads to end.
+    pub fn stop(&self) {
+        self.mailbox.stop();
+        self.control.stop();
+    }
+
+    /// Whether the threads should end.
+    pub fn is_stopped(&self) -> bool {
+        self.mailbox.is_stopped()
+    }
+
     /// Runs `body` on a thread of its own, again after a panic, until the mailbox says stop.
-    fn spawn<F>(self: &Arc<Self>, name: &str, shared: &Arc<Shared>, body: F) -> io::Result<()>
+    fn spawn<F>(self: &Arc<Self>, name: &str, plant: &Plant, body: F) -> io::Result<()>
     where
-        F: Fn(&Runtime, &Shared) + Send + 'static,
+        F: Fn(&Voice<'_>, &Plant) + Send + 'static,
     {
-        let (runtime, shared) = (self.clone(), shared.clone());
+        let (runtime, plant) = (self.clone(), plant.clone());
         *self.running() += 1;
         let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let voice = Voice { runtime: &runtime, shared: &plant.shared, feed: plant.feed() };
             loop {
-                let outcome = catch_unwind(AssertUnwindSafe(|| body(&runtime, &shared)));
-                if outcome.is_ok() || runtime.mailbox.is_stopped() {
+                let outcome = catch_unwind(AssertUnwindSafe(|| body(&voice, &plant)));
+                if outcome.is_ok() || runtime.is_stopped() {
                     break;
                 }
                 runtime.log(Level::Error, format_args!("a background thread failed unexpectedly; it starts over"));
@@ -130,30 +186,63 @@ impl Runtime {
     }
 }
 
-impl Listener for Runtime {
-    fn wants(&self, level: Level) -> bool {
+impl Runtime {
+    /// Whether log lines of this level are kept.
+    pub fn wants(&self, level: Level) -> bool {
         self.notifications.wants(level)
     }
 
-    fn log(&self, level: Level, message: fmt::Arguments<'_>) {
-        if self.notifications.wants(level) {
+    /// Keeps a log line.
+    pub fn log(&self, level: Level, message: fmt::Arguments<'_>) {
+        if self.wants(level) {
             self.notifications.push(Event::Log { level, text: message.to_string() });
         }
     }
+}
 
-    fn state_changed(&self, state: StoreState, reason: &str) {
-        self.notifications.push(Event::Status { state, reason: reason.to_owned() });
-        self.notify();
+/// How threads speak to the host: the queue of their runtime, and the condition that is told along.
+pub struct Voice<'a> {
+    /// Threads and queue.
+    pub runtime: &'a Runtime,
+    /// The store.
+    pub shared: &'a Shared,
+    /// How the data source fares, if there is one.
+    pub feed: Option<&'a Feed>,
+}
+
+impl Voice<'_> {
+    /// Tells that the condition of data source or store is another one now.
+    pub fn tell_status(&self, reason: &str) {
+        let state = self.feed.map_or_else(|| self.shared.health.state(), Feed::state);
+        let condition = condition_json(self.shared, self.feed).to_string();
+        self.runtime.notifications.push(Event::Status { state, reason: reason.to_owned(), condition });
+        self.runtime.notify();
+    }
+}
+
+impl Listener for Voice<'_> {
+    fn wants(&self, level: Level) -> bool {
+        self.runtime.wants(level)
+    }
+
+    fn log(&self, level: Level, message: fmt::Arguments<'_>) {
+        self.runtime.log(level, message);
+    }
+
+    fn state_changed(&self, _: StoreState, reason: &str) {
+        self.tell_status(reason);
     }
 
     fn flag_changed(&self, key: &str, old_version: Option<i64>, new_version: Option<i64>) {
-        self.notifications.push(Event::FlagChanged { key: key.to_owned(), old_version, new_version });
+        self.runtime.notifications.push(Event::FlagChanged { key: key.to_owned(), old_version, new_version });
     }
 
-    fn wants_fresh_data(&self) {}
+    fn wants_fresh_data(&self) {
+        self.runtime.control.restart();
+    }
 
     fn wants_all_changes(&self) -> bool {
-        self.notifications.has_listener()
+        self.runtime.notifications.has_listener()
     }
 }
 

@@ -1,21 +1,64 @@
 //! The client's condition as JSON, for dashboards and humans. May depend on `store`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Client;
-use crate::store::{Rung, StoreState, monotonic_ms};
+use super::feed::Feed;
+use crate::source::FailureKind;
+use crate::store::{Rung, Shared, StoreState, monotonic_ms};
+
+/// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
+pub fn condition_json(shared: &Shared, feed: Option<&Feed>) -> Value {
+    json!({ "source": feed.map(source_json), "store": store_json(shared) })
+}
+
+fn source_json(feed: &Feed) -> Value {
+    let condition = feed.condition();
+    let error = condition.error.as_ref().map(|error| {
+        json!({
+            "kind": kind_name(error.failure.kind),
+            "status": error.failure.status,
+            "message": error.failure.message,
+            "unix_ms": error.unix_ms,
+        })
+    });
+    json!({ "state": condition.state.name(), "since_ms": condition.since_ms, "error": error })
+}
+
+fn store_json(shared: &Shared) -> Value {
+    let since = shared.health.stale_since_ms();
+    json!({ "available": is_available(shared), "stale_since_ms": (since != 0).then_some(since) })
+}
+
+/// Memory alone is always there.
+pub fn is_available(shared: &Shared) -> bool {
+    shared.connector.is_none() || shared.health.is_available()
+}
+
+fn kind_name(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Unknown => "UNKNOWN",
+        FailureKind::NetworkError => "NETWORK_ERROR",
+        FailureKind::ErrorResponse => "ERROR_RESPONSE",
+        FailureKind::InvalidData => "INVALID_DATA",
+        FailureKind::StoreError => "STORE_ERROR",
+    }
+}
 
 impl Client {
     /// The condition as a JSON object; its members are documented at `flagstone_client_status_json`.
     pub fn status_json(&self) -> String {
         let runtime = self.current();
-        let health = &self.shared.health;
+        let health = &self.plant.shared.health;
         let (flags, segments) = self.held();
         let optional = |text: Option<std::sync::Arc<String>>| text.map(|text| (*text).clone());
         json!({
             "state": self.state().name(),
-            "ready": health.is_ready(),
-            "available": health.is_available(),
+            "ready": self.is_ready(),
+            "available": is_available(&self.plant.shared),
+            "source": self.plant.feed().map(source_json),
+            "environment_id": self.plant.feed().and_then(|feed| optional(feed.environment_id.load_full())),
+            "from_file": self.plant.shared.is_from_file(),
             "wiped": health.is_wiped(),
             "stale_since_ms": (health.stale_since_ms() != 0).then(|| health.stale_since_ms()),
             "verified_age_ms": self.verified_age_ms(runtime.mailbox.link.alive_at()),
@@ -33,13 +76,13 @@ impl Client {
 
     /// Number of flags and segments held that are not deleted.
     fn held(&self) -> (usize, usize) {
-        match &self.shared.cache {
+        match &self.plant.shared.cache {
             Some(cache) => (
                 cache.flags().iter().filter(|(_, entry)| entry.live().is_some()).count(),
                 cache.segments().iter().filter(|(_, entry)| entry.live().is_some()).count(),
             ),
             None => {
-                let snapshot = self.shared.snapshot.load();
+                let snapshot = self.plant.shared.snapshot.load();
                 (
                     snapshot.flags.iter().filter(|(_, entry)| entry.live().is_some()).count(),
                     snapshot.segments.iter().filter(|(_, entry)| entry.live().is_some()).count(),
@@ -50,9 +93,9 @@ impl Client {
 
     /// Age of the latest moment at which everything held was known to be true; `None` before the first.
     fn verified_age_ms(&self, link_alive_at: u64) -> Option<u64> {
-        let health = &self.shared.health;
+        let health = &self.plant.shared.health;
         let pushed =
-            health.rung() == Rung::Push && health.state() == StoreState::Valid && self.shared.is_all_verified();
+            health.rung() == Rung::Push && health.state() == StoreState::Valid && self.plant.shared.is_all_verified();
         // A live link on which no push is unanswered says that nothing has changed since.
         let at = if pushed { health.verified_at().max(link_alive_at) } else { health.verified_at() };
         (at != 0).then(|| monotonic_ms().saturating_sub(at))

@@ -26,13 +26,14 @@ impl Opaque for flagstone_client {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum flagstone_state {
-    /// Not ready: Redis has not been read yet.
+    /// Not ready: daemon mode: Redis has not been read yet; otherwise: the data source has not delivered yet.
     FLAGSTONE_STATE_INIT = 0,
     /// What is held is known to be true.
     FLAGSTONE_STATE_VALID = 1,
-    /// Redis cannot be reached, or lost the data set; the last good data stay in force.
+    /// Daemon mode: Redis cannot be reached, or lost the data set; otherwise: the data source fails and is tried again. The
+    /// last good data stay in force.
     FLAGSTONE_STATE_INTERRUPTED = 2,
-    /// Closed.
+    /// Closed, or the data source has failed for good.
     FLAGSTONE_STATE_OFF = 3,
     /// A forked child that has made no other call yet.
     FLAGSTONE_STATE_FORKED = 4,
@@ -69,7 +70,7 @@ pub unsafe extern "C" fn flagstone_client_new(
             if out.is_null() {
                 return Err(Failure::null("out"));
             }
-            let settings = lock(config).resolve();
+            let settings = lock(config).resolve()?;
             let client = Client::new(settings)?;
             // SAFETY: not NULL, writable by the rules of the header.
             unsafe { put(out, into_handle::<flagstone_client>(Arc::new(client))) };
@@ -80,11 +81,13 @@ pub unsafe extern "C" fn flagstone_client_new(
     })
 }
 
-/// Starts the client and waits until it is ready: both hashes have been read once, empty or not.
+/// Starts the client and waits until it is ready. Daemon mode: both hashes of Redis have been read once, empty or not. With a
+/// data source: its first full data set is in memory, whether Redis has it or not.
 ///
-/// `timeout_ms`: longest wait in milliseconds; 0 does not wait. OK when ready (or not waited for); TIMEOUT when not yet:
-/// the client goes on trying, and the error says why so far; CLOSED after close. May be called again, by any thread, to
-/// wait again.
+/// `timeout_ms`: longest wait in milliseconds; 0 does not wait. OK when ready (or not waited for); NOT_READY when the data
+/// source has failed for good; TIMEOUT when not yet: the client goes on trying, and the error says why so far; CLOSED after
+/// close. Meanwhile the last known flags answer, if Redis (with `$inited`) or the snapshot file has them. May be called
+/// again, by any thread, to wait again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_client_start(
     client: *mut flagstone_client,
@@ -136,11 +139,14 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 ///
 /// | Member | Is |
 /// |---|---|
-/// | `state` | `"INIT"`, `"VALID"` or `"INTERRUPTED"` |
-/// | `ready` | both hashes have been read |
-/// | `available` | Redis answered last time |
+/// | `state` | `"INIT"`, `"VALID"`, `"INTERRUPTED"` or `"OFF"`: of the data source; in daemon mode, of the store |
+/// | `ready` | daemon mode: both hashes have been read; otherwise: the data source has delivered |
+/// | `available` | Redis answered last time, or memory is all there is |
+/// | `source` | null in daemon mode; else `state`, `since_ms`, `error` (null, or `kind`, `status`, `message`, `unix_ms`) |
+/// | `environment_id` | the environment that a server named; null if none did |
+/// | `from_file` | what is held came from the snapshot file |
 /// | `wiped` | Redis lost the data set; held items stay in force |
-/// | `stale_since_ms` | Unix time in ms since when data are not known to be true; null when they are |
+/// | `stale_since_ms` | Unix time in ms since when what was read of Redis is not known to be true; null when it is |
 /// | `verified_age_ms` | age in ms of the latest moment at which everything held was known to be true; null before the first |
 /// | `freshness`, `freshness_reason` | freshness in force (`"push"`, `"ttl"`, `"forever"`, `"starting"`) and why |
 /// | `flags`, `segments` | number held, deleted ones left out |
@@ -186,8 +192,8 @@ pub unsafe extern "C" fn flagstone_client_postfork(
     })
 }
 
-/// Waits until what is queued for delivery has been delivered, at most `timeout_ms` milliseconds. Daemon mode queues
-/// nothing, so this returns OK at once; CLOSED after close.
+/// Waits until the events that are queued have been delivered, at most `timeout_ms` milliseconds. OK at once while there
+/// are none; CLOSED after close.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_client_flush(
     client: *mut flagstone_client,

@@ -134,7 +134,7 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let status = match error {
-            ConfigError::Unknown(_) | ConfigError::Invalid { .. } => status::INVALID_ARGUMENT,
+            ConfigError::Unknown(_) | ConfigError::Invalid { .. } | ConfigError::Together(_) => status::INVALID_ARGUMENT,
             ConfigError::Json(_) => status::BAD_JSON,
         };
         Self::new(status, error.to_string())
@@ -154,7 +154,8 @@ impl From<ContextError> for Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let status = match error {
-            ClientError::Options(_) => status::INVALID_ARGUMENT,
+            ClientError::Options(_) | ClientError::Http(_) => status::INVALID_ARGUMENT,
+            ClientError::NotReady(_) => status::NOT_READY,
             ClientError::AtFork(_) | ClientError::Thread(_) => status::STORE,
             ClientError::Closed => status::CLOSED,
             ClientError::Timeout(..) => status::TIMEOUT,

@@ -14,7 +14,9 @@ use crate::client::{Event, Notification, Polled};
 pub enum flagstone_event_kind {
     /// A log line: `level_or_state` is a `FLAGSTONE_LEVEL_…`, `text` the line.
     FLAGSTONE_EVENT_LOG = 0,
-    /// The state changed: `level_or_state` is the `FLAGSTONE_STATE_…` from now on, `text` says why.
+    /// Data source or store changed: `level_or_state` is the client's `FLAGSTONE_STATE_…` from now on, `text` says why, `extra`
+    /// is JSON: `{"source":{"state":"VALID","since_ms":n,"error":{"kind":"NETWORK_ERROR","status":0,"message":"…","unix_ms":n}},
+    /// "store":{"available":true,"stale_since_ms":null}}`; `source` is null in daemon mode, `error` null before the first one.
     FLAGSTONE_EVENT_STATUS = 1,
     /// A flag, or something it depends on, changed: `text` is its key, `extra` is JSON, `{"old_version":3,"new_version":4}`, null
     /// where the flag was or is not held; equal versions say that only something it depends on changed.
@@ -149,7 +151,7 @@ impl flagstone_event {
         use flagstone_event_kind::*;
         let (kind, level_or_state, text, extra) = match notification.event {
             Event::Log { level, text } => (FLAGSTONE_EVENT_LOG, level as i32, text, String::new()),
-            Event::Status { state, reason } => (FLAGSTONE_EVENT_STATUS, state as i32, reason, String::new()),
+            Event::Status { state, reason, condition } => (FLAGSTONE_EVENT_STATUS, state as i32, reason, condition),
             Event::FlagChanged { key, old_version, new_version } => {
                 let extra = serde_json::json!({ "old_version": old_version, "new_version": new_version });
                 (FLAGSTONE_EVENT_FLAG_CHANGED, 0, key, extra.to_string())

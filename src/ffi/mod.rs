@@ -18,6 +18,8 @@ mod detail;
 mod error;
 mod event;
 mod flag;
+mod status;
+mod test_data;
 mod variation;
 mod version;
 
@@ -30,6 +32,8 @@ pub use detail::*;
 pub use error::*;
 pub use event::*;
 pub use flag::*;
+pub use status::*;
+pub use test_data::*;
 pub use variation::*;
 pub use version::*;
 

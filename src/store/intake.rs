@@ -74,6 +74,7 @@ impl Intake<'_> {
             self.replace_cached(items);
         }
         drop(publisher);
+        self.shared.note_full_set();
         self.shared.set_delivered();
         self.wake_store();
         Ok(())

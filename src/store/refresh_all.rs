@@ -46,6 +46,9 @@ impl Refresher<'_> {
         }
         self.publish(&current, draft);
         if !(wrong_type && self.keeps_on_wipe()) {
+            if !self.shared.health.is_ready() {
+                self.shared.note_full_set();
+            }
             self.shared.set_ready();
             self.shared.set_from_file(false);
         }

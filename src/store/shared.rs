@@ -38,6 +38,8 @@ pub struct Shared {
     source_valid: AtomicBool,
     /// What is held came from the snapshot file, and neither Redis nor the data source has answered since.
     from_file: AtomicBool,
+    /// Counts full data sets that were put in force.
+    full_sets: AtomicU64,
     /// An evaluation may answer from what is held.
     answers: AtomicBool,
     /// What is held is not known to be true.
@@ -60,6 +62,7 @@ impl Shared {
             delivered: AtomicBool::new(false),
             source_valid: AtomicBool::new(false),
             from_file: AtomicBool::new(false),
+            full_sets: AtomicU64::new(0),
             answers: AtomicBool::new(false),
             stale: AtomicBool::new(false),
             options,
@@ -88,6 +91,16 @@ impl Shared {
         self.from_file.store(false, SeqCst);
         self.delivered.store(true, SeqCst);
         self.settle();
+    }
+
+    /// How many full data sets were put in force.
+    pub fn full_sets(&self) -> u64 {
+        self.full_sets.load(Relaxed)
+    }
+
+    /// A full data set was put in force.
+    pub fn note_full_set(&self) {
+        self.full_sets.fetch_add(1, Relaxed);
     }
 
     /// Whether memory is the truth by now.

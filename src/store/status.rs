@@ -26,7 +26,8 @@ pub enum StoreState {
 }
 
 impl StoreState {
-    fn from_code(code: i32) -> Self {
+    /// Back from `as i32`; unknown codes are `Forked`.
+    pub(crate) fn from_code(code: i32) -> Self {
         match code {
             0 => Self::Init,
             1 => Self::Valid,

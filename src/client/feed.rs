@@ -1,0 +1,249 @@
+//! How the data source fares, and the sink through which it delivers.
+//!
+//! The condition outlives a fork, so it is one lock-free cell; it changes on the source's thread alone, and on close. May
+//! depend on `source` and `store`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use super::runtime::{Runtime, Voice};
+use crate::source::{self, ApplyError, ChangeSet, Failure, Report, Severity, Sink};
+use crate::store::{Content, Delivery, Intake, Level, Shared, StoreState, unix_ms};
+
+/// The latest failure of a data source, and when it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastError {
+    /// What happened.
+    pub failure: Failure,
+    /// Unix time in ms.
+    pub unix_ms: i64,
+}
+
+/// How a data source fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// `Init` until the first success, then `Valid` or `Interrupted`; `Off` for good.
+    pub state: StoreState,
+    /// Unix time in ms since when.
+    pub since_ms: i64,
+    /// The latest failure; survives a return to `Valid`.
+    pub error: Option<LastError>,
+}
+
+/// How the data source of a client fares.
+#[derive(Debug)]
+pub struct Feed {
+    condition: ArcSwap<Condition>,
+    /// The state again: asking for it costs one load.
+    state: AtomicI32,
+    /// The environment that the data come from, where the server told it.
+    pub environment_id: ArcSwapOption<String>,
+    /// Counts full data sets.
+    deliveries: AtomicU64,
+}
+
+impl Feed {
+    /// A source that has not begun.
+    pub fn new() -> Self {
+        let condition = Condition { state: StoreState::Init, since_ms: unix_ms(), error: None };
+        Self {
+            condition: ArcSwap::from_pointee(condition),
+            state: AtomicI32::new(StoreState::Init as i32),
+            environment_id: ArcSwapOption::empty(),
+            deliveries: AtomicU64::new(0),
+        }
+    }
+
+    /// In a forked child, whose own source has not begun yet: what is held may be out of date.
+    pub fn interrupt_in_child(&self) {
+        if self.state() == StoreState::Valid {
+            self.change(StoreState::Interrupted, None);
+        }
+    }
+
+    /// How it fares now.
+    pub fn condition(&self) -> Arc<Condition> {
+        self.condition.load_full()
+    }
+
+    /// Its state.
+    pub fn state(&self) -> StoreState {
+        StoreState::from_code(self.state.load(Relaxed))
+    }
+
+    /// How many full data sets were delivered.
+    pub fn deliveries(&self) -> u64 {
+        self.deliveries.load(Relaxed)
+    }
+
+    /// Moves to `state`. A failure before the first success leaves `Init`, and nothing follows `Off`. True when state or
+    /// error changed.
+    pub fn change(&self, state: StoreState, failure: Option<Failure>) -> bool {
+        let now = unix_ms();
+        let error = failure.map(|failure| LastError { failure, unix_ms: now });
+        // Close, on a host's thread, may come in between.
+        let before = self.condition.rcu(|before| match next(before, state, error.clone(), now) {
+            Some(next) => Arc::new(next),
+            None => before.clone(),
+        });
+        let after = next(&before, state, error, now);
+        if let Some(after) = &after {
+            let open = |code: i32| (code != StoreState::Off as i32).then_some(after.state as i32);
+            // An error says that it is off already.
+            let _ = self.state.fetch_update(Relaxed, Relaxed, open);
+        }
+        after.is_some()
+    }
+}
+
+/// The condition after `before`; `None` when nothing changes.
+fn next(before: &Condition, state: StoreState, error: Option<LastError>, now: i64) -> Option<Condition> {
+    let state = match (before.state, state) {
+        (StoreState::Off, _) => return None,
+        (StoreState::Init, StoreState::Interrupted) => StoreState::Init,
+        (_, state) => state,
+    };
+    if before.state == state && error.is_none() {
+        return None;
+    }
+    let since_ms = if before.state == state { before.since_ms } else { now };
+    Some(Condition { state, since_ms, error: error.or_else(|| before.error.clone()) })
+}
+
+/// The sink of a client's data source.
+pub struct FeedSink<'a> {
+    runtime: &'a Runtime,
+    shared: &'a Shared,
+    feed: &'a Feed,
+}
+
+impl<'a> FeedSink<'a> {
+    /// For the threads of `runtime`.
+    pub fn new(runtime: &'a Runtime, shared: &'a Shared, feed: &'a Feed) -> Self {
+        Self { runtime, shared, feed }
+    }
+
+    fn voice(&self) -> Voice<'_> {
+        Voice { runtime: self.runtime, shared: self.shared, feed: Some(self.feed) }
+    }
+
+    fn take(&self, changes: &ChangeSet<'_>) -> Result<(), ApplyError> {
+        let deliveries: Vec<Delivery<'_>> = changes
+            .items
+            .iter()
+            .map(|item| Delivery {
+                kind: item.kind,
+                key: &item.key,
+                content: match item.content {
+                    source::Content::Json(text) => Content::Json(text),
+                    source::Content::Deleted { version } => Content::Deleted { version },
+                },
+            })
+            .collect();
+        let voice = self.voice();
+        let intake = Intake { shared: self.shared, mailbox: &self.runtime.mailbox, listener: &voice };
+        let taken = if changes.full { intake.replace(&deliveries) } else { intake.merge(&deliveries) };
+        taken.map_err(|error| ApplyError::Invalid(error.to_string()))
+    }
+
+    fn change(&self, state: StoreState, failure: Option<Failure>) {
+        let reason = match &failure {
+            Some(failure) => failure.message.clone(),
+            None => "the data source is up to date".to_owned(),
+        };
+        let before = self.feed.state();
+        let changed = self.feed.change(state, failure);
+        self.shared.set_source_valid(self.feed.state() == StoreState::Valid);
+        if changed {
+            self.voice().tell_status(&reason);
+        }
+        if before != self.feed.state() {
+            let level = if state == StoreState::Valid { Level::Info } else { Level::Warn };
+            self.runtime.log(level, format_args!("data source is {}: {reason}", self.feed.state().name()));
+        }
+    }
+}
+
+impl Sink for FeedSink<'_> {
+    fn apply(&self, changes: ChangeSet<'_>) -> Result<(), ApplyError> {
+        self.take(&changes)?;
+        if let Some(id) = &changes.environment_id {
+            self.feed.environment_id.store(Some(Arc::new(id.to_string())));
+        }
+        if changes.full {
+            self.feed.deliveries.fetch_add(1, Relaxed);
+            self.change(StoreState::Valid, None);
+        }
+        self.runtime.notify();
+        Ok(())
+    }
+
+    fn report(&self, report: Report) {
+        match report {
+            // Nothing is valid that has delivered nothing.
+            Report::Valid if !self.shared.has_delivered() => {}
+            Report::Valid => self.change(StoreState::Valid, None),
+            Report::Interrupted(failure) => self.change(StoreState::Interrupted, Some(failure)),
+            Report::Off(failure) => self.change(StoreState::Off, Some(failure)),
+        }
+    }
+
+    fn wants(&self, severity: Severity) -> bool {
+        self.runtime.wants(level(severity))
+    }
+
+    fn log(&self, severity: Severity, message: fmt::Arguments<'_>) {
+        self.runtime.log(level(severity), message);
+    }
+}
+
+fn level(severity: Severity) -> Level {
+    match severity {
+        Severity::Debug => Level::Debug,
+        Severity::Info => Level::Info,
+        Severity::Warn => Level::Warn,
+        Severity::Error => Level::Error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::FailureKind;
+
+    fn failure(message: &str) -> Failure {
+        Failure { kind: FailureKind::NetworkError, status: 0, message: message.to_owned() }
+    }
+
+    #[test]
+    fn a_failure_before_the_first_success_leaves_the_state_and_is_remembered() {
+        let feed = Feed::new();
+        let since = feed.condition().since_ms;
+        assert!(feed.change(StoreState::Interrupted, Some(failure("a"))));
+        let condition = feed.condition();
+        assert_eq!((condition.state, condition.since_ms), (StoreState::Init, since));
+        assert_eq!(condition.error.as_ref().unwrap().failure.message, "a");
+    }
+
+    #[test]
+    fn the_last_error_survives_a_return_to_valid() {
+        let feed = Feed::new();
+        assert!(feed.change(StoreState::Valid, None));
+        assert!(feed.change(StoreState::Interrupted, Some(failure("a"))));
+        assert_eq!(feed.state(), StoreState::Interrupted);
+        assert!(feed.change(StoreState::Valid, None));
+        assert!(!feed.change(StoreState::Valid, None), "nothing changed");
+        assert_eq!(feed.condition().error.as_ref().unwrap().failure.message, "a");
+    }
+
+    #[test]
+    fn off_is_never_left() {
+        let feed = Feed::new();
+        assert!(feed.change(StoreState::Off, Some(failure("a"))));
+        assert!(!feed.change(StoreState::Valid, None));
+        assert_eq!(feed.state(), StoreState::Off);
+    }
+}
