@@ -6,6 +6,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error::HttpError;
+use super::{headers, proxy, tls};
+
 /// How requests are made. The SDK key, header values and proxy credentials never appear in a text that leaves this module.
 #[derive(Clone)]
 pub struct HttpOptions {
@@ -21,9 +24,10 @@ pub struct HttpOptions {
     pub wrapper: Option<String>,
     /// More headers; one of the same name replaces a regular one.
     pub headers: Vec<(String, String)>,
-    /// URL of the proxy for every request; wins over the environment.
+    /// URL of the proxy for every request: `http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h`. The environment
+    /// does not count then, `no_proxy` included: who names a proxy here means it.
     pub proxy: Option<String>,
-    /// What the environment says about proxies.
+    /// What the environment says about proxies; what is unusable there is ignored.
     pub environment: ProxyEnvironment,
     /// PEM file of the certificate authorities to trust instead of the built-in ones.
     pub ca_file: Option<PathBuf>,
@@ -56,7 +60,11 @@ impl HttpOptions {
 
     /// Says whether requests can be made with these options; reads the certificate file, opens nothing.
     pub fn check(&self) -> Result<(), HttpError> {
-        Ok(())
+        headers::Headers::new(self)?;
+        if let Some(url) = &self.proxy {
+            proxy::parse(url)?;
+        }
+        tls::config(self).map(drop)
     }
 }
 
@@ -100,26 +108,4 @@ impl fmt::Debug for ProxyEnvironment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("ProxyEnvironment").finish_non_exhaustive()
     }
-}
-
-/// Why requests cannot be made with the given options. Never repeats a value that may hold a credential.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpError {
-    /// The proxy's URL is not usable.
-    #[error("http.proxy is not usable: {0}")]
-    Proxy(&'static str),
-    /// A header's name or value has characters that no header may have.
-    #[error("http header {0}: not a valid header")]
-    Header(String),
-    /// The certificate file cannot be read.
-    #[error("http.tls.ca_file: cannot read {path}: {source}")]
-    CaFile {
-        /// The path as given.
-        path: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The certificate file holds no certificate.
-    #[error("http.tls.ca_file: {0}")]
-    Certificate(String),
 }

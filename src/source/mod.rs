@@ -7,15 +7,26 @@
 //! |---|---|
 //! | `sink`, `control`, `options` | what a source talks to, what ends it, how it is configured |
 //! | `outlet` | the sink as a source sees it: silent once stopped |
-//! | `test_data` | what a test sets |
+//! | `stream`, `poll`, `test_data` | the sources |
+//! | `request`, `failure`, `retry` | what stream and polling share: making a request, judging its failure, when to try again |
+//! | `sse`, `payload` | reading an event stream, reading the server's JSON; no I/O |
 //!
 //! May depend on `http` and `model`.
 
 mod control;
+mod failure;
 mod options;
 mod outlet;
+mod payload;
+mod poll;
+mod request;
+mod retry;
 mod sink;
+mod sse;
+mod stream;
 mod test_data;
+
+use retry::Pace;
 
 pub use control::Control;
 pub use options::{Duplicates, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions};
@@ -27,7 +38,9 @@ pub use test_data::{TestData, TestDataError};
 pub fn run(options: &SourceOptions, sink: &dyn Sink, control: &Control) {
     let outlet = outlet::Outlet::new(sink, control);
     match options {
+        SourceOptions::Stream(options) => stream::run(options, Pace::REGULAR, &outlet),
+        SourceOptions::Poll(options) => poll::run(options, Pace::REGULAR, &outlet),
+        SourceOptions::File(_) => {}
         SourceOptions::TestData(data) => data.run(&outlet),
-        SourceOptions::Stream(_) | SourceOptions::Poll(_) | SourceOptions::File(_) => {}
     }
 }

@@ -1,0 +1,82 @@
+//! What a failed request means: how it is reported, and whether waiting helps.
+
+use super::sink::{Failure, FailureKind};
+use crate::http::RequestError;
+
+/// Whether a failure is of the kind that passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nature {
+    /// Networks and servers fail and recover.
+    Passing,
+    /// The server refuses the request, or the certificate is not trusted: somebody has to change something.
+    Lasting,
+}
+
+/// A failure and its nature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub failure: Failure,
+    pub nature: Nature,
+}
+
+impl Trouble {
+    pub(super) fn invalid_data(message: String) -> Self {
+        let failure = Failure { kind: FailureKind::InvalidData, status: 0, message };
+        Self { failure, nature: Nature::Passing }
+    }
+
+    pub(super) fn network(message: String) -> Self {
+        let failure = Failure { kind: FailureKind::NetworkError, status: 0, message };
+        Self { failure, nature: Nature::Passing }
+    }
+
+    /// An answer of another status than the one that carries data.
+    pub(super) fn status(status: u16) -> Self {
+        let nature = match status {
+            400 | 408 | 429 => Nature::Passing,
+            400..500 => Nature::Lasting,
+            _ => Nature::Passing,
+        };
+        let message = format!("the server answered with status {status}");
+        Self { failure: Failure { kind: FailureKind::ErrorResponse, status, message }, nature }
+    }
+
+    /// True if the source must end in legacy mode.
+    pub(super) fn is_final(&self) -> bool {
+        self.nature == Nature::Lasting && self.failure.kind == FailureKind::ErrorResponse
+    }
+}
+
+impl From<RequestError> for Trouble {
+    fn from(error: RequestError) -> Self {
+        let (kind, nature) = match &error {
+            RequestError::Tls(_) => (FailureKind::NetworkError, Nature::Lasting),
+            RequestError::Options(_) => (FailureKind::Unknown, Nature::Passing),
+            RequestError::TooLong => (FailureKind::InvalidData, Nature::Passing),
+            _ => (FailureKind::NetworkError, Nature::Passing),
+        };
+        Self { failure: Failure { kind, status: 0, message: error.to_string() }, nature }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_that_tell_of_a_wrong_configuration_do_not_pass() {
+        for status in [401, 403, 404, 405, 410, 418, 451, 499] {
+            assert!(Trouble::status(status).is_final(), "{status}");
+        }
+        for status in [204, 206, 300, 304, 400, 408, 429, 500, 503, 599] {
+            assert!(!Trouble::status(status).is_final(), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_refused_certificate_lasts_but_ends_no_source() {
+        let trouble = Trouble::from(RequestError::Tls("no".to_owned()));
+        assert_eq!((trouble.nature, trouble.is_final()), (Nature::Lasting, false));
+        assert_eq!(trouble.failure.kind, FailureKind::NetworkError);
+    }
+}
