@@ -261,7 +261,7 @@ mod tests {
     use std::path::PathBuf;
 
     use crate::client::settings::DEFAULT_URL;
-    use crate::store::{Level, Residency, Freshness};
+    use crate::store::{Freshness, Level, Residency};
 
     fn resolved(config: &Config) -> crate::client::Settings {
         config.resolve().unwrap()

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
@@ -41,8 +41,6 @@ pub struct Feed {
     state: AtomicI32,
     /// The environment that the data come from, where the server told it.
     pub environment_id: ArcSwapOption<String>,
-    /// Counts full data sets.
-    deliveries: AtomicU64,
 }
 
 impl Feed {
@@ -53,7 +51,6 @@ impl Feed {
             condition: ArcSwap::from_pointee(condition),
             state: AtomicI32::new(StoreState::Init as i32),
             environment_id: ArcSwapOption::empty(),
-            deliveries: AtomicU64::new(0),
         }
     }
 
@@ -72,11 +69,6 @@ impl Feed {
     /// Its state.
     pub fn state(&self) -> StoreState {
         StoreState::from_code(self.state.load(Relaxed))
-    }
-
-    /// How many full data sets were delivered.
-    pub fn deliveries(&self) -> u64 {
-        self.deliveries.load(Relaxed)
     }
 
     /// Moves to `state`. A failure before the first success leaves `Init`, and nothing follows `Off`. True when state or
@@ -174,7 +166,6 @@ impl Sink for FeedSink<'_> {
             self.feed.environment_id.store(Some(Arc::new(id.to_string())));
         }
         if changes.full {
-            self.feed.deliveries.fetch_add(1, Relaxed);
             self.change(StoreState::Valid, None);
         }
         self.runtime.notify();

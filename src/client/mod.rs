@@ -27,8 +27,8 @@ use arc_swap::{ArcSwap, Guard};
 
 pub use config::{Config, ConfigError};
 pub use evaluate::Evaluation;
-pub use notifications::{Event, Notification, Notifications, Polled};
 pub use feed::{Condition, LastError};
+pub use notifications::{Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared, Wanted};
 pub use settings::Settings;
 
@@ -92,8 +92,9 @@ impl Client {
     /// Makes a client; no thread runs and no connection is open yet.
     pub fn new(settings: Settings) -> Result<Self, ClientError> {
         check_http(&settings)?;
-        let refetches_on_use =
-            settings.store.freshness == Freshness::Push && settings.store.redis.is_some() && !settings.store.memory_leads();
+        let refetches_on_use = settings.store.freshness == Freshness::Push
+            && settings.store.redis.is_some()
+            && !settings.store.memory_leads();
         let shared = Arc::new(Shared::new(settings.store)?);
         atfork::guard(&shared)?;
         let stamp = atfork::generation();

@@ -141,7 +141,9 @@ impl Config {
     fn backup(&self, store: &StoreOptions) -> Result<Option<Backup>, ConfigError> {
         let Some(path) = self.text("snapshot.file") else { return Ok(None) };
         if store.residency != Residency::All {
-            return Err(ConfigError::Together("snapshot.file needs cache.residency=all: other residencies hold a part"));
+            return Err(ConfigError::Together(
+                "snapshot.file needs cache.residency=all: other residencies hold a part",
+            ));
         }
         let sdk_key = self.text("sdk.key").unwrap_or_default();
         Ok(Some(Backup::new(PathBuf::from(path), &sdk_key, &store.prefix)))
@@ -203,7 +205,8 @@ impl Config {
             if value.len() > TAG_LENGTH {
                 remarks.push((Level::Warn, format!("{name} is longer than {TAG_LENGTH} characters and is not sent")));
             } else if !value.bytes().all(allowed) {
-                let remark = format!("{name} has characters other than letters, digits, '-', '.' and '_' and is not sent");
+                let remark =
+                    format!("{name} has characters other than letters, digits, '-', '.' and '_' and is not sent");
                 remarks.push((Level::Warn, remark));
             } else {
                 tags.push(format!("{}/{value}", name.replace(['.', '_'], "-")));
@@ -302,8 +305,13 @@ mod tests {
             &[("source.kind", "poll"), ("sdk.key", "")],
             &[("source.kind", "file")],
             &[("source.kind", "testdata")],
-            &[("source.kind", "stream"), ("sdk.key", "k"), ("redis.url", "redis://h"), ("store.write", "false"),
-              ("cache.residency", "lazy")],
+            &[
+                ("source.kind", "stream"),
+                ("sdk.key", "k"),
+                ("redis.url", "redis://h"),
+                ("store.write", "false"),
+                ("cache.residency", "lazy"),
+            ],
             &[("snapshot.file", "f"), ("cache.residency", "lazy")],
         ] {
             assert!(matches!(config(options).resolve(), Err(ConfigError::Together(_))), "{options:?}");
@@ -346,10 +354,14 @@ mod tests {
     fn tags_are_sorted_and_bad_ones_left_out() {
         let tags = |options: &[(&str, &str)]| stream(options).http.tags;
         assert_eq!(tags(&[]), None);
-        assert_eq!(tags(&[("application.version", "1.2"), ("application.id", "shop")]).unwrap(),
-            "application-id/shop application-version/1.2");
-        assert_eq!(tags(&[("application.id", "a b"), ("application.version_name", "x")]).unwrap(),
-            "application-version-name/x");
+        assert_eq!(
+            tags(&[("application.version", "1.2"), ("application.id", "shop")]).unwrap(),
+            "application-id/shop application-version/1.2"
+        );
+        assert_eq!(
+            tags(&[("application.id", "a b"), ("application.version_name", "x")]).unwrap(),
+            "application-version-name/x"
+        );
         assert_eq!(tags(&[("application.id", &"x".repeat(65))]), None);
         assert!(tags(&[("application.id", &"x".repeat(64))]).is_some());
     }

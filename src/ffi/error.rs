@@ -134,7 +134,9 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let status = match error {
-            ConfigError::Unknown(_) | ConfigError::Invalid { .. } | ConfigError::Together(_) => status::INVALID_ARGUMENT,
+            ConfigError::Unknown(_) | ConfigError::Invalid { .. } | ConfigError::Together(_) => {
+                status::INVALID_ARGUMENT
+            }
             ConfigError::Json(_) => status::BAD_JSON,
         };
         Self::new(status, error.to_string())

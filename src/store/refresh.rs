@@ -360,6 +360,7 @@ impl<'a> Refresher<'a> {
         if self.shared.options.writes() && !self.shared.options.memory_leads() {
             // Redis is the truth and missed something: once it is back, the data source delivers everything again.
             self.mailbox.outbox.clear();
+            self.note_cached();
             self.fresh_data_wanted = true;
         }
         // What is held was not read again, whatever the reason for the read was.

@@ -47,6 +47,11 @@ impl Due {
         }
     }
 
+    /// Items are noted only where they go by age.
+    pub fn goes_by_age(&self) -> bool {
+        self.ttl.is_some()
+    }
+
     pub(super) fn read_now(&mut self, item: ItemKey) {
         if let Some(ttl) = self.ttl
             && self.queued.insert(item.clone())

@@ -85,6 +85,13 @@ impl Config {
         self
     }
 
+    /// Takes flags and segments from `data`.
+    pub fn with_data(self, data: &TestData) -> Self {
+        // SAFETY: live handles.
+        call(|error| unsafe { flagstone_config_set_test_data(self.0, data.0, error) }).expect("test data fit");
+        self
+    }
+
     /// Makes a client.
     pub fn try_client(&self) -> Result<Client, Failure> {
         let mut client: *mut flagstone_client = ptr::null_mut();
@@ -113,6 +120,73 @@ impl Drop for Config {
         // SAFETY: ours, given back once.
         unsafe { flagstone_config_free(self.0) };
     }
+}
+
+/// Flags and segments that a test sets.
+pub struct TestData(*mut flagstone_test_data);
+// SAFETY: the header allows test data on any number of threads.
+unsafe impl Send for TestData {}
+// SAFETY: as above.
+unsafe impl Sync for TestData {}
+
+impl TestData {
+    /// Nothing in it.
+    pub fn new() -> Self {
+        Self(flagstone_test_data_new())
+    }
+
+    /// Sets an item; `kind` is 0 for flags and 1 for segments.
+    pub fn try_set(&self, kind: i32, json: &str) -> Result<(), Failure> {
+        let (json, len) = pointer(json);
+        // SAFETY: live data and a readable text.
+        call(|error| unsafe { flagstone_test_data_set_json(self.0, kind, json, len, error) })
+    }
+
+    /// Sets a flag.
+    #[track_caller]
+    pub fn set_flag(&self, json: &str) {
+        self.try_set(0, json).expect("a flag");
+    }
+
+    /// Sets a segment.
+    #[track_caller]
+    pub fn set_segment(&self, json: &str) {
+        self.try_set(1, json).expect("a segment");
+    }
+
+    /// Deletes a flag.
+    pub fn delete_flag(&self, key: &str) {
+        let (key, len) = pointer(key);
+        // SAFETY: live data and a readable text.
+        call(|error| unsafe { flagstone_test_data_delete(self.0, 0, key, len, error) }).expect("a deletion");
+    }
+
+    /// Pretends a state of the source.
+    pub fn set_status(&self, state: i32, kind: i32, status: i32, message: &str) -> Result<(), Failure> {
+        let (text, len) = pointer(message);
+        // SAFETY: live data and a readable text.
+        call(|error| unsafe { flagstone_test_data_set_status(self.0, state, kind, status, text, len, error) })
+    }
+}
+
+impl Drop for TestData {
+    fn drop(&mut self) {
+        // SAFETY: ours, given back once.
+        unsafe { flagstone_test_data_release(self.0) };
+    }
+}
+
+/// Condition of source and store, copied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Info {
+    pub source_state: i32,
+    pub source_since_ms: i64,
+    pub error_kind: i32,
+    pub error_status: i32,
+    pub error_ms: i64,
+    pub error: String,
+    pub store_available: bool,
+    pub store_stale_since_ms: i64,
 }
 
 /// Who asks.
@@ -220,6 +294,39 @@ impl Client {
     pub fn state(&self) -> i32 {
         // SAFETY: a live client.
         unsafe { flagstone_client_state(self.handle) }
+    }
+
+    /// Condition of source and store.
+    pub fn info(&self) -> Info {
+        let mut info = flagstone_client_status_info {
+            struct_size: size_of::<flagstone_client_status_info>() as u32,
+            source_state: 0,
+            source_since_ms: 0,
+            last_error_kind: 0,
+            last_error_status: 0,
+            last_error_ms: 0,
+            last_error: flagstone_str { ptr: ptr::null(), len: 0 },
+            store_available: 0,
+            reserved: 0,
+            store_stale_since_ms: 0,
+            owner: ptr::null_mut(),
+        };
+        // SAFETY: a live client and a struct of the right size.
+        call(|error| unsafe { flagstone_client_status(self.handle, &raw mut info, error) })
+            .expect("the client is open");
+        let copied = Info {
+            source_state: info.source_state,
+            source_since_ms: info.source_since_ms,
+            error_kind: info.last_error_kind,
+            error_status: info.last_error_status,
+            error_ms: info.last_error_ms,
+            error: owned(info.last_error),
+            store_available: info.store_available == 1,
+            store_stale_since_ms: info.store_stale_since_ms,
+        };
+        // SAFETY: written by the library.
+        unsafe { flagstone_client_status_info_clear(&raw mut info) };
+        copied
     }
 
     pub fn try_status(&self) -> Result<Value, Failure> {

@@ -13,7 +13,7 @@ pub use certificates::Certificates;
 pub use host::*;
 pub use items::*;
 pub use proxy::{Mode, Proxy};
-pub use server::{PREFIX, RedisServer, Setup, TempDir};
+pub use server::{PREFIX, RedisServer, Setup, TempDir, free_port};
 
 use std::thread;
 use std::time::{Duration, Instant};
