@@ -37,7 +37,7 @@ pub use segment::{Members as SegmentMembers, Segment, SegmentRule, Unbounded};
 pub use semver::{OwnedSemVer, SemVer};
 pub use serve::{Rollout, Serve, WeightedVariation};
 pub use strings::{StringList, StringSet};
-pub use value::{Member, Value, keep_last, write_number, write_string};
+pub use value::{Member, Value, keep_last, write_compact, write_number, write_string};
 pub use variation::{Variation, VariationValue};
 
 /// The two collections that items belong to.
