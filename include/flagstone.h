@@ -105,6 +105,8 @@
  * OPTIONS (flagstone_config_set)
  *
  *   name                       default                  meaning
+ *   sdk.key                    (none)                   SDK key of the environment: needed for connected mode and the
+ *                                                       secure mode hash
  *   redis.url                  redis://localhost:6379   redis://, rediss:// (TLS) or unix:// with user, password, database:
  *                                                       redis://user:password@host:port/database, unix:///path?db=0&user=u&pass=p
  *   redis.prefix               launchdarkly             prefix of the keys; empty: the default
@@ -155,7 +157,7 @@
 /**
  * Grows when functions, or members at the end of a struct, are added. A host refuses a smaller one.
  */
-#define FLAGSTONE_ABI_MINOR 0
+#define FLAGSTONE_ABI_MINOR 1
 
 /**
  * Bit of `flagstone_features`: `rediss://` URLs work.
@@ -182,6 +184,22 @@
  * not parse); the last good data answered.
  */
 #define FLAGSTONE_DETAIL_STALE 4
+
+/**
+ * Option bit of `flagstone_all_flags_json`: only flags that client-side SDKs may see.
+ */
+#define FLAGSTONE_ALL_FLAGS_CLIENT_SIDE_ONLY 1
+
+/**
+ * Option bit of `flagstone_all_flags_json`: the reason of each value.
+ */
+#define FLAGSTONE_ALL_FLAGS_WITH_REASONS 2
+
+/**
+ * Option bit of `flagstone_all_flags_json`: versions and reasons only for flags whose evaluations make full events, or
+ * debug events at present.
+ */
+#define FLAGSTONE_ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED 4
 
 /**
  * The values of `flagstone_status`.
@@ -1096,6 +1114,52 @@ flagstone_status flagstone_flag_detail(const struct flagstone_flag *flag,
  * Frees a prepared flag. Never blocks. NULL is allowed.
  */
 FLAGSTONE_API void flagstone_flag_release(struct flagstone_flag *flag);
+
+/**
+ * Values of all flags for one context with what client-side SDKs need to know about them, as LaunchDarkly's JavaScript SDK
+ * takes it for bootstrapping:
+ *
+ *     {"<key>": <value>, …, "$flagsState": {"<key>": {…}, …}, "$valid": true}
+ *
+ * | Member of a flag's state | Is there |
+ * |---|---|
+ * | `variation` | when the flag has a value; without one the value is null |
+ * | `version` | unless left out by the option bit |
+ * | `reason` | with the option bit, and in experiments |
+ * | `trackEvents`, `trackReason` | when true |
+ * | `debugEventsUntilDate` | when set, Unix time in ms |
+ * | `prerequisites` | when the flag has evaluated some: their keys |
+ *
+ * All flags are those of one moment, sorted by the bytes of their keys; the same flags give the same text. White space
+ * between tokens is left out, also inside values. Flags that do not parse are left out.
+ *
+ * `options`: `FLAGSTONE_ALL_FLAGS_…` bits; INVALID_ARGUMENT for unknown ones. OK with `{"$valid":false,"$flagsState":{}}`
+ * when `context` is NULL, the client is not ready, or Redis would have to be read and cannot be (or has lost the data set).
+ * `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close. Makes no events.
+ *
+ * Residency `all`: no I/O and no lock. Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits
+ * at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_all_flags_json(const struct flagstone_client *client,
+                                          const struct flagstone_context *context,
+                                          uint32_t options,
+                                          struct flagstone_bytes *out,
+                                          struct flagstone_error **err);
+
+/**
+ * Hash by which a client-side SDK in secure mode shows that a server vouches for the context: HMAC-SHA-256 of the context's
+ * canonical key under the option `sdk.key`, as 64 lower-case hexadecimal digits.
+ *
+ * Only kinds and keys of the context count. INVALID_ARGUMENT when `sdk.key` is not set; NULL_ARGUMENT for a NULL context.
+ * `*out` is owned by the caller (`flagstone_bytes_clear`). The client need not be started; CLOSED after close. No I/O, no
+ * lock. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_secure_mode_hash(const struct flagstone_client *client,
+                                            const struct flagstone_context *context,
+                                            struct flagstone_bytes *out,
+                                            struct flagstone_error **err);
 
 /**
  * Takes the oldest event, waiting for one at most `timeout_ms` milliseconds.

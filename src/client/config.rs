@@ -4,6 +4,7 @@
 //! made. Messages name the option and never repeat a URL or a password. May depend on `store`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -50,6 +51,7 @@ const MILLISECONDS: Check = Check::Integer { least: 1, most: DAY_MS };
 
 /// Every option: its name and what values it takes.
 const OPTIONS: &[(&str, Check)] = &[
+    ("sdk.key", Check::Text),
     ("redis.url", Check::Url),
     ("redis.prefix", Check::Text),
     ("redis.username", Check::Text),
@@ -72,14 +74,23 @@ const OPTIONS: &[(&str, Check)] = &[
 ];
 
 /// Options as they were set; unset ones have their defaults.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Config {
     values: BTreeMap<&'static str, String>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Names only: the SDK key and passwords are among the values.
+        f.debug_set().entries(self.values.keys()).finish()
+    }
 }
 
 /// What a client is made of.
 #[derive(Clone)]
 pub struct Settings {
+    /// The environment's SDK key.
+    pub sdk_key: Option<String>,
     /// Options of the store.
     pub store: StoreOptions,
     /// Most notifications kept for the host.
@@ -133,6 +144,7 @@ impl Config {
     /// All options together, defaults filled in.
     pub fn resolve(&self) -> Settings {
         Settings {
+            sdk_key: self.text("sdk.key"),
             store: StoreOptions {
                 redis: self.redis(),
                 prefix: self.text("redis.prefix").unwrap_or_default(),
@@ -223,6 +235,18 @@ mod tests {
         assert_eq!(settings.store.capacity.get(), 10_000);
         assert_eq!(settings.queue_capacity, 1_000);
         assert_eq!(settings.log_level, Level::Info);
+    }
+
+    #[test]
+    fn the_sdk_key_is_taken_and_neither_it_nor_a_password_is_shown() {
+        let mut config = Config::default();
+        config.set("sdk.key", "sdk-hunter2").unwrap();
+        config.set("redis.password", "hunter2").unwrap();
+        assert_eq!(config.resolve().sdk_key.as_deref(), Some("sdk-hunter2"));
+        let shown = format!("{config:?}");
+        assert!(shown.contains("sdk.key") && !shown.contains("hunter2"), "{shown}");
+        config.set("sdk.key", "").unwrap();
+        assert_eq!(config.resolve().sdk_key, None);
     }
 
     #[test]

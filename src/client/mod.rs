@@ -4,12 +4,15 @@
 //! Lifecycle: new (no threads) → started → closed. Memory lives as long as somebody holds the client; after close,
 //! evaluation goes on answering from the last data held. May depend on `store`, `eval`, `context` and `model`.
 
+mod all_flags;
 mod atfork;
 mod config;
 mod evaluate;
+mod flags_state;
 mod notifications;
 mod prepared;
 mod runtime;
+mod secure_mode;
 mod status;
 
 use std::sync::Arc;
@@ -22,12 +25,14 @@ use arc_swap::{ArcSwap, Guard};
 
 pub use config::{Config, ConfigError, Settings};
 pub use evaluate::Evaluation;
+pub use flags_state::AllFlagsOptions;
 pub use notifications::{Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared, Wanted};
 
 pub(crate) use crate::store::lock;
 use crate::store::{ConnectError, Freshness, Level, Listener, Shared, StoreState};
 use runtime::Runtime;
+use secure_mode::SecureMode;
 
 const NEW: u8 = 0;
 const STARTED: u8 = 1;
@@ -48,6 +53,9 @@ pub enum ClientError {
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
+    /// The secure mode hash needs the SDK key.
+    #[error("option sdk.key is not set")]
+    NoSdkKey,
     /// The time was over before the client was ready; it goes on trying.
     #[error("not ready within {0} ms: {1}")]
     Timeout(u128, String),
@@ -65,6 +73,7 @@ pub struct Client {
     refetches_on_use: bool,
     queue_capacity: usize,
     log_level: Level,
+    secure_mode: SecureMode,
     panics: AtomicU64,
 }
 
@@ -93,6 +102,7 @@ impl Client {
             refetches_on_use,
             queue_capacity: settings.queue_capacity,
             log_level: settings.log_level,
+            secure_mode: SecureMode::new(settings.sdk_key.as_deref()),
             panics: AtomicU64::new(0),
         })
     }

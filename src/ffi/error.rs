@@ -154,7 +154,7 @@ impl From<ContextError> for Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let status = match error {
-            ClientError::Options(_) => status::INVALID_ARGUMENT,
+            ClientError::Options(_) | ClientError::NoSdkKey => status::INVALID_ARGUMENT,
             ClientError::AtFork(_) | ClientError::Thread(_) => status::STORE,
             ClientError::Closed => status::CLOSED,
             ClientError::Timeout(..) => status::TIMEOUT,

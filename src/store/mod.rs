@@ -11,7 +11,7 @@
 //! | `reader`, `link` | the two conversations with Redis |
 //! | `judge`, `all`, `wipe`, `dependents` | what a read means; no I/O |
 //! | `refresh`, `refresh_all`, `refresh_lazy` | the store thread |
-//! | `read_through`, `mailbox` | host threads that need something read |
+//! | `read_through`, `whole`, `mailbox` | host threads that need something read |
 //! | `shared`, `status`, `backoff` | what outlives a fork; condition; pauses |
 //!
 //! May depend on `model`; knows nothing of evaluation, contexts or how a client is configured.
@@ -37,6 +37,7 @@ mod snapshot;
 mod status;
 #[cfg(test)]
 mod testing;
+mod whole;
 mod wipe;
 
 pub use connect::{ConnectError, RedisOptions, check_url};
@@ -51,3 +52,4 @@ pub use refresh::run as run_refresh;
 pub use shared::Shared;
 pub use snapshot::{Slot, Snapshot, Table, View};
 pub use status::{Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms, unix_ms};
+pub use whole::read_whole;

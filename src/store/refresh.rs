@@ -53,6 +53,8 @@ pub struct Refresher<'a> {
     pub(super) jitter: Jitter,
     /// Bytes held, as of the latest full read.
     pub(super) held_bytes: usize,
+    /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
+    pub(super) whole_fields: usize,
     /// Items to read again by age (residency `lazy`).
     pub(super) due: Due,
     wake: &'a Receiver<PushInfo>,
@@ -106,6 +108,7 @@ impl<'a> Refresher<'a> {
             judge: Judge::default(),
             jitter: Jitter::new(),
             held_bytes: 0,
+            whole_fields: 0,
             due: Due::new(&shared.options),
             wake,
             refetched_tick: 1,
@@ -199,7 +202,9 @@ impl<'a> Refresher<'a> {
             self.refetch_in_use(unknown)?;
         }
         (self.answered, self.armed_read) = (generation, armed);
+        self.plan_full_for_host();
         self.serve_requests()?;
+        self.serve_whole()?;
         if self.full_due.is_some_and(|due| due <= Instant::now()) {
             self.full_read()?;
         }
@@ -251,6 +256,14 @@ impl<'a> Refresher<'a> {
             soonest.max(Instant::now() + longest.mul_f64(jitter))
         };
         self.full_due = Some(self.full_due.map_or(at, |due| due.min(at)));
+    }
+
+    /// A host looks at everything: the full read after a push is not put off by jitter.
+    fn plan_full_for_host(&mut self) {
+        if self.mailbox.take_full_wish() && self.shared.health.is_ready() && !self.shared.is_all_verified() {
+            let soonest = self.full_ended + FULL_MINIMUM.max(self.full_cost * FULL_COST_FACTOR);
+            self.full_due = Some(self.full_due.map_or(soonest, |due| due.min(soonest)));
+        }
     }
 
     fn plan_next_full(&mut self) {

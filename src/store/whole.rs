@@ -1,0 +1,98 @@
+//! Residency `lazy` and `off`: the whole data set, read once for hosts that want all flags at one moment. It is handed out
+//! and not kept: the bounded cache lends what it holds, so that equal texts are not parsed again, and is not changed.
+//!
+//! May depend on `model`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::held::Held;
+use super::mailbox::{ItemKey, Mailbox};
+use super::read_through::Unreachable;
+use super::reader::{BATCH, Field, FullReply, HashReply, ReadError, SCAN_ABOVE};
+use super::refresh::Refresher;
+use super::shared::Shared;
+use super::snapshot::Snapshot;
+use crate::model::Kind;
+
+/// Waits until the store thread has read everything, at most one command timeout, and not at all while Redis is known to
+/// be away.
+pub fn read_whole(shared: &Shared, mailbox: &Mailbox) -> Result<Arc<Snapshot>, Unreachable> {
+    if !shared.health.is_available() || mailbox.is_stopped() {
+        return Err(Unreachable);
+    }
+    let flight = mailbox.request_whole();
+    if mailbox.is_stopped() {
+        // Stopped in between: nobody is left who would answer.
+        mailbox.abandon_flights();
+    }
+    match flight.wait(Instant::now() + shared.options.redis.command_timeout) {
+        Some(Ok(snapshot)) => Ok(snapshot),
+        Some(Err(())) | None => Err(Unreachable),
+    }
+}
+
+impl Refresher<'_> {
+    /// Answers the host threads that wait for everything.
+    pub(super) fn serve_whole(&mut self) -> Result<(), ReadError> {
+        // Whoever comes after the read was sent must not get what was written before he came, so he starts another one.
+        let Some(flight) = self.mailbox.take_whole() else { return Ok(()) };
+        let outcome = self.whole();
+        flight.land(match &outcome {
+            Ok(Some(snapshot)) => Ok(snapshot.clone()),
+            Ok(None) | Err(_) => Err(()),
+        });
+        outcome?;
+        self.succeeded();
+        Ok(())
+    }
+
+    /// Everything; `None` when Redis has lost the data set, or holds something else in its place.
+    fn whole(&mut self) -> Result<Option<Arc<Snapshot>>, ReadError> {
+        let reply = if self.whole_fields > SCAN_ABOVE { self.reader.scan()? } else { self.reader.full()? };
+        let FullReply { features, segments, presence } = reply;
+        let wrong_type = match (&features, &segments) {
+            (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.clone()),
+            _ => None,
+        };
+        let wiped = self.wipe_of_cache(presence, wrong_type.as_deref())?;
+        let (HashReply::Fields(features), HashReply::Fields(segments)) = (features, segments) else { return Ok(None) };
+        if wiped {
+            return Ok(None);
+        }
+        self.whole_fields = features.len() + segments.len();
+        let mut snapshot = Snapshot::default();
+        let complete =
+            self.fill(&mut snapshot, Kind::Flag, features)? && self.fill(&mut snapshot, Kind::Segment, segments)?;
+        Ok(complete.then(|| Arc::new(snapshot)))
+    }
+
+    /// Adds the fields of a hash; false when there was no time left to do so.
+    fn fill(&mut self, snapshot: &mut Snapshot, kind: Kind, fields: Vec<Field>) -> Result<bool, ReadError> {
+        for (position, (field, text)) in fields.into_iter().enumerate() {
+            if position % BATCH == 0 {
+                // Whoever waits for a single key goes first.
+                self.serve_requests()?;
+                if self.mailbox.is_stopped() {
+                    return Ok(false);
+                }
+            }
+            let Ok(key) = String::from_utf8(field) else { continue };
+            let item = ItemKey { kind, key: Arc::from(key) };
+            let before = self.shared.cache.as_ref().and_then(|cache| cache.peek(&item));
+            match self.read_item(&item, before.as_ref(), text) {
+                Held::Flag(entry) => snapshot.flags.insert(&item.key, entry),
+                Held::Segment(entry) => snapshot.segments.insert(&item.key, entry),
+                Held::Missing => {}
+            }
+        }
+        Ok(true)
+    }
+
+    fn read_item(&mut self, item: &ItemKey, before: Option<&super::held::CacheItem>, text: Vec<u8>) -> Held {
+        match before {
+            Some(before) => self.compare(item, before, Some(text)),
+            None => self.parse(item, Some(text)),
+        }
+    }
+}
