@@ -1117,9 +1117,7 @@ FLAGSTONE_API void flagstone_flag_release(struct flagstone_flag *flag);
 
 /**
  * Values of all flags for one context with what client-side SDKs need to know about them, as LaunchDarkly's JavaScript SDK
- * takes it for bootstrapping:
- *
- *     {"<key>": <value>, …, "$flagsState": {"<key>": {…}, …}, "$valid": true}
+ * takes it for bootstrapping: `{"<key>":<value>,…,"$flagsState":{"<key>":{…},…},"$valid":true}`.
  *
  * | Member of a flag's state | Is there |
  * |---|---|

@@ -150,6 +150,23 @@ fn the_bounded_cache_keeps_what_it_holds_and_takes_nothing_in() {
 }
 
 #[test]
+fn what_does_not_parse_is_counted_and_reported_once_however_often_everything_is_read() {
+    let server = RedisServer::holding(&[("a", flag("a", 1, "one")), ("bad", "{oops".into())], &[("bad", "{".into())]);
+    for residency in ["lazy", "off"] {
+        server.set_flag("bad", "{oops");
+        let client = with_residency(&server, residency).with("log.level", "error").started();
+        for _ in 0..3 {
+            assert_eq!(client.all_flags(), state(&[("a", 1, "one")]), "{residency}");
+        }
+        assert_eq!(client.drain().iter().filter(|notice| matches!(notice, Notice::Log { .. })).count(), 2);
+        assert_eq!(client.status()["malformed"], 2, "{residency}");
+        server.remove_flag("bad");
+        assert_eq!(client.all_flags(), state(&[("a", 1, "one")]), "{residency}");
+        client.reports("malformed", 1);
+    }
+}
+
+#[test]
 fn a_large_set_is_read_whole_by_a_scan_as_by_one_read() {
     let keys: Vec<String> = (0..1_500).map(|number| format!("flag-{number:04}")).collect();
     let flags: Vec<(&str, String)> = keys.iter().map(|key| (key.as_str(), flag(key, 1, "v"))).collect();

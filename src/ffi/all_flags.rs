@@ -22,9 +22,7 @@ const ALL_FLAGS_BITS: u32 = FLAGSTONE_ALL_FLAGS_CLIENT_SIDE_ONLY
     | FLAGSTONE_ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED;
 
 /// Values of all flags for one context with what client-side SDKs need to know about them, as LaunchDarkly's JavaScript SDK
-/// takes it for bootstrapping:
-///
-///     {"<key>": <value>, …, "$flagsState": {"<key>": {…}, …}, "$valid": true}
+/// takes it for bootstrapping: `{"<key>":<value>,…,"$flagsState":{"<key>":{…},…},"$valid":true}`.
 ///
 /// | Member of a flag's state | Is there |
 /// |---|---|

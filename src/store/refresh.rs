@@ -436,3 +436,70 @@ impl<'a> Refresher<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::store::testing::Recorder;
+    use crate::store::{RedisOptions, StoreOptions};
+
+    fn shared() -> Shared {
+        let second = Duration::from_secs(1);
+        let redis = RedisOptions {
+            url: "redis://localhost".to_owned(),
+            username: None,
+            password: None,
+            database: None,
+            connect_timeout: second,
+            command_timeout: second,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+        };
+        Shared::new(StoreOptions {
+            redis,
+            prefix: String::new(),
+            residency: Residency::All,
+            freshness: Freshness::Push,
+            ttl: second,
+            capacity: NonZeroUsize::MIN,
+            on_wipe: OnWipe::Keep,
+            safety_interval: second,
+            ping: second,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_host_that_looks_at_everything_brings_a_full_read_forward_while_the_set_is_unverified() {
+        let (shared, recorder) = (shared(), Recorder::default());
+        let (sender, wake) = channel();
+        let mailbox = Mailbox::new(sender);
+        let mut refresher = Refresher::new(&shared, &mailbox, &recorder, &wake);
+        let far = Instant::now() + Duration::from_secs(3_600);
+        let mut due_after = |ready: bool, verified: bool, asked: bool| {
+            refresher.full_due = Some(far);
+            if ready {
+                shared.health.set_ready();
+            }
+            if verified {
+                shared.set_verified(shared.generation());
+            } else {
+                shared.invalidate();
+            }
+            if asked {
+                mailbox.ask_full();
+            }
+            refresher.plan_full_for_host();
+            refresher.full_due.unwrap()
+        };
+        assert_eq!(due_after(false, false, true), far, "the first read is due by itself");
+        assert_eq!(due_after(true, true, true), far);
+        assert_eq!(due_after(true, false, false), far);
+        assert!(due_after(true, false, true) < Instant::now() + Duration::from_secs(1));
+        assert_eq!(due_after(true, false, false), far, "a wish counts once");
+    }
+}

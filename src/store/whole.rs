@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::held::Held;
+use super::held::{CacheItem, Held};
 use super::mailbox::{ItemKey, Mailbox};
 use super::read_through::Unreachable;
 use super::reader::{BATCH, Field, FullReply, HashReply, ReadError, SCAN_ABOVE};
@@ -62,9 +62,12 @@ impl Refresher<'_> {
         }
         self.whole_fields = features.len() + segments.len();
         let mut snapshot = Snapshot::default();
-        let complete =
-            self.fill(&mut snapshot, Kind::Flag, features)? && self.fill(&mut snapshot, Kind::Segment, segments)?;
-        Ok(complete.then(|| Arc::new(snapshot)))
+        if !(self.fill(&mut snapshot, Kind::Flag, features)? && self.fill(&mut snapshot, Kind::Segment, segments)?) {
+            return Ok(None);
+        }
+        self.judge.retain(Kind::Flag, |key| snapshot.flags.get(key).is_some());
+        self.judge.retain(Kind::Segment, |key| snapshot.segments.get(key).is_some());
+        Ok(Some(Arc::new(snapshot)))
     }
 
     /// Adds the fields of a hash; false when there was no time left to do so.
@@ -89,10 +92,39 @@ impl Refresher<'_> {
         Ok(true)
     }
 
-    fn read_item(&mut self, item: &ItemKey, before: Option<&super::held::CacheItem>, text: Vec<u8>) -> Held {
+    fn read_item(&mut self, item: &ItemKey, before: Option<&CacheItem>, text: Vec<u8>) -> Held {
         match before {
             Some(before) => self.compare(item, before, Some(text)),
             None => self.parse(item, Some(text)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn hosts_join_a_read_that_was_not_sent_yet_and_start_another_after_that() {
+        let (sender, wake) = channel();
+        let mailbox = Mailbox::new(sender);
+        assert!(mailbox.take_whole().is_none());
+        let first = mailbox.request_whole();
+        assert!(Arc::ptr_eq(&first, &mailbox.request_whole()));
+        assert_eq!(wake.try_iter().count(), 1, "the store thread is woken once");
+        assert!(Arc::ptr_eq(&first, &mailbox.take_whole().unwrap()));
+        assert!(mailbox.take_whole().is_none());
+        assert!(!Arc::ptr_eq(&first, &mailbox.request_whole()));
+    }
+
+    #[test]
+    fn a_stop_ends_the_wait_without_an_answer() {
+        let mailbox = Mailbox::new(channel().0);
+        let flight = mailbox.request_whole();
+        mailbox.stop();
+        assert!(matches!(flight.wait(Instant::now()), Some(Err(()))));
+        assert!(mailbox.take_whole().is_none());
     }
 }
