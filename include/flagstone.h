@@ -44,11 +44,19 @@
  *
  * WHAT IT DOES
  *
- * Somebody else, for example LaunchDarkly's Relay Proxy or one of its SDKs, keeps the flags of an environment in Redis, in
- * the hashes <prefix>:features and <prefix>:segments. A client reads them (and never writes), holds them parsed in memory,
- * and lets Redis tell it when they change. With the default options an evaluation reads memory alone: no I/O, no wait, and
- * no allocation once the data are known to be true. When Redis is away or loses its data, the last good data stay in force,
- * and the status and each result say so.
+ * A client holds the flags of one environment parsed in memory and evaluates them there: no I/O, no wait, and no allocation
+ * with the default options. There are two ways of use.
+ *
+ * Daemon mode (no source.kind): somebody else, for example LaunchDarkly's Relay Proxy or one of its SDKs, keeps the flags in
+ * Redis, in the hashes <prefix>:features and <prefix>:segments. The client reads them, never writes, and lets Redis tell it
+ * when they change. When Redis is away or loses its data, the last good data stay in force.
+ *
+ * Connected mode (source.kind stream or poll, with sdk.key): the client receives the flags from LaunchDarkly or a Relay Proxy.
+ * They go to memory at once and, if redis.url is set, to Redis behind it, where every other client and SDK can read them. While
+ * Redis is away, updates go on and are written when it is back; a Redis that lost its data gets them again. While
+ * LaunchDarkly is away at a start, the last known flags come from Redis, or from snapshot.file when that is away too.
+ *
+ * In both, the status and each result say when data are not known to be true.
  *
  *
  * OWNERSHIP
@@ -105,8 +113,11 @@
  * OPTIONS (flagstone_config_set)
  *
  *   name                       default                  meaning
+ *   sdk.key                    (none)                   SDK key of the environment: needed for connected mode and the
+ *                                                       secure mode hash
  *   redis.url                  redis://localhost:6379   redis://, rediss:// (TLS) or unix:// with user, password, database:
- *                                                       redis://user:password@host:port/database, unix:///path?db=0&user=u&pass=p
+ *                                                       redis://user:password@host:port/database, unix:///path?db=0&user=u&pass=p;
+ *                                                       unset with a source: no Redis
  *   redis.prefix               launchdarkly             prefix of the keys; empty: the default
  *   redis.username             (none)                   wins over the URL's
  *   redis.password             (none)                   wins over the URL's
@@ -126,9 +137,45 @@
  *   cache.ttl_ms               30000                    milliseconds
  *   cache.capacity             10000                    most items held with residency lazy
  *   cache.on_wipe              keep                     when Redis loses the data set: keep what is held, or clear
- *   refresh.interval_ms        60000                    interval of the safety poll; not with forever
+ *   refresh.interval_ms        60000                    interval of the safety poll; not with forever in daemon mode
  *   events.queue_capacity      1000                     most notifications kept for flagstone_poll_event
  *   log.level                  info                     debug, info, warn, error, none
+ *   source.kind                none                     none: daemon mode; stream, poll: from LaunchDarkly or a Relay Proxy; file:
+ *                                                       from files; testdata: set by flagstone_config_set_test_data
+ *   source.filter              (none)                   key of a payload filter, for stream and poll
+ *   endpoints.stream           (LaunchDarkly's)         base URL of the stream
+ *   endpoints.poll             (LaunchDarkly's)         base URL of polling
+ *   endpoints.events           (LaunchDarkly's)         base URL of events
+ *   endpoints.relay            (none)                   base URL of a Relay Proxy: of all three that have none of their own
+ *   stream.initial_delay_ms    1000                     pause before the first repeated connect; doubled each time, up to 30 s
+ *   stream.read_timeout_ms     300000                   longest silence of the stream
+ *   poll.interval_ms           30000                    pause between polls; a shorter one is raised, unless
+ *   poll.allow_short           false                    true: it is taken as it is
+ *   retry.mode                 legacy                   legacy: a status such as 401 or 403 ends the source for good; extended:
+ *                                                       nothing does, it is tried again after minutes
+ *   http.connect_timeout_ms    10000                    longest time to connect, and to look up a name
+ *   http.read_timeout_ms       15000                    longest wait for a response, the stream's silence apart
+ *   http.proxy                 (environment)            URL of a proxy; unset: http_proxy, https_proxy, no_proxy count
+ *   http.headers               (none)                   JSON object of further headers
+ *   http.tls.ca_file           (built-in)               PEM file of the authorities to trust instead of the built-in list
+ *   http.tls.skip_verify       false                    true: any certificate is accepted
+ *   file.paths                 (none)                   JSON array of files with flags, flagValues and segments
+ *   file.duplicates            fail                     fail: an item in two files is an error; first: the first one counts
+ *   file.auto_reload           false                    true: files are read again when they change
+ *   snapshot.file              (none)                   file that keeps the last data for a start at which nothing answers; only
+ *                                                       with cache.residency all; also in daemon mode
+ *   store.write                (by source)              what the source delivers is written to Redis: true with stream and poll,
+ *                                                       false with file and testdata, which fill memory only
+ *   application.id             (none)                   sent as a tag with every request, like
+ *   application.name           (none)
+ *   application.version        (none)
+ *   application.version_name   (none)                   at most 64 letters, digits, '.', '-', '_'; others are not sent
+ *   wrapper.name               (none)                   name of a library that wraps this one, sent with every request
+ *   wrapper.version            (none)
+ *   offline                    false                    true: nothing is connected to; every evaluation gives its default
+ *
+ * With a source and without redis.url there is no Redis: memory is all there is. With a source and cache.residency all,
+ * memory is the truth once the source has delivered; with lazy and off, Redis is.
  *
  * Times are milliseconds, from 1 to 86400000 (a day).
  */
@@ -155,7 +202,7 @@
 /**
  * Grows when functions, or members at the end of a struct, are added. A host refuses a smaller one.
  */
-#define FLAGSTONE_ABI_MINOR 0
+#define FLAGSTONE_ABI_MINOR 1
 
 /**
  * Bit of `flagstone_features`: `rediss://` URLs work.
@@ -182,6 +229,22 @@
  * not parse); the last good data answered.
  */
 #define FLAGSTONE_DETAIL_STALE 4
+
+/**
+ * Option bit of `flagstone_all_flags_json`: only flags that client-side SDKs may see.
+ */
+#define FLAGSTONE_ALL_FLAGS_CLIENT_SIDE_ONLY 1
+
+/**
+ * Option bit of `flagstone_all_flags_json`: the reason of each value.
+ */
+#define FLAGSTONE_ALL_FLAGS_WITH_REASONS 2
+
+/**
+ * Option bit of `flagstone_all_flags_json`: versions and reasons only for flags whose evaluations make full events, or
+ * debug events at present.
+ */
+#define FLAGSTONE_ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED 4
 
 /**
  * The values of `flagstone_status`.
@@ -254,7 +317,7 @@ typedef enum flagstone_status_code {
  */
 typedef enum flagstone_state {
   /**
-   * Not ready: Redis has not been read yet.
+   * Not ready: daemon mode: Redis has not been read yet; otherwise: the data source has not delivered yet.
    */
   FLAGSTONE_STATE_INIT = 0,
   /**
@@ -262,11 +325,12 @@ typedef enum flagstone_state {
    */
   FLAGSTONE_STATE_VALID = 1,
   /**
-   * Redis cannot be reached, or lost the data set; the last good data stay in force.
+   * Daemon mode: Redis cannot be reached, or lost the data set; otherwise: the data source fails and is tried again. The
+   * last good data stay in force.
    */
   FLAGSTONE_STATE_INTERRUPTED = 2,
   /**
-   * Closed.
+   * Closed, or the data source has failed for good.
    */
   FLAGSTONE_STATE_OFF = 3,
   /**
@@ -400,7 +464,9 @@ typedef enum flagstone_event_kind {
    */
   FLAGSTONE_EVENT_LOG = 0,
   /**
-   * The state changed: `level_or_state` is the `FLAGSTONE_STATE_…` from now on, `text` says why.
+   * Data source or store changed: `level_or_state` is the client's `FLAGSTONE_STATE_…` from now on, `text` says why, `extra`
+   * is JSON: `{"source":{"state":"VALID","since_ms":n,"error":{"kind":"NETWORK_ERROR","status":0,"message":"…","unix_ms":n}},
+   * "store":{"available":true,"stale_since_ms":null}}`; `source` is null in daemon mode, `error` null before the first one.
    */
   FLAGSTONE_EVENT_STATUS = 1,
   /**
@@ -445,6 +511,46 @@ typedef enum flagstone_level {
 } flagstone_level;
 
 /**
+ * The two collections of items.
+ */
+typedef enum flagstone_kind {
+  /**
+   * Flags.
+   */
+  FLAGSTONE_KIND_FLAG = 0,
+  /**
+   * Segments.
+   */
+  FLAGSTONE_KIND_SEGMENT = 1,
+} flagstone_kind;
+
+/**
+ * What kind of failure a data source met.
+ */
+typedef enum flagstone_source_error {
+  /**
+   * None of the others; also: no failure so far.
+   */
+  FLAGSTONE_SOURCE_ERROR_UNKNOWN = 0,
+  /**
+   * No connection, or it was lost.
+   */
+  FLAGSTONE_SOURCE_ERROR_NETWORK_ERROR = 1,
+  /**
+   * The server answered with an error status: `last_error_status`.
+   */
+  FLAGSTONE_SOURCE_ERROR_ERROR_RESPONSE = 2,
+  /**
+   * What was received makes no sense.
+   */
+  FLAGSTONE_SOURCE_ERROR_INVALID_DATA = 3,
+  /**
+   * What was received could not be stored.
+   */
+  FLAGSTONE_SOURCE_ERROR_STORE_ERROR = 4,
+} flagstone_source_error;
+
+/**
  * A client: one environment's flags, held and kept true. Shared by any number of threads; one per environment and process
  * is enough. Counted: `flagstone_client_retain`, `flagstone_client_release`.
  */
@@ -477,6 +583,12 @@ typedef struct flagstone_error flagstone_error;
  * Shared by any number of threads. Keeps its client alive.
  */
 typedef struct flagstone_flag flagstone_flag;
+
+/**
+ * Flags and segments that a test sets. A client whose configuration has it takes them from it, at once and at every
+ * change. Any thread; counted: `flagstone_test_data_retain`, `flagstone_test_data_release`.
+ */
+typedef struct flagstone_test_data flagstone_test_data;
 
 /**
  * Text that belongs to the caller; give it back with `flagstone_bytes_clear`. UTF-8, not ended by NUL.
@@ -515,6 +627,57 @@ typedef struct flagstone_str {
  * Outcome of a call: a `FLAGSTONE_STATUS_…`. New codes may be added at any time: treat an unknown one as a failure.
  */
 typedef int32_t flagstone_status;
+
+/**
+ * Condition of a client. The caller makes it: set `struct_size` to `sizeof(flagstone_client_status_info)` and the rest to 0.
+ * Its text is valid until `flagstone_client_status_info_clear`.
+ */
+typedef struct flagstone_client_status_info {
+  /**
+   * Size of this struct as the host knows it, in bytes.
+   */
+  uint32_t struct_size;
+  /**
+   * State of the data source, a `FLAGSTONE_STATE_…`; in daemon mode, which has none, that of the client.
+   */
+  int32_t source_state;
+  /**
+   * Since when, Unix time in milliseconds; 0 in daemon mode.
+   */
+  int64_t source_since_ms;
+  /**
+   * Kind of the latest failure, a `FLAGSTONE_SOURCE_ERROR_…`; says nothing while `last_error_ms` is 0.
+   */
+  int32_t last_error_kind;
+  /**
+   * HTTP status of the latest failure; 0 when there was none.
+   */
+  int32_t last_error_status;
+  /**
+   * When the latest failure was, Unix time in milliseconds; 0 for never.
+   */
+  int64_t last_error_ms;
+  /**
+   * What the latest failure was, for people.
+   */
+  struct flagstone_str last_error;
+  /**
+   * 1 when Redis answered last time, or when memory is all there is; else 0.
+   */
+  int32_t store_available;
+  /**
+   * Always 0.
+   */
+  int32_t reserved;
+  /**
+   * Since when what was read of Redis is not known to be true, Unix time in milliseconds; 0 when it is.
+   */
+  int64_t store_stale_since_ms;
+  /**
+   * What keeps the text alive; not for the host.
+   */
+  void *owner;
+} flagstone_client_status_info;
 
 /**
  * One attribute of a context. The texts are borrowed for the call.
@@ -731,6 +894,75 @@ flagstone_status flagstone_config_load_json(struct flagstone_config *config,
 FLAGSTONE_API void flagstone_config_free(struct flagstone_config *config);
 
 /**
+ * Test data without any item.
+ *
+ * Owned by the caller, with one reference. NULL only when the library is defective.
+ */
+FLAGSTONE_API struct flagstone_test_data *flagstone_test_data_new(void);
+
+/**
+ * Adds or replaces the flag or segment whose key is in the JSON, and hands it to every client that uses these data; returns
+ * when they have it, after a second at the latest.
+ *
+ * `kind`: a `FLAGSTONE_KIND_…`. The version is raised above the previous one if it is not higher. `INVALID_ARGUMENT` for
+ * JSON that is no such item or has no key. Borrowed for the call.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_test_data_set_json(struct flagstone_test_data *data,
+                                              int32_t kind,
+                                              const char *json,
+                                              size_t json_len,
+                                              struct flagstone_error **err);
+
+/**
+ * Deletes a flag or segment, in a version above the previous one. OK also for one that was never there.
+ *
+ * `kind` and waiting as for `flagstone_test_data_set_json`. Borrowed for the call.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_test_data_delete(struct flagstone_test_data *data,
+                                            int32_t kind,
+                                            const char *key,
+                                            size_t key_len,
+                                            struct flagstone_error **err);
+
+/**
+ * Makes every client that uses these data report this state of its data source: VALID, INTERRUPTED or OFF
+ * (`FLAGSTONE_STATE_…`). Changes go on to be delivered.
+ *
+ * `error_kind` (a `FLAGSTONE_SOURCE_ERROR_…`), `http_status` (0 for none) and `message` tell of the failure that is behind
+ * INTERRUPTED and OFF; with VALID they are not looked at. Borrowed for the call.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_test_data_set_status(struct flagstone_test_data *data,
+                                                int32_t state,
+                                                int32_t error_kind,
+                                                int32_t http_status,
+                                                const char *message,
+                                                size_t message_len,
+                                                struct flagstone_error **err);
+
+/**
+ * Adds a reference and returns the same handle; NULL for NULL and for handles of another type.
+ */
+FLAGSTONE_API struct flagstone_test_data *flagstone_test_data_retain(const struct flagstone_test_data *data);
+
+/**
+ * Gives back a reference. Clients that use the data keep them. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_test_data_release(struct flagstone_test_data *data);
+
+/**
+ * Makes the clients of this configuration take flags and segments from `data`; sets `source.kind` to `testdata`.
+ *
+ * Borrowed for the call; the configuration keeps a reference of its own.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_config_set_test_data(struct flagstone_config *config,
+                                                const struct flagstone_test_data *data,
+                                                struct flagstone_error **err);
+
+/**
  * Makes a client from a copy of `config`. No thread runs and no connection is open before `flagstone_client_start`.
  *
  * `*out` is owned by the caller, with one reference. `INVALID_ARGUMENT` when options do not fit together or a file they
@@ -742,11 +974,13 @@ flagstone_status flagstone_client_new(const struct flagstone_config *config,
                                       struct flagstone_error **err);
 
 /**
- * Starts the client and waits until it is ready: both hashes have been read once, empty or not.
+ * Starts the client and waits until it is ready. Daemon mode: both hashes of Redis have been read once, empty or not. With a
+ * data source: its first full data set is in memory, whether Redis has it or not.
  *
- * `timeout_ms`: longest wait in milliseconds; 0 does not wait. OK when ready (or not waited for); TIMEOUT when not yet:
- * the client goes on trying, and the error says why so far; CLOSED after close. May be called again, by any thread, to
- * wait again.
+ * `timeout_ms`: longest wait in milliseconds; 0 does not wait. OK when ready (or not waited for); NOT_READY when the data
+ * source has failed for good; TIMEOUT when not yet: the client goes on trying, and the error says why so far; CLOSED after
+ * close. Meanwhile the last known flags answer, if Redis (with `$inited`) or the snapshot file has them. May be called
+ * again, by any thread, to wait again.
  */
 FLAGSTONE_API
 flagstone_status flagstone_client_start(struct flagstone_client *client,
@@ -774,11 +1008,14 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  *
  * | Member | Is |
  * |---|---|
- * | `state` | `"INIT"`, `"VALID"` or `"INTERRUPTED"` |
- * | `ready` | both hashes have been read |
- * | `available` | Redis answered last time |
+ * | `state` | `"INIT"`, `"VALID"`, `"INTERRUPTED"` or `"OFF"`: of the data source; in daemon mode, of the store |
+ * | `ready` | daemon mode: both hashes have been read; otherwise: the data source has delivered |
+ * | `available` | Redis answered last time, or memory is all there is |
+ * | `source` | null in daemon mode; else `state`, `since_ms`, `error` (null, or `kind`, `status`, `message`, `unix_ms`) |
+ * | `environment_id` | the environment that a server named; null if none did |
+ * | `from_file` | what is held came from the snapshot file |
  * | `wiped` | Redis lost the data set; held items stay in force |
- * | `stale_since_ms` | Unix time in ms since when data are not known to be true; null when they are |
+ * | `stale_since_ms` | Unix time in ms since when what was read of Redis is not known to be true; null when it is |
  * | `verified_age_ms` | age in ms of the latest moment at which everything held was known to be true; null before the first |
  * | `freshness`, `freshness_reason` | freshness in force (`"push"`, `"ttl"`, `"forever"`, `"starting"`) and why |
  * | `flags`, `segments` | number held, deleted ones left out |
@@ -802,8 +1039,8 @@ flagstone_status flagstone_client_status_json(const struct flagstone_client *cli
 FLAGSTONE_API flagstone_status flagstone_client_postfork(struct flagstone_client *client, struct flagstone_error **err);
 
 /**
- * Waits until what is queued for delivery has been delivered, at most `timeout_ms` milliseconds. Daemon mode queues
- * nothing, so this returns OK at once; CLOSED after close.
+ * Waits until the events that are queued have been delivered, at most `timeout_ms` milliseconds. OK at once while there
+ * are none; CLOSED after close.
  */
 FLAGSTONE_API
 flagstone_status flagstone_client_flush(struct flagstone_client *client,
@@ -832,6 +1069,22 @@ FLAGSTONE_API struct flagstone_client *flagstone_client_retain(const struct flag
  * finalizer thread. NULL is allowed.
  */
 FLAGSTONE_API void flagstone_client_release(struct flagstone_client *client);
+
+/**
+ * Writes the condition of data source and store. `flagstone_client_status_json` tells more.
+ *
+ * `*out` is written on OK; give it back with `flagstone_client_status_info_clear`. INVALID_ARGUMENT: `out->struct_size` is
+ * too small. CLOSED after close.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_status(const struct flagstone_client *client,
+                                         struct flagstone_client_status_info *out,
+                                         struct flagstone_error **err);
+
+/**
+ * Frees the text of a condition and clears it, except for `struct_size`. May be called twice. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_client_status_info_clear(struct flagstone_client_status_info *info);
 
 /**
  * A context that has nothing but kind and key. An empty kind means `user`.
@@ -1096,6 +1349,50 @@ flagstone_status flagstone_flag_detail(const struct flagstone_flag *flag,
  * Frees a prepared flag. Never blocks. NULL is allowed.
  */
 FLAGSTONE_API void flagstone_flag_release(struct flagstone_flag *flag);
+
+/**
+ * Values of all flags for one context with what client-side SDKs need to know about them, as LaunchDarkly's JavaScript SDK
+ * takes it for bootstrapping: `{"<key>":<value>,…,"$flagsState":{"<key>":{…},…},"$valid":true}`.
+ *
+ * | Member of a flag's state | Is there |
+ * |---|---|
+ * | `variation` | when the flag has a value; without one the value is null |
+ * | `version` | unless left out by the option bit |
+ * | `reason` | with the option bit, and in experiments |
+ * | `trackEvents`, `trackReason` | when true |
+ * | `debugEventsUntilDate` | when set, Unix time in ms |
+ * | `prerequisites` | when the flag has evaluated some: their keys |
+ *
+ * All flags are those of one moment, sorted by the bytes of their keys; the same flags give the same text. White space
+ * between tokens is left out, also inside values. Flags that do not parse are left out.
+ *
+ * `options`: `FLAGSTONE_ALL_FLAGS_…` bits; INVALID_ARGUMENT for unknown ones. OK with `{"$valid":false,"$flagsState":{}}`
+ * when `context` is NULL, the client is not ready, or Redis would have to be read and cannot be (or has lost the data set).
+ * `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close. Makes no events.
+ *
+ * Residency `all`: no I/O and no lock. Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits
+ * at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_all_flags_json(const struct flagstone_client *client,
+                                          const struct flagstone_context *context,
+                                          uint32_t options,
+                                          struct flagstone_bytes *out,
+                                          struct flagstone_error **err);
+
+/**
+ * Hash by which a client-side SDK in secure mode shows that a server vouches for the context: HMAC-SHA-256 of the context's
+ * canonical key under the option `sdk.key`, as 64 lower-case hexadecimal digits.
+ *
+ * Only kinds and keys of the context count. INVALID_ARGUMENT when `sdk.key` is not set; NULL_ARGUMENT for a NULL context.
+ * `*out` is owned by the caller (`flagstone_bytes_clear`). The client need not be started; CLOSED after close. No I/O, no
+ * lock. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_secure_mode_hash(const struct flagstone_client *client,
+                                            const struct flagstone_context *context,
+                                            struct flagstone_bytes *out,
+                                            struct flagstone_error **err);
 
 /**
  * Takes the oldest event, waiting for one at most `timeout_ms` milliseconds.

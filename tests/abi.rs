@@ -90,6 +90,12 @@ fn structs_are_laid_out_as_recorded() {
             big_segments_status as "big_segments_status", number_value as "number_value", text as "text",
             rule_id as "rule_id", prerequisite_key as "prerequisite_key", owner as "owner"
         }
+        flagstone_client_status_info {
+            struct_size as "struct_size", source_state as "source_state", source_since_ms as "source_since_ms",
+            last_error_kind as "last_error_kind", last_error_status as "last_error_status",
+            last_error_ms as "last_error_ms", last_error as "last_error", store_available as "store_available",
+            reserved as "reserved", store_stale_since_ms as "store_stale_since_ms", owner as "owner"
+        }
         flagstone_event {
             struct_size as "struct_size", kind as "kind", level_or_state as "level_or_state", dropped as "dropped",
             unix_ms as "unix_ms", text as "text", extra as "extra", owner as "owner"

@@ -23,4 +23,7 @@ work=$(mktemp -d)
 trap 'stop_private_redis; rm -rf "$work"' EXIT
 start_private_redis "$work"
 "$target/release/flagdata" fill --redis "$REDIS_URL" --prefix bench --shape rule --flags 1000 >/dev/null
+for flags in 1000 10000; do
+  "$target/release/flagdata" fill --redis "$REDIS_URL" --prefix "bench-$flags" --shape rule --flags "$flags" >/dev/null
+done
 "$environment/bin/python" "$root/bench/python/bench.py" "$REDIS_URL" bench

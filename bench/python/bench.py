@@ -1,8 +1,9 @@
-"""Nanoseconds per evaluation from Python, beside LaunchDarkly's Python SDK on the same flags in the same process.
+"""Time per evaluation and per state of all flags from Python, beside LaunchDarkly's Python SDK on the same flags in the
+same process.
 
     bench.py REDIS_URL PREFIX
 
-Prints a table in Markdown. Rounds of all rows are interleaved, so that a busy moment of the machine meets every row alike;
+Prints tables in Markdown; the states of all flags are those under PREFIX-1000 and PREFIX-10000. Rounds of all rows are interleaved, so that a busy moment of the machine meets every row alike;
 a cell is the median of the rounds. Run by ``make bench``, which fills Redis before.
 """
 
@@ -26,6 +27,8 @@ from ldclient.integrations import Redis as PeerRedis
 import flagstone
 
 ROUNDS = 31
+STATE_ROUNDS = 9
+STATE_SIZES = (1_000, 10_000)
 ATTRIBUTES = {"email": "ada@example.org", "country": "se", "plan": "team", "age": 37, "beta": True}
 BUDGETS = {"by key": 900, "prepared": 450}
 TIMES_FASTER = 20
@@ -108,12 +111,43 @@ def main() -> None:
         print(f"| {name} | {ns:.0f} ns | {beside:.0f} ns | {beside / ns:.1f}x | {verdict(name, ns, beside / ns)} |")
     for open_client in (client, other_client, peer, other_peer):
         open_client.close()
+    print("\nThe state of all flags as JSON text, same context, flags of one rule each; both texts say the same.\n")
+    print("| Flags | Flagstone | LaunchDarkly's Python SDK | Ratio | `json.dumps` of the same state | Ratio | Budget |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for flags in STATE_SIZES:
+        print(state_row(url, f"{prefix}-{flags}", flags))
 
 
-def measure(rows: dict[str, Callable[[], Any]], calls: int) -> dict[str, float]:
+def state_row(url: str, prefix: str, flags: int) -> str:
+    """A line of the table of states."""
+    _, client = flagstone_calls(url, prefix, [])
+    _, peer = peer_calls(url, prefix, [])
+    context = flagstone.Context("ada", **ATTRIBUTES)
+    other = ldclient.Context.from_dict(json.loads(context.to_json_string()))
+
+    def ours() -> str:
+        return client.all_flags_state(context).to_json()
+
+    def theirs() -> str:
+        return str(peer.all_flags_state(other).to_json_string())
+
+    state = json.loads(ours())
+    assert len(state["$flagsState"]) >= flags
+    assert state == json.loads(theirs())
+    rows: dict[str, Callable[[], Any]] = {"ours": ours, "theirs": theirs, "dumps": lambda: json.dumps(state)}
+    ms = {name: ns / 1e6 for name, ns in measure(rows, 1, STATE_ROUNDS).items()}
+    client.close()
+    peer.close()
+    ratio = ms["theirs"] / ms["ours"]
+    met = f">= {TIMES_FASTER}x: {'met' if ratio >= TIMES_FASTER else '**not met**'}"
+    beside = f"{ms['dumps']:.2f} ms | {ms['dumps'] / ms['ours']:.1f}x"
+    return f"| {flags:,} | {ms['ours']:.2f} ms | {ms['theirs']:.2f} ms | {ratio:.0f}x | {beside} | {met} |"
+
+
+def measure(rows: dict[str, Callable[[], Any]], calls: int, rounds: int = ROUNDS) -> dict[str, float]:
     """Median nanoseconds per call of each row."""
     samples: dict[str, list[float]] = {name: [] for name in rows}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         # In another order each time: what ran before leaves its traces in the caches.
         for name, run in random.sample(list(rows.items()), len(rows)):
             began = time.perf_counter_ns()

@@ -7,7 +7,7 @@ pub const HELP: &str = "\
 flagstone-bench - measures libflagstone beside LaunchDarkly's Rust SDK and a bare Redis client
 
   --quick        few rounds and few changes: shows that everything works, not how fast it is
-  --only LIST    some of: evaluation,load,push,memory,size
+  --only LIST    some of: evaluation,all-flags,load,push,memory,size
   --out PATH     where the table goes as well as to standard output
                  (results.md beside this program's sources; with --quick or --only: nowhere)
 
@@ -19,6 +19,8 @@ It starts a redis-server of its own, which must be in PATH, and needs no network
 pub enum Section {
     /// Nanoseconds per evaluation.
     Evaluation,
+    /// State of all flags as text.
+    AllFlags,
     /// Start of a client to ready.
     Load,
     /// A write in one process to the new value in another.
@@ -30,12 +32,14 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Section; 5] = [Section::Evaluation, Section::Load, Section::Push, Section::Memory, Section::Size];
+    const ALL: [Section; 6] =
+        [Section::Evaluation, Section::AllFlags, Section::Load, Section::Push, Section::Memory, Section::Size];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Section::Evaluation => "evaluation",
+            Section::AllFlags => "all-flags",
             Section::Load => "load",
             Section::Push => "push",
             Section::Memory => "memory",

@@ -11,6 +11,13 @@ struct Str {
     len: usize,
 }
 
+#[repr(C)]
+struct Bytes {
+    ptr: *mut c_char,
+    len: usize,
+    owner: *mut c_void,
+}
+
 type Status = i32;
 
 const OK: Status = 0;
@@ -47,6 +54,14 @@ unsafe extern "C" {
         len: usize,
         default: i32,
     ) -> i32;
+    fn flagstone_all_flags_json(
+        client: *const c_void,
+        context: *const c_void,
+        options: u32,
+        out: *mut Bytes,
+        error: *mut *mut c_void,
+    ) -> Status;
+    fn flagstone_bytes_clear(bytes: *mut Bytes);
     fn flagstone_flag_new(
         client: *mut c_void,
         key: *const c_char,
@@ -99,6 +114,21 @@ impl Client {
     pub fn bool_variation(&self, context: &Context, key: &str) -> bool {
         // SAFETY: both handles are live and the key is valid for the call.
         unsafe { flagstone_bool_variation(self.0, context.0, text(key), key.len(), 0) == 1 }
+    }
+
+    /// Hands the state of all flags, as JSON text, to `read`.
+    pub fn all_flags<R>(&self, context: &Context, read: impl FnOnce(&str) -> R) -> Result<R, String> {
+        let mut bytes = Bytes { ptr: ptr::null_mut(), len: 0, owner: ptr::null_mut() };
+        let mut error = ptr::null_mut();
+        // SAFETY: both handles are live, and both places may be written.
+        let status = unsafe { flagstone_all_flags_json(self.0, context.0, 0, &mut bytes, &mut error) };
+        done(status, error)?;
+        // SAFETY: the bytes are valid until they are cleared below.
+        let text = unsafe { std::slice::from_raw_parts(bytes.ptr.cast::<u8>(), bytes.len) };
+        let result = std::str::from_utf8(text).map(read).map_err(|error| error.to_string());
+        // SAFETY: written by the library, cleared once.
+        unsafe { flagstone_bytes_clear(&mut bytes) };
+        result
     }
 
     /// Prepares a boolean flag with the default `false`.

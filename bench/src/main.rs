@@ -3,6 +3,7 @@
 //! Times are printed and never fail a run: they depend on the machine and on who else uses it. What fails a run is a
 //! wrong answer.
 
+mod all_flags;
 mod arguments;
 mod evaluation;
 mod flagstone;
@@ -64,6 +65,7 @@ fn measure(plan: &Plan) -> Outcome<()> {
 fn run(section: Section, redis: &PrivateRedis, quick: bool) -> Outcome<Vec<Row>> {
     match section {
         Section::Evaluation => evaluation::measure(redis, quick),
+        Section::AllFlags => all_flags::measure(redis, quick),
         Section::Load => load::measure(redis, quick),
         Section::Push => push::measure(redis, quick),
         Section::Memory => memory::measure(redis, quick),

@@ -280,6 +280,18 @@ mod tests {
     }
 
     #[test]
+    fn the_sdk_key_is_taken_and_neither_it_nor_a_password_is_shown() {
+        let mut config = Config::default();
+        config.set("sdk.key", "sdk-hunter2").unwrap();
+        config.set("redis.password", "hunter2").unwrap();
+        assert_eq!(resolved(&config).sdk_key.as_deref(), Some("sdk-hunter2"));
+        let shown = format!("{config:?}");
+        assert!(shown.contains("sdk.key") && !shown.contains("hunter2"), "{shown}");
+        config.set("sdk.key", "").unwrap();
+        assert_eq!(resolved(&config).sdk_key, None);
+    }
+
+    #[test]
     fn an_unknown_option_is_refused_by_name() {
         let error = Config::default().set("redis.urll", "x").unwrap_err();
         assert_eq!(error, ConfigError::Unknown("redis.urll".to_owned()));

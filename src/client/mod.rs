@@ -5,15 +5,18 @@
 //! evaluation goes on answering from the last data held. May depend on `store`, `source`, `http`, `eval`, `context` and
 //! `model`.
 
+mod all_flags;
 mod atfork;
 mod config;
 mod evaluate;
 mod feed;
+mod flags_state;
 mod instance;
 mod keeper;
 mod notifications;
 mod prepared;
 mod runtime;
+mod secure_mode;
 mod settings;
 mod status;
 
@@ -28,6 +31,7 @@ use arc_swap::{ArcSwap, Guard};
 pub use config::{Config, ConfigError};
 pub use evaluate::Evaluation;
 pub use feed::{Condition, LastError};
+pub use flags_state::AllFlagsOptions;
 pub use notifications::{Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared, Wanted};
 pub use settings::Settings;
@@ -40,6 +44,7 @@ pub(crate) use crate::store::lock;
 use crate::store::{ConnectError, Freshness, Level, Shared, StoreState};
 use feed::Feed;
 use runtime::{Plant, Runtime, Voice};
+use secure_mode::SecureMode;
 
 const NEW: u8 = 0;
 const STARTED: u8 = 1;
@@ -66,6 +71,9 @@ pub enum ClientError {
     /// The data source is off for good.
     #[error("the data source is off: {0}")]
     NotReady(String),
+    /// The secure mode hash needs the SDK key.
+    #[error("option sdk.key is not set")]
+    NoSdkKey,
     /// The time was over before the client was ready; it goes on trying.
     #[error("not ready within {0} ms: {1}")]
     Timeout(u128, String),
@@ -85,6 +93,7 @@ pub struct Client {
     offline: bool,
     queue_capacity: usize,
     log_level: Level,
+    secure_mode: SecureMode,
     panics: AtomicU64,
 }
 
@@ -118,6 +127,7 @@ impl Client {
             offline: settings.offline,
             queue_capacity: settings.queue_capacity,
             log_level: settings.log_level,
+            secure_mode: SecureMode::new(settings.sdk_key.as_deref()),
             panics: AtomicU64::new(0),
         })
     }

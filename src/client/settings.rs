@@ -21,6 +21,8 @@ const TAG_LENGTH: usize = 64;
 /// What a client is made of.
 #[derive(Clone)]
 pub struct Settings {
+    /// The environment's SDK key.
+    pub sdk_key: Option<String>,
     /// Options of the store.
     pub store: StoreOptions,
     /// Where items come from; `None` in daemon mode.
@@ -53,6 +55,7 @@ impl Config {
         let store = self.store(source.as_ref(), offline, &mut remarks)?;
         let backup = self.backup(&store)?;
         Ok(Settings {
+            sdk_key: self.text("sdk.key"),
             store,
             source,
             backup: backup.filter(|_| !offline),

@@ -156,7 +156,7 @@ impl From<ContextError> for Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let status = match error {
-            ClientError::Options(_) | ClientError::Http(_) => status::INVALID_ARGUMENT,
+            ClientError::Options(_) | ClientError::Http(_) | ClientError::NoSdkKey => status::INVALID_ARGUMENT,
             ClientError::NotReady(_) => status::NOT_READY,
             ClientError::AtFork(_) | ClientError::Thread(_) => status::STORE,
             ClientError::Closed => status::CLOSED,

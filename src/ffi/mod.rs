@@ -9,6 +9,7 @@
 #![allow(non_camel_case_types, reason = "these are the names that C sees")]
 #![allow(clippy::missing_safety_doc, reason = "the header states the rules once, for all exports")]
 
+mod all_flags;
 mod bytes;
 mod client;
 mod config;
@@ -23,6 +24,7 @@ mod test_data;
 mod variation;
 mod version;
 
+pub use all_flags::*;
 pub use bytes::*;
 pub use client::*;
 pub use config::*;

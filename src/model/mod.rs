@@ -39,7 +39,7 @@ pub use semver::{OwnedSemVer, SemVer};
 pub use serve::{Rollout, Serve, WeightedVariation};
 pub use strings::{StringList, StringSet};
 pub use tombstone::{Stamp, stamp, tombstone_text};
-pub use value::{Member, Value, keep_last, write_number, write_string};
+pub use value::{Member, Value, keep_last, write_compact, write_number, write_string};
 pub use variation::{Variation, VariationValue};
 
 /// The two collections that items belong to.

@@ -91,20 +91,45 @@ pub fn write_number(number: f64, out: &mut String) {
 /// Appends a quoted JSON string.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            control if control < ' ' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
+    let mut written = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= b' ' && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        // Whole runs at once. What is escaped is ASCII, so a run never begins or ends inside a character.
+        out.push_str(text.get(written..at).unwrap_or_default());
+        written = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            control => {
+                let _ = write!(out, "\\u{control:04x}");
             }
-            other => out.push(other),
         }
     }
+    out.push_str(text.get(written..).unwrap_or_default());
     out.push('"');
+}
+
+/// Appends valid JSON text without the white space between its tokens; everything else stays as it was written.
+pub fn write_compact(json: &str, out: &mut String) {
+    let (mut written, mut in_string, mut escaped) = (0, false, false);
+    for (at, byte) in json.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_string = !in_string,
+            b' ' | b'\n' | b'\r' | b'\t' if !in_string => {
+                out.push_str(json.get(written..at).unwrap_or_default());
+                written = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push_str(json.get(written..).unwrap_or_default());
 }
 
 /// Of members with equal names keeps the last value, at the place of the first.
@@ -230,6 +255,13 @@ mod tests {
         let text = Value::String("a\"b\\c\n\u{1}é😀".into());
         assert_eq!(json(&text), "\"a\\\"b\\\\c\\n\\u0001é😀\"");
         assert_eq!(read(&json(&text)), text);
+    }
+
+    #[test]
+    fn compact_text_loses_white_space_between_tokens_and_nothing_else() {
+        let mut out = String::new();
+        write_compact("{ \"a b\" :\t[ 1.50 ,\n\"\\\\\" , \"\\\" x\" ],\r\n\"é \": { } }", &mut out);
+        assert_eq!(out, "{\"a b\":[1.50,\"\\\\\",\"\\\" x\"],\"é \":{}}");
     }
 
     #[test]

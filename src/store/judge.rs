@@ -97,6 +97,11 @@ impl Judge {
         }
     }
 
+    /// Forgets what is not among the items that a whole read found.
+    pub fn retain(&mut self, kind: Kind, found: impl Fn(&str) -> bool) {
+        self.bad(kind).retain(|key, _| found(key));
+    }
+
     /// Number of items in Redis that do not parse.
     pub fn malformed(&self) -> usize {
         self.bad_flags.len() + self.bad_segments.len() + self.unnameable

@@ -18,6 +18,7 @@ use redis::{PushInfo, PushKind, Value};
 use super::held::Held;
 use super::outbox::Outbox;
 use super::publication::Publisher;
+use super::snapshot::Snapshot;
 use crate::model::Kind;
 
 /// Locks a mutex whose holder may have panicked: the data behind these locks are valid after each statement.
@@ -135,26 +136,35 @@ pub struct ItemKey {
 }
 
 /// One read that host threads wait for.
-#[derive(Debug, Default)]
-pub struct Flight {
-    outcome: Mutex<Option<Result<Held, ()>>>,
+#[derive(Debug)]
+pub struct Flight<T = Held> {
+    outcome: Mutex<Option<Result<T, ()>>>,
     landed: Condvar,
 }
 
-impl Flight {
+impl<T> Default for Flight<T> {
+    fn default() -> Self {
+        Self { outcome: Mutex::new(None), landed: Condvar::new() }
+    }
+}
+
+impl<T: Clone> Flight<T> {
     /// Gives the outcome to all who wait; `Err` when Redis could not be asked.
-    pub fn land(&self, outcome: Result<Held, ()>) {
+    pub fn land(&self, outcome: Result<T, ()>) {
         *lock(&self.outcome) = Some(outcome);
         self.landed.notify_all();
     }
 
     /// Waits until the outcome is there, at most until `deadline`.
-    pub fn wait(&self, deadline: Instant) -> Option<Result<Held, ()>> {
+    pub fn wait(&self, deadline: Instant) -> Option<Result<T, ()>> {
         let left = deadline.saturating_duration_since(Instant::now());
         let landed = self.landed.wait_timeout_while(lock(&self.outcome), left, |outcome| outcome.is_none());
         landed.unwrap_or_else(PoisonError::into_inner).0.clone()
     }
 }
+
+/// A read of everything.
+pub type WholeFlight = Flight<Arc<Snapshot>>;
 
 #[derive(Debug, Default)]
 struct Requests {
@@ -162,6 +172,8 @@ struct Requests {
     flights: HashMap<ItemKey, Arc<Flight>>,
     /// Those that the store thread has not taken yet.
     waiting: Vec<ItemKey>,
+    /// A read of everything that the store thread has not taken yet.
+    whole: Option<Arc<WholeFlight>>,
 }
 
 /// Keys that were asked for and are not held.
@@ -182,6 +194,8 @@ pub struct Mailbox {
     stopped: Condvar,
     /// Somebody evaluated an unverified item, or asked for a key that is not held while the set was unverified.
     asked: AtomicBool,
+    /// Somebody looks at everything while the set is unverified.
+    full_asked: AtomicBool,
     unknown: Mutex<Unknown>,
     requests: Mutex<Requests>,
     publisher: Mutex<Publisher>,
@@ -214,6 +228,7 @@ impl Mailbox {
             stop: Mutex::new(false),
             stopped: Condvar::new(),
             asked: AtomicBool::new(false),
+            full_asked: AtomicBool::new(false),
             unknown: Mutex::default(),
             requests: Mutex::default(),
             publisher: Mutex::default(),
@@ -265,6 +280,18 @@ impl Mailbox {
         }
     }
 
+    /// Asks for a read of everything soon. Cheap when already asked for.
+    pub fn ask_full(&self) {
+        if !self.full_asked.swap(true, AcqRel) {
+            self.wake();
+        }
+    }
+
+    /// Whether a read of everything was asked for since the last call.
+    pub fn take_full_wish(&self) -> bool {
+        self.full_asked.swap(false, AcqRel)
+    }
+
     /// Asks whether an unknown key exists by now; once for each key and generation.
     pub fn ask_unknown(&self, key: &str, generation: u64) {
         let mut unknown = lock(&self.unknown);
@@ -301,6 +328,24 @@ impl Mailbox {
         flight
     }
 
+    /// Joins or starts a read of everything.
+    pub fn request_whole(&self) -> Arc<WholeFlight> {
+        let mut requests = lock(&self.requests);
+        if let Some(flight) = &requests.whole {
+            return flight.clone();
+        }
+        let flight = Arc::<WholeFlight>::default();
+        requests.whole = Some(flight.clone());
+        drop(requests);
+        self.wake();
+        flight
+    }
+
+    /// The read of everything that waits to be sent. From here on whoever asks for one starts another.
+    pub fn take_whole(&self) -> Option<Arc<WholeFlight>> {
+        lock(&self.requests).whole.take()
+    }
+
     /// The reads that wait to be sent.
     pub fn take_requests(&self) -> Vec<(ItemKey, Arc<Flight>)> {
         let mut requests = lock(&self.requests);
@@ -328,6 +373,9 @@ impl Mailbox {
         let mut requests = lock(&self.requests);
         requests.waiting.clear();
         for (_, flight) in requests.flights.drain() {
+            flight.land(Err(()));
+        }
+        if let Some(flight) = requests.whole.take() {
             flight.land(Err(()));
         }
     }

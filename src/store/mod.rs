@@ -14,7 +14,7 @@
 //! | `intake`, `outbox`, `publication` | what a data source delivers; no I/O |
 //! | `refresh`, `refresh_all`, `refresh_lazy`, `mirror` | the store thread |
 //! | `backup` | the snapshot file |
-//! | `read_through`, `mailbox` | host threads that need something read |
+//! | `read_through`, `whole`, `mailbox` | host threads that need something read |
 //! | `shared`, `status`, `backoff` | what outlives a fork; condition; pauses |
 //!
 //! May depend on `model`; knows nothing of evaluation, contexts or how a client is configured.
@@ -45,6 +45,7 @@ mod snapshot;
 mod status;
 #[cfg(test)]
 mod testing;
+mod whole;
 mod wipe;
 mod writer;
 
@@ -62,3 +63,4 @@ pub use refresh::run as run_refresh;
 pub use shared::Shared;
 pub use snapshot::{Slot, Snapshot, Table, View};
 pub use status::{Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms, unix_ms};
+pub use whole::read_whole;

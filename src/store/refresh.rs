@@ -71,6 +71,8 @@ pub struct Refresher<'a> {
     pub(super) jitter: Jitter,
     /// Bytes held, as of the latest full read.
     pub(super) held_bytes: usize,
+    /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
+    pub(super) whole_fields: usize,
     /// Items to read again by age (residency `lazy`).
     pub(super) due: Due,
     wake: &'a Receiver<PushInfo>,
@@ -136,6 +138,7 @@ impl<'a> Refresher<'a> {
             judge: Judge::default(),
             jitter: Jitter::new(),
             held_bytes: 0,
+            whole_fields: 0,
             due: Due::new(&shared.options),
             wake,
             fresh_data_wanted: false,
@@ -232,7 +235,9 @@ impl<'a> Refresher<'a> {
             self.refetch_in_use(unknown)?;
         }
         (self.answered, self.armed_read) = (generation, armed);
+        self.plan_full_for_host();
         self.serve_requests()?;
+        self.serve_whole()?;
         if self.full_due.is_some_and(|due| due <= Instant::now()) {
             self.full_read()?;
         }
@@ -294,6 +299,14 @@ impl<'a> Refresher<'a> {
             soonest.max(Instant::now() + longest.mul_f64(jitter))
         };
         self.full_due = Some(self.full_due.map_or(at, |due| due.min(at)));
+    }
+
+    /// A host looks at everything: the full read after a push is not put off by jitter.
+    fn plan_full_for_host(&mut self) {
+        if self.mailbox.take_full_wish() && self.shared.health.is_ready() && !self.shared.is_all_verified() {
+            let soonest = self.full_ended + FULL_MINIMUM.max(self.full_cost * FULL_COST_FACTOR);
+            self.full_due = Some(self.full_due.map_or(soonest, |due| due.min(soonest)));
+        }
     }
 
     pub(super) fn plan_next_full(&mut self) {
@@ -452,5 +465,74 @@ impl<'a> Refresher<'a> {
             };
             self.listener.log(level, format_args!("freshness in force: {} ({text})", rung.name()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::store::testing::Recorder;
+    use crate::store::{RedisOptions, StoreOptions, Upstream};
+
+    fn shared() -> Shared {
+        let second = Duration::from_secs(1);
+        let redis = RedisOptions {
+            url: "redis://localhost".to_owned(),
+            username: None,
+            password: None,
+            database: None,
+            connect_timeout: second,
+            command_timeout: second,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+        };
+        Shared::new(StoreOptions {
+            redis: Some(redis),
+            upstream: Upstream::Redis,
+            prefix: String::new(),
+            residency: Residency::All,
+            freshness: Freshness::Push,
+            ttl: second,
+            capacity: NonZeroUsize::MIN,
+            on_wipe: OnWipe::Keep,
+            safety_interval: second,
+            ping: second,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_host_that_looks_at_everything_brings_a_full_read_forward_while_the_set_is_unverified() {
+        let (shared, recorder) = (shared(), Recorder::default());
+        let (sender, wake) = channel();
+        let mailbox = Mailbox::new(sender);
+        let connector = shared.connector.as_ref().unwrap();
+        let mut refresher = Refresher::new(&shared, connector, &mailbox, &recorder, &wake);
+        let far = Instant::now() + Duration::from_secs(3_600);
+        let mut due_after = |ready: bool, verified: bool, asked: bool| {
+            refresher.full_due = Some(far);
+            if ready {
+                shared.health.set_ready();
+            }
+            if verified {
+                shared.set_verified(shared.generation());
+            } else {
+                shared.invalidate();
+            }
+            if asked {
+                mailbox.ask_full();
+            }
+            refresher.plan_full_for_host();
+            refresher.full_due.unwrap()
+        };
+        assert_eq!(due_after(false, false, true), far, "the first read is due by itself");
+        assert_eq!(due_after(true, true, true), far);
+        assert_eq!(due_after(true, false, false), far);
+        assert!(due_after(true, false, true) < Instant::now() + Duration::from_secs(1));
+        assert_eq!(due_after(true, false, false), far, "a wish counts once");
     }
 }

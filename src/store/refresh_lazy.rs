@@ -12,7 +12,7 @@ use super::intake::announce_cached;
 use super::judge::{Change, Verdict};
 use super::mailbox::{Flight, ItemKey};
 use super::options::{Freshness, Residency, StoreOptions};
-use super::reader::{BATCH, PartReply, ReadError};
+use super::reader::{BATCH, Presence, ReadError};
 use super::refresh::{Pass, Refresher};
 use super::wipe::Dependants;
 use crate::model::{Flag, Kind, Segment};
@@ -207,7 +207,7 @@ impl Refresher<'_> {
         (!same && refreshed.is_some()).then(|| Change { kind: item.kind, key: item.key.clone(), old, new })
     }
 
-    fn compare(&mut self, item: &ItemKey, before: &CacheItem, text: Option<Vec<u8>>) -> Held {
+    pub(super) fn compare(&mut self, item: &ItemKey, before: &CacheItem, text: Option<Vec<u8>>) -> Held {
         let Some(text) = text else {
             self.judge.forget(item.kind, &item.key);
             return Held::Missing;
@@ -219,7 +219,7 @@ impl Refresher<'_> {
         }
     }
 
-    fn parse(&mut self, item: &ItemKey, text: Option<Vec<u8>>) -> Held {
+    pub(super) fn parse(&mut self, item: &ItemKey, text: Option<Vec<u8>>) -> Held {
         match (text, item.kind) {
             (None, _) => {
                 self.judge.forget(item.kind, &item.key);
@@ -242,7 +242,7 @@ impl Refresher<'_> {
         let keys =
             |kind| items.iter().filter(|item| item.kind == kind).map(|item| item.key.clone()).collect::<Vec<_>>();
         let reply = self.reader.part(&keys(Kind::Flag), &keys(Kind::Segment))?;
-        let wiped = self.wipe_of_cache(&reply)?;
+        let wiped = self.wipe_of_cache(reply.presence, reply.wrong_type.as_deref())?;
         let wrong_type = reply.wrong_type.is_some();
         let (mut flags, mut segments) = (reply.flags.into_iter(), reply.segments.into_iter());
         let texts = items
@@ -255,11 +255,11 @@ impl Refresher<'_> {
         Ok(ItemTexts { texts, wiped, wrong_type })
     }
 
-    fn wipe_of_cache(&mut self, reply: &PartReply) -> Result<bool, ReadError> {
+    pub(super) fn wipe_of_cache(&mut self, presence: Presence, wrong_type: Option<&str>) -> Result<bool, ReadError> {
         let cache = self.shared.cache.as_ref();
         // Asking the cache costs a pass over it: only when a hash is gone does the answer matter.
-        let holds_flags = !reply.presence.features && cache.is_some_and(|cache| !cache.flags().is_empty());
-        self.note_wipe(reply.presence, reply.wrong_type.as_deref(), holds_flags, || {
+        let holds_flags = !presence.features && cache.is_some_and(|cache| !cache.flags().is_empty());
+        self.note_wipe(presence, wrong_type, holds_flags, || {
             let Some(cache) = cache else { return Dependants::default() };
             Dependants::new(cache.flags().into_iter(), cache.segments().into_iter())
         })

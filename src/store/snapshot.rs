@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use hashbrown::HashMap;
+use once_cell::race::OnceBox;
 
 use super::entry::{Entry, State};
 use crate::model::{Flag, Found, Lookup, Segment};
@@ -15,17 +16,35 @@ use crate::model::{Flag, Found, Lookup, Segment};
 type Hasher = foldhash::fast::RandomState;
 
 /// Which slot each key has. Shared by all snapshots until a key is added.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Index {
     slots: HashMap<Arc<str>, u32, Hasher>,
     keys: Vec<Arc<str>>,
     /// Differs between any two indexes of the process; 0 is never used.
     version: u32,
+    /// The slots in the byte order of their keys, made when first asked for. Of threads that race, each makes it and one
+    /// wins: nobody waits, so a child of a fork never waits for a thread that it does not have.
+    order: OnceBox<Vec<u32>>,
+}
+
+impl Clone for Index {
+    /// A copy is made to be added to, so the order is left behind.
+    fn clone(&self) -> Self {
+        Self { slots: self.slots.clone(), keys: self.keys.clone(), version: self.version, order: OnceBox::new() }
+    }
 }
 
 impl Index {
     fn new() -> Self {
-        Self { slots: HashMap::default(), keys: Vec::new(), version: next_version() }
+        Self { slots: HashMap::default(), keys: Vec::new(), version: next_version(), order: OnceBox::new() }
+    }
+
+    fn order(&self) -> &[u32] {
+        self.order.get_or_init(|| {
+            let mut slots: Vec<(&Arc<str>, u32)> = self.keys.iter().zip(0..).collect();
+            slots.sort_unstable();
+            Box::new(slots.into_iter().map(|(_, slot)| slot).collect())
+        })
     }
 }
 
@@ -120,6 +139,15 @@ impl<T> Table<T> {
         self.index.keys.iter().zip(&self.slots).filter_map(|(key, entry)| Some((key, entry.as_ref()?)))
     }
 
+    /// Every held key with its entry, in the byte order of the keys. Keys are sorted once for all snapshots that have the
+    /// same ones.
+    pub fn iter_sorted(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Entry<T>>)> {
+        self.index.order().iter().filter_map(|slot| {
+            let entry = self.slots.get(*slot as usize)?.as_ref()?;
+            Some((self.index.keys.get(*slot as usize)?, entry))
+        })
+    }
+
     /// Number of slots; grows with every new key.
     pub fn slots(&self) -> usize {
         self.slots.len()
@@ -181,6 +209,7 @@ impl<T> Table<T> {
         if shared {
             index.version = next_version();
         }
+        index.order = OnceBox::new();
         let slot = index.keys.len();
         let key: Arc<str> = Arc::from(key);
         index.keys.push(key.clone());
@@ -302,6 +331,21 @@ mod tests {
         assert!(table.at(slot, "a").0.is_none());
         table.insert("a", entry("a"));
         assert!(table.at(slot, "a").0.is_some());
+    }
+
+    #[test]
+    fn held_keys_come_in_byte_order_whatever_is_added_or_removed() {
+        let sorted = |table: &Table<Flag>| table.iter_sorted().map(|(key, _)| key.to_string()).collect::<Vec<_>>();
+        let mut first = table(&["b", "é", "a", "B", "ab"]);
+        assert_eq!(sorted(&first), ["B", "a", "ab", "b", "é"]);
+        let mut second = first.clone();
+        second.insert("aa", entry("aa"));
+        second.remove("b");
+        assert_eq!(sorted(&second), ["B", "a", "aa", "ab", "é"]);
+        assert_eq!(sorted(&first), ["B", "a", "ab", "b", "é"]);
+        drop(second);
+        first.insert("0", entry("0"));
+        assert_eq!(sorted(&first), ["0", "B", "a", "ab", "b", "é"]);
     }
 
     #[test]

@@ -80,6 +80,7 @@ static void errors(void) {
 static void configuration(void) {
   flagstone_config *config = flagstone_config_new();
   CHECK(config != NULL);
+  ACCEPTED(SET("sdk.key", "sdk-1"));
   ACCEPTED(SET("redis.url", "redis://user:secret@example.org:6380/2"));
   ACCEPTED(SET("redis.url", "unix:///run/redis.sock"));
   ACCEPTED(SET("redis.prefix", ""));
@@ -224,6 +225,8 @@ static void after_close(setting setting, const char *options, int expected) {
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_postfork(client, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_flush(client, 0, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_status_json(client, &bytes, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_all_flags_json(client, context, 0, &bytes, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_secure_mode_hash(client, context, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_flag_new(client, "bool", 4, FLAGSTONE_TYPE_BOOL, "", 0, &late, &error));
   CHECK(bytes.ptr == NULL && bytes.owner == NULL && late == NULL);
   /* What was queued is delivered first. */
@@ -604,6 +607,74 @@ static void evaluation(setting setting, const char *options, int holds) {
   flagstone_context_release(context);
 }
 
+static flagstone_str text_of(flagstone_bytes bytes) {
+  flagstone_str text;
+  text.ptr = bytes.ptr;
+  text.len = bytes.len;
+  return text;
+}
+
+#define ALL_FLAGS(options) ACCEPTED(flagstone_all_flags_json(client, context, options, &bytes, &error))
+
+static void all_flags(setting setting, const char *options) {
+  flagstone_client *client = new_client(setting, options);
+  flagstone_context *context = user("ada");
+  flagstone_bytes bytes = {NULL, 0, NULL}, again = {NULL, 0, NULL};
+  const char *invalid = "{\"$valid\":false,\"$flagsState\":{}}";
+  ALL_FLAGS(0);
+  CHECK(equals(text_of(bytes), invalid)); /* not ready */
+  flagstone_bytes_clear(&bytes);
+  flagstone_client_release(client);
+
+  client = started_client(setting, options);
+  ALL_FLAGS(0);
+  CHECK(contains(text_of(bytes), "{\"bool\":true,\"double\":2.750,\"experiment\":true,\"huge\":1e300,\"int\":-7,\"json\":{\"a\":[1,2]},"
+                                 "\"malformed\":null,\"needs-off\":false,\"null\":null,\"off\":false,\"off-none\":null,\"rule\":true,"
+                                 "\"string\":\"gr\xc3\xbcn\",\"target\":true,\"$flagsState\":{\"bool\":{\"variation\":1,\"version\":3},"));
+  CHECK(contains(text_of(bytes), "\"experiment\":{\"variation\":1,\"version\":3,\"reason\":{\"kind\":\"FALLTHROUGH\","
+                                 "\"inExperiment\":true},\"trackEvents\":true,\"trackReason\":true},"));
+  CHECK(contains(text_of(bytes), "\"malformed\":{\"version\":3},"));
+  CHECK(contains(text_of(bytes), "\"needs-off\":{\"variation\":0,\"version\":3,\"prerequisites\":[\"off\"]},"));
+  CHECK(contains(text_of(bytes), "},\"$valid\":true}"));
+  CHECK(!contains(text_of(bytes), "unreadable") && !contains(text_of(bytes), "tombstone"));
+  ACCEPTED(flagstone_all_flags_json(client, context, 0, &again, &error));
+  CHECK(again.len == bytes.len && memcmp(again.ptr, bytes.ptr, bytes.len) == 0);
+  flagstone_bytes_clear(&again);
+  flagstone_bytes_clear(&bytes);
+
+  ALL_FLAGS(FLAGSTONE_ALL_FLAGS_WITH_REASONS);
+  CHECK(contains(text_of(bytes), "\"rule\":{\"variation\":1,\"version\":3,\"reason\":{\"kind\":\"RULE_MATCH\",\"ruleIndex\":1,\"ruleId\":\"second\"}}"));
+  flagstone_bytes_clear(&bytes);
+  ALL_FLAGS(FLAGSTONE_ALL_FLAGS_WITH_REASONS | FLAGSTONE_ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED);
+  CHECK(contains(text_of(bytes), "\"rule\":{\"variation\":1},"));
+  flagstone_bytes_clear(&bytes);
+  ALL_FLAGS(FLAGSTONE_ALL_FLAGS_CLIENT_SIDE_ONLY);
+  CHECK(equals(text_of(bytes), "{\"$flagsState\":{},\"$valid\":true}"));
+  flagstone_bytes_clear(&bytes);
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "options", flagstone_all_flags_json(client, context, 8, &bytes, &error));
+  ACCEPTED(flagstone_all_flags_json(client, NULL, 0, &bytes, &error));
+  CHECK(equals(text_of(bytes), invalid));
+  flagstone_bytes_clear(&bytes);
+  CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(client);
+  flagstone_context_release(context);
+}
+
+static void secure_mode_hash(setting setting) {
+  flagstone_client *client = new_client(setting, "{\"sdk.key\":\"sdk-01234567-89ab-cdef-0123-456789abcdef\"}");
+  flagstone_client *keyless = new_client(setting, NULL);
+  flagstone_context *context = user("user-key-123");
+  flagstone_bytes bytes = {NULL, 0, NULL};
+  ACCEPTED(flagstone_secure_mode_hash(client, context, &bytes, &error));
+  CHECK(equals(text_of(bytes), "73df666a13f2c474e50aa34ca5a761e89abb737fb139ff65fdde7fa85c9dcacd"));
+  flagstone_bytes_clear(&bytes);
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "sdk.key", flagstone_secure_mode_hash(keyless, context, &bytes, &error));
+  CHECK(bytes.ptr == NULL && bytes.owner == NULL);
+  flagstone_client_release(keyless);
+  flagstone_client_release(client);
+  flagstone_context_release(context);
+}
+
 static void a_lazy_client_says_that_it_would_have_to_read(setting setting) {
   flagstone_client *client = started_client(setting, "{\"cache.residency\":\"lazy\"}");
   flagstone_context *context = user("ada");
@@ -648,6 +719,10 @@ int main(int argc, char **argv) {
   evaluation(setting, "{\"cache.residency\":\"lazy\"}", 1);
   evaluation(setting, "{\"cache.residency\":\"off\"}", 0);
   evaluation(setting, "{\"cache.freshness\":\"ttl\"}", 1);
+  all_flags(setting, NULL);
+  all_flags(setting, "{\"cache.residency\":\"lazy\",\"redis.command_timeout_ms\":30000}");
+  all_flags(setting, "{\"cache.residency\":\"off\",\"redis.command_timeout_ms\":30000}");
+  secure_mode_hash(setting);
   a_lazy_client_says_that_it_would_have_to_read(setting);
   texts_outlive_the_client_and_the_flag(setting);
   after_close(setting, NULL, 1);

@@ -96,6 +96,16 @@ static void clients(const handles *live) {
   REFUSED(IS_NULL, "client", flagstone_client_status_json(NULL, &bytes, &error));
   REFUSED(INVALID, "client", flagstone_client_status_json(other, &bytes, &error));
   REFUSED(IS_NULL, "out", flagstone_client_status_json(live->client, NULL, &error));
+  REFUSED(IS_NULL, "client", flagstone_all_flags_json(NULL, live->context, 0, &bytes, &error));
+  REFUSED(INVALID, "client", flagstone_all_flags_json(other, live->context, 0, &bytes, &error));
+  REFUSED(INVALID, "context", flagstone_all_flags_json(live->client, AS(flagstone_context, live->config), 0, &bytes, &error));
+  REFUSED(INVALID, "options", flagstone_all_flags_json(live->client, live->context, UINT32_MAX, &bytes, &error));
+  REFUSED(IS_NULL, "out", flagstone_all_flags_json(live->client, live->context, 0, NULL, &error));
+  REFUSED(IS_NULL, "client", flagstone_secure_mode_hash(NULL, live->context, &bytes, &error));
+  REFUSED(INVALID, "client", flagstone_secure_mode_hash(other, live->context, &bytes, &error));
+  REFUSED(IS_NULL, "context", flagstone_secure_mode_hash(live->client, NULL, &bytes, &error));
+  REFUSED(INVALID, "context", flagstone_secure_mode_hash(live->client, AS(flagstone_context, live->config), &bytes, &error));
+  REFUSED(IS_NULL, "out", flagstone_secure_mode_hash(live->client, live->context, NULL, &error));
   CHECK(bytes.ptr == NULL && bytes.len == 0 && bytes.owner == NULL);
   CHECK(flagstone_client_wait(NULL, FLAGSTONE_STATE_VALID, 0) == IS_NULL);
   CHECK(flagstone_client_wait(other, FLAGSTONE_STATE_VALID, 0) == INVALID);

@@ -68,6 +68,8 @@ static void *write_to_redis(void *argument) {
 static unsigned in_child(int round, int ready, unsigned before) {
   flagstone_event event;
   flagstone_flag *flag = NULL;
+  flagstone_bytes bytes = {NULL, 0, NULL};
+  flagstone_str state;
   long long began = now_ms(), waited;
   char done = '!';
   CHECK(flagstone_client_state(the_client) == FLAGSTONE_STATE_FORKED);
@@ -92,6 +94,11 @@ static unsigned in_child(int round, int ready, unsigned before) {
   CHECK(wait_for_bool(the_client, the_context, "changing", (round + 1) % 2, SOON));
   CHECK(flagstone_flag_bool(flag, the_context) == (round + 1) % 2);
   CHECK(flagstone_client_wait(the_client, FLAGSTONE_STATE_VALID, SOON) == FLAGSTONE_STATUS_OK);
+  ACCEPTED(flagstone_all_flags_json(the_client, the_context, 0, &bytes, &error));
+  state.ptr = bytes.ptr;
+  state.len = bytes.len;
+  CHECK(contains(state, "\"steady\":true,") && contains(state, "\"$valid\":true}"));
+  flagstone_bytes_clear(&bytes);
   if (round % 2 == 0) CHECK(flagstone_client_close(the_client, SOON) == FLAGSTONE_STATUS_OK);
   flagstone_flag_release(flag);
   flagstone_context_release(the_context);

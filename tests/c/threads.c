@@ -132,6 +132,8 @@ static void *share(void *argument) {
     if (flagstone_int_variation(client, both, "n", 1, -1) < 1) CHECK(!"a merged context is served");
     if (flagstone_client_status_json(client, &bytes, NULL) != FLAGSTONE_STATUS_OK) CHECK(!"there is a status");
     flagstone_bytes_clear(&bytes);
+    if (flagstone_all_flags_json(client, both, 0, &bytes, NULL) != FLAGSTONE_STATUS_OK) CHECK(!"there is a state of all flags");
+    flagstone_bytes_clear(&bytes);
     flagstone_wake(client);
     flagstone_context_release(both);
     flagstone_context_release(org);

@@ -14,6 +14,7 @@ use super::{PATIENCE, PATIENCE_MS, RedisServer, eventually, wait_until};
 pub const OK: i32 = flagstone_status_code::FLAGSTONE_STATUS_OK as i32;
 pub const TIMEOUT: i32 = flagstone_status_code::FLAGSTONE_STATUS_TIMEOUT as i32;
 pub const INVALID_ARGUMENT: i32 = flagstone_status_code::FLAGSTONE_STATUS_INVALID_ARGUMENT as i32;
+pub const NULL_ARGUMENT: i32 = flagstone_status_code::FLAGSTONE_STATUS_NULL_ARGUMENT as i32;
 pub const CLOSED: i32 = flagstone_status_code::FLAGSTONE_STATUS_CLOSED as i32;
 pub const INIT: i32 = flagstone_state::FLAGSTONE_STATE_INIT as i32;
 pub const VALID: i32 = flagstone_state::FLAGSTONE_STATE_VALID as i32;
@@ -55,6 +56,16 @@ fn call(make: impl FnOnce(*mut *mut flagstone_error) -> i32) -> Result<(), Failu
     // SAFETY: ours, given back once.
     unsafe { flagstone_error_free(error) };
     Err(Failure { status, message })
+}
+
+/// Makes a call that gives text of its own, and copies it.
+fn text_of(make: impl FnOnce(*mut flagstone_bytes, *mut *mut flagstone_error) -> i32) -> Result<String, Failure> {
+    let mut bytes = flagstone_bytes { ptr: ptr::null_mut(), len: 0, owner: ptr::null_mut() };
+    call(|error| make(&raw mut bytes, error))?;
+    let text = owned(flagstone_str { ptr: bytes.ptr, len: bytes.len });
+    // SAFETY: written by the library.
+    unsafe { flagstone_bytes_clear(&raw mut bytes) };
+    Ok(text)
 }
 
 /// Options.
@@ -330,13 +341,29 @@ impl Client {
     }
 
     pub fn try_status(&self) -> Result<Value, Failure> {
-        let mut bytes = flagstone_bytes { ptr: ptr::null_mut(), len: 0, owner: ptr::null_mut() };
         // SAFETY: a live client and writable places.
-        call(|error| unsafe { flagstone_client_status_json(self.handle, &raw mut bytes, error) })?;
-        let text = owned(flagstone_str { ptr: bytes.ptr, len: bytes.len });
-        // SAFETY: written by the library.
-        unsafe { flagstone_bytes_clear(&raw mut bytes) };
+        let text = text_of(|bytes, error| unsafe { flagstone_client_status_json(self.handle, bytes, error) })?;
         Ok(serde_json::from_str(&text).expect("the status is JSON"))
+    }
+
+    /// The state of all flags for `context` (`None`: NULL) as JSON text.
+    pub fn try_all_flags(&self, context: Option<&Context>, options: u32) -> Result<String, Failure> {
+        let context = context.map_or(ptr::null(), |context| context.0.cast_const());
+        // SAFETY: live handles and writable places.
+        text_of(|bytes, error| unsafe { flagstone_all_flags_json(self.handle, context, options, bytes, error) })
+    }
+
+    /// The state of all flags for user `ada`.
+    #[track_caller]
+    pub fn all_flags(&self) -> String {
+        self.try_all_flags(Some(&self.user), 0).expect("the client is open")
+    }
+
+    /// The secure mode hash of `context` (`None`: NULL).
+    pub fn try_secure_mode_hash(&self, context: Option<&Context>) -> Result<String, Failure> {
+        let context = context.map_or(ptr::null(), |context| context.0.cast_const());
+        // SAFETY: live handles and writable places.
+        text_of(|bytes, error| unsafe { flagstone_secure_mode_hash(self.handle, context, bytes, error) })
     }
 
     /// The status as JSON.

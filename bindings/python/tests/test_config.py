@@ -80,7 +80,7 @@ def test_options_that_do_not_fit_together_are_refused_when_a_client_is_made(tmp_
 
 
 def test_passwords_are_not_shown() -> None:
-    config = Config(redis_url="redis://user:geheim@localhost", redis_password="geheim")
+    config = Config(sdk_key="geheim", redis_url="redis://user:geheim@localhost", redis_password="geheim")
     assert "geheim" not in repr(config)
     with pytest.raises(ValueError) as caught:
         Config(redis_url="http://user:geheim@localhost")

@@ -6,6 +6,7 @@
 """
 
 from ._lib import lib as _native
+from .all_flags import AllFlagsState
 from .client import Client
 from .config import Config
 from .context import Context, ContextBuilder, ContextMultiBuilder
@@ -15,6 +16,7 @@ from .flag import Flag
 from .status import FlagChange, FlagChangeListener, State, Status, StatusChange, StatusListener
 
 __all__ = [
+    "AllFlagsState",
     "BigSegmentsStatus",
     "Client",
     "ClosedError",

@@ -20,7 +20,7 @@ from ctypes import (
 from typing import Any
 
 ABI_MAJOR = 1
-ABI_MINOR = 0
+ABI_MINOR = 1
 
 STATUS_OK = 0
 STATUS_TIMEOUT = 1
@@ -39,6 +39,10 @@ TYPE_JSON = 4
 DETAIL_DEFAULTED = 1
 DETAIL_IN_EXPERIMENT = 2
 DETAIL_STALE = 4
+
+ALL_FLAGS_CLIENT_SIDE_ONLY = 1
+ALL_FLAGS_WITH_REASONS = 2
+ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED = 4
 
 EVENT_LOG = 0
 EVENT_STATUS = 1
@@ -152,6 +156,8 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_flag_double": (c_double, (_HANDLE, _HANDLE)),
     "flagstone_flag_detail": (c_int32, (_HANDLE, _HANDLE, POINTER(Detail))),
     "flagstone_flag_release": (None, (_HANDLE,)),
+    "flagstone_all_flags_json": (c_int32, (_HANDLE, _HANDLE, c_uint32, POINTER(Bytes), _OUT)),
+    "flagstone_secure_mode_hash": (c_int32, (_HANDLE, _HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_poll_event": (c_int32, (_HANDLE, c_uint32, POINTER(Event))),
     "flagstone_event_clear": (None, (POINTER(Event),)),
     "flagstone_wake": (None, (_HANDLE,)),

@@ -122,10 +122,10 @@ def make(constructor: Callable[..., int], *arguments: Any) -> c_void_p:
     return out
 
 
-def read(getter: Callable[..., int], handle: c_void_p) -> str:
-    """Calls a function that fills ``flagstone_bytes`` and returns the text."""
+def read(getter: Callable[..., int], *arguments: Any) -> str:
+    """Calls a function that ends in ``bytes, err`` and returns the text."""
     out, error = _abi.Bytes(), c_void_p()
-    raise_for(getter(handle, byref(out), byref(error)), error)
+    raise_for(getter(*arguments, byref(out), byref(error)), error)
     try:
         return string_at(out.ptr, out.len).decode() if out.len else ""
     finally:

@@ -16,6 +16,7 @@ from . import _abi, _fast
 from ._events import Pump, logger
 from ._fast import BOOLS, SIZES
 from ._lib import lib, make, milliseconds, raise_for, read, release_with
+from .all_flags import AllFlagsState
 from .config import Config
 from .context import Context
 from .detail import ErrorKind, EvaluationDetail, decode, failed, value
@@ -280,6 +281,47 @@ class Client:
         finally:
             for detail in details:
                 lib.flagstone_detail_clear(byref(detail))
+
+    # All flags
+
+    def all_flags_state(
+        self,
+        context: Context | None,
+        *,
+        client_side_only: bool = False,
+        with_reasons: bool = False,
+        details_only_for_tracked_flags: bool = False,
+    ) -> AllFlagsState:
+        """Values of all flags for one context, for handing on to a browser.
+
+        With ``cache_residency`` ``lazy`` and ``off`` everything is read from Redis, which takes at most
+        ``redis_command_timeout_ms``. Makes no events. Without flags to be had the state is not ``valid``.
+
+        :param client_side_only: only flags that client-side SDKs may see.
+        :param with_reasons: the reason of each value.
+        :param details_only_for_tracked_flags: versions and reasons only for flags whose evaluations make full events, or
+            debug events at present.
+        :raises ClosedError: after :meth:`close`.
+        """
+        options = _abi.ALL_FLAGS_CLIENT_SIDE_ONLY if client_side_only else 0
+        options |= _abi.ALL_FLAGS_WITH_REASONS if with_reasons else 0
+        options |= _abi.ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED if details_only_for_tracked_flags else 0
+        handle = context._h if isinstance(context, Context) else None
+        if handle is None and context is not None:
+            logger.warning("all flags: the context is of type %s, not Context", type(context).__name__)
+        return AllFlagsState(read(lib.flagstone_all_flags_json, self._h, handle, options))
+
+    def secure_mode_hash(self, context: Context) -> str:
+        """The hash by which a client-side SDK in secure mode shows that a server vouches for the context. Needs the option
+        ``sdk_key``; the client need not be started.
+
+        :raises InvalidArgumentError: without ``sdk_key``, or for what is not a context.
+        :raises ClosedError: after :meth:`close`.
+        """
+        handle = context._h if isinstance(context, Context) else None
+        return read(lib.flagstone_secure_mode_hash, self._h, handle)
+
+    # Prepared flags
 
     @overload
     def flag(self, key: str, default: T) -> Flag[T]: ...

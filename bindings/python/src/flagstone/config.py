@@ -16,6 +16,7 @@ OptionValue = Union[str, int, bool, "os.PathLike[str]"]
 
 #: Keyword to option. A test compares it with the list in the header.
 OPTIONS: dict[str, str] = {
+    "sdk_key": "sdk.key",
     "redis_url": "redis.url",
     "redis_prefix": "redis.prefix",
     "redis_username": "redis.username",
@@ -44,6 +45,7 @@ class Config:
     Every keyword is an option of the library, named with ``_`` for ``.``; what is left out keeps its default. Times are
     milliseconds, from 1 to 86,400,000 (a day).
 
+    :param sdk_key: SDK key of the environment: needed for connected mode and the secure mode hash. Default: none.
     :param redis_url: ``redis://``, ``rediss://`` (TLS) or ``unix://`` URL with user, password and database, for example
         ``redis://user:password@host:6379/0``. Default ``redis://localhost:6379``.
     :param redis_prefix: prefix of the keys. Default ``launchdarkly``.
@@ -77,6 +79,7 @@ class Config:
     def __init__(
         self,
         *,
+        sdk_key: str | None = None,
         redis_url: str | None = None,
         redis_prefix: str | None = None,
         redis_username: str | None = None,
