@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `sink`, `control`, `options` | what a source talks to, what ends it, how it is configured |
 //! | `outlet` | the sink as a source sees it: silent once stopped |
-//! | `stream`, `poll`, `test_data` | the sources |
+//! | `stream`, `poll`, `file`, `test_data` | the sources |
 //! | `request`, `failure`, `retry` | what stream and polling share: making a request, judging its failure, when to try again |
 //! | `sse`, `payload` | reading an event stream, reading the server's JSON; no I/O |
 //!
@@ -15,6 +15,7 @@
 
 mod control;
 mod failure;
+mod file;
 mod options;
 mod outlet;
 mod payload;
@@ -40,7 +41,10 @@ pub fn run(options: &SourceOptions, sink: &dyn Sink, control: &Control) {
     match options {
         SourceOptions::Stream(options) => stream::run(options, Pace::REGULAR, &outlet),
         SourceOptions::Poll(options) => poll::run(options, Pace::REGULAR, &outlet),
-        SourceOptions::File(_) => {}
+        SourceOptions::File(options) => file::run(options, file::GLANCE, &outlet),
         SourceOptions::TestData(data) => data.run(&outlet),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,7 @@ fn split(path: Cow<'_, str>) -> Option<(Kind, Cow<'_, str>)> {
     Some((kind, key))
 }
 
-fn json_item<'a>(kind: Kind, key: Cow<'a, str>, json: &'a RawValue) -> Result<Item<'a>, Malformed> {
+pub(super) fn json_item<'a>(kind: Kind, key: Cow<'a, str>, json: &'a RawValue) -> Result<Item<'a>, Malformed> {
     let Versioned(version) =
         serde_json::from_str(json.get()).map_err(|error| Malformed(format!("{} {key:?}: {error}", name(kind))))?;
     check_version(version).map_err(|error| Malformed(format!("{} {key:?}: {error}", name(kind))))?;
@@ -118,7 +118,7 @@ fn check_version(version: i64) -> Result<(), Malformed> {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Malformed> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Malformed> {
     serde_json::from_str(text).map(|Object(value)| value).map_err(|error| Malformed(error.to_string()))
 }
 
@@ -189,10 +189,10 @@ impl<'a> All<'a> {
 
 /// A key, lent out of the text unless it has escapes.
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Key<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 /// The members of an object in the order written.
-struct Members<'a>(Vec<(Key<'a>, &'a RawValue)>);
+pub(super) struct Members<'a>(pub Vec<(Key<'a>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -152,6 +152,11 @@ impl Fake {
         wait(timeout, || self.streams() == count)
     }
 
+    /// How many connections were accepted so far.
+    pub fn connections(&self) -> u64 {
+        self.shared.next.load(SeqCst)
+    }
+
     /// Decides what happens to the next request for which nothing is decided yet.
     pub fn script(&self, action: Action) {
         lock(&self.shared.script).push_back(action);

@@ -1,0 +1,203 @@
+//! The file source: flags and segments from JSON files, for development and tests without a server.
+//!
+//! A file is an object of `flags` and `segments`, each from key to item, and `flagValues`, from key to the one value that
+//! the flag shall always have. Everything is loaded or nothing: a file that cannot be read leaves the old data in force.
+//! Items are taken as they are written, their versions too.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+
+use super::failure::Trouble;
+use super::options::{Duplicates, FileOptions};
+use super::outlet::Outlet;
+use super::payload::{Key, Members, json_item, parse};
+use super::sink::{ChangeSet, Content, Failure, FailureKind, Item, Severity};
+use crate::model::Kind;
+
+/// How often the files are looked at.
+pub(super) const GLANCE: Duration = Duration::from_millis(500);
+
+/// A file that was written less than this before it was read may be written again without looking any newer.
+const COARSEST_CLOCK: Duration = Duration::from_secs(2);
+
+/// Loads the files, and again when they change or a restart is asked for.
+pub(super) fn run(options: &FileOptions, glance: Duration, outlet: &Outlet<'_>) {
+    let control = outlet.control();
+    let pause = if options.auto_reload { glance } else { Duration::MAX };
+    let mut loader = Loader { options, outlet, looks: Vec::new(), applied: None };
+    while !control.is_stopped() {
+        let restarts = control.restarts();
+        // Whoever asks for a restart wants the data once more, changed or not.
+        loader.applied = None;
+        loader.load();
+        while control.sleep(pause, restarts) {
+            if loader.looks != loader.look() {
+                loader.load();
+            }
+        }
+    }
+}
+
+/// What a file looks like from outside. None of a file that may have changed without looking any different, so that it
+/// never equals a later look.
+#[derive(Debug)]
+enum Look {
+    Missing,
+    Uncertain,
+    Settled(u64, SystemTime),
+}
+
+impl PartialEq for Look {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Look::Missing, Look::Missing) => true,
+            (Look::Settled(length, time), Look::Settled(other_length, other_time)) => {
+                (length, time) == (other_length, other_time)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn look(path: &Path) -> Look {
+    let Ok(metadata) = fs::metadata(path) else { return Look::Missing };
+    match metadata.modified() {
+        Ok(time) if time.elapsed().is_ok_and(|age| age >= COARSEST_CLOCK) => Look::Settled(metadata.len(), time),
+        _ => Look::Uncertain,
+    }
+}
+
+struct Loader<'a> {
+    options: &'a FileOptions,
+    outlet: &'a Outlet<'a>,
+    /// How the files looked before they were read last.
+    looks: Vec<Look>,
+    /// What was read last; a failure counts as something else than any content.
+    applied: Option<Result<u64, Failure>>,
+}
+
+impl Loader<'_> {
+    fn look(&self) -> Vec<Look> {
+        self.options.paths.iter().map(|path| look(path)).collect()
+    }
+
+    fn load(&mut self) {
+        self.looks = self.look();
+        let texts: Result<Vec<String>, Trouble> = self.options.paths.iter().map(|path| read(path)).collect();
+        let fingerprint = texts.as_ref().map(fingerprint).map_err(|trouble| trouble.failure.clone());
+        if self.applied.as_ref() == Some(&fingerprint) {
+            return;
+        }
+        let result = texts.and_then(|texts| self.apply(&texts));
+        self.applied = Some(fingerprint);
+        match result {
+            Ok(count) => self.outlet.log(Severity::Info, format_args!("{count} items were loaded from files")),
+            Err(trouble) => {
+                self.outlet.log(Severity::Error, format_args!("files: {}", trouble.failure.message));
+                self.outlet.interrupted(trouble.failure);
+            }
+        }
+    }
+
+    fn apply(&self, texts: &[String]) -> Result<usize, Trouble> {
+        let mut files = Vec::new();
+        for (path, text) in self.options.paths.iter().zip(texts) {
+            let file: File<'_> = parse(text.strip_prefix('\u{feff}').unwrap_or(text))
+                .map_err(|error| Trouble::invalid_data(format!("{}: {error}", path.display())))?;
+            files.push((path, file));
+        }
+        let mut merged = Merged { duplicates: self.options.duplicates, known: HashSet::new(), items: Vec::new() };
+        // The items of a value are written here and lent out beside those of the files.
+        let written: Vec<Vec<(&str, String)>> = files.iter().map(|(_, file)| file.written()).collect();
+        for ((path, file), written) in files.iter().zip(&written) {
+            merged.add_file(path, file, written)?;
+        }
+        let count = merged.items.len();
+        self.outlet
+            .apply(ChangeSet { full: true, items: merged.items, environment_id: None })
+            .map_err(|error| Trouble::invalid_data(error.to_string()))?;
+        Ok(count)
+    }
+}
+
+fn read(path: &Path) -> Result<String, Trouble> {
+    let trouble = |kind: FailureKind, message: String| {
+        let failure = Failure { kind, status: 0, message: format!("{}: {message}", path.display()) };
+        Trouble { failure, ..Trouble::invalid_data(String::new()) }
+    };
+    let bytes = fs::read(path).map_err(|error| trouble(FailureKind::Unknown, error.to_string()))?;
+    String::from_utf8(bytes).map_err(|_| trouble(FailureKind::InvalidData, "not UTF-8".to_owned()))
+}
+
+fn fingerprint(texts: &Vec<String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    texts.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The items of all files so far.
+struct Merged<'a> {
+    duplicates: Duplicates,
+    known: HashSet<(Kind, Cow<'a, str>)>,
+    items: Vec<Item<'a>>,
+}
+
+impl<'a> Merged<'a> {
+    fn add_file(&mut self, path: &Path, file: &'a File<'_>, written: &'a [(&str, String)]) -> Result<(), Trouble> {
+        let at = |message: String| Trouble::invalid_data(format!("{}: {message}", path.display()));
+        for (kind, members) in [(Kind::Segment, &file.segments), (Kind::Flag, &file.flags)] {
+            for (Key(key), json) in members.iter().flat_map(|members| &members.0) {
+                let item = json_item(kind, Cow::Borrowed(key), json).map_err(|error| at(error.to_string()))?;
+                self.add(item).map_err(at)?;
+            }
+        }
+        for (key, json) in written {
+            self.add(Item { kind: Kind::Flag, key: Cow::Borrowed(key), content: Content::Json(json) }).map_err(at)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, item: Item<'a>) -> Result<(), String> {
+        if self.known.insert((item.kind, item.key.clone())) {
+            self.items.push(item);
+            return Ok(());
+        }
+        match self.duplicates {
+            Duplicates::First => Ok(()),
+            Duplicates::Fail => Err(format!("{:?} is defined more than once", item.key)),
+        }
+    }
+}
+
+/// A file; other properties are of no concern.
+#[derive(Deserialize)]
+struct File<'a> {
+    #[serde(borrow, default)]
+    flags: Option<Members<'a>>,
+    #[serde(borrow, default, rename = "flagValues")]
+    values: Option<Members<'a>>,
+    #[serde(borrow, default)]
+    segments: Option<Members<'a>>,
+}
+
+impl File<'_> {
+    /// The flags that have one value for everybody.
+    fn written(&self) -> Vec<(&str, String)> {
+        let members = self.values.iter().flat_map(|members| &members.0);
+        members
+            .map(|(Key(key), value)| {
+                let name = serde_json::Value::from(key.as_ref());
+                let json = format!(
+                    r#"{{"key":{name},"version":1,"on":true,"variations":[{value}],"fallthrough":{{"variation":0}}}}"#
+                );
+                (key.as_ref(), json)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,174 @@
+//! The sources against a server, files and a sink that live in the test.
+
+mod file;
+mod poll;
+mod stream;
+mod test_data;
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
+
+use super::control::{Control, lock};
+use super::outlet::Outlet;
+use super::retry::Pace;
+use super::sink::{ApplyError, ChangeSet, Content, FailureKind, Report, Severity, Sink};
+use crate::http::HttpOptions;
+use crate::model::Kind;
+
+pub(super) const LONG: Duration = Duration::from_secs(10);
+
+/// As the rules have it, a thousand times faster.
+pub(super) const FAST: Pace = Pace {
+    longest: Duration::from_millis(60),
+    healthy: Duration::from_millis(300),
+    extended_first: Duration::from_millis(600),
+    extended_longest: Duration::from_millis(900),
+};
+
+/// What a sink was told, in one line each.
+#[derive(Default)]
+pub(super) struct Recorder {
+    lines: Mutex<Vec<(Instant, String)>>,
+    logs: Mutex<Vec<(Severity, String)>>,
+    /// A changeset with this text in it is refused.
+    refused: Mutex<Option<String>>,
+}
+
+impl Recorder {
+    pub(super) fn lines(&self) -> Vec<String> {
+        lock(&self.lines).iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    pub(super) fn logs(&self) -> Vec<(Severity, String)> {
+        lock(&self.logs).clone()
+    }
+
+    pub(super) fn has_logged(&self, severity: Severity, part: &str) -> bool {
+        self.logs().iter().any(|(own, line)| *own == severity && line.contains(part))
+    }
+
+    /// When each line came that begins with this.
+    pub(super) fn times(&self, begin: &str) -> Vec<Instant> {
+        lock(&self.lines).iter().filter(|(_, line)| line.starts_with(begin)).map(|(time, _)| *time).collect()
+    }
+
+    pub(super) fn refuse(&self, part: Option<&str>) {
+        *lock(&self.refused) = part.map(str::to_owned);
+    }
+
+    fn say(&self, line: String) {
+        lock(&self.lines).push((Instant::now(), line));
+    }
+}
+
+impl Sink for Recorder {
+    fn apply(&self, changes: ChangeSet<'_>) -> Result<(), ApplyError> {
+        let items = changes.items.iter().map(|item| {
+            let kind = if item.kind == Kind::Flag { "flag" } else { "segment" };
+            match item.content {
+                Content::Json(json) => format!("{kind} {} {json}", item.key),
+                Content::Deleted { version } => format!("{kind} {} deleted {version}", item.key),
+            }
+        });
+        let items = items.collect::<Vec<String>>().join(", ");
+        if let Some(part) = lock(&self.refused).as_ref()
+            && items.contains(part)
+        {
+            return Err(ApplyError::Invalid(format!("refused for {part}")));
+        }
+        let environment = changes.environment_id.map(|id| format!(" of {id}")).unwrap_or_default();
+        self.say(format!("{}{environment}: {items}", if changes.full { "full" } else { "part" }));
+        Ok(())
+    }
+
+    fn report(&self, report: Report) {
+        self.say(match report {
+            Report::Valid => "valid".to_owned(),
+            Report::Interrupted(failure) => {
+                format!("interrupted {:?} {}: {}", failure.kind, failure.status, failure.message)
+            }
+            Report::Off(failure) => format!("off {:?} {}: {}", failure.kind, failure.status, failure.message),
+        });
+    }
+
+    fn wants(&self, _: Severity) -> bool {
+        true
+    }
+
+    fn log(&self, severity: Severity, message: fmt::Arguments<'_>) {
+        lock(&self.logs).push((severity, message.to_string()));
+    }
+}
+
+/// A source on a thread of its own. Stops when dropped.
+pub(super) struct Running {
+    pub sink: Arc<Recorder>,
+    pub control: Control,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    pub(super) fn start(run: impl FnOnce(&Outlet<'_>) + Send + 'static) -> Running {
+        Running::start_with(Arc::default(), run)
+    }
+
+    pub(super) fn start_with(sink: Arc<Recorder>, run: impl FnOnce(&Outlet<'_>) + Send + 'static) -> Running {
+        let control = Control::new();
+        let (for_sink, for_control) = (Arc::clone(&sink), control.clone());
+        let thread = spawn(move || run(&Outlet::new(&*for_sink, &for_control)));
+        Running { sink, control, thread: Some(thread) }
+    }
+
+    /// Waits until the sink was told a line that begins with this, and says how many lines came before it.
+    pub(super) fn wait_for(&self, begin: &str) -> usize {
+        self.wait_for_next(begin, 0)
+    }
+
+    /// The same, after so many lines.
+    pub(super) fn wait_for_next(&self, begin: &str, after: usize) -> usize {
+        let end = Instant::now() + LONG;
+        loop {
+            let lines = self.sink.lines();
+            if let Some(at) = lines.iter().skip(after).position(|line| line.starts_with(begin)) {
+                return after + at + 1;
+            }
+            assert!(Instant::now() < end, "no {begin:?} in {lines:?}, logged {:?}", self.sink.logs());
+            sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Stops the source; it must end at once.
+    pub(super) fn stop(&mut self) -> Duration {
+        let begin = Instant::now();
+        self.control.stop();
+        self.join();
+        begin.elapsed()
+    }
+
+    /// Waits until the source ends by itself.
+    pub(super) fn join(&mut self) {
+        let thread = self.thread.take().unwrap();
+        let end = Instant::now() + LONG;
+        while !thread.is_finished() {
+            assert!(Instant::now() < end, "the source does not end");
+            sleep(Duration::from_millis(1));
+        }
+        thread.join().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.control.stop();
+    }
+}
+
+pub(super) fn http() -> HttpOptions {
+    HttpOptions::new("sdk-key-1", "f6b3a1f0-7b1c-4f0e-9a70-0d1f6d1f2a11")
+}
+
+pub(super) fn is_network(line: &str) -> bool {
+    line.starts_with(&format!("interrupted {:?}", FailureKind::NetworkError))
+}

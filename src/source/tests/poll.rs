@@ -1,0 +1,225 @@
+//! Polling a server that misbehaves in every way that is known.
+
+use fakeld::{Action, Fake, Kind as Of};
+
+use super::*;
+use crate::source::{PollOptions, RetryMode, poll};
+
+fn options(fake: &Fake) -> PollOptions {
+    let mut options = PollOptions::new(http());
+    options.base = fake.url();
+    options.interval = Duration::from_millis(20);
+    options
+}
+
+fn start(options: PollOptions) -> Running {
+    Running::start(move |outlet| poll::run(&options, FAST, outlet))
+}
+
+fn fake() -> Fake {
+    let fake = Fake::start().unwrap();
+    fake.edit(|environment| drop(environment.set(Of::Flag, r#"{"key":"a","version":1}"#)));
+    fake
+}
+
+const ALL: &str = r#"full: flag a {"key":"a","version":1}"#;
+
+fn answer(body: impl Into<Vec<u8>>) -> Action {
+    Action::Answer(200, vec![("Content-Type".into(), "application/json".into())], body.into())
+}
+
+#[test]
+fn what_has_not_changed_is_not_sent_again() {
+    let fake = fake();
+    fake.set_environment_id("env7");
+    let mut running = start(options(&fake));
+    let first = running.wait_for("full of env7: flag a");
+    let same = running.wait_for_next("valid", first);
+    fake.edit(|environment| drop(environment.set(Of::Flag, r#"{"key":"b","version":1}"#)));
+    running.wait_for_next(r#"full of env7: flag a {"key":"a","version":1}, flag b"#, same);
+    assert!(running.stop() < Duration::from_millis(500));
+    let requests = fake.requests();
+    assert_eq!(requests[0].header("if-none-match"), None);
+    assert!(requests[1].header("if-none-match").is_some());
+    assert_eq!(running.sink.lines().iter().filter(|line| line.starts_with("full")).count(), 2);
+}
+
+#[test]
+fn the_first_request_is_made_at_once_and_the_next_after_the_interval() {
+    let fake = fake();
+    let begin = Instant::now();
+    let running = start(PollOptions { interval: Duration::from_millis(300), ..options(&fake) });
+    let first = running.wait_for(ALL);
+    assert!(begin.elapsed() < Duration::from_millis(280));
+    running.wait_for_next("valid", first);
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+}
+
+#[test]
+fn the_request_asks_for_everything_packed() {
+    let fake = fake();
+    fake.set_base_path("/x");
+    let mut options = options(&fake);
+    options.base.push('/');
+    options.filter = Some("f".to_owned());
+    let running = start(options);
+    running.wait_for(ALL);
+    let request = fake.requests().remove(0);
+    assert_eq!((request.path.as_str(), request.query.as_str()), ("/x/sdk/latest-all", "filter=f"));
+    assert_eq!(request.header("accept-encoding"), Some("gzip"));
+    assert_eq!(request.header("authorization"), Some("sdk-key-1"));
+}
+
+#[test]
+fn an_answer_without_etag_clears_the_one_before() {
+    let fake = fake();
+    let running = start(options(&fake));
+    let first = running.wait_for(ALL);
+    running.wait_for_next("valid", first);
+    fake.set_without_etag(true);
+    let count = running.sink.lines().len();
+    let plain = running.wait_for_next(ALL, count);
+    let before = fake.requests().len();
+    running.wait_for_next(ALL, plain);
+    let requests = fake.wait_for_requests(before + 1, LONG);
+    assert_eq!(requests[before].header("if-none-match"), None);
+}
+
+#[test]
+fn the_etag_is_dropped_when_the_data_were_refused_and_on_a_restart() {
+    let fake = fake();
+    let sink = Arc::<Recorder>::default();
+    sink.refuse(Some("flag a"));
+    let mut options = options(&fake);
+    let for_source = options.clone();
+    let running = Running::start_with(sink, move |outlet| poll::run(&for_source, FAST, outlet));
+    running.wait_for("interrupted InvalidData");
+    running.sink.refuse(None);
+    running.wait_for(ALL);
+    assert!(fake.requests().iter().take(2).all(|request| request.header("if-none-match").is_none()));
+
+    options.interval = LONG;
+    let running = start(options);
+    let mut all = running.wait_for(ALL);
+    for _ in 0..5 {
+        running.control.restart();
+        all = running.wait_for_next(ALL, all);
+    }
+    assert_eq!(running.sink.lines().len(), 6);
+}
+
+#[test]
+fn passing_failures_leave_the_data_and_are_tried_again() {
+    let failures = [
+        (Action::Status(400), "interrupted ErrorResponse 400"),
+        (Action::Status(408), "interrupted ErrorResponse 408"),
+        (Action::Status(429), "interrupted ErrorResponse 429"),
+        (Action::Status(500), "interrupted ErrorResponse 500"),
+        (Action::Status(204), "interrupted ErrorResponse 204"),
+        (Action::Close, "interrupted NetworkError"),
+        (Action::bytes("rubbish"), "interrupted NetworkError"),
+        (Action::bytes("HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{\"flags\""), "interrupted NetworkError"),
+        (answer("<html>"), "interrupted InvalidData"),
+        (answer(""), "interrupted InvalidData"),
+        (answer("{\"flags\":"), "interrupted InvalidData"),
+        (answer("[]"), "interrupted InvalidData"),
+        (answer("{\"flags\":[]}"), "interrupted InvalidData"),
+        (answer("{\"segments\":{\"s\":{\"version\":0.5}}}"), "interrupted InvalidData"),
+        (answer(b"{\"flags\":{\"\xff\":{}}}".as_slice()), "interrupted InvalidData"),
+        (
+            Action::Answer(200, vec![("Content-Encoding".into(), "gzip".into())], b"rubbish".into()),
+            "interrupted NetworkError",
+        ),
+    ];
+    for (action, expected) in failures {
+        let fake = fake();
+        fake.script(action.clone());
+        let running = start(options(&fake));
+        let failed = running.wait_for(expected);
+        let all = running.wait_for_next(ALL, failed);
+        fake.script(action);
+        let failed = running.wait_for_next(expected, all);
+        let good = running.sink.lines().len();
+        running.wait_for_next("", good.max(failed));
+        let lines = running.sink.lines();
+        assert!(lines.iter().all(|line| line == ALL || line == "valid" || line.starts_with(expected)), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_not_modified_that_was_not_asked_for_is_a_failure() {
+    let fake = fake();
+    fake.script(Action::Status(304));
+    let running = start(options(&fake));
+    let failed = running.wait_for("interrupted ErrorResponse 304");
+    running.wait_for_next(ALL, failed);
+}
+
+#[test]
+fn statuses_that_do_not_pass_end_the_source() {
+    for status in [401, 403, 404, 405] {
+        let fake = fake();
+        fake.script(Action::Regular);
+        fake.script(Action::Status(status));
+        let mut running = start(options(&fake));
+        running.join();
+        assert!(running.sink.lines()[1].starts_with(&format!("off ErrorResponse {status}")));
+        assert!(running.sink.has_logged(Severity::Error, "given up"));
+    }
+}
+
+#[test]
+fn in_the_extended_regime_nothing_ends_the_source_and_two_successes_end_the_regime() {
+    let fake = fake();
+    fake.script(Action::Status(403));
+    let running = start(PollOptions { retry: RetryMode::Extended, ..options(&fake) });
+    let failed = running.wait_for("interrupted ErrorResponse 403");
+    let all = running.wait_for_next(ALL, failed);
+    let second = running.wait_for_next("valid", all);
+    let third = running.wait_for_next("valid", second);
+    assert_eq!((failed, all, second, third), (1, 2, 3, 4));
+    let times = running.sink.times("");
+    assert!(times[1] - times[0] >= FAST.extended_first / 2);
+    assert!(times[2] - times[1] >= FAST.extended_first / 2, "after one success still");
+    assert!(times[3] - times[2] < FAST.extended_first / 2);
+    assert!(running.sink.has_logged(Severity::Info, "minutes long"));
+}
+
+#[test]
+fn an_answer_that_trickles_or_hangs_is_given_up() {
+    let fake = fake();
+    let mut options = options(&fake);
+    options.http.read_timeout = Duration::from_millis(50);
+    fake.script(Action::Hang(LONG));
+    let drip = (0..200).map(|_| (Duration::from_millis(20), b" ".to_vec()));
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n".to_vec();
+    fake.script(Action::Raw(std::iter::once((Duration::ZERO, head)).chain(drip).collect()));
+    let begin = Instant::now();
+    let running = start(options);
+    let hung = running.wait_for("interrupted NetworkError 0: timed out while waiting for the answer");
+    let trickled = running.wait_for_next("interrupted NetworkError 0: timed out while reading the answer", hung);
+    running.wait_for_next(ALL, trickled);
+    assert!(begin.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn stopping_ends_whatever_the_source_is_doing() {
+    let fake = fake();
+    fake.script(Action::Hang(LONG));
+    let mut hanging = start(options(&fake));
+    fake.wait_for_requests(1, LONG);
+    assert!(hanging.stop() < Duration::from_millis(500), "waiting for an answer");
+    assert_eq!(hanging.sink.lines(), Vec::<String>::new());
+    let mut sleeping = start(PollOptions { interval: Duration::MAX, ..options(&fake) });
+    sleeping.wait_for(ALL);
+    assert!(sleeping.stop() < Duration::from_millis(500), "sleeping");
+}
+
+#[test]
+fn one_connection_serves_many_polls() {
+    let fake = fake();
+    let running = start(options(&fake));
+    fake.wait_for_requests(10, LONG);
+    drop(running);
+    assert!(fake.connections() <= 2, "{}", fake.connections());
+}

@@ -1,0 +1,446 @@
+//! The stream against a server that misbehaves in every way that is known.
+
+use fakeld::{Action, Fake, Kind as Of, Piece};
+
+use super::*;
+use crate::source::{RetryMode, StreamOptions, stream};
+
+fn options(fake: &Fake) -> StreamOptions {
+    let mut options = StreamOptions::new(http());
+    options.base = fake.url();
+    options.initial_delay = Duration::from_millis(10);
+    options
+}
+
+fn start(options: StreamOptions) -> Running {
+    Running::start(move |outlet| stream::run(&options, FAST, outlet))
+}
+
+fn run(fake: &Fake) -> Running {
+    start(options(fake))
+}
+
+fn fake() -> Fake {
+    let fake = Fake::start().unwrap();
+    fake.patch(Of::Flag, r#"{"key":"a","version":1}"#).unwrap();
+    fake
+}
+
+const PUT: &str = r#"full: flag a {"key":"a","version":1}"#;
+
+/// A stream that sends this and then nothing for a while.
+fn sending(text: impl Into<Vec<u8>>) -> Action {
+    Action::stream(vec![(Duration::ZERO, text.into())], LONG)
+}
+
+const EMPTY_PUT: &str = "event: put\ndata: {\"data\":{}}\n\n";
+
+#[test]
+fn everything_comes_first_and_then_each_change() {
+    let fake = fake();
+    let mut running = run(&fake);
+    let put = running.wait_for(PUT);
+    fake.patch(Of::Segment, r#"{"key":"s/x","version":3}"#).unwrap();
+    fake.delete(Of::Flag, "a", 9);
+    fake.put();
+    let next = running.wait_for_next(r#"part: segment s/x {"key":"s/x","version":3}"#, put);
+    let next = running.wait_for_next("part: flag a deleted 9", next);
+    running.wait_for_next(r#"full: segment s/x"#, next);
+    assert!(running.stop() < Duration::from_millis(500), "a blocked read ends at once");
+    assert!(fake.wait_for_streams(0, LONG));
+    assert_eq!(running.sink.lines().len(), 4);
+}
+
+#[test]
+fn the_request_says_who_is_asking() {
+    let fake = fake();
+    fake.set_base_path("/relay/east");
+    let mut options = options(&fake);
+    options.base.push('/');
+    options.filter = Some("team.a-b_c".to_owned());
+    options.http.tags = Some("application-id/shop".to_owned());
+    options.http.wrapper = Some("W/3".to_owned());
+    options.http.headers = vec![("X-More".to_owned(), "yes".to_owned()), ("user-agent".to_owned(), "Mine".to_owned())];
+    let running = start(options);
+    running.wait_for(PUT);
+    let request = fake.requests().remove(0);
+    assert_eq!((request.path.as_str(), request.query.as_str()), ("/relay/east/all", "filter=team.a-b_c"));
+    for (name, value) in [
+        ("authorization", "sdk-key-1"),
+        ("accept", "text/event-stream"),
+        ("x-launchdarkly-instance-id", http().instance_id.as_str()),
+        ("x-launchdarkly-tags", "application-id/shop"),
+        ("x-launchdarkly-wrapper", "W/3"),
+        ("x-more", "yes"),
+        ("user-agent", "Mine"),
+    ] {
+        let values: Vec<&str> =
+            request.headers.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, [value], "{name}");
+    }
+    assert_eq!(request.header("accept-encoding"), None);
+}
+
+#[test]
+fn an_invalid_filter_is_ignored_with_an_error() {
+    let fake = fake();
+    let running = start(StreamOptions { filter: Some("a b".to_owned()), ..options(&fake) });
+    running.wait_for(PUT);
+    assert_eq!(fake.requests()[0].query, "");
+    assert!(running.sink.has_logged(Severity::Error, "payload filter"));
+}
+
+#[test]
+fn an_sdk_key_that_can_be_none_is_neither_sent_nor_shown() {
+    for key in ["geheim\u{fc}".to_owned(), "geheim\r\nX-A: 1".to_owned(), "geheim ".to_owned(), "geheim".repeat(1400)] {
+        let fake = fake();
+        let mut options = options(&fake);
+        options.http.sdk_key = key;
+        let running = start(options);
+        running.wait_for(PUT);
+        assert_eq!(fake.requests()[0].header("authorization"), None);
+        assert!(running.sink.has_logged(Severity::Error, "SDK key"));
+        assert!(!format!("{:?}", running.sink.logs()).contains("geheim"));
+    }
+}
+
+#[test]
+fn the_environment_is_told() {
+    let fake = fake();
+    fake.set_environment_id("env7");
+    let running = run(&fake);
+    running.wait_for("full of env7: flag a");
+    fake.delete(Of::Flag, "a", 2);
+    running.wait_for("part of env7: flag a deleted 2");
+}
+
+#[test]
+fn line_ends_comments_unknown_events_and_unknown_paths_disturb_nobody() {
+    let fake = Fake::start().unwrap();
+    let text = "\u{feff}: hello\r\r\nevent: put\rdata: {\"data\":\rdata: {}}\r\r\
+                event: new\ndata: {nonsense\n\n\
+                event: patch\r\ndata: {\"path\":\"/other/a\",\"data\":{}}\r\n\r\n\
+                id: 1\nevent: patch\ndata: {\"data\":{\"n\":\"\u{fc}\"},\ndata: \"path\":\"/flags/b%20c\"}\n\n";
+    for chunk in [1, 7, text.len()] {
+        let pieces: Vec<Piece> = text.as_bytes().chunks(chunk).map(|piece| (Duration::ZERO, piece.to_vec())).collect();
+        fake.script(Action::stream(pieces, LONG));
+        let running = run(&fake);
+        running.wait_for("part: flag b%20c {\"n\":\"\u{fc}\"}");
+        assert_eq!(running.sink.lines().len(), 2, "{:?}", running.sink.lines());
+        assert!(running.sink.has_logged(Severity::Warn, "/other/a"));
+    }
+    assert_eq!(fake.requests().len(), 3);
+}
+
+#[test]
+fn an_event_that_makes_no_sense_is_reported_and_the_connection_made_again() {
+    let events: [&[u8]; 9] = [
+        b"event: put\ndata: {\"data\":{\"flags\"\n\n",
+        b"event: put\ndata: {\"path\":\"/\"}\n\n",
+        b"event: put\ndata: {\"data\":{\"flags\":[]}}\n\n",
+        b"event: put\ndata: {\"data\":{\"flags\":{\"a\":{\"version\":-1}}}}\n\n",
+        b"event: patch\ndata: {\"path\":\"/flags/a\"}\n\n",
+        b"event: patch\ndata: {\"path\":\"/flags/a\",\"data\":{\"version\":\"1\"}}\n\n",
+        b"event: delete\ndata: {\"path\":\"/flags/a\",\"version\":9007199254740993}\n\n",
+        b"event: delete\ndata: {\"path\":\"/flags/a\"}\n\n",
+        b"event: patch\ndata: {\"path\":\"/flags/a\",\"data\":{\"\xff\":1}}\n\n",
+    ];
+    for event in events {
+        let fake = fake();
+        fake.script(sending([EMPTY_PUT.as_bytes(), event].concat()));
+        let running = run(&fake);
+        let bad = running.wait_for("interrupted InvalidData");
+        running.wait_for_next(PUT, bad);
+        let lines = running.sink.lines();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert_eq!(lines[0], "full: ");
+        assert!(running.sink.logs().iter().any(|(severity, _)| *severity == Severity::Error));
+    }
+}
+
+#[test]
+fn an_item_that_is_refused_counts_as_nonsense() {
+    let fake = fake();
+    let sink = Arc::<Recorder>::default();
+    sink.refuse(Some("flag bad"));
+    let options = options(&fake);
+    let running = Running::start_with(sink, move |outlet| stream::run(&options, FAST, outlet));
+    let put = running.wait_for(PUT);
+    fake.patch(Of::Flag, r#"{"key":"bad"}"#).unwrap();
+    fake.edit(|environment| environment.remove(Of::Flag, "bad"));
+    let bad = running.wait_for_next("interrupted InvalidData 0: the event \"patch\"", put);
+    running.wait_for_next(PUT, bad);
+}
+
+#[test]
+fn passing_failures_are_tried_again_with_growing_pauses() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n";
+    let failures = [
+        (Action::Status(400), "interrupted ErrorResponse 400"),
+        (Action::Status(408), "interrupted ErrorResponse 408"),
+        (Action::Status(429), "interrupted ErrorResponse 429"),
+        (Action::Status(500), "interrupted ErrorResponse 500"),
+        (Action::Status(503), "interrupted ErrorResponse 503"),
+        (Action::Status(204), "interrupted ErrorResponse 204"),
+        (Action::Status(304), "interrupted ErrorResponse 304"),
+        (Action::Close, "interrupted NetworkError"),
+        (Action::bytes("rubbish\r\n\r\n"), "interrupted NetworkError"),
+        (Action::bytes(format!("{head}\r\n")), "interrupted NetworkError"),
+        (Action::bytes(format!("{head}Transfer-Encoding: chunked\r\n\r\nrubbish")), "interrupted NetworkError"),
+        (Action::bytes(format!("{head}{}", "X-Y: z\r\n".repeat(20_000))), "interrupted NetworkError"),
+        (
+            Action::Answer(200, vec![("Content-Type".into(), "text/html".into())], b"<p>".into()),
+            "interrupted InvalidData",
+        ),
+    ];
+    for (action, expected) in failures {
+        let fake = fake();
+        // On the first connect, and on a later one.
+        fake.script(action.clone());
+        let mut running = run(&fake);
+        let failed = running.wait_for(expected);
+        let put = running.wait_for_next(PUT, failed);
+        fake.script(action);
+        fake.close_streams();
+        let lost = running.wait_for_next("interrupted NetworkError", put);
+        let failed = running.wait_for_next(expected, lost);
+        running.wait_for_next(PUT, failed);
+        running.stop();
+        assert_eq!(fake.requests().len(), 4);
+    }
+}
+
+#[test]
+fn pauses_grow_and_are_no_busy_loop() {
+    let fake = fake();
+    for _ in 0..20 {
+        fake.script(Action::bytes("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"));
+    }
+    let running = run(&fake);
+    sleep(Duration::from_millis(400));
+    let times = running.sink.times("interrupted");
+    // 10, 20, 40 and then 60 ms, each shortened by up to half.
+    assert!((4..=13).contains(&times.len()), "{}", times.len());
+    assert!(times[4] - times[3] >= Duration::from_millis(30), "the fourth pause is the longest");
+}
+
+#[test]
+fn the_server_may_ask_for_another_pause() {
+    let fake = fake();
+    let begin = Instant::now();
+    let pace = Pace { longest: LONG, ..FAST };
+    fake.script(Action::stream(vec![(Duration::ZERO, b"retry: 1\n\n".to_vec())], Duration::ZERO));
+    let options = StreamOptions { initial_delay: LONG, ..options(&fake) };
+    let running = Running::start(move |outlet| stream::run(&options, pace, outlet));
+    running.wait_for(PUT);
+    assert!(begin.elapsed() < LONG / 2);
+}
+
+#[test]
+fn statuses_that_do_not_pass_end_the_source() {
+    for status in [401, 403, 404, 405, 410] {
+        let fake = fake();
+        fake.script(Action::Status(status));
+        let mut running = run(&fake);
+        running.join();
+        let expected = format!("off ErrorResponse {status}: the server answered with status {status}");
+        assert_eq!(running.sink.lines(), [expected]);
+        assert!(running.sink.has_logged(Severity::Error, "given up"));
+        sleep(Duration::from_millis(30));
+        assert_eq!(fake.requests().len(), 1);
+    }
+    let fake = fake();
+    let mut running = run(&fake);
+    running.wait_for(PUT);
+    fake.script(Action::Status(401));
+    fake.close_streams();
+    running.join();
+    assert!(running.sink.lines()[2].starts_with("off ErrorResponse 401"), "also on a later connect");
+}
+
+#[test]
+fn in_the_extended_regime_nothing_ends_the_source() {
+    let fake = fake();
+    fake.script(Action::Status(401));
+    fake.script(Action::Status(500));
+    let running = start(StreamOptions { retry: RetryMode::Extended, ..options(&fake) });
+    let failed = running.wait_for("interrupted ErrorResponse 401");
+    let failed = running.wait_for_next("interrupted ErrorResponse 500", failed);
+    running.wait_for_next(PUT, failed);
+    let times = running.sink.times("");
+    assert!(times[1] - times[0] >= FAST.extended_first / 2, "{:?}", times[1] - times[0]);
+    assert!(times[2] - times[1] >= FAST.extended_longest / 2, "still, after a failure that would pass");
+    assert_eq!(running.sink.logs().iter().filter(|(severity, _)| *severity == Severity::Info).count(), 1);
+    assert!(running.sink.has_logged(Severity::Error, "401"));
+    // After a healthy while the pauses are short again.
+    sleep(FAST.healthy + Duration::from_millis(50));
+    fake.close_streams();
+    let lost = running.wait_for_next("interrupted NetworkError", 3);
+    let begin = Instant::now();
+    running.wait_for_next(PUT, lost);
+    assert!(begin.elapsed() < FAST.extended_first / 2);
+}
+
+#[test]
+fn a_silent_stream_is_dropped_and_a_comment_keeps_it() {
+    let fake = fake();
+    let mut options = options(&fake);
+    options.read_timeout = Duration::from_millis(300);
+    let beat = || (Duration::from_millis(150), b":\n".to_vec());
+    fake.script(Action::stream(vec![(Duration::ZERO, EMPTY_PUT.into()), beat(), beat(), beat(), beat(), beat()], LONG));
+    let begin = Instant::now();
+    let running = start(options);
+    let failed = running.wait_for("interrupted NetworkError 0: timed out");
+    assert!(begin.elapsed() >= Duration::from_millis(5 * 150 + 300));
+    running.wait_for_next(PUT, failed);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_given_up_after_the_read_timeout() {
+    let fake = fake();
+    fake.script(Action::Hang(LONG));
+    let drip = |_| (Duration::from_millis(40), b"X-Y: z\r\n".to_vec());
+    let endless = std::iter::once((Duration::ZERO, b"HTTP/1.1 200 OK\r\n".to_vec())).chain((0..200).map(drip));
+    fake.script(Action::Raw(endless.collect()));
+    let mut options = options(&fake);
+    options.http.read_timeout = Duration::from_millis(200);
+    let running = start(options);
+    let begin = Instant::now();
+    let hung = running.wait_for("interrupted NetworkError 0: timed out");
+    let hung = running.wait_for_next("interrupted NetworkError 0: timed out", hung);
+    running.wait_for_next(PUT, hung);
+    assert!(begin.elapsed() < Duration::from_secs(3));
+}
+
+#[test]
+fn a_server_that_comes_back_is_found_again() {
+    let fake = fake();
+    let running = run(&fake);
+    let put = running.wait_for(PUT);
+    fake.kill();
+    let lost = running.wait_for_next("interrupted NetworkError", put);
+    let refused = running.wait_for_next("interrupted NetworkError", lost);
+    fake.start_again().unwrap();
+    running.wait_for_next(PUT, refused);
+    assert!(running.sink.lines().iter().all(|line| line.starts_with("full") || is_network(line)));
+}
+
+#[test]
+fn a_restart_connects_again_at_once() {
+    let fake = fake();
+    let running = start(StreamOptions { initial_delay: LONG, ..options(&fake) });
+    let mut put = running.wait_for(PUT);
+    for _ in 0..5 {
+        running.control.restart();
+        put = running.wait_for_next(PUT, put);
+    }
+    assert_eq!(running.sink.lines().len(), 6, "a restart is no failure");
+    assert!(fake.wait_for_streams(1, LONG));
+    // Also out of a pause.
+    fake.kill();
+    let lost = running.wait_for_next("interrupted NetworkError", put);
+    fake.start_again().unwrap();
+    running.control.restart();
+    running.wait_for_next(PUT, lost);
+}
+
+#[test]
+fn stopping_ends_whatever_the_source_is_doing() {
+    let hang = fake();
+    hang.script(Action::Hang(LONG));
+    let mut running = run(&hang);
+    hang.wait_for_requests(1, LONG);
+    assert!(running.stop() < Duration::from_millis(500), "waiting for an answer");
+    assert_eq!(running.sink.lines(), Vec::<String>::new(), "a stopped source is silent");
+
+    let refuse = fake();
+    refuse.kill();
+    let mut running = start(StreamOptions { initial_delay: LONG, ..options(&refuse) });
+    let paused = running.wait_for("interrupted");
+    assert!(running.stop() < Duration::from_millis(500), "sleeping");
+    assert_eq!(running.sink.lines().len(), paused);
+}
+
+#[test]
+fn redirects_are_followed_and_the_key_stays_at_home() {
+    let (near, far) = (fake(), fake());
+    let mut options = options(&near);
+    options.http.headers = vec![("X-Secret".to_owned(), "geheim".to_owned())];
+    near.script(Action::Redirect(301, "/other/all?x=1".to_owned()));
+    near.script(Action::Redirect(307, format!("{}/all", far.url())));
+    let running = start(options);
+    running.wait_for(PUT);
+    let (near, far) = (near.requests(), far.requests());
+    assert_eq!((near[1].path.as_str(), near[1].query.as_str()), ("/other/all", "x=1"));
+    assert_eq!(near[1].header("authorization"), Some("sdk-key-1"), "the same host gets the key");
+    assert_eq!(near[1].header("x-secret"), Some("geheim"));
+    assert_eq!((far[0].header("authorization"), far[0].header("x-secret")), (None, None));
+    assert_eq!(far[0].header("accept"), Some("text/event-stream"));
+}
+
+#[test]
+fn a_redirect_that_leads_nowhere_is_a_failure() {
+    let fake = fake();
+    for _ in 0..11 {
+        fake.script(Action::Redirect(302, "/all".to_owned()));
+    }
+    let running = run(&fake);
+    let failed = running.wait_for("interrupted NetworkError 0: redirect: there are too many");
+    running.wait_for_next(PUT, failed);
+    assert_eq!(fake.requests().len(), 12);
+    let location = |url: &str| Action::Redirect(302, url.to_owned());
+    for action in [Action::Status(302), location("file:///etc/passwd"), location("http://")] {
+        fake.script(action);
+        let running = run(&fake);
+        let failed = running.wait_for("interrupted NetworkError 0: redirect: it names no usable URL");
+        running.wait_for_next(PUT, failed);
+    }
+}
+
+#[test]
+fn tls_trusts_the_given_authority_only() {
+    let fake = Fake::start_tls().unwrap();
+    let secure = |change: &dyn Fn(&mut StreamOptions)| {
+        let mut options = options(&fake);
+        change(&mut options);
+        start(options)
+    };
+    let ca = |options: &mut StreamOptions| options.http.ca_file = Some(fakeld::CA_FILE.into());
+    secure(&ca).wait_for("full: ");
+    secure(&|options| options.http.skip_verify = true).wait_for("full: ");
+    let refused = secure(&|_| {});
+    refused.wait_for("interrupted NetworkError 0: TLS failed");
+    let wrong_name = secure(&|options| {
+        ca(options);
+        options.base = options.base.replace("localhost", "127.0.0.1");
+    });
+    wrong_name.wait_for("interrupted NetworkError 0: TLS failed");
+    let extended = secure(&|options| options.retry = RetryMode::Extended);
+    extended.wait_for("interrupted NetworkError 0: TLS failed");
+    assert!(extended.sink.has_logged(Severity::Info, "minutes long"), "a refused certificate lasts");
+}
+
+#[test]
+fn a_stopped_tls_stream_ends_at_once() {
+    let fake = Fake::start_tls().unwrap();
+    let mut options = options(&fake);
+    options.http.ca_file = Some(fakeld::CA_FILE.into());
+    let mut running = start(options);
+    running.wait_for("full: ");
+    assert!(running.stop() < Duration::from_millis(500));
+}
+
+#[test]
+fn a_large_put_in_tiny_chunks_is_read() {
+    let fake = Fake::start().unwrap();
+    let filler = "x".repeat(1 << 20);
+    let event = format!("event: put\ndata: {{\"data\":{{\"flags\":{{\"a\":{{\"salt\":\"{filler}\"}}}}}}}}\n\n");
+    let mut body = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for byte in event.bytes() {
+        body.extend([b'1', b'\r', b'\n', byte, b'\r', b'\n']);
+    }
+    fake.script(Action::Raw(vec![(Duration::ZERO, body), (LONG, Vec::new())]));
+    let running = run(&fake);
+    running.wait_for("full: flag a {\"salt\":\"xxx");
+    assert!(running.sink.lines()[0].len() > 1 << 20);
+}
