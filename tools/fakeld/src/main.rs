@@ -13,6 +13,7 @@ FILE is {\"flags\": {...}, \"segments\": {...}}. Then one command a line:
 
   patch flag|segment JSON         add or replace an item and tell all streams
   delete flag|segment KEY VERSION delete one and tell all streams
+  fallthrough KEY N               let a flag serve variation N to whoever no rule matches, and tell all streams
   put                             send everything to all streams
   drop                            close all streams
   quit                            end, as the end of the input does
@@ -69,6 +70,7 @@ fn command(fake: &Fake, line: &str) -> Result<(), String> {
     let (kind, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     match (name, Kind::of(kind)) {
         ("", _) => Ok(()),
+        ("fallthrough", _) => fallthrough(fake, kind, rest),
         ("put", _) => {
             fake.put();
             Ok(())
@@ -86,6 +88,17 @@ fn command(fake: &Fake, line: &str) -> Result<(), String> {
         }
         _ => Err(format!("unknown command: {line}")),
     }
+}
+
+fn fallthrough(fake: &Fake, key: &str, variation: &str) -> Result<(), String> {
+    let variation: u32 = variation.parse().map_err(|_| format!("{variation} is no variation"))?;
+    let mut flag = None;
+    fake.edit(|environment| flag = environment.get(Kind::Flag, key).cloned());
+    let mut flag = flag.ok_or_else(|| format!("there is no flag {key}"))?;
+    let version = flag["version"].as_i64().unwrap_or(0) + 1;
+    flag["version"] = version.into();
+    flag["fallthrough"] = serde_json::json!({ "variation": variation });
+    fake.patch(Kind::Flag, &flag.to_string())
 }
 
 fn say(text: &str) -> Result<(), String> {
