@@ -82,7 +82,7 @@ start_private_redis "$work"
 headline "Connected mode: LaunchDarkly (a local stand-in with 200 flags) -> Flagstone -> Redis"
 start_launchdarkly
 start_program A "$ld_url" "$sdk_key"
-wait_for A "source VALID.*answers.*= true"
+wait_for A "source VALID.*answers.*= false"
 
 headline "LaunchDarkly goes away: what A holds stays in force"
 stop_launchdarkly
@@ -90,7 +90,7 @@ wait_for A "source INTERRUPTED"
 
 headline "B starts meanwhile: the last known flags come from Redis"
 start_program B "$ld_url" "$sdk_key"
-wait_for B "source INIT.*= true, last known"
+wait_for B "source INIT.*= false, last known"
 
 headline "LaunchDarkly is back"
 start_launchdarkly
@@ -100,12 +100,12 @@ wait_for B "source VALID"
 headline "Redis hangs, and a change is made: A and B serve it at once"
 kill -STOP "$REDIS_PID"
 printf 'fallthrough %s 0\n' "$flag" >&"$ld_in"
-wait_for A "away.*= false"
-wait_for B "away.*= false"
+wait_for A "away.*= true"
+wait_for B "away.*= true"
 
 headline "Redis goes on: the change arrives there, and C, which reads Redis alone, serves it"
 kill -CONT "$REDIS_PID"
 start_program C
 wait_for A "answers"
-wait_for C "client VALID.*= false$"
+wait_for C "client VALID.*= true$"
 printf '\nEvery outage is over, and nothing was lost.\n'

@@ -43,14 +43,9 @@ fn run(arguments: &[String]) -> Result<(), String> {
             _ => return Err(format!("unknown option {name}\n\n{USAGE}")),
         }
     }
-    let fake = Fake::start_on(port).map_err(|error| format!("port {port}: {error}"))?;
-    if let Some(data) = data {
-        let environment = Environment::parse(&data)?;
-        fake.edit(|own| *own = environment);
-    }
-    if let Some(key) = sdk_key {
-        fake.set_sdk_key(key);
-    }
+    let environment = data.map_or_else(|| Ok(Environment::default()), |data: String| Environment::parse(&data))?;
+    let fake = Fake::start_holding(port, environment, sdk_key.map(String::as_str))
+        .map_err(|error| format!("port {port}: {error}"))?;
     say(&format!("{}\n", fake.url()))?;
     for line in io::stdin().lock().lines() {
         let line = line.map_err(|error| error.to_string())?;
