@@ -98,6 +98,14 @@ fn the_etag_is_dropped_when_the_data_were_refused_and_on_a_restart() {
     running.wait_for(ALL);
     assert!(fake.requests().iter().take(2).all(|request| request.header("if-none-match").is_none()));
 
+    // What is refused later costs the ETag of what was taken before, too.
+    fake.edit(|environment| drop(environment.set(Of::Flag, r#"{"key":"b","version":1}"#)));
+    running.sink.refuse(Some("flag b"));
+    let lines = running.sink.lines().len();
+    running.wait_for_next("interrupted InvalidData", lines);
+    fake.edit(|environment| environment.remove(Of::Flag, "b"));
+    running.wait_for_next(ALL, lines);
+
     options.interval = LONG;
     let running = start(options);
     let mut all = running.wait_for(ALL);
