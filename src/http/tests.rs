@@ -301,6 +301,20 @@ fn an_answer_may_be_no_longer_than_allowed_also_when_unpacked() {
 }
 
 #[test]
+fn deadlines_beyond_all_bounds_do_no_harm() {
+    let fake = Fake::start().unwrap();
+    let mut options = options();
+    options.connect_timeout = Duration::MAX;
+    options.read_timeout = Duration::MAX;
+    let requester = Requester::new(&options, Patience { silence: Duration::MAX, whole: Some(Duration::MAX) }).unwrap();
+    let url = format!("{}/sdk/latest-all", fake.url());
+    assert_eq!(requester.get(&url, &[]).unwrap().read_all(100).unwrap().len(), 26);
+    options.read_timeout = Duration::ZERO;
+    fake.script(Action::Hang(LONG));
+    assert!(matches!(fetch(&options, &url), Err(RequestError::Timeout(_))));
+}
+
+#[test]
 fn an_interrupted_requester_makes_no_more_requests() {
     let fake = Fake::start().unwrap();
     fake.script(Action::Hang(LONG));
