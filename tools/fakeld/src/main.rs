@@ -3,7 +3,8 @@
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
-use fakeld::{Environment, Fake, Kind};
+use fakeld::{Environment, Fake, Kind, Request};
+use serde_json::{Value, json};
 
 const USAGE: &str = "\
 fakeld --port PORT [--data FILE] [--sdk-key KEY]
@@ -13,8 +14,11 @@ FILE is {\"flags\": {...}, \"segments\": {...}}. Then one command a line:
 
   patch flag|segment JSON         add or replace an item and tell all streams
   delete flag|segment KEY VERSION delete one and tell all streams
+  replace FILE                    take everything from this file and send it to all streams
   put                             send everything to all streams
   drop                            close all streams
+  streams                         print how many streams are connected
+  requests                        print the requests so far, without bodies, as one line of JSON
   quit                            end, as the end of the input does
 ";
 
@@ -37,14 +41,14 @@ fn run(arguments: &[String]) -> Result<(), String> {
         let value = rest.next().ok_or_else(|| format!("{name} needs a value\n\n{USAGE}"))?;
         match name.as_str() {
             "--port" => port = value.parse().map_err(|_| format!("{value} is no port"))?,
-            "--data" => data = Some(std::fs::read_to_string(value).map_err(|error| format!("{value}: {error}"))?),
+            "--data" => data = Some(value),
             "--sdk-key" => sdk_key = Some(value),
             _ => return Err(format!("unknown option {name}\n\n{USAGE}")),
         }
     }
     let fake = Fake::start_on(port).map_err(|error| format!("port {port}: {error}"))?;
-    if let Some(data) = data {
-        let environment = Environment::parse(&data)?;
+    if let Some(path) = data {
+        let environment = environment_of(path)?;
         fake.edit(|own| *own = environment);
     }
     if let Some(key) = sdk_key {
@@ -73,9 +77,20 @@ fn command(fake: &Fake, line: &str) -> Result<(), String> {
             fake.put();
             Ok(())
         }
+        ("replace", _) => {
+            let (_, path) = line.split_once(' ').ok_or("replace needs a file")?;
+            let environment = environment_of(path)?;
+            fake.replace(environment);
+            Ok(())
+        }
         ("drop", _) => {
             fake.close_streams();
             Ok(())
+        }
+        ("streams", _) => say(&format!("{}\n", fake.streams())),
+        ("requests", _) => {
+            let requests: Value = fake.requests().iter().map(told).collect();
+            say(&format!("{requests}\n"))
         }
         ("patch", Some(kind)) => fake.patch(kind, rest),
         ("delete", Some(kind)) => {
@@ -86,6 +101,18 @@ fn command(fake: &Fake, line: &str) -> Result<(), String> {
         }
         _ => Err(format!("unknown command: {line}")),
     }
+}
+
+fn environment_of(path: &str) -> Result<Environment, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    Environment::parse(&text)
+}
+
+/// A request without its body.
+fn told(request: &Request) -> Value {
+    let headers: serde_json::Map<String, Value> =
+        request.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({"method": request.method, "path": request.path, "query": request.query, "headers": headers})
 }
 
 fn say(text: &str) -> Result<(), String> {
