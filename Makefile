@@ -36,8 +36,11 @@ build: ## The library, optimised: target/release/libflagstone.so and .a
 	ln -sf libflagstone.so $(RELEASE)/libflagstone.so.1
 
 .PHONY: demo
-demo: setup build ## A C program evaluates 200 flags from a private Redis and sees a change pushed
-	@FLAGSTONE_LIB_DIR=$(RELEASE) FLAGSTONE_INCLUDE_DIR=$(CURDIR)/include FLAGDATA=$(RELEASE)/flagdata tools/demo.sh
+demo: setup build ## Both ways of use: flags from a private Redis with a change pushed, then LaunchDarkly and outages
+	@export FLAGSTONE_LIB_DIR=$(RELEASE) FLAGSTONE_INCLUDE_DIR=$(CURDIR)/include FLAGDATA=$(RELEASE)/flagdata
+	export FAKELD=$(RELEASE)/fakeld
+	tools/demo.sh
+	tools/demo-connected.sh
 
 .PHONY: test
 test: setup-test lint build ## Every test

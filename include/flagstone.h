@@ -136,7 +136,8 @@
  *                                                       forever: never read again
  *   cache.ttl_ms               30000                    milliseconds
  *   cache.capacity             10000                    most items held with residency lazy
- *   cache.on_wipe              keep                     when Redis loses the data set: keep what is held, or clear
+ *   cache.on_wipe              keep                     when Redis loses the data set: keep what is held, or clear; the default is
+ *                                                       clear with a source and cache.residency lazy or off
  *   refresh.interval_ms        60000                    interval of the safety poll; not with forever in daemon mode
  *   events.queue_capacity      1000                     most notifications kept for flagstone_poll_event
  *   log.level                  info                     debug, info, warn, error, none

@@ -7,9 +7,10 @@
 
 mod native;
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use flagdata::PrivateRedis;
 use native::{has_tool, link_library_into, output_within, root, run, text, work_dir};
@@ -76,6 +77,15 @@ fn assert_sanitized(program: &Path) {
     assert!(symbols.contains("__asan_init"), "{} is not instrumented", program.display());
 }
 
+/// Waits until `condition` holds.
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Builds a program of `tests/c` and runs it as `program PORT PREFIX [slow]` in one mode.
 fn check(name: &str, mode: Mode) {
     let (suffix, extra): (&str, &[&str]) = match mode {
@@ -133,6 +143,70 @@ fn the_first_program_of_the_header_serves_a_flag() {
         let Some(mut command) = command(&program, mode) else { continue };
         succeeds(command.arg(redis.url()));
     }
+}
+
+#[test]
+fn close_returns_in_its_time_while_a_name_lookup_hangs() {
+    let dir = work_dir("c-hanging-lookup");
+    let program = compile(&dir, "hanging_lookup", "cc", &["hanging_lookup.c", "support.c"], &[C99]);
+    let slow = dir.join("slow_lookup.so");
+    let source = root().join("tests/c/slow_lookup.c");
+    run(Command::new("cc").args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"]).args([&slow, &source]).arg("-ldl"));
+    succeeds(Command::new(program).env("LD_PRELOAD", &slow));
+}
+
+/// The driver plays LaunchDarkly and Redis' hang; the program forks in between.
+#[test]
+fn a_forked_child_opens_a_stream_of_its_own_and_repeats_no_write_of_its_parent() {
+    let dir = work_dir("c-fork-connected");
+    let program = compile(&dir, "fork_connected", "cc", &["fork_connected.c", "support.c"], &[C99]);
+    let flag = |key: &str, version: i64, variation: i64| {
+        format!(
+            r#"{{"key":"{key}","version":{version},"on":true,"variations":[false,true],"fallthrough":{{"variation":{variation}}}}}"#
+        )
+    };
+    let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
+    let fake = fakeld::Fake::start().unwrap();
+    fake.edit(|environment| _ = environment.set(fakeld::Kind::Flag, &flag("a", 1, 1)).unwrap());
+    let mut child = Command::new(program)
+        .args([&redis.port().to_string(), "forked", &fake.url()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, mut lines) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
+    let mut next = || lines.next().unwrap().unwrap();
+    let version = |redis: &PrivateRedis| -> Option<String> {
+        redis::cmd("HGET").arg("forked:features").arg("a").query(&mut redis.connect().unwrap()).unwrap()
+    };
+    let writes = |redis: &PrivateRedis| -> usize {
+        let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut redis.connect().unwrap()).unwrap();
+        let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_hset:calls="));
+        calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+    };
+
+    assert_eq!(next(), "started");
+    eventually("the data set is written", || version(&redis) == Some(flag("a", 1, 1)));
+    let pause: [&str; 3] = ["PAUSE", "60000", "WRITE"];
+    redis::cmd("CLIENT").arg(&pause).exec(&mut redis.connect().unwrap()).unwrap();
+    fake.patch(fakeld::Kind::Flag, &flag("a", 2, 0)).unwrap();
+    writeln!(input, "go").unwrap();
+    assert_eq!(next(), "forked");
+    assert!(fake.wait_for_streams(2, Duration::from_secs(30)), "parent and child have a stream each");
+    redis::cmd("CLIENT").arg("UNPAUSE").exec(&mut redis.connect().unwrap()).unwrap();
+    eventually("the patch is written", || version(&redis) == Some(flag("a", 2, 0)));
+    let before = writes(&redis);
+    fake.patch(fakeld::Kind::Flag, &flag("of-child", 1, 1)).unwrap();
+    writeln!(input, "go").unwrap();
+    assert_eq!(next(), "child ended");
+    assert!(fake.wait_for_streams(1, Duration::from_secs(30)), "the child's stream ends with it");
+    // Parent and child each wrote the one new flag at most; neither repeated the other's data set or patch.
+    assert!(writes(&redis) - before <= 2, "{} writes", writes(&redis) - before);
+    assert_eq!(version(&redis), Some(flag("a", 2, 0)));
+    writeln!(input, "go").unwrap();
+    let closing = next();
+    assert!(closing.ends_with(" passed, 0 failed"), "{closing}");
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -240,8 +240,7 @@ fn lazy_sees_what_others_did_to_redis_after_its_time_and_does_not_heal_it() {
     let config = storing(&fake, &server)
         .with("cache.residency", "lazy")
         .with("cache.freshness", "ttl")
-        .with("cache.ttl_ms", "300")
-        .with("cache.on_wipe", "clear");
+        .with("cache.ttl_ms", "300");
     let client = config.started();
     eventually("it is written", || is_inited(&server));
     assert_eq!(client.ask("a"), "one");

@@ -3,8 +3,9 @@ same process.
 
     bench.py REDIS_URL PREFIX
 
-Prints tables in Markdown; the states of all flags are those under PREFIX-1000 and PREFIX-10000. Rounds of all rows are interleaved, so that a busy moment of the machine meets every row alike;
-a cell is the median of the rounds. Run by ``make bench``, which fills Redis before.
+Prints tables in Markdown; the states of all flags are those under PREFIX-1000 and PREFIX-10000. Rounds of all rows are
+interleaved, so that a busy moment of the machine meets every row alike; a cell is the median of the rounds. Run by
+``make bench``, which fills Redis before.
 """
 
 from __future__ import annotations

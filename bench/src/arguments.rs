@@ -7,7 +7,7 @@ pub const HELP: &str = "\
 flagstone-bench - measures libflagstone beside LaunchDarkly's Rust SDK and a bare Redis client
 
   --quick        few rounds and few changes: shows that everything works, not how fast it is
-  --only LIST    some of: evaluation,all-flags,load,push,memory,size
+  --only LIST    some of: evaluation,all-flags,load,push,connected,memory,size
   --out PATH     where the table goes as well as to standard output
                  (results.md beside this program's sources; with --quick or --only: nowhere)
 
@@ -25,6 +25,8 @@ pub enum Section {
     Load,
     /// A write in one process to the new value in another.
     Push,
+    /// What a data source delivers: a patch, a full data set, and evaluations meanwhile.
+    Connected,
     /// Memory of held flags.
     Memory,
     /// Size of the library on disk.
@@ -32,8 +34,15 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Section; 6] =
-        [Section::Evaluation, Section::AllFlags, Section::Load, Section::Push, Section::Memory, Section::Size];
+    const ALL: [Section; 7] = [
+        Section::Evaluation,
+        Section::AllFlags,
+        Section::Load,
+        Section::Push,
+        Section::Connected,
+        Section::Memory,
+        Section::Size,
+    ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -42,6 +51,7 @@ impl Section {
             Section::AllFlags => "all-flags",
             Section::Load => "load",
             Section::Push => "push",
+            Section::Connected => "connected",
             Section::Memory => "memory",
             Section::Size => "size",
         }

@@ -35,7 +35,17 @@ unsafe extern "C" {
         value_len: usize,
         error: *mut *mut c_void,
     ) -> Status;
+    fn flagstone_config_set_test_data(config: *mut c_void, data: *const c_void, error: *mut *mut c_void) -> Status;
     fn flagstone_config_free(config: *mut c_void);
+    fn flagstone_test_data_new() -> *mut c_void;
+    fn flagstone_test_data_set_json(
+        data: *mut c_void,
+        kind: i32,
+        json: *const c_char,
+        len: usize,
+        error: *mut *mut c_void,
+    ) -> Status;
+    fn flagstone_test_data_release(data: *mut c_void);
     fn flagstone_client_new(config: *const c_void, out: *mut *mut c_void, error: *mut *mut c_void) -> Status;
     fn flagstone_client_start(client: *mut c_void, timeout_ms: u32, error: *mut *mut c_void) -> Status;
     fn flagstone_client_close(client: *mut c_void, timeout_ms: u32) -> Status;
@@ -79,8 +89,13 @@ unsafe extern "C" {
 /// Who is asking.
 pub struct Context(*mut c_void);
 
-/// A client in daemon mode: it reads Redis and is told of changes.
+/// A client.
 pub struct Client(*mut c_void);
+// SAFETY: the header allows every function on a client on any number of threads.
+unsafe impl Sync for Client {}
+
+/// Flags that are set from here.
+pub struct TestData(*mut c_void);
 
 /// A flag whose key, type and default are bound.
 pub struct Flag(*mut c_void);
@@ -96,10 +111,20 @@ impl Context {
 }
 
 impl Client {
-    /// Starts a client and waits until it is ready, at most a minute.
+    /// Starts a client in daemon mode, which reads Redis and is told of changes, and waits until it is ready.
     pub fn start(url: &str, prefix: &str) -> Result<Self, String> {
+        Self::start_with(&[("redis.url", url), ("redis.prefix", prefix)], None)
+    }
+
+    /// Starts a client with these options, fed by `data` if there are any, and waits until it is ready, at most a minute.
+    pub fn start_with(options: &[(&str, &str)], data: Option<&TestData>) -> Result<Self, String> {
         let (mut client, mut error) = (ptr::null_mut(), ptr::null_mut());
-        let config = Config::new(&[("redis.url", url), ("redis.prefix", prefix), ("log.level", "none")])?;
+        let config = Config::new(options)?.with("log.level", "none")?;
+        if let Some(data) = data {
+            // SAFETY: both handles are live, and the place may be written.
+            let status = unsafe { flagstone_config_set_test_data(config.0, data.0, &mut error) };
+            done(status, error)?;
+        }
         // SAFETY: the configuration is live, and both places may be written.
         let status = unsafe { flagstone_client_new(config.0, &mut client, &mut error) };
         done(status, error)?;
@@ -161,20 +186,44 @@ impl Flag {
     }
 }
 
+impl TestData {
+    /// No flags.
+    pub fn new() -> Self {
+        // SAFETY: takes nothing.
+        Self(unsafe { flagstone_test_data_new() })
+    }
+
+    /// Sets a flag; returns when every client that is fed by these data serves it.
+    pub fn set_flag(&self, json: &str) -> Result<(), String> {
+        let mut error = ptr::null_mut();
+        // SAFETY: the data are live, the text is valid for the call, and the place may be written.
+        let status = unsafe { flagstone_test_data_set_json(self.0, 0, text(json), json.len(), &mut error) };
+        done(status, error)
+    }
+}
+
+impl Drop for TestData {
+    fn drop(&mut self) {
+        // SAFETY: this handle holds one reference and gives it back once.
+        unsafe { flagstone_test_data_release(self.0) }
+    }
+}
+
 struct Config(*mut c_void);
 
 impl Config {
     fn new(options: &[(&str, &str)]) -> Result<Self, String> {
         // SAFETY: takes nothing.
         let config = Self(unsafe { flagstone_config_new() });
-        for (name, value) in options {
-            let mut error = ptr::null_mut();
-            // SAFETY: the configuration is live, the texts are valid for the call, and the place may be written.
-            let status =
-                unsafe { flagstone_config_set(config.0, text(name), name.len(), text(value), value.len(), &mut error) };
-            done(status, error)?;
-        }
-        Ok(config)
+        options.iter().try_fold(config, |config, (name, value)| config.with(name, value))
+    }
+
+    fn with(self, name: &str, value: &str) -> Result<Self, String> {
+        let mut error = ptr::null_mut();
+        // SAFETY: the configuration is live, the texts are valid for the call, and the place may be written.
+        let status =
+            unsafe { flagstone_config_set(self.0, text(name), name.len(), text(value), value.len(), &mut error) };
+        done(status, error).map(|()| self)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod all_flags;
 mod arguments;
+mod connected;
 mod evaluation;
 mod flagstone;
 mod heap;
@@ -68,6 +69,7 @@ fn run(section: Section, redis: &PrivateRedis, quick: bool) -> Outcome<Vec<Row>>
         Section::AllFlags => all_flags::measure(redis, quick),
         Section::Load => load::measure(redis, quick),
         Section::Push => push::measure(redis, quick),
+        Section::Connected => connected::measure(redis, quick),
         Section::Memory => memory::measure(redis, quick),
         Section::Size => size::measure(),
     }

@@ -22,6 +22,11 @@ fn a_quick_run_measures_every_row_and_writes_where_it_is_told() {
         "load of 10000 flags",
         "p50 of 20",
         "p99 of 20",
+        "patch among 10000 flags of 200 bytes",
+        "patch among 10000 flags of 5000 bytes",
+        "full data set of 10000 flags",
+        "p99.9 of evaluations while",
+        "slowest evaluation while",
         "10000 held, resident",
         "10000 held, allocated",
         "libflagstone.so, stripped",
@@ -29,7 +34,7 @@ fn a_quick_run_measures_every_row_and_writes_where_it_is_told() {
         assert!(written.contains(what), "{what} is missing in\n{written}");
     }
     let verdicts = written.lines().filter(|line| line.contains("| met ") || line.contains("| **not met** "));
-    assert_eq!(verdicts.count(), 7);
+    assert_eq!(verdicts.count(), 12);
     assert!(!written.contains("NaN"));
 }
 

@@ -82,7 +82,7 @@ fn touch(key: &str, flag: &Flag) -> usize {
         + usize::from(flag.on)
         + usize::from(flag.version != 0)
         + usize::from(flag.client_side)
-        + flag.targets.first().map_or(0, |target| target.variation as usize)
+        + flag.targets.first().map_or(0, |target| usize::from(target.variation != 0))
         + rules.sum::<usize>()
         + variations.sum::<usize>()
 }

@@ -121,7 +121,13 @@ impl Config {
             freshness,
             ttl: self.milliseconds("cache.ttl_ms", 30_000),
             capacity: NonZeroUsize::new(self.number("cache.capacity", 10_000)).unwrap_or(NonZeroUsize::MIN),
-            on_wipe: if self.get("cache.on_wipe") == Some("clear") { OnWipe::Clear } else { OnWipe::Keep },
+            on_wipe: match self.get("cache.on_wipe") {
+                Some("clear") => OnWipe::Clear,
+                Some("keep") => OnWipe::Keep,
+                // Where a data source fills Redis and Redis is the truth, LaunchDarkly's SDKs take it as it is.
+                _ if source.is_some() && residency != Residency::All => OnWipe::Clear,
+                _ => OnWipe::Keep,
+            },
             safety_interval: self.milliseconds("refresh.interval_ms", 60_000),
             ping: self.milliseconds("redis.ping_ms", 1_000),
         })
@@ -319,6 +325,17 @@ mod tests {
         ] {
             assert!(matches!(config(options).resolve(), Err(ConfigError::Together(_))), "{options:?}");
         }
+    }
+
+    #[test]
+    fn a_wiped_redis_counts_as_it_is_only_where_a_source_fills_it_and_it_is_the_truth() {
+        let on_wipe = |options: &[(&str, &str)]| settings(options).store.on_wipe;
+        let source = [("source.kind", "stream"), ("sdk.key", "k"), ("redis.url", "redis://h")];
+        let lazy = [&source[..], &[("cache.residency", "lazy")]].concat();
+        assert_eq!(on_wipe(&[("cache.residency", "lazy")]), OnWipe::Keep);
+        assert_eq!(on_wipe(&source), OnWipe::Keep);
+        assert_eq!(on_wipe(&lazy), OnWipe::Clear);
+        assert_eq!(on_wipe(&[&lazy[..], &[("cache.on_wipe", "keep")]].concat()), OnWipe::Keep);
     }
 
     #[test]

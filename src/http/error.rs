@@ -45,6 +45,9 @@ pub enum RequestError {
     /// A redirect leads nowhere.
     #[error("redirect: {0}")]
     Redirect(&'static str),
+    /// The answer cannot be unpacked.
+    #[error("the answer is not packed as it says")]
+    Packing,
     /// The answer is longer than the caller allows.
     #[error("the answer is too long")]
     TooLong,
@@ -59,6 +62,7 @@ impl From<ureq::Error> for RequestError {
             ureq::Error::Timeout(phase) => RequestError::Timeout(doing(phase)),
             ureq::Error::Io(error) => RequestError::from_io(error),
             ureq::Error::Rustls(error) => RequestError::Tls(error.to_string()),
+            ureq::Error::Decompress(..) => RequestError::Packing,
             ureq::Error::Tls(text) => RequestError::Tls(text.to_owned()),
             // Its text would repeat the URL, which may hold a password.
             ureq::Error::BadUri(_) => RequestError::Options(HttpError::Url("it cannot be parsed")),

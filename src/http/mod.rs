@@ -18,6 +18,8 @@ mod options;
 mod proxy;
 mod requester;
 mod response;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod url;
 

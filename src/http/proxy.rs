@@ -9,6 +9,7 @@ use ureq::{Proxy, ProxyProtocol};
 
 use super::error::HttpError;
 use super::options::HttpOptions;
+use super::url;
 
 /// How a request travels.
 #[derive(Clone, PartialEq)]
@@ -22,16 +23,19 @@ pub(super) enum Route {
 }
 
 /// The proxy of a URL; user and password are its own parts.
-pub(super) fn parse(url: &str) -> Result<Proxy, HttpError> {
-    Proxy::new(url)
-        .map_err(|_| HttpError::Proxy("it must be the URL of an http, https, socks4, socks4a, socks5 or socks5h proxy"))
+pub(super) fn parse(text: &str) -> Result<Proxy, HttpError> {
+    let error = HttpError::Proxy("it must be the URL of an http, https, socks4, socks4a, socks5 or socks5h proxy");
+    match Proxy::new(text) {
+        Ok(proxy) if url::is_usable(proxy.uri()) => Ok(proxy),
+        _ => Err(error),
+    }
 }
 
 /// How a request to `target` travels.
 pub(super) fn route(options: &HttpOptions, target: &Uri) -> Result<Route, HttpError> {
     let is_plain = target.scheme_str() == Some("http");
     let proxy = match &options.proxy {
-        Some(url) => Some(parse(url)?),
+        Some(proxy) => Some(parse(proxy)?),
         None => from_environment(options, target, is_plain),
     };
     Ok(match proxy {
@@ -46,16 +50,16 @@ pub(super) fn route(options: &HttpOptions, target: &Uri) -> Result<Route, HttpEr
 fn from_environment(options: &HttpOptions, target: &Uri, is_plain: bool) -> Option<Proxy> {
     let environment = &options.environment;
     let own = if is_plain { &environment.http } else { &environment.https };
-    let url = own.as_ref().or(environment.all.as_ref())?;
+    let proxy = own.as_ref().or(environment.all.as_ref())?;
     if environment.none.as_ref().is_some_and(|list| is_excluded(list, target)) {
         return None;
     }
-    parse(url).ok()
+    parse(proxy).ok()
 }
 
 fn is_excluded(list: &str, target: &Uri) -> bool {
     let host = target.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
-    let port = target.port_u16().unwrap_or(if target.scheme_str() == Some("https") { 443 } else { 80 });
+    let port = url::port(target);
     list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| matches(entry, &host, port))
 }
 

@@ -38,11 +38,19 @@ fn encode(value: &str, url: &mut String) {
 /// Parses an absolute `http` or `https` URL.
 pub(super) fn parse(url: &str) -> Result<Uri, HttpError> {
     let uri: Uri = url.parse().map_err(|_| HttpError::Url("it cannot be parsed"))?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(uri),
-        (Some("http" | "https"), _) => Err(HttpError::Url("it names no host")),
+    match uri.scheme_str() {
+        Some("http" | "https") if is_usable(&uri) => Ok(uri),
+        Some("http" | "https") => Err(HttpError::Url("it names no host, or a port that is none")),
         _ => Err(HttpError::Url("it must begin with http:// or https://")),
     }
+}
+
+/// True if the URL names a host and, if any, a port that can be.
+pub(super) fn is_usable(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let place = uri.authority().map_or("", |authority| authority.as_str().rsplit('@').next().unwrap_or_default());
+    let has_port = place.len() > host.len();
+    !host.is_empty() && (!has_port || uri.port_u16().is_some())
 }
 
 /// Where a redirect from `from` leads.
@@ -94,7 +102,8 @@ pub(super) fn is_same_origin(a: &Uri, b: &Uri) -> bool {
     a.scheme() == b.scheme() && host(a) == host(b) && port(a) == port(b)
 }
 
-fn port(uri: &Uri) -> u16 {
+/// The port, written or implied.
+pub(super) fn port(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 })
 }
 

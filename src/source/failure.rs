@@ -52,7 +52,7 @@ impl From<RequestError> for Trouble {
         let (kind, nature) = match &error {
             RequestError::Tls(_) => (FailureKind::NetworkError, Nature::Lasting),
             RequestError::Options(_) => (FailureKind::Unknown, Nature::Passing),
-            RequestError::TooLong => (FailureKind::InvalidData, Nature::Passing),
+            RequestError::TooLong | RequestError::Packing => (FailureKind::InvalidData, Nature::Passing),
             _ => (FailureKind::NetworkError, Nature::Passing),
         };
         Self { failure: Failure { kind, status: 0, message: error.to_string() }, nature }

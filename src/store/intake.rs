@@ -73,9 +73,10 @@ impl Intake<'_> {
                 .collect::<Result<Vec<_>, _>>()?;
             self.replace_cached(items);
         }
-        drop(publisher);
+        // Before the publisher is free again: what Redis says must not be published over it.
         self.shared.note_full_set();
         self.shared.set_delivered();
+        drop(publisher);
         self.wake_store();
         Ok(())
     }

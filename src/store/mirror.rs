@@ -97,7 +97,7 @@ impl Refresher<'_> {
         Ok(())
     }
 
-    /// What the data source has put into the bounded cache is read again when its time has come.
+    /// What a full data set has put into the bounded cache is read again when its time has come.
     pub(super) fn note_cached(&mut self) {
         if let Some(cache) = self.shared.cache.as_ref().filter(|_| self.due.goes_by_age()) {
             cache.keys().into_iter().for_each(|(item, _)| self.due.read_now(item));
@@ -116,11 +116,13 @@ impl Refresher<'_> {
         for ((item, held), outcome) in items.iter().zip(outcomes) {
             self.mailbox.outbox.item_done(item, held);
             self.mirror.missing.remove(item);
+            if self.shared.cache.as_ref().is_some_and(|cache| cache.peek(item).is_some()) {
+                self.due.read_now(item.clone());
+            }
             if outcome == Upsert::Refused {
                 refused.push(item.clone());
             }
         }
-        self.note_cached();
         // Where Redis is the truth, what it refused was shown too early: what it has instead is read.
         if !refused.is_empty() && !self.shared.options.memory_leads() {
             self.refetch_items(refused)?;

@@ -83,7 +83,8 @@ def watch(client: Client, flag: Any, changed: Any, results: Any) -> None:
     results.put(("inherited", inherited))
     changed.wait(20)
     seen = until(lambda: flag.value(context) is True and client.variation("a", context, None) is True, 1)
-    results.put(("seen", seen, client.state is State.VALID))
+    # The value may be served a moment before the state says that everything is known to be true.
+    results.put(("seen", seen, client.wait(State.VALID, 1)))
 
 
 @pytest.mark.slow

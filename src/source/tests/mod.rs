@@ -169,6 +169,36 @@ pub(super) fn http() -> HttpOptions {
     HttpOptions::new("sdk-key-1", "f6b3a1f0-7b1c-4f0e-9a70-0d1f6d1f2a11")
 }
 
+#[test]
+fn no_secret_shows_in_a_report_or_a_log() {
+    use crate::source::{PollOptions, StreamOptions, poll, stream};
+    use fakeld::{Action, Fake};
+    let fake = Fake::start().unwrap();
+    let with_password = |url: &str| url.replace("//", "//user:geheim@");
+    let statuses = [Action::Status(500), Action::Close, Action::Redirect(302, with_password("http://127.0.0.1:1/"))];
+    for action in statuses.into_iter().chain([Action::Status(401)]) {
+        for proxy in [None, Some(with_password(&fake.url())), Some(with_password("http://127.0.0.1:1"))] {
+            let mut http = http();
+            http.sdk_key = "geheim".to_owned();
+            http.headers = vec![("X-Own".to_owned(), "geheim".to_owned())];
+            http.proxy = proxy;
+            let base = with_password(&fake.url());
+            let streaming = StreamOptions { base: base.clone(), ..StreamOptions::new(http.clone()) };
+            let polling = PollOptions { base, interval: LONG, ..PollOptions::new(http) };
+            fake.script(action.clone());
+            let first = Running::start(move |outlet| stream::run(&streaming, FAST, outlet));
+            first.wait_for("");
+            fake.script(action.clone());
+            let second = Running::start(move |outlet| poll::run(&polling, FAST, outlet));
+            second.wait_for("");
+            for running in [first, second] {
+                let said = format!("{:?} {:?}", running.sink.lines(), running.sink.logs());
+                assert!(!said.contains("geheim") && said.len() > 10, "{said}");
+            }
+        }
+    }
+}
+
 pub(super) fn is_network(line: &str) -> bool {
     line.starts_with(&format!("interrupted {:?}", FailureKind::NetworkError))
 }

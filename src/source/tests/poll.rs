@@ -128,7 +128,7 @@ fn passing_failures_leave_the_data_and_are_tried_again() {
         (answer(b"{\"flags\":{\"\xff\":{}}}".as_slice()), "interrupted InvalidData"),
         (
             Action::Answer(200, vec![("Content-Encoding".into(), "gzip".into())], b"rubbish".into()),
-            "interrupted NetworkError",
+            "interrupted InvalidData",
         ),
     ];
     for (action, expected) in failures {

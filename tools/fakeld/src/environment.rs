@@ -59,6 +59,11 @@ impl Environment {
         Ok((key, item))
     }
 
+    /// The item, if there is one.
+    pub fn get(&self, kind: Kind, key: &str) -> Option<&Value> {
+        self.items.get(&(kind, key.to_owned()))
+    }
+
     /// Takes an item away.
     pub fn remove(&mut self, kind: Kind, key: &str) {
         self.items.remove(&(kind, key.to_owned()));

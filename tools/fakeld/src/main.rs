@@ -15,6 +15,7 @@ FILE is {\"flags\": {...}, \"segments\": {...}}. Then one command a line:
   patch flag|segment JSON         add or replace an item and tell all streams
   delete flag|segment KEY VERSION delete one and tell all streams
   replace FILE                    take everything from this file and send it to all streams
+  fallthrough KEY N               let a flag serve variation N to whoever no rule matches, and tell all streams
   put                             send everything to all streams
   drop                            close all streams
   streams                         print how many streams are connected
@@ -46,14 +47,9 @@ fn run(arguments: &[String]) -> Result<(), String> {
             _ => return Err(format!("unknown option {name}\n\n{USAGE}")),
         }
     }
-    let fake = Fake::start_on(port).map_err(|error| format!("port {port}: {error}"))?;
-    if let Some(path) = data {
-        let environment = environment_of(path)?;
-        fake.edit(|own| *own = environment);
-    }
-    if let Some(key) = sdk_key {
-        fake.set_sdk_key(key);
-    }
+    let environment = data.map_or_else(|| Ok(Environment::default()), |path: &String| environment_of(path))?;
+    let fake = Fake::start_holding(port, environment, sdk_key.map(String::as_str))
+        .map_err(|error| format!("port {port}: {error}"))?;
     say(&format!("{}\n", fake.url()))?;
     for line in io::stdin().lock().lines() {
         let line = line.map_err(|error| error.to_string())?;
@@ -73,6 +69,7 @@ fn command(fake: &Fake, line: &str) -> Result<(), String> {
     let (kind, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     match (name, Kind::of(kind)) {
         ("", _) => Ok(()),
+        ("fallthrough", _) => fallthrough(fake, kind, rest),
         ("put", _) => {
             fake.put();
             Ok(())
@@ -113,6 +110,17 @@ fn told(request: &Request) -> Value {
     let headers: serde_json::Map<String, Value> =
         request.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({"method": request.method, "path": request.path, "query": request.query, "headers": headers})
+}
+
+fn fallthrough(fake: &Fake, key: &str, variation: &str) -> Result<(), String> {
+    let variation: u32 = variation.parse().map_err(|_| format!("{variation} is no variation"))?;
+    let mut flag = None;
+    fake.edit(|environment| flag = environment.get(Kind::Flag, key).cloned());
+    let mut flag = flag.ok_or_else(|| format!("there is no flag {key}"))?;
+    let version = flag["version"].as_i64().unwrap_or(0) + 1;
+    flag["version"] = version.into();
+    flag["fallthrough"] = json!({ "variation": variation });
+    fake.patch(Kind::Flag, &flag.to_string())
 }
 
 fn say(text: &str) -> Result<(), String> {

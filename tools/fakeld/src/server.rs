@@ -60,6 +60,17 @@ impl Fake {
         Fake::start_with(port, None)
     }
 
+    /// Starts on this port, with items and the SDK key that it asks for: nobody can see it without them.
+    pub fn start_holding(port: u16, environment: Environment, sdk_key: Option<&str>) -> io::Result<Fake> {
+        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        let settings = Settings { sdk_key: sdk_key.map(str::to_owned), ..Settings::default() };
+        let shared =
+            Shared { environment: Mutex::new(environment), settings: Mutex::new(settings), ..Shared::default() };
+        let fake = Fake { address: listener.local_addr()?, shared: Arc::new(shared) };
+        fake.run(listener);
+        Ok(fake)
+    }
+
     /// Starts with TLS; the certificate is for `localhost`, of the authority [`CA_FILE`](crate::CA_FILE).
     pub fn start_tls() -> io::Result<Fake> {
         Fake::start_with(0, Some(tls::config()?))
