@@ -19,6 +19,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "flagstone_attr": _abi.Attr,
     "flagstone_detail": _abi.Detail,
     "flagstone_event": _abi.Event,
+    "flagstone_client_status_info": _abi.ClientStatusInfo,
 }
 SCALARS = {
     "void": None,
@@ -95,6 +96,8 @@ def test_constants_are_those_of_the_header() -> None:
         listed = {name: int(value) for name, value in values.items() if name.startswith(f"{prefix}_")}
         # An ERROR_KIND is no ERROR, and so on: what follows the prefix must be one of ours.
         assert listed == {f"{prefix}_{name.value if name else 'NONE'}": code for code, name in enumerate(names)}
+    errors = {f"SOURCE_ERROR_{kind.name}": int(kind) for kind in flagstone.SourceErrorKind}
+    assert errors == {name: int(value) for name, value in values.items() if name.startswith("SOURCE_ERROR_")}
     states = {f"STATE_{state.name}": int(state) for state in flagstone.State if state >= 0}
     assert states == {name: int(value) for name, value in values.items() if name.startswith("STATE_")}
 

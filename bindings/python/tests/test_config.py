@@ -10,15 +10,27 @@ from typing import Any
 import pytest
 
 from conftest import PROJECT, Environment, bool_flag
-from flagstone import Client, Config, Context, FlagstoneError, InvalidArgumentError
+from flagstone import Client, Config, Context, FlagstoneError, InvalidArgumentError, TestData
 from flagstone.config import OPTIONS
+
+
+#: Defaults that the header puts into words.
+IN_WORDS = {
+    "(none)": "Default: none",
+    "(built-in)": "built in",
+    "(LaunchDarkly's)": "Default: LaunchDarkly's",
+    "(environment)": "Default: that of the environment",
+    "(by source)": "Default by source",
+}
 
 
 def listed() -> dict[str, str]:
     """The options in the header, with their defaults."""
     header = (PROJECT / "include" / "flagstone.h").read_text()
     part = header[header.index("OPTIONS (flagstone_config_set)") : header.index("#ifndef FLAGSTONE_H")]
-    return dict(re.findall(r"^ \*   ([a-z_]+\.[a-z_.]+)\s+(\S+)", part, flags=re.MULTILINE))
+    found = dict(re.findall(r"^ \*   ([a-z_.]+)  +(\([^)]+\)|\S+)", part, flags=re.MULTILINE))
+    assert found.pop("name") == "default"
+    return found
 
 
 def test_every_option_of_the_header_has_a_keyword_named_like_it() -> None:
@@ -26,7 +38,7 @@ def test_every_option_of_the_header_has_a_keyword_named_like_it() -> None:
     for keyword, name in OPTIONS.items():
         assert keyword == name.replace(".", "_")
     keywords = list(inspect.signature(Config).parameters)
-    assert keywords == [*OPTIONS, "options"]
+    assert keywords == [*OPTIONS, "test_data", "options"]
 
 
 def test_every_keyword_is_documented_with_its_default() -> None:
@@ -35,10 +47,39 @@ def test_every_keyword_is_documented_with_its_default() -> None:
         for keyword, text in re.findall(r":param (\w+): (.*?)(?=\n *:)", Config.__doc__ or "", flags=re.DOTALL)
     }
     for keyword, name in OPTIONS.items():
-        default = listed()[name].strip("()")
-        expected = {"none": "Default: none", "built-in": "built in"}.get(default, f"efault ``{default}``")
+        default = listed()[name]
+        expected = IN_WORDS.get(default, f"efault ``{default}``")
         text = documented[keyword]
         assert expected in text or f"Default {default}" in text, (keyword, text)
+
+
+def test_every_keyword_takes_its_native_type_and_reaches_the_library() -> None:
+    samples: dict[str, Any] = {
+        "redis_url": "redis://localhost",
+        "cache_residency": "all",
+        "cache_freshness": "push",
+        "cache_on_wipe": "keep",
+        "log_level": "info",
+        "source_kind": "stream",
+        "retry_mode": "extended",
+        "http_headers": {"X-Team": "red", "X-Ünicode": "å"},
+        "http_proxy": "http://localhost:1",
+        "file_paths": [Path("a.json"), "b.json"],
+        "file_duplicates": "first",
+        "snapshot_file": Path("flags"),
+    }
+    for keyword, parameter in inspect.signature(Config).parameters.items():
+        if keyword in samples:
+            value = samples[keyword]
+        elif keyword.startswith("endpoints_"):
+            value = "http://localhost:1/base"
+        elif keyword == "test_data":
+            value = TestData()
+        elif keyword == "options":
+            value = {"http.headers": {"X": "y"}, "file.paths": ("a", Path("b"))}
+        else:
+            value = {"bool": True, "int": 5}.get(parameter.annotation.split(" ")[0], "text")
+        Config(**{keyword: value})
 
 
 def test_options_are_set_by_keyword_and_by_name(environment: Environment) -> None:
@@ -64,6 +105,17 @@ def test_options_are_set_by_keyword_and_by_name(environment: Environment) -> Non
         {"options": {"no.such.option": 1}},
         {"options": {"cache.ttl_ms": None}},
         {"options": {3: "x"}},
+        {"http_headers": {"X-Number": 1}},
+        {"http_headers": ["X"]},
+        {"http_headers": {"X": object()}},
+        {"file_paths": "a.json"},
+        {"file_paths": [b"a.json"]},
+        {"file_paths": [1]},
+        {"snapshot_file": b"flags"},
+        {"poll_allow_short": "maybe"},
+        {"endpoints_relay": "localhost:8030"},
+        {"source_kind": "carrier pigeon"},
+        {"test_data": {}},
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(options: dict[str, Any]) -> None:
@@ -77,6 +129,9 @@ def test_options_that_do_not_fit_together_are_refused_when_a_client_is_made(tmp_
         Client(Config(redis_url="rediss://localhost", redis_tls_ca_file=tmp_path / "missing.pem"))
     with pytest.raises(InvalidArgumentError):
         Client("redis://localhost")  # type: ignore[arg-type]
+    for alone in ("stream", "poll", "file", "testdata"):
+        with pytest.raises(InvalidArgumentError):
+            Client(Config(source_kind=alone))
 
 
 def test_passwords_are_not_shown() -> None:

@@ -3,7 +3,8 @@
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
-use fakeld::{Environment, Fake, Kind};
+use fakeld::{Environment, Fake, Kind, Request};
+use serde_json::{Value, json};
 
 const USAGE: &str = "\
 fakeld --port PORT [--data FILE] [--sdk-key KEY]
@@ -13,9 +14,12 @@ FILE is {\"flags\": {...}, \"segments\": {...}}. Then one command a line:
 
   patch flag|segment JSON         add or replace an item and tell all streams
   delete flag|segment KEY VERSION delete one and tell all streams
+  replace FILE                    take everything from this file and send it to all streams
   fallthrough KEY N               let a flag serve variation N to whoever no rule matches, and tell all streams
   put                             send everything to all streams
   drop                            close all streams
+  streams                         print how many streams are connected
+  requests                        print the requests so far, without bodies, as one line of JSON
   quit                            end, as the end of the input does
 ";
 
@@ -38,12 +42,12 @@ fn run(arguments: &[String]) -> Result<(), String> {
         let value = rest.next().ok_or_else(|| format!("{name} needs a value\n\n{USAGE}"))?;
         match name.as_str() {
             "--port" => port = value.parse().map_err(|_| format!("{value} is no port"))?,
-            "--data" => data = Some(std::fs::read_to_string(value).map_err(|error| format!("{value}: {error}"))?),
+            "--data" => data = Some(value),
             "--sdk-key" => sdk_key = Some(value),
             _ => return Err(format!("unknown option {name}\n\n{USAGE}")),
         }
     }
-    let environment = data.map_or_else(|| Ok(Environment::default()), |data: String| Environment::parse(&data))?;
+    let environment = data.map_or_else(|| Ok(Environment::default()), |path: &String| environment_of(path))?;
     let fake = Fake::start_holding(port, environment, sdk_key.map(String::as_str))
         .map_err(|error| format!("port {port}: {error}"))?;
     say(&format!("{}\n", fake.url()))?;
@@ -70,9 +74,20 @@ fn command(fake: &Fake, line: &str) -> Result<(), String> {
             fake.put();
             Ok(())
         }
+        ("replace", _) => {
+            let (_, path) = line.split_once(' ').ok_or("replace needs a file")?;
+            let environment = environment_of(path)?;
+            fake.replace(environment);
+            Ok(())
+        }
         ("drop", _) => {
             fake.close_streams();
             Ok(())
+        }
+        ("streams", _) => say(&format!("{}\n", fake.streams())),
+        ("requests", _) => {
+            let requests: Value = fake.requests().iter().map(told).collect();
+            say(&format!("{requests}\n"))
         }
         ("patch", Some(kind)) => fake.patch(kind, rest),
         ("delete", Some(kind)) => {
@@ -85,6 +100,18 @@ fn command(fake: &Fake, line: &str) -> Result<(), String> {
     }
 }
 
+fn environment_of(path: &str) -> Result<Environment, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    Environment::parse(&text)
+}
+
+/// A request without its body.
+fn told(request: &Request) -> Value {
+    let headers: serde_json::Map<String, Value> =
+        request.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({"method": request.method, "path": request.path, "query": request.query, "headers": headers})
+}
+
 fn fallthrough(fake: &Fake, key: &str, variation: &str) -> Result<(), String> {
     let variation: u32 = variation.parse().map_err(|_| format!("{variation} is no variation"))?;
     let mut flag = None;
@@ -92,7 +119,7 @@ fn fallthrough(fake: &Fake, key: &str, variation: &str) -> Result<(), String> {
     let mut flag = flag.ok_or_else(|| format!("there is no flag {key}"))?;
     let version = flag["version"].as_i64().unwrap_or(0) + 1;
     flag["version"] = version.into();
-    flag["fallthrough"] = serde_json::json!({ "variation": variation });
+    flag["fallthrough"] = json!({ "variation": variation });
     fake.patch(Kind::Flag, &flag.to_string())
 }
 

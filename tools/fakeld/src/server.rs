@@ -126,6 +126,13 @@ impl Fake {
         self.shared.streams.send(&put_event(&environment));
     }
 
+    /// Has another environment from now on, and sends it to all streams.
+    pub fn replace(&self, other: Environment) {
+        let mut environment = lock(&self.shared.environment);
+        *environment = other;
+        self.shared.streams.send(&put_event(&environment));
+    }
+
     /// Adds or replaces an item and tells all streams.
     pub fn patch(&self, kind: Kind, json: &str) -> Result<(), String> {
         let mut environment = lock(&self.shared.environment);

@@ -108,6 +108,23 @@ fn the_program_obeys_its_standard_input() {
     stream.write_all(b"GET /sdk/latest-all HTTP/1.1\r\n\r\n").unwrap();
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
     assert!(lines.find(String::is_empty).is_some());
+    let file = std::env::temp_dir().join(format!("fakeld-{port}.json"));
+    std::fs::write(&file, r#"{"flags":{"b":{"key":"b","version":1}}}"#).unwrap();
+    writeln!(input, "replace {}\nstreams\nrequests", file.display()).unwrap();
+    assert_eq!(output.next().unwrap(), "0");
+    let requests = r#"[{"method":"GET","path":"/sdk/latest-all","query":"","headers":{}}]"#;
+    assert_eq!(output.next().unwrap(), requests);
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let everything = r#"{"flags":{"b":{"key":"b","version":1}},"segments":{}}"#;
+    stream.write_all(b"GET /sdk/latest-all HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = vec![0; 4096];
+    let mut length = 0;
+    while !String::from_utf8_lossy(&answer[..length]).ends_with(everything) {
+        let read = stream.read(&mut answer[length..]).unwrap();
+        assert_ne!(read, 0, "{}", String::from_utf8_lossy(&answer[..length]));
+        length += read;
+    }
+    std::fs::remove_file(&file).unwrap();
     input.write_all(b"quit\n").unwrap();
     assert!(program.wait().unwrap().success());
 }

@@ -13,7 +13,19 @@ from .context import Context, ContextBuilder, ContextMultiBuilder
 from .detail import BigSegmentsStatus, ErrorKind, EvaluationDetail, EvaluationReason, ReasonKind
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError, LibraryError
 from .flag import Flag
-from .status import FlagChange, FlagChangeListener, State, Status, StatusChange, StatusListener
+from .status import (
+    FlagChange,
+    FlagChangeListener,
+    SourceError,
+    SourceErrorKind,
+    SourceStatus,
+    State,
+    Status,
+    StatusChange,
+    StatusListener,
+    StoreStatus,
+)
+from .testdata import FlagBuilder, RuleBuilder, TestData
 
 __all__ = [
     "AllFlagsState",
@@ -28,16 +40,23 @@ __all__ = [
     "EvaluationDetail",
     "EvaluationReason",
     "Flag",
+    "FlagBuilder",
     "FlagChange",
     "FlagChangeListener",
     "FlagstoneError",
     "InvalidArgumentError",
     "LibraryError",
     "ReasonKind",
+    "RuleBuilder",
+    "SourceError",
+    "SourceErrorKind",
+    "SourceStatus",
     "State",
     "Status",
     "StatusChange",
     "StatusListener",
+    "StoreStatus",
+    "TestData",
 ]
 
 #: Version of the package and of the library it carries.

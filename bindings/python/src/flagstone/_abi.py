@@ -28,6 +28,7 @@ STATUS_INVALID_ARGUMENT = 2
 STATUS_NULL_ARGUMENT = 3
 STATUS_BAD_UTF8 = 4
 STATUS_BAD_JSON = 5
+STATUS_NOT_READY = 7
 STATUS_CLOSED = 8
 
 TYPE_NONE = 0
@@ -47,6 +48,9 @@ ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED = 4
 EVENT_LOG = 0
 EVENT_STATUS = 1
 EVENT_FLAG_CHANGED = 2
+
+KIND_FLAG = 0
+KIND_SEGMENT = 1
 
 
 class Str(Structure):
@@ -102,6 +106,24 @@ class Event(Structure):
     ]
 
 
+class ClientStatusInfo(Structure):
+    """Condition of a client."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("source_state", c_int32),
+        ("source_since_ms", c_int64),
+        ("last_error_kind", c_int32),
+        ("last_error_status", c_int32),
+        ("last_error_ms", c_int64),
+        ("last_error", Str),
+        ("store_available", c_int32),
+        ("reserved", c_int32),
+        ("store_stale_since_ms", c_int64),
+        ("owner", c_void_p),
+    ]
+
+
 _HANDLE = c_void_p
 _OUT = POINTER(c_void_p)
 _TEXT = (c_char_p, c_size_t)
@@ -120,6 +142,13 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_config_set": (c_int32, (_HANDLE, *_TEXT, *_TEXT, _OUT)),
     "flagstone_config_load_json": (c_int32, (_HANDLE, *_TEXT, _OUT)),
     "flagstone_config_free": (None, (_HANDLE,)),
+    "flagstone_test_data_new": (_HANDLE, ()),
+    "flagstone_test_data_set_json": (c_int32, (_HANDLE, c_int32, *_TEXT, _OUT)),
+    "flagstone_test_data_delete": (c_int32, (_HANDLE, c_int32, *_TEXT, _OUT)),
+    "flagstone_test_data_set_status": (c_int32, (_HANDLE, c_int32, c_int32, c_int32, *_TEXT, _OUT)),
+    "flagstone_test_data_retain": (_HANDLE, (_HANDLE,)),
+    "flagstone_test_data_release": (None, (_HANDLE,)),
+    "flagstone_config_set_test_data": (c_int32, (_HANDLE, _HANDLE, _OUT)),
     "flagstone_client_new": (c_int32, (_HANDLE, _OUT, _OUT)),
     "flagstone_client_start": (c_int32, (_HANDLE, c_uint32, _OUT)),
     "flagstone_client_wait": (c_int32, (_HANDLE, c_int32, c_uint32)),
@@ -130,6 +159,8 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_client_close": (c_int32, (_HANDLE, c_uint32)),
     "flagstone_client_retain": (_HANDLE, (_HANDLE,)),
     "flagstone_client_release": (None, (_HANDLE,)),
+    "flagstone_client_status": (c_int32, (_HANDLE, POINTER(ClientStatusInfo), _OUT)),
+    "flagstone_client_status_info_clear": (None, (POINTER(ClientStatusInfo),)),
     "flagstone_context_from_key": (c_int32, (Str, Str, _OUT, _OUT)),
     "flagstone_context_from_attrs": (c_int32, (Str, Str, POINTER(Attr), c_size_t, _OUT, _OUT)),
     "flagstone_context_from_json": (c_int32, (*_TEXT, _OUT, _OUT)),

@@ -15,7 +15,7 @@ from typing import Any, Callable, TypeVar
 
 from . import _abi
 from ._lib import lib, text
-from .status import FlagChange, State, StatusChange
+from .status import FlagChange, StatusChange
 
 logger = logging.getLogger("flagstone")
 
@@ -76,7 +76,8 @@ class Pump:
                 change = FlagChange(text(event.text), versions.get("old_version"), versions.get("new_version"))
                 tell(client._flag_listeners, change)
             elif event.kind == _abi.EVENT_STATUS:
-                tell(client._status_listeners, StatusChange(State(event.level_or_state), text(event.text)))
+                condition = json.loads(text(event.extra))
+                tell(client._status_listeners, StatusChange._from(event.level_or_state, text(event.text), condition))
         except Exception:
             logger.exception("a notification could not be delivered")
 

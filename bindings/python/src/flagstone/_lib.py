@@ -115,6 +115,12 @@ def raise_for(status: int, error: c_void_p) -> None:
     raise FlagstoneError(message, status)
 
 
+def do(function: Callable[..., int], *arguments: Any) -> None:
+    """Calls a function that ends in ``err``."""
+    error = c_void_p()
+    raise_for(function(*arguments, byref(error)), error)
+
+
 def make(constructor: Callable[..., int], *arguments: Any) -> c_void_p:
     """Calls a function that ends in ``out, err`` and returns the handle it made."""
     out, error = c_void_p(), c_void_p()

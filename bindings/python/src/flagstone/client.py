@@ -10,19 +10,28 @@ import weakref
 from collections.abc import Iterable, Mapping
 from ctypes import byref, c_char_p, c_double, c_int64, c_void_p, cast, sizeof
 from types import TracebackType
-from typing import Any, TypeVar, overload
+from typing import Any, Callable, TypeVar, overload
 
 from . import _abi, _fast
 from ._events import Pump, logger
 from ._fast import BOOLS, SIZES
-from ._lib import lib, make, milliseconds, raise_for, read, release_with
+from ._lib import do, lib, make, milliseconds, raise_for, read, release_with, text
 from .all_flags import AllFlagsState
 from .config import Config
 from .context import Context
 from .detail import ErrorKind, EvaluationDetail, decode, failed, value
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError
 from .flag import _INT64, Flag, prepare, want_of
-from .status import FlagChangeListener, State, Status, StatusListener
+from .status import (
+    FlagChangeListener,
+    SourceError,
+    SourceErrorKind,
+    SourceStatus,
+    State,
+    Status,
+    StatusListener,
+    StoreStatus,
+)
 
 __all__ = ["Client"]
 
@@ -34,7 +43,10 @@ _MISUSE = (AttributeError, LookupError, TypeError, ValueError)
 
 
 class Client:
-    """One environment's flags, read from Redis and kept true. One per process is enough; any thread may use it.
+    """One environment's flags, held and kept true. One per process is enough; any thread may use it.
+
+    Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
+    from LaunchDarkly, a Relay Proxy, files or a test, and are kept in Redis if one is named (connected mode).
 
     >>> with Client(Config(redis_url="redis://localhost:6379")) as client:
     ...     client.variation("new-checkout", Context("ada"), False)
@@ -56,6 +68,7 @@ class Client:
         self._double, self._detail = self._calls.double, self._calls.detail
         self._refused: set[str] = set()
         self._pump: Pump | None = None
+        self._closed = False
         self._lock = threading.Lock()
         self._flag_listeners: tuple[FlagChangeListener, ...] = ()
         self._status_listeners: tuple[StatusListener, ...] = ()
@@ -64,15 +77,19 @@ class Client:
     # Lifecycle
 
     def start(self, timeout: float = 5.0) -> bool:
-        """Starts the client and waits until Redis has been read, at most ``timeout`` seconds; 0 does not wait.
+        """Starts the client and waits until it is ready, at most ``timeout`` seconds; 0 does not wait. Daemon mode: Redis
+        has been read; otherwise: the data source has delivered.
 
-        :returns: True when ready. False when not yet: the client goes on trying. May be called again to wait again.
+        :returns: True when ready. False when not yet: the client goes on trying; may be called again to wait again. False
+            at once when the data source has failed for good, for example because the SDK key was refused: then
+            :attr:`state` is ``OFF``, and :attr:`source_status` tells why. Meanwhile the last known flags answer, if Redis
+            or the snapshot file has them.
         :raises ClosedError: after :meth:`close`.
         """
         self._start_pump()
         error = c_void_p()
         status = lib.flagstone_client_start(self._h, milliseconds(timeout), byref(error))
-        if status == _abi.STATUS_TIMEOUT:
+        if status in (_abi.STATUS_TIMEOUT, _abi.STATUS_NOT_READY):
             lib.flagstone_error_free(error)
             return False
         raise_for(status, error)
@@ -88,6 +105,7 @@ class Client:
         """
         status = lib.flagstone_client_close(self._h, milliseconds(timeout))
         with self._lock:
+            self._closed = True
             pump, self._pump = self._pump, None
         if pump is not None:
             pump.join(timeout)
@@ -108,12 +126,10 @@ class Client:
 
         :raises ClosedError: after :meth:`close`.
         """
-        error = c_void_p()
-        raise_for(lib.flagstone_client_postfork(self._h, byref(error)), error)
+        do(lib.flagstone_client_postfork, self._h)
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Waits until what is queued for delivery has been delivered, at most ``timeout`` seconds; daemon mode queues
-        nothing.
+        """Waits until queued events have been delivered, at most ``timeout`` seconds. There are none at present.
 
         :returns: False when the time was over first.
         :raises ClosedError: after :meth:`close`.
@@ -135,7 +151,7 @@ class Client:
 
     @property
     def is_ready(self) -> bool:
-        """True once Redis has been read; False after :meth:`close`."""
+        """True once Redis has been read or the data source has delivered; False after :meth:`close`."""
         try:
             return self.status().ready
         except ClosedError:
@@ -147,6 +163,22 @@ class Client:
         :raises ClosedError: after :meth:`close`.
         """
         return Status._from(json.loads(read(lib.flagstone_client_status_json, self._h)))
+
+    @property
+    def source_status(self) -> SourceStatus | None:
+        """Condition of the data source; ``None`` in daemon mode, which has none.
+
+        :raises ClosedError: after :meth:`close`.
+        """
+        return self._condition(_source_status)
+
+    @property
+    def store_status(self) -> StoreStatus:
+        """Condition of Redis.
+
+        :raises ClosedError: after :meth:`close`.
+        """
+        return self._condition(_store_status)
 
     def wait(self, state: State, timeout: float) -> bool:
         """Waits until the client is in ``state``, at most ``timeout`` seconds.
@@ -174,7 +206,8 @@ class Client:
             self._flag_listeners = tuple(known for known in self._flag_listeners if known != listener)
 
     def add_status_listener(self, listener: StatusListener) -> None:
-        """Calls ``listener`` with a :class:`StatusChange` whenever the state changes, as flag change listeners are."""
+        """Calls ``listener`` with a :class:`StatusChange` whenever the condition of the data source or of Redis changes, as
+        flag change listeners are."""
         with self._lock:
             self._status_listeners = (*self._status_listeners, listener)
 
@@ -377,9 +410,17 @@ class Client:
             self._refused.add(problem)
             logger.warning("evaluation of %a gave the default: %s", key, problem)
 
+    def _condition(self, convert: Callable[[_abi.ClientStatusInfo], T]) -> T:
+        info = _abi.ClientStatusInfo(struct_size=sizeof(_abi.ClientStatusInfo))
+        do(lib.flagstone_client_status, self._h, byref(info))
+        try:
+            return convert(info)
+        finally:
+            lib.flagstone_client_status_info_clear(byref(info))
+
     def _start_pump(self) -> None:
         with self._lock:
-            if self._pump is None and self.state is not State.OFF:
+            if self._pump is None and not self._closed:
                 self._pump = Pump(self._h, weakref.ref(self))
 
     def _after_fork(self) -> None:
@@ -391,6 +432,20 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client {self.state.name}>"
+
+
+def _source_status(info: _abi.ClientStatusInfo) -> SourceStatus | None:
+    if not info.source_since_ms:
+        return None
+    error = None
+    if info.last_error_ms:
+        kind, message = SourceErrorKind(info.last_error_kind), text(info.last_error)
+        error = SourceError(kind, info.last_error_status or None, message, info.last_error_ms)
+    return SourceStatus(State(info.source_state), info.source_since_ms, error)
+
+
+def _store_status(info: _abi.ClientStatusInfo) -> StoreStatus:
+    return StoreStatus(info.store_available == 1, info.store_stale_since_ms or None)
 
 
 def _truncated(detail: EvaluationDetail[Any]) -> EvaluationDetail[int]:
@@ -427,7 +482,7 @@ def _close_all() -> None:
     """At exit: no thread may be inside Python when the interpreter goes away."""
     for client in list(_clients):
         try:
-            client.close(1.0)
+            client.close()
         except FlagstoneError:
             pass
 

@@ -1,18 +1,20 @@
-"""Options of a client, one keyword each. Depends on ``_lib``."""
+"""Options of a client, one keyword each. Depends on ``_lib`` and ``testdata``."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
-from ctypes import byref, c_void_p
+from collections.abc import Mapping, Sequence
+from ctypes import c_void_p
 from typing import Any, Union
 
-from ._lib import lib, raise_for, release_with
+from ._lib import do, lib, release_with
 from .errors import InvalidArgumentError
+from .testdata import TestData
 
 __all__ = ["Config", "OptionValue"]
 
-OptionValue = Union[str, int, bool, "os.PathLike[str]"]
+OptionValue = Union[str, int, bool, "os.PathLike[str]", "Mapping[str, str]", "Sequence[str | os.PathLike[str]]"]
 
 #: Keyword to option. A test compares it with the list in the header.
 OPTIONS: dict[str, str] = {
@@ -36,6 +38,35 @@ OPTIONS: dict[str, str] = {
     "refresh_interval_ms": "refresh.interval_ms",
     "events_queue_capacity": "events.queue_capacity",
     "log_level": "log.level",
+    "source_kind": "source.kind",
+    "source_filter": "source.filter",
+    "endpoints_stream": "endpoints.stream",
+    "endpoints_poll": "endpoints.poll",
+    "endpoints_events": "endpoints.events",
+    "endpoints_relay": "endpoints.relay",
+    "stream_initial_delay_ms": "stream.initial_delay_ms",
+    "stream_read_timeout_ms": "stream.read_timeout_ms",
+    "poll_interval_ms": "poll.interval_ms",
+    "poll_allow_short": "poll.allow_short",
+    "retry_mode": "retry.mode",
+    "http_connect_timeout_ms": "http.connect_timeout_ms",
+    "http_read_timeout_ms": "http.read_timeout_ms",
+    "http_proxy": "http.proxy",
+    "http_headers": "http.headers",
+    "http_tls_ca_file": "http.tls.ca_file",
+    "http_tls_skip_verify": "http.tls.skip_verify",
+    "file_paths": "file.paths",
+    "file_duplicates": "file.duplicates",
+    "file_auto_reload": "file.auto_reload",
+    "snapshot_file": "snapshot.file",
+    "store_write": "store.write",
+    "application_id": "application.id",
+    "application_name": "application.name",
+    "application_version": "application.version",
+    "application_version_name": "application.version_name",
+    "wrapper_name": "wrapper.name",
+    "wrapper_version": "wrapper.version",
+    "offline": "offline",
 }
 
 
@@ -47,7 +78,7 @@ class Config:
 
     :param sdk_key: SDK key of the environment: needed for connected mode and the secure mode hash. Default: none.
     :param redis_url: ``redis://``, ``rediss://`` (TLS) or ``unix://`` URL with user, password and database, for example
-        ``redis://user:password@host:6379/0``. Default ``redis://localhost:6379``.
+        ``redis://user:password@host:6379/0``. Default ``redis://localhost:6379`` in daemon mode; with a source: no Redis.
     :param redis_prefix: prefix of the keys. Default ``launchdarkly``.
     :param redis_username: wins over the URL's. Default: none.
     :param redis_password: wins over the URL's. Default: none.
@@ -70,7 +101,44 @@ class Config:
     :param events_queue_capacity: most notifications that wait for the listeners. Default 1000.
     :param log_level: ``debug``, ``info``, ``warn``, ``error`` or ``none``: what reaches the logger ``flagstone``.
         Default ``info``.
+    :param source_kind: ``none``: daemon mode; ``stream``, ``poll``: from LaunchDarkly or a Relay Proxy; ``file``: from
+        ``file_paths``; ``testdata``: from ``test_data``. Default ``none``.
+    :param source_filter: key of a payload filter, for ``stream`` and ``poll``. Default: none.
+    :param endpoints_stream: base URL of the stream. Default: LaunchDarkly's.
+    :param endpoints_poll: base URL of polling. Default: LaunchDarkly's.
+    :param endpoints_events: base URL of events. Default: LaunchDarkly's.
+    :param endpoints_relay: base URL of a Relay Proxy: of all three that have none of their own. Default: none.
+    :param stream_initial_delay_ms: pause before the first repeated connect; doubled each time, up to 30 s. Default 1000.
+    :param stream_read_timeout_ms: longest silence of the stream. Default 300000.
+    :param poll_interval_ms: pause between polls; a shorter one is raised, unless ``poll_allow_short``. Default 30000.
+    :param poll_allow_short: True: ``poll_interval_ms`` is taken as it is. Default ``false``.
+    :param retry_mode: ``legacy``: a status such as 401 or 403 ends the source for good; ``extended``: nothing does, it is
+        tried again after minutes. Default ``legacy``.
+    :param http_connect_timeout_ms: longest time to connect, and to look up a name. Default 10000.
+    :param http_read_timeout_ms: longest wait for a response, the stream's silence apart. Default 15000.
+    :param http_proxy: URL of a proxy. Default: that of the environment (``http_proxy``, ``https_proxy``, ``no_proxy``).
+    :param http_headers: further headers of every request, by name. Default: none.
+    :param http_tls_ca_file: PEM file of the authorities to trust. Default: Mozilla's list, built in.
+    :param http_tls_skip_verify: True: any certificate is accepted. Default ``false``.
+    :param file_paths: files with ``flags``, ``flagValues`` and ``segments``. Default: none.
+    :param file_duplicates: ``fail``: an item in two files is an error; ``first``: the first one counts. Default ``fail``.
+    :param file_auto_reload: True: files are read again when they change. Default ``false``.
+    :param snapshot_file: file that keeps the last data for a start at which nothing answers; only with ``cache_residency``
+        ``all``; also in daemon mode. Default: none.
+    :param store_write: what the source delivers is written to Redis. Default by source: True with ``stream`` and
+        ``poll``; False with ``file`` and ``testdata``, which fill memory only.
+    :param application_id: sent as a tag with every request, like the next three. Default: none.
+    :param application_name: see ``application_id``. Default: none.
+    :param application_version: see ``application_id``. Default: none.
+    :param application_version_name: at most 64 letters, digits, ``.``, ``-``, ``_``, like the others. Default: none.
+    :param wrapper_name: name of a library that wraps this one, sent with every request. Default: none.
+    :param wrapper_version: its version. Default: none.
+    :param offline: True: nothing is connected to; every evaluation gives its default. Default ``false``.
+    :param test_data: flags and segments that a test sets; makes ``source_kind`` ``testdata``. Default: none.
     :param options: further options by their dotted names, for example ``{"redis.ping_ms": 500}``.
+
+    With a source and without ``redis_url`` there is no Redis: memory is all there is.
+
     :raises InvalidArgumentError: (a ``ValueError``) for an unknown option or a value that does not fit it.
     """
 
@@ -99,6 +167,36 @@ class Config:
         refresh_interval_ms: int | None = None,
         events_queue_capacity: int | None = None,
         log_level: str | None = None,
+        source_kind: str | None = None,
+        source_filter: str | None = None,
+        endpoints_stream: str | None = None,
+        endpoints_poll: str | None = None,
+        endpoints_events: str | None = None,
+        endpoints_relay: str | None = None,
+        stream_initial_delay_ms: int | None = None,
+        stream_read_timeout_ms: int | None = None,
+        poll_interval_ms: int | None = None,
+        poll_allow_short: bool | None = None,
+        retry_mode: str | None = None,
+        http_connect_timeout_ms: int | None = None,
+        http_read_timeout_ms: int | None = None,
+        http_proxy: str | None = None,
+        http_headers: Mapping[str, str] | None = None,
+        http_tls_ca_file: str | os.PathLike[str] | None = None,
+        http_tls_skip_verify: bool | None = None,
+        file_paths: Sequence[str | os.PathLike[str]] | None = None,
+        file_duplicates: str | None = None,
+        file_auto_reload: bool | None = None,
+        snapshot_file: str | os.PathLike[str] | None = None,
+        store_write: bool | None = None,
+        application_id: str | None = None,
+        application_name: str | None = None,
+        application_version: str | None = None,
+        application_version_name: str | None = None,
+        wrapper_name: str | None = None,
+        wrapper_version: str | None = None,
+        offline: bool | None = None,
+        test_data: TestData | None = None,
         options: Mapping[str, OptionValue] | None = None,
     ) -> None:
         given = locals()
@@ -110,23 +208,41 @@ class Config:
                 self._set(name, given[keyword])
         for name, value in (options or {}).items():
             self._set(name, value)
+        if test_data is not None:
+            if not isinstance(test_data, TestData):
+                raise InvalidArgumentError(f"test_data: a TestData is needed, not {type(test_data).__name__}")
+            do(lib.flagstone_config_set_test_data, self._h, test_data._h)
 
     def _set(self, name: str, value: Any) -> None:
-        if isinstance(value, bool):
-            value = "true" if value else "false"
-        elif isinstance(value, (int, os.PathLike)):
-            value = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
-        if not isinstance(value, str) or not isinstance(name, str):
-            raise InvalidArgumentError(f"{name}: a str, int or bool is needed, not {type(value).__name__}")
+        written = _written(value)
+        if written is None or not isinstance(name, str):
+            raise InvalidArgumentError(f"{name}: a str, int, bool, list or mapping is needed, not {type(value).__name__}")
         try:
-            raw_name, raw_value = name.encode(), value.encode()
+            raw_name, raw_value = name.encode(), written.encode()
         except UnicodeEncodeError:
             raise InvalidArgumentError(f"{name!a}: the text cannot be written as UTF-8") from None
-        error = c_void_p()
-        status = lib.flagstone_config_set(self._h, raw_name, len(raw_name), raw_value, len(raw_value), byref(error))
-        raise_for(status, error)
+        do(lib.flagstone_config_set, self._h, raw_name, len(raw_name), raw_value, len(raw_value))
         if name == "cache.residency":
-            self._residency = value
+            self._residency = written
 
     def __repr__(self) -> str:
         return "Config(...)"  # the options hold credentials
+
+
+def _written(value: Any) -> str | None:
+    """An option's value as the library reads it: lists and mappings are JSON there. ``None`` for what it cannot be."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, (str, os.PathLike)):
+        path = os.fspath(value)
+        return path if isinstance(path, str) else None
+    try:
+        if isinstance(value, Mapping):
+            return json.dumps(dict(value))
+        if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+            return json.dumps([os.fspath(item) for item in value])
+    except (TypeError, ValueError):
+        pass
+    return None

@@ -6,19 +6,31 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
-__all__ = ["FlagChange", "FlagChangeListener", "State", "Status", "StatusChange", "StatusListener"]
+__all__ = [
+    "FlagChange",
+    "FlagChangeListener",
+    "SourceError",
+    "SourceErrorKind",
+    "SourceStatus",
+    "State",
+    "Status",
+    "StatusChange",
+    "StatusListener",
+    "StoreStatus",
+]
 
 
 class State(IntEnum):
     """Lifecycle of a client."""
 
-    #: Not ready: Redis has not been read yet.
+    #: Not ready. Daemon mode: Redis has not been read yet; otherwise: the data source has not delivered yet.
     INIT = 0
     #: What is held is known to be true.
     VALID = 1
-    #: Redis cannot be reached, or lost the data set; the last good data stay in force.
+    #: Daemon mode: Redis cannot be reached, or lost the data set; otherwise: the data source fails and is tried again. The
+    #: last good data stay in force.
     INTERRUPTED = 2
-    #: Closed.
+    #: Closed, or the data source has failed for good.
     OFF = 3
     #: A forked child that has made no other call yet.
     FORKED = 4
@@ -29,19 +41,99 @@ class State(IntEnum):
     def _missing_(cls, value: object) -> State:
         return cls.UNKNOWN
 
+    @classmethod
+    def _named(cls, name: object) -> State:
+        return cls.__members__.get(str(name), cls.UNKNOWN)
+
+
+class SourceErrorKind(IntEnum):
+    """What kind of failure a data source met."""
+
+    #: None of the others, or one that this version of the package does not know.
+    UNKNOWN = 0
+    #: No connection, or it was lost.
+    NETWORK_ERROR = 1
+    #: The server answered with an error status.
+    ERROR_RESPONSE = 2
+    #: What was received makes no sense.
+    INVALID_DATA = 3
+    #: What was received could not be stored.
+    STORE_ERROR = 4
+
+    @classmethod
+    def _missing_(cls, value: object) -> SourceErrorKind:
+        return cls.UNKNOWN
+
+
+@dataclass(frozen=True)
+class SourceError:
+    """A failure of a data source."""
+
+    kind: SourceErrorKind
+    #: HTTP status; ``None`` when there was none.
+    http_status: int | None
+    #: For people.
+    message: str
+    #: When it was, Unix milliseconds.
+    unix_ms: int
+
+    @classmethod
+    def _from(cls, form: dict[str, Any]) -> SourceError:
+        kind = SourceErrorKind.__members__.get(str(form.get("kind")), SourceErrorKind.UNKNOWN)
+        return cls(kind, form.get("status") or None, form.get("message", ""), form.get("unix_ms", 0))
+
+
+@dataclass(frozen=True)
+class SourceStatus:
+    """Condition of a data source: of the stream, the polls, the files or the test data."""
+
+    state: State
+    #: Since when it is in this state, Unix milliseconds.
+    since_ms: int
+    #: The latest failure, also when everything is well again; ``None`` before the first.
+    last_error: SourceError | None
+
+    @classmethod
+    def _from(cls, form: dict[str, Any] | None) -> SourceStatus | None:
+        if form is None:
+            return None
+        error = form.get("error")
+        return cls(State._named(form.get("state")), form.get("since_ms", 0), SourceError._from(error) if error else None)
+
+
+@dataclass(frozen=True)
+class StoreStatus:
+    """Condition of Redis, or of memory where that is all there is."""
+
+    #: Redis answered last time, or memory is all there is.
+    available: bool
+    #: Since when what was read of Redis is not known to be true, Unix milliseconds; ``None`` when it is.
+    stale_since_ms: int | None
+
+    @classmethod
+    def _from(cls, form: dict[str, Any]) -> StoreStatus:
+        return cls(bool(form.get("available")), form.get("stale_since_ms"))
+
 
 @dataclass(frozen=True)
 class Status:
     """Condition of a client. Times are Unix milliseconds, ages milliseconds."""
 
+    #: Of the data source; in daemon mode, of the store.
     state: State
-    #: Both hashes have been read.
+    #: Daemon mode: both hashes have been read; otherwise: the data source has delivered.
     ready: bool
-    #: Redis answered last time.
+    #: Redis answered last time, or memory is all there is.
     available: bool
+    #: The data source; ``None`` in daemon mode, which has none.
+    source: SourceStatus | None
+    #: The environment that a server named; ``None`` if none did.
+    environment_id: str | None
+    #: What is held came from the snapshot file.
+    from_file: bool
     #: Redis lost the data set; held items stay in force.
     wiped: bool
-    #: Since when data are not known to be true; ``None`` when they are.
+    #: Since when what was read of Redis is not known to be true; ``None`` when it is.
     stale_since_ms: int | None
     #: Age of the latest moment at which everything held was known to be true; ``None`` before the first.
     verified_age_ms: int | None
@@ -64,7 +156,8 @@ class Status:
     @classmethod
     def _from(cls, form: dict[str, Any]) -> Status:
         known: dict[str, Any] = {name: form.get(name) for name in cls.__dataclass_fields__}
-        known["state"] = State.__members__.get(str(form.get("state")), State.UNKNOWN)
+        known["state"] = State._named(form.get("state"))
+        known["source"] = SourceStatus._from(form.get("source"))
         return cls(**known)
 
 
@@ -82,11 +175,19 @@ class FlagChange:
 
 @dataclass(frozen=True)
 class StatusChange:
-    """The state changed."""
+    """The condition of the data source or of Redis changed."""
 
     state: State
     #: For people.
     reason: str
+    #: The data source from now on; ``None`` in daemon mode, which has none.
+    source: SourceStatus | None
+    #: Redis from now on.
+    store: StoreStatus
+
+    @classmethod
+    def _from(cls, state: int, reason: str, form: dict[str, Any]) -> StatusChange:
+        return cls(State(state), reason, SourceStatus._from(form.get("source")), StoreStatus._from(form.get("store") or {}))
 
 
 class FlagChangeListener(Protocol):
@@ -96,6 +197,6 @@ class FlagChangeListener(Protocol):
 
 
 class StatusListener(Protocol):
-    """Called with every change of state, on the client's own thread."""
+    """Called with every change of the condition, on the client's own thread."""
 
     def __call__(self, change: StatusChange, /) -> object: ...
