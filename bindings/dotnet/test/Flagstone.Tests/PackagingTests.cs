@@ -36,14 +36,21 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
                 Assert.Contains(name, names);
             }
         }
-        foreach (string file in Directory.GetFiles(Project.Binding + "test/consumer"))
+        string built = Build("consumer", File.ReadAllText(Project.Binding + "test/Flagstone.Host/Program.cs"));
+        Assert.True(File.Exists(Path.Combine(built, native)));
+        Assert.Equal(Evaluated, Evaluate("dotnet", Path.Combine(built, "Consumer.dll")));
+
+        // The first program of both READMEs, as it stands there but for the address.
+        string sample = Sample(Project.Binding + "README.md");
+        Assert.Equal(sample, Sample(Project.Root + "README.md"));
+        server.Write("launchdarkly", new Dictionary<string, string>
         {
-            File.Copy(file, Path.Combine(_folder, Path.GetFileName(file)));
-        }
-        File.Copy(Project.Binding + "test/Flagstone.Host/Program.cs", Path.Combine(_folder, "Program.cs"));
-        Dotnet("build", "--output", Path.Combine(_folder, "built")).MustSucceed();
-        Assert.True(File.Exists(Path.Combine(_folder, "built", native)));
-        Assert.Equal(Evaluated, Evaluate("dotnet", Path.Combine(_folder, "built", "Consumer.dll")));
+            ["new-checkout"] = Flags.Bool("new-checkout", 1, true).Json,
+            ["rate-limit"] = Flags.Value("rate-limit", 1, "7").Json,
+        });
+        string first = Build("first", sample.Replace("redis://localhost:6379", server.Url, StringComparison.Ordinal));
+        Ended ended = Programs.Run("dotnet", Path.Combine(first, "Consumer.dll"));
+        Assert.Equal(("new checkout\n7 FALLTHROUGH\n", ""), (ended.Output, ended.Errors));
     }
 
     [Fact]
@@ -86,6 +93,26 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
     }
 
     private static string PortableRid => $"linux-{RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()}";
+
+    private static string Sample(string readme)
+    {
+        string text = File.ReadAllText(readme);
+        int start = text.IndexOf("```csharp\n", StringComparison.Ordinal) + "```csharp\n".Length;
+        return text[start..text.IndexOf("```", start, StringComparison.Ordinal)];
+    }
+
+    /// <summary>Builds a program against the package; returns the folder with the result.</summary>
+    private string Build(string name, string program)
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
+        foreach (string file in Directory.GetFiles(Project.Binding + "test/consumer"))
+        {
+            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+        }
+        File.WriteAllText(Path.Combine(folder, "Program.cs"), program);
+        Dotnet("build", folder, "--output", Path.Combine(folder, "built")).MustSucceed();
+        return Path.Combine(folder, "built");
+    }
 
     private string Evaluate(string program, params string[] arguments)
     {
