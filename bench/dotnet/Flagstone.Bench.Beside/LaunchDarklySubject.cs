@@ -12,7 +12,8 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
 {
     private readonly LdClient _client = new(Configuration.Builder("sdk-key")
         .DataSource(Components.ExternalUpdatesOnly)
-        .DataStore(Components.PersistentDataStore(Redis.DataStore().Uri(new Uri(url)).Prefix(prefix)).CacheTime(TimeSpan.FromHours(1)))
+        .DataStore(Components
+            .PersistentDataStore(Redis.DataStore().Uri(new Uri(url)).Prefix(prefix)).CacheTime(TimeSpan.FromHours(1)))
         .Events(Components.NoEvents)
         .Logging(Components.NoLogging)
         .Build());
@@ -100,5 +101,6 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
     }
 
     private static Peer.Context MakeContext() => Peer.Context.Builder(Ada.Key)
-        .Set("email", Ada.Email).Set("country", Ada.Country).Set("plan", Ada.Plan).Set("age", Ada.Age).Set("beta", Ada.Beta).Build();
+        .Set("email", Ada.Email).Set("country", Ada.Country).Set("plan", Ada.Plan).Set("age", Ada.Age).Set("beta", Ada.Beta)
+        .Build();
 }

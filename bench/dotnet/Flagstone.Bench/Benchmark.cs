@@ -46,17 +46,20 @@ internal static class Benchmark
     private static void Print(List<Row> rows, Dictionary<string, Cost> costs, bool compared)
     {
         Console.WriteLine(FormattableString.Invariant($"\n## .NET {Environment.Version}\n"));
-        Console.WriteLine("A context of five attributes; the thousand flags in shuffled order. Medians of interleaved rounds; managed bytes of the");
-        Console.WriteLine("calling thread, of the round with the most.\n");
-        Console.WriteLine(compared
-            ? "| Call | Flagstone | Bytes | LaunchDarkly's .NET SDK | Bytes | Ratio | Budget |\n| --- | --- | --- | --- | --- | --- | --- |"
-            : "| Call | Flagstone | Bytes | Budget |\n| --- | --- | --- | --- |");
+        Console.WriteLine("""
+            A context of five attributes; the thousand flags in shuffled order. Medians of interleaved rounds; managed bytes of the
+            calling thread, of the round with the most.
+
+            """);
+        string beside = compared ? " LaunchDarkly's .NET SDK | Bytes | Ratio |" : "";
+        Console.WriteLine($"| Call | Flagstone | Bytes |{beside} Budget |");
+        Console.WriteLine($"| --- | --- | --- |{(compared ? " --- | --- | --- |" : "")} --- |");
         foreach (Row row in rows)
         {
             Cost cost = costs[row.Name];
             Cost? other = compared ? costs[$"beside: {Counterpart(row.Name)}"] : null;
-            string cells = other is Cost beside
-                ? $" {Time(beside)} | {Bytes(beside)} | {beside.Nanoseconds / cost.Nanoseconds:F1}x |"
+            string cells = other is Cost theirs
+                ? $" {Time(theirs)} | {Bytes(theirs)} | {theirs.Nanoseconds / cost.Nanoseconds:F1}x |"
                 : "";
             Console.WriteLine($"| {row.Name} | {Time(cost)} | {Bytes(cost)} |{cells} {Verdict(row.Name, cost, other)} |");
         }

@@ -162,7 +162,8 @@ internal sealed class FlagstoneSubject : ISubject
         EvaluationDetail<bool> detail = _client.BoolVariationDetail(key, context);
         bool value = detail.Value;
         if (detail.Reason.ErrorKind is not null || _client.BoolVariation(key, context) != value
-            || _client.BoolVariation(Encoding.UTF8.GetBytes(key), context) != value || _client.BoolFlag(key).Value(context) != value)
+            || _client.BoolVariation(Encoding.UTF8.GetBytes(key), context) != value
+            || _client.BoolFlag(key).Value(context) != value)
         {
             throw new InvalidOperationException($"{key}: {detail.Reason.Kind} {detail.Reason.ErrorKind}");
         }
@@ -172,5 +173,6 @@ internal sealed class FlagstoneSubject : ISubject
     private static byte[][] Bytes(string[] keys) => [.. keys.Select(Encoding.UTF8.GetBytes)];
 
     private static Context MakeContext() => Context.Builder(Ada.Key)
-        .Set("email", Ada.Email).Set("country", Ada.Country).Set("plan", Ada.Plan).Set("age", Ada.Age).Set("beta", Ada.Beta).Build();
+        .Set("email", Ada.Email).Set("country", Ada.Country).Set("plan", Ada.Plan).Set("age", Ada.Age).Set("beta", Ada.Beta)
+        .Build();
 }

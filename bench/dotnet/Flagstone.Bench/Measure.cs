@@ -74,5 +74,6 @@ internal static class Measure
         return new Cost(took.TotalNanoseconds / calls, (GC.GetAllocatedBytesForCurrentThread() - bytes) / calls);
     }
 
-    private static double Median(List<Cost> samples) => samples.Select(cost => cost.Nanoseconds).Order().ElementAt(samples.Count / 2);
+    private static double Median(List<Cost> samples) =>
+        samples.Select(cost => cost.Nanoseconds).Order().ElementAt(samples.Count / 2);
 }

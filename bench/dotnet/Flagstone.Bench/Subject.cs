@@ -19,7 +19,8 @@ internal sealed record Row(string Name, int Calls, Action Run)
 internal sealed record Selection(string Extent, string[] Keys)
 {
     /// <summary>A thousand flags in shuffled order, or the same one as often.</summary>
-    internal static IReadOnlyList<Selection> All { get; } = [new("1,000 flags", Shuffled()), new("one flag", [.. Enumerable.Repeat(Key(0), Count)])];
+    internal static IReadOnlyList<Selection> All { get; } =
+        [new("1,000 flags", Shuffled()), new("one flag", [.. Enumerable.Repeat(Key(0), Count)])];
 
     /// <summary>The flag whose values are texts, as often.</summary>
     internal static string[] Text { get; } = [.. Enumerable.Repeat(Key(Count), Count)];

@@ -144,7 +144,7 @@ internal sealed class OutageScenario(Outage outage, CacheFreshness freshness) : 
         });
     }
 
-    /// <summary>Flags of every type, one that depends on another and one that depends on a segment. Their defaults are never served.</summary>
+    /// <summary>Flags of every type, one that depends on another and one on a segment. None serves its default.</summary>
     private static void Write(TestEnvironment environment, int version)
     {
         const string Prerequisite = """ "prerequisites":[{"key":"bool","variation":0}] """;
@@ -192,8 +192,8 @@ internal sealed class OutageScenario(Outage outage, CacheFreshness freshness) : 
             new("prepared", "int", () => Text(intFlag.Value(_ada)), "1", "2"),
             new("prepared", "double", () => Text(doubleFlag.Value(_ada)), "1.5", "2.5"),
             new("prepared", "json", () => jsonFlag.Value(_ada).ToString(), "[1]", "[2]"),
-            new("with detail", "bool", () => Text(client.BoolVariationDetail("bool", _ada)), "True Fallthrough", "True Fallthrough"),
-            new("with detail", "int", () => Text(client.IntVariationDetail("int", _ada, 0)), "1 Fallthrough", "2 Fallthrough"),
+            Detail("bool", () => Text(client.BoolVariationDetail("bool", _ada)), "True Fallthrough", "True Fallthrough"),
+            Detail("int", () => Text(client.IntVariationDetail("int", _ada, 0)), "1 Fallthrough", "2 Fallthrough"),
         ];
         foreach (string key in Names[^4..].Except(["json"]))
         {
@@ -201,12 +201,14 @@ internal sealed class OutageScenario(Outage outage, CacheFreshness freshness) : 
             string reason = key == "member" ? "RuleMatch" : "Fallthrough";
             questions.Add(new("by key", key, () => client.StringVariation(key, _ada, "default"), $"{key} 1", $"{key} 2"));
             questions.Add(new("prepared", key, () => flag.Value(_ada), $"{key} 1", $"{key} 2"));
-            questions.Add(new(
-                "with detail", key, () => Text(client.StringVariationDetail(key, _ada, "default")),
-                $"{key} 1 {reason}", $"{key} 2 {reason}"));
+            questions.Add(Detail(
+                key, () => Text(client.StringVariationDetail(key, _ada, "default")), $"{key} 1 {reason}", $"{key} 2 {reason}"));
         }
         return questions;
     }
+
+    private static Question Detail(string key, Func<string> ask, string before, string after) =>
+        new("with detail", key, ask, before, after);
 
     private static string Text<T>(T value)
         where T : IConvertible => value.ToString(CultureInfo.InvariantCulture);

@@ -53,7 +53,8 @@ public sealed class OutageRuns : IAsyncLifetime
 
     public ValueTask InitializeAsync()
     {
-        foreach ((Outage outage, CacheResidency residency, CacheFreshness freshness) in OutageTests.Matrix().Select(row => row.Data))
+        foreach ((Outage outage, CacheResidency residency, CacheFreshness freshness) in
+            OutageTests.Matrix().Select(row => row.Data))
         {
             _runs[(outage, residency, freshness)] = Task.Run(() => new OutageScenario(outage, freshness).RunAsync(residency));
         }
