@@ -44,8 +44,13 @@ test: setup-test lint build ## Every test
 	@tools/test.sh
 
 .PHONY: soak
-soak: setup-test build ## Memory over ten million evaluations and a million contexts from Python
+soak: setup-test build ## Memory over millions of evaluations and contexts from Python and .NET
 	@tools/test-python.sh soak
+	tools/test-dotnet.sh soak
+
+.PHONY: dotnet-pack
+dotnet-pack: build ## The NuGet package: bindings/dotnet/artifacts/package/release
+	@dotnet pack bindings/dotnet/src/Flagstone
 
 .PHONY: lint
 lint: ## Formatting and lints
@@ -70,4 +75,4 @@ install: build ## Installs header, libraries, pkg-config file and CMake package 
 .PHONY: clean
 clean: ## Removes everything that was built
 	@$(CARGO) clean
-	rm -rf bench/target
+	rm -rf bench/target bindings/dotnet/artifacts

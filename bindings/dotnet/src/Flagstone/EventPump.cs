@@ -17,6 +17,8 @@ internal sealed class EventPump
     // Below the minute after which the library takes it that nobody listens; also bounds how long a missed wake goes unnoticed.
     private const uint PollMs = 30_000;
 
+    private const int AfterDefectMs = 1000;
+
     private readonly IntPtr _native;
     private readonly WeakReference<FlagstoneClient> _client;
     private readonly ILogger _logger;
@@ -65,25 +67,23 @@ internal sealed class EventPump
     private unsafe void Run()
     {
         NativeEvent notification = NativeEvent.New();
+        int status;
         do
         {
-            int status = NativeMethods.flagstone_poll_event(_native, PollMs, &notification);
+            status = NativeMethods.flagstone_poll_event(_native, PollMs, &notification);
             if (status == NativeCodes.StatusOk)
             {
                 Deliver(notification);
                 NativeMethods.flagstone_event_clear(&notification);
             }
-            else if (status != NativeCodes.StatusTimeout)
+            else if (status is not (NativeCodes.StatusTimeout or NativeCodes.StatusClosed))
             {
-                if (status != NativeCodes.StatusClosed)
-                {
-                    Safely(status, static (pump, status) => Log.PollFailed(pump._logger, status));
-                }
-                _ = RecheckClient();
-                break;
+                // A defect of the library, which it has caught. The next notification may come through.
+                Safely(status, static (pump, status) => Log.PollFailed(pump._logger, status));
+                Thread.Sleep(AfterDefectMs);
             }
         }
-        while (RecheckClient());
+        while (RecheckClient() && status != NativeCodes.StatusClosed);
         NativeMethods.flagstone_client_release(_native);
         _ended.TrySetResult(true);
     }

@@ -25,6 +25,6 @@ internal static partial class Log
     internal static partial void NoKey(ILogger logger);
 
     [LoggerMessage(EventId = 6, EventName = "PollFailed", Level = LogLevel.Error,
-        Message = "Notifications end: the library answers with status {Status}.")]
+        Message = "A notification could not be taken: the library answers with status {Status}.")]
     internal static partial void PollFailed(ILogger logger, int status);
 }

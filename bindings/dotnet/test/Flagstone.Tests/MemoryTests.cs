@@ -2,6 +2,7 @@
 using System;
 using System.IO;
 using System.Runtime.CompilerServices;
+using System.Threading;
 using System.Threading.Tasks;
 using Flagstone.Tests.Support;
 using Xunit;
@@ -64,6 +65,31 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
             client.BoolVariation("a", null);
             flag.Value(_context);
             text.Detail(_context);
+        });
+    }
+
+    [Fact]
+    public async Task Results_do_not_keep_old_versions_of_flags()
+    {
+        FlagstoneClient client = await StartAsync(CacheResidency.All);
+        Flag<string> flag = client.StringFlag("large", "");
+        string text = new('x', 200_000);
+        int version = 0;
+        LeavesNothing(100, _ =>
+        {
+            _environment.Write(Flags.Value("large", ++version, $"\"{version} {text}\""));
+            string start = $"{version} ";
+            Assert.True(SpinWait.SpinUntil(
+                () => client.StringVariation("large", _context, "").StartsWith(start, StringComparison.Ordinal), TimeSpan.FromSeconds(10)));
+            // Each of these borrows from the flag's data for a moment.
+            client.StringVariation("large"u8, _context, "");
+            client.StringVariationDetail("large", _context, "");
+            client.StringVariationDetail("large"u8, _context, "");
+            client.JsonVariation("large", _context, default);
+            client.BoolVariationDetail("large", _context);
+            client.VariationMany(["large", "large"], _context);
+            flag.Value(_context);
+            flag.Detail(_context);
         });
     }
 
