@@ -71,6 +71,9 @@ public sealed class ExampleTests
     {
         private const string Listening = "Now listening on: ";
 
+        private static readonly string s_program =
+            $"{Project.Binding}artifacts/bin/WebApp/{(Project.Configuration == "Debug" ? "debug" : "release")}/WebApp.dll";
+
         private readonly ConcurrentQueue<string> _lines = new();
         private readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly HttpClient _browser = new() { Timeout = TimeSpan.FromSeconds(30) };
@@ -82,7 +85,7 @@ public sealed class ExampleTests
             {
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,
-                ArgumentList = { $"{Project.Root}examples/dotnet/bin/{Project.Configuration}/net10.0/WebApp.dll" },
+                ArgumentList = { s_program },
                 Environment =
                 {
                     ["ASPNETCORE_URLS"] = "http://127.0.0.1:0",
