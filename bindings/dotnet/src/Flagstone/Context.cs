@@ -47,11 +47,14 @@ public sealed class Context : IDisposable, IEquatable<Context>
     /// <param name="key">The key: not empty.</param>
     /// <returns>The context.</returns>
     /// <exception cref="ArgumentException">The kind is not allowed; the key is empty or no text.</exception>
+    [SkipLocalsInit]
     public static unsafe Context New(ContextKind kind, string key)
     {
         NativeLoader.EnsureLoaded();
-        byte[] kindBytes = Utf8.Encode(kind.Value, nameof(kind));
-        byte[] keyBytes = Utf8.Encode(key ?? throw new ArgumentNullException(nameof(key)), nameof(key));
+        Span<byte> kindBuffer = stackalloc byte[Utf8.NameCapacity];
+        Span<byte> keyBuffer = stackalloc byte[Utf8.KeyCapacity];
+        ReadOnlySpan<byte> kindBytes = Utf8.Encode(kind.Value, kindBuffer, nameof(kind));
+        ReadOnlySpan<byte> keyBytes = Utf8.Encode(key ?? throw new ArgumentNullException(nameof(key)), keyBuffer, nameof(key));
         IntPtr made = IntPtr.Zero;
         IntPtr error = IntPtr.Zero;
         fixed (byte* kindPointer = kindBytes, keyPointer = keyBytes)
@@ -80,10 +83,11 @@ public sealed class Context : IDisposable, IEquatable<Context>
     /// <param name="json">JSON text.</param>
     /// <returns>The context.</returns>
     /// <exception cref="ArgumentException">It is no JSON or no valid context; the message names the property.</exception>
+    [SkipLocalsInit]
     public static Context FromJson(string json)
     {
-        _ = json ?? throw new ArgumentNullException(nameof(json));
-        return FromJson(new ReadOnlySpan<byte>(Utf8.Encode(json, nameof(json))));
+        Span<byte> buffer = stackalloc byte[Utf8.JsonCapacity];
+        return FromJson(Utf8.Encode(json ?? throw new ArgumentNullException(nameof(json)), buffer, nameof(json)));
     }
 
     /// <summary>As <see cref="FromJson(string)"/>, from UTF-8.</summary>
