@@ -62,9 +62,10 @@ lint: ## Formatting and lints
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
 .PHONY: bench
-bench: setup build ## Speed, load time, push delay and memory, beside LaunchDarkly's Rust and Python SDKs
+bench: setup build ## Speed, load time, push delay and memory, beside LaunchDarkly's Rust, Python and .NET SDKs
 	@(cd bench && FLAGSTONE_LIB_DIR=$(RELEASE) $(CARGO) run --release --quiet -- $(BENCH_ARGS))
 	tools/bench-python.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
+	tools/bench-dotnet.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
 
 .PHONY: header
 header: ## Writes include/flagstone.h anew from the sources

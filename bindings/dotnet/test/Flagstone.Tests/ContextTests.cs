@@ -1,7 +1,10 @@
 // Contexts: every way to make one, and everything that is none.
 using System;
 using System.Collections.Generic;
+using System.Linq;
+using System.Text;
 using System.Text.Json;
+using Flagstone.Interop;
 using Xunit;
 
 namespace Flagstone.Tests;
@@ -153,6 +156,29 @@ public sealed class ContextTests
         Assert.Throws<ObjectDisposedException>(context.ToJsonString);
         Assert.Equal("Context", context.ToString());
         Assert.True(context.Equals(context));
+    }
+
+    [Theory]
+    [InlineData("a")]
+    [InlineData("ä")]
+    public void Texts_pass_unharmed_on_both_sides_of_the_size_of_every_buffer(string letter)
+    {
+        string Text(int bytes) => string.Concat(Enumerable.Repeat(letter, bytes / Encoding.UTF8.GetByteCount(letter)));
+        foreach (int capacity in (int[])[Utf8.NameCapacity, Utf8.KeyCapacity, Utf8.JsonCapacity])
+        {
+            for (int bytes = capacity - 2; bytes <= capacity + 2; bytes++)
+            {
+                string text = Text(bytes);
+                ContextKind kind = ContextKind.Of(new string('k', bytes));
+                Assert.Equal($"{kind.Value}:{text}", Context.New(kind, text).FullyQualifiedKey);
+                using JsonDocument form = JsonDocument.Parse(Context.Builder(kind, text).Set(text, text).Build().ToJsonString());
+                Assert.Equal(kind.Value, form.RootElement.GetProperty("kind").GetString());
+                Assert.Equal(text, form.RootElement.GetProperty("key").GetString());
+                Assert.Equal(text, form.RootElement.GetProperty(text).GetString());
+                string key = Text(bytes - """{"kind":"user","key":""}""".Length);
+                Assert.Equal(key, Context.FromJson($$"""{"kind":"user","key":"{{key}}"}""").FullyQualifiedKey);
+            }
+        }
     }
 
     [Fact]
