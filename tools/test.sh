@@ -5,3 +5,4 @@ cd "$(dirname "$0")/.."
 
 cargo test --workspace --no-fail-fast
 tools/test-python.sh
+tools/test-peers.sh
