@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::held::Held;
 use super::mailbox::ItemKey;
 use super::outbox::{Put, Work};
-use super::reader::{BATCH, Field, FullReply, HashReply, Presence, SCAN_ABOVE};
+use super::reader::{BATCH, FullReply, Presence, SCAN_ABOVE};
 use super::refresh::{Failed, Refresher};
 use super::snapshot::Snapshot;
 use super::status::{Level, monotonic_ms};
@@ -206,7 +206,7 @@ impl Refresher<'_> {
     }
 
     /// Rewrites a lost data set; true when it was lost.
-    fn heal_if_lost(&mut self, presence: Presence, wrong_type: Option<String>) -> Result<bool, Failed> {
+    fn heal_if_lost(&mut self, presence: Presence, wrong_type: Option<&str>) -> Result<bool, Failed> {
         let Some(reason) = loss(&self.shared.snapshot.load(), presence, wrong_type) else {
             if presence.inited {
                 self.shared.set_inited();
@@ -233,9 +233,8 @@ impl Refresher<'_> {
     /// With the lock: another process may have done it just before.
     fn heal_locked(&mut self) -> Result<(), Failed> {
         let reply = self.reader.full()?;
-        let wrong_type = wrong_type(&reply);
         let snapshot = self.shared.snapshot.load_full();
-        if loss(&snapshot, reply.presence, wrong_type).is_some()
+        if loss(&snapshot, reply.presence, reply.wrong_type()).is_some()
             && let Some(writer) = &mut self.writer
         {
             writer.init(snapshot_items(&snapshot))?;
@@ -249,9 +248,9 @@ impl Refresher<'_> {
     /// Compares everything: what Redis holds in a lower version is written again, what it lacks is noted.
     fn compare_with_memory(&mut self) -> Result<(), Failed> {
         let reply = self.read_for_comparison()?;
-        self.held_bytes = bytes(&reply);
+        self.held_bytes = reply.bytes();
         self.shared.set_ready();
-        if self.heal_if_lost(reply.presence, wrong_type(&reply))? {
+        if self.heal_if_lost(reply.presence, reply.wrong_type())? {
             return Ok(());
         }
         let snapshot = self.shared.snapshot.load_full();
@@ -316,7 +315,7 @@ impl Refresher<'_> {
 }
 
 /// Why the data set counts as lost: memory holds live items of a hash that is gone, or the marker is gone.
-fn loss(snapshot: &Snapshot, presence: Presence, wrong_type: Option<String>) -> Option<String> {
+fn loss(snapshot: &Snapshot, presence: Presence, wrong_type: Option<&str>) -> Option<String> {
     if let Some(error) = wrong_type {
         return Some(format!("a hash is of a wrong type: {error}"));
     }
@@ -330,29 +329,10 @@ fn loss(snapshot: &Snapshot, presence: Presence, wrong_type: Option<String>) -> 
         .then(|| "the segments hash is gone".to_owned())
 }
 
-fn wrong_type(reply: &FullReply) -> Option<String> {
-    match (&reply.features, &reply.segments) {
-        (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.clone()),
-        _ => None,
-    }
-}
-
-fn fields(reply: &HashReply) -> &[Field] {
-    match reply {
-        HashReply::Fields(fields) => fields,
-        HashReply::WrongType(_) => &[],
-    }
-}
-
-fn bytes(reply: &FullReply) -> usize {
-    let size = |reply| fields(reply).iter().map(|(field, text)| field.len() + text.len()).sum::<usize>();
-    size(&reply.features) + size(&reply.segments)
-}
-
 /// The texts that Redis holds, by kind and key.
 fn index(reply: &FullReply) -> HashMap<(Kind, &[u8]), &[u8]> {
-    let flags = fields(&reply.features).iter().map(|(key, text)| ((Kind::Flag, key.as_slice()), text.as_slice()));
-    let segments = fields(&reply.segments).iter().map(|(key, text)| ((Kind::Segment, key.as_slice()), text.as_slice()));
+    let flags = reply.features.fields().iter().map(|(key, text)| ((Kind::Flag, key.as_slice()), text.as_slice()));
+    let segments = reply.segments.fields().iter().map(|(key, text)| ((Kind::Segment, key.as_slice()), text.as_slice()));
     flags.chain(segments).collect()
 }
 
@@ -386,7 +366,7 @@ fn held_in(snapshot: &Snapshot, item: &ItemKey) -> Option<Held> {
 /// Whether Redis holds just these items, by key and version. Deletion marks count as absent on both sides: a full data set
 /// names no deleted items, the hash keeps them.
 fn is_equal(reply: &FullReply, items: &[Listed<'_>]) -> bool {
-    if !reply.presence.inited || wrong_type(reply).is_some() {
+    if !reply.presence.inited || reply.wrong_type().is_some() {
         return false;
     }
     let there = index(reply);

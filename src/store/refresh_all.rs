@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::all::{Draft, in_use};
 use super::entry::{FlagEntry, Item};
 use super::mailbox::LinkPhase;
-use super::reader::{BATCH, FullReply, HashReply, PartReply, Presence, ReadError, SCAN_ABOVE};
+use super::reader::{BATCH, FullReply, PartReply, Presence, ReadError, SCAN_ABOVE};
 use super::refresh::{Pass, Refresher};
 use super::snapshot::{Snapshot, Table};
 use super::status::Level;
@@ -30,16 +30,21 @@ impl Refresher<'_> {
         let scanning = self.shared.health.is_ready() && current.flags.len() + current.segments.len() > SCAN_ABOVE;
         let reply = if scanning { self.reader.scan()? } else { self.reader.full()? };
         let wiped = self.wipe_of_full(&current, &reply)?;
-        let wrong_type =
-            matches!(reply.features, HashReply::WrongType(_)) || matches!(reply.segments, HashReply::WrongType(_));
-        self.held_bytes = bytes_of(&reply.features) + bytes_of(&reply.segments);
+        let wrong_type = reply.wrong_type().is_some();
+        self.held_bytes = reply.bytes();
         self.judge.unnameable = 0;
 
         let mut draft = Draft::new(&current, generation);
         let listener = self.listener;
-        let flags = draft.apply_hash(|s| &mut s.flags, Kind::Flag, fields(reply.features), &mut self.judge, listener);
-        let segments =
-            draft.apply_hash(|s| &mut s.segments, Kind::Segment, fields(reply.segments), &mut self.judge, listener);
+        let flags =
+            draft.apply_hash(|s| &mut s.flags, Kind::Flag, reply.features.into_fields(), &mut self.judge, listener);
+        let segments = draft.apply_hash(
+            |s| &mut s.segments,
+            Kind::Segment,
+            reply.segments.into_fields(),
+            &mut self.judge,
+            listener,
+        );
         let decided = wiped || self.drop_missing(&mut draft, flags, segments, scanning)?;
         if scanning {
             self.close(&mut draft)?;
@@ -220,10 +225,7 @@ impl Refresher<'_> {
     }
 
     fn wipe_of_full(&mut self, current: &Snapshot, reply: &FullReply) -> Result<bool, ReadError> {
-        let wrong_type = match (&reply.features, &reply.segments) {
-            (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.as_str()),
-            _ => None,
-        };
+        let wrong_type = reply.wrong_type();
         if !self.shared.health.is_ready() {
             // What is held came from the snapshot file: Redis cannot have lost it.
             return self.note_wipe(reply.presence, wrong_type, false, Dependants::default);
@@ -286,18 +288,4 @@ fn dependants(snapshot: &Snapshot) -> Dependants {
     let pair = |(key, entry): (&Arc<str>, &FlagEntry)| (key.clone(), entry.clone());
     let segments = snapshot.segments.iter().map(|(key, entry)| (key.clone(), entry.clone()));
     Dependants::new(snapshot.flags.iter().map(pair), segments)
-}
-
-fn fields(reply: HashReply) -> Vec<super::reader::Field> {
-    match reply {
-        HashReply::Fields(fields) => fields,
-        HashReply::WrongType(_) => Vec::new(),
-    }
-}
-
-fn bytes_of(reply: &HashReply) -> usize {
-    match reply {
-        HashReply::Fields(fields) => fields.iter().map(|(field, text)| field.len() + text.len()).sum(),
-        HashReply::WrongType(_) => 0,
-    }
 }

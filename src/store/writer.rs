@@ -14,6 +14,7 @@ use super::connect::{Connector, describe};
 use super::held::Held;
 use super::layout::Keys;
 use super::mailbox::ItemKey;
+use super::session::Session;
 use crate::model::{Kind, stamp};
 
 /// Fields of one HSET in a full write.
@@ -81,9 +82,10 @@ pub enum Upsert {
 
 /// Sends writes over one connection, which it opens when needed and drops when it fails.
 pub struct Writer<'a> {
-    connector: &'a Connector,
+    session: Session<'a>,
     keys: &'a Keys,
-    connection: Option<Connection>,
+    /// Longest silence while a reply is awaited.
+    timeout: Duration,
     /// The server runs scripts for us, as far as is known.
     scripts: bool,
     jitter: Jitter,
@@ -96,22 +98,29 @@ impl<'a> Writer<'a> {
     pub fn new(connector: &'a Connector, keys: &'a Keys) -> Self {
         let mut jitter = Jitter::new();
         let token = format!("{:016x}{:016x}", jitter.bits(), Jitter::new().bits());
-        Self { connector, keys, connection: None, scripts: true, jitter, token }
+        Self {
+            session: Session::new(connector),
+            keys,
+            timeout: connector.command_timeout(),
+            scripts: true,
+            jitter,
+            token,
+        }
     }
 
     /// Replaces the data set in one transaction.
     pub fn init<'i>(&mut self, items: impl Iterator<Item = (Kind, &'i str, &'i [u8])>) -> Result<(), WriteError> {
         let (packed, replies) = self.pack_init(items);
-        let patience =
-            self.connector.command_timeout() + PATIENCE_PER_MIB * u32::try_from(packed.len() >> 20).unwrap_or(u32::MAX);
+        let patience = self.timeout + PATIENCE_PER_MIB * u32::try_from(packed.len() >> 20).unwrap_or(u32::MAX);
+        let timeout = self.timeout;
         let outcome = self.call(|connection| {
             connection.set_read_timeout(Some(patience))?;
             connection.send_packed_command(&packed)?;
-            (0..replies).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
+            let replies =
+                (0..replies).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()?;
+            connection.set_read_timeout(Some(timeout))?;
+            Ok(replies)
         })?;
-        if let Some(connection) = &self.connection {
-            connection.set_read_timeout(Some(self.connector.command_timeout()))?;
-        }
         check_transaction("full write", outcome)
     }
 
@@ -286,35 +295,27 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Sends over the connection. A write is not repeated by itself: the store thread decides what is still to be written.
-    /// One exception: a connection that the server closed while it was idle is replaced, because then nothing was done.
+    /// Sends something that may be repeated: everything here compares or replaces.
     fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, WriteError> {
-        if let Some(connection) = &mut self.connection {
-            match send(connection) {
-                Err(error) if error.is_connection_dropped() && !error.is_timeout() => self.connection = None,
-                other => return self.keep_or_drop(other),
-            }
-        }
-        let mut connection = self.connector.open()?;
-        let result = send(&mut connection);
-        self.connection = Some(connection);
-        self.keep_or_drop(result)
+        let result = self.session.call(send);
+        self.note(result)
     }
 
     /// Sends over the connection that watches a key: another one would not.
-    fn call_watched<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, WriteError> {
-        let Some(connection) = &mut self.connection else { return Err(WriteError::Reply("WATCH")) };
-        let result = send(connection);
-        self.keep_or_drop(result)
+    fn call_watched<T>(
+        &mut self,
+        send: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, WriteError> {
+        let result = self.session.call_same(send).ok_or(WriteError::Reply("WATCH"))?;
+        self.note(result)
     }
 
-    fn keep_or_drop<T>(&mut self, result: Result<T, RedisError>) -> Result<T, WriteError> {
-        result.map_err(|error| {
-            self.connection = None;
+    fn note<T>(&mut self, result: Result<T, RedisError>) -> Result<T, WriteError> {
+        if result.is_err() {
             // Another server may answer next time.
             self.scripts = true;
-            WriteError::Redis(error)
-        })
+        }
+        Ok(result?)
     }
 }
 
