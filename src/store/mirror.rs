@@ -88,6 +88,7 @@ impl Refresher<'_> {
                 Work::Put(put) => {
                     self.write_all(&put)?;
                     self.mailbox.outbox.put_done(&put);
+                    self.wrote_full();
                     self.note_cached();
                 }
                 Work::Items(items) => self.write_items(&items)?,

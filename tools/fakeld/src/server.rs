@@ -64,11 +64,8 @@ impl Fake {
     pub fn start_holding(port: u16, environment: Environment, sdk_key: Option<&str>) -> io::Result<Fake> {
         let listener = TcpListener::bind(("127.0.0.1", port))?;
         let settings = Settings { sdk_key: sdk_key.map(str::to_owned), ..Settings::default() };
-        let shared = Shared {
-            environment: Mutex::new(environment),
-            settings: Mutex::new(settings),
-            ..Shared::default()
-        };
+        let shared =
+            Shared { environment: Mutex::new(environment), settings: Mutex::new(settings), ..Shared::default() };
         let fake = Fake { address: listener.local_addr()?, shared: Arc::new(shared) };
         fake.run(listener);
         Ok(fake)

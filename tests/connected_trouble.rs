@@ -1,0 +1,71 @@
+//! Connected mode in unusual trouble: a Redis that reads but does not write, that is only read, that is slow, or that holds
+//! something else where a hash should be.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+use fakeld::{Fake, Kind};
+use serde_json::json;
+use support::*;
+
+const SDK_KEY: &str = "sdk-1234-secret";
+
+/// A LaunchDarkly with these flags.
+fn launchdarkly(flags: &[(&str, String)]) -> Fake {
+    let fake = Fake::start_on(free_port()).unwrap();
+    fake.set_sdk_key(SDK_KEY);
+    fake.edit(|environment| flags.iter().for_each(|(_, text)| _ = environment.set(Kind::Flag, text).unwrap()));
+    fake
+}
+
+fn storing(fake: &Fake, server: &RedisServer) -> Config {
+    Config::of(server)
+        .with("source.kind", "stream")
+        .with("sdk.key", SDK_KEY)
+        .with("endpoints.relay", &fake.url())
+        .with("stream.initial_delay_ms", "20")
+        .with("redis.command_timeout_ms", "500")
+        .with("redis.connect_timeout_ms", "500")
+        .with("refresh.interval_ms", "500")
+}
+
+fn text_in_redis(server: &RedisServer, key: &str) -> Option<String> {
+    server.run(&["HGET", &format!("{PREFIX}:features"), key])
+}
+
+/// How often the store threads of this process have waited for something so far.
+fn waits_of_store_threads() -> u64 {
+    let mut waits = 0;
+    for task in fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let Ok(name) = fs::read_to_string(task.path().join("comm")) else { continue };
+        let Ok(status) = fs::read_to_string(task.path().join("status")) else { continue };
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        if name.trim() == "flagstone-store" {
+            waits += line.unwrap().trim().parse::<u64>().unwrap();
+        }
+    }
+    waits
+}
+
+#[test]
+fn a_redis_that_refuses_writes_does_not_make_the_source_connect_again_and_again() {
+    for residency in ["lazy", "off"] {
+        let (fake, server) = (launchdarkly(&[("a", flag("a", 1, "one"))]), RedisServer::start());
+        let client = storing(&fake, &server).with("cache.residency", residency).started();
+        client.serves("a", "one");
+        server.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+        fake.put();
+        sleep(Duration::from_millis(500));
+        let before = fake.requests().len();
+        sleep(Duration::from_secs(3));
+        let requests = fake.requests().len() - before;
+        assert!(requests <= 4, "{residency}: {requests} requests in three seconds");
+        server.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+        fake.edit(|environment| _ = environment.set(Kind::Flag, &flag("a", 2, "two")).unwrap());
+        client.serves("a", "two");
+    }
+}
