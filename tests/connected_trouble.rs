@@ -69,3 +69,21 @@ fn a_redis_that_refuses_writes_does_not_make_the_source_connect_again_and_again(
         client.serves("a", "two");
     }
 }
+
+#[test]
+fn a_redis_that_is_only_read_beside_a_source_is_watched_without_haste() {
+    let (fake, server) = (launchdarkly(&[("a", flag("a", 1, "one"))]), RedisServer::start());
+    let client = storing(&fake, &server).with("store.write", "false").started();
+    assert_eq!(client.ask("a"), "one");
+    sleep(Duration::from_secs(1));
+    let before = waits_of_store_threads();
+    sleep(Duration::from_secs(1));
+    let waits = waits_of_store_threads() - before;
+    assert!(waits < 100, "{waits} times awake in a second");
+    eventually("Redis is known to be there", || client.info().store_available);
+    server.stop();
+    eventually("Redis is known to be away", || !client.info().store_available);
+    server.cont();
+    eventually("Redis is known to be back", || client.info().store_available);
+    assert_eq!(server.calls_of("hset"), 0);
+}

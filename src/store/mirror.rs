@@ -48,6 +48,13 @@ impl Refresher<'_> {
     /// Writes what was delivered, then looks whether Redis still holds it.
     pub(super) fn mirror_what_is_due(&mut self) -> Result<(), Failed> {
         if self.writer.is_none() {
+            // What Redis holds counts no longer; whether it is there is still told.
+            self.full_due = None;
+            if !self.shared.health.is_available() {
+                self.presence()?;
+                self.shared.set_ready();
+                self.succeeded();
+            }
             return Ok(self.ping_when_idle()?);
         }
         let (generation, armed) = (self.shared.generation(), self.mailbox.link.armed());
