@@ -87,3 +87,32 @@ fn a_redis_that_is_only_read_beside_a_source_is_watched_without_haste() {
     eventually("Redis is known to be back", || client.info().store_available);
     assert_eq!(server.calls_of("hset"), 0);
 }
+
+#[test]
+fn a_slow_redis_that_holds_nothing_replaces_the_snapshot_file_wholly() {
+    let (server, folder) = (RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]), TempDir::new("slow"));
+    let path = folder.path().join("snapshot");
+    let config = |url: &str| {
+        Config::new()
+            .with("redis.url", url)
+            .with("cache.freshness", "ttl")
+            .with("snapshot.file", path.to_str().unwrap())
+            .with("refresh.interval_ms", "500")
+            .with("redis.connect_timeout_ms", "5000")
+            .with("redis.command_timeout_ms", "5000")
+    };
+    let first = config(&server.url()).started();
+    first.close(2_000);
+    assert!(path.exists());
+    // Somebody has emptied the environment meanwhile.
+    server.replace(&[], &[]);
+    let proxy = Proxy::to(server.port());
+    proxy.set(Mode::Delay(Duration::from_millis(700)));
+    let client = config(&proxy.url()).client();
+    client.start(0).unwrap();
+    eventually("Redis has answered", || client.status()["ready"] == true);
+    proxy.set(Mode::Pass);
+    client.serves("a", "FLAG_NOT_FOUND");
+    let status = client.status();
+    assert_eq!((&status["wiped"], &status["from_file"]), (&json!(false), &json!(false)), "{status}");
+}
