@@ -283,8 +283,7 @@ impl Refresher<'_> {
             let count = behind.len();
             self.listener
                 .log(Level::Info, format_args!("Redis holds older versions of {count} items; writing them again"));
-            self.mailbox.outbox.add(behind, || ());
-            self.send_outbox()?;
+            self.write_again(behind)?;
         }
         Ok(())
     }
@@ -307,7 +306,14 @@ impl Refresher<'_> {
             .into_iter()
             .filter_map(|item| held_in(&snapshot, &item).filter(Held::is_live).map(|held| (item, held)))
             .collect();
-        self.mailbox.outbox.add(held, || ());
+        self.write_again(held)
+    }
+
+    fn write_again(&mut self, items: Vec<(ItemKey, Held)>) -> Result<(), Failed> {
+        let shared = self.shared;
+        self.mailbox
+            .outbox
+            .add_again(items, |item, held| held_in(&shared.snapshot.load(), item).is_some_and(|now| now.is_same(held)));
         self.send_outbox()
     }
 
