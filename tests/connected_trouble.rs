@@ -89,6 +89,31 @@ fn a_redis_that_is_only_read_beside_a_source_is_watched_without_haste() {
 }
 
 #[test]
+fn a_hash_of_a_wrong_type_is_replaced_also_while_something_waits_to_be_written() {
+    for refused in [false, true] {
+        let rules = if refused { "writer on >secret ~* &* +@all -@scripting" } else { "writer on >secret ~* &* +@all" };
+        let (server, data) = (Setup::default().user(rules).start(), TestData::new());
+        data.set_flag(&flag("a", 1, "one"));
+        let proxy = Proxy::to(server.port());
+        let config = Config::new().with("redis.url", &proxy.url()).with_data(&data).with("store.write", "true");
+        let config = config.with("redis.username", "writer").with("redis.password", "secret");
+        let client = config.with("refresh.interval_ms", "500").started();
+        eventually("it is written", || text_in_redis(&server, "a").is_some());
+        proxy.set(Mode::Refuse);
+        proxy.cut();
+        eventually("Redis is known to be away", || !client.info().store_available);
+        data.set_flag(&flag("a", 2, "two"));
+        let features = format!("{PREFIX}:features");
+        server.run::<()>(&["DEL", &features]);
+        server.run::<()>(&["SET", &features, "something else"]);
+        proxy.set(Mode::Pass);
+        eventually("it is replaced", || server.run::<String>(&["TYPE", &features]) == "hash");
+        eventually("what waited is there", || text_in_redis(&server, "a").is_some_and(|text| text.contains("two")));
+        eventually("all is well", || client.info().store_available);
+    }
+}
+
+#[test]
 fn a_slow_redis_that_holds_nothing_replaces_the_snapshot_file_wholly() {
     let (server, folder) = (RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]), TempDir::new("slow"));
     let path = folder.path().join("snapshot");

@@ -59,7 +59,11 @@ impl Refresher<'_> {
         }
         let (generation, armed) = (self.shared.generation(), self.mailbox.link.armed());
         let pushed = generation != self.answered || self.armed_read != armed;
-        self.send_outbox()?;
+        match self.send_outbox() {
+            // What waits can be written only once the hash is replaced.
+            Err(Failed::Write(error)) if error.is_wrong_type() => self.compare_with_memory()?,
+            sent => sent?,
+        }
         let now = Instant::now();
         if pushed || self.mirror.heal_at.is_some_and(|at| at <= now) {
             self.look_for_loss()?;
