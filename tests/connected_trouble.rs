@@ -114,6 +114,20 @@ fn a_hash_of_a_wrong_type_is_replaced_also_while_something_waits_to_be_written()
 }
 
 #[test]
+fn an_edited_file_reaches_redis_whatever_its_versions() {
+    let (server, folder) = (RedisServer::start(), TempDir::new("edited"));
+    let path = folder.path().join("flags.json");
+    fs::write(&path, json!({ "flagValues": { "a": "one" } }).to_string()).unwrap();
+    let paths = json!([path.to_str().unwrap()]).to_string();
+    let config = Config::of(&server).with("source.kind", "file").with("file.paths", &paths);
+    let client = config.with("store.write", "true").with("file.auto_reload", "true").started();
+    eventually("it is written", || text_in_redis(&server, "a").is_some_and(|text| text.contains("one")));
+    fs::write(&path, json!({ "flagValues": { "a": "two" } }).to_string()).unwrap();
+    client.serves("a", "two");
+    eventually("it is written too", || text_in_redis(&server, "a").is_some_and(|text| text.contains("two")));
+}
+
+#[test]
 fn a_slow_redis_that_holds_nothing_replaces_the_snapshot_file_wholly() {
     let (server, folder) = (RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]), TempDir::new("slow"));
     let path = folder.path().join("snapshot");

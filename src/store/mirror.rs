@@ -157,9 +157,10 @@ impl Refresher<'_> {
         let reply = self.read_for_comparison()?;
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let snapshot = self.shared.snapshot.load_full();
+        let versions_tell = self.shared.options.versions_tell();
         let same = match put {
-            Put::Memory => is_equal(&reply, &snapshot_items(&snapshot).collect::<Vec<_>>()),
-            Put::Items(items) => is_equal(&reply, &listed(items).collect::<Vec<_>>()),
+            Put::Memory => is_equal(&reply, &snapshot_items(&snapshot).collect::<Vec<_>>(), versions_tell),
+            Put::Items(items) => is_equal(&reply, &listed(items).collect::<Vec<_>>(), versions_tell),
         };
         let count = match put {
             Put::Memory => snapshot.flags.len() + snapshot.segments.len(),
@@ -401,9 +402,9 @@ fn held_in(snapshot: &Snapshot, item: &ItemKey) -> Option<Held> {
     }
 }
 
-/// Whether Redis holds just these items, by key and version. Deletion marks count as absent on both sides: a full data set
-/// names no deleted items, the hash keeps them.
-fn is_equal(reply: &FullReply, items: &[Listed<'_>]) -> bool {
+/// Whether Redis holds just these items, by key and version, or by text where versions do not tell. Deletion marks count as
+/// absent on both sides: a full data set names no deleted items, the hash keeps them.
+fn is_equal(reply: &FullReply, items: &[Listed<'_>], versions_tell: bool) -> bool {
     if !reply.presence.inited || wrong_type(reply).is_some() {
         return false;
     }
@@ -413,7 +414,10 @@ fn is_equal(reply: &FullReply, items: &[Listed<'_>]) -> bool {
         let found = there.get(&(*kind, key.as_bytes())).copied();
         let same = match found {
             Some(found) if found == *text => true,
-            Some(found) => stamp(found) == stamp(text) && stamp(text).is_some(),
+            Some(found) => stamp(text).is_some_and(|own| {
+                // Other writers write other texts for the same deletion.
+                (versions_tell || own.deleted) && stamp(found) == Some(own)
+            }),
             None => stamp(text).is_some_and(|stamp| stamp.deleted),
         };
         if !same {
