@@ -48,11 +48,22 @@ impl Refresher<'_> {
     /// Writes what was delivered, then looks whether Redis still holds it.
     pub(super) fn mirror_what_is_due(&mut self) -> Result<(), Failed> {
         if self.writer.is_none() {
+            // What Redis holds counts no longer; whether it is there is still told.
+            self.full_due = None;
+            if !self.shared.health.is_available() {
+                self.presence()?;
+                self.shared.set_ready();
+                self.succeeded();
+            }
             return Ok(self.ping_when_idle()?);
         }
         let (generation, armed) = (self.shared.generation(), self.mailbox.link.armed());
         let pushed = generation != self.answered || self.armed_read != armed;
-        self.send_outbox()?;
+        match self.send_outbox() {
+            // What waits can be written only once the hash is replaced.
+            Err(Failed::Write(error)) if error.is_wrong_type() => self.compare_with_memory()?,
+            sent => sent?,
+        }
         let now = Instant::now();
         if pushed || self.mirror.heal_at.is_some_and(|at| at <= now) {
             self.look_for_loss()?;
@@ -88,6 +99,7 @@ impl Refresher<'_> {
                 Work::Put(put) => {
                     self.write_all(&put)?;
                     self.mailbox.outbox.put_done(&put);
+                    self.wrote_full();
                     self.note_cached();
                 }
                 Work::Items(items) => self.write_items(&items)?,
@@ -145,9 +157,10 @@ impl Refresher<'_> {
         let reply = self.read_for_comparison()?;
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let snapshot = self.shared.snapshot.load_full();
+        let versions_tell = self.shared.options.versions_tell();
         let same = match put {
-            Put::Memory => is_equal(&reply, &snapshot_items(&snapshot).collect::<Vec<_>>()),
-            Put::Items(items) => is_equal(&reply, &listed(items).collect::<Vec<_>>()),
+            Put::Memory => is_equal(&reply, &snapshot_items(&snapshot).collect::<Vec<_>>(), versions_tell),
+            Put::Items(items) => is_equal(&reply, &listed(items).collect::<Vec<_>>(), versions_tell),
         };
         let count = match put {
             Put::Memory => snapshot.flags.len() + snapshot.segments.len(),
@@ -274,8 +287,7 @@ impl Refresher<'_> {
             let count = behind.len();
             self.listener
                 .log(Level::Info, format_args!("Redis holds older versions of {count} items; writing them again"));
-            self.mailbox.outbox.add(behind, || ());
-            self.send_outbox()?;
+            self.write_again(behind)?;
         }
         Ok(())
     }
@@ -298,7 +310,14 @@ impl Refresher<'_> {
             .into_iter()
             .filter_map(|item| held_in(&snapshot, &item).filter(Held::is_live).map(|held| (item, held)))
             .collect();
-        self.mailbox.outbox.add(held, || ());
+        self.write_again(held)
+    }
+
+    fn write_again(&mut self, items: Vec<(ItemKey, Held)>) -> Result<(), Failed> {
+        let shared = self.shared;
+        self.mailbox
+            .outbox
+            .add_again(items, |item, held| held_in(&shared.snapshot.load(), item).is_some_and(|now| now.is_same(held)));
         self.send_outbox()
     }
 
@@ -363,9 +382,9 @@ fn held_in(snapshot: &Snapshot, item: &ItemKey) -> Option<Held> {
     }
 }
 
-/// Whether Redis holds just these items, by key and version. Deletion marks count as absent on both sides: a full data set
-/// names no deleted items, the hash keeps them.
-fn is_equal(reply: &FullReply, items: &[Listed<'_>]) -> bool {
+/// Whether Redis holds just these items, by key and version, or by text where versions do not tell. Deletion marks count as
+/// absent on both sides: a full data set names no deleted items, the hash keeps them.
+fn is_equal(reply: &FullReply, items: &[Listed<'_>], versions_tell: bool) -> bool {
     if !reply.presence.inited || reply.wrong_type().is_some() {
         return false;
     }
@@ -375,7 +394,10 @@ fn is_equal(reply: &FullReply, items: &[Listed<'_>]) -> bool {
         let found = there.get(&(*kind, key.as_bytes())).copied();
         let same = match found {
             Some(found) if found == *text => true,
-            Some(found) => stamp(found) == stamp(text) && stamp(text).is_some(),
+            Some(found) => stamp(text).is_some_and(|own| {
+                // Other writers write other texts for the same deletion.
+                (versions_tell || own.deleted) && stamp(found) == Some(own)
+            }),
             None => stamp(text).is_some_and(|stamp| stamp.deleted),
         };
         if !same {

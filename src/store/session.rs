@@ -40,6 +40,11 @@ impl<'a> Session<'a> {
         Some(self.keep_or_drop(result))
     }
 
+    /// The next call opens another connection.
+    pub fn drop_connection(&mut self) {
+        self.connection = None;
+    }
+
     /// After an I/O error the connection is in an unknown state: a late reply would answer the next question.
     fn keep_or_drop<T>(&mut self, result: Result<T, RedisError>) -> Result<T, RedisError> {
         if result.is_err() {

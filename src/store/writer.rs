@@ -71,6 +71,16 @@ pub enum WriteError {
     Conflicts,
 }
 
+impl WriteError {
+    /// A hash is of a wrong type. Older servers report what a script met inside an error of their own.
+    pub fn is_wrong_type(&self) -> bool {
+        match self {
+            Self::Redis(error) => describe(error).contains("WRONGTYPE"),
+            _ => false,
+        }
+    }
+}
+
 /// What became of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upsert {
@@ -121,7 +131,8 @@ impl<'a> Writer<'a> {
             connection.set_read_timeout(Some(timeout))?;
             Ok(replies)
         })?;
-        check_transaction("full write", outcome)
+        let checked = check_transaction("full write", outcome);
+        self.start_over_after(checked)
     }
 
     /// The commands of a full write, and how many replies they have.
@@ -150,6 +161,20 @@ impl<'a> Writer<'a> {
 
     /// Writes items that are newer than what Redis holds; the outcomes are in the order of the items.
     pub fn upsert(&mut self, items: &[(ItemKey, Held)]) -> Result<Vec<Upsert>, WriteError> {
+        let outcomes = self.try_upsert(items);
+        self.start_over_after(outcomes)
+    }
+
+    /// A refused write leaves no connection behind: it may watch a key still, or lead to a server that only replicates by
+    /// now, while another one has taken over its name.
+    fn start_over_after<T>(&mut self, outcome: Result<T, WriteError>) -> Result<T, WriteError> {
+        if outcome.is_err() {
+            self.session.drop_connection();
+        }
+        outcome
+    }
+
+    fn try_upsert(&mut self, items: &[(ItemKey, Held)]) -> Result<Vec<Upsert>, WriteError> {
         let mut outcomes = if self.scripts { self.upsert_by_script(items)? } else { vec![None; items.len()] };
         for ((item, held), outcome) in items.iter().zip(&mut outcomes) {
             if outcome.is_none() {
