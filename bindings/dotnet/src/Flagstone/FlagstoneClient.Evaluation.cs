@@ -4,7 +4,7 @@
 // Between Acquire and Release of a context nothing can throw: a native call does not, so there is no try, which would keep the
 // runtime from inlining the crossing.
 using System;
-using System.Collections.Generic;
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading;
@@ -269,19 +269,32 @@ public sealed partial class FlagstoneClient
             Fill(buffer, length, context, wanted, detail);
             return true;
         }
-        if (key is null || !Utf8.TryEncode(key, out byte[]? bytes))
+        if (key is not null && FillLong(key, context, wanted, detail))
         {
-            if (Interlocked.Exchange(ref _saidNoKey, 1) == 0)
+            return true;
+        }
+        if (Interlocked.Exchange(ref _saidNoKey, 1) == 0)
+        {
+            Log.NoKey(_logger);
+        }
+        return false;
+    }
+
+    /// <summary>For keys that do not fit the buffer on the stack, and those that are no text.</summary>
+    private unsafe bool FillLong(string key, Context? context, int wanted, NativeDetail* detail)
+    {
+        byte[] rented = ArrayPool<byte>.Shared.Rent(checked(key.Length * Utf8.MaxBytesPerChar));
+        int length;
+        fixed (byte* pointer = rented)
+        {
+            length = Utf8.TryEncode(key, pointer, rented.Length);
+            if (length >= 0)
             {
-                Log.NoKey(_logger);
+                Fill(pointer, length, context, wanted, detail);
             }
-            return false;
         }
-        fixed (byte* pointer = bytes)
-        {
-            Fill(pointer, bytes.Length, context, wanted, detail);
-        }
-        return true;
+        ArrayPool<byte>.Shared.Return(rented);
+        return length >= 0;
     }
 
     private unsafe void Fill(byte* key, int length, Context? context, int wanted, NativeDetail* detail)

@@ -30,7 +30,8 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         Flag<bool> flag = client.BoolFlag("a");
         Flag<int> number = client.IntFlag("n", 0);
         Flag<double> fraction = client.DoubleFlag("n", 0);
-        string long256 = new('k', 200);
+        string longKey = new('k', 200);
+        string longerKey = new('k', 2000);
         Context? none = null;
         AllocatesNothing(() => client.BoolVariation("a", _context));
         AllocatesNothing(() => client.BoolVariation("a"u8, _context));
@@ -41,7 +42,8 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         AllocatesNothing(() => flag.Value(_context));
         AllocatesNothing(() => number.Value(_context));
         AllocatesNothing(() => fraction.Value(_context));
-        AllocatesNothing(() => client.BoolVariation(long256, _context));
+        AllocatesNothing(() => client.BoolVariation(longKey, _context));
+        AllocatesNothing(() => client.DoubleVariation(longerKey, _context, 0));
         AllocatesNothing(() => client.BoolVariation("a", none));
         AllocatesNothing(() => client.BoolVariationDetail("a", _context));
         AllocatesNothing(() => client.State);

@@ -20,6 +20,9 @@ internal static unsafe class Utf8
     /// <summary>Size of the buffers on the stack that keys are encoded into; longer ones take the slow way.</summary>
     internal const int KeyCapacity = 256;
 
+    /// <summary>The most that one UTF-16 unit takes.</summary>
+    internal const int MaxBytesPerChar = 3;
+
     /// <summary>The same for kinds and for names of attributes.</summary>
     internal const int NameCapacity = 64;
 
@@ -40,16 +43,14 @@ internal static unsafe class Utf8
             text, new Span<byte>(buffer, capacity), out _, out int written, replaceInvalidSequences: false);
         return done == OperationStatus.Done ? written : Refused;
 #else
-        // Three bytes are the most that one UTF-16 unit takes.
-        if (text.Length * 3 > capacity)
-        {
-            return Refused;
-        }
         try
         {
             fixed (char* chars = text)
             {
-                return s_strict.GetBytes(chars, text.Length, buffer, capacity);
+                // Counted only where it may matter.
+                return text.Length > capacity / MaxBytesPerChar && s_strict.GetByteCount(chars, text.Length) > capacity
+                    ? Refused
+                    : s_strict.GetBytes(chars, text.Length, buffer, capacity);
             }
         }
         catch (EncoderFallbackException)
