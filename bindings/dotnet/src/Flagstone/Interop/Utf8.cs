@@ -17,6 +17,9 @@ internal static unsafe class Utf8
     /// <summary>What <see cref="TryEncode(string, byte*, int)"/> returns for text that does not fit or is no UTF-16.</summary>
     internal const int Refused = -1;
 
+    /// <summary>The most that one UTF-16 unit takes.</summary>
+    internal const int MaxBytesPerChar = 3;
+
     /// <summary>Size of the buffers on the stack that keys are encoded into; longer ones take the slow way.</summary>
     internal const int KeyCapacity = 256;
 
@@ -25,9 +28,6 @@ internal static unsafe class Utf8
 
     /// <summary>The same for contexts as JSON.</summary>
     internal const int JsonCapacity = 1024;
-
-    /// <summary>The most that one UTF-16 unit takes.</summary>
-    internal const int MaxBytesPerChar = 3;
 
     /// <summary>Encodes without allocating; <see cref="Refused"/> when it does not fit or is no UTF-16.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
