@@ -44,6 +44,9 @@ internal sealed record Selection(string Extent, string[] Keys)
 /// <summary>A client with its context.</summary>
 internal interface ISubject : IDisposable
 {
+    /// <summary>What it is, and how it is set up.</summary>
+    string Description { get; }
+
     /// <summary>What a boolean flag serves to Ada, and to somebody without attributes.</summary>
     (bool Ada, bool Stranger) Ask(string key);
 
