@@ -51,8 +51,13 @@ test-peers: setup-test build ## The tests with LaunchDarkly's Python SDK, and wi
 	@tools/test-peers.sh
 
 .PHONY: soak
-soak: setup-test build ## Memory over ten million evaluations and a million contexts from Python
+soak: setup-test build ## Memory over millions of evaluations and contexts from Python and .NET
 	@tools/test-python.sh soak
+	tools/test-dotnet.sh soak
+
+.PHONY: dotnet-pack
+dotnet-pack: build ## The NuGet package: bindings/dotnet/artifacts/package/release
+	@dotnet pack bindings/dotnet/src/Flagstone
 
 .PHONY: lint
 lint: ## Formatting and lints
@@ -61,9 +66,10 @@ lint: ## Formatting and lints
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
 .PHONY: bench
-bench: setup build ## Speed, load time, push delay and memory, beside LaunchDarkly's Rust and Python SDKs
+bench: setup build ## Speed, load time, push delay and memory, beside LaunchDarkly's Rust, Python and .NET SDKs
 	@(cd bench && FLAGSTONE_LIB_DIR=$(RELEASE) $(CARGO) run --release --quiet -- $(BENCH_ARGS))
 	tools/bench-python.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
+	tools/bench-dotnet.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
 
 .PHONY: header
 header: ## Writes include/flagstone.h anew from the sources
@@ -76,4 +82,4 @@ install: build ## Installs header, libraries, pkg-config file and CMake package 
 .PHONY: clean
 clean: ## Removes everything that was built
 	@$(CARGO) clean
-	rm -rf bench/target
+	rm -rf bench/target bindings/dotnet/artifacts

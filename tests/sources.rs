@@ -410,6 +410,10 @@ fn the_scanner_finds_planted_arrows() {
         ("ffi/x.rs", "use crate::store::{Entry, check_url};", "ffi may use types of store only, not store::check_url"),
         ("later/x.rs", "use crate::model::Flag;", "no arrows"),
         ("client/x.rs", "use crate::ffi::flagstone_str;", "client may not use ffi"),
+        ("source/x.rs", "use crate::store::Entry;", "source may not use store::Entry"),
+        ("store/x.rs", "use crate::source::Sink;", "store may not use source::Sink"),
+        ("http/x.rs", "use crate::model::Kind;", "http may not use model::Kind"),
+        ("ffi/x.rs", "use crate::http::HttpOptions;", "ffi may not use http::HttpOptions"),
     ];
     for (path, text, problem) in planted {
         let found = check_arrows(&Source::new(path, text));

@@ -22,4 +22,12 @@ if [ "${1:-}" = test ]; then
   find_or_install readelf binutils
   find_or_install abidiff abigail-tools
   find_or_install python3 python3-venv
+  # A .NET program that is compiled ahead of time is linked with zlib.
+  if command -v dotnet >/dev/null && ! echo '#include <zlib.h>' | cc -E - >/dev/null 2>&1; then
+    say "installing zlib1g-dev"
+    if ! { can_be_root && command -v apt-get >/dev/null && apt_install_quietly zlib1g-dev; }; then
+      say "the headers of zlib are missing: please install zlib1g-dev"
+      exit 1
+    fi
+  fi
 fi

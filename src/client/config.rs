@@ -1,7 +1,8 @@
 //! Configuration: options by name, so that a new option never changes the ABI.
 //!
 //! A value is checked when it is set, as far as it can be alone; what concerns several options is checked when a client is
-//! made (`settings`). Messages name the option and never repeat a URL or a password. May depend on `store` and `source`.
+//! made (`settings`). Messages name the option and never repeat a URL or a password. May depend on `store`, `source`
+//! and `http`.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::http::{check_base, check_proxy};
 use crate::source::TestData;
 use crate::store::check_url;
 
@@ -42,6 +44,8 @@ enum Check {
     RedisUrl,
     /// Base address of a web service.
     HttpUrl,
+    /// Address of a proxy.
+    Proxy,
     Integer {
         least: i64,
         most: i64,
@@ -93,7 +97,7 @@ const OPTIONS: &[(&str, Check)] = &[
     ("retry.mode", Check::Word(&["legacy", "extended"])),
     ("http.connect_timeout_ms", MILLISECONDS),
     ("http.read_timeout_ms", MILLISECONDS),
-    ("http.proxy", Check::HttpUrl),
+    ("http.proxy", Check::Proxy),
     ("http.headers", Check::Map),
     ("http.tls.ca_file", Check::Text),
     ("http.tls.skip_verify", BOOL),
@@ -213,9 +217,10 @@ fn check_value(check: Check, value: &str) -> Result<(), String> {
     match check {
         Check::Text => Ok(()),
         // An empty text counts as unset.
-        Check::RedisUrl | Check::HttpUrl | Check::List | Check::Map if value.is_empty() => Ok(()),
+        Check::RedisUrl | Check::HttpUrl | Check::Proxy | Check::List | Check::Map if value.is_empty() => Ok(()),
         Check::RedisUrl => check_url(value).map_err(|error| error.to_string()),
-        Check::HttpUrl => check_http_url(value).map_err(str::to_owned),
+        Check::HttpUrl => check_base(value).map_err(|error| error.to_string()),
+        Check::Proxy => check_proxy(value).map_err(|error| error.to_string()),
         Check::List => match serde_json::from_str::<Vec<String>>(value) {
             Ok(_) => Ok(()),
             Err(_) => Err("not a JSON array of strings".to_owned()),
@@ -231,21 +236,6 @@ fn check_value(check: Check, value: &str) -> Result<(), String> {
         Check::Word(words) if words.contains(&value) => Ok(()),
         Check::Word(words) => Err(format!("{value:?} is none of: {}", words.join(", "))),
     }
-}
-
-/// The value is not repeated: it may hold credentials.
-fn check_http_url(value: &str) -> Result<(), &'static str> {
-    let rest = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
-    let Some(rest) = rest else { return Err("not an http:// or https:// URL") };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    if host.is_empty() || host.starts_with(':') {
-        return Err("the URL has no host");
-    }
-    if value.chars().any(|character| character.is_whitespace() || character.is_control()) {
-        return Err("the URL has a character that no URL has");
-    }
-    Ok(())
 }
 
 impl std::fmt::Debug for Config {

@@ -115,7 +115,7 @@ impl Config {
         }
         Ok(StoreOptions {
             redis,
-            upstream: source.map_or(Upstream::Redis, |_| Upstream::Source { writes }),
+            upstream: source.map_or(Upstream::Redis, |_| Upstream::Source { writes, raises_versions: from_afar }),
             prefix: self.text("redis.prefix").unwrap_or_default(),
             residency,
             freshness,
@@ -408,9 +408,11 @@ mod tests {
 
     #[test]
     fn an_unusable_address_is_refused_and_not_repeated() {
-        for value in ["ftp://user:hunter2@h", "http://", "http://:80", "http://user:hunter2@h h", "hunter2"] {
-            let error = Config::default().set("http.proxy", value).unwrap_err();
-            assert!(!error.to_string().contains("hunter2"), "{error}");
+        for name in ["endpoints.stream", "http.proxy"] {
+            for value in ["ftp://user:hunter2@h", "http://", "http://:80", "http://user:hunter2@h h"] {
+                let error = Config::default().set(name, value).unwrap_err();
+                assert!(!error.to_string().contains("hunter2"), "{error}");
+            }
         }
     }
 

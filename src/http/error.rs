@@ -9,7 +9,7 @@ pub enum HttpError {
     #[error("not a usable URL: {0}")]
     Url(&'static str),
     /// The proxy's URL is not usable.
-    #[error("http.proxy is not usable: {0}")]
+    #[error("not a usable proxy: {0}")]
     Proxy(&'static str),
     /// A header's name or value has characters that no header may have, or it is not the caller's to set.
     #[error("the header {0:?} cannot be sent")]

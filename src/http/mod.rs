@@ -26,6 +26,7 @@ mod url;
 pub use error::{HttpError, RequestError};
 pub use headers::is_valid_sdk_key;
 pub use options::{HttpOptions, ProxyEnvironment};
+pub use proxy::check_proxy;
 pub use requester::{Interrupter, Patience, Requester};
 pub use response::Response;
 pub use url::{check_base, join};

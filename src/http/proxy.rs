@@ -22,9 +22,14 @@ pub(super) enum Route {
     Forward(Proxy),
 }
 
+/// Says whether `text` is the URL of a proxy that can be used.
+pub fn check_proxy(text: &str) -> Result<(), HttpError> {
+    parse(text).map(drop)
+}
+
 /// The proxy of a URL; user and password are its own parts.
 pub(super) fn parse(text: &str) -> Result<Proxy, HttpError> {
-    let error = HttpError::Proxy("it must be the URL of an http, https, socks4, socks4a, socks5 or socks5h proxy");
+    let error = HttpError::Proxy("not the URL of an http, https, socks4, socks4a, socks5 or socks5h proxy");
     match Proxy::new(text) {
         Ok(proxy) if url::is_usable(proxy.uri()) => Ok(proxy),
         _ => Err(error),

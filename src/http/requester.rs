@@ -144,7 +144,7 @@ impl Requester {
     }
 
     fn new_agent(&self, route: &Route) -> Agent {
-        let (connect, read) = (self.options.connect_timeout, self.options.read_timeout);
+        let (connect, read) = (bounded(self.options.connect_timeout), bounded(self.options.read_timeout));
         let tunnel = match route {
             Route::Tunnel(proxy) => Some(proxy.clone()),
             Route::Direct | Route::Forward(_) => None,
@@ -161,8 +161,8 @@ impl Requester {
             .timeout_connect(Some(connect))
             .timeout_send_request(Some(read))
             .timeout_recv_response(Some(read))
-            .timeout_per_read(Some(self.patience.silence))
-            .timeout_recv_body(self.patience.whole);
+            .timeout_per_read(Some(bounded(self.patience.silence)))
+            .timeout_recv_body(self.patience.whole.map(bounded));
         match route {
             Route::Forward(_) => Agent::with_parts(
                 config.max_idle_connections(0).build(),
@@ -172,6 +172,11 @@ impl Requester {
             Route::Direct | Route::Tunnel(_) => config.build().new_agent(),
         }
     }
+}
+
+/// A deadline that clocks can be asked for: no moment is too near or too far.
+fn bounded(time: Duration) -> Duration {
+    time.clamp(Duration::from_millis(1), Duration::from_secs(365 * 24 * 3600))
 }
 
 /// The URL at which the proxy itself is asked for the target.

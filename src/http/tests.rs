@@ -1,6 +1,6 @@
 //! Requests against servers and proxies that live in the test.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::spawn;
@@ -90,6 +90,53 @@ fn a_secure_request_goes_through_a_tunnel() {
     assert!(head.starts_with(&format!("CONNECT localhost:{}", server.port())), "{head}");
     assert!(head.contains("Proxy-Authorization: Basic dXNlcjpnZWhlaW0="), "{head}");
     assert!(!head.contains("sdk-key-1"), "the proxy of a tunnel learns no key");
+}
+
+#[test]
+fn a_socks_proxy_is_told_the_name_of_the_host() {
+    let server = Fake::start().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap();
+    let port = server.port();
+    let asked = spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut greeting = [0; 2];
+        client.read_exact(&mut greeting).unwrap();
+        client.read_exact(&mut vec![0; usize::from(greeting[1])]).unwrap();
+        client.write_all(&[5, 0]).unwrap();
+        let mut request = [0; 5];
+        client.read_exact(&mut request).unwrap();
+        let mut host = vec![0; usize::from(request[4]) + 2];
+        client.read_exact(&mut host).unwrap();
+        client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        let upstream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut up, mut from) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+        spawn(move || std::io::copy(&mut from, &mut up));
+        spawn(move || std::io::copy(&mut &upstream, &mut client));
+        host.truncate(host.len() - 2);
+        String::from_utf8(host).unwrap()
+    });
+    let options = HttpOptions { proxy: Some(format!("socks5h://{proxy}")), ..options() };
+    assert_eq!(fetch(&options, "http://not.valid.local/sdk/latest-all").unwrap(), 200);
+    assert_eq!(asked.join().unwrap(), "not.valid.local");
+    assert_eq!(server.requests()[0].target, "/sdk/latest-all");
+}
+
+#[test]
+fn waiting_for_a_proxy_that_hangs_can_be_interrupted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = HttpOptions { proxy: Some(format!("http://{}", listener.local_addr().unwrap())), ..options() };
+    for url in ["https://example.org/", "http://example.org/"] {
+        let requester = requester(&options);
+        let interrupter = requester.interrupter();
+        let waiting = spawn(move || requester.get(url, &[]).map(|response| response.status()));
+        let (mut client, _) = listener.accept().unwrap();
+        client.read_exact(&mut [0; 8]).unwrap();
+        let begin = Instant::now();
+        interrupter.interrupt();
+        assert!(matches!(waiting.join().unwrap(), Err(RequestError::Interrupted)));
+        assert!(begin.elapsed() < Duration::from_secs(1));
+    }
 }
 
 #[test]
@@ -221,7 +268,7 @@ fn options_that_cannot_work_are_refused_without_repeating_secrets() {
     for proxy in
         ["ftp://user:geheim@host", "http://user:geheim@", "http://user:geheim@ho st", "http://user:geheim@h:99999", ""]
     {
-        assert!(with(&|options| options.proxy = Some(proxy.to_owned())).contains("http.proxy"), "{proxy}");
+        assert!(with(&|options| options.proxy = Some(proxy.to_owned())).contains("not a usable proxy"), "{proxy}");
     }
     for (name, value) in
         [("X Y", "geheim"), ("", "geheim"), ("X", "geheim\r\nY: z"), ("Content-Length", "3"), ("host", "h")]
@@ -298,6 +345,20 @@ fn an_answer_may_be_no_longer_than_allowed_also_when_unpacked() {
     let url = format!("{}/sdk/latest-all", fake.url());
     let packed = requester.get(&url, &[("Accept-Encoding", "gzip")]).unwrap();
     assert!(matches!(packed.read_all(50_000), Err(RequestError::TooLong)));
+}
+
+#[test]
+fn deadlines_beyond_all_bounds_do_no_harm() {
+    let fake = Fake::start().unwrap();
+    let mut options = options();
+    options.connect_timeout = Duration::MAX;
+    options.read_timeout = Duration::MAX;
+    let requester = Requester::new(&options, Patience { silence: Duration::MAX, whole: Some(Duration::MAX) }).unwrap();
+    let url = format!("{}/sdk/latest-all", fake.url());
+    assert_eq!(requester.get(&url, &[]).unwrap().read_all(100).unwrap().len(), 26);
+    options.read_timeout = Duration::ZERO;
+    fake.script(Action::Hang(LONG));
+    assert!(matches!(fetch(&options, &url), Err(RequestError::Timeout(_))));
 }
 
 #[test]

@@ -130,3 +130,63 @@ impl fmt::Debug for Control {
         formatter.debug_struct("Control").field("stopped", &self.is_stopped()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    fn counter() -> (Arc<AtomicU32>, impl FnOnce() + Send + 'static) {
+        let count = Arc::new(AtomicU32::new(0));
+        let own = Arc::clone(&count);
+        (count, move || {
+            own.fetch_add(1, SeqCst);
+        })
+    }
+
+    #[test]
+    fn sleep_ends_early_for_a_stop_and_a_restart_only() {
+        let control = Control::new();
+        let restarts = control.restarts();
+        control.poke();
+        assert!(control.sleep(Duration::from_millis(20), restarts));
+        control.restart();
+        let begin = Instant::now();
+        assert!(!control.sleep(LONG, restarts));
+        assert!(!control.sleep(Duration::MAX, restarts));
+        assert!(control.sleep(Duration::ZERO, control.restarts()));
+        control.stop();
+        assert!(!control.sleep(LONG, control.restarts()));
+        assert!(begin.elapsed() < LONG / 2);
+    }
+
+    #[test]
+    fn an_interruption_runs_once_also_if_it_comes_too_late() {
+        let control = Control::new();
+        let (count, interrupt) = counter();
+        control.interrupt_by(control.restarts(), interrupt);
+        assert_eq!(count.load(SeqCst), 0);
+        control.restart();
+        control.stop();
+        assert_eq!(count.load(SeqCst), 1);
+        let (late, interrupt) = counter();
+        control.interrupt_by(control.restarts(), interrupt);
+        assert_eq!(late.load(SeqCst), 1);
+
+        let control = Control::new();
+        let restarts = control.restarts();
+        control.restart();
+        let (missed, interrupt) = counter();
+        control.interrupt_by(restarts, interrupt);
+        assert_eq!(missed.load(SeqCst), 1);
+
+        let (over, interrupt) = counter();
+        control.interrupt_by(control.restarts(), interrupt);
+        control.clear_interrupt();
+        control.stop();
+        assert_eq!(over.load(SeqCst), 0);
+    }
+}

@@ -201,3 +201,23 @@ impl File<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_written_just_now_is_read_again_whatever_it_looks_like() {
+        let path = std::env::temp_dir().join(format!("flagstone-look-{}", std::process::id()));
+        fs::write(&path, "{}").unwrap();
+        assert_ne!(look(&path), look(&path), "the clock of files is too coarse to tell");
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - COARSEST_CLOCK).unwrap();
+        let settled = look(&path);
+        assert_eq!(settled, look(&path));
+        file.set_modified(SystemTime::now() - COARSEST_CLOCK * 2).unwrap();
+        assert_ne!(settled, look(&path));
+        fs::remove_file(&path).unwrap();
+        assert_eq!((look(&path), look(&path)), (Look::Missing, Look::Missing));
+    }
+}

@@ -69,3 +69,46 @@ impl<'a> Outlet<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::FailureKind;
+    use crate::source::tests::Recorder;
+
+    fn changes(full: bool) -> ChangeSet<'static> {
+        ChangeSet { full, items: Vec::new(), environment_id: None }
+    }
+
+    fn failure() -> Failure {
+        Failure { kind: FailureKind::Unknown, status: 0, message: "played".to_owned() }
+    }
+
+    #[test]
+    fn a_stopped_source_is_silent() {
+        let (sink, control) = (Recorder::default(), Control::new());
+        let outlet = Outlet::new(&sink, &control);
+        control.stop();
+        assert_eq!(outlet.apply(changes(true)), Ok(()));
+        outlet.valid();
+        outlet.interrupted(failure());
+        outlet.off(failure());
+        outlet.log(Severity::Error, format_args!("never seen"));
+        assert!(sink.lines().is_empty() && sink.logs().is_empty());
+    }
+
+    #[test]
+    fn a_change_after_a_failure_shows_that_all_is_well_once_there_were_data() {
+        let (sink, control) = (Recorder::default(), Control::new());
+        let outlet = Outlet::new(&sink, &control);
+        outlet.interrupted(failure());
+        outlet.apply(changes(false)).unwrap();
+        assert_eq!(sink.lines()[1..], ["part: "], "nothing is well without data");
+        outlet.apply(changes(true)).unwrap();
+        outlet.apply(changes(false)).unwrap();
+        assert_eq!(sink.lines()[2..], ["full: ", "part: "]);
+        outlet.interrupted(failure());
+        outlet.apply(changes(false)).unwrap();
+        assert_eq!(sink.lines()[5..], ["part: ", "valid"]);
+    }
+}

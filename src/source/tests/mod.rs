@@ -23,8 +23,8 @@ pub(super) const LONG: Duration = Duration::from_secs(10);
 pub(super) const FAST: Pace = Pace {
     longest: Duration::from_millis(60),
     healthy: Duration::from_millis(300),
-    extended_first: Duration::from_millis(600),
-    extended_longest: Duration::from_millis(900),
+    extended_first: Duration::from_millis(1000),
+    extended_longest: Duration::from_millis(1500),
 };
 
 /// What a sink was told, in one line each.

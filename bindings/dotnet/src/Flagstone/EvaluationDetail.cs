@@ -1,0 +1,61 @@
+// The result of an evaluation with everything that is known about it.
+using System;
+using System.Collections.Generic;
+
+namespace Flagstone;
+
+/// <summary>The result of an evaluation.</summary>
+/// <typeparam name="T">Type of the value.</typeparam>
+public readonly struct EvaluationDetail<T> : IEquatable<EvaluationDetail<T>>
+{
+    internal EvaluationDetail(T value, int? variationIndex, EvaluationReason reason, bool isStale = false)
+    {
+        Value = value;
+        VariationIndex = variationIndex;
+        Reason = reason;
+        IsStale = isStale;
+    }
+
+    /// <summary>The flag's value, or the default.</summary>
+    public T Value { get; }
+
+    /// <summary>Index of the variation, from 0; null when none was served.</summary>
+    public int? VariationIndex { get; }
+
+    /// <summary>Why.</summary>
+    public EvaluationReason Reason { get; }
+
+    /// <summary>
+    /// The flag is not verified against Redis (link down, data set lost, or newer content that does not parse); the last good
+    /// data answered.
+    /// </summary>
+    public bool IsStale { get; }
+
+    /// <summary>True when no variation was served and <see cref="Value"/> is the default.</summary>
+    public bool IsDefaultValue => VariationIndex is null;
+
+    /// <inheritdoc/>
+    public bool Equals(EvaluationDetail<T> other) =>
+        EqualityComparer<T>.Default.Equals(Value, other.Value) && VariationIndex == other.VariationIndex
+        && Reason == other.Reason && IsStale == other.IsStale;
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is EvaluationDetail<T> other && Equals(other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() =>
+        ((VariationIndex ?? -1) * 397) ^ Reason.GetHashCode()
+        ^ (Value is null ? 0 : EqualityComparer<T>.Default.GetHashCode(Value));
+
+    /// <summary>Equality of all members.</summary>
+    /// <param name="left">One result.</param>
+    /// <param name="right">The other.</param>
+    /// <returns>Whether they are equal.</returns>
+    public static bool operator ==(EvaluationDetail<T> left, EvaluationDetail<T> right) => left.Equals(right);
+
+    /// <summary>Inequality of some member.</summary>
+    /// <param name="left">One result.</param>
+    /// <param name="right">The other.</param>
+    /// <returns>Whether they differ.</returns>
+    public static bool operator !=(EvaluationDetail<T> left, EvaluationDetail<T> right) => !left.Equals(right);
+}

@@ -1,0 +1,187 @@
+// One thread per started client that takes the library's notifications to the logger and to the handlers.
+//
+// Native threads never enter managed code. The thread holds a native reference of its own and only a weak one to the client, so
+// that a client that is forgotten goes away, and the thread with it: the client's handle wakes it when it is finalized.
+using System;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using System.Threading;
+using System.Threading.Tasks;
+using Flagstone.Interop;
+using Microsoft.Extensions.Logging;
+
+namespace Flagstone;
+
+internal sealed class EventPump
+{
+    // Below the minute after which the library takes it that nobody listens; also bounds how long a missed wake goes unnoticed.
+    private const uint PollMs = 30_000;
+
+    private const int AfterDefectMs = 1000;
+
+    private readonly IntPtr _native;
+    private readonly WeakReference<FlagstoneClient> _client;
+    private readonly ILogger _logger;
+    private readonly Thread _thread;
+    private readonly TaskCompletionSource<bool> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly object _lock = new();
+    private FlagstoneClient? _held;
+    private int _holds;
+
+    /// <summary>Starts the thread.</summary>
+    /// <param name="native">The native client; the caller keeps it alive during this call.</param>
+    /// <param name="client">Its owner.</param>
+    /// <param name="logger">Gets log lines.</param>
+    internal EventPump(IntPtr native, FlagstoneClient client, ILogger logger)
+    {
+        _native = NativeMethods.flagstone_client_retain(native);
+        _client = new WeakReference<FlagstoneClient>(client);
+        _logger = logger;
+        _thread = new Thread(Run) { IsBackground = true, Name = "flagstone-events" };
+        _thread.Start();
+    }
+
+    /// <summary>Ends when the last notification was delivered.</summary>
+    internal Task Ended => _ended.Task;
+
+    /// <summary>Waits for the thread to end, unless it is the calling one.</summary>
+    internal void Join(TimeSpan timeout)
+    {
+        if (Thread.CurrentThread != _thread)
+        {
+            _thread.Join(timeout);
+        }
+    }
+
+    /// <summary>Keeps the client alive until the result is disposed.</summary>
+    internal Hold HoldClient(FlagstoneClient client)
+    {
+        lock (_lock)
+        {
+            _held = client;
+            _holds++;
+        }
+        return new Hold(this);
+    }
+
+    private unsafe void Run()
+    {
+        NativeEvent notification = NativeEvent.New();
+        int status;
+        do
+        {
+            status = NativeMethods.flagstone_poll_event(_native, PollMs, &notification);
+            if (status == NativeCodes.StatusOk)
+            {
+                Deliver(notification);
+                NativeMethods.flagstone_event_clear(&notification);
+            }
+            else if (status is not (NativeCodes.StatusTimeout or NativeCodes.StatusClosed))
+            {
+                // A defect of the library, which it has caught. The next notification may come through.
+                Safely(status, static (pump, status) => Log.PollFailed(pump._logger, status));
+                Thread.Sleep(AfterDefectMs);
+            }
+        }
+        while (RecheckClient() && status != NativeCodes.StatusClosed);
+        NativeMethods.flagstone_client_release(_native);
+        _ended.TrySetResult(true);
+    }
+
+    // Not inlined: no reference to the client may stay on the stack of the loop.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool RecheckClient()
+    {
+        if (!_client.TryGetTarget(out FlagstoneClient? client))
+        {
+            return false;
+        }
+        Safely(client, static (_, client) => client.Recheck());
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Deliver(NativeEvent notification) =>
+        Safely(notification, static (pump, notification) => pump.DeliverUnsafely(notification));
+
+    private void DeliverUnsafely(NativeEvent notification)
+    {
+        if (notification.kind == NativeCodes.EventLog)
+        {
+            Log.Native(_logger, ToLevel(notification.level_or_state), notification.text.ToString());
+            return;
+        }
+        if (!_client.TryGetTarget(out FlagstoneClient? client))
+        {
+            return;
+        }
+        switch (notification.kind)
+        {
+            case NativeCodes.EventStatus:
+                client.OnStatus(notification.level_or_state, notification.unix_ms, notification.text.ToString());
+                break;
+            case NativeCodes.EventFlagChanged:
+                using (JsonDocument versions = JsonDocument.Parse(notification.extra.ToString()))
+                {
+                    client.OnFlagChanged(
+                        notification.text.ToString(),
+                        Version(versions.RootElement, "old_version"),
+                        Version(versions.RootElement, "new_version"));
+                }
+                break;
+            default:
+                // A wake, or a kind that this version does not know.
+                break;
+        }
+    }
+
+    /// <summary>Nothing that goes wrong with one notification may end the thread.</summary>
+    private void Safely<T>(T argument, Action<EventPump, T> action)
+    {
+#pragma warning disable CA1031 // see above; a logger may throw as well
+        try
+        {
+            action(this, argument);
+        }
+        catch (Exception error)
+        {
+            try
+            {
+                Log.NotDelivered(_logger, error);
+            }
+            catch (Exception)
+            {
+                // There is nobody left to tell.
+            }
+        }
+#pragma warning restore CA1031
+    }
+
+    private static long? Version(JsonElement versions, string name) =>
+        versions.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetInt64() : null;
+
+    private static LogLevel ToLevel(int level) => level switch
+    {
+        NativeCodes.LevelDebug => LogLevel.Debug,
+        NativeCodes.LevelInfo => LogLevel.Information,
+        NativeCodes.LevelWarn => LogLevel.Warning,
+        _ => LogLevel.Error,
+    };
+
+    private void Release()
+    {
+        lock (_lock)
+        {
+            if (--_holds == 0)
+            {
+                _held = null;
+            }
+        }
+    }
+
+    /// <summary>See <see cref="HoldClient"/>.</summary>
+    internal sealed class Hold(EventPump pump) : IDisposable
+    {
+        public void Dispose() => pump.Release();
+    }
+}

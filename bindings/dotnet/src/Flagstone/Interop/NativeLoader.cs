@@ -1,0 +1,151 @@
+// Finds, loads and checks the native library, before the first call of any other kind.
+//
+// FLAGSTONE_LIBRARY_PATH, the full path of the library file, wins; if it is set and unusable that is an error, not a reason to
+// look elsewhere. Otherwise the runtime's own probing applies: runtimes/<rid>/native of the package, the application's folder,
+// the system. The library is never unpacked to a temporary folder and never unloaded.
+using System;
+using System.IO;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Threading;
+
+namespace Flagstone.Interop;
+
+internal static class NativeLoader
+{
+    /// <summary>Name of the environment variable.</summary>
+    internal const string Override = "FLAGSTONE_LIBRARY_PATH";
+
+    private static readonly object s_lock = new();
+    private static bool s_prepared;
+    private static bool s_usable;
+
+    /// <summary>Loads and checks the library; does nothing once that has succeeded.</summary>
+    /// <exception cref="FlagstoneLibraryException">It is missing, cannot be loaded, or is another one.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void EnsureLoaded()
+    {
+        if (!Volatile.Read(ref s_usable))
+        {
+            Load();
+        }
+    }
+
+    /// <summary>Refuses a library of another ABI.</summary>
+    internal static void CheckVersion(uint abiVersion, string? path)
+    {
+        int major = (int)(abiVersion >> 16);
+        int minor = (int)(abiVersion & 0xFFFF);
+        if (major != NativeCodes.AbiMajor || minor < NativeCodes.AbiMinor)
+        {
+            Version needed = new(NativeCodes.AbiMajor, NativeCodes.AbiMinor);
+            Version found = new(major, minor);
+            throw new FlagstoneLibraryException(
+                $"the native library{(path is null ? "" : $" {path}")} has ABI {found}; this package needs {needed} or a later "
+                + "minor version",
+                path, found, needed);
+        }
+    }
+
+    private static void Load()
+    {
+        lock (s_lock)
+        {
+            if (s_usable)
+            {
+                return;
+            }
+            string? path = Environment.GetEnvironmentVariable(Override);
+            path = string.IsNullOrEmpty(path) ? null : path;
+            try
+            {
+                if (!s_prepared)
+                {
+                    Prepare(path);
+                    s_prepared = true;
+                }
+                CheckVersion(NativeMethods.flagstone_abi_version(), path);
+            }
+            catch (Exception error) when (error is DllNotFoundException or BadImageFormatException or EntryPointNotFoundException
+                or InvalidOperationException)
+            {
+                throw NotUsable(path, error);
+            }
+            Volatile.Write(ref s_usable, true);
+        }
+    }
+
+    private static FlagstoneLibraryException NotUsable(string? path, Exception error)
+    {
+        string tried = path is null
+            ? $"tried the native folders of the application for {Rid}, {AppContext.BaseDirectory} and the system's search path "
+                + $"for {FileName}; {Override}, which may hold its full path, is not set"
+            : $"{Override} names {path}";
+        return new FlagstoneLibraryException($"the native library cannot be used: {tried}: {error.Message}", path, error);
+    }
+
+    private static string FileName =>
+        RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "flagstone.dll"
+        : RuntimeInformation.IsOSPlatform(OSPlatform.OSX) ? "libflagstone.dylib"
+        : "libflagstone.so";
+
+#if NET8_0_OR_GREATER
+    private static IntPtr s_override;
+
+    private static string Rid => RuntimeInformation.RuntimeIdentifier;
+
+    private static void Prepare(string? path)
+    {
+        if (path is not null)
+        {
+            RequireFullPath(path);
+            s_override = NativeLibrary.Load(path);
+        }
+        try
+        {
+            NativeLibrary.SetDllImportResolver(typeof(NativeLoader).Assembly, Resolve);
+        }
+        catch (InvalidOperationException) when (path is null)
+        {
+            // The host has set a resolver for this assembly: it decides. With the variable set as well, they contradict each other.
+        }
+    }
+
+    // Zero: the runtime's own probing.
+    private static IntPtr Resolve(string name, System.Reflection.Assembly assembly, DllImportSearchPath? search) =>
+        name == NativeMethods.Library ? s_override : IntPtr.Zero;
+#else
+    private static string Rid => RuntimeInformation.OSDescription + " " + RuntimeInformation.ProcessArchitecture;
+
+    // Without NativeLibrary only Windows allows to load a file first: a later import finds it by its name. Elsewhere the
+    // runtime's ordinary probing applies.
+    private static void Prepare(string? path)
+    {
+        if (path is null || !RuntimeInformation.IsOSPlatform(OSPlatform.Windows))
+        {
+            return;
+        }
+        RequireFullPath(path);
+        if (!string.Equals(Path.GetFileName(path), FileName, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new DllNotFoundException($"the file must be called {FileName}");
+        }
+        if (LoadLibraryW(path) == IntPtr.Zero)
+        {
+            throw new DllNotFoundException($"error {Marshal.GetLastWin32Error()}");
+        }
+    }
+
+    [DllImport("kernel32", CharSet = CharSet.Unicode, SetLastError = true, ExactSpelling = true)]
+    private static extern IntPtr LoadLibraryW(string path);
+#endif
+
+    // A bare name would be searched for: another library could answer.
+    private static void RequireFullPath(string path)
+    {
+        if (!Path.IsPathRooted(path))
+        {
+            throw new DllNotFoundException("it must be a full path");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// Turns what native calls report into exceptions and strings.
+using System;
+
+namespace Flagstone.Interop;
+
+internal static unsafe class NativeResult
+{
+    /// <summary>Throws the exception for a status other than OK, and frees the error that came with it.</summary>
+    /// <param name="status">What the call returned.</param>
+    /// <param name="error">The error it made; may be zero.</param>
+    /// <param name="argument">The argument to blame for a value that is not allowed.</param>
+    internal static void Check(int status, IntPtr error, string? argument = null)
+    {
+        if (status != NativeCodes.StatusOk)
+        {
+            throw ToException(status, error, argument);
+        }
+    }
+
+    /// <summary>Frees an error that says nothing new, such as that of a time-out.</summary>
+    internal static void Discard(IntPtr error) => NativeMethods.flagstone_error_free(error);
+
+    /// <summary>Reads and frees what a function filled with text.</summary>
+    internal static string Take(ref NativeBytes bytes)
+    {
+        fixed (NativeBytes* pointer = &bytes)
+        {
+            try
+            {
+                return bytes.len == 0 ? string.Empty : Utf8.ToString(bytes.ptr, bytes.len);
+            }
+            finally
+            {
+                NativeMethods.flagstone_bytes_clear(pointer);
+            }
+        }
+    }
+
+    private static Exception ToException(int status, IntPtr error, string? argument)
+    {
+        string message = error == IntPtr.Zero
+            ? Utf8.ToString(NativeMethods.flagstone_status_name(status))
+            : NativeMethods.flagstone_error_message(error).ToString();
+        NativeMethods.flagstone_error_free(error);
+        return status switch
+        {
+            NativeCodes.StatusInvalidArgument or NativeCodes.StatusNullArgument or NativeCodes.StatusBadUtf8
+                or NativeCodes.StatusBadJson => new ArgumentException(message, argument),
+            NativeCodes.StatusClosed => new ObjectDisposedException(nameof(FlagstoneClient), message),
+            _ => new FlagstoneException(message, status),
+        };
+    }
+}

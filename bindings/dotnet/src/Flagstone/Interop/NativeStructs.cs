@@ -1,0 +1,73 @@
+// The value structs of include/flagstone.h, member for member. A test compares their layout with the one recorded for the ABI.
+using System;
+using System.Runtime.InteropServices;
+
+namespace Flagstone.Interop;
+
+/// <summary><c>flagstone_str</c>: borrowed text.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeText(byte* ptr, nuint len)
+{
+    internal byte* ptr = ptr;
+    internal nuint len = len;
+
+    /// <summary>A copy.</summary>
+    public override readonly string ToString() => len == 0 ? string.Empty : Utf8.ToString(ptr, len);
+}
+
+/// <summary><c>flagstone_bytes</c>: text that is given back with <c>flagstone_bytes_clear</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeBytes
+{
+    internal byte* ptr;
+    internal nuint len;
+    internal IntPtr owner;
+}
+
+/// <summary><c>flagstone_attr</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NativeAttribute
+{
+    internal NativeText name;
+    internal int type;
+    internal uint flags;
+    internal double number;
+    internal NativeText text;
+}
+
+/// <summary><c>flagstone_detail</c>: made by <see cref="New"/>, given back with <c>flagstone_detail_clear</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeDetail
+{
+    internal uint struct_size;
+    internal int value_type;
+    internal int reason;
+    internal int error_kind;
+    internal int variation_index;
+    internal int rule_index;
+    internal uint flags;
+    internal int big_segments_status;
+    internal double number_value;
+    internal NativeText text;
+    internal NativeText rule_id;
+    internal NativeText prerequisite_key;
+    internal IntPtr owner;
+
+    internal static NativeDetail New() => new() { struct_size = (uint)sizeof(NativeDetail) };
+}
+
+/// <summary><c>flagstone_event</c>: made by <see cref="New"/>, given back with <c>flagstone_event_clear</c>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeEvent
+{
+    internal uint struct_size;
+    internal int kind;
+    internal int level_or_state;
+    internal uint dropped;
+    internal long unix_ms;
+    internal NativeText text;
+    internal NativeText extra;
+    internal IntPtr owner;
+
+    internal static NativeEvent New() => new() { struct_size = (uint)sizeof(NativeEvent) };
+}

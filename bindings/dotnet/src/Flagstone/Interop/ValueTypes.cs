@@ -1,0 +1,91 @@
+// How each type of value is asked for and read. Structs behind a constraint, so that the one evaluation routine is compiled for
+// each type by itself, without virtual calls or boxes.
+using System;
+using System.Text.Json;
+
+namespace Flagstone.Interop;
+
+internal interface IValueType<T>
+{
+    /// <summary>The native type to ask for.</summary>
+    int Wanted { get; }
+
+    /// <summary>The value in a detail that has one.</summary>
+    T Read(in NativeDetail detail, T defaultValue);
+}
+
+internal readonly struct BoolValue : IValueType<bool>
+{
+    public int Wanted => NativeCodes.TypeBool;
+
+    public bool Read(in NativeDetail detail, bool defaultValue) =>
+        detail.value_type == NativeCodes.TypeBool ? detail.number_value != 0 : defaultValue;
+}
+
+internal readonly struct IntValue : IValueType<int>
+{
+    public int Wanted => NativeCodes.TypeNumber;
+
+    public int Read(in NativeDetail detail, int defaultValue) =>
+        detail.value_type == NativeCodes.TypeNumber ? Saturate(detail.number_value) : defaultValue;
+
+    /// <summary>The nearest int.</summary>
+    internal static int Saturate(long value) =>
+        value > int.MaxValue ? int.MaxValue : value < int.MinValue ? int.MinValue : (int)value;
+
+    // Truncates toward zero, as the native call for integers does.
+    private static int Saturate(double value) =>
+        value >= int.MaxValue ? int.MaxValue : value <= int.MinValue ? int.MinValue : (int)value;
+}
+
+internal readonly struct DoubleValue : IValueType<double>
+{
+    public int Wanted => NativeCodes.TypeNumber;
+
+    public double Read(in NativeDetail detail, double defaultValue) =>
+        detail.value_type == NativeCodes.TypeNumber ? detail.number_value : defaultValue;
+}
+
+internal readonly struct StringValue : IValueType<string>
+{
+    public int Wanted => NativeCodes.TypeString;
+
+    public string Read(in NativeDetail detail, string defaultValue) =>
+        detail.value_type == NativeCodes.TypeString ? detail.text.ToString() : defaultValue;
+}
+
+/// <summary>Any type, as JSON text.</summary>
+internal readonly unsafe struct JsonValue : IValueType<JsonElement>
+{
+    /// <summary>Deeper than the library accepts, so that every value it holds can be read.</summary>
+    private const int MaxDepth = 1024;
+
+    private static readonly JsonElement s_null = Parse("null"u8);
+
+    public int Wanted => NativeCodes.TypeJson;
+
+    public JsonElement Read(in NativeDetail detail, JsonElement defaultValue) =>
+        detail.text.len == 0 ? s_null : Parse(new ReadOnlySpan<byte>(detail.text.ptr, checked((int)detail.text.len)));
+
+    internal static JsonElement Parse(ReadOnlySpan<byte> text)
+    {
+        Utf8JsonReader reader = new(text, new JsonReaderOptions { MaxDepth = MaxDepth });
+        return JsonElement.ParseValue(ref reader);
+    }
+}
+
+/// <summary>Any type, as the calls without a wanted type give it: not everything is JSON text.</summary>
+internal readonly unsafe struct AnyValue : IValueType<JsonElement>
+{
+    private static readonly JsonElement s_true = JsonValue.Parse("true"u8);
+    private static readonly JsonElement s_false = JsonValue.Parse("false"u8);
+
+    public int Wanted => NativeCodes.TypeNone;
+
+    public JsonElement Read(in NativeDetail detail, JsonElement defaultValue) => detail.value_type switch
+    {
+        NativeCodes.TypeBool => detail.number_value != 0 ? s_true : s_false,
+        NativeCodes.TypeString => JsonValue.Parse(System.Text.Encoding.UTF8.GetBytes(JsonText.Of(detail.text.ToString()))),
+        _ => default(JsonValue).Read(detail, defaultValue),
+    };
+}

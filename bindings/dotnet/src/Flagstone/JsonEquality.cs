@@ -1,0 +1,73 @@
+// Whether two JSON texts say the same: members in any order, numbers by value.
+using System.Collections.Generic;
+using System.Text.Json;
+
+namespace Flagstone;
+
+internal static class JsonEquality
+{
+    internal static bool AreEqual(string left, string right)
+    {
+        if (left == right)
+        {
+            return true;
+        }
+        // Deeper than the library accepts.
+        JsonDocumentOptions options = new() { MaxDepth = 1024 };
+        using JsonDocument one = JsonDocument.Parse(left, options);
+        using JsonDocument other = JsonDocument.Parse(right, options);
+        return AreEqual(one.RootElement, other.RootElement);
+    }
+
+    internal static bool AreEqual(JsonElement left, JsonElement right)
+    {
+        if (left.ValueKind != right.ValueKind)
+        {
+            return false;
+        }
+        return left.ValueKind switch
+        {
+            JsonValueKind.Object => AreEqualObjects(left, right),
+            JsonValueKind.Array => AreEqualArrays(left, right),
+            JsonValueKind.String => left.GetString() == right.GetString(),
+            JsonValueKind.Number => left.GetDouble().Equals(right.GetDouble()),
+            _ => true,
+        };
+    }
+
+    private static bool AreEqualObjects(JsonElement left, JsonElement right)
+    {
+        Dictionary<string, JsonElement> members = [];
+        foreach (JsonProperty member in left.EnumerateObject())
+        {
+            members[member.Name] = member.Value;
+        }
+        foreach (JsonProperty member in right.EnumerateObject())
+        {
+            if (!members.TryGetValue(member.Name, out JsonElement value) || !AreEqual(value, member.Value))
+            {
+                return false;
+            }
+            members.Remove(member.Name);
+        }
+        return members.Count == 0;
+    }
+
+    private static bool AreEqualArrays(JsonElement left, JsonElement right)
+    {
+        if (left.GetArrayLength() != right.GetArrayLength())
+        {
+            return false;
+        }
+        using JsonElement.ArrayEnumerator one = left.EnumerateArray();
+        using JsonElement.ArrayEnumerator other = right.EnumerateArray();
+        while (one.MoveNext() && other.MoveNext())
+        {
+            if (!AreEqual(one.Current, other.Current))
+            {
+                return false;
+            }
+        }
+        return true;
+    }
+}

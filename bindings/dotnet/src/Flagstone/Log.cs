@@ -1,0 +1,30 @@
+// Everything that is written to the logger.
+using System;
+using Microsoft.Extensions.Logging;
+
+namespace Flagstone;
+
+internal static partial class Log
+{
+    [LoggerMessage(EventId = 1, EventName = "Native", Message = "{Line}")]
+    internal static partial void Native(ILogger logger, LogLevel level, string line);
+
+    [LoggerMessage(EventId = 2, EventName = "HandlerThrew", Level = LogLevel.Error, Message = "A handler threw an exception.")]
+    internal static partial void HandlerThrew(ILogger logger, Exception error);
+
+    [LoggerMessage(EventId = 3, EventName = "NotDelivered", Level = LogLevel.Error,
+        Message = "A notification could not be delivered.")]
+    internal static partial void NotDelivered(ILogger logger, Exception error);
+
+    [LoggerMessage(EventId = 4, EventName = "NoContext", Level = LogLevel.Warning,
+        Message = "An evaluation gave the default: its context is null or disposed. This is said once per client.")]
+    internal static partial void NoContext(ILogger logger);
+
+    [LoggerMessage(EventId = 5, EventName = "NoKey", Level = LogLevel.Warning,
+        Message = "An evaluation gave the default: its key is null or cannot be written as UTF-8. This is said once per client.")]
+    internal static partial void NoKey(ILogger logger);
+
+    [LoggerMessage(EventId = 6, EventName = "PollFailed", Level = LogLevel.Error,
+        Message = "A notification could not be taken: the library answers with status {Status}.")]
+    internal static partial void PollFailed(ILogger logger, int status);
+}

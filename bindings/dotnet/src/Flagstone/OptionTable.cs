@@ -1,0 +1,97 @@
+// The one place that knows how the options of the library are called and where their values come from: a further option is a
+// property of FlagstoneOptions and a line here. A test compares the table with the list in the header.
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using Flagstone.Handles;
+using Flagstone.Interop;
+using Microsoft.Extensions.Logging;
+
+namespace Flagstone;
+
+internal static class OptionTable
+{
+    /// <summary>Every option with its value as text, null when it is not set.</summary>
+    internal static readonly (string Name, Func<FlagstoneOptions, string?> Value)[] Options =
+    [
+        ("redis.url", options => options.RedisUrl),
+        ("redis.prefix", options => options.RedisPrefix),
+        ("redis.username", options => options.RedisUsername),
+        ("redis.password", options => options.RedisPassword),
+        ("redis.database", options => Text(options.RedisDatabase)),
+        ("redis.connect_timeout_ms", options => Text(options.RedisConnectTimeoutMs)),
+        ("redis.command_timeout_ms", options => Text(options.RedisCommandTimeoutMs)),
+        ("redis.ping_ms", options => Text(options.RedisPingMs)),
+        ("redis.tls.ca_file", options => options.RedisTlsCaFile),
+        ("redis.tls.cert_file", options => options.RedisTlsCertFile),
+        ("redis.tls.key_file", options => options.RedisTlsKeyFile),
+        ("cache.residency", options => Word(options.CacheResidency, "all", "lazy", "off")),
+        ("cache.freshness", options => Word(options.CacheFreshness, "push", "ttl", "forever")),
+        ("cache.ttl_ms", options => Text(options.CacheTtlMs)),
+        ("cache.capacity", options => Text(options.CacheCapacity)),
+        ("cache.on_wipe", options => Word(options.CacheOnWipe, "keep", "clear")),
+        ("refresh.interval_ms", options => Text(options.RefreshIntervalMs)),
+        ("events.queue_capacity", options => Text(options.EventsQueueCapacity)),
+        ("log.level", options => Word(
+            options.LogLevel ?? (options.LoggerFactory is null ? LogLevel.None : null),
+            "debug", "debug", "info", "warn", "error", "error", "none")),
+    ];
+
+    /// <summary>A native configuration with everything that is set.</summary>
+    /// <exception cref="ArgumentException">An option is unknown or a value does not fit it; the message names it.</exception>
+    internal static ConfigHandle ToConfig(FlagstoneOptions options)
+    {
+        NativeLoader.EnsureLoaded();
+        ConfigHandle config = new(NativeMethods.flagstone_config_new());
+        try
+        {
+            foreach ((string name, Func<FlagstoneOptions, string?> value) in Options)
+            {
+                if (value(options) is string text && !options.Others.ContainsKey(name))
+                {
+                    Set(config, name, text);
+                }
+            }
+            foreach (KeyValuePair<string, string> other in options.Others)
+            {
+                Set(config, other.Key, other.Value);
+            }
+            return config;
+        }
+        catch
+        {
+            config.Dispose();
+            throw;
+        }
+    }
+
+    private static unsafe void Set(ConfigHandle config, string name, string value)
+    {
+        byte[] nameBytes = Utf8.Encode(name, "options");
+        byte[] valueBytes = Utf8.Encode(value, "options");
+        IntPtr error = IntPtr.Zero;
+        fixed (byte* namePointer = nameBytes, valuePointer = valueBytes)
+        {
+            // The handle is alive: its only owner is the caller's caller.
+            int status = NativeMethods.flagstone_config_set(
+                config.DangerousGetHandle(), namePointer, (nuint)nameBytes.Length, valuePointer, (nuint)valueBytes.Length,
+                &error);
+            GC.KeepAlive(config);
+            NativeResult.Check(status, error, "options");
+        }
+    }
+
+    private static string? Text(int? value) => value?.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>The word for a member of an enumeration; a number that is no member is passed on, to be refused.</summary>
+    private static string? Word<T>(T? value, params string[] words)
+        where T : struct, Enum
+    {
+        if (value is not T member)
+        {
+            return null;
+        }
+        int index = Convert.ToInt32(member, CultureInfo.InvariantCulture);
+        return index >= 0 && index < words.Length ? words[index] : index.ToString(CultureInfo.InvariantCulture);
+    }
+}

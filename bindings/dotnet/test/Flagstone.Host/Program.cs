@@ -1,0 +1,67 @@
+// A small program that tests run as a process of its own: for what can only be seen once per process (loading the library, the
+// end of the process). The same source is compiled ahead of time, and built against the package.
+using System;
+using System.Text.Json;
+using System.Threading;
+using Flagstone;
+
+if (args is ["version"])
+{
+    try
+    {
+        Console.WriteLine(FlagstoneLibrary.Version);
+        return 0;
+    }
+    catch (FlagstoneLibraryException error)
+    {
+        // The exception must come again, and an ordinary call must give the same one.
+        try
+        {
+            using Context context = Context.New("u");
+        }
+        catch (FlagstoneLibraryException again) when (again.Message == error.Message)
+        {
+            Console.WriteLine($"{error.Message}|{error.LibraryPath}|{error.FoundAbi}|{error.NeededAbi}|{error.StatusCode}");
+        }
+        return 1;
+    }
+}
+
+FlagstoneClient client = new(new FlagstoneOptions { RedisUrl = args[1], RedisPrefix = args[2] });
+int changes = 0;
+client.FlagChanged += (_, _) => Interlocked.Increment(ref changes);
+if (!await client.StartAsync(TimeSpan.FromSeconds(10)))
+{
+    Console.WriteLine("not ready");
+    return 1;
+}
+using Context ada = Context.Builder("ada").Set("plan", "team").Build();
+Flag<bool> flag = client.BoolFlag("yes");
+switch (args[0])
+{
+    case "evaluate":
+        JsonElement json = client.JsonVariation("json", ada, default);
+        EvaluationDetail<string> text = client.StringVariationDetail("text", ada, "");
+        Console.WriteLine(
+            $"{client.BoolVariation("yes", ada)} {flag.Value(ada)} {client.IntVariation("int"u8, ada, 0)} {text.Value} "
+            + $"{text.Reason.ToJsonString()} {json.GetRawText()} {client.GetStatus().FlagCount} {client.State}");
+        await client.DisposeAsync();
+        return 0;
+    case "end":
+        // Everything is left as it is while threads evaluate: the process must end at once and quietly.
+        for (int number = 0; number < 4; number++)
+        {
+            new Thread(() =>
+            {
+                while (flag.Value(ada) || client.BoolVariation("yes", Context.New("u")))
+                {
+                    Thread.Sleep(args.Length);
+                }
+            })
+            { IsBackground = true }.Start();
+        }
+        Console.WriteLine(flag.Value(ada));
+        return 0;
+    default:
+        return 2;
+}

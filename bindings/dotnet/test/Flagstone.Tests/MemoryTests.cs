@@ -1,0 +1,194 @@
+// Nothing is allocated where nothing may be, and nothing is left behind. The resident set counts native memory too.
+using System;
+using System.IO;
+using System.Runtime.CompilerServices;
+using System.Threading;
+using System.Threading.Tasks;
+using Flagstone.Tests.Support;
+using Xunit;
+
+namespace Flagstone.Tests;
+
+[Collection(Alone.Name)]
+public sealed class MemoryTests(RedisServer server) : IDisposable
+{
+    private const string Rule = """
+        "rules":[{"id":"r","variation":0,"clauses":[{"attribute":"key","op":"in","values":["u"]}]}]
+        """;
+
+    private readonly TestEnvironment _environment = new(server);
+    private readonly Context _context = Context.Builder("u").Set("plan", "p").Build();
+
+    public void Dispose()
+    {
+        _environment.Dispose();
+        _context.Dispose();
+    }
+
+    [Theory]
+    [InlineData(CacheResidency.All)]
+    [InlineData(CacheResidency.Lazy)]
+    public async Task Scalar_evaluation_allocates_nothing(CacheResidency residency)
+    {
+        FlagstoneClient client = await StartAsync(residency);
+        Flag<bool> flag = client.BoolFlag("a");
+        Flag<int> number = client.IntFlag("n", 0);
+        Flag<double> fraction = client.DoubleFlag("n", 0);
+        string longKey = new('k', 200);
+        string longerKey = new('k', 2000);
+        Context? none = null;
+        AllocatesNothing(() => client.BoolVariation("a", _context));
+        AllocatesNothing(() => client.BoolVariation("a"u8, _context));
+        AllocatesNothing(() => client.IntVariation("n", _context, 0));
+        AllocatesNothing(() => client.IntVariation("n"u8, _context, 0));
+        AllocatesNothing(() => client.DoubleVariation("n", _context, 0));
+        AllocatesNothing(() => client.DoubleVariation("n"u8, _context, 0));
+        AllocatesNothing(() => flag.Value(_context));
+        AllocatesNothing(() => number.Value(_context));
+        AllocatesNothing(() => fraction.Value(_context));
+        AllocatesNothing(() => client.BoolVariation(longKey, _context));
+        AllocatesNothing(() => client.DoubleVariation(longerKey, _context, 0));
+        AllocatesNothing(() => client.BoolVariation("a", none));
+        AllocatesNothing(() => client.BoolVariationDetail("a", _context));
+        AllocatesNothing(() => client.State);
+        Assert.True(Allocated(() => client.StringVariation("text", _context, ""), 100) > 0, "the measurement can see something");
+    }
+
+    [Fact]
+    public async Task Evaluations_leave_nothing_behind()
+    {
+        FlagstoneClient client = await StartAsync(CacheResidency.All);
+        Flag<bool> flag = client.BoolFlag("a");
+        Flag<string> text = client.StringFlag("text", "");
+        LeavesNothing(60_000, _ =>
+        {
+            client.BoolVariation("a", _context);
+            client.DoubleVariation("n"u8, _context, 0);
+            client.StringVariation("text", _context, "");
+            client.JsonVariation("json", _context, default);
+            client.StringVariationDetail("rule", _context, "");
+            client.VariationMany(["a", "text"], _context);
+            client.BoolVariation("a", null);
+            flag.Value(_context);
+            text.Detail(_context);
+        });
+    }
+
+    [Fact]
+    public async Task Results_do_not_keep_old_versions_of_flags()
+    {
+        FlagstoneClient client = await StartAsync(CacheResidency.All);
+        Flag<string> flag = client.StringFlag("large", "");
+        string text = new('x', 200_000);
+        int version = 0;
+        LeavesNothing(100, _ =>
+        {
+            _environment.Write(Flags.Value("large", ++version, $"\"{version} {text}\""));
+            string start = $"{version} ";
+            Assert.True(SpinWait.SpinUntil(
+                () => client.StringVariation("large", _context, "").StartsWith(start, StringComparison.Ordinal),
+                TimeSpan.FromSeconds(10)));
+            // Each of these borrows from the flag's data for a moment.
+            client.StringVariation("large"u8, _context, "");
+            client.StringVariationDetail("large", _context, "");
+            client.StringVariationDetail("large"u8, _context, "");
+            client.JsonVariation("large", _context, default);
+            client.BoolVariationDetail("large", _context);
+            client.VariationMany(["large", "large"], _context);
+            flag.Value(_context);
+            flag.Detail(_context);
+        });
+    }
+
+    [Fact]
+    public async Task Contexts_flags_statuses_and_errors_leave_nothing_behind()
+    {
+        FlagstoneClient client = await StartAsync(CacheResidency.All);
+        LeavesNothing(30_000, number =>
+        {
+            using Context context = Context.New($"user-{number}");
+            // This one is left to its finalizer.
+            Context built = Context.Builder($"user-{number}").Set("plan", "p").Private("plan").Build();
+            client.BoolVariation("a", context);
+            client.BoolVariation("a", built);
+            _ = built.ToJsonString();
+            client.BoolFlag("a").Value(context);
+            client.GetStatus();
+            Assert.Throws<ArgumentException>(() => Context.New(""));
+        });
+    }
+
+    [Fact]
+    public void Clients_leave_nothing_behind()
+    {
+        _environment.Write(Flags.Bool("a", 1, true));
+        LeavesNothing(60, _ => RunAsync().GetAwaiter().GetResult());
+
+        async Task RunAsync()
+        {
+            await using FlagstoneClient client = new(_environment.Options());
+            Assert.True(await client.StartAsync(TimeSpan.FromSeconds(10)));
+            Assert.True(client.BoolVariation("a", _context));
+        }
+    }
+
+    private async Task<FlagstoneClient> StartAsync(CacheResidency residency)
+    {
+        _environment.Write(
+            Flags.Bool("a", 1, true), Flags.Value("n", 1, "1.5"), Flags.Value("text", 1, $"\"{new string('x', 100)}\""),
+            Flags.Value("json", 1, """{"a":[1,2,3]}"""),
+            Flags.With("rule", 1, Rule, "\"x\""));
+        return await _environment.StartAsync(options => options.CacheResidency = residency);
+    }
+
+    private static void AllocatesNothing<T>(Func<T> action, [CallerArgumentExpression(nameof(action))] string what = "")
+    {
+        // Until the runtime has compiled it for good, and a lazily read flag is there.
+        Allocated(action, 20_000);
+        long allocated = Allocated(action, 10_000);
+        Assert.True(allocated == 0, $"{what} allocates {allocated / 10_000.0} bytes");
+    }
+
+    private static long Allocated<T>(Func<T> action, int rounds)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int round = 0; round < rounds; round++)
+        {
+            action();
+        }
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
+
+    /// <summary>
+    /// Compares the resident set after a warm-up with that after twice as much of the same work: what leaks grows with the work, what
+    /// the runtime keeps for itself does not. Twenty times as much in <c>make soak</c>.
+    /// </summary>
+    private static void LeavesNothing(int rounds, Action<int> action)
+    {
+        rounds *= Environment.GetEnvironmentVariable("FLAGSTONE_TESTS") == "soak" ? 20 : 1;
+        Repeat(rounds / 2, action);
+        long before = Resident();
+        Repeat(rounds, action);
+        long growth = Resident() - before;
+        Assert.True(growth < 3 << 20, $"the resident set grew by {growth} bytes in {rounds} rounds");
+    }
+
+    private static void Repeat(int rounds, Action<int> action)
+    {
+        for (int round = 0; round < rounds; round++)
+        {
+            action(round);
+        }
+    }
+
+    private static long Resident()
+    {
+        for (int pass = 0; pass < 3; pass++)
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            GC.WaitForPendingFinalizers();
+        }
+        string pages = File.ReadAllText("/proc/self/statm").Split(' ')[1];
+        return long.Parse(pages, System.Globalization.CultureInfo.InvariantCulture) * Environment.SystemPageSize;
+    }
+}

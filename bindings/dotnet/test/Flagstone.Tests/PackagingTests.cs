@@ -1,0 +1,135 @@
+// What is shipped: the package, a project that uses it, and a program compiled ahead of time.
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.IO.Compression;
+using System.Linq;
+using System.Runtime.InteropServices;
+using Flagstone.Tests.Support;
+using Xunit;
+
+namespace Flagstone.Tests;
+
+public sealed class PackagingTests(RedisServer server) : IDisposable
+{
+    private const string Evaluated = """True True 3 hello {"kind":"FALLTHROUGH"} {"a":1} 4 Valid""" + "\n";
+
+    // Outside of the tree, so that nothing of it is found by accident.
+    private readonly string _folder = Directory.CreateTempSubdirectory("flagstone-package-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void A_project_restores_the_package_from_a_folder_and_evaluates_a_flag_from_redis()
+    {
+        string packed = Path.Combine(_folder, "packed");
+        Pack(packed).MustSucceed();
+        string package = Directory.GetFiles(packed, "*.nupkg").Single();
+        string native = $"runtimes/{PortableRid}/native/libflagstone.so";
+        using (ZipArchive archive = ZipFile.OpenRead(package))
+        {
+            string[] names = [.. archive.Entries.Select(entry => entry.FullName)];
+            Assert.Single(names, name => name.StartsWith("runtimes/", StringComparison.Ordinal));
+            foreach (string name in (string[])[native, "README.md", "lib/net8.0/Flagstone.dll", "lib/net8.0/Flagstone.xml",
+                "lib/netstandard2.0/Flagstone.dll", "lib/netstandard2.0/Flagstone.xml", "build/net462/Flagstone.targets"])
+            {
+                Assert.Contains(name, names);
+            }
+        }
+        string built = Build("consumer", File.ReadAllText(Project.Binding + "test/Flagstone.Host/Program.cs"));
+        Assert.True(File.Exists(Path.Combine(built, native)));
+        Assert.Equal(Evaluated, Evaluate("dotnet", Path.Combine(built, "Consumer.dll")));
+
+        // The first program of both READMEs, as it stands there but for the address.
+        string sample = Sample(Project.Binding + "README.md");
+        Assert.Equal(sample, Sample(Project.Root + "README.md"));
+        server.Write("launchdarkly", new Dictionary<string, string>
+        {
+            ["new-checkout"] = Flags.Bool("new-checkout", 1, true).Json,
+            ["rate-limit"] = Flags.Value("rate-limit", 1, "7").Json,
+        });
+        string first = Build("first", sample.Replace("redis://localhost:6379", server.Url, StringComparison.Ordinal));
+        Ended ended = Programs.Run("dotnet", Path.Combine(first, "Consumer.dll"));
+        Assert.Equal(("new checkout\n7 FALLTHROUGH\n", ""), (ended.Output, ended.Errors));
+    }
+
+    [Fact]
+    public void Packing_fails_when_a_library_is_missing_and_names_it()
+    {
+        Ended ended = Pack(Path.Combine(_folder, "packed"), $"-p:FlagstoneRids=\"{PortableRid};win-x64;osx-arm64\"");
+        Assert.NotEqual(0, ended.ExitCode);
+        Assert.Contains("win-x64/flagstone.dll", ended.Output, StringComparison.Ordinal);
+        Assert.Contains("osx-arm64/libflagstone.dylib", ended.Output, StringComparison.Ordinal);
+        string packed = Path.Combine(_folder, "packed");
+        Assert.False(Directory.Exists(packed) && Directory.GetFiles(packed).Length > 0);
+    }
+
+    [Fact]
+    public void Packing_takes_the_libraries_of_other_platforms_from_a_folder()
+    {
+        foreach (string rid in (string[])["linux-musl-x64", "win-x64"])
+        {
+            Directory.CreateDirectory(Path.Combine(_folder, "natives", rid));
+            string file = rid.StartsWith("win", StringComparison.Ordinal) ? "flagstone.dll" : "libflagstone.so";
+            File.WriteAllText(Path.Combine(_folder, "natives", rid, file), rid);
+        }
+        Pack(Path.Combine(_folder, "packed"), $"-p:FlagstoneRids=\"{PortableRid};linux-musl-x64;win-x64\"",
+            $"-p:FlagstoneNatives={Path.Combine(_folder, "natives")}").MustSucceed();
+        using ZipArchive archive = ZipFile.OpenRead(Directory.GetFiles(Path.Combine(_folder, "packed"), "*.nupkg").Single());
+        IEnumerable<string> natives = archive.Entries.Select(entry => entry.FullName)
+            .Where(name => name.StartsWith("runtimes/", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
+        Assert.Equal(
+            ["runtimes/linux-musl-x64/native/libflagstone.so", $"runtimes/{PortableRid}/native/libflagstone.so",
+                "runtimes/win-x64/native/flagstone.dll"],
+            natives);
+    }
+
+    [Fact]
+    public void A_program_compiled_ahead_of_time_evaluates_a_flag_from_redis()
+    {
+        string project = Project.Binding + "test/Flagstone.AotHost";
+        Ended published = Dotnet("publish", project, "-c", "Release", "--output", _folder).MustSucceed();
+        Assert.DoesNotContain("warning", published.Output, StringComparison.OrdinalIgnoreCase);
+        Assert.False(File.Exists(Path.Combine(_folder, "Flagstone.dll")), "it is compiled in");
+        Assert.Equal(Evaluated, Evaluate(Path.Combine(_folder, "Flagstone.AotHost")));
+    }
+
+    private static string PortableRid => $"linux-{RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()}";
+
+    private static string Sample(string readme)
+    {
+        string text = File.ReadAllText(readme);
+        int start = text.IndexOf("```csharp\n", StringComparison.Ordinal) + "```csharp\n".Length;
+        return text[start..text.IndexOf("```", start, StringComparison.Ordinal)];
+    }
+
+    /// <summary>Builds a program against the package; returns the folder with the result.</summary>
+    private string Build(string name, string program)
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
+        foreach (string file in Directory.GetFiles(Project.Binding + "test/consumer"))
+        {
+            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+        }
+        File.WriteAllText(Path.Combine(folder, "Program.cs"), program);
+        Dotnet("build", folder, "--output", Path.Combine(folder, "built")).MustSucceed();
+        return Path.Combine(folder, "built");
+    }
+
+    private string Evaluate(string program, params string[] arguments)
+    {
+        server.Write("packaging", new[]
+        {
+            Flags.Bool("yes", 1, true), Flags.Value("int", 1, "3"), Flags.Value("text", 1, "\"hello\""),
+            Flags.Value("json", 1, """{"a":1}"""),
+        }.ToDictionary(flag => flag.Key, flag => flag.Json));
+        Ended ended = Programs.Run(program, [.. arguments, "evaluate", server.Url, "packaging"], "/", null);
+        return ended.Output + ended.Errors;
+    }
+
+    private Ended Pack(string output, params string[] properties) =>
+        Dotnet(["pack", Project.Binding + "src/Flagstone", "-c", "Release", "--output", output, .. properties]);
+
+    private Ended Dotnet(params string[] arguments) => Programs.Run(
+        "dotnet", arguments, _folder, new Dictionary<string, string?> { ["MSBUILDDISABLENODEREUSE"] = "1" });
+}

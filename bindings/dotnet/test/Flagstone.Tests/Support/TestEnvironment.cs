@@ -1,0 +1,60 @@
+// Flags under a prefix of their own, and clients that read them.
+using System;
+using System.Collections.Generic;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace Flagstone.Tests.Support;
+
+/// <summary>An environment on a server; its clients are closed with it.</summary>
+public sealed class TestEnvironment : IDisposable
+{
+    private static int s_number;
+
+    private readonly List<FlagstoneClient> _clients = [];
+
+    internal TestEnvironment(RedisServer server) => Server = server;
+
+    internal RedisServer Server { get; }
+
+    internal string Prefix { get; } = $"env{Interlocked.Increment(ref s_number)}";
+
+    /// <summary>Writes flags and marks the data set as complete.</summary>
+    internal void Write(params (string Key, string Json)[] flags)
+    {
+        Dictionary<string, string> items = [];
+        foreach ((string key, string json) in flags)
+        {
+            items[key] = json;
+        }
+        Server.Write(Prefix, items);
+    }
+
+    internal FlagstoneOptions Options(Action<FlagstoneOptions>? change = null)
+    {
+        FlagstoneOptions options = new() { RedisUrl = Server.Url, RedisPrefix = Prefix };
+        change?.Invoke(options);
+        return options;
+    }
+
+    /// <summary>A client that is ready.</summary>
+    internal async Task<FlagstoneClient> StartAsync(Action<FlagstoneOptions>? change = null)
+    {
+        FlagstoneClient client = new(Options(change));
+        _clients.Add(client);
+        if (!await client.StartAsync(TimeSpan.FromSeconds(10)))
+        {
+            throw new TimeoutException($"not ready: {client.GetStatus().DataSource.LastError}");
+        }
+        return client;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (FlagstoneClient client in _clients)
+        {
+            client.Dispose();
+        }
+    }
+}

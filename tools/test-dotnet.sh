@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# The tests of the .NET binding. `make test` has set up what is needed and built the library.
+#     tools/test-dotnet.sh          formatting, build of everything, every test
+#     tools/test-dotnet.sh soak     memory over twenty times as many evaluations and contexts
+# Everything is written below bindings/dotnet/artifacts and the temporary folder. Packages come from NuGet's configured sources.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tools/lib.sh
+. "$root/tools/lib.sh"
+
+if ! command -v dotnet >/dev/null; then
+  if [ "${CI:-}" = true ]; then
+    say "there is no .NET SDK: in CI its tests must run"
+    exit 1
+  fi
+  say "there is no .NET SDK (dotnet is not in PATH): the .NET tests were NOT run"
+  exit 0
+fi
+
+# The folder of the solution: the test runner is named in its global.json.
+cd "$root/bindings/dotnet"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_UI_LANGUAGE=en
+# The tests load the library that was built, whatever the caller uses.
+unset FLAGSTONE_LIBRARY_PATH
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed=0
+
+# Runs the tests of a project.
+run_tests() {
+  local project=$1
+  shift
+  dotnet test --project "test/$project" --configuration Release --no-build "$@" 2>&1 | tee -a "$log" || failed=1
+}
+
+# Shows the counts of all runs alone on a line, however the runner words them, and ends.
+finish() {
+  awk '/^ *(succeeded|failed|skipped): [0-9]+/ { count[$1] += $2 }
+    END { printf "%d passed, %d failed, %d skipped\n", count["succeeded:"], count["failed:"], count["skipped:"] }' "$log"
+  exit "$failed"
+}
+
+dotnet build Flagstone.slnx --configuration Release --nologo --verbosity quiet
+if [ "${1:-}" = soak ]; then
+  FLAGSTONE_TESTS=soak run_tests Flagstone.Tests --filter-class '*.MemoryTests'
+  finish
+fi
+dotnet format Flagstone.slnx --verify-no-changes --no-restore
+run_tests Flagstone.Tests
+run_tests Flagstone.Tests.NetStandard
+finish
