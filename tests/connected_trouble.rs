@@ -171,3 +171,21 @@ fn a_large_data_set_is_never_read_in_one_command_where_redis_is_the_truth() {
     eventually("it is compared", || server.calls_of("hscan") > scans);
     assert_eq!(server.calls_of("hgetall"), 0);
 }
+
+#[test]
+fn an_empty_redis_does_not_empty_the_snapshot_file() {
+    let (mut server, folder) = (RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]), TempDir::new("emptied"));
+    let path = folder.path().join("snapshot");
+    let config = || Config::of(&server).with("snapshot.file", path.to_str().unwrap());
+    config().started().close(PATIENCE_MS);
+    server.flush();
+    let client = config().started();
+    assert_eq!(client.ask("a"), "FLAG_NOT_FOUND");
+    sleep(Duration::from_millis(500));
+    client.close(PATIENCE_MS);
+    let config = config();
+    server.kill();
+    let client = config.client();
+    client.start(0).unwrap();
+    client.serves("a", "one");
+}
