@@ -189,3 +189,17 @@ fn an_empty_redis_does_not_empty_the_snapshot_file() {
     client.start(0).unwrap();
     client.serves("a", "one");
 }
+
+#[test]
+fn what_did_not_parse_in_redis_is_forgotten_once_the_source_has_delivered() {
+    let server = RedisServer::holding(&[("a", flag("a", 1, "one")), ("b", "{oops".to_owned())], &[]);
+    let fake = launchdarkly(&[("a", flag("a", 1, "one")), ("b", flag("b", 1, "one"))]);
+    fake.kill();
+    let client = storing(&fake, &server).client();
+    client.start(0).unwrap();
+    client.reports("malformed", 1);
+    fake.start_again().unwrap();
+    client.becomes(VALID);
+    client.serves("b", "one");
+    client.reports("malformed", 0);
+}

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::held::Held;
+use super::judge::Judge;
 use super::mailbox::ItemKey;
 use super::outbox::{Put, Work};
 use super::reader::{BATCH, FullReply, Presence, SCAN_ABOVE};
@@ -47,6 +48,10 @@ impl Mirror {
 impl Refresher<'_> {
     /// Writes what was delivered, then looks whether Redis still holds it.
     pub(super) fn mirror_what_is_due(&mut self) -> Result<(), Failed> {
+        if self.judge.malformed() != 0 {
+            // It judged what was read of Redis before; all of that is replaced.
+            self.judge = Judge::default();
+        }
         if self.writer.is_none() {
             // What Redis holds counts no longer; whether it is there is still told.
             self.full_due = None;

@@ -312,7 +312,9 @@ impl<'a> Refresher<'a> {
         } else {
             let mib = u32::try_from(self.held_bytes >> 20).unwrap_or(u32::MAX);
             let longest = JITTER_PER_MIB.saturating_mul(mib).min(JITTER_LIMIT);
-            let jitter = if self.listener.wants_all_changes() { 0.0 } else { self.jitter.between(0.0, 1.0) };
+            // Where memory leads, listeners hear of changes from the data source: nothing is gained by haste.
+            let hurries = self.listener.wants_all_changes() && !self.shared.memory_leads();
+            let jitter = if hurries { 0.0 } else { self.jitter.between(0.0, 1.0) };
             let soonest = self.full_ended + FULL_MINIMUM.max(self.full_cost * FULL_COST_FACTOR);
             soonest.max(Instant::now() + longest.mul_f64(jitter))
         };
