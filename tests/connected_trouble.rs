@@ -155,3 +155,37 @@ fn a_slow_redis_that_holds_nothing_replaces_the_snapshot_file_wholly() {
     let status = client.status();
     assert_eq!((&status["wiped"], &status["from_file"]), (&json!(false), &json!(false)), "{status}");
 }
+
+#[test]
+fn a_large_data_set_is_never_read_in_one_command_where_redis_is_the_truth() {
+    let flags: Vec<(String, String)> =
+        (0..1_200).map(|n| (format!("f{n}"), flag(&format!("f{n}"), 1, "one"))).collect();
+    let flags: Vec<(&str, String)> = flags.iter().map(|(key, text)| (key.as_str(), text.clone())).collect();
+    let (fake, server) = (launchdarkly(&flags), RedisServer::start());
+    let config = storing(&fake, &server).with("cache.residency", "lazy");
+    let client = config.started();
+    client.serves("f7", "one");
+    eventually("it is written", || text_in_redis(&server, "f1199").is_some());
+    fake.put();
+    let scans = server.calls_of("hscan");
+    eventually("it is compared", || server.calls_of("hscan") > scans);
+    assert_eq!(server.calls_of("hgetall"), 0);
+}
+
+#[test]
+fn an_empty_redis_does_not_empty_the_snapshot_file() {
+    let (mut server, folder) = (RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]), TempDir::new("emptied"));
+    let path = folder.path().join("snapshot");
+    let config = || Config::of(&server).with("snapshot.file", path.to_str().unwrap());
+    config().started().close(PATIENCE_MS);
+    server.flush();
+    let client = config().started();
+    assert_eq!(client.ask("a"), "FLAG_NOT_FOUND");
+    sleep(Duration::from_millis(500));
+    client.close(PATIENCE_MS);
+    let config = config();
+    server.kill();
+    let client = config.client();
+    client.start(0).unwrap();
+    client.serves("a", "one");
+}

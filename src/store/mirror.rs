@@ -154,7 +154,11 @@ impl Refresher<'_> {
     }
 
     fn write_all_locked(&mut self, put: &Put) -> Result<(), Failed> {
-        let reply = self.read_for_comparison()?;
+        let expected = match put {
+            Put::Memory => self.held_count(),
+            Put::Items(items) => items.len(),
+        };
+        let reply = self.read_for_comparison(expected)?;
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let snapshot = self.shared.snapshot.load_full();
         let versions_tell = self.shared.options.versions_tell();
@@ -203,11 +207,9 @@ impl Refresher<'_> {
         }
     }
 
-    fn read_for_comparison(&mut self) -> Result<FullReply, Failed> {
-        let snapshot = self.shared.snapshot.load();
-        let scanning = snapshot.flags.len() + snapshot.segments.len() > SCAN_ABOVE;
-        drop(snapshot);
-        Ok(if scanning { self.reader.scan()? } else { self.reader.full()? })
+    /// Everything, to be compared with `count` items.
+    fn read_for_comparison(&mut self, count: usize) -> Result<FullReply, Failed> {
+        Ok(if count > SCAN_ABOVE { self.reader.scan()? } else { self.reader.full()? })
     }
 
     /// Looks whether the data set is still there.
@@ -260,7 +262,7 @@ impl Refresher<'_> {
 
     /// Compares everything: what Redis holds in a lower version is written again, what it lacks is noted.
     fn compare_with_memory(&mut self) -> Result<(), Failed> {
-        let reply = self.read_for_comparison()?;
+        let reply = self.read_for_comparison(self.held_count())?;
         self.held_bytes = reply.bytes();
         self.shared.set_ready();
         if self.heal_if_lost(reply.presence, reply.wrong_type())? {

@@ -215,7 +215,8 @@ impl Refresher<'_> {
         Ok(Some(missing))
     }
 
-    fn held_count(&self) -> usize {
+    /// Number of items in the snapshot in force.
+    pub(super) fn held_count(&self) -> usize {
         let snapshot = self.shared.snapshot.load();
         snapshot.flags.len() + snapshot.segments.len()
     }
