@@ -46,6 +46,10 @@ demo: setup build ## Both ways of use: flags from a private Redis with a change 
 test: setup-test lint build ## Every test
 	@tools/test.sh
 
+.PHONY: test-peers
+test-peers: setup-test build ## The tests with LaunchDarkly's Python SDK, and with its Relay Proxy if there is one
+	@tools/test-peers.sh
+
 .PHONY: soak
 soak: setup-test build ## Memory over millions of evaluations and contexts from Python and .NET
 	@tools/test-python.sh soak

@@ -20,6 +20,10 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
 
     private readonly Peer.Context _ada = MakeContext();
 
+    public string Description =>
+        $"LaunchDarkly.ServerSdk {Version(typeof(LdClient))}, LaunchDarkly.ServerSdk.Redis {Version(typeof(Redis))} "
+        + "(daemon mode, cached for an hour, no events)";
+
     public void Dispose() => _client.Dispose();
 
     public (bool Ada, bool Stranger) Ask(string key) => (Ask(key, _ada), Ask(key, Peer.Context.New(Ada.Stranger)));
@@ -93,6 +97,8 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
             }
         });
     }
+
+    private static string Version(Type type) => type.Assembly.GetName().Version!.ToString(3);
 
     private bool Ask(string key, Peer.Context context)
     {

@@ -27,7 +27,7 @@ internal static class Benchmark
         List<Row> rows = [.. subject.Rows()];
         List<Row> others = [.. (beside?.Rows() ?? []).Select(row => row with { Name = $"beside: {row.Name}" })];
         Dictionary<string, Cost> costs = Measure.All([.. rows, .. others]);
-        Print(rows, costs, beside is not null);
+        Print(rows, costs, subject.Description, beside?.Description);
     }
 
     private static void MustAgree(FlagstoneSubject subject, ISubject? beside)
@@ -43,25 +43,28 @@ internal static class Benchmark
         }
     }
 
-    private static void Print(List<Row> rows, Dictionary<string, Cost> costs, bool compared)
+    private static void Print(List<Row> rows, Dictionary<string, Cost> costs, string description, string? other)
     {
+        bool compared = other is not null;
         Console.WriteLine(FormattableString.Invariant($"\n## .NET {Environment.Version}\n"));
         Console.WriteLine("""
             A context of five attributes; the thousand flags in shuffled order. Medians of interleaved rounds; managed bytes of the
             calling thread, of the round with the most.
 
             """);
+        Console.WriteLine($"{description}.");
+        Console.WriteLine(compared ? $"Beside: {other}.\n" : "");
         string beside = compared ? " LaunchDarkly's .NET SDK | Bytes | Ratio |" : "";
         Console.WriteLine($"| Call | Flagstone | Bytes |{beside} Budget |");
         Console.WriteLine($"| --- | --- | --- |{(compared ? " --- | --- | --- |" : "")} --- |");
         foreach (Row row in rows)
         {
             Cost cost = costs[row.Name];
-            Cost? other = compared ? costs[$"beside: {Counterpart(row.Name)}"] : null;
-            string cells = other is Cost theirs
-                ? $" {Time(theirs)} | {Bytes(theirs)} | {theirs.Nanoseconds / cost.Nanoseconds:F1}x |"
+            Cost? counterpart = compared ? costs[$"beside: {Counterpart(row.Name)}"] : null;
+            string cells = counterpart is Cost theirs
+                ? $" {Time(theirs)} | {Bytes(theirs)} | {Ratio(theirs.Nanoseconds / cost.Nanoseconds)} |"
                 : "";
-            Console.WriteLine($"| {row.Name} | {Time(cost)} | {Bytes(cost)} |{cells} {Verdict(row.Name, cost, other)} |");
+            Console.WriteLine($"| {row.Name} | {Time(cost)} | {Bytes(cost)} |{cells} {Verdict(row.Name, cost, counterpart)} |");
         }
         if (!compared)
         {
@@ -71,9 +74,12 @@ internal static class Benchmark
 
     /// <summary>The row of the other subject that does the same: it knows keys as strings only.</summary>
     private static string Counterpart(string name) =>
-        name.Replace(" by UTF-8 key", " by key", StringComparison.Ordinal).Replace(" prepared", " by key", StringComparison.Ordinal);
+        name.Replace(" by UTF-8 key", " by key", StringComparison.Ordinal)
+            .Replace(" prepared", " by key", StringComparison.Ordinal);
 
     private static string Time(Cost cost) => $"{cost.Nanoseconds:F1} ns";
+
+    private static string Ratio(double ratio) => ratio >= 1 ? $"{ratio:F1}x" : $"{ratio:F2}x";
 
     private static string Bytes(Cost cost) => cost.Bytes == 0 ? "0" : $"{cost.Bytes:F1}";
 

@@ -21,6 +21,8 @@ internal sealed class FlagstoneSubject : ISubject
         }
     }
 
+    public string Description => $"Flagstone {FlagstoneLibrary.Version}, residency all, freshness push";
+
     public void Dispose()
     {
         _client.Dispose();

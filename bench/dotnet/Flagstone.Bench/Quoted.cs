@@ -6,8 +6,8 @@ internal static class Quoted
     internal const string Text = """
 
         Left out, as the packages could not be restored: every row of LaunchDarkly.ServerSdk 8.16.0 with
-        LaunchDarkly.ServerSdk.Redis 5.1.1, and with them all ratios. Quoted from an earlier measurement on another day, not measured
-        in this run (1,000 flags with one rule, a context of five attributes, events off, Redis 7.0 on the same machine,
+        LaunchDarkly.ServerSdk.Redis 5.1.1, and with them all ratios. Quoted from an earlier measurement on another day, not
+        measured in this run (1,000 flags with one rule, a context of five attributes, events off, Redis 7.0 on the same machine,
         .NET 10.0.12, two busy cores):
 
         | Quoted, not measured | Time of a `BoolVariation` | Bytes |

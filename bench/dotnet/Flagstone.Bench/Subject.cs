@@ -18,17 +18,20 @@ internal sealed record Row(string Name, int Calls, Action Run)
 /// <param name="Keys">Their keys, in the order of the calls.</param>
 internal sealed record Selection(string Extent, string[] Keys)
 {
-    /// <summary>A thousand flags in shuffled order, or the same one as often.</summary>
+    /// <summary>A thousand flags in shuffled order, or the same one again and again.</summary>
     internal static IReadOnlyList<Selection> All { get; } =
-        [new("1,000 flags", Shuffled()), new("one flag", [.. Enumerable.Repeat(Key(0), Count)])];
+        [new("1,000 flags", Shuffled()), new("one flag", Repeated(Key(0)))];
 
-    /// <summary>The flag whose values are texts, as often.</summary>
-    internal static string[] Text { get; } = [.. Enumerable.Repeat(Key(Count), Count)];
+    /// <summary>The flag whose values are texts.</summary>
+    internal static string[] Text { get; } = Repeated(Key(Count));
 
-    /// <summary>The flag whose values are numbers, as often.</summary>
-    internal static string[] Number { get; } = [.. Enumerable.Repeat(Key(Count + 1), Count)];
+    /// <summary>The flag whose values are numbers.</summary>
+    internal static string[] Number { get; } = Repeated(Key(Count + 1));
 
     private const int Count = 1000;
+
+    // Few, so that a round of slow calls is short as well.
+    private static string[] Repeated(string key) => [.. Enumerable.Repeat(key, 100)];
 
     private static string[] Shuffled()
     {
@@ -44,6 +47,9 @@ internal sealed record Selection(string Extent, string[] Keys)
 /// <summary>A client with its context.</summary>
 internal interface ISubject : IDisposable
 {
+    /// <summary>What it is, and how it is set up.</summary>
+    string Description { get; }
+
     /// <summary>What a boolean flag serves to Ada, and to somebody without attributes.</summary>
     (bool Ada, bool Stranger) Ask(string key);
 

@@ -12,8 +12,8 @@ using Flagstone.Interop;
 namespace Flagstone;
 
 /// <summary>
-/// Who a flag is evaluated for: immutable, usable by any number of clients and threads. Making one costs about a microsecond; keep
-/// it as long as the same one asks.
+/// Who a flag is evaluated for: immutable, usable by any number of clients and threads. Making one costs about a microsecond;
+/// keep it as long as the same one asks.
 /// </summary>
 /// <remarks>
 /// Disposing of a context gives its memory back at once, and may be left to the garbage collector. It may happen while
@@ -60,7 +60,10 @@ public sealed class Context : IDisposable, IEquatable<Context>
         fixed (byte* kindPointer = kindBytes, keyPointer = keyBytes)
         {
             int status = NativeMethods.flagstone_context_from_key(
-                new NativeText(kindPointer, (nuint)kindBytes.Length), new NativeText(keyPointer, (nuint)keyBytes.Length), &made, &error);
+                new NativeText(kindPointer, (nuint)kindBytes.Length),
+                new NativeText(keyPointer, (nuint)keyBytes.Length),
+                &made,
+                &error);
             NativeResult.Check(status, error, nameof(key));
         }
         return new Context(made);
@@ -123,8 +126,8 @@ public sealed class Context : IDisposable, IEquatable<Context>
     public static ContextMultiBuilder MultiBuilder() => new();
 
     /// <summary>
-    /// Identifies who is asking by kinds and keys alone: a user's key, else <c>kind:key</c>, several joined by <c>:</c> in the order
-    /// of their kinds.
+    /// Identifies who is asking by kinds and keys alone: a user's key, else <c>kind:key</c>, several joined by <c>:</c> in the
+    /// order of their kinds.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The context is disposed.</exception>
     public unsafe string FullyQualifiedKey
@@ -186,8 +189,8 @@ public sealed class Context : IDisposable, IEquatable<Context>
     }
 
     /// <summary>
-    /// The native context, protected from <see cref="Dispose"/> until <see cref="Release(IntPtr)"/>; zero when there is none or it is
-    /// disposed.
+    /// The native context, protected from <see cref="Dispose"/> until <see cref="Release(IntPtr)"/>; zero when there is none or
+    /// it is disposed.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static IntPtr Acquire(Context? context) => context is null ? IntPtr.Zero : context.Acquire();

@@ -18,7 +18,8 @@ public sealed class ContextTests
         Context built = Context.Builder("first").Key("k").Kind("org").Name("N").Anonymous(true)
             .Set("address", values.RootElement.GetProperty("address")).Set("tags", values.RootElement.GetProperty("tags"))
             .Set("text", values.RootElement.GetProperty("text")).Set("none", values.RootElement.GetProperty("none"))
-            .Set("i", 3).Set("l", 4_000_000_000L).Set("d", 0.1).Set("b", false).Set("s", "grüße\0").Set("gone", "x").Set("gone", (string?)null)
+            .Set("i", 3).Set("l", 4_000_000_000L).Set("d", 0.1).Set("b", false).Set("s", "grüße\0")
+            .Set("gone", "x").Set("gone", (string?)null)
             .Private("/address/street", "s").Build();
         Context read = Context.FromJson("""
             {"kind":"org","key":"k","name":"N","anonymous":true,"address":{"street":"s"},"tags":["x",1,null],"text":"t",
@@ -185,7 +186,8 @@ public sealed class ContextTests
     public void Large_and_unusual_values_pass_unharmed()
     {
         string text = new('x', 1_000_000);
-        Context context = Context.Builder("k\0").Set("long", text).Set("emoji", "😀").Set("small", 5e-324).Set("big", long.MaxValue).Build();
+        Context context = Context.Builder("k\0").Set("long", text).Set("emoji", "😀").Set("small", 5e-324)
+            .Set("big", long.MaxValue).Build();
         using JsonDocument form = JsonDocument.Parse(context.ToJsonString());
         Assert.Equal("k\0", form.RootElement.GetProperty("key").GetString());
         Assert.Equal(text, form.RootElement.GetProperty("long").GetString());

@@ -12,6 +12,10 @@ namespace Flagstone.Tests;
 [Collection(Alone.Name)]
 public sealed class MemoryTests(RedisServer server) : IDisposable
 {
+    private const string Rule = """
+        "rules":[{"id":"r","variation":0,"clauses":[{"attribute":"key","op":"in","values":["u"]}]}]
+        """;
+
     private readonly TestEnvironment _environment = new(server);
     private readonly Context _context = Context.Builder("u").Set("plan", "p").Build();
 
@@ -82,7 +86,8 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
             _environment.Write(Flags.Value("large", ++version, $"\"{version} {text}\""));
             string start = $"{version} ";
             Assert.True(SpinWait.SpinUntil(
-                () => client.StringVariation("large", _context, "").StartsWith(start, StringComparison.Ordinal), TimeSpan.FromSeconds(10)));
+                () => client.StringVariation("large", _context, "").StartsWith(start, StringComparison.Ordinal),
+                TimeSpan.FromSeconds(10)));
             // Each of these borrows from the flag's data for a moment.
             client.StringVariation("large"u8, _context, "");
             client.StringVariationDetail("large", _context, "");
@@ -132,7 +137,7 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         _environment.Write(
             Flags.Bool("a", 1, true), Flags.Value("n", 1, "1.5"), Flags.Value("text", 1, $"\"{new string('x', 100)}\""),
             Flags.Value("json", 1, """{"a":[1,2,3]}"""),
-            Flags.With("rule", 1, "\"rules\":[{\"id\":\"r\",\"variation\":0,\"clauses\":[{\"attribute\":\"key\",\"op\":\"in\",\"values\":[\"u\"]}]}]", "\"x\""));
+            Flags.With("rule", 1, Rule, "\"x\""));
         return await _environment.StartAsync(options => options.CacheResidency = residency);
     }
 
