@@ -2,6 +2,7 @@
 using System;
 using System.Collections.Generic;
 using System.Text.Json;
+using Flagstone.Interop;
 
 namespace Flagstone;
 
@@ -135,6 +136,7 @@ public sealed class FlagBuilder
     public FlagBuilder VariationForKey(ContextKind kind, string key, int variation)
     {
         _ = key ?? throw new ArgumentNullException(nameof(key));
+        _ = Utf8.Encode(key, nameof(key));
         SortedDictionary<int, List<string>>? byVariation = _targets.Find(target => target.Kind == kind).Keys;
         if (byVariation is null)
         {
@@ -265,7 +267,7 @@ public sealed class FlagBuilder
     internal string ToJson() => JsonText.Written(writer =>
     {
         writer.WriteStartObject();
-        writer.WriteString("key", Key);
+        writer.WriteString("key", Strict(Key));
         writer.WriteBoolean("on", _on);
         WriteValues(writer, "variations", _variations);
         writer.WriteStartObject("fallthrough");
@@ -324,12 +326,12 @@ public sealed class FlagBuilder
                 continue;
             }
             writer.WriteStartObject();
-            writer.WriteString("contextKind", kind.Value);
+            writer.WriteString("contextKind", Strict(kind.Value));
             writer.WriteNumber("variation", served.Key);
             writer.WriteStartArray("values");
             foreach (string key in withKeys ? served.Value : [])
             {
-                writer.WriteStringValue(key);
+                writer.WriteStringValue(Strict(key));
             }
             writer.WriteEndArray();
             writer.WriteEndObject();
@@ -348,8 +350,8 @@ public sealed class FlagBuilder
             foreach (Clause clause in _rules[number].Clauses)
             {
                 writer.WriteStartObject();
-                writer.WriteString("contextKind", clause.Kind.Value);
-                writer.WriteString("attribute", clause.Attribute);
+                writer.WriteString("contextKind", Strict(clause.Kind.Value));
+                writer.WriteString("attribute", Strict(clause.Attribute));
                 writer.WriteString("op", "in");
                 WriteValues(writer, "values", clause.Values);
                 writer.WriteBoolean("negate", clause.Negate);
@@ -370,6 +372,9 @@ public sealed class FlagBuilder
         }
         writer.WriteEndArray();
     }
+
+    /// <summary>The writer puts another character in the place of a lone surrogate: that would be another key.</summary>
+    private static byte[] Strict(string text) => Utf8.Encode(text, "builder");
 
     /// <summary>One thing that a rule asks for.</summary>
     internal sealed record Clause(ContextKind Kind, string Attribute, TestDataValue[] Values, bool Negate);

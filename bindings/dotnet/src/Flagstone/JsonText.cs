@@ -18,7 +18,6 @@ internal static class JsonText
         : defaultValue.ToString("G17", CultureInfo.InvariantCulture);
 
     /// <summary>Empty for null: no default.</summary>
-    /// <exception cref="ArgumentException">It has a lone surrogate.</exception>
     internal static string Of(string? value) => value is null ? "" : Written(writer => writer.WriteStringValue(value));
 
     /// <summary>Empty for an undefined value: no default.</summary>

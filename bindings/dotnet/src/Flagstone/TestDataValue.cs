@@ -2,6 +2,7 @@
 // written in C#.
 using System;
 using System.Text.Json;
+using Flagstone.Interop;
 
 namespace Flagstone;
 
@@ -33,7 +34,8 @@ public readonly struct TestDataValue : IEquatable<TestDataValue>
 
     /// <summary>A string, or null.</summary>
     /// <param name="value">The value: without a lone surrogate, or an <see cref="ArgumentException"/> is thrown.</param>
-    public static implicit operator TestDataValue(string? value) => new(JsonText.Of(value));
+    public static implicit operator TestDataValue(string? value) =>
+        value is null ? default : new(JsonText.Written(writer => writer.WriteStringValue(Utf8.Encode(value, nameof(value)))));
 
     /// <summary>Any value.</summary>
     /// <param name="value">The value.</param>

@@ -299,7 +299,8 @@ public sealed class TestDataTests : IDisposable
         Refused<ArgumentException>(() => _data.Update(_data.Flag("")));
         Refused<ArgumentException>(() => _data.Update(_data.Flag("\ud800")));
         Refused<ArgumentException>(() => _data.Update(_data.Flag("f").VariationForUser("\ud800", true)));
-        Refused<ArgumentException>(() => _data.Update(_data.Flag("f").FallthroughVariation(-1)));
+        Refused<ArgumentException>(() => _data.Update(_data.Flag("f").IfMatch("\ud800").ThenReturn(0)));
+        Refused<ArgumentException>(() => _data.Update(_data.Flag("f").VariationForKey(ContextKind.Of("\ud800"), "k", 0)));
         Refused<ArgumentException>(() => _data.Flag("f").Variations("\ud800"));
         Refused<ArgumentException>(() => _data.Flag("f").IfMatch("a", double.NaN));
         Refused<ArgumentNullException>(() => _data.SetFlag(null!));
