@@ -991,8 +991,8 @@ flagstone_status flagstone_client_start(struct flagstone_client *client,
 /**
  * Waits until the client is in `state` (a `FLAGSTONE_STATE_…`), at most `timeout_ms` milliseconds.
  *
- * OK or TIMEOUT; INVALID_ARGUMENT for an unknown state; CLOSED when the client is closed and another state than OFF was
- * waited for.
+ * OK or TIMEOUT; INVALID_ARGUMENT for an unknown state. When another state than OFF is waited for: CLOSED once the client is
+ * closed, NOT_READY once the data source has failed for good.
  */
 FLAGSTONE_API
 flagstone_status flagstone_client_wait(const struct flagstone_client *client,

@@ -364,7 +364,10 @@ fn a_client_whose_key_is_refused_is_off_and_its_last_known_flags_answer() {
     let info = client.info();
     assert_eq!((info.source_state, info.error_kind, info.error_status), (OFF, 2, 401), "{info:?}");
     client.serves("a", "one");
-    assert_eq!(client.wait(VALID, 50), TIMEOUT);
+    let (status, took) = timed(|| client.wait(VALID, PATIENCE_MS));
+    assert_eq!(status, 7, "NOT_READY: off is for good");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!((client.wait(OFF, 50), client.wait(VALID, 0)), (OK, 7));
 }
 
 #[test]

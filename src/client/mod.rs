@@ -170,7 +170,7 @@ impl Client {
     }
 
     /// The data source is off for good.
-    fn is_off(&self) -> bool {
+    pub fn is_off(&self) -> bool {
         self.plant.feed().is_some_and(|feed| feed.state() == StoreState::Off)
     }
 
@@ -200,7 +200,7 @@ impl Client {
 
     /// Waits until the client is in `state`, at most for `timeout`; false when it was not.
     pub fn wait(&self, state: StoreState, timeout: Duration) -> bool {
-        let ended = || self.is_closed() && state != StoreState::Off;
+        let ended = || (self.is_closed() || self.is_off()) && state != StoreState::Off;
         self.current().wait_for(timeout, || self.state() == state || ended()) && self.state() == state
     }
 

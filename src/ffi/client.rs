@@ -103,8 +103,8 @@ pub unsafe extern "C" fn flagstone_client_start(
 
 /// Waits until the client is in `state` (a `FLAGSTONE_STATE_…`), at most `timeout_ms` milliseconds.
 ///
-/// OK or TIMEOUT; INVALID_ARGUMENT for an unknown state; CLOSED when the client is closed and another state than OFF was
-/// waited for.
+/// OK or TIMEOUT; INVALID_ARGUMENT for an unknown state. When another state than OFF is waited for: CLOSED once the client is
+/// closed, NOT_READY once the data source has failed for good.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_client_wait(
     client: *const flagstone_client,
@@ -116,10 +116,11 @@ pub unsafe extern "C" fn flagstone_client_wait(
         let Some(inner) = (unsafe { borrow(client) }) else { return handle_status(client) };
         let Some(state) = state_from_code(state) else { return status::INVALID_ARGUMENT };
         let reached = inner.wait(state, milliseconds(timeout_ms));
-        match (reached, inner.is_closed()) {
-            (true, _) => status::OK,
-            (false, true) => status::CLOSED,
-            (false, false) => status::TIMEOUT,
+        match reached {
+            true => status::OK,
+            false if inner.is_closed() => status::CLOSED,
+            false if inner.is_off() => status::NOT_READY,
+            false => status::TIMEOUT,
         }
     })
 }

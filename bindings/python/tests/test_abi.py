@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 import flagstone
-from conftest import PROJECT
 from flagstone import _abi, _fast, _lib
+from support import PROJECT
 
 HEADER = (PROJECT / "include" / "flagstone.h").read_text()
 CODE = re.sub(r"/\*.*?\*/|//[^\n]*", "", HEADER, flags=re.DOTALL)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from conftest import Environment, Server, bool_flag, value_flag
 from flagstone import AllFlagsState, Client, ClosedError, Config, Context, InvalidArgumentError
+from support import Environment, Server, bool_flag, value_flag
 
 ADA = Context("ada")
 INVALID = '{"$valid":false,"$flagsState":{}}'

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from conftest import PROJECT, Environment, bool_flag
 from flagstone import Client, Config, Context, FlagstoneError, InvalidArgumentError, TestData
 from flagstone.config import OPTIONS
-
+from support import PROJECT, Environment, bool_flag
 
 #: Defaults that the header puts into words.
 IN_WORDS = {

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from conftest import Environment, Server, bool_flag, value_flag
 from flagstone import (
     Client,
     Config,
@@ -20,6 +19,7 @@ from flagstone import (
     InvalidArgumentError,
     ReasonKind,
 )
+from support import Environment, Server, bool_flag, value_flag
 
 ADA = Context("ada")
 RULE = {"variation": 1, "id": "r1", "clauses": [{"attribute": "key", "op": "in", "values": ["ada"]}]}

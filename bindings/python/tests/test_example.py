@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from conftest import PROJECT, Environment, bool_flag, until
+from support import PROJECT, Environment, bool_flag, until
 
 FLAG = "checkout.new-payment-form"
 

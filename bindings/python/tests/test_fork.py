@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import FULL, Environment, _free_port, bool_flag, until
 from flagstone import Client, Context, State
+from support import FULL, Environment, LaunchDarkly, Server, bool_flag, free_port, until, value_flag
 
+Start = Callable[..., LaunchDarkly]
 RUNS = 50 if FULL else 3
 WORKERS = 4
 # Python warns that forking a process with threads may hang: that it does not is what these tests are for.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
 APPLICATION = """
+import json
 import os
 from flagstone import Client, Config, Context
 
-client = Client(Config(redis_url=os.environ["REDIS_URL"], redis_prefix=os.environ["REDIS_PREFIX"]))
+client = Client(Config(**json.loads(os.environ["OPTIONS"])))
 assert client.start(5)
 flag, context = client.flag("a", False), Context("u")
 assert flag.value(context) is False
@@ -45,11 +50,18 @@ def ask(port: int) -> tuple[str, str]:
 
 
 @pytest.mark.slow
-def test_every_preloaded_gunicorn_worker_sees_a_change_within_a_second(environment: Environment, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["daemon", "connected"])
+def test_every_preloaded_gunicorn_worker_sees_a_change_within_a_second(
+    environment: Environment, launchdarkly: Start, tmp_path: Path, mode: str
+) -> None:
     (tmp_path / "application.py").write_text(APPLICATION)
-    variables = {**os.environ, "REDIS_URL": environment.server.url, "REDIS_PREFIX": environment.prefix}
+    options = {"redis_url": environment.server.url, "redis_prefix": environment.prefix}
+    fake = launchdarkly(bool_flag("a", 1, False))
+    if mode == "connected":
+        options = environment.streaming(fake, **options)
+    variables = {**os.environ, "OPTIONS": json.dumps(options)}
     environment.write(a=bool_flag("a", 1, False))
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", str(WORKERS), "--chdir", str(tmp_path)]
     with open(tmp_path / "log", "w") as log:
         server = subprocess.Popen(
@@ -59,9 +71,14 @@ def test_every_preloaded_gunicorn_worker_sees_a_change_within_a_second(environme
         assert until(lambda: (tmp_path / "log").read_text().count("Booting worker") == WORKERS, 20)
         pids: set[str] = set()
         assert until(lambda: pids.add(ask(port)[0]) or len(pids) == WORKERS, 20)  # type: ignore[func-returns-value]
+        if mode == "connected":
+            assert until(lambda: fake.streams() == 1 + WORKERS), "the master's and one for each worker"
         for run in range(RUNS):
             expected = run % 2 == 0
-            environment.write(a=bool_flag("a", run + 2, expected))
+            if mode == "connected":
+                fake.patch(bool_flag("a", run + 2, expected))
+            else:
+                environment.write(a=bool_flag("a", run + 2, expected))
             deadline = time.monotonic() + 1
             converged: set[str] = set()
             while converged != pids:
@@ -74,6 +91,7 @@ def test_every_preloaded_gunicorn_worker_sees_a_change_within_a_second(environme
         server.terminate()
         assert server.wait(20) == 0
     assert not re.search(r"Traceback|ERROR|CRITICAL", (tmp_path / "log").read_text())
+    assert until(lambda: fake.streams() == 0), "nobody is left"
 
 
 def watch(client: Client, flag: Any, changed: Any, results: Any) -> None:
@@ -134,3 +152,175 @@ def test_a_child_hears_listeners_and_closes_without_harm_to_the_parent(environme
     assert client.state is State.VALID
     environment.write(a=bool_flag("a", 3, False))
     assert until(lambda: not client.variation("a", Context("u"), True))
+
+
+def test_each_child_opens_a_stream_of_its_own_that_outlives_the_parents(
+    environment: Environment, launchdarkly: Start
+) -> None:
+    fork = multiprocessing.get_context("fork")
+    fake = launchdarkly(bool_flag("a", 1, False))
+    with Client(environment.config(**environment.streaming(fake))) as client:
+        flag, results, changed = client.flag("a", False), fork.Queue(), fork.Event()
+        children = [fork.Process(target=watch, args=(client, flag, changed, results)) for _ in range(WORKERS)]
+        for child in children:
+            child.start()
+        assert [results.get(timeout=10) for _ in children] == [("inherited", (False, False))] * WORKERS
+        assert until(lambda: fake.streams() == 1 + WORKERS)
+        assert client.close()
+        assert until(lambda: fake.streams() == WORKERS), "the parent's is closed in every process"
+        fake.patch(bool_flag("a", 2, True))
+        changed.set()
+        assert [results.get(timeout=10) for _ in children] == [("seen", True, True)] * WORKERS
+        for child in children:
+            child.join(10)
+            assert child.exitcode == 0
+    assert until(lambda: fake.streams() == 0)
+
+
+PARENT_AND_CHILD = """
+import json
+import os
+import signal
+import sys
+from flagstone import Client, Config, Context
+
+def say(what):
+    print(what, flush=True)
+
+client = Client(Config(**json.loads(sys.argv[1])))
+assert client.start(5)
+context = Context("u")
+say("started")
+for line in sys.stdin:
+    if line == "fork\\n":
+        say(os.getpid())
+        if os.fork():
+            while True:
+                signal.pause()
+        say(os.getpid())
+    elif line.startswith("value "):
+        say(client.variation(line.split()[1], context, "none"))
+    elif line == "close\\n":
+        client.close()
+        say("closed")
+        break
+"""
+
+
+class Program:
+    """A program that forks itself when told to, and whose child goes on when it is killed."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        command = [sys.executable, "-W", "ignore", "-c", PARENT_AND_CHILD, json.dumps(options)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+        )
+        self.child = 0
+        assert self._line() == "started"
+
+    def _line(self) -> str:
+        assert self._process.stdout and self._process.stderr
+        return self._process.stdout.readline().strip() or self._process.stderr.read()
+
+    def ask(self, command: str) -> str:
+        assert self._process.stdin
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+        return self._line()
+
+    def fork(self) -> None:
+        assert int(self.ask("fork")) == self._process.pid
+        self.child = int(self._line())
+
+    def kill_parent(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def end(self) -> None:
+        self.kill_parent()
+        if self.child:
+            try:
+                os.kill(self.child, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert pipe
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Environment]:
+    """An environment in a Redis that the test may kill."""
+    server = Server(tmp_path)
+    yield Environment(server)
+    server.stop()
+
+
+def test_what_the_parent_could_not_write_is_not_written_by_its_child(own: Environment, launchdarkly: Start) -> None:
+    fake = launchdarkly(value_flag("a", 1, "one"))
+    program = Program(own.streaming(fake, redis_url=own.server.url, redis_prefix=own.prefix))
+    try:
+        assert until(lambda: own.version("a") == 1 and own.server.redis.exists(f"{own.prefix}:$inited") == 1)
+        # A copy without the patch is what Redis comes back with.
+        own.server.redis.save()
+        own.server.stop()
+        fake.patch(value_flag("n", 1, "new"))
+        assert until(lambda: program.ask("value n") == "new")
+        fake.kill()
+        program.fork()
+        assert program.ask("value n") == "new", "the child answers from what it inherited"
+        program.kill_parent()
+        own.server.start()
+        assert until(lambda: own.server.connections() > 1), "the child has a connection of its own"
+        # Only the parent's outbox knew of it, and nobody vouches for what the child inherited.
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            assert own.version("n") is None
+            assert (program.ask("value a"), program.ask("value n")) == ("one", "new")
+            time.sleep(0.05)
+        fake.start()
+        assert until(lambda: own.version("n") == 1, 10), "what the child's own stream delivers is written"
+        assert program.ask("close") == "closed"
+    finally:
+        program.end()
+
+
+def test_what_waits_when_the_process_forks_is_written_by_the_parent_alone(own: Environment, launchdarkly: Start) -> None:
+    fake = launchdarkly(value_flag("a", 1, "one"))
+    client = Client(own.config(**own.streaming(fake)))
+    assert client.start(5)
+    assert until(lambda: own.version("a") == 1 and own.server.redis.exists(f"{own.prefix}:$inited") == 1)
+    own.server.redis.save()
+    own.server.stop()
+    fake.patch(value_flag("n", 1, "new"))
+    assert until(lambda: client.variation("n", Context("u"), "") == "new")
+    fake.kill()
+    fork = multiprocessing.get_context("fork")
+    forked, end = fork.Event(), fork.Event()
+
+    def body() -> None:
+        client.postfork()
+        forked.set()
+        end.wait(30)
+        client.close()
+
+    children = [fork.Process(target=body) for _ in range(WORKERS)]
+    for child in children:
+        child.start()
+    assert forked.wait(10)
+    own.server.start()
+    assert until(lambda: own.version("n") == 1, 10)
+    assert until(lambda: own.server.connections() > WORKERS)
+    time.sleep(1)
+    statistics: Any = own.server.redis.info("commandstats")
+    # The script that compares versions, once for each item that somebody wants to write.
+    tried, written = (statistics[f"cmdstat_{name}"]["calls"] for name in ("eval", "hset"))
+    end.set()
+    for child in children:
+        child.join(10)
+        assert child.exitcode == 0
+    client.close()
+    assert (tried, written) == (1, 1)

@@ -6,8 +6,8 @@ import gc
 import os
 from collections.abc import Callable
 
-from conftest import Environment, bool_flag, value_flag
-from flagstone import Context
+from flagstone import Client, Config, Context, State, TestData
+from support import Environment, LaunchDarkly, bool_flag, until, value_flag
 
 SOAK = os.environ.get("FLAGSTONE_TESTS") == "soak"
 EVALUATIONS = 10_000_000 if SOAK else 400_000
@@ -67,3 +67,36 @@ def test_prepared_flags_and_errors_leave_nothing_behind(environment: Environment
             pass
 
     assert growth(CONTEXTS // 6, body) < SLACK
+
+
+def test_streamed_patches_that_are_written_and_heard_leave_nothing_behind(
+    environment: Environment, launchdarkly: Callable[..., LaunchDarkly]
+) -> None:
+    fake, versions = launchdarkly(value_flag("a", 1, 1)), iter(range(2, 10**9))
+    client = environment.client(**environment.streaming(fake))
+    heard: list[int] = []
+    client.add_flag_change_listener(lambda change: heard.__setitem__(slice(None), [change.new_version or 0]))
+    context = Context("u")
+
+    def twenty_patches() -> None:
+        for version in (last := [next(versions) for _ in range(20)]):
+            fake.patch(value_flag("a", version, version))
+        assert until(lambda: client.variation("a", context, 0) == last[-1] and heard == last[-1:], 20)
+        assert client.status().ready and client.source_status and client.store_status.available
+
+    assert growth(CONTEXTS // 300, twenty_patches) < SLACK
+    assert until(lambda: environment.version("a") == next(versions) - 1)
+
+
+def test_test_data_and_their_clients_leave_nothing_behind() -> None:
+    def life() -> None:
+        data = TestData()
+        data.update(data.flag("a").variation_for_user("u", False).if_match("plan", "p").then_return(True))
+        client = Client(Config(test_data=data, http_headers={"X": "y"}, file_paths=["a"]))
+        assert client.start(5)
+        assert client.variation("a", Context("u"), True) is False
+        data.set_status(State.INTERRUPTED, message="x" * 1000)
+        assert client.source_status
+        assert client.close()
+
+    assert growth(CONTEXTS // 300, life) < SLACK

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Environment, Server, _free_port, bool_flag, until
 from flagstone import (
     Client,
     ClosedError,
@@ -24,6 +23,7 @@ from flagstone import (
     State,
     StatusChange,
 )
+from support import Environment, Server, bool_flag, free_port, until
 
 ADA = Context("ada")
 
@@ -33,7 +33,7 @@ def pumps() -> list[threading.Thread]:
 
 
 def test_without_redis_start_gives_up_and_evaluation_says_not_ready() -> None:
-    client = Client(Config(redis_url=f"redis://127.0.0.1:{_free_port()}"))
+    client = Client(Config(redis_url=f"redis://127.0.0.1:{free_port()}"))
     began = time.monotonic()
     assert client.start(0.3) is False
     assert 0.25 < time.monotonic() - began < 2

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import FULL, PROJECT, Environment, bool_flag, run_python
 from flagstone import _abi
+from support import FULL, PROJECT, Environment, bool_flag, run_python
 
 PACKAGE = PROJECT / "bindings" / "python"
 FIRST = """

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from conftest import Environment, bool_flag, run_python, until
 from flagstone import Client, Context
+from support import Environment, bool_flag, run_python, until
 
 
 def test_eight_threads_evaluate_during_changes_and_close(environment: Environment) -> None:

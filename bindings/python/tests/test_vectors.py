@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from conftest import PROJECT, Server
 from flagstone import Client, Config, Context, ErrorKind, InvalidArgumentError
+from support import PROJECT, Server
 
 DATA = PROJECT / "tests" / "data"
 _decoder = json.JSONDecoder()

@@ -183,11 +183,11 @@ class Client:
     def wait(self, state: State, timeout: float) -> bool:
         """Waits until the client is in ``state``, at most ``timeout`` seconds.
 
-        :returns: False when it was not.
+        :returns: False when it was not; at once when it never will be, because the data source has failed for good.
         :raises ClosedError: when the client is closed and another state than ``OFF`` was waited for.
         """
         status = lib.flagstone_client_wait(self._h, int(state), milliseconds(timeout))
-        if status == _abi.STATUS_TIMEOUT:
+        if status in (_abi.STATUS_TIMEOUT, _abi.STATUS_NOT_READY):
             return False
         raise_for(status, c_void_p())
         return True

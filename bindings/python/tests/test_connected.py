@@ -1,0 +1,314 @@
+"""Connected mode end to end: a small LaunchDarkly and a real Redis, killed, refusing and started again."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flagstone import (
+    Client,
+    ClosedError,
+    Config,
+    Context,
+    ErrorKind,
+    SourceErrorKind,
+    SourceStatus,
+    State,
+    StatusChange,
+    StoreStatus,
+)
+from support import SDK_KEY, Environment, LaunchDarkly, Server, bool_flag, free_port, until, value_flag
+
+ADA = Context("ada")
+Start = Callable[..., LaunchDarkly]
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A Redis that the test may kill."""
+    server = Server(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own(own_server: Server) -> Iterator[Environment]:
+    environment = Environment(own_server)
+    yield environment
+    environment.close()
+
+
+def serves(client: Client, key: str, value: str) -> bool:
+    return until(lambda: client.variation(key, ADA, "") == value)
+
+
+def two() -> tuple[str, str]:
+    return value_flag("a", 1, "one"), value_flag("b", 1, "one")
+
+
+def test_a_stream_feeds_memory_and_redis_and_every_reader_of_it(environment: Environment, launchdarkly: Start) -> None:
+    fake = launchdarkly(*two())
+    client = environment.client(**environment.streaming(fake))
+    assert client.variation("a", ADA, "") == "one"
+    assert until(lambda: environment.version("a") == 1)
+    reader = environment.client()
+    assert reader.variation("a", ADA, "") == "one"
+    fake.patch(value_flag("a", 2, "two"))
+    assert serves(client, "a", "two")
+    assert serves(reader, "a", "two")
+    fake.delete("b", 5)
+    assert serves(client, "b", "")
+    assert serves(reader, "b", "")
+    assert environment.version("b") == 5
+    fake.put({"flags": {"c": json.loads(value_flag("c", 1, "new"))}})
+    assert serves(client, "c", "new")
+    assert serves(reader, "c", "new")
+    assert client.variation("a", ADA, "gone") == "gone"
+
+
+@pytest.mark.parametrize("residency", ["all", "lazy", "off"])
+def test_while_launchdarkly_is_away_at_the_start_the_last_known_flags_come_from_redis(
+    environment: Environment, launchdarkly: Start, residency: str
+) -> None:
+    fake = launchdarkly(*two())
+    options = environment.streaming(fake, cache_residency=residency)
+    assert environment.client(**options).close() or True
+    assert until(lambda: environment.version("a") == 1)
+    fake.kill()
+    client = Client(environment.config(**options))
+    assert client.start(0.3) is False
+    assert not client.is_ready
+    assert serves(client, "a", "one")
+    assert client.variation_detail("a", ADA, "").is_stale, "nobody vouches for it"
+    source = client.source_status
+    assert source and source.last_error
+    assert (source.state, source.last_error.kind) == (State.INIT, SourceErrorKind.NETWORK_ERROR)
+    assert client.store_status.available
+    fake.items["flags"]["a"] = json.loads(value_flag("a", 2, "two"))
+    fake.start()
+    assert client.start(10) is True
+    assert serves(client, "a", "two")
+    assert until(lambda: environment.version("a") == 2)
+    assert until(lambda: not client.variation_detail("a", ADA, "").is_stale)
+    client.close()
+
+
+def test_a_patch_made_while_redis_is_away_is_served_at_once_and_written_afterwards(
+    own: Environment, launchdarkly: Start
+) -> None:
+    fake = launchdarkly(*two())
+    client = own.client(**own.streaming(fake))
+    assert until(lambda: own.version("a") == 1)
+    heard: list[StatusChange] = []
+    client.add_status_listener(heard.append)
+    own.server.redis.save()
+    own.server.stop()
+    fake.patch(value_flag("a", 2, "two"))
+    fake.patch(value_flag("c", 1, "new"))
+    assert serves(client, "a", "two")
+    assert serves(client, "c", "new")
+    assert until(lambda: not client.store_status.available)
+    assert client.state is State.VALID, "the data source is up to date"
+    assert not client.variation_detail("a", ADA, "").is_stale
+    own.server.start()
+    assert until(lambda: (own.version("a"), own.version("c")) == (2, 1), 10)
+    assert until(lambda: client.store_status.available)
+    assert until(lambda: [change.store.available for change in heard][-1:] == [True])
+    assert False in [change.store.available for change in heard]
+    assert all(change.source and change.source.state is State.VALID for change in heard)
+
+
+def test_what_was_patched_just_before_the_end_is_written(own: Environment, launchdarkly: Start) -> None:
+    fake = launchdarkly(*two())
+    for round_ in range(2, 12):
+        client = Client(own.config(**own.streaming(fake)))
+        assert client.start(5)
+        fake.patch(value_flag("a", round_, str(round_)))
+        assert serves(client, "a", str(round_))
+        began = time.monotonic()
+        assert client.close()
+        assert time.monotonic() - began < 2
+        assert own.version("a") == round_
+
+
+def test_a_refused_sdk_key_is_told_at_once_and_the_last_known_flags_answer(
+    environment: Environment, launchdarkly: Start
+) -> None:
+    environment.write(a=value_flag("a", 1, "known"))
+    fake = launchdarkly(*two())
+    client = Client(environment.config(**environment.streaming(fake, sdk_key="wrong")))
+    heard: list[StatusChange] = []
+    client.add_status_listener(heard.append)
+    began = time.monotonic()
+    assert client.start(20) is False
+    assert time.monotonic() - began < 10
+    assert client.state is State.OFF
+    assert client.start(20) is False, "and again"
+    assert time.monotonic() - began < 10
+    source = client.source_status
+    assert source and source.state is State.OFF and source.last_error
+    error = source.last_error
+    assert (error.kind, error.http_status) == (SourceErrorKind.ERROR_RESPONSE, 401)
+    assert abs(error.unix_ms - time.time() * 1000) < 60_000 > abs(source.since_ms - time.time() * 1000)
+    assert serves(client, "a", "known")
+    assert until(lambda: any(change.state is State.OFF and change.source == source for change in heard))
+    assert not client.wait(State.VALID, 20), "not waited for: off is for good"
+    assert time.monotonic() - began < 10
+    assert client.status().source == source
+    client.close()
+
+
+def test_a_listener_hears_the_condition_of_source_and_store(own: Environment, launchdarkly: Start) -> None:
+    fake = launchdarkly(*two())
+    client = Client(own.config(**own.streaming(fake)))
+    heard: list[StatusChange] = []
+    client.add_status_listener(heard.append)
+    assert client.start(5)
+    assert until(lambda: any(change.state is State.VALID for change in heard))
+    fake.kill()
+    assert client.wait(State.INTERRUPTED, 5)
+    assert until(lambda: heard[-1].state is State.INTERRUPTED)
+    source = heard[-1].source
+    assert source and source.last_error and source.state is State.INTERRUPTED
+    assert source.last_error.kind is SourceErrorKind.NETWORK_ERROR
+    assert source.last_error.message and source.last_error.http_status is None
+    fake.start()
+    assert client.wait(State.VALID, 10)
+    assert until(lambda: heard[-1].state is State.VALID)
+    after = heard[-1].source
+    assert after and after.last_error, "the latest failure is remembered"
+    assert after.since_ms >= source.since_ms
+    assert client.source_status == after
+    client.close()
+    for call in (lambda: client.source_status, lambda: client.store_status):
+        with pytest.raises(ClosedError):
+            call()
+
+
+def test_in_daemon_mode_there_is_no_source(own: Environment) -> None:
+    own.write(a=bool_flag("a", 1, True))
+    heard: list[StatusChange] = []
+    client = Client(own.config())
+    client.add_status_listener(heard.append)
+    assert client.start(5)
+    assert client.source_status is None
+    assert client.store_status == StoreStatus(available=True, stale_since_ms=None)
+    assert client.status().source is None
+    own.server.stop()
+    assert client.wait(State.INTERRUPTED, 5)
+    assert until(lambda: not client.store_status.available)
+    since = client.store_status.stale_since_ms
+    assert since and abs(since - time.time() * 1000) < 60_000
+    assert until(lambda: heard[-1] == StatusChange(State.INTERRUPTED, heard[-1].reason, None, client.store_status))
+    own.server.start()
+    client.close()
+
+
+def test_polling_sees_changes_and_asks_with_everything_that_was_configured(launchdarkly: Start) -> None:
+    fake = launchdarkly(*two())
+    config = Config(
+        source_kind="poll",
+        sdk_key=SDK_KEY,
+        endpoints_poll=fake.url,
+        endpoints_stream="http://127.0.0.1:1",
+        poll_interval_ms=50,
+        poll_allow_short=True,
+        source_filter="mobile",
+        http_headers={"X-Team": "red", "X-Other": "1"},
+        application_id="shop",
+        application_version="7.1",
+        wrapper_name="Wrap",
+        wrapper_version="2",
+    )
+    with Client(config) as client:
+        assert client.variation("a", ADA, "") == "one"
+        fake.patch(value_flag("a", 2, "two"))
+        assert serves(client, "a", "two")
+        assert client.store_status == StoreStatus(available=True, stale_since_ms=None), "memory is all there is"
+    request = fake.requests()[0]
+    assert (request["path"], request["query"]) == ("/sdk/latest-all", "filter=mobile")
+    headers = request["headers"]
+    assert (headers["authorization"], headers["x-team"], headers["x-other"]) == (SDK_KEY, "red", "1")
+    assert headers["x-launchdarkly-tags"] == "application-id/shop application-version/7.1"
+    assert headers["x-launchdarkly-wrapper"] == "Wrap/2"
+
+
+def test_flags_come_from_files_and_again_when_these_change(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    one.write_text(json.dumps({"flagValues": {"a": "one", "n": 3}}))
+    other.write_text(json.dumps({"flags": {"b": json.loads(bool_flag("b", 1, True))}, "flagValues": {"a": "second"}}))
+    refused = Client(Config(source_kind="file", file_paths=[one, other]))
+    assert refused.start(0.5) is False, "a is in both"
+    source = refused.source_status
+    assert source and source.last_error and source.last_error.kind is SourceErrorKind.INVALID_DATA
+    refused.close()
+    config = Config(source_kind="file", file_paths=[one, str(other)], file_duplicates="first", file_auto_reload=True)
+    with Client(config) as client:
+        values = [client.variation(key, ADA, None) for key in ("a", "b", "n")]
+        assert values == ["one", True, 3]
+        fresh = tmp_path / "fresh"
+        fresh.write_text(json.dumps({"flagValues": {"a": "changed"}}))
+        fresh.replace(one)
+        assert serves(client, "a", "changed")
+        assert client.variation("n", ADA, 0) == 0
+        one.write_text("{oops")
+        assert client.wait(State.INTERRUPTED, 10)
+        assert client.variation("a", ADA, "") == "changed"
+
+
+def test_when_nothing_answers_at_the_start_the_snapshot_file_does(launchdarkly: Start, tmp_path: Path) -> None:
+    fake, path = launchdarkly(*two()), tmp_path / "snapshot"
+    options: dict[str, Any] = {"source_kind": "stream", "sdk_key": SDK_KEY, "endpoints_relay": fake.url}
+    with Client(Config(**options, snapshot_file=path)):
+        assert until(path.exists)
+    fake.kill()
+    client = Client(Config(**options, snapshot_file=path, redis_url=f"redis://127.0.0.1:{free_port()}"))
+    assert client.start(0.2) is False
+    assert serves(client, "a", "one")
+    assert client.status().from_file
+    client.close()
+
+
+def test_offline_nothing_is_asked_and_every_evaluation_gives_its_default(launchdarkly: Start) -> None:
+    fake = launchdarkly(*two())
+    config = Config(offline=True, source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=fake.url)
+    with Client(config) as client:
+        detail = client.variation_detail("a", ADA, "default")
+        assert (detail.value, detail.reason.error_kind) == ("default", ErrorKind.CLIENT_NOT_READY)
+        assert not fake.requests()
+
+
+def test_threads_evaluate_while_flags_stream_in(environment: Environment, launchdarkly: Start) -> None:
+    fake = launchdarkly(value_flag("a", 1, 1))
+    client = environment.client(**environment.streaming(fake))
+    flag, stop, problems = client.flag("a", 0), threading.Event(), []
+
+    def body() -> None:
+        last = 0
+        while not stop.is_set():
+            seen = flag.value(ADA)
+            if seen < last:
+                problems.append((last, seen))
+            last = seen
+
+    threads = [threading.Thread(target=body) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for version in range(2, 200):
+        fake.patch(value_flag("a", version, version))
+    assert until(lambda: flag.value(ADA) == 199, 20)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert problems == [], "no value came back"
+    assert until(lambda: environment.version("a") == 199)
+
+
+def test_a_source_status_is_equal_to_another_one_of_the_same_condition() -> None:
+    assert SourceStatus(State.VALID, 1, None) == SourceStatus(State.VALID, 1, None)
