@@ -46,6 +46,13 @@ demo: setup build ## Both ways of use: flags from a private Redis with a change 
 test: setup-test lint build ## Every test
 	@tools/test.sh
 
+.PHONY: conformance conformance-setup
+conformance: conformance-setup build ## LaunchDarkly's contract tests through the Python package; needs sdk-test-harness
+	@tools/conformance.sh
+
+conformance-setup:
+	@tools/conformance.sh --check
+
 .PHONY: soak
 soak: setup-test build ## Memory over millions of evaluations and contexts from Python and .NET
 	@tools/test-python.sh soak

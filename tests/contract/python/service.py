@@ -3,10 +3,10 @@
 Every request becomes calls of the package's public interface; the service evaluates, caches and converts nothing itself, so
 that what the harness finds is a property of the package. Commands of which the package has nothing yet answer 501.
 
-    python service.py [--port N] [--until-stdin-ends]
+    python service.py [--port N]
 
-It says on standard output where it listens (port 0: a free one), and ends on ``DELETE /``, on SIGTERM and SIGINT and, if
-told so, when its standard input ends: then whoever started it is gone. All its clients are closed first.
+It says on standard output where it listens (port 0: a free one), and ends on ``DELETE /``, SIGTERM and SIGINT. All its
+clients are closed first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 import logging
 import re
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -447,16 +446,6 @@ class Service(ThreadingHTTPServer):
             self.server_close()
             self.clients.close_all()
 
-    def stop_at_end_of(self, stream: Any) -> None:
-        """Ends the service when ``stream`` ends, which happens also when the process that holds its other end is killed."""
-
-        def wait() -> None:
-            while stream.read(4096):
-                pass
-            self.stopped.set()
-
-        threading.Thread(target=wait, daemon=True).start()
-
 
 class Handler(BaseHTTPRequestHandler):
     """One connection of the harness."""
@@ -544,16 +533,15 @@ def _parsed(body: bytes) -> Form:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The test service of LaunchDarkly's contract tests for the Python package.")
+    parser = argparse.ArgumentParser(
+        description="The test service of LaunchDarkly's contract tests for the Python package."
+    )
     parser.add_argument("--port", type=int, default=0, help="port to listen on; 0, the default: a free one")
-    parser.add_argument("--until-stdin-ends", action="store_true", help="end when the standard input ends")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     service = Service(arguments.port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.stopped.set())
-    if arguments.until_stdin_ends:
-        service.stop_at_end_of(sys.stdin.buffer)
     print(service.url, flush=True)
     service.run()
 
