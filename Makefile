@@ -46,6 +46,10 @@ demo: setup build ## Both ways of use: flags from a private Redis with a change 
 test: setup-test lint build ## Every test
 	@tools/test.sh
 
+.PHONY: test-peers
+test-peers: setup-test build ## The tests with LaunchDarkly's Python SDK, and with its Relay Proxy if there is one
+	@tools/test-peers.sh
+
 .PHONY: conformance conformance-setup
 conformance: conformance-setup build ## LaunchDarkly's contract tests through the Python package; needs sdk-test-harness
 	@tools/conformance.sh
@@ -69,9 +73,10 @@ lint: ## Formatting and lints
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
 .PHONY: bench
-bench: setup build ## Speed, load time, push delay and memory, beside LaunchDarkly's Rust and Python SDKs
+bench: setup build ## Speed, load time, push delay and memory, beside LaunchDarkly's Rust, Python and .NET SDKs
 	@(cd bench && FLAGSTONE_LIB_DIR=$(RELEASE) $(CARGO) run --release --quiet -- $(BENCH_ARGS))
 	tools/bench-python.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
+	tools/bench-dotnet.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
 
 .PHONY: header
 header: ## Writes include/flagstone.h anew from the sources

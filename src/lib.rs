@@ -8,12 +8,14 @@
 //! | [`model`] | flags, segments, clauses and rollouts as typed data, compiled when an item is parsed |
 //! | [`context`] | who is asking: single and multi-kind contexts |
 //! | [`eval`] | a pure function of (flag, context, lookup) to a detail |
-//! | [`store`] | the snapshot and how Redis keeps it true |
+//! | [`http`] | requests, headers, TLS, proxy, redirects |
+//! | [`source`] | stream, poll, file, test data: the outside turned into changesets |
+//! | [`store`] | the snapshot, how Redis keeps it true, and how what a source delivers gets into both |
 //! | [`client`] | configuration, lifecycle, status, notifications, fork guard |
 //! | [`ffi`] | the C ABI: the only way a host enters, and the only `unsafe` code beside the fork guard |
 //!
-//! An arrow of use goes downwards only: `ffi` → `client` → `store`, `eval` → `context` → `model`; the siblings `store`
-//! and `eval` never see each other. A test reads the sources and fails on any other arrow.
+//! An arrow of use goes downwards only: `ffi` → `client` → `source`, `store`, `eval` → `context`, `http` → `model`; the
+//! siblings `source`, `store` and `eval` never see each other. A test reads the sources and fails on any other arrow.
 
 pub mod client;
 pub mod context;

@@ -383,6 +383,51 @@ fn closing_closes_the_stream_and_returns_at_once() {
 }
 
 #[test]
+fn whatever_the_stream_sends_old_data_stay_and_the_error_shows() {
+    let half = r#"{"path":"/","data":{"flags":{"a":{"key":"a","version":2,"#;
+    let wrong = r#"{"path":"/","data":{"flags":{"a":{"key":"a","version":"2","on":true}}}}"#;
+    let rules = r#"{"path":"/flags/a","data":{"key":"a","version":2,"rules":7}}"#;
+    let fake = launchdarkly(&two_flags());
+    let client = streaming(&fake).started();
+    assert!(fake.wait_for_streams(1, PATIENCE));
+    for (event, data) in
+        [("put", half), ("put", wrong), ("patch", rules), ("patch", "[]"), ("delete", "{}"), ("put", "<html>")]
+    {
+        let before = client.info().error_ms;
+        std::thread::sleep(Duration::from_millis(3));
+        fake.send_raw(format!("event: {event}\ndata: {data}\n\n").as_bytes());
+        eventually("the error shows", || client.info().error_ms > before);
+        assert_eq!(client.info().error_kind, 3, "INVALID_DATA: {:?}", client.info());
+        assert_eq!([client.ask("a"), client.ask("b")], ["one", "one"]);
+        client.becomes(VALID);
+        assert!(fake.wait_for_streams(1, PATIENCE), "it connects again");
+    }
+    let before = client.info().error_ms;
+    std::thread::sleep(Duration::from_millis(3));
+    fake.send_raw(b"event: put\ndata: {\"data\":{\"flags\":{\"\xff\":1}}}\n\n");
+    eventually("what is not UTF-8 shows too", || client.info().error_ms > before);
+    assert_eq!(client.ask("a"), "one");
+}
+
+#[test]
+fn an_answer_that_is_no_stream_leaves_the_last_known_flags_and_is_tried_again_with_pauses() {
+    use fakeld::Action;
+    let (fake, server) = (launchdarkly(&two_flags()), RedisServer::holding(&two_flags(), &[]));
+    let html =
+        Action::Answer(200, vec![("Content-Type".into(), "text/html".into())], b"<html>maintenance</html>".to_vec());
+    (0..3).for_each(|_| fake.script(html.clone()));
+    fake.script(Action::bytes("HTTP/1.1 200 OK\r\nX: ".to_owned() + &"y".repeat(1 << 20)));
+    fake.script(Action::Redirect(302, format!("{}/all", fake.url())));
+    let client = storing(&fake, &server).client();
+    client.start(0).unwrap();
+    client.serves("a", "one");
+    client.becomes(VALID);
+    let asked = fake.requests().len();
+    assert!((6..40).contains(&asked), "{asked} requests: no busy loop");
+    assert!(!client.detail("a").stale);
+}
+
+#[test]
 fn a_flood_of_logs_and_flag_changes_drops_no_status() {
     let data = TestData::new();
     data.set_flag(&flag("a", 1, "one"));

@@ -23,21 +23,30 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_UI_LANGUAGE=en
 # The tests load the library that was built, whatever the caller uses.
 unset FLAGSTONE_LIBRARY_PATH
 
-# Runs the tests and shows the counts alone on a line, however the runner words them.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed=0
+
+# Runs the tests of a project.
 run_tests() {
-  local log status=0
-  log=$(mktemp)
-  dotnet test --project test/Flagstone.Tests --configuration Release --no-build "$@" 2>&1 | tee "$log" || status=$?
-  awk '/^ *(succeeded|failed|skipped): [0-9]+/ { count[$1] = $2 }
+  local project=$1
+  shift
+  dotnet test --project "test/$project" --configuration Release --no-build "$@" 2>&1 | tee -a "$log" || failed=1
+}
+
+# Shows the counts of all runs alone on a line, however the runner words them, and ends.
+finish() {
+  awk '/^ *(succeeded|failed|skipped): [0-9]+/ { count[$1] += $2 }
     END { printf "%d passed, %d failed, %d skipped\n", count["succeeded:"], count["failed:"], count["skipped:"] }' "$log"
-  rm -f "$log"
-  return "$status"
+  exit "$failed"
 }
 
 dotnet build Flagstone.slnx --configuration Release --nologo --verbosity quiet
 if [ "${1:-}" = soak ]; then
-  FLAGSTONE_TESTS=soak run_tests --filter-class '*.MemoryTests'
-  exit
+  FLAGSTONE_TESTS=soak run_tests Flagstone.Tests --filter-class '*.MemoryTests'
+  finish
 fi
 dotnet format Flagstone.slnx --verify-no-changes --no-restore
-run_tests
+run_tests Flagstone.Tests
+run_tests Flagstone.Tests.NetStandard
+finish

@@ -3,43 +3,16 @@
 # found. `make test` has set up what is needed and built the library.
 #     tools/test-python.sh          lints, tests on every version, the repeated ones in full on one of them
 #     tools/test-python.sh soak     memory over ten million evaluations and a million contexts, on one version
-# Everything is written below the build folder. Python's own packages come from PyPI.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tools/lib.sh
 . "$root/tools/lib.sh"
+# shellcheck source=tools/python.sh
+. "$root/tools/python.sh"
 
-package=$root/bindings/python
 contract=$root/tests/contract
-target=${CARGO_TARGET_DIR:-$root/target}
 work=$target/python
-library=$target/release/libflagstone.so
 default=3.11
-
-# The interpreter of a version: from PATH, or from pyenv's versions; nothing when there is none.
-find_python() {
-  local version=$1 candidate
-  for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python; do
-    if "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$version')" 2>/dev/null; then
-      command -v "$candidate"
-      return 0
-    fi
-  done
-}
-
-# Prints the requirements of a group in pyproject.toml.
-requirements() {
-  sed -nE "s/^$1 = \[(.*)\]$/\1/p" "$package/pyproject.toml" | tr -d '",' | tr ' ' '\n'
-}
-
-# A virtual environment with the packages of the given groups.
-make_environment() {
-  local python=$1 folder=$2 group
-  shift 2
-  [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
-  for group in "$@"; do requirements "$group"; done | sort -u >"$folder/requirements.txt"
-  "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$folder/requirements.txt"
-}
 
 versions='' missing=''
 for version in 3.9 3.10 3.11 3.12 3.13; do
@@ -54,14 +27,12 @@ case " $versions " in *" $default "*) ;; *) default=${versions##* } ;; esac
 mkdir -p "$work"
 builder=$work/$default
 make_environment "$(find_python "$default")" "$builder" test package lint
-rm -rf "$work/dist"
-FLAGSTONE_LIBRARY_PATH=$library "$builder/bin/python" -m build --no-isolation --wheel --outdir "$work/dist" "$package" >/dev/null
-wheel=$(echo "$work"/dist/*.whl)
+wheel=$(build_wheel "$builder/bin/python" "$library" "$work/dist")
 
 if [ "${1:-}" = soak ]; then
   "$builder/bin/pip" install --quiet --no-deps --force-reinstall "$wheel"
   cd "$package"
-  FLAGSTONE_TESTS=soak "$builder/bin/python" -m pytest -p no:cacheprovider tests/test_leaks.py
+  FLAGSTONE_TESTS=soak FAKELD=$target/release/fakeld "$builder/bin/python" -m pytest -p no:cacheprovider tests/test_leaks.py
   exit
 fi
 
@@ -87,7 +58,7 @@ for version in $versions; do
   echo "Python $version ($extent):"
   (
     cd "$package"
-    FLAGSTONE_TESTS=$extent FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
+    FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
       "$environment/bin/python" -m pytest -p no:cacheprovider tests "$contract"
   ) || failed=1
 done

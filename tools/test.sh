@@ -6,3 +6,4 @@ cd "$(dirname "$0")/.."
 cargo test --workspace --no-fail-fast
 tools/test-python.sh
 tools/test-dotnet.sh
+tools/test-peers.sh

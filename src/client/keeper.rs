@@ -57,6 +57,12 @@ fn load(voice: &Voice<'_>, backup: &Backup) {
     }
 }
 
+/// A Redis that nobody has filled, perhaps one that came back empty: the flags of the file are still the last known ones.
+fn is_nothing(shared: &Shared, snapshot: &Snapshot) -> bool {
+    let holds_nothing = snapshot.flags.is_empty() && snapshot.segments.is_empty();
+    holds_nothing && !shared.has_delivered() && !shared.health.was_inited()
+}
+
 /// What was written, and when.
 struct Writing {
     written: Arc<Snapshot>,
@@ -77,7 +83,7 @@ impl Writing {
         let (shared, full) = (voice.shared, voice.shared.full_sets());
         let snapshot = shared.snapshot.load_full();
         let changed = !Arc::ptr_eq(&snapshot, &self.written) && shared.answers() && !shared.is_from_file();
-        if !changed || !(ends || full != self.full || self.at.elapsed() >= INTERVAL) {
+        if !changed || is_nothing(shared, &snapshot) || !(ends || full != self.full || self.at.elapsed() >= INTERVAL) {
             return;
         }
         (self.full, self.at) = (full, Instant::now());

@@ -113,11 +113,15 @@ impl Notifications {
             return;
         }
         if inner.waiting.len() >= self.capacity {
-            let victim =
-                inner.waiting.iter().position(|waiting| !matches!(waiting.event, Event::Status { .. })).unwrap_or(0);
-            inner.waiting.remove(victim);
+            let is_status = |event: &Event| matches!(event, Event::Status { .. });
+            let victim = inner.waiting.iter().position(|waiting| !is_status(&waiting.event));
             inner.dropped_since = inner.dropped_since.saturating_add(1);
             self.dropped.fetch_add(1, Relaxed);
+            if victim.is_none() && !is_status(&event) {
+                // Status changes alone wait, and none of them gives way to anything else.
+                return;
+            }
+            inner.waiting.remove(victim.unwrap_or(0));
         }
         inner.waiting.push_back(Notification { event, unix_ms: unix_ms(), dropped: 0 });
         drop(inner);
@@ -225,6 +229,18 @@ mod tests {
         }
         assert_eq!(next(&queue).event, status());
         assert_eq!(next(&queue).event, log("c"));
+    }
+
+    #[test]
+    fn a_queue_full_of_status_changes_takes_nothing_else() {
+        let queue = Notifications::new(2, Level::Info);
+        queue.push(status());
+        queue.push(status());
+        queue.push(log("a"));
+        let first = next(&queue);
+        assert_eq!((first.event, first.dropped), (status(), 1));
+        assert_eq!(next(&queue).event, status());
+        assert_eq!(queue.poll(Duration::ZERO), Polled::Timeout);
     }
 
     #[test]

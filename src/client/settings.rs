@@ -115,7 +115,7 @@ impl Config {
         }
         Ok(StoreOptions {
             redis,
-            upstream: source.map_or(Upstream::Redis, |_| Upstream::Source { writes }),
+            upstream: source.map_or(Upstream::Redis, |_| Upstream::Source { writes, raises_versions: from_afar }),
             prefix: self.text("redis.prefix").unwrap_or_default(),
             residency,
             freshness,

@@ -13,7 +13,7 @@ use super::sink::{Content, Item};
 use crate::model::Kind;
 
 /// The largest version; beyond it whole numbers are not exact for everybody who reads them.
-const LARGEST_VERSION: i64 = 1 << 53;
+pub(super) const LARGEST_VERSION: i64 = 1 << 53;
 
 /// What a message means.
 #[derive(Debug, PartialEq)]

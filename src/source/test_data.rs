@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use super::control::{Control, lock};
 use super::outlet::Outlet;
+use super::payload::LARGEST_VERSION;
 use super::sink::{ChangeSet, Content, Failure, FailureKind, Item, Report, Severity};
 use crate::model::{Interner, Kind, parse_flag, parse_segment};
 
@@ -269,6 +270,9 @@ impl Header<'_> {
     /// The version above `previous` that the item shall have, and its JSON with that version; otherwise unchanged.
     fn raise(&self, json: &str, previous: i64) -> Result<(i64, String), TestDataError> {
         let least = previous.saturating_add(1);
+        if least > LARGEST_VERSION {
+            return Err(TestDataError::Invalid("no higher version is left".to_owned()));
+        }
         let Some(version) = self.version else {
             let inside = json.find('{').map_or(0, |at| at + 1);
             let (open, rest) = json.split_at(inside);
@@ -277,6 +281,9 @@ impl Header<'_> {
         };
         let text = version.get();
         match text.parse::<i64>() {
+            Ok(own) if own > LARGEST_VERSION => {
+                return Err(TestDataError::Invalid(format!("version {own} is out of range")));
+            }
             Ok(own) if own >= least => return Ok((own, json.to_owned())),
             Ok(_) => {}
             Err(_) => return Err(TestDataError::Invalid("version is not an integer".to_owned())),

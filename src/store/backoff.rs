@@ -10,19 +10,26 @@ const LONGEST: Duration = Duration::from_secs(3);
 /// Exponential backoff with jitter.
 #[derive(Debug)]
 pub struct Backoff {
+    first: Duration,
+    longest: Duration,
     attempts: u32,
     jitter: Jitter,
 }
 
 impl Backoff {
-    /// Starts with the shortest pause.
+    /// Between attempts to reach Redis.
     pub fn new() -> Self {
-        Self { attempts: 0, jitter: Jitter::new() }
+        Self::between(FIRST, LONGEST)
+    }
+
+    /// Pauses from `first` up to `longest`.
+    pub fn between(first: Duration, longest: Duration) -> Self {
+        Self { first, longest, attempts: 0, jitter: Jitter::new() }
     }
 
     /// The next pause: between half and all of the doubled step.
     pub fn next_pause(&mut self) -> Duration {
-        let step = FIRST.saturating_mul(1 << self.attempts.min(16)).min(LONGEST);
+        let step = self.first.saturating_mul(1 << self.attempts.min(16)).min(self.longest);
         self.attempts = self.attempts.saturating_add(1);
         step.mul_f64(self.jitter.between(0.5, 1.0))
     }

@@ -9,12 +9,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::backoff::Jitter;
 use super::entry::{Entry, Item, State};
 use super::judge::Change;
 use super::mailbox::Mailbox;
@@ -102,8 +102,8 @@ impl Backup {
         let checksum = hex(&Sha256::digest(body.as_bytes()));
         let beside = self.beside();
         let outcome = self.write(&beside, &checksum, &body);
-        if outcome.is_err() {
-            // What is left of the attempt is useless.
+        if outcome.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists) {
+            // What is left of the attempt is useless. What was there before belongs to somebody else.
             let _ = fs::remove_file(&beside);
         }
         Ok(outcome?)
@@ -124,11 +124,11 @@ impl Backup {
         Ok(())
     }
 
-    /// A name of its own for each attempt of each process.
+    /// A name of its own for each attempt. By chance: in a container every process has the same number, and several may share
+    /// the folder.
     fn beside(&self) -> PathBuf {
-        static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.{}.tmp", std::process::id(), ATTEMPTS.fetch_add(1, Relaxed)));
+        name.push(format!(".{:016x}.tmp", Jitter::new().bits()));
         self.path.with_file_name(name)
     }
 

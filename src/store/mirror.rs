@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::held::Held;
+use super::judge::Judge;
 use super::mailbox::ItemKey;
 use super::outbox::{Put, Work};
-use super::reader::{BATCH, Field, FullReply, HashReply, Presence, SCAN_ABOVE};
+use super::reader::{BATCH, FullReply, Presence, SCAN_ABOVE};
 use super::refresh::{Failed, Refresher};
 use super::snapshot::Snapshot;
 use super::status::{Level, monotonic_ms};
@@ -47,12 +48,27 @@ impl Mirror {
 impl Refresher<'_> {
     /// Writes what was delivered, then looks whether Redis still holds it.
     pub(super) fn mirror_what_is_due(&mut self) -> Result<(), Failed> {
+        if self.judge.malformed() != 0 {
+            // It judged what was read of Redis before; all of that is replaced.
+            self.judge = Judge::default();
+        }
         if self.writer.is_none() {
+            // What Redis holds counts no longer; whether it is there is still told.
+            self.full_due = None;
+            if !self.shared.health.is_available() {
+                self.presence()?;
+                self.shared.set_ready();
+                self.succeeded();
+            }
             return Ok(self.ping_when_idle()?);
         }
         let (generation, armed) = (self.shared.generation(), self.mailbox.link.armed());
         let pushed = generation != self.answered || self.armed_read != armed;
-        self.send_outbox()?;
+        match self.send_outbox() {
+            // What waits can be written only once the hash is replaced.
+            Err(Failed::Write(error)) if error.is_wrong_type() => self.compare_with_memory()?,
+            sent => sent?,
+        }
         let now = Instant::now();
         if pushed || self.mirror.heal_at.is_some_and(|at| at <= now) {
             self.look_for_loss()?;
@@ -88,6 +104,7 @@ impl Refresher<'_> {
                 Work::Put(put) => {
                     self.write_all(&put)?;
                     self.mailbox.outbox.put_done(&put);
+                    self.wrote_full();
                     self.note_cached();
                 }
                 Work::Items(items) => self.write_items(&items)?,
@@ -142,12 +159,17 @@ impl Refresher<'_> {
     }
 
     fn write_all_locked(&mut self, put: &Put) -> Result<(), Failed> {
-        let reply = self.read_for_comparison()?;
+        let expected = match put {
+            Put::Memory => self.held_count(),
+            Put::Items(items) => items.len(),
+        };
+        let reply = self.read_for_comparison(expected)?;
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let snapshot = self.shared.snapshot.load_full();
+        let versions_tell = self.shared.options.versions_tell();
         let same = match put {
-            Put::Memory => is_equal(&reply, &snapshot_items(&snapshot).collect::<Vec<_>>()),
-            Put::Items(items) => is_equal(&reply, &listed(items).collect::<Vec<_>>()),
+            Put::Memory => is_equal(&reply, &snapshot_items(&snapshot).collect::<Vec<_>>(), versions_tell),
+            Put::Items(items) => is_equal(&reply, &listed(items).collect::<Vec<_>>(), versions_tell),
         };
         let count = match put {
             Put::Memory => snapshot.flags.len() + snapshot.segments.len(),
@@ -190,11 +212,9 @@ impl Refresher<'_> {
         }
     }
 
-    fn read_for_comparison(&mut self) -> Result<FullReply, Failed> {
-        let snapshot = self.shared.snapshot.load();
-        let scanning = snapshot.flags.len() + snapshot.segments.len() > SCAN_ABOVE;
-        drop(snapshot);
-        Ok(if scanning { self.reader.scan()? } else { self.reader.full()? })
+    /// Everything, to be compared with `count` items.
+    fn read_for_comparison(&mut self, count: usize) -> Result<FullReply, Failed> {
+        Ok(if count > SCAN_ABOVE { self.reader.scan()? } else { self.reader.full()? })
     }
 
     /// Looks whether the data set is still there.
@@ -206,7 +226,7 @@ impl Refresher<'_> {
     }
 
     /// Rewrites a lost data set; true when it was lost.
-    fn heal_if_lost(&mut self, presence: Presence, wrong_type: Option<String>) -> Result<bool, Failed> {
+    fn heal_if_lost(&mut self, presence: Presence, wrong_type: Option<&str>) -> Result<bool, Failed> {
         let Some(reason) = loss(&self.shared.snapshot.load(), presence, wrong_type) else {
             if presence.inited {
                 self.shared.set_inited();
@@ -233,9 +253,8 @@ impl Refresher<'_> {
     /// With the lock: another process may have done it just before.
     fn heal_locked(&mut self) -> Result<(), Failed> {
         let reply = self.reader.full()?;
-        let wrong_type = wrong_type(&reply);
         let snapshot = self.shared.snapshot.load_full();
-        if loss(&snapshot, reply.presence, wrong_type).is_some()
+        if loss(&snapshot, reply.presence, reply.wrong_type()).is_some()
             && let Some(writer) = &mut self.writer
         {
             writer.init(snapshot_items(&snapshot))?;
@@ -248,10 +267,10 @@ impl Refresher<'_> {
 
     /// Compares everything: what Redis holds in a lower version is written again, what it lacks is noted.
     fn compare_with_memory(&mut self) -> Result<(), Failed> {
-        let reply = self.read_for_comparison()?;
-        self.held_bytes = bytes(&reply);
+        let reply = self.read_for_comparison(self.held_count())?;
+        self.held_bytes = reply.bytes();
         self.shared.set_ready();
-        if self.heal_if_lost(reply.presence, wrong_type(&reply))? {
+        if self.heal_if_lost(reply.presence, reply.wrong_type())? {
             return Ok(());
         }
         let snapshot = self.shared.snapshot.load_full();
@@ -275,8 +294,7 @@ impl Refresher<'_> {
             let count = behind.len();
             self.listener
                 .log(Level::Info, format_args!("Redis holds older versions of {count} items; writing them again"));
-            self.mailbox.outbox.add(behind, || ());
-            self.send_outbox()?;
+            self.write_again(behind)?;
         }
         Ok(())
     }
@@ -299,7 +317,14 @@ impl Refresher<'_> {
             .into_iter()
             .filter_map(|item| held_in(&snapshot, &item).filter(Held::is_live).map(|held| (item, held)))
             .collect();
-        self.mailbox.outbox.add(held, || ());
+        self.write_again(held)
+    }
+
+    fn write_again(&mut self, items: Vec<(ItemKey, Held)>) -> Result<(), Failed> {
+        let shared = self.shared;
+        self.mailbox
+            .outbox
+            .add_again(items, |item, held| held_in(&shared.snapshot.load(), item).is_some_and(|now| now.is_same(held)));
         self.send_outbox()
     }
 
@@ -316,7 +341,7 @@ impl Refresher<'_> {
 }
 
 /// Why the data set counts as lost: memory holds live items of a hash that is gone, or the marker is gone.
-fn loss(snapshot: &Snapshot, presence: Presence, wrong_type: Option<String>) -> Option<String> {
+fn loss(snapshot: &Snapshot, presence: Presence, wrong_type: Option<&str>) -> Option<String> {
     if let Some(error) = wrong_type {
         return Some(format!("a hash is of a wrong type: {error}"));
     }
@@ -330,29 +355,10 @@ fn loss(snapshot: &Snapshot, presence: Presence, wrong_type: Option<String>) -> 
         .then(|| "the segments hash is gone".to_owned())
 }
 
-fn wrong_type(reply: &FullReply) -> Option<String> {
-    match (&reply.features, &reply.segments) {
-        (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.clone()),
-        _ => None,
-    }
-}
-
-fn fields(reply: &HashReply) -> &[Field] {
-    match reply {
-        HashReply::Fields(fields) => fields,
-        HashReply::WrongType(_) => &[],
-    }
-}
-
-fn bytes(reply: &FullReply) -> usize {
-    let size = |reply| fields(reply).iter().map(|(field, text)| field.len() + text.len()).sum::<usize>();
-    size(&reply.features) + size(&reply.segments)
-}
-
 /// The texts that Redis holds, by kind and key.
 fn index(reply: &FullReply) -> HashMap<(Kind, &[u8]), &[u8]> {
-    let flags = fields(&reply.features).iter().map(|(key, text)| ((Kind::Flag, key.as_slice()), text.as_slice()));
-    let segments = fields(&reply.segments).iter().map(|(key, text)| ((Kind::Segment, key.as_slice()), text.as_slice()));
+    let flags = reply.features.fields().iter().map(|(key, text)| ((Kind::Flag, key.as_slice()), text.as_slice()));
+    let segments = reply.segments.fields().iter().map(|(key, text)| ((Kind::Segment, key.as_slice()), text.as_slice()));
     flags.chain(segments).collect()
 }
 
@@ -383,10 +389,10 @@ fn held_in(snapshot: &Snapshot, item: &ItemKey) -> Option<Held> {
     }
 }
 
-/// Whether Redis holds just these items, by key and version. Deletion marks count as absent on both sides: a full data set
-/// names no deleted items, the hash keeps them.
-fn is_equal(reply: &FullReply, items: &[Listed<'_>]) -> bool {
-    if !reply.presence.inited || wrong_type(reply).is_some() {
+/// Whether Redis holds just these items, by key and version, or by text where versions do not tell. Deletion marks count as
+/// absent on both sides: a full data set names no deleted items, the hash keeps them.
+fn is_equal(reply: &FullReply, items: &[Listed<'_>], versions_tell: bool) -> bool {
+    if !reply.presence.inited || reply.wrong_type().is_some() {
         return false;
     }
     let there = index(reply);
@@ -395,7 +401,10 @@ fn is_equal(reply: &FullReply, items: &[Listed<'_>]) -> bool {
         let found = there.get(&(*kind, key.as_bytes())).copied();
         let same = match found {
             Some(found) if found == *text => true,
-            Some(found) => stamp(found) == stamp(text) && stamp(text).is_some(),
+            Some(found) => stamp(text).is_some_and(|own| {
+                // Other writers write other texts for the same deletion.
+                (versions_tell || own.deleted) && stamp(found) == Some(own)
+            }),
             None => stamp(text).is_some_and(|stamp| stamp.deleted),
         };
         if !same {

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `options`, `layout`, `connect` | configuration, key names, connections |
 //! | `entry`, `snapshot`, `held` | items in memory: one item, the whole set, the bounded cache |
-//! | `reader`, `writer`, `link` | the three conversations with Redis |
+//! | `reader`, `writer`, `link`, `session` | the three conversations with Redis, and the connection behind two of them |
 //! | `judge`, `all`, `wipe`, `dependents` | what a read means; no I/O |
 //! | `intake`, `outbox`, `publication` | what a data source delivers; no I/O |
 //! | `refresh`, `refresh_all`, `refresh_lazy`, `mirror` | the store thread |
@@ -40,6 +40,7 @@ mod reader;
 mod refresh;
 mod refresh_all;
 mod refresh_lazy;
+mod session;
 mod shared;
 mod snapshot;
 mod status;

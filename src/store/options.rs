@@ -45,6 +45,8 @@ pub enum Upstream {
     Source {
         /// What it delivers is written to Redis.
         writes: bool,
+        /// An item that it has changed has a higher version. Somebody who edits a file forgets that.
+        raises_versions: bool,
     },
 }
 
@@ -81,7 +83,12 @@ impl StoreOptions {
 
     /// What a data source delivers is written to Redis.
     pub fn writes(&self) -> bool {
-        self.redis.is_some() && self.upstream == Upstream::Source { writes: true }
+        self.redis.is_some() && matches!(self.upstream, Upstream::Source { writes: true, .. })
+    }
+
+    /// Items of equal versions are the same, whatever their texts.
+    pub fn versions_tell(&self) -> bool {
+        !matches!(self.upstream, Upstream::Source { raises_versions: false, .. })
     }
 
     /// Memory is the truth once a data source has delivered; otherwise Redis is.

@@ -53,6 +53,14 @@ impl Outbox {
         publish();
     }
 
+    /// Items are to be written once more, as far as they are `still` held: what has been delivered since they were looked up
+    /// waits already, or has removed them.
+    pub fn add_again(&self, items: Vec<(ItemKey, Held)>, still: impl Fn(&ItemKey, &Held) -> bool) {
+        let mut inner = self.lock();
+        // Whoever publishes does so with this lock, so what is held does not change in between.
+        inner.items.extend(items.into_iter().filter(|(item, held)| still(item, held)));
+    }
+
     /// Runs `apply` unless the item waits to be written: what Redis says of it is older then.
     pub fn unless_waiting<R>(&self, item: &ItemKey, apply: impl FnOnce() -> R) -> Option<R> {
         let inner = self.lock();
@@ -157,6 +165,17 @@ mod tests {
         let Some(Work::Put(put)) = outbox.next(100) else { panic!("another one came meanwhile") };
         outbox.put_done(&put);
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn what_is_written_once_more_gives_way_to_what_was_delivered_meanwhile() {
+        let outbox = Outbox::default();
+        let (old, new) = (item("a", 1), item("a", 2));
+        outbox.add([new.clone()], || ());
+        outbox.add_again(vec![old, item("b", 1)], |_, held| held.is_same(&new.1));
+        let items = waiting(&outbox);
+        assert_eq!(items.len(), 1);
+        assert_eq!(items[0].1.version(), Some(2));
     }
 
     #[test]

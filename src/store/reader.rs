@@ -5,6 +5,7 @@ use redis::{Connection, ConnectionLike, Pipeline, RedisError, Value, cmd, pipe};
 
 use super::connect::{Connector, describe};
 use super::layout::Keys;
+use super::session::Session;
 use crate::model::Kind;
 
 /// Above this number of held fields a full read goes through HSCAN, so that no other client of the server waits long.
@@ -26,6 +27,22 @@ pub enum HashReply {
 }
 
 impl HashReply {
+    /// Its fields; none when it is no hash.
+    pub fn fields(&self) -> &[Field] {
+        match self {
+            Self::Fields(fields) => fields,
+            Self::WrongType(_) => &[],
+        }
+    }
+
+    /// Its fields; none when it is no hash.
+    pub fn into_fields(self) -> Vec<Field> {
+        match self {
+            Self::Fields(fields) => fields,
+            Self::WrongType(_) => Vec::new(),
+        }
+    }
+
     /// Whether the key exists: Redis keeps no empty hash.
     fn exists(&self) -> bool {
         !matches!(self, Self::Fields(fields) if fields.is_empty())
@@ -41,6 +58,22 @@ pub struct FullReply {
     pub segments: HashReply,
     /// What existed; after a scan, at its end.
     pub presence: Presence,
+}
+
+impl FullReply {
+    /// What the server said when one of the keys is no hash.
+    pub fn wrong_type(&self) -> Option<&str> {
+        [&self.features, &self.segments].into_iter().find_map(|reply| match reply {
+            HashReply::WrongType(error) => Some(error.as_str()),
+            HashReply::Fields(_) => None,
+        })
+    }
+
+    /// Number of bytes of all fields.
+    pub fn bytes(&self) -> usize {
+        let fields = self.features.fields().iter().chain(self.segments.fields());
+        fields.map(|(field, text)| field.len() + text.len()).sum()
+    }
 }
 
 /// What exists, read in the same transaction as the fields beside it.
@@ -80,15 +113,14 @@ pub enum ReadError {
 
 /// Sends reads over one connection, which it opens when needed and drops when it fails.
 pub struct Reader<'a> {
-    connector: &'a Connector,
+    session: Session<'a>,
     keys: &'a Keys,
-    connection: Option<Connection>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader that is not connected yet.
     pub fn new(connector: &'a Connector, keys: &'a Keys) -> Self {
-        Self { connector, keys, connection: None }
+        Self { session: Session::new(connector), keys }
     }
 
     /// Everything, in one transaction.
@@ -196,26 +228,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Sends over the connection. One that the server closed while it was idle is replaced once: reads may be repeated.
     fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, ReadError> {
-        if let Some(connection) = &mut self.connection {
-            match send(connection) {
-                Err(error) if error.is_connection_dropped() && !error.is_timeout() => self.connection = None,
-                other => return self.keep_or_drop(other),
-            }
-        }
-        let mut connection = self.connector.open()?;
-        let result = send(&mut connection);
-        self.connection = Some(connection);
-        self.keep_or_drop(result)
-    }
-
-    /// After an I/O error the connection is in an unknown state: a late reply would answer the next question.
-    fn keep_or_drop<T>(&mut self, result: Result<T, RedisError>) -> Result<T, ReadError> {
-        result.map_err(|error| {
-            self.connection = None;
-            ReadError::Redis(error)
-        })
+        Ok(self.session.call(send)?)
     }
 }
 

@@ -36,6 +36,9 @@ const JITTER_LIMIT: Duration = Duration::from_secs(5);
 const EMPTY_INTERVAL: Duration = Duration::from_secs(5);
 /// A wiped Redis is looked at this often: `$inited` alone coming back sends no push.
 const WIPED_INTERVAL: Duration = Duration::from_secs(2);
+/// Pauses between two wishes for fresh data, as long as none of what was delivered could be written: a Redis that answers
+/// but refuses writes (full, read-only) must not make every process fetch everything again and again.
+const FRESH_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Why the store thread could not do what was due.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +81,9 @@ pub struct Refresher<'a> {
     wake: &'a Receiver<PushInfo>,
     /// Redis failed, or refused what was delivered, while it is the truth: the data source has to start over.
     fresh_data_wanted: bool,
+    /// Not before this moment.
+    fresh_data_at: Instant,
+    fresh_data_pauses: Backoff,
     /// The tick at the previous refetch of what is in use.
     pub(super) refetched_tick: u32,
     backoff: Backoff,
@@ -142,6 +148,8 @@ impl<'a> Refresher<'a> {
             due: Due::new(&shared.options),
             wake,
             fresh_data_wanted: false,
+            fresh_data_at: now,
+            fresh_data_pauses: Backoff::between(FRESH_PAUSES.0, FRESH_PAUSES.1),
             refetched_tick: 1,
             backoff: Backoff::new(),
             retry_at: now,
@@ -206,8 +214,18 @@ impl<'a> Refresher<'a> {
         }
         if !self.shared.health.is_available() {
             self.mailbox.abandon_flights();
+        } else if self.fresh_data_wanted && now >= self.fresh_data_at {
+            self.fresh_data_wanted = false;
+            self.fresh_data_at = now + self.fresh_data_pauses.next_pause();
+            self.listener.wants_fresh_data();
         }
         self.report();
+    }
+
+    /// A full data set was written.
+    pub(super) fn wrote_full(&mut self) {
+        self.fresh_data_pauses.reset();
+        self.fresh_data_at = Instant::now();
     }
 
     /// The first read happens after the subscription is in place, so that no change falls between the two.
@@ -294,7 +312,9 @@ impl<'a> Refresher<'a> {
         } else {
             let mib = u32::try_from(self.held_bytes >> 20).unwrap_or(u32::MAX);
             let longest = JITTER_PER_MIB.saturating_mul(mib).min(JITTER_LIMIT);
-            let jitter = if self.listener.wants_all_changes() { 0.0 } else { self.jitter.between(0.0, 1.0) };
+            // Where memory leads, listeners hear of changes from the data source: nothing is gained by haste.
+            let hurries = self.listener.wants_all_changes() && !self.shared.memory_leads();
+            let jitter = if hurries { 0.0 } else { self.jitter.between(0.0, 1.0) };
             let soonest = self.full_ended + FULL_MINIMUM.max(self.full_cost * FULL_COST_FACTOR);
             soonest.max(Instant::now() + longest.mul_f64(jitter))
         };
@@ -355,9 +375,6 @@ impl<'a> Refresher<'a> {
         self.logged = None;
         if !self.shared.health.is_available() && self.mailbox.link.phase() != LinkPhase::Down {
             self.shared.health.set_available(true);
-            if std::mem::take(&mut self.fresh_data_wanted) {
-                self.listener.wants_fresh_data();
-            }
         }
         self.shared.health.set_malformed(self.judge.malformed());
     }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use super::all::{Draft, in_use};
 use super::entry::{FlagEntry, Item};
 use super::mailbox::LinkPhase;
-use super::reader::{BATCH, FullReply, HashReply, PartReply, Presence, ReadError, SCAN_ABOVE};
+use super::publication::Publisher;
+use super::reader::{BATCH, FullReply, PartReply, Presence, ReadError, SCAN_ABOVE};
 use super::refresh::{Pass, Refresher};
 use super::snapshot::{Snapshot, Table};
 use super::status::Level;
@@ -21,32 +22,44 @@ type Keys = Vec<Arc<str>>;
 impl Refresher<'_> {
     /// Reads the whole data set.
     pub(super) fn read_all(&mut self, generation: u64) -> Result<Pass, ReadError> {
-        let current = self.shared.snapshot.load_full();
         if self.shared.options.has_source() && !self.shared.health.was_inited() && !self.presence()?.inited {
             // Nobody has ever written a full data set: there are no last known flags, and what is there is not read.
             self.shared.set_ready();
             return Ok(Pass { settled: false, confirmed: None });
         }
-        let scanning = self.shared.health.is_ready() && current.flags.len() + current.segments.len() > SCAN_ABOVE;
+        let is_first = !self.shared.health.is_ready();
+        let scanning = !is_first && self.held_count() > SCAN_ABOVE;
         let reply = if scanning { self.reader.scan()? } else { self.reader.full()? };
+        // Until Redis counts as read, the snapshot file may be put in force at any moment: what it holds is what this read
+        // replaces, and from here on it is too late for it.
+        let mut publisher = is_first.then(|| self.mailbox.publisher());
+        let current = self.shared.snapshot.load_full();
         let wiped = self.wipe_of_full(&current, &reply)?;
-        let wrong_type =
-            matches!(reply.features, HashReply::WrongType(_)) || matches!(reply.segments, HashReply::WrongType(_));
-        self.held_bytes = bytes_of(&reply.features) + bytes_of(&reply.segments);
+        let wrong_type = reply.wrong_type().is_some();
+        self.held_bytes = reply.bytes();
         self.judge.unnameable = 0;
 
         let mut draft = Draft::new(&current, generation);
         let listener = self.listener;
-        let flags = draft.apply_hash(|s| &mut s.flags, Kind::Flag, fields(reply.features), &mut self.judge, listener);
-        let segments =
-            draft.apply_hash(|s| &mut s.segments, Kind::Segment, fields(reply.segments), &mut self.judge, listener);
+        let flags =
+            draft.apply_hash(|s| &mut s.flags, Kind::Flag, reply.features.into_fields(), &mut self.judge, listener);
+        let segments = draft.apply_hash(
+            |s| &mut s.segments,
+            Kind::Segment,
+            reply.segments.into_fields(),
+            &mut self.judge,
+            listener,
+        );
         let decided = wiped || self.drop_missing(&mut draft, flags, segments, scanning)?;
         if scanning {
             self.close(&mut draft)?;
         }
-        self.publish(&current, draft);
+        match &mut publisher {
+            Some(publisher) => self.publish_as(publisher, &current, draft),
+            None => self.publish(&current, draft),
+        }
         if !(wrong_type && self.keeps_on_wipe()) {
-            if !self.shared.health.is_ready() {
+            if is_first {
                 self.shared.note_full_set();
             }
             self.shared.set_ready();
@@ -202,28 +215,30 @@ impl Refresher<'_> {
         Ok(Some(missing))
     }
 
-    fn publish(&mut self, base: &Arc<Snapshot>, draft: Draft) {
-        if draft.changes.is_empty() {
-            return;
-        }
-        let mut publisher = self.mailbox.publisher();
-        if self.shared.memory_leads() {
-            // The data source has delivered since the read was sent: what Redis says does not count any more.
+    /// Number of items in the snapshot in force.
+    pub(super) fn held_count(&self) -> usize {
+        let snapshot = self.shared.snapshot.load();
+        snapshot.flags.len() + snapshot.segments.len()
+    }
+
+    fn publish(&self, base: &Arc<Snapshot>, draft: Draft) {
+        self.publish_as(&mut self.mailbox.publisher(), base, draft);
+    }
+
+    fn publish_as(&self, publisher: &mut Publisher, base: &Arc<Snapshot>, draft: Draft) {
+        // When the data source has delivered since the read was sent, what Redis says does not count any more.
+        if draft.changes.is_empty() || self.shared.memory_leads() {
             return;
         }
         let (announce, count) = (self.shared.answers(), draft.changes.len());
         publisher.publish(self.shared, self.listener, base, draft.snapshot, &draft.changes, announce);
-        drop(publisher);
         if !announce {
             self.listener.log(Level::Info, format_args!("read {count} items from Redis"));
         }
     }
 
     fn wipe_of_full(&mut self, current: &Snapshot, reply: &FullReply) -> Result<bool, ReadError> {
-        let wrong_type = match (&reply.features, &reply.segments) {
-            (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.as_str()),
-            _ => None,
-        };
+        let wrong_type = reply.wrong_type();
         if !self.shared.health.is_ready() {
             // What is held came from the snapshot file: Redis cannot have lost it.
             return self.note_wipe(reply.presence, wrong_type, false, Dependants::default);
@@ -286,18 +301,4 @@ fn dependants(snapshot: &Snapshot) -> Dependants {
     let pair = |(key, entry): (&Arc<str>, &FlagEntry)| (key.clone(), entry.clone());
     let segments = snapshot.segments.iter().map(|(key, entry)| (key.clone(), entry.clone()));
     Dependants::new(snapshot.flags.iter().map(pair), segments)
-}
-
-fn fields(reply: HashReply) -> Vec<super::reader::Field> {
-    match reply {
-        HashReply::Fields(fields) => fields,
-        HashReply::WrongType(_) => Vec::new(),
-    }
-}
-
-fn bytes_of(reply: &HashReply) -> usize {
-    match reply {
-        HashReply::Fields(fields) => fields.iter().map(|(field, text)| field.len() + text.len()).sum(),
-        HashReply::WrongType(_) => 0,
-    }
 }

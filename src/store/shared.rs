@@ -1,7 +1,7 @@
 //! The part of a store that outlives a fork: data and condition, held in atomics and lock-free cells, plus the bounded
 //! cache, whose lock the fork guard takes over the fork. May depend on `model`.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst, fence};
 
 use arc_swap::ArcSwap;
 
@@ -153,10 +153,13 @@ impl Shared {
     /// each change of the latter, by any thread.
     pub fn settle(&self) {
         loop {
+            // Orders the change, which may be a relaxed store, before the verdict is stored.
+            fence(SeqCst);
             let (answers, stale) = self.verdict();
             self.answers.store(answers, SeqCst);
             self.stale.store(stale, SeqCst);
             // Another thread may have changed something in between and stored its verdict first.
+            fence(SeqCst);
             if self.verdict() == (answers, stale) {
                 return;
             }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::held::{CacheItem, Held};
 use super::mailbox::{ItemKey, Mailbox};
 use super::read_through::Unreachable;
-use super::reader::{BATCH, Field, FullReply, HashReply, ReadError, SCAN_ABOVE};
+use super::reader::{BATCH, Field, FullReply, ReadError, SCAN_ABOVE};
 use super::refresh::Refresher;
 use super::shared::Shared;
 use super::snapshot::Snapshot;
@@ -50,14 +50,11 @@ impl Refresher<'_> {
     /// Everything; `None` when Redis has lost the data set, or holds something else in its place.
     fn whole(&mut self) -> Result<Option<Arc<Snapshot>>, ReadError> {
         let reply = if self.whole_fields > SCAN_ABOVE { self.reader.scan()? } else { self.reader.full()? };
+        let wrong_type = reply.wrong_type().map(str::to_owned);
         let FullReply { features, segments, presence } = reply;
-        let wrong_type = match (&features, &segments) {
-            (HashReply::WrongType(error), _) | (_, HashReply::WrongType(error)) => Some(error.clone()),
-            _ => None,
-        };
         let wiped = self.wipe_of_cache(presence, wrong_type.as_deref())?;
-        let (HashReply::Fields(features), HashReply::Fields(segments)) = (features, segments) else { return Ok(None) };
-        if wiped {
+        let (features, segments) = (features.into_fields(), segments.into_fields());
+        if wiped || wrong_type.is_some() {
             return Ok(None);
         }
         self.whole_fields = features.len() + segments.len();

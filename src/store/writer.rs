@@ -14,6 +14,7 @@ use super::connect::{Connector, describe};
 use super::held::Held;
 use super::layout::Keys;
 use super::mailbox::ItemKey;
+use super::session::Session;
 use crate::model::{Kind, stamp};
 
 /// Fields of one HSET in a full write.
@@ -70,6 +71,16 @@ pub enum WriteError {
     Conflicts,
 }
 
+impl WriteError {
+    /// A hash is of a wrong type. Older servers report what a script met inside an error of their own.
+    pub fn is_wrong_type(&self) -> bool {
+        match self {
+            Self::Redis(error) => describe(error).contains("WRONGTYPE"),
+            _ => false,
+        }
+    }
+}
+
 /// What became of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Upsert {
@@ -81,9 +92,10 @@ pub enum Upsert {
 
 /// Sends writes over one connection, which it opens when needed and drops when it fails.
 pub struct Writer<'a> {
-    connector: &'a Connector,
+    session: Session<'a>,
     keys: &'a Keys,
-    connection: Option<Connection>,
+    /// Longest silence while a reply is awaited.
+    timeout: Duration,
     /// The server runs scripts for us, as far as is known.
     scripts: bool,
     jitter: Jitter,
@@ -96,23 +108,31 @@ impl<'a> Writer<'a> {
     pub fn new(connector: &'a Connector, keys: &'a Keys) -> Self {
         let mut jitter = Jitter::new();
         let token = format!("{:016x}{:016x}", jitter.bits(), Jitter::new().bits());
-        Self { connector, keys, connection: None, scripts: true, jitter, token }
+        Self {
+            session: Session::new(connector),
+            keys,
+            timeout: connector.command_timeout(),
+            scripts: true,
+            jitter,
+            token,
+        }
     }
 
     /// Replaces the data set in one transaction.
     pub fn init<'i>(&mut self, items: impl Iterator<Item = (Kind, &'i str, &'i [u8])>) -> Result<(), WriteError> {
         let (packed, replies) = self.pack_init(items);
-        let patience =
-            self.connector.command_timeout() + PATIENCE_PER_MIB * u32::try_from(packed.len() >> 20).unwrap_or(u32::MAX);
+        let patience = self.timeout + PATIENCE_PER_MIB * u32::try_from(packed.len() >> 20).unwrap_or(u32::MAX);
+        let timeout = self.timeout;
         let outcome = self.call(|connection| {
             connection.set_read_timeout(Some(patience))?;
             connection.send_packed_command(&packed)?;
-            (0..replies).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
+            let replies =
+                (0..replies).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()?;
+            connection.set_read_timeout(Some(timeout))?;
+            Ok(replies)
         })?;
-        if let Some(connection) = &self.connection {
-            connection.set_read_timeout(Some(self.connector.command_timeout()))?;
-        }
-        check_transaction("full write", outcome)
+        let checked = check_transaction("full write", outcome);
+        self.start_over_after(checked)
     }
 
     /// The commands of a full write, and how many replies they have.
@@ -141,6 +161,20 @@ impl<'a> Writer<'a> {
 
     /// Writes items that are newer than what Redis holds; the outcomes are in the order of the items.
     pub fn upsert(&mut self, items: &[(ItemKey, Held)]) -> Result<Vec<Upsert>, WriteError> {
+        let outcomes = self.try_upsert(items);
+        self.start_over_after(outcomes)
+    }
+
+    /// A refused write leaves no connection behind: it may watch a key still, or lead to a server that only replicates by
+    /// now, while another one has taken over its name.
+    fn start_over_after<T>(&mut self, outcome: Result<T, WriteError>) -> Result<T, WriteError> {
+        if outcome.is_err() {
+            self.session.drop_connection();
+        }
+        outcome
+    }
+
+    fn try_upsert(&mut self, items: &[(ItemKey, Held)]) -> Result<Vec<Upsert>, WriteError> {
         let mut outcomes = if self.scripts { self.upsert_by_script(items)? } else { vec![None; items.len()] };
         for ((item, held), outcome) in items.iter().zip(&mut outcomes) {
             if outcome.is_none() {
@@ -286,35 +320,27 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Sends over the connection. A write is not repeated by itself: the store thread decides what is still to be written.
-    /// One exception: a connection that the server closed while it was idle is replaced, because then nothing was done.
+    /// Sends something that may be repeated: everything here compares or replaces.
     fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, WriteError> {
-        if let Some(connection) = &mut self.connection {
-            match send(connection) {
-                Err(error) if error.is_connection_dropped() && !error.is_timeout() => self.connection = None,
-                other => return self.keep_or_drop(other),
-            }
-        }
-        let mut connection = self.connector.open()?;
-        let result = send(&mut connection);
-        self.connection = Some(connection);
-        self.keep_or_drop(result)
+        let result = self.session.call(send);
+        self.note(result)
     }
 
     /// Sends over the connection that watches a key: another one would not.
-    fn call_watched<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, WriteError> {
-        let Some(connection) = &mut self.connection else { return Err(WriteError::Reply("WATCH")) };
-        let result = send(connection);
-        self.keep_or_drop(result)
+    fn call_watched<T>(
+        &mut self,
+        send: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, WriteError> {
+        let result = self.session.call_same(send).ok_or(WriteError::Reply("WATCH"))?;
+        self.note(result)
     }
 
-    fn keep_or_drop<T>(&mut self, result: Result<T, RedisError>) -> Result<T, WriteError> {
-        result.map_err(|error| {
-            self.connection = None;
+    fn note<T>(&mut self, result: Result<T, RedisError>) -> Result<T, WriteError> {
+        if result.is_err() {
             // Another server may answer next time.
             self.scripts = true;
-            WriteError::Redis(error)
-        })
+        }
+        Ok(result?)
     }
 }
 

@@ -88,12 +88,12 @@ class Server:
 class LaunchDarkly:
     """The program ``fakeld``, a small LaunchDarkly, on a free port: it can be killed and started again there."""
 
-    def __init__(self, folder: Path, *flags: str, sdk_key: str = SDK_KEY) -> None:
+    def __init__(self, folder: Path, *flags: str, items: dict[str, dict[str, Any]] | None = None) -> None:
         program = os.environ.get("FAKELD") or str(PROJECT / "target" / "release" / "fakeld")
         assert os.access(program, os.X_OK), f"{program} is missing: make build"
-        self._program, self._sdk_key = program, sdk_key
+        self._program = program
         self._file = folder / "launchdarkly.json"
-        self.items: dict[str, dict[str, Any]] = {"flags": {}, "segments": {}}
+        self.items: dict[str, dict[str, Any]] = {part: dict((items or {}).get(part, {})) for part in ("flags", "segments")}
         for flag in flags:
             self._keep("flags", flag)
         self.port = 0
@@ -106,7 +106,7 @@ class LaunchDarkly:
     def start(self) -> None:
         """Starts it, again after :meth:`kill`, with everything that was set so far."""
         self._file.write_text(json.dumps(self.items))
-        arguments = ["--port", str(self.port), "--data", str(self._file), "--sdk-key", self._sdk_key]
+        arguments = ["--port", str(self.port), "--data", str(self._file), "--sdk-key", SDK_KEY]
         self._process = subprocess.Popen(
             [self._program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )

@@ -129,6 +129,8 @@ def test_what_was_patched_just_before_the_end_is_written(own: Environment, launc
     for round_ in range(2, 12):
         client = Client(own.config(**own.streaming(fake)))
         assert client.start(5)
+        fake.patch(value_flag("b", round_, "x"))
+        assert until(lambda: own.version("b") == round_), "it has found Redis"  # noqa: B023
         fake.patch(value_flag("a", round_, str(round_)))
         assert serves(client, "a", str(round_))
         began = time.monotonic()

@@ -66,7 +66,7 @@ def test_a_wheel_in_an_empty_environment_evaluates_a_flag(environment: Environme
     names = zipfile.ZipFile(wheel).namelist()
     assert "flagstone/_native/libflagstone.so" in names
     assert "flagstone/py.typed" in names
-    assert not [name for name in names if "test" in name or "hatch" in name]
+    assert not [name for name in names if "tests" in name or "test_" in name or "hatch" in name]
     python = empty_environment(tmp_path / "venv")
     install(python, str(wheel))
     assert first_evaluation(python, environment) == "True\n"

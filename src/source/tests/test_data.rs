@@ -49,6 +49,16 @@ fn a_version_that_is_not_newer_is_raised_and_nothing_else_is_touched() {
 }
 
 #[test]
+fn a_version_beyond_what_everybody_can_hold_is_refused() {
+    let data = TestData::new();
+    for version in [i64::MAX, (1 << 53) + 1] {
+        assert!(data.set_json(Kind::Flag, &format!(r#"{{"key":"a","version":{version}}}"#)).is_err(), "{version}");
+    }
+    data.set_json(Kind::Flag, &format!(r#"{{"key":"a","version":{}}}"#, 1_i64 << 53)).unwrap();
+    assert!(data.set_json(Kind::Flag, r#"{"key":"a","version":1}"#).is_err(), "a client would not take it");
+}
+
+#[test]
 fn nonsense_is_refused_and_changes_nothing() {
     let data = TestData::new();
     let running = attach(&data);

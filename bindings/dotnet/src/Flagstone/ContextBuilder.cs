@@ -1,6 +1,7 @@
 // Collects attributes on the managed side and hands them over in one go, so that a builder that is dropped leaves nothing behind.
 using System;
 using System.Collections.Generic;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Flagstone.Handles;
 using Flagstone.Interop;
@@ -111,11 +112,14 @@ public sealed class ContextBuilder
     /// The key is empty, the kind is not allowed, a built-in attribute has a wrong type, a number is not finite, or a text is no
     /// UTF-16; the message names it.
     /// </exception>
+    [SkipLocalsInit]
     public unsafe Context Build()
     {
         NativeLoader.EnsureLoaded();
-        byte[] kind = Utf8.Encode(_kind.Value, "kind");
-        byte[] key = Utf8.Encode(_key, "key");
+        Span<byte> kindBuffer = stackalloc byte[Utf8.NameCapacity];
+        Span<byte> keyBuffer = stackalloc byte[Utf8.KeyCapacity];
+        ReadOnlySpan<byte> kind = Utf8.Encode(_kind.Value, kindBuffer, "kind");
+        ReadOnlySpan<byte> key = Utf8.Encode(_key, keyBuffer, "key");
         IntPtr native;
         fixed (byte* kindPointer = kind, keyPointer = key)
         {
@@ -138,10 +142,13 @@ public sealed class ContextBuilder
         return new Context(made);
     }
 
+    [SkipLocalsInit]
     private static unsafe void Hand(IntPtr builder, string name, Attribute attribute)
     {
-        byte[] nameBytes = Utf8.Encode(name, name);
-        byte[] text = attribute.Text is null ? [] : Utf8.Encode(attribute.Text, name);
+        Span<byte> nameBuffer = stackalloc byte[Utf8.NameCapacity];
+        Span<byte> textBuffer = stackalloc byte[Utf8.KeyCapacity];
+        ReadOnlySpan<byte> nameBytes = Utf8.Encode(name, nameBuffer, name);
+        ReadOnlySpan<byte> text = attribute.Text is null ? [] : Utf8.Encode(attribute.Text, textBuffer, name);
         IntPtr error = IntPtr.Zero;
         fixed (byte* namePointer = nameBytes, textPointer = text)
         {

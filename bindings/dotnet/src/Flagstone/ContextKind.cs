@@ -17,7 +17,8 @@ public readonly struct ContextKind : IEquatable<ContextKind>
     public string Value => _value ?? "user";
 
     /// <summary>
-    /// The kind of the given name. It is checked when a context is made: letters, digits, <c>.</c>, <c>_</c> and <c>-</c>; neither
+    /// The kind of the given name. It is checked when a context is made: letters, digits, <c>.</c>, <c>_</c> and <c>-</c>;
+    /// neither
     /// <c>kind</c> nor <c>multi</c>.
     /// </summary>
     /// <param name="value">The name; empty is the default kind.</param>

@@ -26,8 +26,8 @@ public readonly struct EvaluationDetail<T> : IEquatable<EvaluationDetail<T>>
     public EvaluationReason Reason { get; }
 
     /// <summary>
-    /// The flag is not verified against Redis (link down, data set lost, or newer content that does not parse); the last good data
-    /// answered.
+    /// The flag is not verified against Redis (link down, data set lost, or newer content that does not parse); the last good
+    /// data answered.
     /// </summary>
     public bool IsStale { get; }
 
@@ -44,7 +44,8 @@ public readonly struct EvaluationDetail<T> : IEquatable<EvaluationDetail<T>>
 
     /// <inheritdoc/>
     public override int GetHashCode() =>
-        ((VariationIndex ?? -1) * 397) ^ Reason.GetHashCode() ^ (Value is null ? 0 : EqualityComparer<T>.Default.GetHashCode(Value));
+        ((VariationIndex ?? -1) * 397) ^ Reason.GetHashCode()
+        ^ (Value is null ? 0 : EqualityComparer<T>.Default.GetHashCode(Value));
 
     /// <summary>Equality of all members.</summary>
     /// <param name="left">One result.</param>

@@ -4,7 +4,7 @@
 // Between Acquire and Release of a context nothing can throw: a native call does not, so there is no try, which would keep the
 // runtime from inlining the crossing.
 using System;
-using System.Collections.Generic;
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading;
@@ -32,7 +32,9 @@ public sealed partial class FlagstoneClient
             : Value<bool, BoolValue>(key, context, defaultValue);
     }
 
-    /// <summary>As <see cref="BoolVariation(string, Context?, bool)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.</summary>
+    /// <summary>
+    /// As <see cref="BoolVariation(string, Context?, bool)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.
+    /// </summary>
     /// <inheritdoc cref="BoolVariation(string, Context?, bool)"/>
     public unsafe bool BoolVariation(ReadOnlySpan<byte> key, Context? context, bool defaultValue = false)
     {
@@ -42,7 +44,9 @@ public sealed partial class FlagstoneClient
         }
     }
 
-    /// <summary>Value of a number flag, truncated toward zero; numbers beyond 32 bits give the nearest end of the range.</summary>
+    /// <summary>
+    /// Value of a number flag, truncated toward zero; numbers beyond 32 bits give the nearest end of the range.
+    /// </summary>
     /// <param name="key">Key of the flag.</param>
     /// <param name="context">Who asks; null gives the default.</param>
     /// <param name="defaultValue">What is returned on any problem.</param>
@@ -57,7 +61,9 @@ public sealed partial class FlagstoneClient
             : Value<int, IntValue>(key, context, defaultValue);
     }
 
-    /// <summary>As <see cref="IntVariation(string, Context?, int)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.</summary>
+    /// <summary>
+    /// As <see cref="IntVariation(string, Context?, int)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.
+    /// </summary>
     /// <inheritdoc cref="IntVariation(string, Context?, int)"/>
     public unsafe int IntVariation(ReadOnlySpan<byte> key, Context? context, int defaultValue)
     {
@@ -82,7 +88,9 @@ public sealed partial class FlagstoneClient
             : Value<double, DoubleValue>(key, context, defaultValue);
     }
 
-    /// <summary>As <see cref="DoubleVariation(string, Context?, double)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.</summary>
+    /// <summary>
+    /// As <see cref="DoubleVariation(string, Context?, double)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.
+    /// </summary>
     /// <inheritdoc cref="DoubleVariation(string, Context?, double)"/>
     public unsafe double DoubleVariation(ReadOnlySpan<byte> key, Context? context, double defaultValue)
     {
@@ -100,7 +108,9 @@ public sealed partial class FlagstoneClient
     public string StringVariation(string key, Context? context, string defaultValue) =>
         Value<string, StringValue>(key, context, defaultValue);
 
-    /// <summary>As <see cref="StringVariation(string, Context?, string)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.</summary>
+    /// <summary>
+    /// As <see cref="StringVariation(string, Context?, string)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.
+    /// </summary>
     /// <inheritdoc cref="StringVariation(string, Context?, string)"/>
     public string StringVariation(ReadOnlySpan<byte> key, Context? context, string defaultValue) =>
         Value<string, StringValue>(key, context, defaultValue);
@@ -113,7 +123,9 @@ public sealed partial class FlagstoneClient
     public JsonElement JsonVariation(string key, Context? context, JsonElement defaultValue) =>
         Value<JsonElement, JsonValue>(key, context, defaultValue);
 
-    /// <summary>As <see cref="JsonVariation(string, Context?, JsonElement)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.</summary>
+    /// <summary>
+    /// As <see cref="JsonVariation(string, Context?, JsonElement)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.
+    /// </summary>
     /// <inheritdoc cref="JsonVariation(string, Context?, JsonElement)"/>
     public JsonElement JsonVariation(ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) =>
         Value<JsonElement, JsonValue>(key, context, defaultValue);
@@ -165,7 +177,8 @@ public sealed partial class FlagstoneClient
 
     /// <summary>As <see cref="JsonVariation(ReadOnlySpan{byte}, Context?, JsonElement)"/>, with the reason.</summary>
     /// <inheritdoc cref="JsonVariation(ReadOnlySpan{byte}, Context?, JsonElement)"/>
-    public EvaluationDetail<JsonElement> JsonVariationDetail(ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) =>
+    public EvaluationDetail<JsonElement> JsonVariationDetail(
+        ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) =>
         Detail<JsonElement, JsonValue>(key, context, defaultValue);
 
     private unsafe bool Bool(byte* key, int length, Context? context, bool defaultValue)
@@ -269,19 +282,32 @@ public sealed partial class FlagstoneClient
             Fill(buffer, length, context, wanted, detail);
             return true;
         }
-        if (key is null || !Utf8.TryEncode(key, out byte[]? bytes))
+        if (key is not null && FillLong(key, context, wanted, detail))
         {
-            if (Interlocked.Exchange(ref _saidNoKey, 1) == 0)
+            return true;
+        }
+        if (Interlocked.Exchange(ref _saidNoKey, 1) == 0)
+        {
+            Log.NoKey(_logger);
+        }
+        return false;
+    }
+
+    /// <summary>For keys that do not fit the buffer on the stack, and those that are no text.</summary>
+    private unsafe bool FillLong(string key, Context? context, int wanted, NativeDetail* detail)
+    {
+        byte[] rented = ArrayPool<byte>.Shared.Rent(checked(key.Length * Utf8.MaxBytesPerChar));
+        int length;
+        fixed (byte* pointer = rented)
+        {
+            length = Utf8.TryEncode(key, pointer, rented.Length);
+            if (length >= 0)
             {
-                Log.NoKey(_logger);
+                Fill(pointer, length, context, wanted, detail);
             }
-            return false;
         }
-        fixed (byte* pointer = bytes)
-        {
-            Fill(pointer, bytes.Length, context, wanted, detail);
-        }
-        return true;
+        ArrayPool<byte>.Shared.Return(rented);
+        return length >= 0;
     }
 
     private unsafe void Fill(byte* key, int length, Context? context, int wanted, NativeDetail* detail)

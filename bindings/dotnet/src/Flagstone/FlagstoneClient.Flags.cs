@@ -17,7 +17,9 @@ public sealed partial class FlagstoneClient
     public Flag<bool> BoolFlag(string key, bool defaultValue = false) =>
         Kept(new PreparedBoolFlag(this, _native, NotNull(key), defaultValue));
 
-    /// <summary>Prepares a number flag whose value is truncated as <see cref="IntVariation(string, Context?, int)"/> does.</summary>
+    /// <summary>
+    /// Prepares a number flag whose value is truncated as <see cref="IntVariation(string, Context?, int)"/> does.
+    /// </summary>
     /// <inheritdoc cref="BoolFlag"/>
     public Flag<int> IntFlag(string key, int defaultValue) =>
         Kept(new PreparedIntFlag(this, _native, NotNull(key), defaultValue));
@@ -40,8 +42,8 @@ public sealed partial class FlagstoneClient
     /// <summary>Values of any type of several flags for one context, in one native call, each with its reason.</summary>
     /// <param name="keys">Keys of the flags; one that comes twice counts once.</param>
     /// <param name="context">Who asks; null gives no values.</param>
-    /// <returns>A result for every key; an undefined <see cref="JsonElement"/> where there is no value. Never throws for what it is
-    /// asked.</returns>
+    /// <returns>A result for every key; an undefined <see cref="JsonElement"/> where there is no value. Never throws for what it
+    /// is asked.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="keys"/> is null.</exception>
     public IReadOnlyDictionary<string, EvaluationDetail<JsonElement>> VariationMany(IEnumerable<string> keys, Context? context)
     {

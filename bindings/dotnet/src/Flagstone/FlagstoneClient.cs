@@ -19,8 +19,8 @@ namespace Flagstone;
 /// <remarks>
 /// Evaluation never throws and, with the default options, reads memory alone: on any problem it gives the default, and the
 /// <c>…Detail</c> calls tell why. After <see cref="Dispose"/> it answers from the last data held
-/// (<see cref="CacheResidency.Off"/>: with the default); all other members throw <see cref="ObjectDisposedException"/>, except where
-/// they say otherwise.
+/// (<see cref="CacheResidency.Off"/>: with the default); all other members throw <see cref="ObjectDisposedException"/>, except
+/// where they say otherwise.
 /// </remarks>
 public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
 {
@@ -40,11 +40,13 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     private volatile DataSourceStatus _lastChange;
     private volatile DataStoreStatus _lastStore = new(false, false, null, null);
 
-    /// <summary>Makes a client. It does nothing before <see cref="StartAsync(CancellationToken)"/>; Redis need not be there.</summary>
+    /// <summary>
+    /// Makes a client. It does nothing before <see cref="StartAsync(CancellationToken)"/>; Redis need not be there.
+    /// </summary>
     /// <param name="options">The options; copied.</param>
     /// <exception cref="ArgumentException">
-    /// An option is unknown, a value does not fit it, options do not fit together, or a file they name cannot be read; the message
-    /// names the option.
+    /// An option is unknown, a value does not fit it, options do not fit together, or a file they name cannot be read; the
+    /// message names the option.
     /// </exception>
     /// <exception cref="FlagstoneLibraryException">The native library is missing or is another one.</exception>
     public FlagstoneClient(FlagstoneOptions options)
@@ -57,8 +59,8 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Raised after a flag, or something it depends on, changed. Handlers run one after the other on the client's own thread; what they
-    /// throw is logged. Nothing is raised before <see cref="StartAsync(CancellationToken)"/>.
+    /// Raised after a flag, or something it depends on, changed. Handlers run one after the other on the client's own thread;
+    /// what they throw is logged. Nothing is raised before <see cref="StartAsync(CancellationToken)"/>.
     /// </summary>
     public event EventHandler<FlagChangedEventArgs>? FlagChanged;
 
@@ -81,7 +83,9 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
 
     /// <summary>Starts the client and waits until the data have been read.</summary>
     /// <param name="cancellationToken">Ends the wait; the client goes on trying.</param>
-    /// <returns>True. The task ends when the client is ready, however long that takes. May be called again to wait again.</returns>
+    /// <returns>
+    /// True. The task ends when the client is ready, however long that takes. May be called again to wait again.
+    /// </returns>
     /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The client is closed, or was closed meanwhile.</exception>
     public Task<bool> StartAsync(CancellationToken cancellationToken = default) =>
@@ -111,7 +115,8 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Waits until what is queued for delivery has been delivered. In daemon mode nothing is ever queued: the task is complete at once.
+    /// Waits until what is queued for delivery has been delivered. In daemon mode nothing is ever queued: the task is complete
+    /// at once.
     /// </summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>A task that ends when everything was delivered.</returns>
@@ -149,8 +154,8 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Closes the client: ends its threads and connections, waiting at most 2 s for them, and delivers the last events. May be called
-    /// again, by any thread, also by a handler.
+    /// Closes the client: ends its threads and connections, waiting at most 2 s for them, and delivers the last events. May be
+    /// called again, by any thread, also by a handler.
     /// </summary>
     public void Dispose()
     {
@@ -167,12 +172,15 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
         EventPump? pump = await Task.Run(Close).ConfigureAwait(false);
         if (pump is not null)
         {
-            await Waiting.ForAsync(pump.Ended, TimeSpan.FromMilliseconds(CloseTimeoutMs), CancellationToken.None).ConfigureAwait(false);
+            TimeSpan longest = TimeSpan.FromMilliseconds(CloseTimeoutMs);
+            await Waiting.ForAsync(pump.Ended, longest, CancellationToken.None).ConfigureAwait(false);
         }
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Tells the waiting tasks when the client is ready or closed. Called by the pump after every notification.</summary>
+    /// <summary>
+    /// Tells the waiting tasks when the client is ready or closed. Called by the pump after every notification.
+    /// </summary>
     internal void Recheck()
     {
         if (_ready.Task.IsCompleted)

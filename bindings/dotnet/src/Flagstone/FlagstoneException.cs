@@ -32,6 +32,8 @@ public class FlagstoneException : Exception
     internal FlagstoneException(string message, int statusCode)
         : base(message) => StatusCode = statusCode;
 
-    /// <summary>Number of the native status code (<c>FLAGSTONE_STATUS_…</c>); 0 when the call never reached the library.</summary>
+    /// <summary>
+    /// Number of the native status code (<c>FLAGSTONE_STATUS_…</c>); 0 when the call never reached the library.
+    /// </summary>
     public int StatusCode { get; }
 }

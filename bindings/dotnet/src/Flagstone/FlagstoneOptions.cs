@@ -72,8 +72,8 @@ public sealed class FlagstoneOptions
     public int? RedisConnectTimeoutMs { get; set; }
 
     /// <summary>
-    /// Longest silence while a reply is awaited, and longest wait of an evaluation with <see cref="Flagstone.CacheResidency.Lazy"/>
-    /// or <see cref="Flagstone.CacheResidency.Off"/>. Default: 2000.
+    /// Longest silence while a reply is awaited, and longest wait of an evaluation with
+    /// <see cref="Flagstone.CacheResidency.Lazy"/> or <see cref="Flagstone.CacheResidency.Off"/>. Default: 2000.
     /// </summary>
     public int? RedisCommandTimeoutMs { get; set; }
 
@@ -118,8 +118,8 @@ public sealed class FlagstoneOptions
     public LogLevel? LogLevel { get; set; }
 
     /// <summary>
-    /// Makes the logger <c>Flagstone</c>, which gets the library's log lines and what handlers throw. Default: none. Not an option
-    /// of the library.
+    /// Makes the logger <c>Flagstone</c>, which gets the library's log lines and what handlers throw. Default: none. Not an
+    /// option of the library.
     /// </summary>
     public ILoggerFactory? LoggerFactory { get; set; }
 

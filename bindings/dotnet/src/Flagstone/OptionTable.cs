@@ -74,7 +74,8 @@ internal static class OptionTable
         {
             // The handle is alive: its only owner is the caller's caller.
             int status = NativeMethods.flagstone_config_set(
-                config.DangerousGetHandle(), namePointer, (nuint)nameBytes.Length, valuePointer, (nuint)valueBytes.Length, &error);
+                config.DangerousGetHandle(), namePointer, (nuint)nameBytes.Length, valuePointer, (nuint)valueBytes.Length,
+                &error);
             GC.KeepAlive(config);
             NativeResult.Check(status, error, "options");
         }

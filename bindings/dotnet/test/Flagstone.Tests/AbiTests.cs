@@ -47,15 +47,18 @@ public sealed partial class AbiTests
         Dictionary<string, string> expected = Declaration().Matches(s_header).ToDictionary(
             match => match.Groups[2].Value,
             match => Signature(ToManaged(match.Groups[1].Value), Parameters(match.Groups[3].Value).Select(ToManaged)));
-        Assert.Equal(s_header.Split("FLAGSTONE_API").Length - 1, s_header.Split("#define FLAGSTONE_API").Length - 1 + expected.Count);
-        Assert.Equal(expected.OrderBy(pair => pair.Key, StringComparer.Ordinal), declared.OrderBy(pair => pair.Key, StringComparer.Ordinal));
+        // Every mark of an exported function but its definitions was understood.
+        Assert.Equal(Regex.Count(s_header, "(?<!#define )FLAGSTONE_API"), expected.Count);
+        Assert.Equal(
+            expected.OrderBy(pair => pair.Key, StringComparer.Ordinal), declared.OrderBy(pair => pair.Key, StringComparer.Ordinal));
     }
 
     [Fact]
     public void Every_declared_function_is_exported_by_the_library_and_the_other_way_round()
     {
         string[] recorded = File.ReadAllLines(Project.Root + "tests/abi/symbols.txt");
-        Assert.Equal(recorded.Order(StringComparer.Ordinal), Functions().Select(method => method.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            recorded.Order(StringComparer.Ordinal), Functions().Select(method => method.Name).Order(StringComparer.Ordinal));
         nint library = NativeLibrary.Load(Project.Library);
         Assert.All(Functions(), method => Assert.True(NativeLibrary.TryGetExport(library, method.Name, out _), method.Name));
     }
@@ -73,7 +76,8 @@ public sealed partial class AbiTests
             FieldInfo[] fields = type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public);
             Assert.Equal(
                 layout.Value.GetProperty("members").EnumerateArray().Select(member =>
-                    (member.GetProperty("name").GetString(), member.GetProperty("offset").GetInt32(), member.GetProperty("size").GetInt32())),
+                    (member.GetProperty("name").GetString(), member.GetProperty("offset").GetInt32(),
+                        member.GetProperty("size").GetInt32())),
                 fields.Select(field => ((string?)field.Name, (int)Marshal.OffsetOf(type, field.Name), SizeOf(field.FieldType))));
         }
     }
@@ -98,7 +102,8 @@ public sealed partial class AbiTests
     [Fact]
     public void The_package_has_the_version_of_the_library()
     {
-        string packaged = typeof(FlagstoneClient).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+        string packaged = typeof(FlagstoneClient).Assembly
+            .GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
         Assert.Equal(FlagstoneLibrary.Version, packaged.Split('+')[0]);
         Assert.Equal(new Version(NativeCodes.AbiMajor, NativeCodes.AbiMinor), FlagstoneLibrary.AbiVersion);
         Assert.True(FlagstoneLibrary.SupportsTls);

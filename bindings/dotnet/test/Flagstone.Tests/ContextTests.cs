@@ -1,7 +1,10 @@
 // Contexts: every way to make one, and everything that is none.
 using System;
 using System.Collections.Generic;
+using System.Linq;
+using System.Text;
 using System.Text.Json;
+using Flagstone.Interop;
 using Xunit;
 
 namespace Flagstone.Tests;
@@ -15,7 +18,8 @@ public sealed class ContextTests
         Context built = Context.Builder("first").Key("k").Kind("org").Name("N").Anonymous(true)
             .Set("address", values.RootElement.GetProperty("address")).Set("tags", values.RootElement.GetProperty("tags"))
             .Set("text", values.RootElement.GetProperty("text")).Set("none", values.RootElement.GetProperty("none"))
-            .Set("i", 3).Set("l", 4_000_000_000L).Set("d", 0.1).Set("b", false).Set("s", "grüße\0").Set("gone", "x").Set("gone", (string?)null)
+            .Set("i", 3).Set("l", 4_000_000_000L).Set("d", 0.1).Set("b", false).Set("s", "grüße\0")
+            .Set("gone", "x").Set("gone", (string?)null)
             .Private("/address/street", "s").Build();
         Context read = Context.FromJson("""
             {"kind":"org","key":"k","name":"N","anonymous":true,"address":{"street":"s"},"tags":["x",1,null],"text":"t",
@@ -155,11 +159,35 @@ public sealed class ContextTests
         Assert.True(context.Equals(context));
     }
 
+    [Theory]
+    [InlineData("a")]
+    [InlineData("ä")]
+    public void Texts_pass_unharmed_on_both_sides_of_the_size_of_every_buffer(string letter)
+    {
+        string Text(int bytes) => string.Concat(Enumerable.Repeat(letter, bytes / Encoding.UTF8.GetByteCount(letter)));
+        foreach (int capacity in (int[])[Utf8.NameCapacity, Utf8.KeyCapacity, Utf8.JsonCapacity])
+        {
+            for (int bytes = capacity - 2; bytes <= capacity + 2; bytes++)
+            {
+                string text = Text(bytes);
+                ContextKind kind = ContextKind.Of(new string('k', bytes));
+                Assert.Equal($"{kind.Value}:{text}", Context.New(kind, text).FullyQualifiedKey);
+                using JsonDocument form = JsonDocument.Parse(Context.Builder(kind, text).Set(text, text).Build().ToJsonString());
+                Assert.Equal(kind.Value, form.RootElement.GetProperty("kind").GetString());
+                Assert.Equal(text, form.RootElement.GetProperty("key").GetString());
+                Assert.Equal(text, form.RootElement.GetProperty(text).GetString());
+                string key = Text(bytes - """{"kind":"user","key":""}""".Length);
+                Assert.Equal(key, Context.FromJson($$"""{"kind":"user","key":"{{key}}"}""").FullyQualifiedKey);
+            }
+        }
+    }
+
     [Fact]
     public void Large_and_unusual_values_pass_unharmed()
     {
         string text = new('x', 1_000_000);
-        Context context = Context.Builder("k\0").Set("long", text).Set("emoji", "😀").Set("small", 5e-324).Set("big", long.MaxValue).Build();
+        Context context = Context.Builder("k\0").Set("long", text).Set("emoji", "😀").Set("small", 5e-324)
+            .Set("big", long.MaxValue).Build();
         using JsonDocument form = JsonDocument.Parse(context.ToJsonString());
         Assert.Equal("k\0", form.RootElement.GetProperty("key").GetString());
         Assert.Equal(text, form.RootElement.GetProperty("long").GetString());

@@ -95,7 +95,8 @@ public sealed class LibraryTests(RedisServer server) : IDisposable
 
     /// <summary>The program in Flagstone.Host.</summary>
     private static string Host =>
-        $"{Project.Binding}artifacts/bin/Flagstone.Host/{(Project.Configuration == "Debug" ? "debug" : "release")}/Flagstone.Host.dll";
+        Project.Binding + "artifacts/bin/Flagstone.Host/" + (Project.Configuration == "Debug" ? "debug" : "release")
+        + "/Flagstone.Host.dll";
 
     private static Ended Version(string? path) =>
         Programs.Run("dotnet", [Host, "version"], null, new Dictionary<string, string?> { [NativeLoader.Override] = path });

@@ -141,7 +141,9 @@ public sealed class LifetimeTests(RedisServer server) : IDisposable
             }
             client.Dispose();
             long closed = Interlocked.Read(ref evaluations);
-            Assert.True(await Eventually.IsTrueAsync(() => Interlocked.Read(ref evaluations) > closed + 100), "evaluation goes on after close");
+            Assert.True(
+                await Eventually.IsTrueAsync(() => Interlocked.Read(ref evaluations) > closed + 100),
+                "evaluation goes on after close");
             await stop.CancelAsync();
             await Task.WhenAll(workers);
             Assert.Equal(0, wrong);

@@ -12,6 +12,10 @@ namespace Flagstone.Tests;
 [Collection(Alone.Name)]
 public sealed class MemoryTests(RedisServer server) : IDisposable
 {
+    private const string Rule = """
+        "rules":[{"id":"r","variation":0,"clauses":[{"attribute":"key","op":"in","values":["u"]}]}]
+        """;
+
     private readonly TestEnvironment _environment = new(server);
     private readonly Context _context = Context.Builder("u").Set("plan", "p").Build();
 
@@ -30,7 +34,8 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         Flag<bool> flag = client.BoolFlag("a");
         Flag<int> number = client.IntFlag("n", 0);
         Flag<double> fraction = client.DoubleFlag("n", 0);
-        string long256 = new('k', 200);
+        string longKey = new('k', 200);
+        string longerKey = new('k', 2000);
         Context? none = null;
         AllocatesNothing(() => client.BoolVariation("a", _context));
         AllocatesNothing(() => client.BoolVariation("a"u8, _context));
@@ -41,7 +46,8 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         AllocatesNothing(() => flag.Value(_context));
         AllocatesNothing(() => number.Value(_context));
         AllocatesNothing(() => fraction.Value(_context));
-        AllocatesNothing(() => client.BoolVariation(long256, _context));
+        AllocatesNothing(() => client.BoolVariation(longKey, _context));
+        AllocatesNothing(() => client.DoubleVariation(longerKey, _context, 0));
         AllocatesNothing(() => client.BoolVariation("a", none));
         AllocatesNothing(() => client.BoolVariationDetail("a", _context));
         AllocatesNothing(() => client.State);
@@ -80,7 +86,8 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
             _environment.Write(Flags.Value("large", ++version, $"\"{version} {text}\""));
             string start = $"{version} ";
             Assert.True(SpinWait.SpinUntil(
-                () => client.StringVariation("large", _context, "").StartsWith(start, StringComparison.Ordinal), TimeSpan.FromSeconds(10)));
+                () => client.StringVariation("large", _context, "").StartsWith(start, StringComparison.Ordinal),
+                TimeSpan.FromSeconds(10)));
             // Each of these borrows from the flag's data for a moment.
             client.StringVariation("large"u8, _context, "");
             client.StringVariationDetail("large", _context, "");
@@ -130,7 +137,7 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         _environment.Write(
             Flags.Bool("a", 1, true), Flags.Value("n", 1, "1.5"), Flags.Value("text", 1, $"\"{new string('x', 100)}\""),
             Flags.Value("json", 1, """{"a":[1,2,3]}"""),
-            Flags.With("rule", 1, "\"rules\":[{\"id\":\"r\",\"variation\":0,\"clauses\":[{\"attribute\":\"key\",\"op\":\"in\",\"values\":[\"u\"]}]}]", "\"x\""));
+            Flags.With("rule", 1, Rule, "\"x\""));
         return await _environment.StartAsync(options => options.CacheResidency = residency);
     }
 

@@ -17,7 +17,9 @@ public sealed partial class OptionsTests(RedisServer server)
     [Fact]
     public void Every_option_of_the_header_has_a_property_named_like_it()
     {
-        Assert.Equal(Listed().Keys.Order(StringComparer.Ordinal), OptionTable.Options.Select(option => option.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            Listed().Keys.Order(StringComparer.Ordinal),
+            OptionTable.Options.Select(option => option.Name).Order(StringComparer.Ordinal));
         IEnumerable<string> properties = typeof(FlagstoneOptions).GetProperties().Select(property => property.Name);
         Assert.Equal(
             Listed().Keys.Select(ToPascalCase).Append("LoggerFactory").Order(StringComparer.Ordinal),

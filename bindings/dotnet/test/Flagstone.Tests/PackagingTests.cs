@@ -60,7 +60,8 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
         Assert.NotEqual(0, ended.ExitCode);
         Assert.Contains("win-x64/flagstone.dll", ended.Output, StringComparison.Ordinal);
         Assert.Contains("osx-arm64/libflagstone.dylib", ended.Output, StringComparison.Ordinal);
-        Assert.False(Directory.Exists(Path.Combine(_folder, "packed")) && Directory.GetFiles(Path.Combine(_folder, "packed")).Length > 0);
+        string packed = Path.Combine(_folder, "packed");
+        Assert.False(Directory.Exists(packed) && Directory.GetFiles(packed).Length > 0);
     }
 
     [Fact]
@@ -86,7 +87,8 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
     [Fact]
     public void A_program_compiled_ahead_of_time_evaluates_a_flag_from_redis()
     {
-        Ended published = Dotnet("publish", Project.Binding + "test/Flagstone.AotHost", "-c", "Release", "--output", _folder).MustSucceed();
+        string project = Project.Binding + "test/Flagstone.AotHost";
+        Ended published = Dotnet("publish", project, "-c", "Release", "--output", _folder).MustSucceed();
         Assert.DoesNotContain("warning", published.Output, StringComparison.OrdinalIgnoreCase);
         Assert.False(File.Exists(Path.Combine(_folder, "Flagstone.dll")), "it is compiled in");
         Assert.Equal(Evaluated, Evaluate(Path.Combine(_folder, "Flagstone.AotHost")));
@@ -118,7 +120,8 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
     {
         server.Write("packaging", new[]
         {
-            Flags.Bool("yes", 1, true), Flags.Value("int", 1, "3"), Flags.Value("text", 1, "\"hello\""), Flags.Value("json", 1, """{"a":1}"""),
+            Flags.Bool("yes", 1, true), Flags.Value("int", 1, "3"), Flags.Value("text", 1, "\"hello\""),
+            Flags.Value("json", 1, """{"a":1}"""),
         }.ToDictionary(flag => flag.Key, flag => flag.Json));
         Ended ended = Programs.Run(program, [.. arguments, "evaluate", server.Url, "packaging"], "/", null);
         return ended.Output + ended.Errors;

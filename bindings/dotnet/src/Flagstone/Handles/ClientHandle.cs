@@ -4,8 +4,8 @@ using Flagstone.Interop;
 
 namespace Flagstone.Handles;
 
-/// <summary>Owns a reference to a <c>flagstone_client</c>. It is released by the finalizer alone, never by <c>Dispose</c> of the client, which
-/// only closes: an evaluation that is under way may use the raw pointer as long as its object is alive.</summary>
+/// <summary>Owns a reference to a <c>flagstone_client</c>. It is released by the finalizer alone, never by <c>Dispose</c> of the
+/// client, which only closes: an evaluation that is under way may use the raw pointer as long as its object is alive.</summary>
 internal sealed class ClientHandle : SafeHandle
 {
     internal ClientHandle(IntPtr native)

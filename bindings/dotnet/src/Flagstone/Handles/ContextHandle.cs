@@ -4,7 +4,9 @@ using Flagstone.Interop;
 
 namespace Flagstone.Handles;
 
-/// <summary>Owns a reference to a <c>flagstone_context</c>. Disposed early by its owner, so that every call counts itself in.</summary>
+/// <summary>
+/// Owns a reference to a <c>flagstone_context</c>. Disposed early by its owner, so that every call counts itself in.
+/// </summary>
 internal sealed class ContextHandle : SafeHandle
 {
     internal ContextHandle(IntPtr native)

@@ -66,7 +66,8 @@ internal static class NativeLoader
                 }
                 CheckVersion(NativeMethods.flagstone_abi_version(), path);
             }
-            catch (Exception error) when (error is DllNotFoundException or BadImageFormatException or EntryPointNotFoundException)
+            catch (Exception error) when (error is DllNotFoundException or BadImageFormatException or EntryPointNotFoundException
+                or InvalidOperationException)
             {
                 throw NotUsable(path, error);
             }
@@ -106,7 +107,7 @@ internal static class NativeLoader
         }
         catch (InvalidOperationException) when (path is null)
         {
-            // The host has set a resolver for this assembly: it decides.
+            // The host has set a resolver for this assembly: it decides. With the variable set as well, they contradict each other.
         }
     }
 

@@ -374,7 +374,8 @@ internal static unsafe partial class NativeMethods
     internal static extern
 #endif
         int flagstone_variation(
-            IntPtr client, IntPtr context, byte* key, nuint keyLen, int wantType, byte* defaultJson, nuint defaultJsonLen, NativeDetail* @out);
+            IntPtr client, IntPtr context, byte* key, nuint keyLen, int wantType, byte* defaultJson, nuint defaultJsonLen,
+            NativeDetail* @out);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

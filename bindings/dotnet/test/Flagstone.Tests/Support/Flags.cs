@@ -11,7 +11,8 @@ internal static class Flags
         Value(key, version, value ? "true" : "false", value ? "false" : "true");
 
     /// <summary>A flag that serves the first of the values, which are JSON text, to everybody.</summary>
-    internal static (string Key, string Json) Value(string key, int version, params string[] values) => With(key, version, "", values);
+    internal static (string Key, string Json) Value(string key, int version, params string[] values) =>
+        With(key, version, "", values);
 
     /// <summary>The same with further members, or other values of those it has.</summary>
     internal static (string Key, string Json) With(string key, int version, string members, params string[] values) =>

@@ -23,5 +23,6 @@ internal static class Project
     internal static string Library { get; } = Target + "release/libflagstone.so";
 
     private static string Metadata(string key) =>
-        typeof(Project).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(attribute => attribute.Key == key).Value!;
+        typeof(Project).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .Single(attribute => attribute.Key == key).Value!;
 }

@@ -102,7 +102,8 @@ public sealed partial class RedisServer : IDisposable
     }
 
     /// <summary>Writes flags by key, in one transaction, and marks the data set under the prefix as complete.</summary>
-    public void Write(string prefix, IReadOnlyDictionary<string, string> flags, IReadOnlyDictionary<string, string>? segments = null)
+    public void Write(
+        string prefix, IReadOnlyDictionary<string, string> flags, IReadOnlyDictionary<string, string>? segments = null)
     {
         using RespConnection connection = new(Port);
         connection.Send("MULTI");

@@ -1,0 +1,112 @@
+// LaunchDarkly's client as it reads flags from Redis: daemon mode, its Redis store, cached for longer than the run, no events.
+using System;
+using System.Collections.Generic;
+using LaunchDarkly.Sdk.Json;
+using LaunchDarkly.Sdk.Server;
+using Peer = LaunchDarkly.Sdk;
+using Redis = LaunchDarkly.Sdk.Server.Integrations.Redis;
+
+namespace Flagstone.Bench;
+
+internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
+{
+    private readonly LdClient _client = new(Configuration.Builder("sdk-key")
+        .DataSource(Components.ExternalUpdatesOnly)
+        .DataStore(Components
+            .PersistentDataStore(Redis.DataStore().Uri(new Uri(url)).Prefix(prefix)).CacheTime(TimeSpan.FromHours(1)))
+        .Events(Components.NoEvents)
+        .Logging(Components.NoLogging)
+        .Build());
+
+    private readonly Peer.Context _ada = MakeContext();
+
+    public string Description =>
+        $"LaunchDarkly.ServerSdk {Version(typeof(LdClient))}, LaunchDarkly.ServerSdk.Redis {Version(typeof(Redis))} "
+        + "(daemon mode, cached for an hour, no events)";
+
+    public void Dispose() => _client.Dispose();
+
+    public (bool Ada, bool Stranger) Ask(string key) => (Ask(key, _ada), Ask(key, Peer.Context.New(Ada.Stranger)));
+
+    public IEnumerable<Row> Rows()
+    {
+        foreach (Selection selection in Selection.All)
+        {
+            yield return Row.Of($"bool by key, {selection.Extent}", selection.Keys, all =>
+            {
+                foreach (string key in all)
+                {
+                    _ = _client.BoolVariation(key, _ada, false);
+                }
+            });
+            yield return Row.Of($"bool with reason, {selection.Extent}", selection.Keys, all =>
+            {
+                foreach (string key in all)
+                {
+                    _ = _client.BoolVariationDetail(key, _ada, false);
+                }
+            });
+        }
+        yield return Row.Of("int by key, one flag", Selection.Number, all =>
+        {
+            foreach (string key in all)
+            {
+                _ = _client.IntVariation(key, _ada, 0);
+            }
+        });
+        yield return Row.Of("double by key, one flag", Selection.Number, all =>
+        {
+            foreach (string key in all)
+            {
+                _ = _client.DoubleVariation(key, _ada, 0);
+            }
+        });
+        yield return Row.Of("string by key, one flag", Selection.Text, all =>
+        {
+            foreach (string key in all)
+            {
+                _ = _client.StringVariation(key, _ada, "");
+            }
+        });
+        yield return Row.Of("string with reason, one flag", Selection.Text, all =>
+        {
+            foreach (string key in all)
+            {
+                _ = _client.StringVariationDetail(key, _ada, "");
+            }
+        });
+        yield return Row.Of("context from a key, given back", Selection.Text, all =>
+        {
+            foreach (string key in all)
+            {
+                _ = Peer.Context.New(Ada.Key);
+            }
+        });
+        yield return Row.Of("context of five attributes, given back", Selection.Text, all =>
+        {
+            foreach (string key in all)
+            {
+                _ = MakeContext();
+            }
+        });
+        yield return Row.Of("context from JSON, given back", Selection.Text, all =>
+        {
+            foreach (string key in all)
+            {
+                _ = LdJsonSerialization.DeserializeObject<Peer.Context>(Ada.Json);
+            }
+        });
+    }
+
+    private static string Version(Type type) => type.Assembly.GetName().Version!.ToString(3);
+
+    private bool Ask(string key, Peer.Context context)
+    {
+        Peer.EvaluationDetail<bool> detail = _client.BoolVariationDetail(key, context, false);
+        return detail.Reason.ErrorKind is null ? detail.Value : throw new InvalidOperationException($"{key}: {detail.Reason}");
+    }
+
+    private static Peer.Context MakeContext() => Peer.Context.Builder(Ada.Key)
+        .Set("email", Ada.Email).Set("country", Ada.Country).Set("plan", Ada.Plan).Set("age", Ada.Age).Set("beta", Ada.Beta)
+        .Build();
+}

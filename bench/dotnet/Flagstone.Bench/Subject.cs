@@ -1,0 +1,72 @@
+// What is measured: a client that answers, and the ways to ask it.
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Linq;
+
+namespace Flagstone.Bench;
+
+/// <summary>A way of asking; each run makes that many calls.</summary>
+internal sealed record Row(string Name, int Calls, Action Run)
+{
+    /// <summary>A row that makes a call for each item of an array, in a loop of its own: no delegate comes between.</summary>
+    internal static Row Of<T>(string name, T[] items, Action<T[]> run) => new(name, items.Length, () => run(items));
+}
+
+/// <summary>Flags that are asked for.</summary>
+/// <param name="Extent">Says how many.</param>
+/// <param name="Keys">Their keys, in the order of the calls.</param>
+internal sealed record Selection(string Extent, string[] Keys)
+{
+    /// <summary>A thousand flags in shuffled order, or the same one again and again.</summary>
+    internal static IReadOnlyList<Selection> All { get; } =
+        [new("1,000 flags", Shuffled()), new("one flag", Repeated(Key(0)))];
+
+    /// <summary>The flag whose values are texts.</summary>
+    internal static string[] Text { get; } = Repeated(Key(Count));
+
+    /// <summary>The flag whose values are numbers.</summary>
+    internal static string[] Number { get; } = Repeated(Key(Count + 1));
+
+    private const int Count = 1000;
+
+    // Few, so that a round of slow calls is short as well.
+    private static string[] Repeated(string key) => [.. Enumerable.Repeat(key, 100)];
+
+    private static string[] Shuffled()
+    {
+        string[] keys = [.. Enumerable.Range(0, Count).Select(Key)];
+        new Random(7).Shuffle(keys);
+        return keys;
+    }
+
+    /// <summary>As `flagdata --shape rule` names them.</summary>
+    private static string Key(int index) => string.Create(CultureInfo.InvariantCulture, $"bench.rule-{index:D5}");
+}
+
+/// <summary>A client with its context.</summary>
+internal interface ISubject : IDisposable
+{
+    /// <summary>What it is, and how it is set up.</summary>
+    string Description { get; }
+
+    /// <summary>What a boolean flag serves to Ada, and to somebody without attributes.</summary>
+    (bool Ada, bool Stranger) Ask(string key);
+
+    /// <summary>The ways to ask.</summary>
+    IEnumerable<Row> Rows();
+}
+
+/// <summary>Who asks, for every subject.</summary>
+internal static class Ada
+{
+    internal const string Key = "ada";
+    internal const string Stranger = "stranger";
+    internal const string Email = "ada@northwind.example";
+    internal const string Country = "se";
+    internal const string Plan = "team";
+    internal const int Age = 37;
+    internal const bool Beta = true;
+    internal const string Json =
+        """{"kind":"user","key":"ada","email":"ada@northwind.example","country":"se","plan":"team","age":37,"beta":true}""";
+}

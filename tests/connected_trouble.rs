@@ -1,0 +1,205 @@
+//! Connected mode in unusual trouble: a Redis that reads but does not write, that is only read, that is slow, or that holds
+//! something else where a hash should be.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+use fakeld::{Fake, Kind};
+use serde_json::json;
+use support::*;
+
+const SDK_KEY: &str = "sdk-1234-secret";
+
+/// A LaunchDarkly with these flags.
+fn launchdarkly(flags: &[(&str, String)]) -> Fake {
+    let fake = Fake::start_on(free_port()).unwrap();
+    fake.set_sdk_key(SDK_KEY);
+    fake.edit(|environment| flags.iter().for_each(|(_, text)| _ = environment.set(Kind::Flag, text).unwrap()));
+    fake
+}
+
+fn storing(fake: &Fake, server: &RedisServer) -> Config {
+    Config::of(server)
+        .with("source.kind", "stream")
+        .with("sdk.key", SDK_KEY)
+        .with("endpoints.relay", &fake.url())
+        .with("stream.initial_delay_ms", "20")
+        .with("redis.command_timeout_ms", "500")
+        .with("redis.connect_timeout_ms", "500")
+        .with("refresh.interval_ms", "500")
+}
+
+fn text_in_redis(server: &RedisServer, key: &str) -> Option<String> {
+    server.run(&["HGET", &format!("{PREFIX}:features"), key])
+}
+
+/// How often the store threads of this process have waited for something so far.
+fn waits_of_store_threads() -> u64 {
+    let mut waits = 0;
+    for task in fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let Ok(name) = fs::read_to_string(task.path().join("comm")) else { continue };
+        let Ok(status) = fs::read_to_string(task.path().join("status")) else { continue };
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        if name.trim() == "flagstone-store" {
+            waits += line.unwrap().trim().parse::<u64>().unwrap();
+        }
+    }
+    waits
+}
+
+#[test]
+fn a_redis_that_refuses_writes_does_not_make_the_source_connect_again_and_again() {
+    for residency in ["lazy", "off"] {
+        let (fake, server) = (launchdarkly(&[("a", flag("a", 1, "one"))]), RedisServer::start());
+        let client = storing(&fake, &server).with("cache.residency", residency).started();
+        client.serves("a", "one");
+        server.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+        fake.put();
+        sleep(Duration::from_millis(500));
+        let before = fake.requests().len();
+        sleep(Duration::from_secs(3));
+        let requests = fake.requests().len() - before;
+        assert!(requests <= 4, "{residency}: {requests} requests in three seconds");
+        server.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+        fake.edit(|environment| _ = environment.set(Kind::Flag, &flag("a", 2, "two")).unwrap());
+        client.serves("a", "two");
+    }
+}
+
+#[test]
+fn a_redis_that_is_only_read_beside_a_source_is_watched_without_haste() {
+    let (fake, server) = (launchdarkly(&[("a", flag("a", 1, "one"))]), RedisServer::start());
+    let client = storing(&fake, &server).with("store.write", "false").started();
+    assert_eq!(client.ask("a"), "one");
+    sleep(Duration::from_secs(1));
+    let before = waits_of_store_threads();
+    sleep(Duration::from_secs(1));
+    let waits = waits_of_store_threads() - before;
+    assert!(waits < 100, "{waits} times awake in a second");
+    eventually("Redis is known to be there", || client.info().store_available);
+    server.stop();
+    eventually("Redis is known to be away", || !client.info().store_available);
+    server.cont();
+    eventually("Redis is known to be back", || client.info().store_available);
+    assert_eq!(server.calls_of("hset"), 0);
+}
+
+#[test]
+fn a_hash_of_a_wrong_type_is_replaced_also_while_something_waits_to_be_written() {
+    for refused in [false, true] {
+        let rules = if refused { "writer on >secret ~* &* +@all -@scripting" } else { "writer on >secret ~* &* +@all" };
+        let (server, data) = (Setup::default().user(rules).start(), TestData::new());
+        data.set_flag(&flag("a", 1, "one"));
+        let proxy = Proxy::to(server.port());
+        let config = Config::new().with("redis.url", &proxy.url()).with_data(&data).with("store.write", "true");
+        let config = config.with("redis.username", "writer").with("redis.password", "secret");
+        let client = config.with("refresh.interval_ms", "500").started();
+        eventually("it is written", || text_in_redis(&server, "a").is_some());
+        proxy.set(Mode::Refuse);
+        proxy.cut();
+        eventually("Redis is known to be away", || !client.info().store_available);
+        data.set_flag(&flag("a", 2, "two"));
+        let features = format!("{PREFIX}:features");
+        server.run::<()>(&["DEL", &features]);
+        server.run::<()>(&["SET", &features, "something else"]);
+        proxy.set(Mode::Pass);
+        eventually("it is replaced", || server.run::<String>(&["TYPE", &features]) == "hash");
+        eventually("what waited is there", || text_in_redis(&server, "a").is_some_and(|text| text.contains("two")));
+        eventually("all is well", || client.info().store_available);
+    }
+}
+
+#[test]
+fn an_edited_file_reaches_redis_whatever_its_versions() {
+    let (server, folder) = (RedisServer::start(), TempDir::new("edited"));
+    let path = folder.path().join("flags.json");
+    fs::write(&path, json!({ "flagValues": { "a": "one" } }).to_string()).unwrap();
+    let paths = json!([path.to_str().unwrap()]).to_string();
+    let config = Config::of(&server).with("source.kind", "file").with("file.paths", &paths);
+    let client = config.with("store.write", "true").with("file.auto_reload", "true").started();
+    eventually("it is written", || text_in_redis(&server, "a").is_some_and(|text| text.contains("one")));
+    fs::write(&path, json!({ "flagValues": { "a": "two" } }).to_string()).unwrap();
+    client.serves("a", "two");
+    eventually("it is written too", || text_in_redis(&server, "a").is_some_and(|text| text.contains("two")));
+}
+
+#[test]
+fn a_slow_redis_that_holds_nothing_replaces_the_snapshot_file_wholly() {
+    let (server, folder) = (RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]), TempDir::new("slow"));
+    let path = folder.path().join("snapshot");
+    let config = |url: &str| {
+        Config::new()
+            .with("redis.url", url)
+            .with("cache.freshness", "ttl")
+            .with("snapshot.file", path.to_str().unwrap())
+            .with("refresh.interval_ms", "500")
+            .with("redis.connect_timeout_ms", "5000")
+            .with("redis.command_timeout_ms", "5000")
+    };
+    let first = config(&server.url()).started();
+    first.close(2_000);
+    assert!(path.exists());
+    // Somebody has emptied the environment meanwhile.
+    server.replace(&[], &[]);
+    let proxy = Proxy::to(server.port());
+    proxy.set(Mode::Delay(Duration::from_millis(700)));
+    let client = config(&proxy.url()).client();
+    client.start(0).unwrap();
+    eventually("Redis has answered", || client.status()["ready"] == true);
+    proxy.set(Mode::Pass);
+    client.serves("a", "FLAG_NOT_FOUND");
+    let status = client.status();
+    assert_eq!((&status["wiped"], &status["from_file"]), (&json!(false), &json!(false)), "{status}");
+}
+
+#[test]
+fn a_large_data_set_is_never_read_in_one_command_where_redis_is_the_truth() {
+    let flags: Vec<(String, String)> =
+        (0..1_200).map(|n| (format!("f{n}"), flag(&format!("f{n}"), 1, "one"))).collect();
+    let flags: Vec<(&str, String)> = flags.iter().map(|(key, text)| (key.as_str(), text.clone())).collect();
+    let (fake, server) = (launchdarkly(&flags), RedisServer::start());
+    let config = storing(&fake, &server).with("cache.residency", "lazy");
+    let client = config.started();
+    client.serves("f7", "one");
+    eventually("it is written", || text_in_redis(&server, "f1199").is_some());
+    fake.put();
+    let scans = server.calls_of("hscan");
+    eventually("it is compared", || server.calls_of("hscan") > scans);
+    assert_eq!(server.calls_of("hgetall"), 0);
+}
+
+#[test]
+fn an_empty_redis_does_not_empty_the_snapshot_file() {
+    let (mut server, folder) = (RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]), TempDir::new("emptied"));
+    let path = folder.path().join("snapshot");
+    let config = || Config::of(&server).with("snapshot.file", path.to_str().unwrap());
+    config().started().close(PATIENCE_MS);
+    server.flush();
+    let client = config().started();
+    assert_eq!(client.ask("a"), "FLAG_NOT_FOUND");
+    sleep(Duration::from_millis(500));
+    client.close(PATIENCE_MS);
+    let config = config();
+    server.kill();
+    let client = config.client();
+    client.start(0).unwrap();
+    client.serves("a", "one");
+}
+
+#[test]
+fn what_did_not_parse_in_redis_is_forgotten_once_the_source_has_delivered() {
+    let server = RedisServer::holding(&[("a", flag("a", 1, "one")), ("b", "{oops".to_owned())], &[]);
+    let fake = launchdarkly(&[("a", flag("a", 1, "one")), ("b", flag("b", 1, "one"))]);
+    fake.kill();
+    let client = storing(&fake, &server).client();
+    client.start(0).unwrap();
+    client.reports("malformed", 1);
+    fake.start_again().unwrap();
+    client.becomes(VALID);
+    client.serves("b", "one");
+    client.reports("malformed", 0);
+}

@@ -1,0 +1,77 @@
+"""A Redis of the run's own, the demo data set, and LaunchDarkly's programs, each ended with the test that started it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peers import Items, Relay, contexts_for, demo_items, relay_program
+from support import Environment, LaunchDarkly, Server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet() -> None:
+    """LaunchDarkly's SDK warns of every evaluation that gives a default, and the demo data set has many."""
+    logging.getLogger("ldclient").setLevel(logging.CRITICAL)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def environment(server: Server) -> Iterator[Environment]:
+    environment = Environment(server)
+    yield environment
+    environment.close()
+
+
+@pytest.fixture(scope="session")
+def demo() -> Items:
+    return demo_items()
+
+
+@pytest.fixture(scope="session")
+def contexts(demo: Items) -> list[dict[str, Any]]:
+    return contexts_for(demo)
+
+
+@pytest.fixture
+def launchdarkly(tmp_path: Path) -> Iterator[Callable[..., LaunchDarkly]]:
+    """Starts a LaunchDarkly that has these items; it ends with the test."""
+    started: list[LaunchDarkly] = []
+
+    def start(items: Items) -> LaunchDarkly:
+        folder = tmp_path / f"launchdarkly-{len(started)}"
+        folder.mkdir()
+        started.append(LaunchDarkly(folder, items=items))
+        return started[-1]
+
+    yield start
+    for fake in started:
+        fake.kill()
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[Callable[..., Relay]]:
+    """Starts a Relay Proxy and waits until it is connected; skips the test when there is no program."""
+    program = relay_program()
+    if program is None:
+        pytest.skip("there is no Relay Proxy: ld-relay is not in PATH, and LD_RELAY is not set")
+    started: list[Relay] = []
+
+    def start(fake: LaunchDarkly, environment: Environment) -> Relay:
+        started.append(Relay(program, tmp_path, fake, environment.server, environment.prefix))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()

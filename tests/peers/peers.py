@@ -1,0 +1,208 @@
+"""The other side of the tests: LaunchDarkly's own Python SDK and its Relay Proxy, and what is compared with them.
+
+They are the real programs. Both get their flags from ``fakeld``, since a test has no account with LaunchDarkly.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ldclient import Context as PeerContext
+from ldclient import LDClient
+from ldclient.config import Config as PeerConfig
+from ldclient.feature_store import CacheConfig
+from ldclient.integrations import Redis as PeerRedis
+from ldclient.interfaces import FeatureStore
+
+from flagstone import Client, Context
+from support import PROJECT, SDK_KEY, LaunchDarkly, Server, free_port, until
+
+Items = dict[str, dict[str, Any]]
+#: A value with its variation and its reason.
+Result = tuple[Any, "int | None", dict[str, Any]]
+#: By key of the flag and number of the context.
+Results = dict[tuple[str, int], Result]
+
+#: How many contexts are made for a comparison.
+CONTEXTS = 40
+
+
+def flagdata() -> str:
+    """The program that makes the demo data set."""
+    return os.environ.get("FLAGDATA") or str(PROJECT / "target" / "release" / "flagdata")
+
+
+def relay_program() -> str | None:
+    """The Relay Proxy, if there is one."""
+    return os.environ.get("LD_RELAY") or shutil.which("ld-relay")
+
+
+def demo_items() -> Items:
+    """The demo data set, without the marks of deleted items, which no server sends."""
+    made = subprocess.run([flagdata(), "generate"], check=True, stdout=subprocess.PIPE).stdout
+    everything = json.loads(made)
+    return {part: {key: item for key, item in everything[part].items() if not item.get("deleted")} for part in everything}
+
+
+def contexts_for(items: Items) -> list[dict[str, Any]]:
+    """Contexts whose keys and attributes are those that targets, rules and segments ask for, chosen at random but always
+    the same; one with nothing but a key comes first."""
+    chance = random.Random(7)
+    keys: dict[str, set[str]] = {"user": set()}
+    values: dict[str, dict[str, list[Any]]] = {"user": {}}
+    for item in [*items["flags"].values(), *items["segments"].values()]:
+        for name in ("included", "excluded"):
+            keys["user"].update(item.get(name, []))
+        for target in [*item.get("targets", []), *item.get("contextTargets", []), *item.get("includedContexts", [])]:
+            keys.setdefault(target.get("contextKind", "user"), set()).update(target["values"])
+        for rule in item.get("rules", []):
+            for clause in rule.get("clauses", []):
+                attribute = str(clause.get("attribute", "")).strip("/")
+                if attribute and "/" not in attribute and attribute not in ("key", "kind"):
+                    of_kind = values.setdefault(clause.get("contextKind", "user"), {})
+                    of_kind.setdefault(attribute, []).extend(clause["values"])
+
+    def single(kind: str) -> dict[str, Any]:
+        known = sorted(keys.get(kind, ()))
+        key = chance.choice(known) if known and chance.random() < 0.5 else f"k{chance.random()}"
+        made: dict[str, Any] = {"kind": kind, "key": key}
+        for attribute, asked in sorted(values.get(kind, {}).items()):
+            if chance.random() < 0.7:
+                value = chance.choice(asked)
+                made[attribute] = str(value) if attribute == "name" else value
+        if "anonymous" in made:
+            made["anonymous"] = chance.random() < 0.5
+        return made
+
+    made: list[dict[str, Any]] = [{"kind": "user", "key": "nobody"}]
+    kinds = sorted({*keys, *values})
+    while len(made) < CONTEXTS:
+        chosen = chance.sample(kinds, chance.randint(1, min(3, len(kinds))))
+        singles = {kind: single(kind) for kind in chosen}
+        if len(singles) == 1:
+            made.append(singles[chosen[0]])
+        else:
+            for one in singles.values():
+                del one["kind"]
+            made.append({"kind": "multi", **singles})
+    return made
+
+
+def of_flagstone(client: Client, keys: list[str], contexts: list[dict[str, Any]]) -> Results:
+    """What Flagstone says of every flag to every context."""
+    results: Results = {}
+    for number, form in enumerate(contexts):
+        context = Context.from_dict(form)
+        for key in keys:
+            detail = client.variation_detail(key, context, None)
+            results[key, number] = detail.value, detail.variation_index, detail.reason.to_dict()
+    return results
+
+
+def of_peer(client: LDClient, keys: list[str], contexts: list[dict[str, Any]]) -> Results:
+    """What LaunchDarkly's SDK says."""
+    results: Results = {}
+    for number, form in enumerate(contexts):
+        context = PeerContext.from_dict(form)
+        assert context.valid, context.error
+        for key in keys:
+            detail = client.variation_detail(key, context, None)
+            results[key, number] = detail.value, detail.variation_index, detail.reason
+    return results
+
+
+def without_quirks(peer: Results, ours: Results) -> Results:
+    """``peer``, with ours for the one flag on which LaunchDarkly's SDKs differ from each other: a clause without an
+    attribute makes a flag malformed; for the Python SDK only if the context has the kind that the clause asks for."""
+    malformed: Result = None, None, {"kind": "ERROR", "errorKind": "MALFORMED_FLAG"}
+    odd = [place for place in peer if place[0] == "ops.clause-without-attribute"]
+    for place in odd:
+        assert ours[place] == malformed
+        assert peer[place] in (malformed, (True, 0, {"kind": "FALLTHROUGH"}))
+    return {**peer, **{place: ours[place] for place in odd}}
+
+
+def peer_store(server: Server, prefix: str) -> FeatureStore:
+    """LaunchDarkly's Redis store, without a cache."""
+    return PeerRedis.new_feature_store(url=server.url, prefix=prefix, caching=CacheConfig.disabled())
+
+
+@contextmanager
+def peer_in_daemon_mode(server: Server, prefix: str) -> Iterator[LDClient]:
+    """LaunchDarkly's SDK, which reads what others keep in Redis."""
+    store = peer_store(server, prefix)
+    config = PeerConfig(SDK_KEY, feature_store=store, use_ldd=True, send_events=False)
+    with closing(LDClient(config, start_wait=5)) as client:
+        yield client
+
+
+@contextmanager
+def peer_streaming(fake: LaunchDarkly, server: Server, prefix: str) -> Iterator[LDClient]:
+    """LaunchDarkly's SDK, which keeps in Redis what it is sent."""
+    config = PeerConfig(
+        SDK_KEY,
+        base_uri=fake.url,
+        stream_uri=fake.url,
+        events_uri=fake.url,
+        feature_store=peer_store(server, prefix),
+        send_events=False,
+        diagnostic_opt_out=True,
+    )
+    with closing(LDClient(config, start_wait=10)) as client:
+        assert client.is_initialized()
+        yield client
+
+
+class Relay:
+    """LaunchDarkly's Relay Proxy on a free port, which streams from ``fake`` and fills Redis."""
+
+    def __init__(self, program: str, folder: Path, fake: LaunchDarkly, server: Server, prefix: str) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        configuration = folder / "relay.conf"
+        configuration.write_text(f"""
+[Main]
+    streamUri = "{fake.url}"
+    baseUri = "{fake.url}"
+    port = {self.url.rpartition(":")[2]}
+[Events]
+    eventsUri = "{fake.url}"
+[Redis]
+    url = "{server.url}"
+    localTtl = "1s"
+[Environment "test"]
+    sdkKey = "{SDK_KEY}"
+    prefix = "{prefix}"
+""")
+        self._log = folder / "relay.log"
+        with open(self._log, "w") as log:
+            self._process = subprocess.Popen([program, "--config", str(configuration)], stdout=log, stderr=log)
+
+    def is_connected(self) -> bool:
+        """Whether it has everything from ``fake`` and has filled Redis."""
+        assert self._process.poll() is None, self._log.read_text()
+        try:
+            with urllib.request.urlopen(f"{self.url}/status", timeout=5) as response:
+                status = json.load(response)
+        except OSError:
+            return False
+        return bool(status["environments"]["test"]["status"] == "connected")
+
+    def start(self) -> None:
+        assert until(self.is_connected, 20), self._log.read_text()
+
+    def end(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        finally:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,142 @@
+"""LaunchDarkly's Relay Proxy: Flagstone reads the Redis that it fills, and streams from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from flagstone import Client, Config, Context, State
+from peers import Items, Relay, Results, of_flagstone, of_peer, peer_in_daemon_mode, without_quirks
+from support import SDK_KEY, Environment, LaunchDarkly, until, value_flag
+
+Start = Callable[[Items], LaunchDarkly]
+StartRelay = Callable[[LaunchDarkly, Environment], Relay]
+Contexts = list[dict[str, Any]]
+ADA = Context("ada")
+FLAG = "checkout.new-payment-form"
+
+
+def expected(environment: Environment, demo: Items, keys: list[str], contexts: Contexts) -> Results:
+    """What LaunchDarkly's SDK makes of the data set as it is, without a Relay Proxy in between."""
+    apart = Environment(environment.server)
+    pipeline = apart.server.redis.pipeline(transaction=True)
+    for part, name in (("flags", "features"), ("segments", "segments")):
+        pipeline.hset(f"{apart.prefix}:{name}", mapping={key: json.dumps(item) for key, item in demo[part].items()})
+    pipeline.set(f"{apart.prefix}:$inited", "")
+    pipeline.execute()
+    with peer_in_daemon_mode(apart.server, apart.prefix) as peer:
+        return of_peer(peer, keys, contexts)
+
+
+@pytest.mark.parametrize("mode", ["daemon", "connected"])
+def test_values_and_reasons_of_the_demo_data_set_come_through_the_relay_proxy(
+    environment: Environment, launchdarkly: Start, relay: StartRelay, demo: Items, contexts: Contexts, mode: str
+) -> None:
+    proxy = relay(launchdarkly(demo), environment)
+    if mode == "daemon":
+        client = environment.client()
+    else:
+        client = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url))
+        assert client.start(10)
+    keys = [*demo["flags"], "missing"]
+    ours = of_flagstone(client, keys, contexts)
+    assert without_quirks(expected(environment, demo, keys, contexts), ours) == ours
+    status = client.status()
+    assert (status.state, status.flags, status.malformed) == (State.VALID, len(demo["flags"]), 0)
+    assert client.close()
+
+
+def serves(client: Client, key: str, value: Any) -> bool:
+    return bool(client.variation(key, ADA, "gone") == value)
+
+
+def change_everything(fake: LaunchDarkly, demo: Items, clients: list[Client]) -> None:
+    """Patch, delete, a return from the dead, and a new data set, each seen by every client."""
+
+    def everywhere(key: str, value: str) -> None:
+        for client in clients:
+            assert until(partial(serves, client, key, value)), (key, value)
+
+    fake.patch(value_flag(FLAG, 1000, "patched"))
+    everywhere(FLAG, "patched")
+    fake.patch(value_flag("new", 1, "fresh"))
+    everywhere("new", "fresh")
+    fake.delete(FLAG, 1001)
+    everywhere(FLAG, "gone")
+    fake.patch(value_flag(FLAG, 1001, "too late"))
+    fake.patch(value_flag("new", 2, "fresher"))
+    everywhere("new", "fresher")
+    everywhere(FLAG, "gone")
+    fake.patch(value_flag(FLAG, 1002, "back"))
+    everywhere(FLAG, "back")
+    fake.put({"flags": {"only": json.loads(value_flag("only", 1, "here"))}, "segments": {}})
+    everywhere("only", "here")
+    everywhere(FLAG, "gone")
+    fake.put(demo)
+    everywhere("only", "gone")
+    # What a client uses is read again first, everything else after it.
+    assert until(lambda: [client.status().flags for client in clients] == [len(demo["flags"])] * len(clients))
+
+
+def test_every_change_comes_through_the_relay_proxy(
+    environment: Environment, launchdarkly: Start, relay: StartRelay, demo: Items, contexts: Contexts
+) -> None:
+    fake = launchdarkly(demo)
+    proxy = relay(fake, environment)
+    own = Environment(environment.server)
+    connected = own.client(**own.streaming(fake, endpoints_relay=proxy.url))
+    daemon, second = environment.client(), own.client()
+    change_everything(fake, demo, [connected, daemon, second])
+    keys = list(demo["flags"])
+    ours = of_flagstone(daemon, keys, contexts)
+    assert of_flagstone(connected, keys, contexts) == ours
+    assert of_flagstone(second, keys, contexts) == ours
+    assert until(lambda: own.server.redis.hlen(f"{own.prefix}:features") == len(demo["flags"]))
+    assert all(client.wait(State.VALID, 5) for client in (connected, daemon, second))
+    own.close()
+
+
+def test_flagstone_and_the_relay_proxy_may_keep_the_same_hashes(
+    environment: Environment, launchdarkly: Start, relay: StartRelay
+) -> None:
+    fake = launchdarkly({"flags": {"a": json.loads(value_flag("a", 1, "1"))}, "segments": {}})
+    proxy = relay(fake, environment)
+    writer = environment.client(**environment.streaming(fake, endpoints_relay=proxy.url))
+    reader = environment.client()
+    highest = 1
+    for version in range(2, 60):
+        fake.patch(value_flag("a", version, str(version)))
+        stored = environment.version("a")
+        assert stored and stored >= highest
+        highest = stored
+    for client in (writer, reader):
+        assert until(partial(serves, client, "a", "59"))
+    assert until(lambda: environment.version("a") == 59)
+
+
+def test_while_the_relay_proxy_is_away_its_last_flags_stay_in_force(
+    environment: Environment, launchdarkly: Start, relay: StartRelay, demo: Items
+) -> None:
+    fake = launchdarkly(demo)
+    proxy = relay(fake, environment)
+    daemon = environment.client()
+    connected = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, stream_initial_delay_ms=20))
+    assert connected.start(10)
+    value = daemon.variation(FLAG, ADA, None)
+    proxy.end()
+    assert connected.wait(State.INTERRUPTED, 10)
+    assert connected.variation(FLAG, ADA, None) == daemon.variation(FLAG, ADA, None) == value
+    assert daemon.state is State.VALID, "Redis is there"
+    late = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, **of(environment)))
+    assert late.start(0.2) is False
+    assert until(lambda: late.variation(FLAG, ADA, None) == value), "from what the Relay Proxy left in Redis"
+    for client in (connected, late):
+        client.close()
+
+
+def of(environment: Environment) -> dict[str, Any]:
+    return {"redis_url": environment.server.url, "redis_prefix": environment.prefix}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Measures evaluation from .NET, on flags in a private Redis; beside LaunchDarkly's .NET SDK where its packages can be restored.
+# Prints a table in Markdown. Called by `make bench`, which has built the library.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tools/lib.sh
+. "$root/tools/lib.sh"
+
+target=${CARGO_TARGET_DIR:-$root/target}
+if ! command -v dotnet >/dev/null; then
+  say "there is no dotnet: evaluation from .NET is not measured"
+  exit 0
+fi
+
+work=$(mktemp -d)
+trap 'stop_private_redis; rm -rf "$work"' EXIT
+program=Flagstone.Bench.Beside
+if ! timeout 300 dotnet restore "$root/bench/dotnet/$program" >"$work/restore.log" 2>&1; then
+  program=Flagstone.Bench
+  say "the packages of LaunchDarkly's .NET SDK cannot be restored: the rows beside it are left out"
+  grep -m 1 -o 'error NU.*' "$work/restore.log" >&2 || true
+fi
+if ! dotnet build "$root/bench/dotnet/$program" --configuration Release --nologo >"$work/build.log" 2>&1; then
+  cat "$work/build.log" >&2
+  exit 1
+fi
+
+start_private_redis "$work"
+# A thousand flags that are asked as they are, one that gets texts and one that gets numbers.
+flagdata() {
+  local command=$1
+  shift
+  "$target/release/flagdata" "$command" --redis "$REDIS_URL" --prefix bench "$@" >/dev/null
+}
+flagdata fill --shape rule --flags 1002
+flagdata set bench.rule-01000 --json-patch '{"variations":["the first of two texts","the second of two texts"]}'
+flagdata set bench.rule-01001 --json-patch '{"variations":[2.5,7.5]}'
+"$target/dotnet/bench/bin/$program/release/$program" "$REDIS_URL" bench

@@ -1,0 +1,42 @@
+# Shell functions for everything that runs Python. For bash; to be sourced after lib.sh, with $root set.
+#
+#   find_python VERSION                       prints the interpreter, or nothing
+#   make_environment PYTHON FOLDER GROUP…     a virtual environment with the packages that pyproject.toml lists for the groups
+#   build_wheel PYTHON LIBRARY FOLDER         prints the path of the wheel; PYTHON has the packages of the group `package`
+#
+# Everything is written below the build folder. Python's own packages come from PyPI.
+
+package=$root/bindings/python
+target=${CARGO_TARGET_DIR:-$root/target}
+library=$target/release/libflagstone.so
+
+# The interpreter of a version: from PATH, or from pyenv's versions; nothing when there is none.
+find_python() {
+  local version=$1 candidate
+  for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python; do
+    if "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$version')" 2>/dev/null; then
+      command -v "$candidate"
+      return 0
+    fi
+  done
+}
+
+# Prints the requirements of a group in pyproject.toml.
+requirements() {
+  sed -nE "s/^$1 = \[(.*)\]$/\1/p" "$package/pyproject.toml" | tr -d '",' | tr ' ' '\n'
+}
+
+make_environment() {
+  local python=$1 folder=$2 group
+  shift 2
+  [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
+  for group in "$@"; do requirements "$group"; done | sort -u >"$folder/requirements.txt"
+  "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$folder/requirements.txt"
+}
+
+build_wheel() {
+  local python=$1 library=$2 folder=$3
+  rm -rf "$folder"
+  FLAGSTONE_LIBRARY_PATH=$library "$python" -m build --no-isolation --wheel --outdir "$folder" "$package" >/dev/null
+  echo "$folder"/*.whl
+}
