@@ -75,6 +75,13 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
                 _ = _client.StringVariationDetail(key, _ada, "");
             }
         });
+        yield return Row.Of("all flags as text, for 1,000 flags", Selection.Once, all =>
+        {
+            foreach (string _ in all)
+            {
+                LdJsonSerialization.SerializeObject(_client.AllFlagsState(_ada));
+            }
+        });
         yield return Row.Of("context from a key, given back", Selection.Text, all =>
         {
             foreach (string key in all)

@@ -136,6 +136,13 @@ internal sealed class FlagstoneSubject : ISubject
                 _ = _client.StringVariationDetail(key, _ada, "");
             }
         });
+        yield return Row.Of("all flags as text, for 1,000 flags", Selection.Once, all =>
+        {
+            foreach (string _ in all)
+            {
+                _client.AllFlagsState(_ada).ToJson();
+            }
+        });
         yield return Row.Of("context from a key, given back", text, all =>
         {
             foreach (string key in all)

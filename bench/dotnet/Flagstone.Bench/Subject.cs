@@ -28,6 +28,9 @@ internal sealed record Selection(string Extent, string[] Keys)
     /// <summary>The flag whose values are numbers.</summary>
     internal static string[] Number { get; } = Repeated(Key(Count + 1));
 
+    /// <summary>For a call that asks for everything.</summary>
+    internal static string[] Once { get; } = [""];
+
     private const int Count = 1000;
 
     // Few, so that a round of slow calls is short as well.
