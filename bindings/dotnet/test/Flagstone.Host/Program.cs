@@ -1,8 +1,10 @@
 // A small program that tests run as a process of its own: for what can only be seen once per process (loading the library, the
 // end of the process). The same source is compiled ahead of time, and built against the package.
 using System;
+using System.Collections.Generic;
 using System.Text.Json;
 using System.Threading;
+using System.Threading.Tasks;
 using Flagstone;
 
 if (args is ["version"])
@@ -45,7 +47,9 @@ switch (args[0])
         Console.WriteLine(
             $"{client.BoolVariation("yes", ada)} {flag.Value(ada)} {client.IntVariation("int"u8, ada, 0)} {text.Value} "
             + $"{text.Reason.ToJsonString()} {json.GetRawText()} {client.GetStatus().FlagCount} {client.State}");
+        Console.WriteLine($"{client.AllFlagsState(ada).GetValue("json")} {client.StoreStatus.Available}");
         await client.DisposeAsync();
+        await TestDataAsync(ada);
         return 0;
     case "end":
         // Everything is left as it is while threads evaluate: the process must end at once and quietly.
@@ -64,4 +68,26 @@ switch (args[0])
         return 0;
     default:
         return 2;
+}
+
+// Options that are lists and maps, the builder, statuses and their notifications.
+static async Task TestDataAsync(Context ada)
+{
+    using TestData data = new();
+    await using FlagstoneClient client = new(new FlagstoneOptions
+    {
+        TestData = data,
+        SdkKey = "sdk-key",
+        FilePaths = ["one.json", "two.json"],
+        HttpHeaders = new Dictionary<string, string> { ["X-Team"] = "red" },
+    });
+    TaskCompletionSource<StatusChangedEventArgs> told = new();
+    client.StatusChanged += (_, change) => _ = change.State == DataSourceState.Interrupted && told.TrySetResult(change);
+    await client.StartAsync(TimeSpan.FromSeconds(10));
+    data.Update(data.Flag("plan").Variations("none", "some").FallthroughVariation(0).IfMatch("plan", "team").ThenReturn(1));
+    data.SetStatus(DataSourceState.Interrupted, DataSourceErrorKind.ErrorResponse, 503, "not now");
+    StatusChangedEventArgs change = await told.Task.WaitAsync(TimeSpan.FromSeconds(10));
+    Console.WriteLine(
+        $"{client.StringVariation("plan", ada, "")} {change.DataSource!.LastError!.HttpStatus} {client.DataSourceStatus!.State} "
+        + $"{client.AllFlagsState(ada, AllFlagsOptions.WithReasons).Valid} {client.SecureModeHash(ada).Length}");
 }

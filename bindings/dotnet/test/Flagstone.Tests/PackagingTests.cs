@@ -12,7 +12,8 @@ namespace Flagstone.Tests;
 
 public sealed class PackagingTests(RedisServer server) : IDisposable
 {
-    private const string Evaluated = """True True 3 hello {"kind":"FALLTHROUGH"} {"a":1} 4 Valid""" + "\n";
+    private const string Evaluated = """True True 3 hello {"kind":"FALLTHROUGH"} {"a":1} 4 Valid""" + "\n"
+        + """{"a":1} True""" + "\nsome 503 Interrupted True 64\n";
 
     // Outside of the tree, so that nothing of it is found by accident.
     private readonly string _folder = Directory.CreateTempSubdirectory("flagstone-package-").FullName;
@@ -51,6 +52,39 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
         string first = Build("first", sample.Replace("redis://localhost:6379", server.Url, StringComparison.Ordinal));
         Ended ended = Programs.Run("dotnet", Path.Combine(first, "Consumer.dll"));
         Assert.Equal(("new checkout\n7 FALLTHROUGH\n", ""), (ended.Output, ended.Errors));
+        RunOtherSamples();
+    }
+
+    /// <summary>Connected mode, test data and all flags of the binding's README, one after the other in one program.</summary>
+    private void RunOtherSamples()
+    {
+        string readme = Project.Binding + "README.md";
+        string connected = Sample(readme, 1);
+        Assert.Equal(connected, Sample(Project.Root + "README.md", 1));
+        using LaunchDarkly launchDarkly = new(Flags.Bool("new-checkout", 1, true));
+        string source = $"\"{LaunchDarkly.SdkKey}\", EndpointsRelay = \"{launchDarkly.Url}\",";
+        string folder = Build("others", $$"""
+            using Flagstone;
+            {
+            {{connected}}
+            Console.WriteLine(client.BoolVariation("new-checkout", Context.New("ada")));
+            }
+            {
+            {{Sample(readme, 2)}}
+            Console.WriteLine(client.BoolVariation("new-checkout", Context.New("ada")));
+            var ada = Context.New("ada");
+            {{Sample(readme, 3)}}
+            Console.WriteLine(page);
+            }
+            """
+            .Replace("redis://localhost:6379", server.Url, StringComparison.Ordinal)
+            .Replace("/var/lib/app/flags", Path.Combine(_folder, "snapshot"), StringComparison.Ordinal)
+            .Replace("\"sdk-...\",", source, StringComparison.Ordinal));
+        Ended ended = Programs.Run("dotnet", Path.Combine(folder, "Consumer.dll"));
+        // The builder's flags are for servers alone.
+        const string Page = """{"$flagsState":{},"$valid":true}""";
+        Assert.Equal(($"True\nTrue\n{Page}\n", ""), (ended.Output, ended.Errors));
+        Assert.True(File.Exists(Path.Combine(_folder, "snapshot")));
     }
 
     [Fact]
@@ -96,11 +130,11 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
 
     private static string PortableRid => $"linux-{RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant()}";
 
-    private static string Sample(string readme)
+    /// <summary>A program of a README, by its number.</summary>
+    private static string Sample(string readme, int number = 0)
     {
-        string text = File.ReadAllText(readme);
-        int start = text.IndexOf("```csharp\n", StringComparison.Ordinal) + "```csharp\n".Length;
-        return text[start..text.IndexOf("```", start, StringComparison.Ordinal)];
+        string rest = File.ReadAllText(readme).Split("```csharp\n")[number + 1];
+        return rest[..rest.IndexOf("```", StringComparison.Ordinal)];
     }
 
     /// <summary>Builds a program against the package; returns the folder with the result.</summary>
