@@ -16,10 +16,13 @@ public sealed class FlagChangedEventArgs : EventArgs
     /// <summary>Key of the flag.</summary>
     public string Key { get; }
 
-    /// <summary>Version held before; null when the flag was not held.</summary>
+    /// <summary>Version held before; null when the flag was not held. A deletion that is held has a version, too.</summary>
     public long? OldVersion { get; }
 
-    /// <summary>Version held now; null when the flag is gone. Equal to the old one when only a dependency changed.</summary>
+    /// <summary>
+    /// Version held now, that of the deletion for a flag that was deleted; null when it is not held. Equal to the old one when
+    /// only a dependency changed.
+    /// </summary>
     public long? NewVersion { get; }
 }
 

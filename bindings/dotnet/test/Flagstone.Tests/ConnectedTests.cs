@@ -127,6 +127,63 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
     }
 
     [Fact]
+    public async Task What_was_patched_just_before_the_end_is_written_and_closing_takes_no_longer_than_it_may()
+    {
+        using LaunchDarkly launchDarkly = new(s_two);
+        for (int version = 2; version < 12; version++)
+        {
+            FlagstoneClient client = await _environment.StartAsync(Streaming(launchDarkly));
+            launchDarkly.Patch(Text("b", version, "x"));
+            // A Redis that was not found yet gets nothing at the end.
+            Assert.True(await Eventually.IsTrueAsync(() => _environment.Version("b") == version));
+            launchDarkly.Patch(Text("a", version, $"{version}"));
+            await ServesAsync(client, "a", $"{version}");
+            Stopwatch watch = Stopwatch.StartNew();
+            if (version % 2 == 0)
+            {
+                client.Dispose();
+            }
+            else
+            {
+                await client.DisposeAsync();
+            }
+            Assert.True(watch.ElapsedMilliseconds < 2100, $"{watch.ElapsedMilliseconds} ms");
+            Assert.Equal(version, _environment.Version("a"));
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Closing_takes_no_longer_than_it_may_while_redis_and_the_stream_hang(bool blocking)
+    {
+        using RedisServer own = new();
+        using TestEnvironment environment = new(own);
+        using LaunchDarkly launchDarkly = new(s_two);
+        FlagstoneClient client = await environment.StartAsync(Streaming(launchDarkly, options =>
+        {
+            options.RedisCommandTimeoutMs = 20_000;
+            options.RedisPingMs = 20_000;
+        }));
+        Assert.True(await Eventually.IsTrueAsync(() => environment.Version("a") == 1));
+        own.Stop();
+        launchDarkly.Patch(Text("a", 2, "two"));
+        await ServesAsync(client, "a", "two");
+        Stopwatch watch = Stopwatch.StartNew();
+        if (blocking)
+        {
+            client.Dispose();
+        }
+        else
+        {
+            await client.DisposeAsync();
+        }
+        Assert.InRange(watch.ElapsedMilliseconds, 0, 2100);
+        Assert.Equal("two", client.StringVariation("a", _ada, ""));
+        own.Continue();
+    }
+
+    [Fact]
     public async Task A_refused_sdk_key_is_told_at_once_and_the_last_known_flags_answer()
     {
         _environment.Write(Text("a", 1, "known"));
@@ -266,7 +323,8 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
         }
         JsonElement request = launchDarkly.Requests()[0];
         Assert.Equal(
-            ("/sdk/latest-all", "filter=mobile"), (request.GetProperty("path").GetString(), request.GetProperty("query").GetString()));
+            ("/sdk/latest-all", "filter=mobile"),
+            (request.GetProperty("path").GetString(), request.GetProperty("query").GetString()));
         JsonElement headers = request.GetProperty("headers");
         foreach ((string name, string value) in new[]
         {
@@ -296,7 +354,8 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
         await using FlagstoneClient client = new(options);
         Assert.True(await client.StartAsync(s_long));
         Assert.Equal(
-            ("one", true, 3), (client.StringVariation("a", _ada, ""), client.BoolVariation("b", _ada), client.IntVariation("n", _ada, 0)));
+            ("one", true, 3),
+            (client.StringVariation("a", _ada, ""), client.BoolVariation("b", _ada), client.IntVariation("n", _ada, 0)));
         string fresh = Path.Combine(_folder, "fresh.json");
         File.WriteAllText(fresh, """{"flagValues":{"a":"changed"}}""");
         File.Move(fresh, one, overwrite: true);
@@ -339,7 +398,8 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
     public async Task Offline_nothing_is_asked_and_every_evaluation_gives_its_default()
     {
         using LaunchDarkly launchDarkly = new(s_two);
-        await using FlagstoneClient client = new(_environment.Options(Streaming(launchDarkly, options => options.Offline = true)));
+        await using FlagstoneClient client =
+            new(_environment.Options(Streaming(launchDarkly, options => options.Offline = true)));
         Assert.True(await client.StartAsync().WaitAsync(s_long));
         EvaluationDetail<string> detail = client.StringVariationDetail("a", _ada, "default");
         Assert.Equal(("default", EvaluationErrorKind.ClientNotReady), (detail.Value, detail.Reason.ErrorKind));
@@ -414,7 +474,8 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
     }
 
     /// <summary>Options of a client that streams and keeps the flags in Redis; quick to notice what happens.</summary>
-    private static Action<FlagstoneOptions> Streaming(LaunchDarkly launchDarkly, Action<FlagstoneOptions>? more = null) => options =>
+    private static Action<FlagstoneOptions> Streaming(
+        LaunchDarkly launchDarkly, Action<FlagstoneOptions>? more = null) => options =>
     {
         options.SourceKind = SourceKind.Stream;
         options.SdkKey = LaunchDarkly.SdkKey;
@@ -426,7 +487,8 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
         more?.Invoke(options);
     };
 
-    private static (string Key, string Json) Text(string key, int version, string text) => Flags.Value(key, version, $"\"{text}\"");
+    private static (string Key, string Json) Text(string key, int version, string text) =>
+        Flags.Value(key, version, $"\"{text}\"");
 
     private async Task ServesAsync(FlagstoneClient client, string key, string value) => Assert.True(
         await Eventually.IsTrueAsync(() => client.StringVariation(key, _ada, "") == value),

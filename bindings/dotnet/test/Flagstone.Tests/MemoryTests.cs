@@ -75,6 +75,37 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
     }
 
     [Fact]
+    public async Task All_flags_statuses_and_hashes_leave_nothing_behind()
+    {
+        _environment.Write(Flags.Bool("a", 1, true), Flags.Value("text", 1, $"\"{new string('x', 10_000)}\""));
+        FlagstoneClient client = await _environment.StartAsync(options => options.SdkKey = "sdk-key");
+        LeavesNothing(4000, _ =>
+        {
+            AllFlagsState state = client.AllFlagsState(_context, AllFlagsOptions.WithReasons);
+            Assert.True(state.Valid && state.GetValue("a") is not null);
+            client.SecureModeHash(_context);
+            Assert.True(client.StoreStatus.Available);
+        });
+    }
+
+    [Fact]
+    public async Task Test_data_leave_nothing_behind()
+    {
+        string text = new('x', 50_000);
+        using TestData data = new();
+        await using FlagstoneClient client = new(new FlagstoneOptions { TestData = data });
+        Assert.True(await client.StartAsync(TimeSpan.FromSeconds(10)));
+        LeavesNothing(400, round =>
+        {
+            data.Update(data.Flag("f").ValueForAll($"{round} {text}"));
+            data.SetStatus(DataSourceState.Interrupted, DataSourceErrorKind.InvalidData, null, text);
+            Assert.Equal(text, client.DataSourceStatus!.LastError!.Message);
+            using TestData other = new();
+            other.Update(other.Flag("f").ValueForAll(text));
+        });
+    }
+
+    [Fact]
     public async Task Results_do_not_keep_old_versions_of_flags()
     {
         FlagstoneClient client = await StartAsync(CacheResidency.All);
@@ -160,8 +191,8 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
     }
 
     /// <summary>
-    /// Compares the resident set after a warm-up with that after twice as much of the same work: what leaks grows with the work, what
-    /// the runtime keeps for itself does not. Twenty times as much in <c>make soak</c>.
+    /// Compares the resident set after a warm-up with that after twice as much of the same work: what leaks grows with the work,
+    /// what the runtime keeps for itself does not. Twenty times as much in <c>make soak</c>.
     /// </summary>
     private static void LeavesNothing(int rounds, Action<int> action)
     {
