@@ -27,8 +27,8 @@ public sealed class AllFlagsState
     public bool Valid => _json.AsSpan().EndsWith("\"$valid\":true}"u8);
 
     /// <summary>
-    /// The JSON text in UTF-8, as the library wrote it, for LaunchDarkly's JavaScript SDK: flags in the byte order of their keys, then
-    /// <c>$flagsState</c> and <c>$valid</c>.
+    /// The JSON text in UTF-8, as the library wrote it, for LaunchDarkly's JavaScript SDK: flags in the byte order of their keys,
+    /// then <c>$flagsState</c> and <c>$valid</c>.
     /// </summary>
     public ReadOnlyMemory<byte> Utf8Json => _json;
 

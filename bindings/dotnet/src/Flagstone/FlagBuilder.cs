@@ -1,4 +1,5 @@
-// The fluent builder of test data: it composes the JSON of a flag. The calls and what they mean are those of LaunchDarkly's test data.
+// The fluent builder of test data: it composes the JSON of a flag. The calls and what they mean are those of LaunchDarkly's test
+// data.
 using System;
 using System.Collections.Generic;
 using System.Text.Json;
@@ -7,8 +8,8 @@ using Flagstone.Interop;
 namespace Flagstone;
 
 /// <summary>
-/// A flag in the making, from <see cref="TestData.Flag"/>; every method but the <c>If…</c> ones returns the builder. Belongs to one
-/// thread at a time.
+/// A flag in the making, from <see cref="TestData.Flag"/>; every method but the <c>If…</c> ones returns the builder. Belongs to
+/// one thread at a time.
 /// </summary>
 public sealed class FlagBuilder
 {
@@ -94,7 +95,9 @@ public sealed class FlagBuilder
         return this;
     }
 
-    /// <summary>Serves one variation to everybody: turns targeting on, removes targets and rules; makes it a boolean flag.</summary>
+    /// <summary>
+    /// Serves one variation to everybody: turns targeting on, removes targets and rules; makes it a boolean flag.
+    /// </summary>
     /// <param name="variation">The value.</param>
     /// <returns>This builder.</returns>
     public FlagBuilder VariationForAll(bool variation) => VariationForAll(Index(variation));
@@ -126,7 +129,8 @@ public sealed class FlagBuilder
     /// <param name="key">Its key.</param>
     /// <param name="variation">The value.</param>
     /// <returns>This builder.</returns>
-    public FlagBuilder VariationForKey(ContextKind kind, string key, bool variation) => VariationForKey(kind, key, Index(variation));
+    public FlagBuilder VariationForKey(ContextKind kind, string key, bool variation) =>
+        VariationForKey(kind, key, Index(variation));
 
     /// <summary>Serves a variation to the context of this kind and key, and no other one.</summary>
     /// <param name="kind">Kind of the context.</param>

@@ -31,8 +31,8 @@ public sealed partial class FlagstoneClient
     /// <param name="context">Who asks; without one the state is not valid.</param>
     /// <param name="options">What is told.</param>
     /// <returns>
-    /// The state. It is not valid when there are no flags to be had: no context or a disposed one, a client that is not ready, or a
-    /// Redis that had to be read and could not be.
+    /// The state. It is not valid when there are no flags to be had: no context or a disposed one, a client that is not ready, or
+    /// a Redis that had to be read and could not be.
     /// </returns>
     /// <exception cref="ArgumentException">An option is unknown.</exception>
     /// <exception cref="ObjectDisposedException">The client is closed.</exception>

@@ -1,4 +1,5 @@
-// The client: lifecycle, status and events. Evaluation is in FlagstoneClient.Evaluation.cs, all flags in FlagstoneClient.AllFlags.cs.
+// The client: lifecycle, status and events. Evaluation is in FlagstoneClient.Evaluation.cs, all flags in
+// FlagstoneClient.AllFlags.cs.
 //
 // Lifetime: Dispose closes the native client, which stays valid and goes on answering; its memory is given back by the finalizer
 // of the handle. So a call may use the raw pointer as long as it keeps this object alive, without counting itself in.
@@ -19,11 +20,10 @@ namespace Flagstone;
 /// </summary>
 /// <remarks>
 /// Without a source the flags are read from Redis, where somebody else keeps them (daemon mode); with
-/// <see cref="FlagstoneOptions.SourceKind"/> they come from LaunchDarkly, a Relay Proxy, files or a test, and are kept in Redis if one
-/// is named (connected mode).
-/// Evaluation never throws and, with the default options, reads memory alone: on any problem it gives the default, and the
-/// <c>…Detail</c> calls tell why. After <see cref="Dispose"/> it answers from the last data held
-/// (<see cref="CacheResidency.Off"/>: with the default); all other members throw <see cref="ObjectDisposedException"/>, except where
+/// <see cref="FlagstoneOptions.SourceKind"/> they come from LaunchDarkly, a Relay Proxy, files or a test, and are kept in Redis
+/// if one is named (connected mode). Evaluation never throws and, with the default options, reads memory alone: on any problem it
+/// gives the default, and the <c>…Detail</c> calls tell why. After <see cref="Dispose"/> it answers from the last data held (<see
+/// cref="CacheResidency.Off"/>: with the default); all other members throw <see cref="ObjectDisposedException"/>, except where
 /// they say otherwise.
 /// </remarks>
 public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
@@ -48,11 +48,13 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     private TaskCompletionSource<bool> _news = NewNews();
     private int _waiting;
 
-    /// <summary>Makes a client. It does nothing before <see cref="StartAsync(CancellationToken)"/>; Redis need not be there.</summary>
+    /// <summary>
+    /// Makes a client. It does nothing before <see cref="StartAsync(CancellationToken)"/>; Redis need not be there.
+    /// </summary>
     /// <param name="options">The options; copied.</param>
     /// <exception cref="ArgumentException">
-    /// An option is unknown, a value does not fit it, options do not fit together, or a file they name cannot be read; the message
-    /// names the option.
+    /// An option is unknown, a value does not fit it, options do not fit together, or a file they name cannot be read; the
+    /// message names the option.
     /// </exception>
     /// <exception cref="FlagstoneLibraryException">The native library is missing or is another one.</exception>
     public FlagstoneClient(FlagstoneOptions options)
@@ -64,13 +66,14 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Raised after a flag, or something it depends on, changed. Handlers run one after the other on the client's own thread; what they
-    /// throw is logged. Nothing is raised before <see cref="StartAsync(CancellationToken)"/>.
+    /// Raised after a flag, or something it depends on, changed. Handlers run one after the other on the client's own thread;
+    /// what they throw is logged. Nothing is raised before <see cref="StartAsync(CancellationToken)"/>.
     /// </summary>
     public event EventHandler<FlagChangedEventArgs>? FlagChanged;
 
     /// <summary>
-    /// Raised after the condition of the data source or of the store changed; handlers run as those of <see cref="FlagChanged"/> do.
+    /// Raised after the condition of the data source or of the store changed; handlers run as those of <see cref="FlagChanged"/>
+    /// do.
     /// </summary>
     public event EventHandler<StatusChangedEventArgs>? StatusChanged;
 
@@ -128,15 +131,16 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
         StartAsync(Timeout.InfiniteTimeSpan, cancellationToken);
 
     /// <summary>
-    /// Starts the client and waits until it is ready, for a limited time. Daemon mode: Redis has been read; otherwise: the data source
-    /// has delivered.
+    /// Starts the client and waits until it is ready, for a limited time. Daemon mode: Redis has been read; otherwise: the data
+    /// source has delivered.
     /// </summary>
     /// <param name="timeout">Longest wait; zero only starts; <see cref="Timeout.InfiniteTimeSpan"/> waits without limit.</param>
     /// <param name="cancellationToken">Ends the wait; the client goes on trying.</param>
     /// <returns>
-    /// True when the client is ready. False when the time was over first: it goes on trying. False at once when the data source has
-    /// failed for good, for example because the SDK key was refused: then <see cref="State"/> is <see cref="DataSourceState.Off"/>, and
-    /// <see cref="DataSourceStatus"/> tells why. Meanwhile the last known flags answer, if Redis or the snapshot file has them.
+    /// True when the client is ready. False when the time was over first: it goes on trying. False at once when the data source
+    /// has failed for good, for example because the SDK key was refused: then <see cref="State"/> is <see
+    /// cref="DataSourceState.Off"/>, and <see cref="DataSourceStatus"/> tells why. Meanwhile the last known flags answer, if
+    /// Redis or the snapshot file has them.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">The time is negative.</exception>
     /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
@@ -160,7 +164,9 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     /// <returns>
     /// False when the time was over first; at once when the state will never come, because the data source has failed for good.
     /// </returns>
-    /// <exception cref="ArgumentOutOfRangeException">The time is negative, or the state is none that a client can be in.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// The time is negative, or the state is none that a client can be in.
+    /// </exception>
     /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">
     /// The client is closed, or was closed meanwhile, and another state than <see cref="DataSourceState.Off"/> was waited for.
@@ -178,7 +184,8 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Waits until what is queued for delivery has been delivered. In daemon mode nothing is ever queued: the task is complete at once.
+    /// Waits until what is queued for delivery has been delivered. In daemon mode nothing is ever queued: the task is complete at
+    /// once.
     /// </summary>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>A task that ends when everything was delivered.</returns>
@@ -216,8 +223,8 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Closes the client: ends its threads and connections, writes what Redis is still to get, and delivers the last events; all that
-    /// for 2 s at most. May be called again, by any thread, also by a handler.
+    /// Closes the client: ends its threads and connections, writes what Redis is still to get, and delivers the last events; all
+    /// that for 2 s at most. May be called again, by any thread, also by a handler.
     /// </summary>
     public void Dispose()
     {
@@ -233,7 +240,8 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
         Stopwatch watch = Stopwatch.StartNew();
         // The native call blocks: it gets a thread of its own, as those of the pool may all be busy.
         EventPump? pump = await Task.Factory
-            .StartNew(Close, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).ConfigureAwait(false);
+            .StartNew(Close, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+            .ConfigureAwait(false);
         if (pump is not null)
         {
             await Waiting.ForAsync(pump.Ended, Rest(watch), CancellationToken.None).ConfigureAwait(false);
@@ -295,8 +303,8 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     }
 
     /// <summary>
-    /// Starts the native client: true when it is ready, false when it never will be, null when not yet; without a time it says true for
-    /// not yet.
+    /// Starts the native client: true when it is ready, false when it never will be, null when not yet; without a time it says
+    /// true for not yet.
     /// </summary>
     private unsafe bool? Started(uint timeoutMs)
     {

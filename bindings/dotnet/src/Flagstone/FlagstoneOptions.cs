@@ -86,8 +86,8 @@ public enum FileDuplicates
 /// is made. Times are milliseconds, from 1 to 86,400,000 (a day).
 /// </summary>
 /// <remarks>
-/// Without a source the flags are read from Redis (daemon mode); with one (<see cref="SourceKind"/>, <see cref="TestData"/>) they are
-/// held in memory, and kept in Redis if <see cref="RedisUrl"/> is set (connected mode).
+/// Without a source the flags are read from Redis (daemon mode); with one (<see cref="SourceKind"/>, <see cref="TestData"/>) they
+/// are held in memory, and kept in Redis if <see cref="RedisUrl"/> is set (connected mode).
 /// </remarks>
 public sealed class FlagstoneOptions
 {
@@ -155,7 +155,9 @@ public sealed class FlagstoneOptions
     /// </summary>
     public CacheOnWipe? CacheOnWipe { get; set; }
 
-    /// <summary>Interval of the safety poll; not with <see cref="Flagstone.CacheFreshness.Forever"/> in daemon mode. Default: 60000.</summary>
+    /// <summary>
+    /// Interval of the safety poll; not with <see cref="Flagstone.CacheFreshness.Forever"/> in daemon mode. Default: 60000.
+    /// </summary>
     public int? RefreshIntervalMs { get; set; }
 
     /// <summary>Most notifications that wait for the handlers. Default: 1000.</summary>
@@ -192,7 +194,9 @@ public sealed class FlagstoneOptions
     /// <summary>Longest silence of the stream. Default: 300000.</summary>
     public int? StreamReadTimeoutMs { get; set; }
 
-    /// <summary>Pause between polls; a shorter one is raised, unless <see cref="PollAllowShort"/> is set. Default: 30000.</summary>
+    /// <summary>
+    /// Pause between polls; a shorter one is raised, unless <see cref="PollAllowShort"/> is set. Default: 30000.
+    /// </summary>
     public int? PollIntervalMs { get; set; }
 
     /// <summary>Whether a short <see cref="PollIntervalMs"/> is taken as it is. Default: false.</summary>
@@ -223,7 +227,8 @@ public sealed class FlagstoneOptions
     public bool? HttpTlsSkipVerify { get; set; }
 
     /// <summary>
-    /// Files with <c>flags</c>, <c>flagValues</c> and <c>segments</c>, for <see cref="Flagstone.SourceKind.File"/>. Default: none.
+    /// Files with <c>flags</c>, <c>flagValues</c> and <c>segments</c>, for <see cref="Flagstone.SourceKind.File"/>. Default:
+    /// none.
     /// </summary>
     public IList<string>? FilePaths { get; set; }
 #pragma warning restore CA2227
@@ -235,8 +240,8 @@ public sealed class FlagstoneOptions
     public bool? FileAutoReload { get; set; }
 
     /// <summary>
-    /// File that keeps the last data for a start at which nothing answers; only with <see cref="Flagstone.CacheResidency.All"/>; also
-    /// in daemon mode. Default: none.
+    /// File that keeps the last data for a start at which nothing answers; only with <see cref="Flagstone.CacheResidency.All"/>;
+    /// also in daemon mode. Default: none.
     /// </summary>
     public string? SnapshotFile { get; set; }
 
@@ -247,8 +252,8 @@ public sealed class FlagstoneOptions
     public bool? StoreWrite { get; set; }
 
     /// <summary>
-    /// Sent as a tag with every request, like the next three: at most 64 letters, digits, <c>.</c>, <c>-</c>, <c>_</c>; others are not
-    /// sent. Default: none.
+    /// Sent as a tag with every request, like the next three: at most 64 letters, digits, <c>.</c>, <c>-</c>, <c>_</c>; others
+    /// are not sent. Default: none.
     /// </summary>
     public string? ApplicationId { get; set; }
 
@@ -271,8 +276,8 @@ public sealed class FlagstoneOptions
     public bool? Offline { get; set; }
 
     /// <summary>
-    /// Flags and segments that a test sets; makes <see cref="SourceKind"/> <see cref="Flagstone.SourceKind.TestData"/>. Clients keep
-    /// them, also when they are disposed. Default: none. Not an option of the library by name.
+    /// Flags and segments that a test sets; makes <see cref="SourceKind"/> <see cref="Flagstone.SourceKind.TestData"/>. Clients
+    /// keep them, also when they are disposed. Default: none. Not an option of the library by name.
     /// </summary>
     public TestData? TestData { get; set; }
 

@@ -15,8 +15,8 @@ public enum DataSourceState
     Valid = 1,
 
     /// <summary>
-    /// Daemon mode: Redis cannot be reached, or lost the data set; otherwise: the data source fails and is tried again. The last good
-    /// data stay in force.
+    /// Daemon mode: Redis cannot be reached, or lost the data set; otherwise: the data source fails and is tried again. The last
+    /// good data stay in force.
     /// </summary>
     Interrupted = 2,
 

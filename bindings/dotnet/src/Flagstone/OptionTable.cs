@@ -129,10 +129,10 @@ internal static class OptionTable
     });
 
     /// <summary>The same for a map.</summary>
-    private static string? Json(string name, IDictionary<string, string>? values) => values is null ? null : JsonText.Written(writer =>
+    private static string? Json(string name, IDictionary<string, string>? map) => map is null ? null : JsonText.Written(writer =>
     {
         writer.WriteStartObject();
-        foreach (KeyValuePair<string, string> pair in values)
+        foreach (KeyValuePair<string, string> pair in map)
         {
             writer.WriteString(Checked(name, pair.Key), Checked(name, pair.Value));
         }

@@ -9,8 +9,8 @@ using Flagstone.Interop;
 namespace Flagstone;
 
 /// <summary>
-/// Flags and segments that a test sets, for any number of clients (<see cref="FlagstoneOptions.TestData"/>); they have each change
-/// when the call returns, after a second at the latest. Any thread may set.
+/// Flags and segments that a test sets, for any number of clients (<see cref="FlagstoneOptions.TestData"/>); they have each
+/// change when the call returns, after a second at the latest. Any thread may set.
 /// </summary>
 /// <remarks>
 /// Disposing gives back what this object holds; clients go on with the data they have. Every method then throws
@@ -54,7 +54,9 @@ public sealed class TestData : IDisposable
         }
     }
 
-    /// <summary>Sets the flag that a builder describes. Its version is raised. The builder may be changed and used again.</summary>
+    /// <summary>
+    /// Sets the flag that a builder describes. Its version is raised. The builder may be changed and used again.
+    /// </summary>
     /// <param name="builder">The builder.</param>
     /// <returns>These data.</returns>
     /// <exception cref="ArgumentException">The flag cannot be, for example because it has no key.</exception>
@@ -100,7 +102,8 @@ public sealed class TestData : IDisposable
     /// <exception cref="ArgumentException">It is no segment.</exception>
     public TestData SetSegment(string json)
     {
-        Set(NativeCodes.KindSegment, Utf8.Encode(json ?? throw new ArgumentNullException(nameof(json)), nameof(json)), nameof(json));
+        byte[] bytes = Utf8.Encode(json ?? throw new ArgumentNullException(nameof(json)), nameof(json));
+        Set(NativeCodes.KindSegment, bytes, nameof(json));
         return this;
     }
 
@@ -136,8 +139,8 @@ public sealed class TestData : IDisposable
     }
 
     /// <summary>
-    /// Makes every client that uses these data report this state of its data source. Changes go on to be delivered. The other arguments
-    /// tell of the failure behind <see cref="DataSourceState.Interrupted"/> and <see cref="DataSourceState.Off"/>.
+    /// Makes every client that uses these data report this state of its data source. Changes go on to be delivered. The other
+    /// arguments tell of the failure behind <see cref="DataSourceState.Interrupted"/> and <see cref="DataSourceState.Off"/>.
     /// </summary>
     /// <param name="state">
     /// <see cref="DataSourceState.Valid"/>, <see cref="DataSourceState.Interrupted"/> or <see cref="DataSourceState.Off"/>.

@@ -127,9 +127,11 @@ public sealed partial class AbiTests
             (EvaluationReasonKind.Unknown, (EvaluationErrorKind?)EvaluationErrorKind.Unknown, (BigSegmentsStatus?)BigSegmentsStatus.Unknown),
             (decoded.Reason.Kind, decoded.Reason.ErrorKind, decoded.Reason.BigSegmentsStatus));
         Assert.Equal("""{"kind":"UNKNOWN","errorKind":"UNKNOWN","bigSegmentsStatus":"UNKNOWN"}""", decoded.Reason.ToJsonString());
-        Assert.Equal((DataSourceState.Unknown, DataSourceErrorKind.Unknown), (StatusForm.ToState(99), StatusForm.ToErrorKind(99)));
+        Assert.Equal(
+            (DataSourceState.Unknown, DataSourceErrorKind.Unknown), (StatusForm.ToState(99), StatusForm.ToErrorKind(99)));
         FlagstoneStatus status = FlagstoneStatus.Parse(
-            """{"state":"NEW","flags":"many","ready":1,"further":{},"source":{"state":"NEW","error":{"kind":"NEW","status":"many"}}}""");
+            """{"state":"NEW","flags":"many","ready":1,"further":{},"source":"""
+            + """{"state":"NEW","error":{"kind":"NEW","status":"many"}}}""");
         Assert.Equal((DataSourceState.Unknown, 0, false), (status.State, status.FlagCount, status.IsReady));
         DataSourceError error = new(DataSourceErrorKind.Unknown, null, "", default);
         Assert.Equal(new DataSourceStatus(DataSourceState.Unknown, default, error), status.DataSource);
@@ -141,7 +143,8 @@ public sealed partial class AbiTests
         Dictionary<string, long> expected = values
             .Where(pair => pair.Key.StartsWith(prefix, StringComparison.Ordinal) && pair.Key != prefix + "NONE")
             .ToDictionary(pair => pair.Key[prefix.Length..], pair => pair.Value);
-        Dictionary<string, long> ours = Enum.GetValues<T>().Where(member => Convert.ToInt64(member, null) >= 0 && member.ToString() != "None")
+        Dictionary<string, long> ours = Enum.GetValues<T>()
+            .Where(member => Convert.ToInt64(member, null) >= 0 && member.ToString() != "None")
             .ToDictionary(member => member.ToString().ToUpperInvariant(), member => Convert.ToInt64(member, null));
         Assert.Equal(expected.OrderBy(pair => pair.Value), ours.OrderBy(pair => pair.Value));
     }

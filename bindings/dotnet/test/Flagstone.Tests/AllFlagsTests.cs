@@ -69,14 +69,16 @@ public sealed class AllFlagsTests(RedisServer server) : IAsyncLifetime
     public void Each_option_changes_what_it_says()
     {
         Assert.Equal(
-            ["text", "tracked"], _client.AllFlagsState(_ada, AllFlagsOptions.ClientSideOnly).Values.Keys.Order(StringComparer.Ordinal));
+            ["text", "tracked"],
+            _client.AllFlagsState(_ada, AllFlagsOptions.ClientSideOnly).Values.Keys.Order(StringComparer.Ordinal));
         Assert.Equal("""{"version":4,"reason":{"kind":"OFF"}}""", Told("none", AllFlagsOptions.WithReasons));
         Assert.Equal("""{"variation":0}""", Told("text", AllFlagsOptions.DetailsOnlyForTracked));
         Assert.Equal(
             """{"variation":0,"version":1,"trackEvents":true}""", Told("tracked", AllFlagsOptions.DetailsOnlyForTracked));
         AllFlagsOptions both = AllFlagsOptions.ClientSideOnly | AllFlagsOptions.WithReasons;
         Assert.Equal("""{"variation":0,"version":3,"reason":{"kind":"FALLTHROUGH"}}""", Told("text", both));
-        Assert.Equal("options", Assert.Throws<ArgumentException>(() => _client.AllFlagsState(_ada, (AllFlagsOptions)64)).ParamName);
+        ArgumentException error = Assert.Throws<ArgumentException>(() => _client.AllFlagsState(_ada, (AllFlagsOptions)64));
+        Assert.Equal("options", error.ParamName);
 
         string Told(string key, AllFlagsOptions options)
         {
@@ -132,13 +134,15 @@ public sealed class AllFlagsTests(RedisServer server) : IAsyncLifetime
         // The client need not be started.
         using FlagstoneClient client = new(new FlagstoneOptions { SdkKey = SdkKey });
         Assert.Equal(
-            "73df666a13f2c474e50aa34ca5a761e89abb737fb139ff65fdde7fa85c9dcacd", client.SecureModeHash(Context.New("user-key-123")));
+            "73df666a13f2c474e50aa34ca5a761e89abb737fb139ff65fdde7fa85c9dcacd",
+            client.SecureModeHash(Context.New("user-key-123")));
         Assert.Equal(
             "98a933ca26d2951547fc021981ebcdeda95fbca2ac3f767ae67f7042d5458f72",
             client.SecureModeHash(Context.New(ContextKind.Of("other"), "user-key-123")));
         Assert.Equal(
             "14239639406305ac30148d6f261e8f3554685def7c7e1598cddffc9f21d98368",
-            client.SecureModeHash(Context.NewMulti(Context.Builder("u").Name("Ada").Build(), Context.New(ContextKind.Of("org"), "o"))));
+            client.SecureModeHash(Context.NewMulti(
+                Context.Builder("u").Name("Ada").Build(), Context.New(ContextKind.Of("org"), "o"))));
     }
 
     [Fact]

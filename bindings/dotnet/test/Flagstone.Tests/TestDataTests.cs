@@ -49,25 +49,31 @@ public sealed class TestDataTests : IDisposable
         // A boolean flag is left as it is, another one becomes a new boolean one, also one of three values or in another order.
         ["boolean stays"] = (flag => flag.FallthroughVariation(false).BooleanFlag(), """{"fallthrough":{"variation":1}}"""),
         ["boolean of JSON stays"] = (
-            flag => flag.Variations(Json("true"), Json("false")).FallthroughVariation(1).BooleanFlag(), """{"fallthrough":{"variation":1}}"""),
-        ["strings become boolean"] = (flag => flag.Variations("a", "b").FallthroughVariation(1).OffVariation(0).BooleanFlag(), "{}"),
+            flag => flag.Variations(Json("true"), Json("false")).FallthroughVariation(1).BooleanFlag(),
+            """{"fallthrough":{"variation":1}}"""),
+        ["strings become boolean"] = (
+            flag => flag.Variations("a", "b").FallthroughVariation(1).OffVariation(0).BooleanFlag(), "{}"),
         ["words become boolean"] = (flag => flag.Variations("true", "false").FallthroughVariation(1).BooleanFlag(), "{}"),
         ["numbers become boolean"] = (flag => flag.Variations(1, 0).FallthroughVariation(1).BooleanFlag(), "{}"),
         ["turned round become boolean"] = (flag => flag.Variations(false, true).FallthroughVariation(1).BooleanFlag(), "{}"),
         ["three become boolean"] = (flag => flag.Variations(true, false, true).FallthroughVariation(2).BooleanFlag(), "{}"),
-        ["a value makes boolean"] = (flag => flag.Variations("a", "b", "c").FallthroughVariation(false), """{"fallthrough":{"variation":1}}"""),
+        ["a value makes boolean"] = (
+            flag => flag.Variations("a", "b", "c").FallthroughVariation(false), """{"fallthrough":{"variation":1}}"""),
         ["an off value makes boolean"] = (flag => flag.Variations("a", "b", "c").OffVariation(true), """{"offVariation":0}"""),
         ["all by value"] = (flag => flag.On(false).VariationForAll(false), """{"fallthrough":{"variation":1}}"""),
         ["all by index"] = (
-            flag => flag.On(false).Variations("a", "b").VariationForAll(1), """{"variations":["a","b"],"fallthrough":{"variation":1}}"""),
+            flag => flag.On(false).Variations("a", "b").VariationForAll(1),
+            """{"variations":["a","b"],"fallthrough":{"variation":1}}"""),
         ["all clears"] = (
             flag => flag.VariationForUser("ada", true).IfMatch("a", 1).ThenReturn(true).VariationForAll(true), "{}"),
         ["value for all"] = (
-            flag => flag.On(false).VariationForUser("ada", true).ValueForAll(Json("""{"x":1}""")), """{"variations":[{"x":1}]}"""),
+            flag => flag.On(false).VariationForUser("ada", true).ValueForAll(Json("""{"x":1}""")),
+            """{"variations":[{"x":1}]}"""),
         ["users"] = (
             flag => flag.VariationForUser("ada", true).VariationForUser("bob", false).VariationForUser("eve", false),
             """
-            {"targets":[{"contextKind":"user","variation":0,"values":["ada"]},{"contextKind":"user","variation":1,"values":["bob","eve"]}],
+            {"targets":[{"contextKind":"user","variation":0,"values":["ada"]},
+            {"contextKind":"user","variation":1,"values":["bob","eve"]}],
             "contextTargets":[{"contextKind":"user","variation":0,"values":[]},{"contextKind":"user","variation":1,"values":[]}]}
             """),
         ["a user moves"] = (
@@ -86,7 +92,8 @@ public sealed class TestDataTests : IDisposable
             flag => flag.VariationForKey(s_org, "o", false).VariationForKey(ContextKind.Default, "o", true),
             """
             {"targets":[{"contextKind":"user","variation":0,"values":["o"]}],
-            "contextTargets":[{"contextKind":"org","variation":1,"values":["o"]},{"contextKind":"user","variation":0,"values":[]}]}
+            "contextTargets":[{"contextKind":"org","variation":1,"values":["o"]},
+            {"contextKind":"user","variation":0,"values":[]}]}
             """),
         ["targets cleared"] = (flag => flag.VariationForKey(s_org, "o", 0).ClearTargets(), "{}"),
         ["a target makes boolean"] = (
@@ -115,7 +122,8 @@ public sealed class TestDataTests : IDisposable
             {"contextKind":"user","attribute":"age","op":"in","values":[3,4.5],"negate":true},
             {"contextKind":"device","attribute":"os","op":"in","values":["linux"],"negate":false},
             {"contextKind":"device","attribute":"os","op":"in","values":["plan9"],"negate":true}]},
-            {"id":"rule1","variation":1,"clauses":[{"contextKind":"org","attribute":"tier","op":"in","values":[2],"negate":true}]}]}
+            {"id":"rule1","variation":1,"clauses":[
+            {"contextKind":"org","attribute":"tier","op":"in","values":[2],"negate":true}]}]}
             """),
         ["rules cleared"] = (flag => flag.IfMatch("a", 1).ThenReturn(true).ClearRules(), "{}"),
         ["a rule makes boolean"] = (
@@ -205,7 +213,8 @@ public sealed class TestDataTests : IDisposable
             Assert.All(clients, client => Assert.Equal(round, client.IntVariation("f", _ada, -1)));
         }
         _data.SetFlag(Json(Flags.Value("g", 1, "\"x\"").Json)).SetFlag(Flags.Value("h", 1, "\"y\"").Json);
-        Assert.All(clients, client => Assert.Equal("xy", client.StringVariation("g", _ada, "") + client.StringVariation("h", _ada, "")));
+        Assert.All(clients, client => Assert.Equal(
+            "xy", client.StringVariation("g", _ada, "") + client.StringVariation("h", _ada, "")));
         _data.DeleteFlag("g").DeleteFlag("never.there");
         Assert.All(clients, client => Assert.Equal("gone", client.StringVariation("g", _ada, "gone")));
         foreach (FlagstoneClient client in clients)
@@ -241,7 +250,8 @@ public sealed class TestDataTests : IDisposable
         _data.DeleteSegment("some").DeleteSegment("never.there");
         Assert.Equal(("no", "no"), Answers());
 
-        static string Segment(string key) => $$"""{"key":"some","version":1,"included":["{{key}}"],"excluded":[],"rules":[],"salt":"s"}""";
+        static string Segment(string key) =>
+            $$"""{"key":"some","version":1,"included":["{{key}}"],"excluded":[],"rules":[],"salt":"s"}""";
 
         (string, string) Answers() => (client.StringVariation("f", _ada, ""), client.StringVariation("f", _bob, ""));
     }
@@ -269,7 +279,8 @@ public sealed class TestDataTests : IDisposable
         Assert.True(await client.WaitAsync(DataSourceState.Valid, s_long));
         _data.SetStatus(DataSourceState.Off, message: "the end");
         Assert.True(await client.WaitAsync(DataSourceState.Off, s_long));
-        Assert.Equal(("the end", null), (client.DataSourceStatus!.LastError!.Message, client.DataSourceStatus.LastError.HttpStatus));
+        DataSourceError last = client.DataSourceStatus!.LastError!;
+        Assert.Equal(("the end", null), (last.Message, last.HttpStatus));
         // It has delivered: it is ready, and no other state will come.
         Assert.True(await client.StartAsync(TimeSpan.Zero));
         Assert.False(await client.WaitAsync(DataSourceState.Valid, TimeSpan.FromMinutes(5)).WaitAsync(s_long));
