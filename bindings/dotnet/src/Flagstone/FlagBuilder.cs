@@ -140,7 +140,6 @@ public sealed class FlagBuilder
     public FlagBuilder VariationForKey(ContextKind kind, string key, int variation)
     {
         _ = key ?? throw new ArgumentNullException(nameof(key));
-        _ = Utf8.Encode(key, nameof(key));
         SortedDictionary<int, List<string>>? byVariation = _targets.Find(target => target.Kind == kind).Keys;
         if (byVariation is null)
         {

@@ -19,12 +19,17 @@ namespace Flagstone;
 /// of threads at once.
 /// </summary>
 /// <remarks>
+/// <para>
 /// Without a source the flags are read from Redis, where somebody else keeps them (daemon mode); with
 /// <see cref="FlagstoneOptions.SourceKind"/> they come from LaunchDarkly, a Relay Proxy, files or a test, and are kept in Redis
-/// if one is named (connected mode). Evaluation never throws and, with the default options, reads memory alone: on any problem it
-/// gives the default, and the <c>…Detail</c> calls tell why. After <see cref="Dispose"/> it answers from the last data held (<see
-/// cref="CacheResidency.Off"/>: with the default); all other members throw <see cref="ObjectDisposedException"/>, except where
-/// they say otherwise.
+/// if one is named (connected mode).
+/// </para>
+/// <para>
+/// Evaluation never throws and, with the default options, reads memory alone: on any problem it gives the default, and the
+/// <c>…Detail</c> calls tell why. After <see cref="Dispose"/> it answers from the last data held
+/// (<see cref="CacheResidency.Off"/>: with the default); all other members throw <see cref="ObjectDisposedException"/>, except
+/// where they say otherwise.
+/// </para>
 /// </remarks>
 public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
 {
@@ -56,6 +61,7 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     /// An option is unknown, a value does not fit it, options do not fit together, or a file they name cannot be read; the
     /// message names the option.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The <see cref="FlagstoneOptions.TestData"/> are disposed.</exception>
     /// <exception cref="FlagstoneLibraryException">The native library is missing or is another one.</exception>
     public FlagstoneClient(FlagstoneOptions options)
     {
@@ -138,8 +144,8 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     /// <param name="cancellationToken">Ends the wait; the client goes on trying.</param>
     /// <returns>
     /// True when the client is ready. False when the time was over first: it goes on trying. False at once when the data source
-    /// has failed for good, for example because the SDK key was refused: then <see cref="State"/> is <see
-    /// cref="DataSourceState.Off"/>, and <see cref="DataSourceStatus"/> tells why. Meanwhile the last known flags answer, if
+    /// has failed for good, for example because the SDK key was refused: then <see cref="State"/> is
+    /// <see cref="DataSourceState.Off"/>, and <see cref="DataSourceStatus"/> tells why. Meanwhile the last known flags answer, if
     /// Redis or the snapshot file has them.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">The time is negative.</exception>
