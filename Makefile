@@ -50,6 +50,13 @@ test: setup-test lint build ## Every test
 test-peers: setup-test build ## The tests with LaunchDarkly's Python SDK, and with its Relay Proxy if there is one
 	@tools/test-peers.sh
 
+.PHONY: conformance conformance-setup
+conformance: conformance-setup build ## LaunchDarkly's contract tests through the Python package; needs sdk-test-harness
+	@tools/conformance.sh
+
+conformance-setup:
+	@tools/conformance.sh --check
+
 .PHONY: soak
 soak: setup-test build ## Memory over millions of evaluations and contexts from Python and .NET
 	@tools/test-python.sh soak

@@ -6,7 +6,7 @@ mod support;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::*;
 
@@ -215,6 +215,26 @@ fn an_expired_item_is_served_at_once_and_reloaded_in_the_background() {
     });
     assert!(slow <= 2, "{slow} evaluations waited");
     client.serves("a", "new");
+}
+
+#[test]
+fn nothing_is_served_past_its_time_to_live() {
+    const TTL: Duration = Duration::from_secs(2);
+    let server = RedisServer::holding(&[], &[]);
+    let client = lazy(&server).with("cache.freshness", "ttl").with("cache.ttl_ms", "2000").started();
+    // That a flag does not exist goes by age like everything else. The reads lie apart, so that none helps another.
+    let mut asked = Vec::new();
+    for number in 0..12 {
+        let key = format!("f{number}");
+        assert_eq!(client.ask(&key), "FLAG_NOT_FOUND");
+        asked.push((key.clone(), Instant::now()));
+        server.set_flag(&key, flag(&key, 1, "here"));
+        thread::sleep(Duration::from_millis(110));
+    }
+    for (key, read) in asked {
+        thread::sleep((read + TTL).saturating_duration_since(Instant::now()));
+        assert_eq!(client.ask(&key), "here", "{key}");
+    }
 }
 
 #[test]

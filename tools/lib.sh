@@ -74,11 +74,11 @@ find_or_install_redis() {
   fi
 }
 
-# Whether the server on the port is the process that was started: another program may have taken the port first.
+# Whether the server on the port, of 127.0.0.1 or of a third argument, is the process that was started: another program may have taken the port first.
 is_our_redis() {
   local line
   # 2>/dev/null: the shell complains when nobody listens yet.
-  { exec 9<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
+  { exec 9<>"/dev/tcp/${3:-127.0.0.1}/$1"; } 2>/dev/null || return 1
   printf 'INFO server\r\nQUIT\r\n' >&9
   while IFS= read -r -t 2 line <&9; do
     if [ "${line%$'\r'}" = "process_id:$2" ]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of the Python binding, on every CPython from 3.9 to 3.13 that is found. `make test` has set up what is needed
-# and built the library.
+# The tests of the Python binding, and of the programs around the contract tests, on every CPython from 3.9 to 3.13 that is
+# found. `make test` has set up what is needed and built the library.
 #     tools/test-python.sh          lints, tests on every version, the repeated ones in full on one of them
 #     tools/test-python.sh soak     memory over ten million evaluations and a million contexts, on one version
 set -euo pipefail
@@ -10,6 +10,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tools/python.sh
 . "$root/tools/python.sh"
 
+contract=$root/tests/contract
 work=$target/python
 default=3.11
 
@@ -38,10 +39,12 @@ fi
 (
   cd "$package"
   "$builder/bin/pip" install --quiet --no-deps --force-reinstall "$wheel"
-  "$builder/bin/ruff" format --config pyproject.toml --no-cache --check . ../../examples/python ../../bench/python
-  "$builder/bin/ruff" check --config pyproject.toml --no-cache . ../../examples/python ../../bench/python
+  sources=(. ../../examples/python ../../bench/python "$contract")
+  "$builder/bin/ruff" format --config pyproject.toml --no-cache --check "${sources[@]}"
+  "$builder/bin/ruff" check --config pyproject.toml --no-cache "${sources[@]}"
   "$builder/bin/mypy" --cache-dir "$work/mypy"
   "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" ../../examples/python
+  MYPYPATH=$contract:$contract/python "$builder/bin/mypy" --cache-dir "$work/mypy" "$contract"
 )
 
 failed=0
@@ -56,7 +59,7 @@ for version in $versions; do
   (
     cd "$package"
     FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
-      "$environment/bin/python" -m pytest -p no:cacheprovider tests
+      "$environment/bin/python" -m pytest -p no:cacheprovider tests "$contract"
   ) || failed=1
 done
 if [ -n "$missing" ]; then

@@ -190,11 +190,11 @@ impl<'a> Refresher<'a> {
     }
 
     fn pause(&self, now: Instant) -> Duration {
-        let mut pause = TICK.min(self.due.tick());
+        let mut pause = TICK;
         if self.waits_for_link() {
             return pause;
         }
-        for due in [self.full_due, self.mirror.due()].into_iter().flatten() {
+        for due in [self.full_due, self.mirror.due(), self.due.next()].into_iter().flatten() {
             pause = pause.min(due.max(self.retry_at).saturating_duration_since(now));
         }
         pause.max(Duration::from_millis(1))

@@ -17,14 +17,22 @@ use super::refresh::{Pass, Refresher};
 use super::wipe::Dependants;
 use crate::model::{Flag, Kind, Segment};
 
-/// When held items are to be read again. All live equally long, so a queue is in order of time.
+/// When held items are to be read again: in time for none to be served past its time to live, so somewhat earlier.
 #[derive(Debug)]
 pub struct Due {
-    queue: VecDeque<(Instant, ItemKey)>,
+    /// In the order in which they were read. One that is due a little before those ahead of it waits for them.
+    queue: VecDeque<Noted>,
     /// What is in the queue: an item that is evicted and read again must not be noted twice.
     queued: HashSet<ItemKey>,
     ttl: Option<Duration>,
     jitter: Jitter,
+}
+
+#[derive(Debug)]
+struct Noted {
+    item: ItemKey,
+    read: Instant,
+    due: Instant,
 }
 
 impl Due {
@@ -39,12 +47,9 @@ impl Due {
         }
     }
 
-    /// How often to look for expired items.
-    pub fn tick(&self) -> Duration {
-        match self.ttl {
-            Some(ttl) => (ttl / 8).max(Duration::from_millis(5)),
-            None => Duration::MAX,
-        }
+    /// When the next item is due.
+    pub fn next(&self) -> Option<Instant> {
+        self.queue.front().map(|noted| noted.due)
     }
 
     /// Items are noted only where they go by age.
@@ -56,27 +61,25 @@ impl Due {
         if let Some(ttl) = self.ttl
             && self.queued.insert(item.clone())
         {
-            self.queue.push_back((Instant::now() + ttl.mul_f64(self.jitter.between(0.85, 1.0)), item));
+            let read = Instant::now();
+            let due = read + ttl.mul_f64(self.jitter.between(0.75, 0.9));
+            self.queue.push_back(Noted { item, read, due });
         }
     }
 
     /// Age of the read that lies furthest back; zero when nothing is noted.
     fn age_of_oldest(&self) -> Duration {
-        let left = |due: Instant| due.saturating_duration_since(Instant::now());
-        match (self.queue.front(), self.ttl) {
-            (Some((due, _)), Some(ttl)) => ttl.saturating_sub(left(*due)),
-            _ => Duration::ZERO,
-        }
+        self.queue.front().map_or(Duration::ZERO, |noted| noted.read.elapsed())
     }
 
     fn remove_first(&mut self, count: usize) {
-        for (_, item) in self.queue.drain(..count) {
-            self.queued.remove(&item);
+        for noted in self.queue.drain(..count) {
+            self.queued.remove(&noted.item);
         }
     }
 
     fn expired(&self, now: Instant) -> Vec<ItemKey> {
-        self.queue.iter().take_while(|(at, _)| *at <= now).take(BATCH).map(|(_, item)| item.clone()).collect()
+        self.queue.iter().take_while(|noted| noted.due <= now).take(BATCH).map(|noted| noted.item.clone()).collect()
     }
 }
 

@@ -65,6 +65,39 @@ def test_contexts_are_values() -> None:
     assert context != "ada"
 
 
+def test_private_attributes_are_equal_in_any_order() -> None:
+    one, other = Context.builder("k").private("a", "/b/c").build(), Context.builder("k").private("/b/c", "a", "a").build()
+    assert one == other and hash(one) == hash(other)
+    org = Context("o", "org")
+    assert Context.create_multi(one, org) == Context.create_multi(org, other)
+    assert one != Context.builder("k").private("a").build()
+    assert one != Context("k")
+
+
+def test_a_list_named_as_the_private_attributes_keeps_its_order() -> None:
+    def nested(*names: str) -> Context:
+        return Context("k", data={"_meta": {"privateAttributes": list(names)}})
+
+    assert nested("a", "b") == nested("a", "b") != nested("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(True, 1), (False, 0), ([True], [1]), ({"a": False}, {"a": 0}), ("1", 1), ([1], [1, 1])]
+)
+def test_contexts_with_attributes_of_different_types_differ(one: object, other: object) -> None:
+    assert Context("k", attribute=one) != Context("k", attribute=other)
+    assert Context("k", attribute=one) == Context("k", attribute=one)
+
+
+def test_numbers_are_equal_however_they_are_written() -> None:
+    assert Context("k", number=1) == Context("k", number=1.0)
+
+
+@pytest.mark.parametrize(("name", "reference"), [("a", "a"), ("a/b~", "a/b~"), ("/a/b~c", "/~1a~1b~0c"), ("/", "/~1")])
+def test_private_by_name_takes_every_character_as_it_is(name: str, reference: str) -> None:
+    assert Context.builder("k").private_names(name).build() == Context.builder("k").private(reference).build()
+
+
 @pytest.mark.parametrize(
     "data",
     [

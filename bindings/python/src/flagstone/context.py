@@ -122,7 +122,7 @@ class Context:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Context):
             return NotImplemented
-        return self is other or self.to_dict() == other.to_dict()
+        return self is other or _same(_comparable(self.to_dict()), _comparable(other.to_dict()))
 
     def __hash__(self) -> int:
         return hash(self.fully_qualified_key)
@@ -137,6 +137,34 @@ class Context:
 def _from_dict(data: dict[str, Any]) -> c_void_p:
     text = _to_json(data)
     return make(lib.flagstone_context_from_json, text, len(text))
+
+
+def _comparable(form: dict[str, Any]) -> dict[str, Any]:
+    """A JSON form in which private attributes, whose order tells nothing, are sorted."""
+    if form["kind"] == "multi":
+        return {kind: member if kind == "kind" else _sorted(member) for kind, member in form.items()}
+    return _sorted(form)
+
+
+def _sorted(form: dict[str, Any]) -> dict[str, Any]:
+    meta = form.get("_meta")
+    return {**form, "_meta": {**meta, "privateAttributes": sorted(set(meta["privateAttributes"]))}} if meta else form
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal; to Python true is 1 as well."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
+
+
+def _reference_to(name: str) -> str:
+    """The reference that means the attribute of this very name."""
+    return "/" + name.replace("~", "~0").replace("/", "~1") if name.startswith("/") else name
 
 
 class ContextBuilder:
@@ -175,6 +203,10 @@ class ContextBuilder:
         """Marks attributes as private by reference: a name, or a path such as ``/address/street``."""
         self._private.extend(references)
         return self
+
+    def private_names(self, *names: str) -> ContextBuilder:
+        """Marks attributes as private by name, whatever characters it has: ``/a`` is the attribute of this name."""
+        return self.private(*(_reference_to(name) for name in names))
 
     def build(self) -> Context:
         """Makes the context. The builder stays as it is and may build again.
