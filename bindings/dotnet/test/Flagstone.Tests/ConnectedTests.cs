@@ -233,7 +233,9 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
         ConcurrentQueue<StatusChangedEventArgs> heard = new();
         client.StatusChanged += (_, change) => heard.Enqueue(change);
         Assert.True(await client.StartAsync(s_long));
-        Assert.True(await Eventually.IsTrueAsync(() => heard.LastOrDefault()?.State == DataSourceState.Valid));
+        // Redis is found at its own time.
+        Assert.True(await Eventually.IsTrueAsync(
+            () => heard.LastOrDefault() is { State: DataSourceState.Valid, Store.Available: true }));
         Assert.Null(heard.Last().DataSource!.LastError);
         launchDarkly.Kill();
         Assert.True(await client.WaitAsync(DataSourceState.Interrupted, s_long));
