@@ -497,6 +497,12 @@ fn no_secret_is_ever_told() {
     }
 }
 
+/// How long this thread has waited for a processor so far: a busy machine is no fault of the library.
+fn run_queue_time() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').nth(1).and_then(|waited| waited.parse().ok()).unwrap_or(0))
+}
+
 #[test]
 fn while_everything_is_away_no_call_takes_long() {
     let (fake, mut server) = (launchdarkly(&two_flags()), RedisServer::start());
@@ -508,9 +514,10 @@ fn while_everything_is_away_no_call_takes_long() {
     let mut longest = Duration::ZERO;
     let end = Instant::now() + Duration::from_secs(3);
     while Instant::now() < end {
+        let queued = run_queue_time();
         let (value, took) = timed(|| client.ask("a"));
         assert_eq!(value, "one");
-        longest = longest.max(took);
+        longest = longest.max(took.saturating_sub(run_queue_time() - queued));
     }
     assert!(longest < Duration::from_millis(100), "{longest:?}");
     server.cont();

@@ -38,7 +38,7 @@ app.MapGet("/health", (FlagstoneClient client) =>
 {
     FlagstoneStatus status = client.GetStatus();
     return Results.Json(
-        new { state = status.DataSource.State.ToString(), flags = status.FlagCount, lastError = status.DataSource.LastError },
+        new { state = status.State.ToString(), flags = status.FlagCount, lastError = status.LastError },
         statusCode: status.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
 });
 

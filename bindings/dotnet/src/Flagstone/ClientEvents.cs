@@ -23,18 +23,26 @@ public sealed class FlagChangedEventArgs : EventArgs
     public long? NewVersion { get; }
 }
 
-/// <summary>The state of a client changed.</summary>
+/// <summary>The condition of the data source or of the store changed.</summary>
 public sealed class StatusChangedEventArgs : EventArgs
 {
-    internal StatusChangedEventArgs(DataSourceStatus dataSource, DataStoreStatus store)
+    internal StatusChangedEventArgs(DataSourceState state, string reason, DataSourceStatus? dataSource, DataStoreStatus store)
     {
+        State = state;
+        Reason = reason;
         DataSource = dataSource;
         Store = store;
     }
 
-    /// <summary>Where the flags come from. The state is the one of this change; a later one may be in force already.</summary>
-    public DataSourceStatus DataSource { get; }
+    /// <summary>State of the client from this change on; a later one may be in force already.</summary>
+    public DataSourceState State { get; }
 
-    /// <summary>Where the flags are kept, at the time of the call; after close: as last known.</summary>
+    /// <summary>Why, for people.</summary>
+    public string Reason { get; }
+
+    /// <summary>Where the flags come from, from this change on; null in daemon mode, which has no source but Redis.</summary>
+    public DataSourceStatus? DataSource { get; }
+
+    /// <summary>Where the flags are kept, from this change on.</summary>
     public DataStoreStatus Store { get; }
 }

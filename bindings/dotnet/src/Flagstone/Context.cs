@@ -259,7 +259,9 @@ public sealed class Context : IDisposable, IEquatable<Context>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void Free() => _handle.Dispose();
 
-    private IntPtr AcquireOrThrow()
+    /// <summary>As <see cref="Acquire(Context?)"/>.</summary>
+    /// <exception cref="ObjectDisposedException">The context is disposed.</exception>
+    internal IntPtr AcquireOrThrow()
     {
         IntPtr native = Acquire();
         return native != IntPtr.Zero ? native : throw new ObjectDisposedException(nameof(Context));

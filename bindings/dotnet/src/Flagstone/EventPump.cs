@@ -83,20 +83,20 @@ internal sealed class EventPump
                 Thread.Sleep(AfterDefectMs);
             }
         }
-        while (RecheckClient() && status != NativeCodes.StatusClosed);
+        while (TellClient() && status != NativeCodes.StatusClosed);
         NativeMethods.flagstone_client_release(_native);
         _ended.TrySetResult(true);
     }
 
     // Not inlined: no reference to the client may stay on the stack of the loop.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool RecheckClient()
+    private bool TellClient()
     {
         if (!_client.TryGetTarget(out FlagstoneClient? client))
         {
             return false;
         }
-        Safely(client, static (_, client) => client.Recheck());
+        Safely(client, static (_, client) => client.TellWaiting());
         return true;
     }
 
@@ -118,7 +118,14 @@ internal sealed class EventPump
         switch (notification.kind)
         {
             case NativeCodes.EventStatus:
-                client.OnStatus(notification.level_or_state, notification.unix_ms, notification.text.ToString());
+                using (JsonDocument condition = JsonDocument.Parse(notification.extra.ToString()))
+                {
+                    client.OnStatus(new StatusChangedEventArgs(
+                        StatusForm.ToState(notification.level_or_state),
+                        notification.text.ToString(),
+                        StatusForm.Source(condition.RootElement),
+                        StatusForm.Store(condition.RootElement)));
+                }
                 break;
             case NativeCodes.EventFlagChanged:
                 using (JsonDocument versions = JsonDocument.Parse(notification.extra.ToString()))

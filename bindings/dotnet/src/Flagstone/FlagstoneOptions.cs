@@ -42,17 +42,64 @@ public enum CacheOnWipe
     Clear = 1,
 }
 
+/// <summary>Where the flags come from.</summary>
+public enum SourceKind
+{
+    /// <summary>Redis, where somebody else keeps them: daemon mode.</summary>
+    None = 0,
+
+    /// <summary>The stream of LaunchDarkly or of a Relay Proxy.</summary>
+    Stream = 1,
+
+    /// <summary>The same, asked at intervals.</summary>
+    Poll = 2,
+
+    /// <summary>The files named by <see cref="FlagstoneOptions.FilePaths"/>.</summary>
+    File = 3,
+
+    /// <summary><see cref="FlagstoneOptions.TestData"/>, which is enough to set.</summary>
+    TestData = 4,
+}
+
+/// <summary>What a server that refuses means for a source.</summary>
+public enum RetryMode
+{
+    /// <summary>A status such as 401 or 403 ends the source for good.</summary>
+    Legacy = 0,
+
+    /// <summary>Nothing does: it is tried again after minutes.</summary>
+    Extended = 1,
+}
+
+/// <summary>What happens to an item that is in two files.</summary>
+public enum FileDuplicates
+{
+    /// <summary>It is an error.</summary>
+    Fail = 0,
+
+    /// <summary>The first one counts.</summary>
+    First = 1,
+}
+
 /// <summary>
 /// Options from which clients are made. What is null keeps the library's default. A client copies them; they are checked when it
 /// is made. Times are milliseconds, from 1 to 86,400,000 (a day).
 /// </summary>
+/// <remarks>
+/// Without a source the flags are read from Redis (daemon mode); with one (<see cref="SourceKind"/>, <see cref="TestData"/>) they are
+/// held in memory, and kept in Redis if <see cref="RedisUrl"/> is set (connected mode).
+/// </remarks>
 public sealed class FlagstoneOptions
 {
     private readonly Dictionary<string, string> _others = new(StringComparer.Ordinal);
 
+    /// <summary>SDK key of the environment: needed for connected mode and the secure mode hash. Default: none.</summary>
+    public string? SdkKey { get; set; }
+
     /// <summary>
     /// A <c>redis://</c>, <c>rediss://</c> (TLS) or <c>unix://</c> URL with user, password and database, for example
-    /// <c>redis://user:password@host:6379/0</c>. Default: <c>redis://localhost:6379</c>.
+    /// <c>redis://user:password@host:6379/0</c>. Default: <c>redis://localhost:6379</c>; with a source: no
+    /// Redis.
     /// </summary>
     public string? RedisUrl { get; set; }
 
@@ -101,10 +148,14 @@ public sealed class FlagstoneOptions
     /// <summary>Most items held with <see cref="Flagstone.CacheResidency.Lazy"/>. Default: 10000.</summary>
     public int? CacheCapacity { get; set; }
 
-    /// <summary>What happens when Redis loses the data set. Default: <see cref="Flagstone.CacheOnWipe.Keep"/>.</summary>
+    /// <summary>
+    /// What happens when Redis loses the data set. Default: <see cref="Flagstone.CacheOnWipe.Keep"/>;
+    /// <see cref="Flagstone.CacheOnWipe.Clear"/> with a source and <see cref="Flagstone.CacheResidency.Lazy"/> or
+    /// <see cref="Flagstone.CacheResidency.Off"/>.
+    /// </summary>
     public CacheOnWipe? CacheOnWipe { get; set; }
 
-    /// <summary>Interval of the safety poll; not with <see cref="Flagstone.CacheFreshness.Forever"/>. Default: 60000.</summary>
+    /// <summary>Interval of the safety poll; not with <see cref="Flagstone.CacheFreshness.Forever"/> in daemon mode. Default: 60000.</summary>
     public int? RefreshIntervalMs { get; set; }
 
     /// <summary>Most notifications that wait for the handlers. Default: 1000.</summary>
@@ -117,6 +168,114 @@ public sealed class FlagstoneOptions
     /// </summary>
     public LogLevel? LogLevel { get; set; }
 
+    /// <summary>Where the flags come from. Default: <see cref="Flagstone.SourceKind.None"/>.</summary>
+    public SourceKind? SourceKind { get; set; }
+
+    /// <summary>Key of a payload filter, for stream and poll. Default: none.</summary>
+    public string? SourceFilter { get; set; }
+
+    /// <summary>Base URL of the stream. Default: LaunchDarkly's.</summary>
+    public string? EndpointsStream { get; set; }
+
+    /// <summary>Base URL of polling. Default: LaunchDarkly's.</summary>
+    public string? EndpointsPoll { get; set; }
+
+    /// <summary>Base URL of events. Default: LaunchDarkly's.</summary>
+    public string? EndpointsEvents { get; set; }
+
+    /// <summary>Base URL of a Relay Proxy: of all three that have none of their own. Default: none.</summary>
+    public string? EndpointsRelay { get; set; }
+
+    /// <summary>Pause before the first repeated connect; doubled each time, up to 30 s. Default: 1000.</summary>
+    public int? StreamInitialDelayMs { get; set; }
+
+    /// <summary>Longest silence of the stream. Default: 300000.</summary>
+    public int? StreamReadTimeoutMs { get; set; }
+
+    /// <summary>Pause between polls; a shorter one is raised, unless <see cref="PollAllowShort"/> is set. Default: 30000.</summary>
+    public int? PollIntervalMs { get; set; }
+
+    /// <summary>Whether a short <see cref="PollIntervalMs"/> is taken as it is. Default: false.</summary>
+    public bool? PollAllowShort { get; set; }
+
+    /// <summary>What a server that refuses means. Default: <see cref="Flagstone.RetryMode.Legacy"/>.</summary>
+    public RetryMode? RetryMode { get; set; }
+
+    /// <summary>Longest time to connect, and to look up a name. Default: 10000.</summary>
+    public int? HttpConnectTimeoutMs { get; set; }
+
+    /// <summary>Longest wait for a response, the stream's silence apart. Default: 15000.</summary>
+    public int? HttpReadTimeoutMs { get; set; }
+
+    /// <summary>
+    /// URL of a proxy. Default: that of the environment (<c>http_proxy</c>, <c>https_proxy</c>, <c>no_proxy</c>).
+    /// </summary>
+    public string? HttpProxy { get; set; }
+
+#pragma warning disable CA2227 // null says that nothing is set, as everywhere here
+    /// <summary>Further headers of every request, by name. Default: none.</summary>
+    public IDictionary<string, string>? HttpHeaders { get; set; }
+
+    /// <summary>PEM file of the authorities to trust. Default: Mozilla's list, built in.</summary>
+    public string? HttpTlsCaFile { get; set; }
+
+    /// <summary>Whether any certificate is accepted. Default: false.</summary>
+    public bool? HttpTlsSkipVerify { get; set; }
+
+    /// <summary>
+    /// Files with <c>flags</c>, <c>flagValues</c> and <c>segments</c>, for <see cref="Flagstone.SourceKind.File"/>. Default: none.
+    /// </summary>
+    public IList<string>? FilePaths { get; set; }
+#pragma warning restore CA2227
+
+    /// <summary>What happens to an item that is in two files. Default: <see cref="Flagstone.FileDuplicates.Fail"/>.</summary>
+    public FileDuplicates? FileDuplicates { get; set; }
+
+    /// <summary>Whether files are read again when they change. Default: false.</summary>
+    public bool? FileAutoReload { get; set; }
+
+    /// <summary>
+    /// File that keeps the last data for a start at which nothing answers; only with <see cref="Flagstone.CacheResidency.All"/>; also
+    /// in daemon mode. Default: none.
+    /// </summary>
+    public string? SnapshotFile { get; set; }
+
+    /// <summary>
+    /// Whether what the source delivers is written to Redis. Default, by source: true with stream and poll; false with files and
+    /// test data, which fill memory only.
+    /// </summary>
+    public bool? StoreWrite { get; set; }
+
+    /// <summary>
+    /// Sent as a tag with every request, like the next three: at most 64 letters, digits, <c>.</c>, <c>-</c>, <c>_</c>; others are not
+    /// sent. Default: none.
+    /// </summary>
+    public string? ApplicationId { get; set; }
+
+    /// <summary>See <see cref="ApplicationId"/>. Default: none.</summary>
+    public string? ApplicationName { get; set; }
+
+    /// <summary>See <see cref="ApplicationId"/>. Default: none.</summary>
+    public string? ApplicationVersion { get; set; }
+
+    /// <summary>See <see cref="ApplicationId"/>. Default: none.</summary>
+    public string? ApplicationVersionName { get; set; }
+
+    /// <summary>Name of a library that wraps this one, sent with every request. Default: none.</summary>
+    public string? WrapperName { get; set; }
+
+    /// <summary>Its version. Default: none.</summary>
+    public string? WrapperVersion { get; set; }
+
+    /// <summary>Whether nothing is connected to and every evaluation gives its default. Default: false.</summary>
+    public bool? Offline { get; set; }
+
+    /// <summary>
+    /// Flags and segments that a test sets; makes <see cref="SourceKind"/> <see cref="Flagstone.SourceKind.TestData"/>. Clients keep
+    /// them, also when they are disposed. Default: none. Not an option of the library by name.
+    /// </summary>
+    public TestData? TestData { get; set; }
+
     /// <summary>
     /// Makes the logger <c>Flagstone</c>, which gets the library's log lines and what handlers throw. Default: none. Not an
     /// option of the library.
@@ -125,7 +284,7 @@ public sealed class FlagstoneOptions
 
     /// <summary>
     /// Sets any option by the library's own name, for example <c>redis.ping_ms</c>. Wins over the property of that name. Name and
-    /// value are checked when a client is made.
+    /// value are checked when a client is made. Lists and maps are JSON text here.
     /// </summary>
     /// <param name="name">Name of the option.</param>
     /// <param name="value">Its value as text.</param>

@@ -1,24 +1,26 @@
-// What a client tells about itself. Source and store have objects of their own: in daemon mode Redis is both, with a streaming
-// source they fail apart from each other.
+// What a client tells about itself. Source and store have objects of their own, as they fail apart from each other: in connected
+// mode the flags go on coming while Redis is away, and Redis answers while the stream is.
 using System;
 using System.Text.Json;
-using Flagstone.Interop;
 
 namespace Flagstone;
 
 /// <summary>Lifecycle of a client and its data source.</summary>
 public enum DataSourceState
 {
-    /// <summary>Not ready: the data have not been read yet.</summary>
+    /// <summary>Not ready. Daemon mode: Redis has not been read yet; otherwise: the data source has not delivered yet.</summary>
     Initializing = 0,
 
     /// <summary>What is held is known to be true.</summary>
     Valid = 1,
 
-    /// <summary>The source cannot be reached, or lost the data set; the last good data stay in force.</summary>
+    /// <summary>
+    /// Daemon mode: Redis cannot be reached, or lost the data set; otherwise: the data source fails and is tried again. The last good
+    /// data stay in force.
+    /// </summary>
     Interrupted = 2,
 
-    /// <summary>Closed.</summary>
+    /// <summary>Closed, or the data source has failed for good.</summary>
     Off = 3,
 
     /// <summary>A forked child that has made no other call yet.</summary>
@@ -28,83 +30,131 @@ public enum DataSourceState
     Unknown = -1,
 }
 
-/// <summary>Condition of where the flags come from.</summary>
-public sealed class DataSourceStatus
+/// <summary>What kind of failure a data source met.</summary>
+public enum DataSourceErrorKind
 {
-    internal DataSourceStatus(DataSourceState state, DateTimeOffset? stateSince, string? reason, string? lastError)
+    /// <summary>None of the others, or one that this version of the package does not know.</summary>
+    Unknown = 0,
+
+    /// <summary>No connection, or it was lost.</summary>
+    NetworkError = 1,
+
+    /// <summary>The server answered with an error status.</summary>
+    ErrorResponse = 2,
+
+    /// <summary>What was received makes no sense.</summary>
+    InvalidData = 3,
+
+    /// <summary>What was received could not be stored.</summary>
+    StoreError = 4,
+}
+
+/// <summary>A failure of a data source.</summary>
+public sealed record DataSourceError
+{
+    internal DataSourceError(DataSourceErrorKind kind, int? httpStatus, string message, DateTimeOffset time)
+    {
+        Kind = kind;
+        HttpStatus = httpStatus;
+        Message = message;
+        Time = time;
+    }
+
+    /// <summary>Its kind.</summary>
+    public DataSourceErrorKind Kind { get; }
+
+    /// <summary>HTTP status; null when there was none.</summary>
+    public int? HttpStatus { get; }
+
+    /// <summary>For people.</summary>
+    public string Message { get; }
+
+    /// <summary>When it was.</summary>
+    public DateTimeOffset Time { get; }
+}
+
+/// <summary>Condition of where the flags come from: of the stream, the polls, the files or the test data.</summary>
+public sealed record DataSourceStatus
+{
+    internal DataSourceStatus(DataSourceState state, DateTimeOffset stateSince, DataSourceError? lastError)
     {
         State = state;
         StateSince = stateSince;
-        Reason = reason;
         LastError = lastError;
     }
 
-    /// <summary>Present state.</summary>
+    /// <summary>Its state.</summary>
     public DataSourceState State { get; }
 
-    /// <summary>When the state was entered; null when the client has not heard of that change yet.</summary>
-    public DateTimeOffset? StateSince { get; }
+    /// <summary>Since when it is in this state.</summary>
+    public DateTimeOffset StateSince { get; }
 
-    /// <summary>Why the state was entered, for people; null with <see cref="StateSince"/>.</summary>
-    public string? Reason { get; }
-
-    /// <summary>The latest error, for people; null when there was none, and after close.</summary>
-    public string? LastError { get; }
+    /// <summary>The latest failure, also when everything is well again; null before the first.</summary>
+    public DataSourceError? LastError { get; }
 }
 
-/// <summary>Condition of the store that the flags are kept in.</summary>
-public sealed class DataStoreStatus
+/// <summary>Condition of where the flags are kept: of Redis, or of memory where that is all there is.</summary>
+public sealed record DataStoreStatus
 {
-    internal DataStoreStatus(bool available, bool wiped, DateTimeOffset? staleSince, TimeSpan? verifiedAge)
+    internal DataStoreStatus(bool available, DateTimeOffset? staleSince)
     {
         Available = available;
-        Wiped = wiped;
         StaleSince = staleSince;
-        VerifiedAge = verifiedAge;
     }
 
-    /// <summary>The store answered last time.</summary>
+    /// <summary>Redis answered last time, or memory is all there is.</summary>
     public bool Available { get; }
 
-    /// <summary>The store lost the data set; held items stay in force.</summary>
-    public bool Wiped { get; }
-
-    /// <summary>Since when data are not known to be true; null when they are.</summary>
+    /// <summary>Since when what was read of Redis is not known to be true; null when it is.</summary>
     public DateTimeOffset? StaleSince { get; }
-
-    /// <summary>Age of the latest moment at which everything held was known to be true; null before the first.</summary>
-    public TimeSpan? VerifiedAge { get; }
 }
 
 /// <summary>Condition of a client at one moment.</summary>
 public sealed class FlagstoneStatus
 {
-    private FlagstoneStatus(JsonElement form, DataSourceStatus dataSource)
+    private FlagstoneStatus(JsonElement form)
     {
-        DataSource = dataSource;
-        Store = new(
-            Flag(form, "available"),
-            Flag(form, "wiped"),
-            Number(form, "stale_since_ms") is long since ? DateTimeOffset.FromUnixTimeMilliseconds(since) : null,
-            Number(form, "verified_age_ms") is long age ? TimeSpan.FromMilliseconds(age) : null);
-        IsReady = Flag(form, "ready");
-        Freshness = Text(form, "freshness") ?? "";
-        FreshnessReason = Text(form, "freshness_reason");
-        FlagCount = Number(form, "flags") ?? 0;
-        SegmentCount = Number(form, "segments") ?? 0;
-        MalformedCount = Number(form, "malformed") ?? 0;
-        DroppedCount = Number(form, "dropped") ?? 0;
-        PanicCount = Number(form, "panics") ?? 0;
+        State = StatusForm.State(form);
+        DataSource = StatusForm.Source(form);
+        Store = StatusForm.Store(form);
+        IsReady = StatusForm.Flag(form, "ready");
+        EnvironmentId = StatusForm.Text(form, "environment_id");
+        IsFromFile = StatusForm.Flag(form, "from_file");
+        IsWiped = StatusForm.Flag(form, "wiped");
+        VerifiedAge = StatusForm.Number(form, "verified_age_ms") is long age ? TimeSpan.FromMilliseconds(age) : null;
+        Freshness = StatusForm.Text(form, "freshness") ?? "";
+        FreshnessReason = StatusForm.Text(form, "freshness_reason");
+        FlagCount = StatusForm.Number(form, "flags") ?? 0;
+        SegmentCount = StatusForm.Number(form, "segments") ?? 0;
+        MalformedCount = StatusForm.Number(form, "malformed") ?? 0;
+        DroppedCount = StatusForm.Number(form, "dropped") ?? 0;
+        PanicCount = StatusForm.Number(form, "panics") ?? 0;
+        LastError = StatusForm.Text(form, "last_error");
     }
 
-    /// <summary>Where the flags come from.</summary>
-    public DataSourceStatus DataSource { get; }
+    /// <summary>Present state: of the data source; in daemon mode, of the store.</summary>
+    public DataSourceState State { get; }
+
+    /// <summary>Where the flags come from; null in daemon mode, which has no source but Redis.</summary>
+    public DataSourceStatus? DataSource { get; }
 
     /// <summary>Where the flags are kept.</summary>
     public DataStoreStatus Store { get; }
 
-    /// <summary>The data have been read once.</summary>
+    /// <summary>Daemon mode: Redis has been read once; otherwise: the data source has delivered.</summary>
     public bool IsReady { get; }
+
+    /// <summary>The environment that a server named; null if none did.</summary>
+    public string? EnvironmentId { get; }
+
+    /// <summary>What is held came from the snapshot file.</summary>
+    public bool IsFromFile { get; }
+
+    /// <summary>Redis lost the data set; held items stay in force.</summary>
+    public bool IsWiped { get; }
+
+    /// <summary>Age of the latest moment at which everything held was known to be true; null before the first.</summary>
+    public TimeSpan? VerifiedAge { get; }
 
     /// <summary>Freshness in force: <c>push</c>, <c>ttl</c>, <c>forever</c> or <c>starting</c>.</summary>
     public string Freshness { get; }
@@ -127,40 +177,13 @@ public sealed class FlagstoneStatus
     /// <summary>Number of defects caught inside the library.</summary>
     public long PanicCount { get; }
 
+    /// <summary>The latest error of Redis, for people; null when there was none.</summary>
+    public string? LastError { get; }
+
     /// <summary>Reads the library's JSON. Members that are missing count as not set, unknown ones are left out.</summary>
-    internal static FlagstoneStatus Parse(string json, DataSourceStatus lastChange)
+    internal static FlagstoneStatus Parse(string json)
     {
         using JsonDocument document = JsonDocument.Parse(json);
-        JsonElement form = document.RootElement;
-        DataSourceState state = Text(form, "state") switch
-        {
-            "INIT" => DataSourceState.Initializing,
-            "VALID" => DataSourceState.Valid,
-            "INTERRUPTED" => DataSourceState.Interrupted,
-            "OFF" => DataSourceState.Off,
-            "FORKED" => DataSourceState.Forked,
-            _ => DataSourceState.Unknown,
-        };
-        // The notification of the latest change may still be under way.
-        bool told = lastChange.State == state;
-        DataSourceStatus source = new(
-            state, told ? lastChange.StateSince : null, told ? lastChange.Reason : null, Text(form, "last_error"));
-        return new FlagstoneStatus(form, source);
+        return new FlagstoneStatus(document.RootElement);
     }
-
-    /// <summary>The enumeration's member for a native code.</summary>
-    internal static DataSourceState ToState(int code) =>
-        code is >= 0 and <= (int)DataSourceState.Forked ? (DataSourceState)code : DataSourceState.Unknown;
-
-    private static bool Flag(JsonElement form, string name) =>
-        form.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.True;
-
-    private static long? Number(JsonElement form, string name) =>
-        form.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number
-            && value.TryGetInt64(out long number)
-            ? number
-            : null;
-
-    private static string? Text(JsonElement form, string name) =>
-        form.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }

@@ -9,7 +9,7 @@ namespace Flagstone;
 
 internal static class JsonText
 {
-    internal static string Of(int value) => value.ToString(CultureInfo.InvariantCulture);
+    internal static string Of(long value) => value.ToString(CultureInfo.InvariantCulture);
 
     /// <exception cref="ArgumentException">JSON has no such number.</exception>
     internal static string Of(double defaultValue) => double.IsNaN(defaultValue) || double.IsInfinity(defaultValue)
@@ -23,7 +23,7 @@ internal static class JsonText
     /// <summary>Empty for an undefined value: no default.</summary>
     internal static string Of(JsonElement value) => value.ValueKind == JsonValueKind.Undefined ? "" : value.GetRawText();
 
-    private static string Written(Action<Utf8JsonWriter> write)
+    internal static string Written(Action<Utf8JsonWriter> write)
     {
         using MemoryStream stream = new();
         using (Utf8JsonWriter writer = new(stream))

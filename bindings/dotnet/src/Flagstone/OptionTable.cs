@@ -14,6 +14,7 @@ internal static class OptionTable
     /// <summary>Every option with its value as text, null when it is not set.</summary>
     internal static readonly (string Name, Func<FlagstoneOptions, string?> Value)[] Options =
     [
+        ("sdk.key", options => options.SdkKey),
         ("redis.url", options => options.RedisUrl),
         ("redis.prefix", options => options.RedisPrefix),
         ("redis.username", options => options.RedisUsername),
@@ -35,6 +36,35 @@ internal static class OptionTable
         ("log.level", options => Word(
             options.LogLevel ?? (options.LoggerFactory is null ? LogLevel.None : null),
             "debug", "debug", "info", "warn", "error", "error", "none")),
+        ("source.kind", options => Word(options.SourceKind, "none", "stream", "poll", "file", "testdata")),
+        ("source.filter", options => options.SourceFilter),
+        ("endpoints.stream", options => options.EndpointsStream),
+        ("endpoints.poll", options => options.EndpointsPoll),
+        ("endpoints.events", options => options.EndpointsEvents),
+        ("endpoints.relay", options => options.EndpointsRelay),
+        ("stream.initial_delay_ms", options => Text(options.StreamInitialDelayMs)),
+        ("stream.read_timeout_ms", options => Text(options.StreamReadTimeoutMs)),
+        ("poll.interval_ms", options => Text(options.PollIntervalMs)),
+        ("poll.allow_short", options => Text(options.PollAllowShort)),
+        ("retry.mode", options => Word(options.RetryMode, "legacy", "extended")),
+        ("http.connect_timeout_ms", options => Text(options.HttpConnectTimeoutMs)),
+        ("http.read_timeout_ms", options => Text(options.HttpReadTimeoutMs)),
+        ("http.proxy", options => options.HttpProxy),
+        ("http.headers", options => Json("http.headers", options.HttpHeaders)),
+        ("http.tls.ca_file", options => options.HttpTlsCaFile),
+        ("http.tls.skip_verify", options => Text(options.HttpTlsSkipVerify)),
+        ("file.paths", options => Json("file.paths", options.FilePaths)),
+        ("file.duplicates", options => Word(options.FileDuplicates, "fail", "first")),
+        ("file.auto_reload", options => Text(options.FileAutoReload)),
+        ("snapshot.file", options => options.SnapshotFile),
+        ("store.write", options => Text(options.StoreWrite)),
+        ("application.id", options => options.ApplicationId),
+        ("application.name", options => options.ApplicationName),
+        ("application.version", options => options.ApplicationVersion),
+        ("application.version_name", options => options.ApplicationVersionName),
+        ("wrapper.name", options => options.WrapperName),
+        ("wrapper.version", options => options.WrapperVersion),
+        ("offline", options => Text(options.Offline)),
     ];
 
     /// <summary>A native configuration with everything that is set.</summary>
@@ -56,6 +86,8 @@ internal static class OptionTable
             {
                 Set(config, other.Key, other.Value);
             }
+            // Last: it says where the flags come from, whatever was said before.
+            options.TestData?.GiveTo(config);
             return config;
         }
         catch
@@ -82,6 +114,38 @@ internal static class OptionTable
     }
 
     private static string? Text(int? value) => value?.ToString(CultureInfo.InvariantCulture);
+
+    private static string? Text(bool? value) => value is bool set ? (set ? "true" : "false") : null;
+
+    /// <summary>A list, which is JSON text in the library.</summary>
+    private static string? Json(string name, IList<string>? values) => values is null ? null : JsonText.Written(writer =>
+    {
+        writer.WriteStartArray();
+        foreach (string value in values)
+        {
+            writer.WriteStringValue(Checked(name, value));
+        }
+        writer.WriteEndArray();
+    });
+
+    /// <summary>The same for a map.</summary>
+    private static string? Json(string name, IDictionary<string, string>? values) => values is null ? null : JsonText.Written(writer =>
+    {
+        writer.WriteStartObject();
+        foreach (KeyValuePair<string, string> pair in values)
+        {
+            writer.WriteString(Checked(name, pair.Key), Checked(name, pair.Value));
+        }
+        writer.WriteEndObject();
+    });
+
+    /// <summary>The bytes of a text. One that is none is refused without being shown: it may be a secret.</summary>
+    private static byte[] Checked(string name, string? text) =>
+        text is null ? throw Refused($"{name}: a text is null")
+        : Utf8.TryEncode(text, out byte[]? bytes) ? bytes
+        : throw Refused($"{name}: a text has a lone surrogate and cannot be written as UTF-8");
+
+    private static ArgumentException Refused(string message, string argument = "options") => new(message, argument);
 
     /// <summary>The word for a member of an enumeration; a number that is no member is passed on, to be refused.</summary>
     private static string? Word<T>(T? value, params string[] words)

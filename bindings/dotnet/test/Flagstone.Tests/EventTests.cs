@@ -57,20 +57,19 @@ public sealed class EventTests(RedisServer server) : IDisposable
         Assert.True(await client.StartAsync());
         Assert.True(await Eventually.IsTrueAsync(() => !heard.IsEmpty));
         StatusChangedEventArgs first = Assert.Single(heard);
-        Assert.Equal(DataSourceState.Valid, first.DataSource.State);
-        Assert.NotNull(first.DataSource.StateSince);
-        Assert.True(first.Store.Available);
+        Assert.Equal((DataSourceState.Valid, null), (first.State, first.DataSource));
+        Assert.Equal((true, null), (first.Store.Available, first.Store.StaleSince));
         own.Kill();
-        Assert.True(await Eventually.IsTrueAsync(() => heard.Last().DataSource.State == DataSourceState.Interrupted));
+        Assert.True(await Eventually.IsTrueAsync(() => heard.Last().State == DataSourceState.Interrupted));
         StatusChangedEventArgs lost = heard.Last();
         Assert.False(lost.Store.Available);
         Assert.NotNull(lost.Store.StaleSince);
-        Assert.NotEmpty(lost.DataSource.Reason!);
-        Assert.NotNull(lost.DataSource.LastError);
+        Assert.NotEmpty(lost.Reason);
+        Assert.Equal((lost.Store, lost.DataSource), (client.StoreStatus, client.DataSourceStatus));
         EvaluationDetail<bool> detail = client.BoolVariationDetail("yes", _ada);
         Assert.True(detail.Value && detail.IsStale);
         await client.DisposeAsync();
-        Assert.Equal(DataSourceState.Off, heard.Last().DataSource.State);
+        Assert.Equal(DataSourceState.Off, heard.Last().State);
     }
 
     [Fact]

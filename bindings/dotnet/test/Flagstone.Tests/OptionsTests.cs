@@ -3,6 +3,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Threading.Tasks;
 using System.Xml.Linq;
@@ -22,7 +23,7 @@ public sealed partial class OptionsTests(RedisServer server)
             OptionTable.Options.Select(option => option.Name).Order(StringComparer.Ordinal));
         IEnumerable<string> properties = typeof(FlagstoneOptions).GetProperties().Select(property => property.Name);
         Assert.Equal(
-            Listed().Keys.Select(ToPascalCase).Append("LoggerFactory").Order(StringComparer.Ordinal),
+            Listed().Keys.Select(ToPascalCase).Concat(["LoggerFactory", "TestData"]).Order(StringComparer.Ordinal),
             properties.Order(StringComparer.Ordinal));
     }
 
@@ -35,7 +36,14 @@ public sealed partial class OptionsTests(RedisServer server)
             Type type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
             FlagstoneOptions options = new() { LoggerFactory = new ListLogger() };
             Assert.Null(value(options));
-            property.SetValue(options, type == typeof(string) ? "text" : type.IsEnum ? Enum.ToObject(type, 1) : 7);
+            property.SetValue(options, type switch
+            {
+                _ when type == typeof(string) => "text",
+                _ when type == typeof(bool) => true,
+                _ when type == typeof(IList<string>) => new List<string>(),
+                _ when type == typeof(IDictionary<string, string>) => new Dictionary<string, string>(),
+                _ => type.IsEnum ? Enum.ToObject(type, 1) : 7,
+            });
             Assert.NotNull(value(options));
         }
     }
@@ -55,7 +63,11 @@ public sealed partial class OptionsTests(RedisServer server)
                 "(none)" => "none",
                 "(built-in)" => "Mozilla",
                 "info" => "LogLevel.Information",
-                "all" or "push" or "keep" => $"{property}.{ToPascalCase(listed)}",
+                "none" => "SourceKind.None",
+                "(LaunchDarkly's)" => "LaunchDarkly's",
+                "(environment)" => "of the environment",
+                "(by source)" => "by source",
+                "all" or "push" or "keep" or "legacy" or "fail" => $"{property}.{ToPascalCase(listed)}",
                 _ => listed,
             };
             Assert.Contains("Default", text, StringComparison.Ordinal);
@@ -93,6 +105,25 @@ public sealed partial class OptionsTests(RedisServer server)
         {
             using FlagstoneClient client = new(new FlagstoneOptions { CacheOnWipe = wipe });
         }
+        foreach (SourceKind kind in Enum.GetValues<SourceKind>())
+        {
+            using TestData data = new();
+            using FlagstoneClient client = new(new FlagstoneOptions
+            {
+                SourceKind = kind,
+                SdkKey = "sdk-key",
+                FilePaths = ["flags.json"],
+                TestData = kind == SourceKind.TestData ? data : null,
+            });
+        }
+        foreach (RetryMode mode in Enum.GetValues<RetryMode>())
+        {
+            using FlagstoneClient client = new(new FlagstoneOptions { RetryMode = mode });
+        }
+        foreach (FileDuplicates duplicates in Enum.GetValues<FileDuplicates>())
+        {
+            using FlagstoneClient client = new(new FlagstoneOptions { FileDuplicates = duplicates });
+        }
         foreach (LogLevel level in Enum.GetValues<LogLevel>())
         {
             using FlagstoneClient client = new(new FlagstoneOptions { LogLevel = level });
@@ -108,6 +139,20 @@ public sealed partial class OptionsTests(RedisServer server)
         Refused(new FlagstoneOptions { CacheTtlMs = 0 }, "cache.ttl_ms");
         Refused(new FlagstoneOptions { RefreshIntervalMs = int.MaxValue }, "refresh.interval_ms");
         Refused(new FlagstoneOptions { RedisPrefix = "\ud800" }, "surrogate");
+        Refused(new FlagstoneOptions { SourceKind = (SourceKind)7 }, "source.kind");
+        Refused(new FlagstoneOptions { SourceKind = SourceKind.Stream }, "sdk.key");
+        Refused(new FlagstoneOptions { SourceKind = SourceKind.TestData }, "testdata");
+        Refused(new FlagstoneOptions { SourceKind = SourceKind.File, FilePaths = [] }, "file.paths");
+        Refused(new FlagstoneOptions { RetryMode = (RetryMode)2 }, "retry.mode");
+        Refused(new FlagstoneOptions { FileDuplicates = (FileDuplicates)(-1) }, "file.duplicates");
+        Refused(new FlagstoneOptions { PollIntervalMs = 0 }, "poll.interval_ms");
+        Refused(new FlagstoneOptions { EndpointsRelay = "ftp://relay" }, "endpoints");
+        Refused(new FlagstoneOptions { FilePaths = ["a", "\ud800"] }, "file.paths");
+        Refused(new FlagstoneOptions { FilePaths = [null!] }, "file.paths");
+        Refused(new FlagstoneOptions { HttpHeaders = new Dictionary<string, string> { ["X"] = null! } }, "http.headers");
+        Dictionary<string, string> unnameable = new() { ["a b"] = "c" };
+        Refused(new FlagstoneOptions { SourceKind = SourceKind.Stream, SdkKey = "k", HttpHeaders = unnameable }, "a b");
+        Refused(new FlagstoneOptions().Set("file.paths", "no JSON"), "file.paths");
         Refused(new FlagstoneOptions().Set("no.such.option", "1"), "no.such.option");
         Refused(new FlagstoneOptions().Set("cache.ttl_ms", "soon"), "cache.ttl_ms");
         Refused(new FlagstoneOptions().Set("\ud800", "soon"), "surrogate");
@@ -118,6 +163,30 @@ public sealed partial class OptionsTests(RedisServer server)
     }
 
     [Fact]
+    public void Lists_and_maps_are_given_to_the_library_as_json()
+    {
+        FlagstoneOptions options = new()
+        {
+            FilePaths = ["one.json", "/två \"2\".json"],
+            HttpHeaders = new Dictionary<string, string> { ["X-Team"] = "\\ \"red\"", ["X-Other"] = "" },
+        };
+        Assert.Equal(["one.json", "/två \"2\".json"], JsonSerializer.Deserialize<string[]>(Value("file.paths")!)!);
+        Assert.Equal(options.HttpHeaders, JsonSerializer.Deserialize<Dictionary<string, string>>(Value("http.headers")!)!);
+        using FlagstoneClient client = new(options);
+
+        string? Value(string name) => OptionTable.Options.Single(option => option.Name == name).Value(options);
+    }
+
+    [Fact]
+    public void Booleans_are_words_and_what_is_not_set_keeps_the_default()
+    {
+        FlagstoneOptions options = new() { PollAllowShort = true, StoreWrite = false };
+        Assert.Equal(("true", "false", null), (Value("poll.allow_short"), Value("store.write"), Value("offline")));
+
+        string? Value(string name) => OptionTable.Options.Single(option => option.Name == name).Value(options);
+    }
+
+    [Fact]
     public void Passwords_are_not_shown()
     {
         FlagstoneOptions options = new() { RedisUrl = "http://user:geheim@localhost", RedisPassword = "geheim\ud800" };
@@ -125,6 +194,13 @@ public sealed partial class OptionsTests(RedisServer server)
         Assert.DoesNotContain("geheim", Refused(options, ""), StringComparison.Ordinal);
         options.RedisUrl = null;
         Assert.DoesNotContain("geheim", Refused(options, ""), StringComparison.Ordinal);
+        options.RedisPassword = null;
+        options.HttpHeaders = new Dictionary<string, string> { ["Authorization"] = "geheim\ud800" };
+        Assert.DoesNotContain("geheim", Refused(options, "http.headers"), StringComparison.Ordinal);
+        options.SourceKind = SourceKind.Stream;
+        options.SdkKey = "geheim";
+        options.HttpHeaders = new Dictionary<string, string> { ["Authorization"] = "geheim\n" };
+        Assert.DoesNotContain("geheim", Refused(options, "Authorization"), StringComparison.Ordinal);
     }
 
     private static string Refused(FlagstoneOptions options, string part)
@@ -146,6 +222,6 @@ public sealed partial class OptionsTests(RedisServer server)
     private static string ToPascalCase(string name) => string.Concat(
         name.Split('.', '_').Select(word => char.ToUpperInvariant(word[0]) + word[1..]));
 
-    [GeneratedRegex(@"^ \*   ([a-z_]+\.[a-z_.]+)\s+(\S+)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^ \*   (?!name )([a-z_]+(?:\.[a-z_]+)*) {2,}(\(.*?\)|\S+)", RegexOptions.Multiline)]
     private static partial Regex Option();
 }

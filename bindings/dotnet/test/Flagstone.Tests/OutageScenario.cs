@@ -66,7 +66,7 @@ internal sealed class OutageScenario(Outage outage, CacheFreshness freshness) : 
         FlagstoneStatus status = client.GetStatus();
         Assert.False(status.Store.Available);
         Assert.NotNull(status.Store.StaleSince);
-        Assert.NotNull(status.DataSource.LastError);
+        Assert.NotNull(status.LastError);
 
         End(environment);
         Assert.True(await Eventually.IsTrueAsync(() => client.State == DataSourceState.Valid, 20), client.State.ToString());

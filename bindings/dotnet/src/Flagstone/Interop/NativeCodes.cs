@@ -5,7 +5,7 @@ namespace Flagstone.Interop;
 internal static class NativeCodes
 {
     internal const int AbiMajor = 1;
-    internal const int AbiMinor = 0;
+    internal const int AbiMinor = 1;
 
     internal const int StatusOk = 0;
     internal const int StatusTimeout = 1;
@@ -13,6 +13,7 @@ internal static class NativeCodes
     internal const int StatusNullArgument = 3;
     internal const int StatusBadUtf8 = 4;
     internal const int StatusBadJson = 5;
+    internal const int StatusNotReady = 7;
     internal const int StatusClosed = 8;
     internal const int StatusAbiMismatch = 13;
 
@@ -21,6 +22,9 @@ internal static class NativeCodes
     internal const int TypeNumber = 2;
     internal const int TypeString = 3;
     internal const int TypeJson = 4;
+
+    internal const int KindFlag = 0;
+    internal const int KindSegment = 1;
 
     internal const int EventLog = 0;
     internal const int EventStatus = 1;

@@ -129,6 +129,70 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     internal static extern
 #endif
+        IntPtr flagstone_test_data_new();
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_test_data_set_json(IntPtr data, int kind, byte* json, nuint jsonLen, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_test_data_delete(IntPtr data, int kind, byte* key, nuint keyLen, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_test_data_set_status(
+            IntPtr data, int state, int errorKind, int httpStatus, byte* message, nuint messageLen, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        IntPtr flagstone_test_data_retain(IntPtr data);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        void flagstone_test_data_release(IntPtr data);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_config_set_test_data(IntPtr config, IntPtr data, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
         int flagstone_client_new(IntPtr config, IntPtr* @out, IntPtr* err);
 
 #if NET8_0_OR_GREATER
@@ -211,6 +275,24 @@ internal static unsafe partial class NativeMethods
     internal static extern
 #endif
         void flagstone_client_release(IntPtr client);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_client_status(IntPtr client, NativeClientStatus* @out, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        void flagstone_client_status_info_clear(NativeClientStatus* info);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -449,6 +531,24 @@ internal static unsafe partial class NativeMethods
     internal static extern
 #endif
         void flagstone_flag_release(IntPtr flag);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_all_flags_json(IntPtr client, IntPtr context, uint options, NativeBytes* @out, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_secure_mode_hash(IntPtr client, IntPtr context, NativeBytes* @out, IntPtr* err);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

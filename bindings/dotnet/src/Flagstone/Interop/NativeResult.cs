@@ -36,6 +36,22 @@ internal static unsafe class NativeResult
         }
     }
 
+    /// <summary>The same, as it is: in UTF-8.</summary>
+    internal static byte[] TakeBytes(ref NativeBytes bytes)
+    {
+        fixed (NativeBytes* pointer = &bytes)
+        {
+            try
+            {
+                return new ReadOnlySpan<byte>(bytes.ptr, checked((int)bytes.len)).ToArray();
+            }
+            finally
+            {
+                NativeMethods.flagstone_bytes_clear(pointer);
+            }
+        }
+    }
+
     private static Exception ToException(int status, IntPtr error, string? argument)
     {
         string message = error == IntPtr.Zero

@@ -71,3 +71,24 @@ internal unsafe struct NativeEvent
 
     internal static NativeEvent New() => new() { struct_size = (uint)sizeof(NativeEvent) };
 }
+
+/// <summary>
+/// <c>flagstone_client_status_info</c>: made by <see cref="New"/>, given back with <c>flagstone_client_status_info_clear</c>.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeClientStatus
+{
+    internal uint struct_size;
+    internal int source_state;
+    internal long source_since_ms;
+    internal int last_error_kind;
+    internal int last_error_status;
+    internal long last_error_ms;
+    internal NativeText last_error;
+    internal int store_available;
+    internal int reserved;
+    internal long store_stale_since_ms;
+    internal IntPtr owner;
+
+    internal static NativeClientStatus New() => new() { struct_size = (uint)sizeof(NativeClientStatus) };
+}

@@ -1,6 +1,7 @@
 // Flags under a prefix of their own, and clients that read them.
 using System;
 using System.Collections.Generic;
+using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
 
@@ -30,6 +31,17 @@ public sealed class TestEnvironment : IDisposable
         Server.Write(Prefix, items);
     }
 
+    /// <summary>Version of a flag that Redis holds, deleted or not; null when it holds none.</summary>
+    internal long? Version(string key)
+    {
+        if (Server.Command("HGET", $"{Prefix}:features", key) is not string json)
+        {
+            return null;
+        }
+        using JsonDocument item = JsonDocument.Parse(json);
+        return item.RootElement.GetProperty("version").GetInt64();
+    }
+
     internal FlagstoneOptions Options(Action<FlagstoneOptions>? change = null)
     {
         FlagstoneOptions options = new() { RedisUrl = Server.Url, RedisPrefix = Prefix };
@@ -44,7 +56,7 @@ public sealed class TestEnvironment : IDisposable
         _clients.Add(client);
         if (!await client.StartAsync(TimeSpan.FromSeconds(10)))
         {
-            throw new TimeoutException($"not ready: {client.GetStatus().DataSource.LastError}");
+            throw new TimeoutException($"not ready: {client.GetStatus().LastError}");
         }
         return client;
     }
