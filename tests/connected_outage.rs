@@ -73,55 +73,6 @@ fn a_stream_feeds_memory_and_redis_and_every_other_client_of_it() {
 }
 
 #[test]
-fn segments_are_written_patched_and_deleted_like_flags_in_every_residency() {
-    for residency in ["all", "lazy", "off"] {
-        let member = Flag::new("member", 1, "in").for_segment("s").text();
-        let (fake, server) = (launchdarkly(&[("member", member)]), RedisServer::start());
-        fake.edit(|environment| _ = environment.set(Kind::Segment, &segment("s", 1, &["ada"])).unwrap());
-        let client = storing(&fake, &server).with("cache.residency", residency).started();
-        let there = || -> Option<Value> {
-            let text: Option<String> = server.run(&["HGET", &format!("{PREFIX}:segments"), "s"]);
-            text.map(|text| serde_json::from_str(&text).unwrap())
-        };
-        let version = || there().and_then(|segment| segment["version"].as_i64());
-        client.serves("member", "in");
-        eventually("the segment is written", || version() == Some(1));
-        fake.patch(Kind::Segment, &segment("s", 2, &["bob"])).unwrap();
-        client.serves("member", OTHER);
-        eventually("the patch is written", || version() == Some(2));
-        assert_eq!(there().unwrap()["included"], serde_json::json!(["bob"]));
-        fake.delete(Kind::Segment, "s", 3);
-        eventually("the deletion is written", || version() == Some(3));
-        let mark = there().unwrap();
-        assert_eq!((&mark["key"], &mark["deleted"]), (&"s".into(), &true.into()), "{residency}: {mark}");
-        assert!(mark["included"].is_array() && mark["rules"].is_array(), "{mark}");
-    }
-}
-
-#[test]
-fn versions_that_another_raised_in_redis_are_kept_in_every_residency() {
-    for residency in ["all", "lazy", "off"] {
-        let (fake, server) = (launchdarkly(&two_flags()), RedisServer::start());
-        let _client = storing(&fake, &server).with("cache.residency", residency).started();
-        eventually("it is written", || version_in_redis(&server, "b") == Some(1));
-        server.set_flag("a", flag("a", 100, "of another"));
-        for refused in [2, 100] {
-            fake.patch(Kind::Flag, &flag("a", refused, "of ours")).unwrap();
-        }
-        // What comes after them is written, so they were dealt with.
-        fake.patch(Kind::Flag, &flag("b", 2, "two")).unwrap();
-        eventually("the other flag is written", || version_in_redis(&server, "b") == Some(2));
-        fake.delete(Kind::Flag, "a", 50);
-        fake.patch(Kind::Flag, &flag("b", 3, "three")).unwrap();
-        eventually("the other flag is written", || version_in_redis(&server, "b") == Some(3));
-        let kept = field(&server, "a").unwrap();
-        assert_eq!((&kept["version"], &kept["variations"][0]), (&100.into(), &"of another".into()), "{residency}");
-        fake.patch(Kind::Flag, &flag("a", 200, "of ours")).unwrap();
-        eventually("the newer one is written", || version_in_redis(&server, "a") == Some(200));
-    }
-}
-
-#[test]
 fn while_launchdarkly_is_away_at_the_start_the_last_known_flags_come_from_redis() {
     for residency in ["all", "lazy", "off"] {
         let (fake, server) = (launchdarkly(&two_flags()), RedisServer::start());

@@ -35,22 +35,6 @@ fn another_prefix_is_another_environment_and_an_empty_one_is_the_default() {
 }
 
 #[test]
-fn each_shape_of_tombstone_is_a_deleted_segment_in_every_residency() {
-    for residency in ["all", "lazy", "off"] {
-        for (number, mark) in tombstones("s", 7).into_iter().enumerate() {
-            let member = Flag::new("member", 1, "in").for_segment("s").text();
-            let server = RedisServer::holding(&[("member", member)], &[("s", segment("s", 6, &["ada"]))]);
-            let config = || Config::of(&server).with("cache.residency", residency);
-            assert_eq!(config().started().ask("member"), "in");
-            server.set_segment("s", mark);
-            let client = config().started();
-            assert_eq!(client.ask("member"), OTHER, "{residency}, shape {number}");
-            assert_eq!(client.status()["malformed"], 0);
-        }
-    }
-}
-
-#[test]
 fn each_shape_of_tombstone_is_a_deleted_flag() {
     let server = RedisServer::holding(&[("alive", flag("alive", 1, "on"))], &[]);
     for (number, text) in tombstones("x", 7).into_iter().enumerate() {
