@@ -151,11 +151,22 @@ impl Refresher<'_> {
     fn write_all(&mut self, put: &Put) -> Result<(), Failed> {
         let owned = self.wait_for_lock()?;
         let outcome = self.write_all_locked(put);
-        if owned && let Some(writer) = &mut self.writer {
-            // An error leaves it to expire; the one that counts is that of the write.
-            let _ = writer.unlock();
+        if owned {
+            self.unlock();
         }
         outcome
+    }
+
+    /// Gives the lock back. An error leaves it to expire: the one that counts is that of the write.
+    fn unlock(&mut self) {
+        if let Some(writer) = &mut self.writer {
+            let _ = writer.unlock();
+        }
+    }
+
+    /// How long to wait for a lock that another process holds.
+    fn lock_pause(&mut self) -> Duration {
+        Duration::from_secs_f64(self.jitter.between(LOCK_PAUSE.0, LOCK_PAUSE.1))
     }
 
     fn write_all_locked(&mut self, put: &Put) -> Result<(), Failed> {
@@ -166,22 +177,15 @@ impl Refresher<'_> {
         let reply = self.read_for_comparison(expected)?;
         let Some(writer) = &mut self.writer else { return Ok(()) };
         let snapshot = self.shared.snapshot.load_full();
-        let versions_tell = self.shared.options.versions_tell();
-        let same = match put {
-            Put::Memory => is_equal(&reply, &snapshot_items(&snapshot).collect::<Vec<_>>(), versions_tell),
-            Put::Items(items) => is_equal(&reply, &listed(items).collect::<Vec<_>>(), versions_tell),
+        let items: Vec<Listed<'_>> = match put {
+            Put::Memory => snapshot_items(&snapshot).collect(),
+            Put::Items(items) => listed(items).collect(),
         };
-        let count = match put {
-            Put::Memory => snapshot.flags.len() + snapshot.segments.len(),
-            Put::Items(items) => items.len(),
-        };
-        if same {
+        let count = items.len();
+        if is_equal(&reply, &items, self.shared.options.versions_tell()) {
             self.listener.log(Level::Debug, format_args!("Redis holds the {count} items of the full data set already"));
         } else {
-            match put {
-                Put::Memory => writer.init(snapshot_items(&snapshot))?,
-                Put::Items(items) => writer.init(listed(items))?,
-            }
+            writer.init(items.into_iter())?;
             self.listener.log(Level::Info, format_args!("wrote the full data set to Redis: {count} items"));
         }
         self.note_whole();
@@ -205,7 +209,7 @@ impl Refresher<'_> {
                 return Ok(true);
             }
             self.serve_requests()?;
-            let pause = Duration::from_secs_f64(self.jitter.between(LOCK_PAUSE.0, LOCK_PAUSE.1));
+            let pause = self.lock_pause();
             if Instant::now() >= deadline || self.mailbox.sleep(pause) {
                 return Ok(false);
             }
@@ -238,23 +242,20 @@ impl Refresher<'_> {
         self.set_wiped(Some(&reason));
         let Some(writer) = &mut self.writer else { return Ok(true) };
         if !writer.lock()? {
-            let pause = Duration::from_secs_f64(self.jitter.between(LOCK_PAUSE.0, LOCK_PAUSE.1));
-            self.mirror.heal_at = Some(Instant::now() + pause);
+            self.mirror.heal_at = Some(Instant::now() + self.lock_pause());
             return Ok(true);
         }
         let outcome = self.heal_locked();
-        if let Some(writer) = &mut self.writer {
-            // An error leaves it to expire.
-            let _ = writer.unlock();
-        }
+        self.unlock();
         outcome.map(|()| true)
     }
 
     /// With the lock: another process may have done it just before.
     fn heal_locked(&mut self) -> Result<(), Failed> {
-        let reply = self.reader.full()?;
+        // A field that nobody has, asked for in both hashes, tells the type without reading the items.
+        let reply = self.reader.part(&[""], &[""])?;
         let snapshot = self.shared.snapshot.load_full();
-        if loss(&snapshot, reply.presence, reply.wrong_type()).is_some()
+        if loss(&snapshot, reply.presence, reply.wrong_type.as_deref()).is_some()
             && let Some(writer) = &mut self.writer
         {
             writer.init(snapshot_items(&snapshot))?;
