@@ -9,26 +9,17 @@ use serde_json::{Value, json};
 use support::*;
 
 const RESIDENCIES: [&str; 3] = ["all", "lazy", "off"];
-const SDK_KEY: &str = "sdk-1234-secret";
 
 /// A LaunchDarkly that has flag and segment `x` in version 1, and a client that streams from it and writes to Redis.
 fn connected(server: &RedisServer, residency: &str) -> (Fake, Client) {
-    let fake = Fake::start_on(free_port()).unwrap();
-    fake.set_sdk_key(SDK_KEY);
-    fake.edit(|environment| {
-        for (kind, text) in [(Kind::Flag, flag("x", 1, "one")), (Kind::Segment, segment("x", 1, &["ada"]))] {
-            _ = environment.set(kind, &text).unwrap();
-        }
-    });
-    let config = Config::new()
-        .with("source.kind", "stream")
-        .with("sdk.key", SDK_KEY)
-        .with("endpoints.relay", &fake.url())
+    let fake = launchdarkly(&[("x", flag("x", 1, "one"))]);
+    fake.edit(|environment| _ = environment.set(Kind::Segment, &segment("x", 1, &["ada"])).unwrap());
+    let config = streaming(&fake)
         .with("redis.url", &server.url())
         .with("cache.residency", residency)
         .with("refresh.interval_ms", "500");
     let client = config.started();
-    eventually("the data set is written", || server.run::<i64>(&["EXISTS", &format!("{PREFIX}:$inited")]) == 1);
+    eventually("the data set is written", || server.is_inited());
     (fake, client)
 }
 

@@ -8,47 +8,16 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use fakeld::{Fake, Kind};
+use fakeld::Kind;
 use serde_json::Value;
 use support::*;
 
-const SDK_KEY: &str = "sdk-1234-secret";
-
-/// A LaunchDarkly with these flags.
-fn launchdarkly(flags: &[(&str, String)]) -> Fake {
-    let fake = Fake::start_on(free_port()).unwrap();
-    fake.set_sdk_key(SDK_KEY);
-    fake.edit(|environment| flags.iter().for_each(|(_, text)| _ = environment.set(Kind::Flag, text).unwrap()));
-    fake
-}
-
-fn streaming(fake: &Fake) -> Config {
-    Config::new()
-        .with("source.kind", "stream")
-        .with("sdk.key", SDK_KEY)
-        .with("endpoints.relay", &fake.url())
-        .with("stream.initial_delay_ms", "20")
-}
-
-fn storing(fake: &Fake, server: &RedisServer) -> Config {
-    streaming(fake)
-        .with("redis.url", &server.url())
-        .with("redis.command_timeout_ms", "500")
-        .with("redis.connect_timeout_ms", "500")
-        .with("refresh.interval_ms", "500")
-}
-
 fn field(server: &RedisServer, key: &str) -> Option<Value> {
-    let text: Option<String> = server.run(&["HGET", &format!("{PREFIX}:features"), key]);
-    text.map(|text| serde_json::from_str(&text).unwrap())
+    server.text("features", key).map(|text| serde_json::from_str(&text).unwrap())
 }
 
 fn version_in_redis(server: &RedisServer, key: &str) -> Option<i64> {
     field(server, key)?["version"].as_i64()
-}
-
-fn is_inited(server: &RedisServer) -> bool {
-    server.run::<i64>(&["EXISTS", &format!("{PREFIX}:$inited")]) == 1
 }
 
 fn two_flags() -> [(&'static str, String); 2] {
@@ -61,7 +30,7 @@ fn a_stream_feeds_memory_and_redis_and_every_other_client_of_it() {
     let client = storing(&fake, &server).started();
     assert_eq!(client.ask("a"), "one");
     assert!(!client.detail("a").stale);
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     let reader = Config::of(&server).started();
     assert_eq!(reader.ask("a"), "one");
     fake.patch(Kind::Flag, &flag("a", 2, "two")).unwrap();
@@ -77,7 +46,7 @@ fn while_launchdarkly_is_away_at_the_start_the_last_known_flags_come_from_redis(
     for residency in ["all", "lazy", "off"] {
         let (fake, server) = (launchdarkly(&two_flags()), RedisServer::start());
         let first = storing(&fake, &server).started();
-        eventually("it is written", || is_inited(&server));
+        eventually("it is written", || server.is_inited());
         first.close(2_000);
         fake.kill();
         let client = storing(&fake, &server).with("cache.residency", residency).client();
@@ -114,7 +83,7 @@ fn a_redis_that_nobody_has_filled_gives_no_last_known_flags() {
 fn updates_go_on_while_redis_is_down_and_are_written_to_the_empty_one_that_comes_back() {
     let (fake, mut server) = (launchdarkly(&two_flags()), RedisServer::start());
     let client = storing(&fake, &server).started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     server.kill();
     fake.patch(Kind::Flag, &flag("a", 2, "two")).unwrap();
     client.serves("a", "two");
@@ -125,7 +94,7 @@ fn updates_go_on_while_redis_is_down_and_are_written_to_the_empty_one_that_comes
     assert!(!client.info().store_available);
     server.restart();
     eventually("everything is there", || {
-        version_in_redis(&server, "a") == Some(2) && version_in_redis(&server, "b") == Some(7) && is_inited(&server)
+        version_in_redis(&server, "a") == Some(2) && version_in_redis(&server, "b") == Some(7) && server.is_inited()
     });
     assert_eq!(field(&server, "b").unwrap()["deleted"], true);
     client.reports("available", true);
@@ -135,7 +104,7 @@ fn updates_go_on_while_redis_is_down_and_are_written_to_the_empty_one_that_comes
 fn updates_made_while_redis_hangs_are_written_item_by_item_afterwards() {
     let (fake, server) = (launchdarkly(&two_flags()), RedisServer::start());
     let client = storing(&fake, &server).started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     let writes = server.calls_of("hset");
     server.stop();
     for version in 2..6 {
@@ -159,7 +128,7 @@ fn updates_made_while_redis_hangs_are_written_item_by_item_afterwards() {
 fn a_full_data_set_missed_by_redis_is_written_whole_when_it_is_back() {
     let (fake, server) = (launchdarkly(&two_flags()), RedisServer::start());
     let client = storing(&fake, &server).started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     server.stop();
     fake.edit(|environment| {
         environment.clear();
@@ -179,7 +148,7 @@ fn while_redis_is_the_truth_its_recovery_makes_the_source_deliver_everything_aga
         let (fake, mut server) = (launchdarkly(&two_flags()), RedisServer::start());
         let client = storing(&fake, &server).with("cache.residency", residency).started();
         client.serves("a", "one");
-        eventually("it is written", || is_inited(&server));
+        eventually("it is written", || server.is_inited());
         let requests = fake.requests().len();
         server.kill();
         client.reports("available", false);
@@ -189,7 +158,7 @@ fn while_redis_is_the_truth_its_recovery_makes_the_source_deliver_everything_aga
         }
         server.restart();
         eventually("the stream begins again", || fake.requests().len() > requests);
-        eventually("everything is written", || version_in_redis(&server, "a") == Some(2) && is_inited(&server));
+        eventually("everything is written", || version_in_redis(&server, "a") == Some(2) && server.is_inited());
         client.serves("a", "two");
         client.serves("b", "one");
     }
@@ -204,13 +173,13 @@ fn polling_after_a_recovery_of_redis_sends_no_etag() {
         .with("poll.allow_short", "true")
         .with("cache.residency", "lazy");
     let client = config.started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     let tag = |request: &fakeld::Request| request.header("if-none-match").map(str::to_owned);
     eventually("polls carry the tag", || fake.requests().last().and_then(tag).is_some());
     server.kill();
     client.reports("available", false);
     server.restart();
-    eventually("everything is written again", || version_in_redis(&server, "a") == Some(1) && is_inited(&server));
+    eventually("everything is written again", || version_in_redis(&server, "a") == Some(1) && server.is_inited());
     client.reports("available", true);
     let plain = fake.requests().iter().skip(1).filter(|request| tag(request).is_none()).count();
     assert!(plain >= 1, "one poll asked for everything");
@@ -221,7 +190,7 @@ fn lazy_patches_are_seen_at_once_also_for_a_key_that_was_missing() {
     let (fake, server) = (launchdarkly(&two_flags()), RedisServer::start());
     let config = storing(&fake, &server).with("cache.residency", "lazy").with("cache.freshness", "ttl");
     let client = config.with("cache.ttl_ms", "600000").started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     assert_eq!(client.ask("new"), "FLAG_NOT_FOUND");
     fake.patch(Kind::Flag, &flag("new", 1, "fresh")).unwrap();
     client.serves("new", "fresh");
@@ -242,7 +211,7 @@ fn lazy_sees_what_others_did_to_redis_after_its_time_and_does_not_heal_it() {
         .with("cache.freshness", "ttl")
         .with("cache.ttl_ms", "300");
     let client = config.started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     assert_eq!(client.ask("a"), "one");
     server.set_flag("a", flag("a", 1, "changed behind"));
     client.serves("a", "changed behind");
@@ -255,7 +224,7 @@ fn lazy_sees_what_others_did_to_redis_after_its_time_and_does_not_heal_it() {
 fn a_patch_that_redis_refuses_gives_way_to_what_redis_has_where_redis_is_the_truth() {
     let (fake, server) = (launchdarkly(&two_flags()), RedisServer::start());
     let client = storing(&fake, &server).with("cache.residency", "lazy").with("cache.freshness", "forever").started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     assert_eq!(client.ask("a"), "one");
     server.set_flag("a", flag("a", 100, "hundred"));
     fake.patch(Kind::Flag, &flag("a", 2, "two")).unwrap();
@@ -507,7 +476,7 @@ fn run_queue_time() -> Duration {
 fn while_everything_is_away_no_call_takes_long() {
     let (fake, mut server) = (launchdarkly(&two_flags()), RedisServer::start());
     let client = storing(&fake, &server).with("redis.command_timeout_ms", "2000").started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     server.stop();
     fake.kill();
     client.becomes(INTERRUPTED);

@@ -23,22 +23,14 @@ fn settled(config: &Config, server: &RedisServer, data: &TestData, name: &str) -
     client
 }
 
-fn field(server: &RedisServer, part: &str, key: &str) -> Option<String> {
-    server.run(&["HGET", &format!("{PREFIX}:{part}"), key])
-}
-
 fn version_in_redis(server: &RedisServer, key: &str) -> Option<i64> {
-    let text = field(server, "features", key)?;
+    let text = server.text("features", key)?;
     serde_json::from_str::<Value>(&text).ok()?["version"].as_i64()
 }
 
 #[track_caller]
 fn redis_gets(server: &RedisServer, key: &str, version: i64) {
     eventually(&format!("Redis has {key} in version {version}"), || version_in_redis(server, key) == Some(version));
-}
-
-fn is_inited(server: &RedisServer) -> bool {
-    server.run::<i64>(&["EXISTS", &format!("{PREFIX}:$inited")]) == 1
 }
 
 #[test]
@@ -49,9 +41,9 @@ fn a_full_data_set_is_written_as_it_was_received() {
     data.set_segment(&segment("s", 1, &["ada"]));
     let client = writing(&server, &data).started();
     assert_eq!(client.ask("a"), "one");
-    eventually("the data set is written", || is_inited(&server));
-    assert_eq!(field(&server, "features", "a").unwrap(), odd);
-    assert_eq!(field(&server, "segments", "s").unwrap(), segment("s", 1, &["ada"]));
+    eventually("the data set is written", || server.is_inited());
+    assert_eq!(server.text("features", "a").unwrap(), odd);
+    assert_eq!(server.text("segments", "s").unwrap(), segment("s", 1, &["ada"]));
     assert_eq!(server.run::<String>(&["GET", &format!("{PREFIX}:$inited")]), "");
     assert_eq!(server.run::<i64>(&["EXISTS", &format!("{PREFIX}:$flagstone_lock")]), 0, "the lock is given back");
 }
@@ -77,7 +69,7 @@ fn a_deletion_is_written_as_a_mark_that_every_sdk_can_read() {
     data.delete_flag("a");
     assert_eq!(client.ask("a"), "FLAG_NOT_FOUND");
     redis_gets(&server, "a", 5);
-    let mark: Value = serde_json::from_str(&field(&server, "features", "a").unwrap()).unwrap();
+    let mark: Value = serde_json::from_str(&server.text("features", "a").unwrap()).unwrap();
     assert_eq!((&mark["key"], &mark["deleted"]), (&json!("a"), &json!(true)));
     for name in ["on", "variations", "rules", "targets", "prerequisites", "fallthrough", "salt"] {
         assert!(mark.get(name).is_some(), "{name} is missing: {mark}");
@@ -96,7 +88,7 @@ fn a_version_in_redis_is_never_moved_backwards_by_a_patch() {
     assert_eq!(client.ask("a"), "hundred");
     data.set_flag(&flag("other", 1, "x"));
     redis_gets(&server, "other", 1);
-    assert!(field(&server, "features", "a").unwrap().contains("raised by another"));
+    assert!(server.text("features", "a").unwrap().contains("raised by another"));
     data.set_flag(&flag("a", 200, "two hundred"));
     redis_gets(&server, "a", 200);
 }
@@ -187,7 +179,7 @@ fn a_data_set_that_redis_holds_already_is_not_written_again() {
     data.set_flag(&flag("a", 1, "one"));
     data.set_segment(&segment("s", 1, &[]));
     let first = writing(&server, &data).started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     data.set_flag(&flag("gone", 1, "x"));
     data.delete_flag("gone");
     redis_gets(&server, "gone", 2);
@@ -217,7 +209,7 @@ fn many_clients_that_start_on_an_empty_redis_write_the_data_set_once() {
         client.start(PATIENCE_MS).unwrap();
         client.reports("available", true);
     }
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     std::thread::sleep(Duration::from_millis(800));
     // 200 fields are four commands of fifty fields each.
     assert_eq!(server.calls_of("hset"), 4);
@@ -228,7 +220,7 @@ fn the_echo_of_an_own_write_is_no_second_change() {
     let (server, data) = (RedisServer::start(), TestData::new());
     data.set_flag(&flag("a", 1, "one"));
     let client = writing(&server, &data).started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     client.drain();
     data.set_flag(&flag("a", 2, "two"));
     redis_gets(&server, "a", 2);
@@ -269,7 +261,7 @@ fn memory_is_the_truth_and_takes_nothing_from_redis() {
     let (server, data) = (RedisServer::start(), TestData::new());
     data.set_flag(&flag("a", 1, "one"));
     let client = writing(&server, &data).started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     server.set_flag("a", flag("a", 9, "of another"));
     server.set_flag("b", flag("b", 9, "of another"));
     throughout(Duration::from_millis(900), || {
@@ -287,14 +279,14 @@ fn a_lost_data_set_is_rewritten_once_for_many_processes() {
     (0..60).for_each(|number| data.set_flag(&flag(&format!("f{number}"), 1, "x")));
     data.set_segment(&segment("s", 1, &["ada"]));
     let clients: Vec<Client> = (0..5).map(|_| writing(&server, &data).started()).collect();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     std::thread::sleep(Duration::from_millis(300));
     for lost in LOSSES {
         let before = server.calls_of("hset");
         server.remove(lost);
         eventually(&format!("{lost:?} is back"), || {
             let there = server.run::<i64>(&["HLEN", &format!("{PREFIX}:features")]);
-            is_inited(&server) && there == 60 && field(&server, "segments", "s").is_some()
+            server.is_inited() && there == 60 && server.text("segments", "s").is_some()
         });
         std::thread::sleep(Duration::from_millis(800));
         // Two commands for the flags, one for the segment.
@@ -305,7 +297,7 @@ fn a_lost_data_set_is_rewritten_once_for_many_processes() {
         }
     }
     server.flush();
-    eventually("everything is back", || is_inited(&server));
+    eventually("everything is back", || server.is_inited());
 }
 
 #[test]
@@ -313,7 +305,7 @@ fn a_hash_of_a_wrong_type_is_replaced() {
     let (server, data) = (RedisServer::start(), TestData::new());
     data.set_flag(&flag("a", 1, "one"));
     let client = writing(&server, &data).started();
-    eventually("it is written", || is_inited(&server));
+    eventually("it is written", || server.is_inited());
     let name = format!("{PREFIX}:features");
     server.run::<()>(&["DEL", &name]);
     server.run::<()>(&["SET", &name, "text"]);
@@ -356,7 +348,7 @@ fn a_write_that_fails_inside_the_transaction_is_an_error_and_is_tried_again() {
     let says = || client.status()["last_error"].as_str().is_some_and(|error| error.contains("writing to Redis failed"));
     eventually("the failure shows", says);
     assert!(!client.info().store_available);
-    assert!(!is_inited(&server));
+    assert!(!server.is_inited());
     server.run::<()>(&["ACL", "SETUSER", "writer", "+hset"]);
     redis_gets(&server, "a", 1);
     client.reports("available", true);

@@ -8,34 +8,9 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use fakeld::{Fake, Kind};
+use fakeld::Kind;
 use serde_json::json;
 use support::*;
-
-const SDK_KEY: &str = "sdk-1234-secret";
-
-/// A LaunchDarkly with these flags.
-fn launchdarkly(flags: &[(&str, String)]) -> Fake {
-    let fake = Fake::start_on(free_port()).unwrap();
-    fake.set_sdk_key(SDK_KEY);
-    fake.edit(|environment| flags.iter().for_each(|(_, text)| _ = environment.set(Kind::Flag, text).unwrap()));
-    fake
-}
-
-fn storing(fake: &Fake, server: &RedisServer) -> Config {
-    Config::of(server)
-        .with("source.kind", "stream")
-        .with("sdk.key", SDK_KEY)
-        .with("endpoints.relay", &fake.url())
-        .with("stream.initial_delay_ms", "20")
-        .with("redis.command_timeout_ms", "500")
-        .with("redis.connect_timeout_ms", "500")
-        .with("refresh.interval_ms", "500")
-}
-
-fn text_in_redis(server: &RedisServer, key: &str) -> Option<String> {
-    server.run(&["HGET", &format!("{PREFIX}:features"), key])
-}
 
 /// How often the store threads of this process have waited for something so far.
 fn waits_of_store_threads() -> u64 {
@@ -98,7 +73,7 @@ fn a_hash_of_a_wrong_type_is_replaced_also_while_something_waits_to_be_written()
         let config = Config::new().with("redis.url", &proxy.url()).with_data(&data).with("store.write", "true");
         let config = config.with("redis.username", "writer").with("redis.password", "secret");
         let client = config.with("refresh.interval_ms", "500").started();
-        eventually("it is written", || text_in_redis(&server, "a").is_some());
+        eventually("it is written", || server.text("features", "a").is_some());
         proxy.set(Mode::Refuse);
         proxy.cut();
         eventually("Redis is known to be away", || !client.info().store_available);
@@ -108,7 +83,7 @@ fn a_hash_of_a_wrong_type_is_replaced_also_while_something_waits_to_be_written()
         server.run::<()>(&["SET", &features, "something else"]);
         proxy.set(Mode::Pass);
         eventually("it is replaced", || server.run::<String>(&["TYPE", &features]) == "hash");
-        eventually("what waited is there", || text_in_redis(&server, "a").is_some_and(|text| text.contains("two")));
+        eventually("what waited is there", || server.text("features", "a").is_some_and(|text| text.contains("two")));
         eventually("all is well", || client.info().store_available);
     }
 }
@@ -121,10 +96,10 @@ fn an_edited_file_reaches_redis_whatever_its_versions() {
     let paths = json!([path.to_str().unwrap()]).to_string();
     let config = Config::of(&server).with("source.kind", "file").with("file.paths", &paths);
     let client = config.with("store.write", "true").with("file.auto_reload", "true").started();
-    eventually("it is written", || text_in_redis(&server, "a").is_some_and(|text| text.contains("one")));
+    eventually("it is written", || server.text("features", "a").is_some_and(|text| text.contains("one")));
     fs::write(&path, json!({ "flagValues": { "a": "two" } }).to_string()).unwrap();
     client.serves("a", "two");
-    eventually("it is written too", || text_in_redis(&server, "a").is_some_and(|text| text.contains("two")));
+    eventually("it is written too", || server.text("features", "a").is_some_and(|text| text.contains("two")));
 }
 
 #[test]
@@ -165,7 +140,7 @@ fn a_large_data_set_is_never_read_in_one_command_where_redis_is_the_truth() {
     let config = storing(&fake, &server).with("cache.residency", "lazy");
     let client = config.started();
     client.serves("f7", "one");
-    eventually("it is written", || text_in_redis(&server, "f1199").is_some());
+    eventually("it is written", || server.text("features", "f1199").is_some());
     fake.put();
     let scans = server.calls_of("hscan");
     eventually("it is compared", || server.calls_of("hscan") > scans);

@@ -6,12 +6,14 @@
 mod certificates;
 mod host;
 mod items;
+mod launchdarkly;
 mod proxy;
 mod server;
 
 pub use certificates::Certificates;
 pub use host::*;
 pub use items::*;
+pub use launchdarkly::{SDK_KEY, launchdarkly, storing, streaming};
 pub use proxy::{Mode, Proxy};
 pub use server::{PREFIX, RedisServer, Setup, TempDir, free_port};
 

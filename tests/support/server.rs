@@ -165,6 +165,16 @@ impl RedisServer {
         self.hset("segments", key, text);
     }
 
+    /// The text of an item of `features` or `segments`.
+    pub fn text(&self, part: &str, key: &str) -> Option<String> {
+        self.run(&["HGET", &name(part), key])
+    }
+
+    /// Whether a full data set was written.
+    pub fn is_inited(&self) -> bool {
+        self.run::<i64>(&["EXISTS", &name("$inited")]) == 1
+    }
+
     /// Removes a flag's field.
     pub fn remove_flag(&self, key: &str) {
         self.run::<()>(&["HDEL", &name("features"), key]);

@@ -1,0 +1,34 @@
+//! A local LaunchDarkly, and options of clients that stream from it. Needs the crate `fakeld`.
+
+use fakeld::{Fake, Kind};
+
+use super::{Config, RedisServer, free_port};
+
+/// The SDK key that the LaunchDarkly of [`launchdarkly`] asks for.
+pub const SDK_KEY: &str = "sdk-1234-secret";
+
+/// A LaunchDarkly with these flags.
+pub fn launchdarkly(flags: &[(&str, String)]) -> Fake {
+    let fake = Fake::start_on(free_port()).unwrap();
+    fake.set_sdk_key(SDK_KEY);
+    fake.edit(|environment| flags.iter().for_each(|(_, text)| _ = environment.set(Kind::Flag, text).unwrap()));
+    fake
+}
+
+/// For a client that streams into memory.
+pub fn streaming(fake: &Fake) -> Config {
+    Config::new()
+        .with("source.kind", "stream")
+        .with("sdk.key", SDK_KEY)
+        .with("endpoints.relay", &fake.url())
+        .with("stream.initial_delay_ms", "20")
+}
+
+/// For a client that streams into memory and into `server`, and looks at it often.
+pub fn storing(fake: &Fake, server: &RedisServer) -> Config {
+    streaming(fake)
+        .with("redis.url", &server.url())
+        .with("redis.command_timeout_ms", "500")
+        .with("redis.connect_timeout_ms", "500")
+        .with("refresh.interval_ms", "500")
+}
