@@ -2,14 +2,14 @@
 
 use fakeld::{Fake, Kind};
 
-use super::{Config, RedisServer, free_port};
+use super::{Config, RedisServer};
 
 /// The SDK key that the LaunchDarkly of [`launchdarkly`] asks for.
 pub const SDK_KEY: &str = "sdk-1234-secret";
 
 /// A LaunchDarkly with these flags.
 pub fn launchdarkly(flags: &[(&str, String)]) -> Fake {
-    let fake = Fake::start_on(free_port()).unwrap();
+    let fake = Fake::start().unwrap();
     fake.set_sdk_key(SDK_KEY);
     fake.edit(|environment| flags.iter().for_each(|(_, text)| _ = environment.set(Kind::Flag, text).unwrap()));
     fake
