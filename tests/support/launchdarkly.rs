@@ -24,11 +24,17 @@ pub fn streaming(fake: &Fake) -> Config {
         .with("stream.initial_delay_ms", "20")
 }
 
-/// For a client that streams into memory and into `server`, and looks at it often.
+/// For a client that streams into memory and into `server`, and looks at it often. As with [`Config::of`], a server that is
+/// slow to answer is not away.
 pub fn storing(fake: &Fake, server: &RedisServer) -> Config {
     streaming(fake)
         .with("redis.url", &server.url())
-        .with("redis.command_timeout_ms", "500")
-        .with("redis.connect_timeout_ms", "500")
+        .with("redis.command_timeout_ms", "15000")
+        .with("redis.connect_timeout_ms", "15000")
         .with("refresh.interval_ms", "500")
+}
+
+/// The same for a server that will hang, which is noticed soon.
+pub fn impatient(fake: &Fake, server: &RedisServer) -> Config {
+    storing(fake, server).with("redis.command_timeout_ms", "500").with("redis.connect_timeout_ms", "500")
 }
