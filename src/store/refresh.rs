@@ -306,8 +306,13 @@ impl<'a> Refresher<'a> {
         self.full_ended = Instant::now();
     }
 
+    /// Whether reading everything costs enough to be put off.
+    pub(super) fn is_large(&self) -> bool {
+        self.held_bytes >= SMALL_SET
+    }
+
     pub(super) fn plan_full_after_push(&mut self) {
-        let at = if self.held_bytes < SMALL_SET {
+        let at = if !self.is_large() {
             Instant::now()
         } else {
             let mib = u32::try_from(self.held_bytes >> 20).unwrap_or(u32::MAX);
