@@ -332,7 +332,8 @@ impl Refresher<'_> {
             }
         }
         self.mirror.missing = missing;
-        if !behind.is_empty() {
+        // What a forked child inherited may be what its parent has still to write: nobody vouches for it here.
+        if !behind.is_empty() && self.mailbox.has_own_set() {
             let count = behind.len();
             self.listener
                 .log(Level::Info, format_args!("Redis holds older versions of {count} items; writing them again"));
