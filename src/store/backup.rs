@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::backoff::Jitter;
 use super::entry::{Entry, Item, State};
 use super::judge::Change;
+use super::layout::effective_prefix;
 use super::mailbox::Mailbox;
 use super::shared::Shared;
 use super::snapshot::{Snapshot, Table};
@@ -87,7 +88,7 @@ impl Backup {
         let mut hash = Sha256::new();
         hash.update(sdk_key.as_bytes());
         hash.update([0]);
-        hash.update(prefix.as_bytes());
+        hash.update(effective_prefix(prefix).as_bytes());
         Self { path, environment: hex(&hash.finalize()) }
     }
 
@@ -253,6 +254,14 @@ mod tests {
         let mode = fs::metadata(backup.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_default_prefix_is_the_same_environment_whether_it_is_named_or_not() {
+        let folder = folder("prefix");
+        Backup::new(folder.join("flags"), "key", "").save(&snapshot()).unwrap();
+        assert!(Backup::new(folder.join("flags"), "key", "launchdarkly").read().is_ok());
         fs::remove_dir_all(folder).unwrap();
     }
 
