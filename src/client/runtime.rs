@@ -165,7 +165,7 @@ impl Runtime {
     }
 
     /// Waits until `done`, which is looked at whenever a thread ends or the state changes.
-    pub fn wait_for(&self, timeout: Duration, done: impl Fn() -> bool) -> bool {
+    pub fn wait_for(&self, timeout: Duration, mut done: impl FnMut() -> bool) -> bool {
         self.wait_until(timeout, |_| done())
     }
 
@@ -176,7 +176,7 @@ impl Runtime {
         self.moved.notify_all();
     }
 
-    fn wait_until(&self, timeout: Duration, done: impl Fn(&usize) -> bool) -> bool {
+    fn wait_until(&self, timeout: Duration, mut done: impl FnMut(&usize) -> bool) -> bool {
         let waited = self.moved.wait_timeout_while(self.running(), timeout, |running| !done(running));
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
