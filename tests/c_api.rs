@@ -159,8 +159,8 @@ fn close_returns_in_its_time_while_a_name_lookup_hangs() {
 }
 
 /// The variables that name proxies; those of the machine must not take part.
-const PROXY_VARIABLES: [&str; 7] =
-    ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
+const PROXY_VARIABLES: [&str; 8] =
+    ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
 
 #[test]
 fn the_environment_names_the_proxy_and_what_goes_past_it() {
@@ -183,21 +183,22 @@ fn the_environment_names_the_proxy_and_what_goes_past_it() {
     let fake = fakeld::Fake::start().unwrap();
     let near = fake.url();
     let (ok, not_ready) = ("0", "7");
-    // The variables, the address asked for, the outcome, and whether the proxy is asked.
-    let cases: [(&[(&str, &str)], &str, &str, bool); 6] = [
-        (&[("http_proxy", &address)], "http://flags.test", not_ready, true),
-        (&[("ALL_PROXY", &address)], "http://flags.test", not_ready, true),
-        (&[("http_proxy", &address), ("no_proxy", "127.0.0.1")], &near, ok, false),
-        (&[("http_proxy", &address), ("NO_PROXY", "x.test, 127.0.0.1")], &near, ok, false),
-        (&[("http_proxy", &address), ("no_proxy", "x.test")], &near, not_ready, true),
-        (&[("https_proxy", &address)], &near, ok, false),
+    // The variable that names the proxy, the one that names exceptions, the address asked for, the outcome.
+    let cases = [
+        ("http_proxy", ("no_proxy", ""), "http://flags.test", not_ready),
+        ("ALL_PROXY", ("no_proxy", ""), "http://flags.test", not_ready),
+        ("http_proxy", ("no_proxy", "127.0.0.1"), near.as_str(), ok),
+        ("http_proxy", ("NO_PROXY", "x.test, 127.0.0.1"), near.as_str(), ok),
+        ("http_proxy", ("no_proxy", "x.test"), near.as_str(), not_ready),
+        ("https_proxy", ("no_proxy", ""), near.as_str(), ok),
+        ("HTTP_PROXY", ("no_proxy", ""), near.as_str(), ok),
     ];
-    for (variables, url, outcome, is_asked) in cases {
+    for (variable, exceptions, url, outcome) in cases {
         let mut command = Command::new(&program);
         PROXY_VARIABLES.iter().for_each(|name| _ = command.env_remove(name));
-        succeeds(command.args([url, outcome]).envs(variables.iter().copied()));
+        succeeds(command.args([url, outcome]).envs([(variable, address.as_str()), exceptions]));
         let asked: Vec<String> = asked.lock().unwrap().drain(..).collect();
-        assert_eq!(!asked.is_empty(), is_asked, "{variables:?} {asked:?}");
+        assert_eq!(asked.is_empty(), outcome == ok, "{variable} {exceptions:?} {asked:?}");
         let host = url.strip_prefix("http://").unwrap();
         assert!(asked.iter().all(|line| line.contains(host)), "{asked:?}");
     }
