@@ -143,8 +143,10 @@ impl Client {
         }
         let runtime = self.current();
         runtime.start(&self.plant)?;
-        let decided = || self.is_ready() || self.is_off() || self.is_closed();
-        if timeout.is_zero() || runtime.wait_for(timeout, decided) {
+        // The state follows a moment after the data: whoever looks at it after the start must not see the old one.
+        let started = || self.is_ready() && self.state() != StoreState::Init;
+        let decided = || started() || self.is_off() || self.is_closed();
+        if timeout.is_zero() || runtime.wait_for(timeout, decided) || self.is_ready() {
             return self.outcome_of_start(timeout);
         }
         Err(ClientError::Timeout(timeout.as_millis(), self.why_not_ready()))
