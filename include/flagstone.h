@@ -156,7 +156,8 @@
  *                                                       nothing does, it is tried again after minutes
  *   http.connect_timeout_ms    10000                    longest time to connect, and to look up a name
  *   http.read_timeout_ms       15000                    longest wait for a response, the stream's silence apart
- *   http.proxy                 (environment)            URL of a proxy; unset: http_proxy, https_proxy, no_proxy count
+ *   http.proxy                 (environment)            URL of a proxy; unset: http_proxy, https_proxy, all_proxy, no_proxy count, and
+ *                                                       their upper-case forms except HTTP_PROXY, which a CGI request can set
  *   http.headers               (none)                   JSON object of further headers
  *   http.tls.ca_file           (built-in)               PEM file of the authorities to trust instead of the built-in list
  *   http.tls.skip_verify       false                    true: any certificate is accepted

@@ -8,8 +8,11 @@
 mod native;
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use flagdata::PrivateRedis;
@@ -82,7 +85,7 @@ fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < end, "not in time: {what}");
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -153,6 +156,52 @@ fn close_returns_in_its_time_while_a_name_lookup_hangs() {
     let source = root().join("tests/c/slow_lookup.c");
     run(Command::new("cc").args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"]).args([&slow, &source]).arg("-ldl"));
     succeeds(Command::new(program).env("LD_PRELOAD", &slow));
+}
+
+/// The variables that name proxies; those of the machine must not take part.
+const PROXY_VARIABLES: [&str; 8] =
+    ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
+
+#[test]
+fn the_environment_names_the_proxy_and_what_goes_past_it() {
+    let dir = work_dir("c-environment-proxy");
+    let program = compile(&dir, "environment_proxy", "cc", &["environment_proxy.c", "support.c"], &[C99]);
+    let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = format!("http://127.0.0.1:{}", proxy.local_addr().unwrap().port());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    thread::spawn(move || {
+        for mut stream in proxy.incoming().flatten() {
+            let mut line = String::new();
+            let mut lines = BufReader::new(stream.try_clone().unwrap());
+            lines.read_line(&mut line).unwrap();
+            lines.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+            seen.lock().unwrap().push(line);
+            stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        }
+    });
+    let fake = fakeld::Fake::start().unwrap();
+    let near = fake.url();
+    let (ok, not_ready) = ("0", "7");
+    // The variable that names the proxy, the one that names exceptions, the address asked for, the outcome.
+    let cases = [
+        ("http_proxy", ("no_proxy", ""), "http://flags.test", not_ready),
+        ("ALL_PROXY", ("no_proxy", ""), "http://flags.test", not_ready),
+        ("http_proxy", ("no_proxy", "127.0.0.1"), near.as_str(), ok),
+        ("http_proxy", ("NO_PROXY", "x.test, 127.0.0.1"), near.as_str(), ok),
+        ("http_proxy", ("no_proxy", "x.test"), near.as_str(), not_ready),
+        ("https_proxy", ("no_proxy", ""), near.as_str(), ok),
+        ("HTTP_PROXY", ("no_proxy", ""), near.as_str(), ok),
+    ];
+    for (variable, exceptions, url, outcome) in cases {
+        let mut command = Command::new(&program);
+        PROXY_VARIABLES.iter().for_each(|name| _ = command.env_remove(name));
+        succeeds(command.args([url, outcome]).envs([(variable, address.as_str()), exceptions]));
+        let asked: Vec<String> = asked.lock().unwrap().drain(..).collect();
+        assert_eq!(asked.is_empty(), outcome == ok, "{variable} {exceptions:?} {asked:?}");
+        let host = url.strip_prefix("http://").unwrap();
+        assert!(asked.iter().all(|line| line.contains(host)), "{asked:?}");
+    }
 }
 
 /// The driver plays LaunchDarkly and Redis' hang; the program forks in between.

@@ -429,6 +429,7 @@ fn an_offline_client_connects_to_nothing_and_gives_defaults() {
     let connections = server.run::<String>(&["CLIENT", "LIST"]).lines().count();
     let client = storing(&fake, &server).with("offline", "true").started();
     assert_eq!((client.ask("a"), client.state()), ("CLIENT_NOT_READY".into(), VALID));
+    assert_eq!(client.status()["ready"], true, "there is nothing to wait for");
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(fake.requests().len(), 0);
     assert_eq!(server.run::<String>(&["CLIENT", "LIST"]).lines().count(), connections);

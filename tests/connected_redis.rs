@@ -258,6 +258,73 @@ fn after_an_older_full_write_every_client_with_newer_items_writes_them_again() {
     assert_eq!((clients[1].ask("b"), clients[2].ask("b")), ("three".into(), "one".into()));
 }
 
+/// A data set of more than a megabyte and three clients that have all written one change of `f0`; only what others do makes
+/// them look at Redis within the next minute.
+fn large() -> (RedisServer, TestData, Vec<Client>) {
+    let (server, data) = (RedisServer::start(), TestData::new());
+    (0..400).for_each(|number| data.set_flag(&large_flag(number, 1)));
+    let config = writing(&server, &data).with("refresh.interval_ms", "60000");
+    let clients: Vec<Client> = (0..3).map(|_| config.started()).collect();
+    // Each gives the lock back by a script.
+    eventually("all have compared", || server.calls_of("eval") >= 3);
+    data.set_flag(&large_flag(0, 2));
+    redis_gets(&server, "f0", 2);
+    quiet(&server);
+    (server, data, clients)
+}
+
+fn large_flag(number: u32, version: i64) -> String {
+    big_flag(&format!("f{number}"), version, "v", 4_000)
+}
+
+fn reads_of_everything(server: &RedisServer) -> u64 {
+    server.calls_of("hgetall") + server.calls_of("hscan")
+}
+
+/// Waits until nobody has read everything for two hundred looks, which take a second at least. Looks and not time: while the
+/// machine is held up nobody reads either.
+fn quiet(server: &RedisServer) {
+    let (mut seen, mut looks) = (reads_of_everything(server), 0);
+    eventually("nobody reads everything any more", || {
+        let now = reads_of_everything(server);
+        looks = if now == seen { looks + 1 } else { 0 };
+        seen = now;
+        looks > 200
+    });
+}
+
+#[test]
+fn a_patch_among_a_large_data_set_makes_nobody_read_all_of_it() {
+    let (server, data, _clients) = large();
+    let before = reads_of_everything(&server);
+    data.set_flag(&large_flag(1, 2));
+    redis_gets(&server, "f1", 2);
+    data.delete_flag("f2");
+    redis_gets(&server, "f2", 2);
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert_eq!(reads_of_everything(&server), before);
+}
+
+#[test]
+fn an_older_full_write_of_a_large_data_set_is_put_right_by_what_was_delivered_last() {
+    let (server, data, _clients) = large();
+    data.set_flag(&large_flag(1, 2));
+    redis_gets(&server, "f1", 2);
+    let older: Vec<(String, String)> = (0..400).map(|number| (format!("f{number}"), large_flag(number, 1))).collect();
+    let older: Vec<(&str, String)> = older.iter().map(|(key, text)| (&**key, text.clone())).collect();
+    server.replace(&older, &[]);
+    redis_gets(&server, "f0", 2);
+    redis_gets(&server, "f1", 2);
+}
+
+#[test]
+fn a_field_that_vanishes_from_a_large_data_set_is_noticed_by_the_number_of_fields() {
+    let (server, _data, clients) = large();
+    server.run::<i64>(&["HDEL", &format!("{PREFIX}:features"), "f7"]);
+    wait_until(Duration::from_secs(30), "the field is back", || version_in_redis(&server, "f7") == Some(1));
+    assert_eq!(clients[0].ask("f7"), "v");
+}
+
 #[test]
 fn memory_is_the_truth_and_takes_nothing_from_redis() {
     let (server, data) = (RedisServer::start(), TestData::new());

@@ -143,8 +143,10 @@ impl Client {
         }
         let runtime = self.current();
         runtime.start(&self.plant)?;
-        let decided = || self.is_ready() || self.is_off() || self.is_closed();
-        if timeout.is_zero() || runtime.wait_for(timeout, decided) {
+        // The state follows a moment after the data: whoever looks at it after the start must not see the old one.
+        let started = || self.is_ready() && self.state() != StoreState::Init;
+        let decided = || started() || self.is_off() || self.is_closed();
+        if timeout.is_zero() || runtime.wait_for(timeout, decided) || self.is_ready() {
             return self.outcome_of_start(timeout);
         }
         Err(ClientError::Timeout(timeout.as_millis(), self.why_not_ready()))
@@ -161,9 +163,11 @@ impl Client {
         }
     }
 
-    /// Daemon mode: Redis has been read once. Otherwise: the data source has delivered a full data set.
+    /// Daemon mode: Redis has been read once. Connected mode: the data source has delivered a full data set. Offline there is
+    /// nothing to wait for.
     pub fn is_ready(&self) -> bool {
         match self.plant.feed() {
+            _ if self.offline => true,
             None => self.plant.shared.health.is_ready(),
             Some(_) => self.plant.shared.has_delivered(),
         }
@@ -201,7 +205,13 @@ impl Client {
     /// Waits until the client is in `state`, at most for `timeout`; false when it was not.
     pub fn wait(&self, state: StoreState, timeout: Duration) -> bool {
         let ended = || (self.is_closed() || self.is_off()) && state != StoreState::Off;
-        self.current().wait_for(timeout, || self.state() == state || ended()) && self.state() == state
+        // A state that is left again at once has been reached all the same.
+        let mut reached = false;
+        self.current().wait_for(timeout, || {
+            reached = self.state() == state;
+            reached || ended()
+        });
+        reached
     }
 
     /// Ends the threads and wakes all who wait. False when a thread was still busy after `timeout`; it is left behind and

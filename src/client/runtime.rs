@@ -17,11 +17,14 @@ use super::feed::{Feed, FeedSink};
 use super::keeper;
 use super::notifications::{Event, Notifications};
 use super::status::condition_json;
+use crate::model::excerpt;
 use crate::source::{self, Control, SourceOptions};
 use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, lock, run_link, run_refresh};
 
 /// How long a thread that panicked is left alone before it starts over.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
+/// Most characters of a log line: it may repeat what a server sent.
+const LONGEST_LOG: usize = 2_000;
 
 /// Threads, locks and queue of one client in one process.
 pub struct Runtime {
@@ -165,7 +168,7 @@ impl Runtime {
     }
 
     /// Waits until `done`, which is looked at whenever a thread ends or the state changes.
-    pub fn wait_for(&self, timeout: Duration, done: impl Fn() -> bool) -> bool {
+    pub fn wait_for(&self, timeout: Duration, mut done: impl FnMut() -> bool) -> bool {
         self.wait_until(timeout, |_| done())
     }
 
@@ -176,7 +179,7 @@ impl Runtime {
         self.moved.notify_all();
     }
 
-    fn wait_until(&self, timeout: Duration, done: impl Fn(&usize) -> bool) -> bool {
+    fn wait_until(&self, timeout: Duration, mut done: impl FnMut(&usize) -> bool) -> bool {
         let waited = self.moved.wait_timeout_while(self.running(), timeout, |running| !done(running));
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
@@ -195,7 +198,7 @@ impl Runtime {
     /// Keeps a log line.
     pub fn log(&self, level: Level, message: fmt::Arguments<'_>) {
         if self.wants(level) {
-            self.notifications.push(Event::Log { level, text: message.to_string() });
+            self.notifications.push(Event::Log { level, text: excerpt(&message.to_string(), LONGEST_LOG) });
         }
     }
 }

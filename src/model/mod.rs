@@ -6,6 +6,7 @@
 
 mod clause;
 mod error;
+mod excerpt;
 mod flag;
 mod instant;
 mod kind;
@@ -26,6 +27,7 @@ mod wire;
 
 pub use clause::{Clause, Clauses, Members, Test};
 pub use error::ParseError;
+pub use excerpt::excerpt;
 pub use flag::{Flag, Prerequisite, Rule, Target};
 pub use instant::Instant;
 pub use kind::ContextKind;

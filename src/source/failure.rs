@@ -2,6 +2,10 @@
 
 use super::sink::{Failure, FailureKind};
 use crate::http::RequestError;
+use crate::model::excerpt;
+
+/// Most characters of a message: it may repeat what a server sent.
+const LONGEST_MESSAGE: usize = 300;
 
 /// Whether a failure is of the kind that passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +24,17 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
-    pub(super) fn invalid_data(message: String) -> Self {
-        let failure = Failure { kind: FailureKind::InvalidData, status: 0, message };
-        Self { failure, nature: Nature::Passing }
+    pub(super) fn invalid_data(message: &str) -> Self {
+        Self::new(FailureKind::InvalidData, Nature::Passing, message)
     }
 
-    pub(super) fn network(message: String) -> Self {
-        let failure = Failure { kind: FailureKind::NetworkError, status: 0, message };
-        Self { failure, nature: Nature::Passing }
+    pub(super) fn network(message: &str) -> Self {
+        Self::new(FailureKind::NetworkError, Nature::Passing, message)
+    }
+
+    fn new(kind: FailureKind, nature: Nature, message: &str) -> Self {
+        let message = excerpt(message, LONGEST_MESSAGE);
+        Self { failure: Failure { kind, status: 0, message }, nature }
     }
 
     /// An answer of another status than the one that carries data.
@@ -55,7 +62,7 @@ impl From<RequestError> for Trouble {
             RequestError::TooLong | RequestError::Packing => (FailureKind::InvalidData, Nature::Passing),
             _ => (FailureKind::NetworkError, Nature::Passing),
         };
-        Self { failure: Failure { kind, status: 0, message: error.to_string() }, nature }
+        Self::new(kind, nature, &error.to_string())
     }
 }
 
@@ -71,6 +78,12 @@ mod tests {
         for status in [204, 206, 300, 304, 400, 408, 429, 500, 503, 599] {
             assert!(!Trouble::status(status).is_final(), "{status}");
         }
+    }
+
+    #[test]
+    fn what_a_server_sent_is_repeated_in_part_and_on_one_line() {
+        let message = Trouble::invalid_data(&format!("bad: \n{}", "x".repeat(100_000))).failure.message;
+        assert!(message.starts_with(r"bad: \nxxx") && message.chars().count() < LONGEST_MESSAGE + 5, "{message}");
     }
 
     #[test]

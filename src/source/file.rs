@@ -109,7 +109,7 @@ impl Loader<'_> {
         let mut files = Vec::new();
         for (path, text) in self.options.paths.iter().zip(texts) {
             let file: File<'_> = parse(text.strip_prefix('\u{feff}').unwrap_or(text))
-                .map_err(|error| Trouble::invalid_data(format!("{}: {error}", path.display())))?;
+                .map_err(|error| Trouble::invalid_data(&format!("{}: {error}", path.display())))?;
             files.push((path, file));
         }
         let mut merged = Merged { duplicates: self.options.duplicates, known: HashSet::new(), items: Vec::new() };
@@ -121,7 +121,7 @@ impl Loader<'_> {
         let count = merged.items.len();
         self.outlet
             .apply(ChangeSet { full: true, items: merged.items, environment_id: None })
-            .map_err(|error| Trouble::invalid_data(error.to_string()))?;
+            .map_err(|error| Trouble::invalid_data(&error.to_string()))?;
         Ok(count)
     }
 }
@@ -129,7 +129,7 @@ impl Loader<'_> {
 fn read(path: &Path) -> Result<String, Trouble> {
     let trouble = |kind: FailureKind, message: String| {
         let failure = Failure { kind, status: 0, message: format!("{}: {message}", path.display()) };
-        Trouble { failure, ..Trouble::invalid_data(String::new()) }
+        Trouble { failure, ..Trouble::invalid_data("") }
     };
     let bytes = fs::read(path).map_err(|error| trouble(FailureKind::Unknown, error.to_string()))?;
     String::from_utf8(bytes).map_err(|_| trouble(FailureKind::InvalidData, "not UTF-8".to_owned()))
@@ -150,7 +150,7 @@ struct Merged<'a> {
 
 impl<'a> Merged<'a> {
     fn add_file(&mut self, path: &Path, file: &'a File<'_>, written: &'a [(&str, String)]) -> Result<(), Trouble> {
-        let at = |message: String| Trouble::invalid_data(format!("{}: {message}", path.display()));
+        let at = |message: String| Trouble::invalid_data(&format!("{}: {message}", path.display()));
         for (kind, members) in [(Kind::Segment, &file.segments), (Kind::Flag, &file.flags)] {
             for (Key(key), json) in members.iter().flat_map(|members| &members.0) {
                 let item = json_item(kind, Cow::Borrowed(key), json).map_err(|error| at(error.to_string()))?;

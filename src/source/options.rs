@@ -1,5 +1,6 @@
 //! How the data sources are configured. Plain data.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub enum RetryMode {
 }
 
 /// Options of the stream.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StreamOptions {
     /// How the request is made.
     pub http: HttpOptions,
@@ -64,7 +65,7 @@ impl StreamOptions {
 }
 
 /// Options of polling.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PollOptions {
     /// How the requests are made.
     pub http: HttpOptions,
@@ -91,6 +92,19 @@ impl PollOptions {
             interval: Duration::from_secs(30),
             retry: RetryMode::default(),
         }
+    }
+}
+
+// Base URLs may hold a password.
+impl fmt::Debug for StreamOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("StreamOptions").field("retry", &self.retry).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PollOptions {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PollOptions").field("interval", &self.interval).finish_non_exhaustive()
     }
 }
 

@@ -123,7 +123,7 @@ impl Poller<'_> {
         let etag = response.header("ETag").map(str::to_owned);
         let environment_id = request::environment_id(&response);
         let body = response.read_all(LONGEST_ANSWER).map_err(Trouble::from)?;
-        let nonsense = |error: String| Trouble::invalid_data(format!("the answer makes no sense: {error}"));
+        let nonsense = |error: String| Trouble::invalid_data(&format!("the answer makes no sense: {error}"));
         let items = read_all(&body).map_err(|error| nonsense(error.to_string()))?;
         self.outlet
             .apply(ChangeSet { full: true, items, environment_id })

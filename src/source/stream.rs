@@ -102,7 +102,7 @@ impl Connection<'_> {
         loop {
             let length = response.read(&mut buffer).map_err(Trouble::from);
             let result = length.and_then(|length| match length {
-                0 => Err(Trouble::network("the server ended the stream".to_owned())),
+                0 => Err(Trouble::network("the server ended the stream")),
                 length => parser.feed(buffer.get(..length).unwrap_or_default(), |event| self.take(event)),
             });
             if let Err(trouble) = result {
@@ -110,7 +110,7 @@ impl Connection<'_> {
                 return Err(trouble);
             }
             if self.outlet.control().is_stopped() {
-                return Err(Trouble::network("stopped".to_owned()));
+                return Err(Trouble::network("stopped"));
             }
         }
     }
@@ -119,7 +119,7 @@ impl Connection<'_> {
         self.first_event.get_or_insert_with(Instant::now);
         let name = String::from_utf8_lossy(event.name);
         let message = read_event(event.name, event.data)
-            .map_err(|error| Trouble::invalid_data(format!("the event {name:?} makes no sense: {error}")))?;
+            .map_err(|error| Trouble::invalid_data(&format!("the event {name:?} makes no sense: {error}")))?;
         let (full, items) = match message {
             Message::Put(items) => (true, items),
             Message::Patch(item) => (false, vec![item]),
@@ -135,7 +135,7 @@ impl Connection<'_> {
         let environment_id = self.environment_id.clone();
         self.outlet
             .apply(ChangeSet { full, items, environment_id })
-            .map_err(|error| Trouble::invalid_data(format!("the event {name:?} makes no sense: {error}")))
+            .map_err(|error| Trouble::invalid_data(&format!("the event {name:?} makes no sense: {error}")))
     }
 
     fn lasted(&self) -> Lasted {
@@ -150,7 +150,7 @@ fn check(response: &Response) -> Result<(), Trouble> {
     }
     match response.header("Content-Type") {
         Some(own) if !own.trim_start().to_ascii_lowercase().starts_with("text/event-stream") => {
-            Err(Trouble::invalid_data("the server answered with something that is no event stream".to_owned()))
+            Err(Trouble::invalid_data("the server answered with something that is no event stream"))
         }
         _ => Ok(()),
     }
@@ -158,6 +158,6 @@ fn check(response: &Response) -> Result<(), Trouble> {
 
 impl From<TooLong> for Trouble {
     fn from(_: TooLong) -> Self {
-        Trouble::invalid_data(format!("the stream sent an event of more than {LONGEST_EVENT} bytes"))
+        Trouble::invalid_data(&format!("the stream sent an event of more than {LONGEST_EVENT} bytes"))
     }
 }

@@ -5,8 +5,8 @@
 //! or one of another environment is refused. What it held is never written to Redis. May depend on `model`.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::backoff::Jitter;
 use super::entry::{Entry, Item, State};
 use super::judge::Change;
+use super::layout::effective_prefix;
 use super::mailbox::Mailbox;
 use super::shared::Shared;
 use super::snapshot::{Snapshot, Table};
@@ -87,7 +88,7 @@ impl Backup {
         let mut hash = Sha256::new();
         hash.update(sdk_key.as_bytes());
         hash.update([0]);
-        hash.update(prefix.as_bytes());
+        hash.update(effective_prefix(prefix).as_bytes());
         Self { path, environment: hex(&hash.finalize()) }
     }
 
@@ -100,8 +101,12 @@ impl Backup {
     pub fn save(&self, snapshot: &Snapshot) -> Result<(), BackupError> {
         let body = body(snapshot);
         let checksum = hex(&Sha256::digest(body.as_bytes()));
+        let header = format!("{MAGIC} {FORMAT} {checksum} {}\n", self.environment);
+        if self.holds(&header, body.len()) {
+            return Ok(());
+        }
         let beside = self.beside();
-        let outcome = self.write(&beside, &checksum, &body);
+        let outcome = self.write(&beside, &header, &body);
         if outcome.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists) {
             // What is left of the attempt is useless. What was there before belongs to somebody else.
             let _ = fs::remove_file(&beside);
@@ -109,9 +114,20 @@ impl Backup {
         Ok(outcome?)
     }
 
-    fn write(&self, beside: &Path, checksum: &str, body: &str) -> io::Result<()> {
+    /// Whether the file is just that already: many processes may share it, forked children among them.
+    fn holds(&self, header: &str, body: usize) -> bool {
+        let Ok(mut file) = File::open(&self.path) else { return false };
+        let mut beginning = vec![0; header.len()];
+        file.read_exact(&mut beginning).is_ok()
+            && beginning == header.as_bytes()
+            && file
+                .metadata()
+                .is_ok_and(|of| of.len() == (header.len() + body) as u64 && of.permissions().mode() & 0o777 == 0o600)
+    }
+
+    fn write(&self, beside: &Path, header: &str, body: &str) -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
-        writeln!(file, "{MAGIC} {FORMAT} {checksum} {}", self.environment)?;
+        file.write_all(header.as_bytes())?;
         file.write_all(body.as_bytes())?;
         file.sync_all()?;
         fs::rename(beside, &self.path)?;
@@ -196,7 +212,10 @@ fn body(snapshot: &Snapshot) -> String {
 
 fn append<T>(table: &Table<T>, body: &mut String) {
     let mut first = true;
-    for (key, entry) in table.iter().filter(|(_, entry)| !matches!(entry.state(), State::Unreadable)) {
+    let mut entries: Vec<_> = table.iter().filter(|(_, entry)| !matches!(entry.state(), State::Unreadable)).collect();
+    // The same items are the same text, in whatever order they came.
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    for (key, entry) in entries {
         // What parses is UTF-8 and JSON.
         let Ok(text) = std::str::from_utf8(entry.text()) else { continue };
         if !std::mem::take(&mut first) {
@@ -216,7 +235,8 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::store::testing::{flag, segment};
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs::Permissions;
+    use std::os::unix::fs::MetadataExt;
 
     fn snapshot() -> Snapshot {
         let (mut snapshot, mut interner) = (Snapshot::default(), Interner::default());
@@ -253,6 +273,34 @@ mod tests {
         let mode = fs::metadata(backup.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_holds_the_same_already_is_left_alone() {
+        let folder = folder("same");
+        let backup = Backup::new(folder.join("flags"), "key", "prefix");
+        let file = || fs::metadata(backup.path()).unwrap().ino();
+        backup.save(&snapshot()).unwrap();
+        let first = file();
+        backup.save(&snapshot()).unwrap();
+        assert_eq!(file(), first);
+        let whole = fs::read(backup.path()).unwrap();
+        fs::write(backup.path(), &whole[..whole.len() - 1]).unwrap();
+        backup.save(&snapshot()).unwrap();
+        assert_ne!(file(), first, "a file that was cut off is written again");
+        assert_eq!(fs::read(backup.path()).unwrap(), whole);
+        fs::set_permissions(backup.path(), Permissions::from_mode(0o644)).unwrap();
+        backup.save(&snapshot()).unwrap();
+        assert_eq!(fs::metadata(backup.path()).unwrap().mode() & 0o777, 0o600, "nobody else may read it");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_default_prefix_is_the_same_environment_whether_it_is_named_or_not() {
+        let folder = folder("prefix");
+        Backup::new(folder.join("flags"), "key", "").save(&snapshot()).unwrap();
+        assert!(Backup::new(folder.join("flags"), "key", "launchdarkly").read().is_ok());
         fs::remove_dir_all(folder).unwrap();
     }
 

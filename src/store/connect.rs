@@ -12,6 +12,8 @@ use redis::{
     RedisError, TlsCertificates, Value, pipe,
 };
 
+use crate::model::excerpt;
+
 /// Where Redis is and how to speak to it.
 #[derive(Clone)]
 pub struct RedisOptions {
@@ -208,12 +210,13 @@ fn install_crypto_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// Most characters of what a server says that are repeated.
+const LONGEST_ERROR: usize = 300;
+
 /// The text of a Redis error without what the command carried: a server that does not know a command repeats its
 /// arguments, and those of a login are credentials.
 pub fn describe(error: &RedisError) -> String {
     let text = error.to_string();
-    match text.find(", with args beginning with") {
-        Some(end) => text.get(..end).unwrap_or_default().to_owned(),
-        None => text,
-    }
+    let end = text.find(", with args beginning with").unwrap_or(text.len());
+    excerpt(text.get(..end).unwrap_or_default(), LONGEST_ERROR)
 }

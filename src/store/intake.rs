@@ -76,6 +76,7 @@ impl Intake<'_> {
         // Before the publisher is free again: what Redis says must not be published over it.
         self.shared.note_full_set();
         self.shared.set_delivered();
+        self.mailbox.set_own_set();
         drop(publisher);
         self.wake_store();
         Ok(())

@@ -21,10 +21,15 @@ pub struct Keys {
     pub lock: String,
 }
 
+/// The prefix in force; an empty one means [`DEFAULT_PREFIX`].
+pub fn effective_prefix(prefix: &str) -> &str {
+    if prefix.is_empty() { DEFAULT_PREFIX } else { prefix }
+}
+
 impl Keys {
     /// Keys under `prefix`; an empty prefix means [`DEFAULT_PREFIX`].
     pub fn new(prefix: &str) -> Self {
-        let prefix = if prefix.is_empty() { DEFAULT_PREFIX } else { prefix };
+        let prefix = effective_prefix(prefix);
         Self {
             features: format!("{prefix}:features"),
             segments: format!("{prefix}:segments"),

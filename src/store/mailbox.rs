@@ -201,6 +201,8 @@ pub struct Mailbox {
     publisher: Mutex<Publisher>,
     /// What the data source has delivered and Redis may not hold yet.
     pub outbox: Outbox,
+    /// The data source of this process has delivered a full data set; what is held may be what a parent received.
+    has_own_set: AtomicBool,
     /// State of the push link.
     pub link: LinkState,
 }
@@ -229,6 +231,7 @@ impl Mailbox {
             stopped: Condvar::new(),
             asked: AtomicBool::new(false),
             full_asked: AtomicBool::new(false),
+            has_own_set: AtomicBool::new(false),
             unknown: Mutex::default(),
             requests: Mutex::default(),
             publisher: Mutex::default(),
@@ -271,6 +274,16 @@ impl Mailbox {
         let guard = lock(&self.stop);
         let outcome = self.stopped.wait_timeout_while(guard, duration, |stop| !*stop);
         *outcome.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// The data source of this process has delivered a full data set.
+    pub fn set_own_set(&self) {
+        self.has_own_set.store(true, Release);
+    }
+
+    /// Whether the data source of this process has delivered a full data set.
+    pub fn has_own_set(&self) -> bool {
+        self.has_own_set.load(Acquire)
     }
 
     /// Asks for a refetch of what is in use. Cheap when already asked for.

@@ -4,9 +4,13 @@
 //! What was delivered is written at once. What others did is found by comparing: a version lower than memory's (an older
 //! full write of another process) is written again; a higher one is left, the data source will deliver it here too; a
 //! lost data set is rewritten under a lock, once for all processes; a single lost field only after a while, because it may
-//! be a deletion that this process has not heard of yet. May depend on `model`.
+//! be a deletion that this process has not heard of yet.
+//!
+//! After a push a small data set is compared as a whole. Of a large one only what was delivered last is read, and the
+//! numbers of fields: an older full write lacks just that, and a hundred processes need not read everything a hundred times
+//! for every patch. The safety poll compares everything. May depend on `model`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +31,9 @@ const MISSING_FOR: Duration = Duration::from_secs(10);
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait, at least and at most, before a lock that another process holds is tried again.
 const LOCK_PAUSE: (f64, f64) = (0.05, 0.2);
+/// How many of the items that were delivered last are looked at after a push. The last one would do if everybody got
+/// everything in the same order.
+const LATEST: usize = 8;
 
 /// What is known of the difference between memory and Redis.
 #[derive(Debug, Default)]
@@ -35,9 +42,29 @@ pub struct Mirror {
     missing: HashMap<ItemKey, Instant>,
     /// The data set is lost, and another process is rewriting it: when to look again.
     heal_at: Option<Instant>,
+    /// The single items delivered last, none twice. A full data set empties it: what of it is new is not known.
+    latest: VecDeque<ItemKey>,
+    /// Numbers of fields of both hashes when they were last looked at.
+    sizes: (i64, i64),
 }
 
 impl Mirror {
+    fn note_delivered(&mut self, item: &ItemKey) {
+        self.latest.retain(|known| known != item);
+        self.latest.push_front(item.clone());
+        self.latest.truncate(LATEST);
+    }
+
+    fn latest(&self, kind: Kind) -> Vec<Arc<str>> {
+        self.latest.iter().filter(|item| item.kind == kind).map(|item| item.key.clone()).collect()
+    }
+
+    /// Notes how many fields there are; true when there are fewer than before.
+    fn has_shrunk(&mut self, sizes: (i64, i64)) -> bool {
+        let before = std::mem::replace(&mut self.sizes, sizes);
+        sizes.0 < before.0 || sizes.1 < before.1
+    }
+
     /// When something is to be looked at again.
     pub fn due(&self) -> Option<Instant> {
         let missing = self.missing.values().min().map(|since| *since + MISSING_FOR);
@@ -63,7 +90,8 @@ impl Refresher<'_> {
             return Ok(self.ping_when_idle()?);
         }
         let (generation, armed) = (self.shared.generation(), self.mailbox.link.armed());
-        let pushed = generation != self.answered || self.armed_read != armed;
+        let rearmed = self.armed_read != armed;
+        let pushed = rearmed || generation != self.answered;
         match self.send_outbox() {
             // What waits can be written only once the hash is replaced.
             Err(Failed::Write(error)) if error.is_wrong_type() => self.compare_with_memory()?,
@@ -71,10 +99,10 @@ impl Refresher<'_> {
         }
         let now = Instant::now();
         if pushed || self.mirror.heal_at.is_some_and(|at| at <= now) {
-            self.look_for_loss()?;
-        }
-        if pushed {
-            self.plan_full_after_push();
+            let holds_latest = self.look_for_loss()?;
+            if rearmed || (pushed && !(holds_latest && self.is_large())) {
+                self.plan_full_after_push();
+            }
         }
         (self.answered, self.armed_read) = (generation, armed);
         if self.full_due.is_some_and(|due| due <= Instant::now()) {
@@ -104,6 +132,7 @@ impl Refresher<'_> {
                 Work::Put(put) => {
                     self.write_all(&put)?;
                     self.mailbox.outbox.put_done(&put);
+                    self.mirror.latest.clear();
                     self.wrote_full();
                     self.note_cached();
                 }
@@ -132,6 +161,7 @@ impl Refresher<'_> {
         let mut refused = Vec::new();
         for ((item, held), outcome) in items.iter().zip(outcomes) {
             self.mailbox.outbox.item_done(item, held);
+            self.mirror.note_delivered(item);
             self.mirror.missing.remove(item);
             if self.shared.cache.as_ref().is_some_and(|cache| cache.peek(item).is_some()) {
                 self.due.read_now(item.clone());
@@ -221,12 +251,26 @@ impl Refresher<'_> {
         Ok(if count > SCAN_ABOVE { self.reader.scan()? } else { self.reader.full()? })
     }
 
-    /// Looks whether the data set is still there.
-    fn look_for_loss(&mut self) -> Result<(), Failed> {
-        let presence = self.presence()?;
+    /// Looks whether the data set is still there; true when it holds what was delivered last, or holds everything again.
+    fn look_for_loss(&mut self) -> Result<bool, Failed> {
+        let (flags, segments) = (self.mirror.latest(Kind::Flag), self.mirror.latest(Kind::Segment));
+        let reply = self.reader.part(&flags, &segments)?;
         self.succeeded();
         self.shared.set_ready();
-        self.heal_if_lost(presence, None).map(|_| ())
+        if self.heal_if_lost(reply.presence, reply.wrong_type.as_deref())? {
+            return Ok(true);
+        }
+        let snapshot = self.shared.snapshot.load();
+        let holds = |kind, keys: Vec<Arc<str>>, texts: Vec<Option<Vec<u8>>>| {
+            keys.into_iter().zip(texts).all(|(key, text)| {
+                held_in(&snapshot, &ItemKey { kind, key })
+                    .is_none_or(|held| stand(&held, text.as_deref()) == Stand::Level)
+            })
+        };
+        let holds_latest = !self.mirror.latest.is_empty()
+            && holds(Kind::Flag, flags, reply.flags)
+            && holds(Kind::Segment, segments, reply.segments);
+        Ok(!self.mirror.has_shrunk(reply.sizes) && holds_latest)
     }
 
     /// Rewrites a lost data set; true when it was lost.
@@ -252,8 +296,7 @@ impl Refresher<'_> {
 
     /// With the lock: another process may have done it just before.
     fn heal_locked(&mut self) -> Result<(), Failed> {
-        // A field that nobody has, asked for in both hashes, tells the type without reading the items.
-        let reply = self.reader.part(&[""], &[""])?;
+        let reply = self.reader.part::<&str>(&[], &[])?;
         let snapshot = self.shared.snapshot.load_full();
         if loss(&snapshot, reply.presence, reply.wrong_type.as_deref()).is_some()
             && let Some(writer) = &mut self.writer
@@ -279,19 +322,18 @@ impl Refresher<'_> {
         let mut behind = Vec::new();
         let mut missing = HashMap::new();
         for (item, held) in entries(&snapshot) {
-            match there.get(&(item.kind, item.key.as_bytes())) {
-                Some(text) if *text == held.text() => {}
-                Some(text) if stamp(text).is_some_and(|stamp| Some(stamp.version) >= held.version()) => {}
-                Some(_) => behind.push((item, held)),
-                None if held.is_live() => {
+            match stand(&held, there.get(&(item.kind, item.key.as_bytes())).copied()) {
+                Stand::Level => {}
+                Stand::Behind => behind.push((item, held)),
+                Stand::Missing => {
                     let since = self.mirror.missing.get(&item).copied().unwrap_or_else(Instant::now);
                     missing.insert(item, since);
                 }
-                None => {}
             }
         }
         self.mirror.missing = missing;
-        if !behind.is_empty() {
+        // What a forked child inherited may be what its parent has still to write: nobody vouches for it here.
+        if !behind.is_empty() && self.mailbox.has_own_set() {
             let count = behind.len();
             self.listener
                 .log(Level::Info, format_args!("Redis holds older versions of {count} items; writing them again"));
@@ -338,6 +380,27 @@ impl Refresher<'_> {
         self.succeeded();
         self.plan_next_full();
         Ok(())
+    }
+}
+
+/// How Redis stands to a held item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    /// It holds it, or something newer, or lacks what counts as absent.
+    Level,
+    /// It holds a lower version, or no item.
+    Behind,
+    /// It lacks a live item.
+    Missing,
+}
+
+fn stand(held: &Held, text: Option<&[u8]>) -> Stand {
+    match text {
+        Some(text) if text == held.text() => Stand::Level,
+        Some(text) if stamp(text).is_some_and(|stamp| Some(stamp.version) >= held.version()) => Stand::Level,
+        Some(_) => Stand::Behind,
+        None if held.is_live() => Stand::Missing,
+        None => Stand::Level,
     }
 }
 

@@ -12,7 +12,7 @@
 //! | `reader`, `writer`, `link`, `session` | the three conversations with Redis, and the connection behind two of them |
 //! | `judge`, `all`, `wipe`, `dependents` | what a read means; no I/O |
 //! | `intake`, `outbox`, `publication` | what a data source delivers; no I/O |
-//! | `refresh`, `refresh_all`, `refresh_lazy`, `mirror` | the store thread |
+//! | `refresh`, `timetable`, `refresh_all`, `refresh_lazy`, `mirror` | the store thread |
 //! | `backup` | the snapshot file |
 //! | `read_through`, `whole`, `mailbox` | host threads that need something read |
 //! | `shared`, `status`, `backoff` | what outlives a fork; condition; pauses |
@@ -46,6 +46,7 @@ mod snapshot;
 mod status;
 #[cfg(test)]
 mod testing;
+mod timetable;
 mod whole;
 mod wipe;
 mod writer;

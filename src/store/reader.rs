@@ -96,6 +96,8 @@ pub struct PartReply {
     pub segments: Vec<Option<Vec<u8>>>,
     /// What existed at that moment.
     pub presence: Presence,
+    /// Numbers of fields of the flags and the segments hash at that moment.
+    pub sizes: (i64, i64),
     /// One of the hashes is of a wrong type; its values are all `None`.
     pub wrong_type: Option<String>,
 }
@@ -159,8 +161,8 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        pipeline.cmd("EXISTS").arg(&self.keys.features);
-        pipeline.cmd("EXISTS").arg(&self.keys.segments);
+        pipeline.cmd("HLEN").arg(&self.keys.features);
+        pipeline.cmd("HLEN").arg(&self.keys.segments);
         pipeline.cmd("EXISTS").arg(&self.keys.inited);
         pipeline.cmd("EXEC");
         let mut replies = self.transaction(&pipeline)?.into_iter();
@@ -170,12 +172,15 @@ impl<'a> Reader<'a> {
         };
         let flags = values(flags)?;
         let segments = values(segments)?;
+        let (features, segments_there) =
+            (length(replies.next(), &mut wrong_type)?, length(replies.next(), &mut wrong_type)?);
         let presence = Presence {
-            features: exists(replies.next())?,
-            segments: exists(replies.next())?,
+            features: features != Some(0),
+            segments: segments_there != Some(0),
             inited: exists(replies.next())?,
         };
-        Ok(PartReply { flags, segments, presence, wrong_type })
+        let sizes = (features.unwrap_or(0), segments_there.unwrap_or(0));
+        Ok(PartReply { flags, segments, presence, sizes, wrong_type })
     }
 
     /// Asks the server for a sign of life. Any answer is one, also that of a server whose rules forbid the command.
@@ -274,6 +279,19 @@ fn field_values(
             })
             .collect(),
         _ => Err(ReadError::Reply("HMGET")),
+    }
+}
+
+/// Number of fields of a hash; `None` when the key is no hash.
+fn length(reply: Option<Value>, wrong_type: &mut Option<String>) -> Result<Option<i64>, ReadError> {
+    match reply {
+        Some(Value::Int(count)) => Ok(Some(count)),
+        Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => {
+            *wrong_type = Some(error.to_string());
+            Ok(None)
+        }
+        Some(Value::ServerError(error)) => Err(RedisError::from(error).into()),
+        _ => Err(ReadError::Reply("HLEN")),
     }
 }
 

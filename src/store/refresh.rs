@@ -24,18 +24,6 @@ use super::writer::{WriteError, Writer};
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks that count as "lately": the present one and those of the last second.
 const LATELY_TICKS: u32 = 5;
-/// A data set below this size is read again at once, without jitter.
-const SMALL_SET: usize = 1 << 20;
-/// Shortest time between two full reads, and how many times its own duration one must be apart from the next.
-const FULL_MINIMUM: Duration = Duration::from_millis(100);
-const FULL_COST_FACTOR: u32 = 5;
-/// How long a full read is put off at most after a push, per MiB held.
-const JITTER_PER_MIB: Duration = Duration::from_millis(50);
-const JITTER_LIMIT: Duration = Duration::from_secs(5);
-/// While nothing was ever held, Redis is asked again at least this often.
-const EMPTY_INTERVAL: Duration = Duration::from_secs(5);
-/// A wiped Redis is looked at this often: `$inited` alone coming back sends no push.
-const WIPED_INTERVAL: Duration = Duration::from_secs(2);
 /// Pauses between two wishes for fresh data, as long as none of what was delivered could be written: a Redis that answers
 /// but refuses writes (full, read-only) must not make every process fetch everything again and again.
 const FRESH_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -94,11 +82,11 @@ pub struct Refresher<'a> {
     /// The arming of the link after which everything was read.
     pub(super) armed_read: u64,
     pub(super) full_due: Option<Instant>,
-    full_ended: Instant,
-    full_cost: Duration,
+    pub(super) full_ended: Instant,
+    pub(super) full_cost: Duration,
     ticked: Instant,
     heard: Instant,
-    wipe_reason: Option<String>,
+    pub(super) wipe_reason: Option<String>,
     /// A read has succeeded in this process.
     has_read: bool,
     /// What was last logged as wrong, until a read succeeds.
@@ -300,65 +288,6 @@ impl<'a> Refresher<'a> {
         self.has_read && self.logged.is_none()
     }
 
-    /// A pass over everything has ended.
-    pub(super) fn note_full(&mut self, cost: Duration) {
-        self.full_cost = cost;
-        self.full_ended = Instant::now();
-    }
-
-    pub(super) fn plan_full_after_push(&mut self) {
-        let at = if self.held_bytes < SMALL_SET {
-            Instant::now()
-        } else {
-            let mib = u32::try_from(self.held_bytes >> 20).unwrap_or(u32::MAX);
-            let longest = JITTER_PER_MIB.saturating_mul(mib).min(JITTER_LIMIT);
-            // Where memory leads, listeners hear of changes from the data source: nothing is gained by haste.
-            let hurries = self.listener.wants_all_changes() && !self.shared.memory_leads();
-            let jitter = if hurries { 0.0 } else { self.jitter.between(0.0, 1.0) };
-            let soonest = self.full_ended + FULL_MINIMUM.max(self.full_cost * FULL_COST_FACTOR);
-            soonest.max(Instant::now() + longest.mul_f64(jitter))
-        };
-        self.full_due = Some(self.full_due.map_or(at, |due| due.min(at)));
-    }
-
-    /// A host looks at everything: the full read after a push is not put off by jitter.
-    fn plan_full_for_host(&mut self) {
-        if self.mailbox.take_full_wish() && self.shared.health.is_ready() && !self.shared.is_all_verified() {
-            let soonest = self.full_ended + FULL_MINIMUM.max(self.full_cost * FULL_COST_FACTOR);
-            self.full_due = Some(self.full_due.map_or(soonest, |due| due.min(soonest)));
-        }
-    }
-
-    pub(super) fn plan_next_full(&mut self) {
-        let options = &self.shared.options;
-        let interval = match options.freshness {
-            // Memory is never refreshed then, but what it holds is still kept in Redis.
-            Freshness::Forever if self.shared.memory_leads() => Some(options.safety_interval),
-            Freshness::Forever => None,
-            Freshness::Ttl => Some(options.ttl.min(options.safety_interval)),
-            Freshness::Push if self.mailbox.link.phase() == LinkPhase::Up => Some(options.safety_interval),
-            Freshness::Push => Some(options.ttl.min(options.safety_interval)),
-        };
-        let mut interval = interval.map(|interval| interval.mul_f64(self.jitter.between(0.85, 1.0)));
-        if self.holds_nothing() {
-            interval = Some(interval.unwrap_or(EMPTY_INTERVAL).min(EMPTY_INTERVAL));
-        }
-        if self.wipe_reason.is_some() {
-            interval = Some(interval.unwrap_or(WIPED_INTERVAL).min(WIPED_INTERVAL));
-        }
-        self.full_due = interval.map(|interval| Instant::now() + interval);
-    }
-
-    fn holds_nothing(&self) -> bool {
-        match &self.shared.cache {
-            Some(_) => !self.shared.health.is_ready(),
-            None => {
-                let snapshot = self.shared.snapshot.load();
-                snapshot.flags.is_empty() && snapshot.segments.is_empty()
-            }
-        }
-    }
-
     /// With a push link the link pings; without one the data connection does, so that the status is true.
     pub(super) fn ping_when_idle(&mut self) -> Result<(), ReadError> {
         if self.mailbox.link.phase() != LinkPhase::Up && self.heard.elapsed() >= self.shared.options.ping {
@@ -413,7 +342,7 @@ impl<'a> Refresher<'a> {
             (true, None) => {
                 self.listener.log(Level::Info, format_args!("Redis holds a data set again"));
                 // From here on missing fields are deletions.
-                self.full_due = Some(Instant::now());
+                self.plan_full_after_push();
             }
             _ => {}
         }

@@ -302,6 +302,7 @@ def test_offline_nothing_is_asked_and_every_evaluation_gives_its_default(launchd
     with Client(config) as client:
         detail = client.variation_detail("a", ADA, "default")
         assert (detail.value, detail.reason.error_kind) == ("default", ErrorKind.CLIENT_NOT_READY)
+        assert client.start(0) and client.is_ready and client.status().ready
         assert not fake.requests()
 
 

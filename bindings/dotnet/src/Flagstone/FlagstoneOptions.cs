@@ -212,7 +212,8 @@ public sealed class FlagstoneOptions
     public int? HttpReadTimeoutMs { get; set; }
 
     /// <summary>
-    /// URL of a proxy. Default: that of the environment (<c>http_proxy</c>, <c>https_proxy</c>, <c>no_proxy</c>).
+    /// URL of a proxy. Default: that of the environment (<c>http_proxy</c>, <c>https_proxy</c>, <c>all_proxy</c>,
+    /// <c>no_proxy</c>, and their upper-case forms except <c>HTTP_PROXY</c>).
     /// </summary>
     public string? HttpProxy { get; set; }
 

@@ -391,6 +391,7 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
         await using FlagstoneClient client =
             new(_environment.Options(Streaming(launchDarkly, options => options.Offline = true)));
         Assert.True(await client.StartAsync().WaitAsync(s_long));
+        Assert.True(client.IsReady && client.GetStatus().IsReady);
         EvaluationDetail<string> detail = client.StringVariationDetail("a", _ada, "default");
         Assert.Equal(("default", EvaluationErrorKind.ClientNotReady), (detail.Value, detail.Reason.ErrorKind));
         Assert.False(client.AllFlagsState(_ada).Valid);
