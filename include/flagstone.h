@@ -227,8 +227,10 @@
 #define FLAGSTONE_DETAIL_IN_EXPERIMENT 2
 
 /**
- * Bit of `flagstone_detail.flags`: the flag is not verified against Redis (link down, data set lost, or newer content that does
- * not parse); the last good data answered.
+ * Bit of `flagstone_detail.flags`: the flag is not known to be true; the last good data answered. Daemon mode: Redis cannot be
+ * reached, has not been read yet by this process, or has lost the data set. Otherwise: the data source has not delivered yet, or
+ * is not VALID; with residency lazy and off also as in daemon mode. In both: Redis holds newer content that does not parse, or
+ * the client is closed.
  */
 #define FLAGSTONE_DETAIL_STALE 4
 
@@ -406,7 +408,9 @@ typedef enum flagstone_error_kind {
    */
   FLAGSTONE_ERROR_KIND_NONE = 0,
   /**
-   * Redis has not been read yet.
+   * There is nothing to answer from. Daemon mode: Redis has not been read yet; otherwise: the data source has not delivered
+   * yet, and Redis has no last known flags; in both: nor has a snapshot file. Also with the option offline, and after close
+   * with residency off.
    */
   FLAGSTONE_ERROR_KIND_CLIENT_NOT_READY = 1,
   /**
@@ -472,8 +476,9 @@ typedef enum flagstone_event_kind {
    */
   FLAGSTONE_EVENT_STATUS = 1,
   /**
-   * A flag, or something it depends on, changed: `text` is its key, `extra` is JSON, `{"old_version":3,"new_version":4}`, null
-   * where the flag was or is not held; equal versions say that only something it depends on changed.
+   * A flag, or something it depends on, changed: `text` is its key, `extra` is JSON, `{"old_version":3,"new_version":4}`. A
+   * deletion has a version, too; null stands where nothing was or is held. Equal versions say that only something it depends
+   * on changed.
    */
   FLAGSTONE_EVENT_FLAG_CHANGED = 2,
   /**
@@ -1019,7 +1024,8 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `wiped` | Redis lost the data set; held items stay in force |
  * | `stale_since_ms` | Unix time in ms since when what was read of Redis is not known to be true; null when it is |
  * | `verified_age_ms` | age in ms of the latest moment at which everything held was known to be true; null before the first |
- * | `freshness`, `freshness_reason` | freshness in force (`"push"`, `"ttl"`, `"forever"`, `"starting"`) and why |
+ * | `freshness` | freshness in force: `"push"`, `"ttl"`, `"forever"` or `"starting"` |
+ * | `freshness_reason` | why; null with `"starting"` |
  * | `flags`, `segments` | number held, deleted ones left out |
  * | `malformed` | items in Redis that do not parse |
  * | `dropped` | notifications dropped because nobody took them |
@@ -1401,7 +1407,7 @@ flagstone_status flagstone_secure_mode_hash(const struct flagstone_client *clien
  *
  * OK: `*out` is written; give it back with `flagstone_event_clear`. TIMEOUT: none came. CLOSED: the client is closed and
  * every event was delivered. INVALID_ARGUMENT: `out->struct_size` is too small. Nobody has to poll; a full queue drops the
- * oldest event and counts. Any thread; with several pollers each event goes to exactly one.
+ * oldest event, status changes after all others, and counts. Any thread; with several pollers each event goes to exactly one.
  */
 FLAGSTONE_API
 flagstone_status flagstone_poll_event(struct flagstone_client *client,

@@ -258,6 +258,20 @@ fn a_forked_child_opens_a_stream_of_its_own_and_repeats_no_write_of_its_parent()
     assert!(child.wait().unwrap().success());
 }
 
+/// They name servers that are not there, so they are not run.
+#[test]
+fn the_programs_of_the_readme_are_complete() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let programs: Vec<&str> = readme.split("```c\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(programs.len(), 2, "one of each way of use");
+    for (number, program) in programs.iter().enumerate() {
+        let dir = work_dir(&format!("c-readme-{number}"));
+        let source = dir.join("readme.c");
+        std::fs::write(&source, program).unwrap();
+        compile(&dir, "readme", "cc", &[source.to_str().unwrap()], &[C99]);
+    }
+}
+
 #[test]
 fn the_header_may_be_included_twice_in_a_file_and_a_program() {
     let dir = work_dir("c-double-include");

@@ -9,6 +9,9 @@
 #
 # The harness is not part of this project: sdk-test-harness is taken from PATH, or is what SDK_TEST_HARNESS names. The status
 # is 77 when there is none of the right version, 1 when a test failed or the outcome is another than the expected one.
+# `make conformance` turns every failure into make's own status, 2.
+#
+# The library that was built is judged, whatever FLAGSTONE_LIBRARY_PATH says.
 #
 # The harness empties the Redis on port 6379 of this machine, whichever that is. So it gets one of its own there; where the
 # port is taken already, everything runs in a network namespace of its own, out of reach of the other Redis.
@@ -21,6 +24,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 target=${CARGO_TARGET_DIR:-$root/target}
 work=$target/conformance
+# The package wants a full path.
+library=$(realpath --canonicalize-missing --no-symlinks "$target/release/libflagstone.so")
 contract=$root/tests/contract
 redis_port=6379
 no_harness=77
@@ -77,6 +82,10 @@ find_or_install_redis
 find_or_install python3 python3
 find_or_install setpriv util-linux
 [ "${1:-}" != --check ] || exit 0
+if [ ! -e "$library" ]; then
+  say "$library is missing: make build"
+  exit 1
+fi
 
 if [ -n "${FLAGSTONE_OWN_NAMESPACE:-}" ]; then ip link set lo up; fi
 if is_taken "$redis_port"; then in_a_namespace "$@"; fi
@@ -110,8 +119,7 @@ if { exec 9<>"/dev/tcp/::1/$redis_port"; } 2>/dev/null; then
 fi
 
 : >"$work/service.url"
-export FLAGSTONE_LIBRARY_PATH=${FLAGSTONE_LIBRARY_PATH:-$target/release/libflagstone.so}
-PYTHONPATH=$root/bindings/python/src tied python3 -B "$contract/python/service.py" >"$work/service.url" 2>"$work/service.log" &
+FLAGSTONE_LIBRARY_PATH=$library PYTHONPATH=$root/bindings/python/src tied python3 -B "$contract/python/service.py" >"$work/service.url" 2>"$work/service.log" &
 children+=($!)
 for _ in $(seq 1 1200); do
   url=$(cat "$work/service.url")
@@ -130,7 +138,7 @@ while is_taken "$port" || is_taken $((port + 1)); do port=$((port + 2)); done
 
 options=("$@")
 if [ $# -eq 0 ]; then mapfile -t options < <(python3 "$contract/judge.py" options "$contract/expected.json"); fi
-say "running the contract tests"
+say "running the contract tests with $library"
 status=0
 tied timeout --kill-after=10 "$seconds" "$harness" -url "$url" -port "$port" -enable-persistence-tests \
   -junit "$work/junit.xml" "${options[@]}" >"$work/harness.log" 2>&1 &

@@ -31,7 +31,8 @@ failed=0
 run_tests() {
   local project=$1
   shift
-  dotnet test --project "test/$project" --configuration Release --no-build "$@" 2>&1 | tee -a "$log" || failed=1
+  dotnet test --project "test/$project" --configuration Release --no-build --results-directory "$PWD/artifacts/test-results" \
+    "$@" 2>&1 | tee -a "$log" || failed=1
 }
 
 # Shows the counts of all runs alone on a line, however the runner words them, and ends.

@@ -149,7 +149,8 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `wiped` | Redis lost the data set; held items stay in force |
 /// | `stale_since_ms` | Unix time in ms since when what was read of Redis is not known to be true; null when it is |
 /// | `verified_age_ms` | age in ms of the latest moment at which everything held was known to be true; null before the first |
-/// | `freshness`, `freshness_reason` | freshness in force (`"push"`, `"ttl"`, `"forever"`, `"starting"`) and why |
+/// | `freshness` | freshness in force: `"push"`, `"ttl"`, `"forever"` or `"starting"` |
+/// | `freshness_reason` | why; null with `"starting"` |
 /// | `flags`, `segments` | number held, deleted ones left out |
 /// | `malformed` | items in Redis that do not parse |
 /// | `dropped` | notifications dropped because nobody took them |

@@ -34,7 +34,9 @@ pub enum flagstone_reason {
 pub enum flagstone_error_kind {
     /// No error.
     FLAGSTONE_ERROR_KIND_NONE = 0,
-    /// Redis has not been read yet.
+    /// There is nothing to answer from. Daemon mode: Redis has not been read yet; otherwise: the data source has not delivered
+    /// yet, and Redis has no last known flags; in both: nor has a snapshot file. Also with the option offline, and after close
+    /// with residency off.
     FLAGSTONE_ERROR_KIND_CLIENT_NOT_READY = 1,
     /// No such flag.
     FLAGSTONE_ERROR_KIND_FLAG_NOT_FOUND = 2,
@@ -68,8 +70,10 @@ pub enum flagstone_big_segments {
 pub const FLAGSTONE_DETAIL_DEFAULTED: u32 = 1;
 /// Bit of `flagstone_detail.flags`: the context takes part in an experiment on this flag.
 pub const FLAGSTONE_DETAIL_IN_EXPERIMENT: u32 = 2;
-/// Bit of `flagstone_detail.flags`: the flag is not verified against Redis (link down, data set lost, or newer content that does
-/// not parse); the last good data answered.
+/// Bit of `flagstone_detail.flags`: the flag is not known to be true; the last good data answered. Daemon mode: Redis cannot be
+/// reached, has not been read yet by this process, or has lost the data set. Otherwise: the data source has not delivered yet, or
+/// is not VALID; with residency lazy and off also as in daemon mode. In both: Redis holds newer content that does not parse, or
+/// the client is closed.
 pub const FLAGSTONE_DETAIL_STALE: u32 = 4;
 
 /// The result of an evaluation. The caller makes it: set `struct_size` to `sizeof(flagstone_detail)` and the rest to 0.

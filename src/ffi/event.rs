@@ -18,8 +18,9 @@ pub enum flagstone_event_kind {
     /// is JSON: `{"source":{"state":"VALID","since_ms":n,"error":{"kind":"NETWORK_ERROR","status":0,"message":"…","unix_ms":n}},
     /// "store":{"available":true,"stale_since_ms":null}}`; `source` is null in daemon mode, `error` null before the first one.
     FLAGSTONE_EVENT_STATUS = 1,
-    /// A flag, or something it depends on, changed: `text` is its key, `extra` is JSON, `{"old_version":3,"new_version":4}`, null
-    /// where the flag was or is not held; equal versions say that only something it depends on changed.
+    /// A flag, or something it depends on, changed: `text` is its key, `extra` is JSON, `{"old_version":3,"new_version":4}`. A
+    /// deletion has a version, too; null stands where nothing was or is held. Equal versions say that only something it depends
+    /// on changed.
     FLAGSTONE_EVENT_FLAG_CHANGED = 2,
     /// The state of the big-segment store changed.
     FLAGSTONE_EVENT_BIG_SEGMENTS = 3,
@@ -78,7 +79,7 @@ struct Texts {
 ///
 /// OK: `*out` is written; give it back with `flagstone_event_clear`. TIMEOUT: none came. CLOSED: the client is closed and
 /// every event was delivered. INVALID_ARGUMENT: `out->struct_size` is too small. Nobody has to poll; a full queue drops the
-/// oldest event and counts. Any thread; with several pollers each event goes to exactly one.
+/// oldest event, status changes after all others, and counts. Any thread; with several pollers each event goes to exactly one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_poll_event(
     client: *mut flagstone_client,

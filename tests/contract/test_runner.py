@@ -49,8 +49,10 @@ def run(folder: Path, *arguments: str, version: str = "2.41.0", **variables: str
     harness = folder / "harness"
     harness.write_text(STAND_IN.format(version=version, pid=str(folder / "pid")))
     harness.chmod(0o755)
-    # There is no library below the folder: the one that these tests were loaded with.
-    own = {"FLAGSTONE_LIBRARY_PATH": PATH, "CARGO_TARGET_DIR": str(folder), "SDK_TEST_HARNESS": str(harness)}
+    # As if cargo had built there what these tests were loaded with.
+    (folder / "release").mkdir(exist_ok=True)
+    (folder / "release" / "libflagstone.so").symlink_to(PATH)
+    own = {"CARGO_TARGET_DIR": str(folder), "SDK_TEST_HARNESS": str(harness)}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen([str(RUNNER), *arguments], env={**os.environ, **own, **variables}, **pipes)
 
@@ -108,6 +110,21 @@ def test_a_harness_that_goes_away_is_a_failure_and_leaves_nothing_behind(tmp_pat
     assert status == 1 and "the harness did not come to its end" in output, output
     assert left(tmp_path) == []
     assert "client 1 was left open" in (tmp_path / "conformance" / "service.log").read_text()
+
+
+def test_what_was_built_is_judged_whatever_library_the_caller_uses(tmp_path: Path) -> None:
+    another = tmp_path / "another.so"
+    another.write_text("no library")
+    process = run(tmp_path, FLAGSTONE_LIBRARY_PATH=str(another), CONFORMANCE_SECONDS="3")
+    pid_of_the_harness(tmp_path)
+    status, output = finish(process)
+    assert status == 1 and "after 3 seconds" in output, output
+    assert f"tests with {tmp_path / 'release' / 'libflagstone.so'}\n" in output, output
+
+
+def test_without_a_library_it_says_so(tmp_path: Path) -> None:
+    status, output = finish(run(tmp_path, CARGO_TARGET_DIR=str(tmp_path / "empty")))
+    assert status == 1 and f"{tmp_path / 'empty' / 'release' / 'libflagstone.so'} is missing" in output, output
 
 
 def test_a_harness_that_hangs_is_ended(tmp_path: Path) -> None:

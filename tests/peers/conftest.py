@@ -1,4 +1,5 @@
-"""A Redis of the run's own, the demo data set, and LaunchDarkly's programs, each ended with the test that started it."""
+"""The demo data set, and LaunchDarkly's programs, each ended with the test that started it. The rest is what the tests of
+the Python package have."""
 
 from __future__ import annotations
 
@@ -10,27 +11,15 @@ from typing import Any
 import pytest
 
 from peers import Items, Relay, contexts_for, demo_items, relay_program
-from support import Environment, LaunchDarkly, Server
+from support import Environment, LaunchDarkly
+
+pytest_plugins = ["servers"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def quiet() -> None:
     """LaunchDarkly's SDK warns of every evaluation that gives a default, and the demo data set has many."""
     logging.getLogger("ldclient").setLevel(logging.CRITICAL)
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("redis"))
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def environment(server: Server) -> Iterator[Environment]:
-    environment = Environment(server)
-    yield environment
-    environment.close()
 
 
 @pytest.fixture(scope="session")
@@ -41,22 +30,6 @@ def demo() -> Items:
 @pytest.fixture(scope="session")
 def contexts(demo: Items) -> list[dict[str, Any]]:
     return contexts_for(demo)
-
-
-@pytest.fixture
-def launchdarkly(tmp_path: Path) -> Iterator[Callable[..., LaunchDarkly]]:
-    """Starts a LaunchDarkly that has these items; it ends with the test."""
-    started: list[LaunchDarkly] = []
-
-    def start(items: Items) -> LaunchDarkly:
-        folder = tmp_path / f"launchdarkly-{len(started)}"
-        folder.mkdir()
-        started.append(LaunchDarkly(folder, items=items))
-        return started[-1]
-
-    yield start
-    for fake in started:
-        fake.kill()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from flagstone import Client, Config, Context, State
 from peers import Items, Relay, Results, of_flagstone, of_peer, peer_in_daemon_mode, without_quirks
 from support import PATIENCE, SDK_KEY, Environment, LaunchDarkly, until, value_flag
 
-Start = Callable[[Items], LaunchDarkly]
+Start = Callable[..., LaunchDarkly]
 StartRelay = Callable[[LaunchDarkly, Environment], Relay]
 Contexts = list[dict[str, Any]]
 ADA = Context("ada")
@@ -36,7 +36,7 @@ def expected(environment: Environment, demo: Items, keys: list[str], contexts: C
 def test_values_and_reasons_of_the_demo_data_set_come_through_the_relay_proxy(
     environment: Environment, launchdarkly: Start, relay: StartRelay, demo: Items, contexts: Contexts, mode: str
 ) -> None:
-    proxy = relay(launchdarkly(demo), environment)
+    proxy = relay(launchdarkly(items=demo), environment)
     if mode == "daemon":
         client = environment.client()
     else:
@@ -85,7 +85,7 @@ def change_everything(fake: LaunchDarkly, demo: Items, clients: list[Client]) ->
 def test_every_change_comes_through_the_relay_proxy(
     environment: Environment, launchdarkly: Start, relay: StartRelay, demo: Items, contexts: Contexts
 ) -> None:
-    fake = launchdarkly(demo)
+    fake = launchdarkly(items=demo)
     proxy = relay(fake, environment)
     own = Environment(environment.server)
     connected = own.client(**own.streaming(fake, endpoints_relay=proxy.url))
@@ -103,7 +103,7 @@ def test_every_change_comes_through_the_relay_proxy(
 def test_flagstone_and_the_relay_proxy_may_keep_the_same_hashes(
     environment: Environment, launchdarkly: Start, relay: StartRelay
 ) -> None:
-    fake = launchdarkly({"flags": {"a": json.loads(value_flag("a", 1, "1"))}, "segments": {}})
+    fake = launchdarkly(items={"flags": {"a": json.loads(value_flag("a", 1, "1"))}, "segments": {}})
     proxy = relay(fake, environment)
     writer = environment.client(**environment.streaming(fake, endpoints_relay=proxy.url))
     reader = environment.client()
@@ -121,7 +121,7 @@ def test_flagstone_and_the_relay_proxy_may_keep_the_same_hashes(
 def test_while_the_relay_proxy_is_away_its_last_flags_stay_in_force(
     environment: Environment, launchdarkly: Start, relay: StartRelay, demo: Items
 ) -> None:
-    fake = launchdarkly(demo)
+    fake = launchdarkly(items=demo)
     proxy = relay(fake, environment)
     daemon = environment.client()
     connected = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, stream_initial_delay_ms=20))

@@ -26,7 +26,7 @@ from peers import (
 )
 from support import PATIENCE, Environment, LaunchDarkly, bool_flag, until, value_flag
 
-Start = Callable[[Items], LaunchDarkly]
+Start = Callable[..., LaunchDarkly]
 Contexts = list[dict[str, Any]]
 ADA, PEER_ADA = Context("ada"), PeerContext.create("ada")
 #: A flag of the demo data set that changes in the tests.
@@ -55,7 +55,7 @@ def test_every_kind_of_result_occurs_in_what_is_compared(demo: Items, contexts: 
 def test_launchdarklys_sdk_reads_what_flagstone_wrote(
     environment: Environment, launchdarkly: Start, demo: Items, contexts: Contexts
 ) -> None:
-    fake = launchdarkly(demo)
+    fake = launchdarkly(items=demo)
     client = environment.client(**environment.streaming(fake))
     assert until(lambda: is_filled(environment, demo))
     keys = [*demo["flags"], "missing"]
@@ -81,7 +81,7 @@ def test_launchdarklys_sdk_reads_what_flagstone_wrote(
 def test_flagstone_reads_what_launchdarklys_sdk_wrote(
     environment: Environment, launchdarkly: Start, demo: Items, contexts: Contexts
 ) -> None:
-    fake = launchdarkly(demo)
+    fake = launchdarkly(items=demo)
     keys = [*demo["flags"], "missing"]
     with peer_streaming(fake, environment.server, environment.prefix) as peer:
         client = environment.client()
@@ -117,7 +117,7 @@ def test_the_demo_data_set_is_one_for_both(environment: Environment) -> None:
 
 
 def test_both_say_the_same_of_all_flags(environment: Environment, launchdarkly: Start, demo: Items) -> None:
-    fake = launchdarkly(demo)
+    fake = launchdarkly(items=demo)
     client = environment.client(**environment.streaming(fake))
     assert until(lambda: is_filled(environment, demo))
     with peer_in_daemon_mode(environment.server, environment.prefix) as peer:

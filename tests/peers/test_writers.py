@@ -21,7 +21,7 @@ from flagstone import Context
 from peers import Items, peer_store, peer_streaming
 from support import PATIENCE, Environment, LaunchDarkly, Server, until, value_flag
 
-Start = Callable[[Items], LaunchDarkly]
+Start = Callable[..., LaunchDarkly]
 KEYS = ("a", "b", "c")
 VERSIONS = 150
 #: For so many versions the same writer is ahead of the others.
@@ -112,7 +112,7 @@ def test_writers_of_every_kind_at_once_never_move_a_version_backwards(
     environment: Environment, launchdarkly: Start
 ) -> None:
     start: Items = {"flags": {key: json.loads(item(key, 1)) for key in KEYS}, "segments": {}}
-    fakes = [launchdarkly(start) for _ in range(3)]
+    fakes = [launchdarkly(items=start) for _ in range(3)]
     watcher = Watcher(environment.server, environment.prefix)
     with peer_streaming(fakes[2], environment.server, environment.prefix) as peer:
         scripts = environment.server.calls("eval")

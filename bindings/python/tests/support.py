@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -78,6 +79,13 @@ class Server:
         self.redis.close()
         self._process.kill()
         self._process.wait()
+
+    def freeze(self) -> None:
+        """Keeps its connections and answers nothing, until :meth:`thaw`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def connections(self) -> int:
         """How many clients are connected, the test's own included."""

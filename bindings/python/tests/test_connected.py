@@ -154,6 +154,60 @@ def test_what_was_patched_just_before_the_end_is_written(own: Environment, launc
     assert sorted(times)[7] < 2, times
 
 
+def test_closing_takes_no_longer_than_it_may_while_redis_hangs_and_a_listener_is_busy(
+    own: Environment, launchdarkly: Start
+) -> None:
+    fake = launchdarkly(*two())
+    client = own.client(**own.streaming(fake, redis_command_timeout_ms=60_000, redis_ping_ms=60_000))
+    assert until(lambda: own.version("a") == 1)
+    heard, release = threading.Event(), threading.Event()
+
+    def blocks(_: object) -> None:
+        heard.set()
+        release.wait(60)
+
+    client.add_flag_change_listener(blocks)
+    own.server.freeze()
+    try:
+        fake.patch(value_flag("a", 2, "two"))
+        assert heard.wait(10)
+        began = time.monotonic()
+        assert client.close(5) is False, "a thread waits for Redis"
+        # Each of the two waits could take it all: far from once, and from twice, the time.
+        assert time.monotonic() - began < 8
+        began = time.monotonic()
+        assert client.close(0) is False
+        assert time.monotonic() - began < 3
+    finally:
+        release.set()
+        own.server.thaw()
+    assert client.variation("a", ADA, "") == "two"
+
+
+def test_a_wait_ends_also_while_a_listener_keeps_the_thread_of_the_client(
+    environment: Environment, launchdarkly: Start
+) -> None:
+    fake = launchdarkly(*two())
+    client = Client(environment.config(**environment.streaming(fake)))
+    heard, release = threading.Event(), threading.Event()
+
+    def blocks(_: object) -> None:
+        heard.set()
+        release.wait(60)
+
+    client.add_status_listener(blocks)
+    try:
+        assert client.start(20) and heard.wait(10)
+        fake.kill()
+        assert client.wait(State.INTERRUPTED, 20)
+        began = time.monotonic()
+        client.close(1)
+        client.close(1)
+        assert time.monotonic() - began < 6
+    finally:
+        release.set()
+
+
 def test_a_refused_sdk_key_is_told_at_once_and_the_last_known_flags_answer(
     environment: Environment, launchdarkly: Start
 ) -> None:

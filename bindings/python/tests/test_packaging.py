@@ -102,6 +102,23 @@ def test_a_library_that_is_not_there_is_named_with_everything_tried(tmp_path: Pa
     assert "FLAGSTONE_LIBRARY_PATH" in ended.stderr
 
 
+def test_a_library_without_its_full_path_is_refused_and_not_looked_for(tmp_path: Path) -> None:
+    import flagstone._lib
+
+    library = tmp_path / "libflagstone.so"
+    library.symlink_to(flagstone._lib.PATH)
+    for name in ("libflagstone.so", "./libflagstone.so", "../libflagstone.so", "~/libflagstone.so"):
+        # Where the system looks, and where the process is, there is one.
+        variables = clean(FLAGSTONE_LIBRARY_PATH=name, LD_LIBRARY_PATH=str(tmp_path), HOME=str(tmp_path))
+        for folder in (tmp_path, tmp_path / "below"):
+            folder.mkdir(exist_ok=True)
+            ended = run_python("import flagstone", env=variables, cwd=folder)
+            assert ended.returncode == 1
+            assert f"LibraryError: cannot use {name} (named by FLAGSTONE_LIBRARY_PATH)" in ended.stderr
+            assert "full path" in ended.stderr
+    assert run_python("import flagstone", env=clean(FLAGSTONE_LIBRARY_PATH=str(library))).returncode == 0
+
+
 def test_a_library_that_is_another_one_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"no library"):
         (tmp_path / "other.so").write_bytes(content)

@@ -26,8 +26,10 @@ public readonly struct EvaluationDetail<T> : IEquatable<EvaluationDetail<T>>
     public EvaluationReason Reason { get; }
 
     /// <summary>
-    /// The flag is not verified against Redis (link down, data set lost, or newer content that does not parse); the last good
-    /// data answered.
+    /// The flag is not known to be true; the last good data answered. Daemon mode: Redis cannot be reached, has not been read
+    /// yet, or has lost the data set. Otherwise: the data source has not delivered yet, or is not
+    /// <see cref="DataSourceState.Valid"/>; with <see cref="CacheResidency.Lazy"/> and <see cref="CacheResidency.Off"/> also as in
+    /// daemon mode. In both: Redis holds newer content that does not parse, or the client is closed.
     /// </summary>
     public bool IsStale { get; }
 

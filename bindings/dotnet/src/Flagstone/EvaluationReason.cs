@@ -32,7 +32,11 @@ public enum EvaluationReasonKind
 /// <summary>Why a flag could not be evaluated.</summary>
 public enum EvaluationErrorKind
 {
-    /// <summary>Redis has not been read yet.</summary>
+    /// <summary>
+    /// There is nothing to answer from. Daemon mode: Redis has not been read yet; otherwise: the data source has not delivered
+    /// yet, and Redis has no last known flags; in both: nor has a snapshot file. Also with
+    /// <see cref="FlagstoneOptions.Offline"/>, and after the client is closed with <see cref="CacheResidency.Off"/>.
+    /// </summary>
     ClientNotReady = 1,
 
     /// <summary>There is no such flag.</summary>

@@ -45,7 +45,8 @@ public sealed partial class FlagstoneClient
     }
 
     /// <summary>
-    /// Value of a number flag, truncated toward zero; numbers beyond 32 bits give the nearest end of the range.
+    /// Value of a number flag, rounded to the nearest integer as in LaunchDarkly's .NET SDK, halves to the even one (2.5 gives
+    /// 2, 2.75 gives 3); numbers beyond 32 bits give the nearest end of the range.
     /// </summary>
     /// <param name="key">Key of the flag.</param>
     /// <param name="context">Who asks; null gives the default.</param>
@@ -189,13 +190,9 @@ public sealed partial class FlagstoneClient
         return value != 0;
     }
 
-    private unsafe int Int(byte* key, int length, Context? context, int defaultValue)
-    {
-        IntPtr native = Context.Acquire(context);
-        long value = NativeMethods.flagstone_int_variation(_native, native, key, (nuint)length, defaultValue);
-        Leave(context, native);
-        return IntValue.Saturate(value);
-    }
+    // The native call for integers truncates.
+    private unsafe int Int(byte* key, int length, Context? context, int defaultValue) =>
+        IntValue.Round(Double(key, length, context, defaultValue));
 
     private unsafe double Double(byte* key, int length, Context? context, double defaultValue)
     {

@@ -18,7 +18,7 @@ public sealed partial class FlagstoneClient
         Kept(new PreparedBoolFlag(this, _native, NotNull(key), defaultValue));
 
     /// <summary>
-    /// Prepares a number flag whose value is truncated as <see cref="IntVariation(string, Context?, int)"/> does.
+    /// Prepares a number flag whose value is rounded as <see cref="IntVariation(string, Context?, int)"/> does.
     /// </summary>
     /// <inheritdoc cref="BoolFlag"/>
     public Flag<int> IntFlag(string key, int defaultValue) =>

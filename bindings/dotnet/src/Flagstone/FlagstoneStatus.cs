@@ -159,7 +159,7 @@ public sealed class FlagstoneStatus
     /// <summary>Freshness in force: <c>push</c>, <c>ttl</c>, <c>forever</c> or <c>starting</c>.</summary>
     public string Freshness { get; }
 
-    /// <summary>Why, when it is not the one that was asked for; otherwise null.</summary>
+    /// <summary>Why it is that one; null with <c>starting</c>.</summary>
     public string? FreshnessReason { get; }
 
     /// <summary>Number of flags held, deleted ones left out.</summary>

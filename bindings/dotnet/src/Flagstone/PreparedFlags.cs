@@ -82,10 +82,11 @@ internal sealed class PreparedIntFlag(FlagstoneClient client, IntPtr nativeClien
     public override int Value(Context? context)
     {
         IntPtr native = Context.Acquire(context);
-        long value = NativeMethods.flagstone_flag_int(Native, native);
+        // The native call for integers truncates.
+        double value = NativeMethods.flagstone_flag_double(Native, native);
         Client.Leave(context, native);
         GC.KeepAlive(this);
-        return IntValue.Saturate(value);
+        return IntValue.Round(value);
     }
 }
 

@@ -32,6 +32,15 @@ public sealed class EvaluationTests(RedisServer server) : IAsyncLifetime
             Flags.Value("int", 1, "3"),
             Flags.Value("fraction", 1, "3.7"),
             Flags.Value("negative", 1, "-3.7"),
+            Flags.Value("below-half", 1, "2.25"),
+            Flags.Value("half", 1, "0.5"),
+            Flags.Value("one-and-half", 1, "1.5"),
+            Flags.Value("two-and-half", 1, "2.5"),
+            Flags.Value("minus-half", 1, "-2.5"),
+            Flags.Value("almost-half", 1, "0.49999999999999994"),
+            Flags.Value("largest", 1, "2147483646.5"),
+            Flags.Value("beyond", 1, "2147483647.5"),
+            Flags.Value("lowest", 1, "-2147483648.5"),
             Flags.Value("huge", 1, "1e300"),
             Flags.Value("minus-huge", 1, "-1e300"),
             Flags.Value("long", 1, new string('9', 30)),
@@ -95,13 +104,21 @@ public sealed class EvaluationTests(RedisServer server) : IAsyncLifetime
     }
 
     [Fact]
-    public void Ints_are_truncated_and_saturated()
+    public void Ints_are_rounded_half_to_even_and_saturated()
     {
         foreach ((string key, int expected) in new[]
-            { ("fraction", 3), ("negative", -3), ("huge", int.MaxValue), ("minus-huge", int.MinValue), ("long", int.MaxValue) })
         {
+            ("int", 3), ("below-half", 2), ("fraction", 4), ("negative", -4),
+            ("half", 0), ("one-and-half", 2), ("two-and-half", 2), ("minus-half", -2), ("almost-half", 0),
+            ("largest", int.MaxValue - 1), ("beyond", int.MaxValue), ("lowest", int.MinValue),
+            ("huge", int.MaxValue), ("minus-huge", int.MinValue), ("long", int.MaxValue),
+        })
+        {
+            byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(key);
             Assert.Equal(expected, _client.IntVariation(key, _ada, 0));
+            Assert.Equal(expected, _client.IntVariation(utf8, _ada, 0));
             Assert.Equal(expected, _client.IntVariationDetail(key, _ada, 0).Value);
+            Assert.Equal(expected, _client.IntVariationDetail(utf8, _ada, 0).Value);
             Assert.Equal(expected, _client.IntFlag(key, 0).Value(_ada));
             Assert.Equal(expected, _client.IntFlag(key, 0).Detail(_ada).Value);
         }

@@ -32,25 +32,18 @@ class Pump:
     def __init__(self, handle: c_void_p, client: weakref.ref[Any]) -> None:
         self._handle = c_void_p(lib.flagstone_client_retain(handle))
         self._client = client
-        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="flagstone-events", daemon=True)
         self._thread.start()
 
-    def stop(self, timeout: float) -> None:
-        """Ends the thread, unless it is the calling one, which ends when the listener returns."""
-        self._stopping = True
-        lib.flagstone_wake(self._handle)
-        self.join(timeout)
-
     def join(self, timeout: float) -> None:
-        """Waits until the last notification was delivered."""
+        """Waits until the last notification was delivered, unless the calling thread is the one that delivers it."""
         if self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
     def _run(self) -> None:
         event = _abi.Event(struct_size=sizeof(_abi.Event))
         try:
-            while not self._stopping:
+            while True:
                 status = lib.flagstone_poll_event(self._handle, _WAIT_MS, byref(event))
                 if status == _abi.STATUS_OK:
                     self._deliver(event)

@@ -39,6 +39,9 @@ def library_path() -> str:
     """Full path of the library file to load; ``LibraryError`` when there is none."""
     override = os.environ.get(OVERRIDE)
     if override:
+        # The loader searches the system's path for a bare name, and opens a relative one in whatever folder the process is.
+        if not os.path.isabs(override):
+            raise LibraryError(f"cannot use {override} (named by {OVERRIDE}) as the native library: it must be a full path")
         return override
     packaged = Path(__file__).with_name("_native") / library_name()
     if not packaged.is_file():

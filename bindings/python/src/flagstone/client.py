@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Mapping
 from ctypes import byref, c_char_p, c_double, c_int64, c_void_p, cast, sizeof
@@ -103,12 +104,14 @@ class Client:
 
         :returns: False when a thread was still busy; it ends by itself.
         """
-        status = lib.flagstone_client_close(self._h, milliseconds(timeout))
+        wait_ms = milliseconds(timeout)
+        deadline = time.monotonic() + wait_ms / 1000
+        status = lib.flagstone_client_close(self._h, wait_ms)
         with self._lock:
             self._closed = True
             pump, self._pump = self._pump, None
         if pump is not None:
-            pump.join(timeout)
+            pump.join(max(0.0, deadline - time.monotonic()))
         return bool(status == _abi.STATUS_OK)
 
     def __enter__(self) -> Client:

@@ -96,8 +96,9 @@ class Config:
         ``forever``: never read again. Default ``push``.
     :param cache_ttl_ms: age at which items are read again. Default 30000.
     :param cache_capacity: most items held with ``lazy``. Default 10000.
-    :param cache_on_wipe: ``keep`` what is held when Redis loses the data set, or ``clear``. Default ``keep``.
-    :param refresh_interval_ms: interval of the safety poll; not with ``forever``. Default 60000.
+    :param cache_on_wipe: ``keep`` what is held when Redis loses the data set, or ``clear``. Default ``keep``; ``clear``
+        with a source and ``cache_residency`` ``lazy`` or ``off``.
+    :param refresh_interval_ms: interval of the safety poll; not with ``forever`` in daemon mode. Default 60000.
     :param events_queue_capacity: most notifications that wait for the listeners. Default 1000.
     :param log_level: ``debug``, ``info``, ``warn``, ``error`` or ``none``: what reaches the logger ``flagstone``.
         Default ``info``.

@@ -34,6 +34,9 @@ class ReasonKind(str, Enum):
 class ErrorKind(str, Enum):
     """Why a flag could not be evaluated."""
 
+    #: There is nothing to answer from. Daemon mode: Redis has not been read yet; otherwise: the data source has not
+    #: delivered yet, and Redis has no last known flags; in both: nor has a snapshot file. Also with the option ``offline``,
+    #: and after ``close`` with ``cache_residency`` ``off``.
     CLIENT_NOT_READY = "CLIENT_NOT_READY"
     FLAG_NOT_FOUND = "FLAG_NOT_FOUND"
     USER_NOT_SPECIFIED = "USER_NOT_SPECIFIED"
@@ -106,8 +109,10 @@ class EvaluationDetail(Generic[V]):
     #: Index of the variation, from 0; ``None`` when the default was returned.
     variation_index: int | None
     reason: EvaluationReason
-    #: The flag is not verified against Redis (link down, data set lost, or newer content that does not parse); the last
-    #: good data answered.
+    #: The flag is not known to be true; the last good data answered. Daemon mode: Redis cannot be reached, has not been
+    #: read yet by this process, or has lost the data set. Otherwise: the data source has not delivered yet, or is not
+    #: ``VALID``; with ``cache_residency`` ``lazy`` and ``off`` also as in daemon mode. In both: Redis holds newer content
+    #: that does not parse, or the client is closed.
     is_stale: bool = False
 
     @property

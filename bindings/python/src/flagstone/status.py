@@ -139,7 +139,7 @@ class Status:
     verified_age_ms: int | None
     #: Freshness in force: ``push``, ``ttl``, ``forever`` or ``starting``.
     freshness: str
-    #: Why.
+    #: Why; ``None`` with ``starting``.
     freshness_reason: str | None
     #: Flags held, deleted ones left out.
     flags: int
@@ -165,7 +165,8 @@ class Status:
 class FlagChange:
     """A flag, or something it depends on, changed.
 
-    Versions are ``None`` where the flag was or is not held; equal ones say that only something it depends on changed.
+    A deletion has a version, too; ``None`` stands where nothing was or is held. Equal ones say that only something it
+    depends on changed.
     """
 
     key: str

@@ -27,15 +27,14 @@ internal readonly struct IntValue : IValueType<int>
     public int Wanted => NativeCodes.TypeNumber;
 
     public int Read(in NativeDetail detail, int defaultValue) =>
-        detail.value_type == NativeCodes.TypeNumber ? Saturate(detail.number_value) : defaultValue;
+        detail.value_type == NativeCodes.TypeNumber ? Round(detail.number_value) : defaultValue;
 
-    /// <summary>The nearest int.</summary>
-    internal static int Saturate(long value) =>
-        value > int.MaxValue ? int.MaxValue : value < int.MinValue ? int.MinValue : (int)value;
-
-    // Truncates toward zero, as the native call for integers does.
-    private static int Saturate(double value) =>
-        value >= int.MaxValue ? int.MaxValue : value <= int.MinValue ? int.MinValue : (int)value;
+    /// <summary>
+    /// The nearest int, the even one of two that are equally near. Every int comes back from a double as it was, defaults among
+    /// them.
+    /// </summary>
+    internal static int Round(double value) =>
+        value >= int.MaxValue ? int.MaxValue : value <= int.MinValue ? int.MinValue : (int)Math.Round(value);
 }
 
 internal readonly struct DoubleValue : IValueType<double>
