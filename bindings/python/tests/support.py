@@ -81,8 +81,11 @@ class Server:
         self._process.wait()
 
     def freeze(self) -> None:
-        """Keeps its connections and answers nothing, until :meth:`thaw`."""
+        """Keeps its connections and answers nothing, from now on until :meth:`thaw`."""
         self._process.send_signal(signal.SIGSTOP)
+        # The state follows the name, which is in brackets.
+        status = Path(f"/proc/{self._process.pid}/stat")
+        assert until(lambda: status.read_text().rpartition(")")[2].startswith(" T"))
 
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)

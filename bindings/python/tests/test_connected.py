@@ -158,26 +158,26 @@ def test_closing_takes_no_longer_than_it_may_while_redis_hangs_and_a_listener_is
     own: Environment, launchdarkly: Start
 ) -> None:
     fake = launchdarkly(*two())
-    client = own.client(**own.streaming(fake, redis_command_timeout_ms=60_000, redis_ping_ms=60_000))
+    client = own.client(**own.streaming(fake, redis_command_timeout_ms=120_000, redis_ping_ms=120_000))
     assert until(lambda: own.version("a") == 1)
     heard, release = threading.Event(), threading.Event()
 
     def blocks(_: object) -> None:
         heard.set()
-        release.wait(60)
+        release.wait(4 * PATIENCE)
 
     client.add_flag_change_listener(blocks)
     own.server.freeze()
     try:
         fake.patch(value_flag("a", 2, "two"))
-        assert heard.wait(10)
+        assert heard.wait(PATIENCE)
         began = time.monotonic()
-        assert client.close(5) is False, "a thread waits for Redis"
+        assert client.close(12) is False, "a thread waits for Redis"
         # Each of the two waits could take it all: far from once, and from twice, the time.
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 19
         began = time.monotonic()
         assert client.close(0) is False
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     finally:
         release.set()
         own.server.thaw()
@@ -193,17 +193,17 @@ def test_a_wait_ends_also_while_a_listener_keeps_the_thread_of_the_client(
 
     def blocks(_: object) -> None:
         heard.set()
-        release.wait(60)
+        release.wait(4 * PATIENCE)
 
     client.add_status_listener(blocks)
     try:
-        assert client.start(20) and heard.wait(10)
+        assert client.start(PATIENCE) and heard.wait(PATIENCE)
         fake.kill()
-        assert client.wait(State.INTERRUPTED, 20)
+        assert client.wait(State.INTERRUPTED, PATIENCE)
         began = time.monotonic()
         client.close(1)
         client.close(1)
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < PATIENCE
     finally:
         release.set()
 
