@@ -19,7 +19,7 @@ use flagdata::PrivateRedis;
 use native::{has_tool, link_library_into, output_within, root, run, text, work_dir};
 
 /// Far more than any of the programs takes.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_secs(900);
 const C99: &[&str] = &["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", "-g", "-pthread"];
 const CXX11: &[&str] = &["-std=c++11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O1", "-g", "-pthread"];
 const SANITIZERS: &[&str] = &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];

@@ -14,11 +14,7 @@ const RESIDENCIES: [&str; 3] = ["all", "lazy", "off"];
 fn connected(server: &RedisServer, residency: &str) -> (Fake, Client) {
     let fake = launchdarkly(&[("x", flag("x", 1, "one"))]);
     fake.edit(|environment| _ = environment.set(Kind::Segment, &segment("x", 1, &["ada"])).unwrap());
-    let config = streaming(&fake)
-        .with("redis.url", &server.url())
-        .with("cache.residency", residency)
-        .with("refresh.interval_ms", "500");
-    let client = config.started();
+    let client = storing(&fake, server).with("cache.residency", residency).started();
     eventually("the data set is written", || server.is_inited());
     (fake, client)
 }

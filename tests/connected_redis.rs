@@ -45,7 +45,7 @@ fn a_full_data_set_is_written_as_it_was_received() {
     assert_eq!(server.text("features", "a").unwrap(), odd);
     assert_eq!(server.text("segments", "s").unwrap(), segment("s", 1, &["ada"]));
     assert_eq!(server.run::<String>(&["GET", &format!("{PREFIX}:$inited")]), "");
-    assert_eq!(server.run::<i64>(&["EXISTS", &format!("{PREFIX}:$flagstone_lock")]), 0, "the lock is given back");
+    eventually("the lock is given back", || server.run::<i64>(&["EXISTS", &format!("{PREFIX}:$flagstone_lock")]) == 0);
 }
 
 #[test]
@@ -188,8 +188,10 @@ fn a_data_set_that_redis_holds_already_is_not_written_again() {
     let data = TestData::new();
     data.set_flag(&flag("a", 1, "one"));
     data.set_segment(&segment("s", 1, &[]));
-    let writes = server.calls_of("hset");
+    let (writes, scripts) = (server.calls_of("hset"), server.calls_of("eval"));
     let clients: Vec<Client> = (0..5).map(|_| writing(&server, &data).started()).collect();
+    // Each compares under the lock, which it gives back by a script. Who had not yet would find the patch missing.
+    eventually("all have compared", || server.calls_of("eval") >= scripts + 5);
     for client in &clients {
         client.reports("available", true);
     }
@@ -263,7 +265,8 @@ fn large() -> (RedisServer, TestData, Vec<Client>) {
     (0..400).for_each(|number| data.set_flag(&large_flag(number, 1)));
     let config = writing(&server, &data).with("refresh.interval_ms", "60000");
     let clients: Vec<Client> = (0..3).map(|_| config.started()).collect();
-    eventually("it is written", || server.is_inited());
+    // Each gives the lock back by a script.
+    eventually("all have compared", || server.calls_of("eval") >= 3);
     data.set_flag(&large_flag(0, 2));
     redis_gets(&server, "f0", 2);
     quiet(&server);
@@ -278,15 +281,15 @@ fn reads_of_everything(server: &RedisServer) -> u64 {
     server.calls_of("hgetall") + server.calls_of("hscan")
 }
 
-/// Waits until nobody has read everything for a second.
+/// Waits until nobody has read everything for two hundred looks, which take a second at least. Looks and not time: while the
+/// machine is held up nobody reads either.
 fn quiet(server: &RedisServer) {
-    let mut seen = (reads_of_everything(server), Instant::now());
+    let (mut seen, mut looks) = (reads_of_everything(server), 0);
     eventually("nobody reads everything any more", || {
         let now = reads_of_everything(server);
-        if now != seen.0 {
-            seen = (now, Instant::now());
-        }
-        seen.1.elapsed() > Duration::from_secs(1)
+        looks = if now == seen { looks + 1 } else { 0 };
+        seen = now;
+        looks > 200
     });
 }
 
@@ -389,16 +392,15 @@ fn a_single_missing_field_is_written_again_after_ten_seconds_if_the_source_vouch
     bad.set_flag(&flag("c", 1, "one"));
     let vouches = writing(&server, &good).started();
     redis_gets(&server, "a", 1);
+    let began = Instant::now();
     let doubts = writing(&server, &bad).started();
     redis_gets(&server, "c", 1);
     bad.set_status(INTERRUPTED, 1, 0, "no network").unwrap();
     doubts.becomes(INTERRUPTED);
     // The second full write has removed a, which the first client notices.
-    let began = Instant::now();
     server.remove_flag("c");
-    throughout(Duration::from_secs(7), || assert_eq!(version_in_redis(&server, "a"), None));
-    wait_until(Duration::from_secs(20), "a is back", || version_in_redis(&server, "a") == Some(1));
-    assert!(began.elapsed() >= Duration::from_secs(8), "{:?}", began.elapsed());
+    redis_gets(&server, "a", 1);
+    assert!(began.elapsed() >= Duration::from_secs(10), "{:?}", began.elapsed());
     throughout(Duration::from_secs(3), || assert_eq!(version_in_redis(&server, "c"), None));
     assert_eq!((vouches.ask("a"), doubts.ask("c")), ("one".into(), "one".into()));
 }
@@ -431,7 +433,7 @@ fn without_redis_memory_is_all_there_is() {
     assert!(!client.detail("a").stale);
     data.set_flag(&flag("a", 2, "two"));
     assert_eq!(client.ask("a"), "two");
-    assert_eq!(client.close(2_000), OK);
+    assert_eq!(client.close(PATIENCE_MS), OK);
     assert_eq!((client.ask("a"), client.state()), ("two".into(), OFF));
 }
 

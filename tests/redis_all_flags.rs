@@ -173,7 +173,7 @@ fn a_large_set_is_read_whole_by_a_scan_as_by_one_read() {
     let server = RedisServer::holding(&flags, &[]);
     let expected: Vec<(&str, i64, &str)> = keys.iter().map(|key| (key.as_str(), 1, "v")).collect();
     for residency in ["lazy", "off"] {
-        let client = with_residency(&server, residency).with("redis.command_timeout_ms", "10000").started();
+        let client = with_residency(&server, residency).started();
         // The first read does not know how much there is; those after it scan.
         assert_eq!(client.all_flags(), state(&expected), "{residency}");
         let scans = server.calls_of("hscan");
@@ -193,7 +193,8 @@ fn while_redis_is_away_residency_all_answers_from_memory_and_the_others_at_once_
         let (text, took) = timed(|| client.all_flags());
         let expected = if residency == "all" { state(&[("a", 1, "one")]) } else { INVALID.to_owned() };
         assert_eq!(text, expected, "{residency}");
-        assert!(took < Duration::from_millis(900), "{residency}: {took:?}");
+        // Far from the timeouts.
+        assert!(took < Duration::from_secs(5), "{residency}: {took:?}");
     }
 }
 
@@ -205,7 +206,7 @@ fn a_redis_that_does_not_answer_is_waited_for_no_longer_than_the_command_timeout
     server.stop();
     let (text, took) = timed(|| client.all_flags());
     assert_eq!(text, INVALID);
-    assert!((Duration::from_millis(450)..Duration::from_secs(5)).contains(&took), "{took:?}");
+    assert!((Duration::from_millis(450)..Duration::from_secs(10)).contains(&took), "{took:?}");
     server.cont();
     eventually("the state is valid again", || client.all_flags() == state(&[("a", 1, "one")]));
 }
@@ -246,7 +247,7 @@ fn threads_that_ask_at_once_all_get_the_state() {
     let expected: Vec<(&str, i64, &str)> = keys.iter().map(|key| (key.as_str(), 1, "v")).collect();
     let expected = state(&expected);
     for residency in ["all", "lazy", "off"] {
-        let client = with_residency(&server, residency).with("redis.command_timeout_ms", "10000").started();
+        let client = with_residency(&server, residency).started();
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| (0..5).for_each(|_| assert_eq!(client.all_flags(), expected, "{residency}")));

@@ -74,7 +74,7 @@ fn nothing_but_reads_is_ever_sent() {
                         [("a", flag("a", 1, "one")), ("member", Flag::new("member", 1, "in").for_segment("s").text())];
                     let mut server = RedisServer::holding(&flags, &[("s", segment("s", 1, &["ada"]))]);
                     let proxy = Proxy::to(server.port());
-                    let config = Config::new().with("redis.url", &proxy.url()).with("cache.residency", residency);
+                    let config = Config::at(&proxy.url()).with("cache.residency", residency);
                     let config = config.with("cache.freshness", freshness).with("cache.ttl_ms", "200");
                     let config = config.with("refresh.interval_ms", "300").with("redis.ping_ms", "200");
                     let client = config.started();

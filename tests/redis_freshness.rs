@@ -33,7 +33,7 @@ fn a_server_that_refuses_tracking_is_served_by_age_and_the_status_says_why() {
             let reason = client.status()["freshness_reason"].to_string();
             assert!(reason.contains("refuses tracking"), "{reason}");
             let warned = |notice: &Notice| matches!(notice, Notice::Log { level: 2, text } if text.contains("ttl"));
-            assert!(client.drain().iter().any(warned));
+            eventually("there is a warning", || client.drain().iter().any(warned));
             server.replace(&[("a", flag("a", 2, "new"))], &[]);
             client.serves("a", "new");
             assert_eq!(client.hears_change_of("a"), (Some(1), Some(2)));
@@ -84,7 +84,7 @@ fn forever_never_reads_again_and_warns() {
         let client = config.with("refresh.interval_ms", "50").with("cache.ttl_ms", "50").started();
         assert_eq!(client.ask("a"), "first");
         let warned = |notice: &Notice| matches!(notice, Notice::Log { level: 2, text } if text.contains("forever"));
-        assert!(client.drain().iter().any(warned));
+        eventually("there is a warning", || client.drain().iter().any(warned));
         client.reports("freshness", "forever");
         server.set_flag("a", flag("a", 2, "second"));
         server.run::<()>(&["CONFIG", "RESETSTAT"]);
@@ -182,7 +182,7 @@ fn a_lazy_client_remembers_that_a_flag_does_not_exist() {
 #[test]
 fn many_threads_that_miss_one_key_cause_one_read() {
     let server = RedisServer::holding(&[("a", flag("a", 1, "x"))], &[]);
-    let client = lazy(&server).with("redis.command_timeout_ms", "9000").with("redis.ping_ms", "8000").started();
+    let client = lazy(&server).started();
     server.run::<()>(&["CONFIG", "RESETSTAT"]);
     let begun = Barrier::new(25);
     // No reply before all have asked.
@@ -203,38 +203,50 @@ fn many_threads_that_miss_one_key_cause_one_read() {
 fn an_expired_item_is_served_at_once_and_reloaded_in_the_background() {
     let server = RedisServer::holding(&[("a", flag("a", 1, "old"))], &[]);
     let config = lazy(&server).with("cache.freshness", "ttl").with("cache.ttl_ms", "100");
-    let client = config.with("redis.command_timeout_ms", "5000").with("redis.ping_ms", "4000").started();
+    let client = config.started();
     assert_eq!(client.ask("a"), "old");
     server.set_flag("a", flag("a", 2, "new"));
-    server.run::<()>(&["CLIENT", "PAUSE", "1000", "ALL"]);
-    let mut slow = 0;
+    let machine = Machine::watch();
+    server.run::<()>(&["CLIENT", "PAUSE", "3000", "ALL"]);
     throughout(QUICK, || {
-        let (value, took) = timed(|| client.ask("a"));
+        let (value, took) = machine.timed(|| client.ask("a"));
         assert!(value == "old" || value == "new");
-        slow += u32::from(took > Duration::from_millis(100));
+        // One that waited for the reload would wait until the server goes on.
+        assert!(took < Duration::from_millis(500), "{took:?}");
     });
-    assert!(slow <= 2, "{slow} evaluations waited");
     client.serves("a", "new");
 }
 
 #[test]
 fn nothing_is_served_past_its_time_to_live() {
-    const TTL: Duration = Duration::from_secs(2);
+    const TTL: Duration = Duration::from_secs(5);
     let server = RedisServer::holding(&[], &[]);
-    let client = lazy(&server).with("cache.freshness", "ttl").with("cache.ttl_ms", "2000").started();
-    // That a flag does not exist goes by age like everything else. The reads lie apart, so that none helps another.
-    let mut asked = Vec::new();
-    for number in 0..12 {
-        let key = format!("f{number}");
-        assert_eq!(client.ask(&key), "FLAG_NOT_FOUND");
-        asked.push((key.clone(), Instant::now()));
-        server.set_flag(&key, flag(&key, 1, "here"));
-        thread::sleep(Duration::from_millis(110));
+    let (mut late, machine) = (Vec::new(), Machine::watch());
+    // Reloads begin half a second before the time is over, or earlier. A machine that is held up for longer may make them
+    // late: where this is seen it does not count, and if only Redis was held up, not every round is late.
+    for round in 0..3 {
+        let client = lazy(&server).with("cache.freshness", "ttl").with("cache.ttl_ms", "5000").started();
+        // That a flag does not exist goes by age like everything else. The reads lie apart, so that none helps another.
+        let mut asked = Vec::new();
+        for number in 0..12 {
+            let key = format!("f{number}-{round}");
+            assert_eq!(client.ask(&key), "FLAG_NOT_FOUND");
+            asked.push((key.clone(), Instant::now()));
+            server.set_flag(&key, flag(&key, 1, "here"));
+            thread::sleep(Duration::from_millis(110));
+        }
+        late.clear();
+        for (key, read) in asked {
+            thread::sleep((read + TTL).saturating_duration_since(Instant::now()));
+            if client.ask(&key) != "here" && machine.longest_since(read) < Duration::from_millis(250) {
+                late.push(key);
+            }
+        }
+        if late.is_empty() {
+            return;
+        }
     }
-    for (key, read) in asked {
-        thread::sleep((read + TTL).saturating_duration_since(Instant::now()));
-        assert_eq!(client.ask(&key), "here", "{key}");
-    }
+    panic!("served past their time in every round, last {late:?}");
 }
 
 #[test]
@@ -256,28 +268,31 @@ fn an_item_that_was_often_evicted_is_reloaded_no_more_often_than_others() {
         assert_eq!((client.ask("a"), client.ask("b")), ("a".into(), "b".into()));
     }
     // From here on b is held, and one reload in its time to live keeps it fresh.
-    let before = server.bytes_sent();
+    let (before, began) = (server.bytes_sent(), Instant::now());
+    let reloads = || (server.bytes_sent() - before) / 10_000;
     throughout(Duration::from_millis(2_000), || assert_eq!(client.ask("b"), "b"));
-    let reloads = (server.bytes_sent() - before) / 10_000;
-    assert!((2..=8).contains(&reloads), "{reloads} reloads of one item in four times its time to live");
+    eventually("it is reloaded", || reloads() >= 2);
+    let (reloads, lives) = (reloads(), began.elapsed().as_millis() / 500);
+    assert!(u128::from(reloads) <= 2 * lives, "{reloads} reloads of one item in {lives} times its time to live");
 }
 
 #[test]
 fn a_key_never_held_waits_for_a_hanging_server_no_longer_than_the_command_timeout() {
+    let machine = Machine::watch();
     for residency in ["lazy", "off"] {
         let server = RedisServer::holding(&[("a", flag("a", 1, "x"))], &[]);
         let config = Config::of(&server).with("cache.residency", residency).with("redis.command_timeout_ms", "400");
         let client = config.with("redis.connect_timeout_ms", "400").with("redis.ping_ms", "100").started();
-        assert_eq!(client.ask("a"), "x");
+        client.serves("a", "x");
         server.stop();
-        let (value, took) = timed(|| client.ask("never"));
+        let (value, took) = machine.timed(|| client.ask("never"));
         assert_eq!(value, "EXCEPTION");
         assert!(took < Duration::from_secs(2), "{took:?}");
-        // From here on Redis is known to be away.
+        // From here on Redis is known to be away. A hundred waits would take half a minute.
         client.becomes(INTERRUPTED);
-        let (values, took) = timed(|| (0..100).map(|n| client.ask(&format!("never-{n}"))).collect::<Vec<_>>());
+        let (values, took) = machine.timed(|| (0..100).map(|n| client.ask(&format!("never-{n}"))).collect::<Vec<_>>());
         assert!(values.iter().all(|value| value == "EXCEPTION"));
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
         assert!(client.detail("never").stale);
         server.cont();
         client.becomes(VALID);

@@ -6,6 +6,7 @@ mod support;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
 use support::*;
 
 const KEYS: [(&str, &str); 3] = [("a", "one"), ("dependent", "two"), ("member", "three")];
@@ -26,16 +27,18 @@ fn data(version: i64, prefix: &str) -> (Items, Items) {
 fn client_of(server: &RedisServer, residency: &str, freshness: &str) -> Client {
     let config = Config::of(server).with("cache.residency", residency).with("cache.freshness", freshness);
     let config = config.with("cache.ttl_ms", "150").with("redis.ping_ms", "100");
-    config.with("redis.command_timeout_ms", "1000").with("redis.connect_timeout_ms", "500").started()
+    let client = config.with("redis.command_timeout_ms", "2000").with("redis.connect_timeout_ms", "1000").started();
+    KEYS.iter().for_each(|(key, value)| client.serves(key, value));
+    client
 }
 
 /// Every held flag keeps its value and none waits. A machine under load may hold up a thread now and then; a wait for Redis
-/// would last at least as long as the command timeout, or come each time.
+/// would last at least as long as the connect timeout, or come each time.
 fn assert_in_force(client: &Client, span: Duration) {
-    let (mut slow, mut count) = (0, 0);
+    let (mut slow, mut count, machine) = (0, 0, Machine::watch());
     throughout(span, || {
         for (key, value) in KEYS {
-            let (detail, took) = timed(|| client.detail(key));
+            let (detail, took) = machine.timed(|| client.detail(key));
             assert_eq!(detail.word(), value, "{key}");
             assert!(took < Duration::from_millis(900), "{key} took {took:?}");
             count += 1;
@@ -50,14 +53,13 @@ fn scenario(residency: &str, freshness: &str, begin: fn(&mut RedisServer), end: 
     let (flags, segments) = data(1, "");
     let mut server = RedisServer::holding(&flags, &segments);
     let client = client_of(&server, residency, freshness);
-    KEYS.iter().for_each(|(key, value)| assert_eq!(client.ask(key), *value));
-    assert!(client.status()["stale_since_ms"].is_null());
+    client.reports("stale_since_ms", Value::Null);
 
     begin(&mut server);
     assert_in_force(&client, Duration::from_millis(300));
     // Noticed within one ping interval and two timeouts (of the ping, and of giving up the connection), with some reserve:
     // a wait of one timeout for each of several replies would take longer.
-    assert_eq!(client.wait(INTERRUPTED, 4_500), OK, "{residency} {freshness}: {}", client.status());
+    assert_eq!(client.wait(INTERRUPTED, 9_000), OK, "{residency} {freshness}: {}", client.status());
     assert_in_force(&client, Duration::from_millis(700));
     let name = format!("{residency} {freshness}");
     for (key, _) in KEYS {
@@ -69,7 +71,7 @@ fn scenario(residency: &str, freshness: &str, begin: fn(&mut RedisServer), end: 
     assert!(status["last_error"].is_string(), "{name}: {status}");
     let age = status["verified_age_ms"].as_u64().unwrap();
     eventually("the age of the data grows", || client.status()["verified_age_ms"].as_u64().unwrap() > age + 20);
-    let (value, took) = timed(|| client.ask("never"));
+    let (value, took) = Machine::watch().timed(|| client.ask("never"));
     assert_eq!(value, if residency == "all" { "FLAG_NOT_FOUND" } else { "EXCEPTION" });
     assert!(took < Duration::from_secs(1), "{name}: {took:?}");
 
@@ -83,16 +85,17 @@ fn scenario(residency: &str, freshness: &str, begin: fn(&mut RedisServer), end: 
     }
     client.becomes(VALID);
     eventually("nothing is stale any more", || KEYS.iter().all(|(key, _)| !client.detail(key).stale));
-    assert!(client.status()["stale_since_ms"].is_null());
+    client.reports("stale_since_ms", Value::Null);
     if freshness == "push" {
         client.reports("freshness", "push");
     }
-    let states: Vec<i32> = client
-        .drain()
-        .into_iter()
-        .filter_map(|n| if let Notice::Status { state, .. } = n { Some(state) } else { None })
-        .collect();
-    assert_eq!((states.first(), states.last()), (Some(&VALID), Some(&VALID)), "{name}: {states:?}");
+    let mut states = Vec::new();
+    eventually("it is told that all is well again", || {
+        let told = client.drain().into_iter();
+        states.extend(told.filter_map(|n| if let Notice::Status { state, .. } = n { Some(state) } else { None }));
+        states.last() == Some(&VALID)
+    });
+    assert_eq!(states.first(), Some(&VALID), "{name}: {states:?}");
     assert!(states.contains(&INTERRUPTED), "{name}: {states:?}");
 }
 
@@ -122,7 +125,6 @@ fn a_server_that_comes_back_empty_counts_as_wiped_and_not_as_deletions() {
         let (flags, segments) = data(1, "");
         let mut server = RedisServer::holding(&flags, &segments);
         let client = client_of(&server, residency, "push");
-        KEYS.iter().for_each(|(key, value)| assert_eq!(client.ask(key), *value));
         server.kill();
         client.becomes(INTERRUPTED);
         server.restart();
@@ -142,7 +144,6 @@ fn without_residency_an_outage_gives_the_default_and_heals() {
     let (flags, segments) = data(1, "");
     let mut server = RedisServer::holding(&flags, &segments);
     let client = client_of(&server, "off", "push");
-    assert_eq!(client.ask("a"), "one");
     server.kill();
     client.becomes(INTERRUPTED);
     assert_eq!((client.ask("a"), client.bool("a", true)), ("EXCEPTION".into(), true));
@@ -160,7 +161,7 @@ fn a_connection_of_single_bytes_and_one_that_is_slow_are_read_right() {
         for residency in ["all", "lazy"] {
             let proxy = Proxy::to(server.port());
             proxy.set(mode);
-            let client = Config::new().with("redis.url", &proxy.url()).with("cache.residency", residency).started();
+            let client = Config::at(&proxy.url()).with("cache.residency", residency).started();
             KEYS.iter().for_each(|(key, value)| assert_eq!(client.ask(key), *value, "{mode:?}"));
             server.set_flag("a", flag("a", 2, "changed"));
             client.serves("a", "changed");
@@ -176,7 +177,7 @@ fn connections_that_are_cut_or_half_closed_again_and_again_lose_nothing() {
     let server = RedisServer::holding(&flags, &segments);
     for residency in ["all", "lazy"] {
         let proxy = Proxy::to(server.port());
-        let config = Config::new().with("redis.url", &proxy.url()).with("cache.residency", residency);
+        let config = Config::at(&proxy.url()).with("cache.residency", residency);
         let client = config.with("redis.ping_ms", "100").started();
         KEYS.iter().for_each(|(key, value)| assert_eq!(client.ask(key), *value));
         for round in 0..6 {

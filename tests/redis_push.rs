@@ -193,8 +193,8 @@ fn changes_made_while_the_link_is_cut_are_seen_when_it_is_back() {
 fn a_link_that_died_without_a_word_is_noticed_and_replaced() {
     let server = RedisServer::holding(&[("a", flag("a", 1, "old"))], &[]);
     let proxy = Proxy::to(server.port());
-    let config = Config::new().with("redis.url", &proxy.url()).with("redis.ping_ms", "100");
-    let client = config.with("redis.command_timeout_ms", "300").started();
+    let config = Config::at(&proxy.url()).with("redis.ping_ms", "100");
+    let client = config.with("redis.command_timeout_ms", "300").with("redis.connect_timeout_ms", "1000").started();
     proxy.set(Mode::BlackHole);
     client.becomes(INTERRUPTED);
     server.set_flag("a", flag("a", 2, "new"));
@@ -250,7 +250,7 @@ fn a_steady_stream_of_changes_delays_neither_other_changes_nor_the_end() {
     let server = RedisServer::holding(&[], &[]);
     many(&server, 1_200, 1, "old", 100);
     // A wait for an answer that does not come would last as long as the command timeout.
-    let client = Config::of(&server).with("redis.command_timeout_ms", "9000").started();
+    let client = Config::of(&server).with("redis.command_timeout_ms", "40000").started();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -267,9 +267,9 @@ fn a_steady_stream_of_changes_delays_neither_other_changes_nor_the_end() {
         for round in 2..22 {
             server.set_flag("flag-7", flag("flag-7", round, &round.to_string()));
             let (_, took) = timed(|| client.serves("flag-7", &round.to_string()));
-            assert!(took < Duration::from_secs(4), "round {round} took {took:?}");
+            assert!(took < Duration::from_secs(15), "round {round} took {took:?}");
         }
-        let closed = client.close(4_000);
+        let closed = client.close(15_000);
         stop.store(true, SeqCst);
         assert_eq!(closed, OK);
     });
@@ -282,7 +282,7 @@ fn the_first_evaluation_of_an_unverified_flag_has_it_read_again() {
     let server = RedisServer::holding(&[], &[]);
     many(&server, 1_200, 1, "old", 20_000);
     let client = Config::of(&server).started();
-    for round in 2..6 {
+    for round in 2..12 {
         let key = format!("flag-{}", 100 * round);
         server.run::<()>(&["CONFIG", "RESETSTAT"]);
         server.set_flag(&key, flag(&key, round, "new"));
@@ -301,7 +301,7 @@ fn an_unknown_key_is_looked_for_while_the_set_is_unverified() {
     let server = RedisServer::holding(&[], &[]);
     many(&server, 1_200, 1, "old", 20_000);
     let client = Config::of(&server).started();
-    let (_, waited) = timed(|| {
+    let (_, waited) = Machine::watch().timed(|| {
         server.set_flag("added", flag("added", 1, "here"));
         client.serves("added", "here");
     });
@@ -383,11 +383,14 @@ fn the_safety_poll_finds_what_no_push_told() {
 fn verified_age_stays_small_while_the_link_is_alive() {
     let server = RedisServer::holding(&[("a", flag("a", 1, "x"))], &[]);
     let client = Config::of(&server).with("redis.ping_ms", "50").started();
-    let first = client.status()["verified_age_ms"].as_u64().unwrap();
-    let mut ages = Vec::new();
-    throughout(Duration::from_millis(1_500), || ages.push(client.status()["verified_age_ms"].as_u64().unwrap()));
-    // Without the link's pings the last age would be above the time that passed.
-    assert!(ages.iter().any(|age| *age < 500) && *ages.last().unwrap() < first + 1_200, "{ages:?}");
+    let began = Instant::now();
+    thread::sleep(Duration::from_millis(1_500));
+    // Without the link's pings the age would be above the time that has passed.
+    eventually("the age is small", || {
+        let passed = began.elapsed();
+        let age = client.status()["verified_age_ms"].as_u64().unwrap();
+        Duration::from_millis(age + 1_000) < passed
+    });
 }
 
 #[test]

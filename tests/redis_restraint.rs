@@ -83,7 +83,7 @@ fn with_a_time_to_live_shorter_than_a_round_of_reads_other_keys_are_still_read()
     for number in 0..3_000 {
         assert_eq!(client.ask(&format!("f{number}")), "v");
     }
-    assert_eq!(client.close(2_000), OK);
+    assert_eq!(client.close(PATIENCE_MS), OK);
 }
 
 #[test]
@@ -97,8 +97,7 @@ fn a_user_who_may_not_ping_keeps_a_steady_link() {
         .with("redis.ping_ms", "50")
         .started();
     client.reports("freshness", "push");
-    client.becomes(VALID);
-    client.drain();
+    client.hears_state(VALID);
     hammer(&client, "a", Duration::from_secs(1));
     let changes: Vec<Notice> =
         client.drain().into_iter().filter(|notice| matches!(notice, Notice::Status { .. })).collect();
@@ -111,10 +110,16 @@ fn a_user_who_may_not_ping_keeps_a_steady_link() {
 fn a_failure_that_goes_on_is_logged_once() {
     let server = Setup::default().password("right").start();
     let client = Config::of(&server).with("redis.password", "wrong").client();
-    assert!(client.start(1_500).is_err());
-    let errors =
-        client.drain().into_iter().filter(|notice| format!("{notice:?}").contains("reading from Redis failed")).count();
-    assert_eq!(errors, 1);
+    client.start(0).unwrap();
+    let mut errors = 0;
+    let mut look = || {
+        let told = client.drain();
+        errors += told.iter().filter(|notice| format!("{notice:?}").contains("reading from Redis failed")).count();
+        errors
+    };
+    eventually("the failure is logged", || look() > 0);
+    // It is tried again several times meanwhile.
+    throughout(Duration::from_millis(1_500), || assert_eq!(look(), 1));
 }
 
 #[test]

@@ -121,9 +121,9 @@ fi
 : >"$work/service.url"
 FLAGSTONE_LIBRARY_PATH=$library PYTHONPATH=$root/bindings/python/src tied python3 -B "$contract/python/service.py" >"$work/service.url" 2>"$work/service.log" &
 children+=($!)
-for _ in $(seq 1 200); do
+for _ in $(seq 1 1200); do
   url=$(cat "$work/service.url")
-  [ -z "$url" ] || break
+  if [ -n "$url" ] || ! kill -0 "${children[1]}" 2>/dev/null; then break; fi
   sleep 0.05
 done
 if [ -z "$url" ]; then

@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(10);
+    const LONG: Duration = Duration::from_secs(30);
 
     fn counter() -> (Arc<AtomicU32>, impl FnOnce() + Send + 'static) {
         let count = Arc::new(AtomicU32::new(0));

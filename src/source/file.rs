@@ -209,8 +209,12 @@ mod tests {
     #[test]
     fn a_file_that_was_written_just_now_is_read_again_whatever_it_looks_like() {
         let path = std::env::temp_dir().join(format!("flagstone-look-{}", std::process::id()));
-        fs::write(&path, "{}").unwrap();
-        assert_ne!(look(&path), look(&path), "the clock of files is too coarse to tell");
+        let looks_different = || {
+            fs::write(&path, "{}").unwrap();
+            look(&path) != look(&path)
+        };
+        // On a busy machine it may be looked at too late.
+        assert!((0..5).any(|_| looks_different()), "the clock of files is too coarse to tell");
         let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(SystemTime::now() - COARSEST_CLOCK).unwrap();
         let settled = look(&path);

@@ -562,14 +562,17 @@ static void events(setting setting, flagstone_client *client) {
   redis *connection = redis_open(setting.port);
   flagstone_event event;
   long long deadline = now_ms() + SOON;
-  int changed = 0;
+  int valid = 0, changed = 0;
   memset(&event, 0, sizeof event);
   event.struct_size = sizeof event;
-  while (flagstone_poll_event(client, 0, &event) == FLAGSTONE_STATUS_OK) {
+  /* A state is there a moment before it is told. */
+  while (!valid && flagstone_poll_event(client, SOON, &event) == FLAGSTONE_STATUS_OK) {
+    valid = event.kind == FLAGSTONE_EVENT_STATUS && event.level_or_state == FLAGSTONE_STATE_VALID;
     CHECK(event.kind >= FLAGSTONE_EVENT_LOG && event.kind <= FLAGSTONE_EVENT_WAKE && event.dropped == 0);
     CHECK(event.unix_ms > INT64_C(1500000000000));
     flagstone_event_clear(&event);
   }
+  CHECK(valid);
   CHECK(flagstone_poll_event(client, 1, &event) == FLAGSTONE_STATUS_TIMEOUT);
 
   flagstone_wake(client);

@@ -203,6 +203,9 @@ flagstone_client *new_client(setting setting, const char *options) {
   snprintf(url, sizeof url, "redis://127.0.0.1:%d", setting.port);
   CHECK(flagstone_config_set(config, "redis.url", 9, url, strlen(url), NULL) == FLAGSTONE_STATUS_OK);
   CHECK(flagstone_config_set(config, "redis.prefix", 12, setting.prefix, strlen(setting.prefix), NULL) == FLAGSTONE_STATUS_OK);
+  /* A server that a busy machine keeps from answering for a while is not away. */
+  CHECK(flagstone_config_set(config, "redis.connect_timeout_ms", 24, "15000", 5, NULL) == FLAGSTONE_STATUS_OK);
+  CHECK(flagstone_config_set(config, "redis.command_timeout_ms", 24, "15000", 5, NULL) == FLAGSTONE_STATUS_OK);
   if (options != NULL) ACCEPTED(flagstone_config_load_json(config, options, strlen(options), &error));
   ACCEPTED(flagstone_client_new(config, &client, &error));
   flagstone_config_free(config);

@@ -24,7 +24,7 @@ from ldclient.integrations import Redis as PeerRedis
 from ldclient.interfaces import FeatureStore
 
 from flagstone import Client, Context
-from support import PROJECT, SDK_KEY, LaunchDarkly, Server, free_port, until
+from support import PATIENCE, PROJECT, SDK_KEY, LaunchDarkly, Server, free_port, until
 
 Items = dict[str, dict[str, Any]]
 #: A value with its variation and its reason.
@@ -141,7 +141,7 @@ def peer_in_daemon_mode(server: Server, prefix: str) -> Iterator[LDClient]:
     """LaunchDarkly's SDK, which reads what others keep in Redis."""
     store = peer_store(server, prefix)
     config = PeerConfig(SDK_KEY, feature_store=store, use_ldd=True, send_events=False)
-    with closing(LDClient(config, start_wait=5)) as client:
+    with closing(LDClient(config, start_wait=PATIENCE)) as client:
         yield client
 
 
@@ -157,7 +157,7 @@ def peer_streaming(fake: LaunchDarkly, server: Server, prefix: str) -> Iterator[
         send_events=False,
         diagnostic_opt_out=True,
     )
-    with closing(LDClient(config, start_wait=10)) as client:
+    with closing(LDClient(config, start_wait=PATIENCE)) as client:
         assert client.is_initialized()
         yield client
 
@@ -190,19 +190,19 @@ class Relay:
         """Whether it has everything from ``fake`` and has filled Redis."""
         assert self._process.poll() is None, self._log.read_text()
         try:
-            with urllib.request.urlopen(f"{self.url}/status", timeout=5) as response:
+            with urllib.request.urlopen(f"{self.url}/status", timeout=PATIENCE) as response:
                 status = json.load(response)
         except OSError:
             return False
         return bool(status["environments"]["test"]["status"] == "connected")
 
     def start(self) -> None:
-        assert until(self.is_connected, 20), self._log.read_text()
+        assert until(self.is_connected), self._log.read_text()
 
     def end(self) -> None:
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
         finally:
             self._process.kill()
             self._process.wait()

@@ -11,7 +11,7 @@ import pytest
 
 from flagstone import Client, Config, Context, State
 from peers import Items, Relay, Results, of_flagstone, of_peer, peer_in_daemon_mode, without_quirks
-from support import SDK_KEY, Environment, LaunchDarkly, until, value_flag
+from support import PATIENCE, SDK_KEY, Environment, LaunchDarkly, until, value_flag
 
 Start = Callable[..., LaunchDarkly]
 StartRelay = Callable[[LaunchDarkly, Environment], Relay]
@@ -41,13 +41,13 @@ def test_values_and_reasons_of_the_demo_data_set_come_through_the_relay_proxy(
         client = environment.client()
     else:
         client = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url))
-        assert client.start(10)
+        assert client.start(PATIENCE)
     keys = [*demo["flags"], "missing"]
     ours = of_flagstone(client, keys, contexts)
     assert without_quirks(expected(environment, demo, keys, contexts), ours) == ours
     status = client.status()
     assert (status.state, status.flags, status.malformed) == (State.VALID, len(demo["flags"]), 0)
-    assert client.close()
+    assert client.close(PATIENCE)
 
 
 def serves(client: Client, key: str, value: Any) -> bool:
@@ -96,7 +96,7 @@ def test_every_change_comes_through_the_relay_proxy(
     assert of_flagstone(connected, keys, contexts) == ours
     assert of_flagstone(second, keys, contexts) == ours
     assert until(lambda: own.server.redis.hlen(f"{own.prefix}:features") == len(demo["flags"]))
-    assert all(client.wait(State.VALID, 5) for client in (connected, daemon, second))
+    assert all(client.wait(State.VALID, PATIENCE) for client in (connected, daemon, second))
     own.close()
 
 
@@ -125,10 +125,10 @@ def test_while_the_relay_proxy_is_away_its_last_flags_stay_in_force(
     proxy = relay(fake, environment)
     daemon = environment.client()
     connected = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, stream_initial_delay_ms=20))
-    assert connected.start(10)
+    assert connected.start(PATIENCE)
     value = daemon.variation(FLAG, ADA, None)
     proxy.end()
-    assert connected.wait(State.INTERRUPTED, 10)
+    assert connected.wait(State.INTERRUPTED, PATIENCE)
     assert connected.variation(FLAG, ADA, None) == daemon.variation(FLAG, ADA, None) == value
     assert daemon.state is State.VALID, "Redis is there"
     late = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, **of(environment)))

@@ -24,7 +24,7 @@ from peers import (
     peer_streaming,
     without_quirks,
 )
-from support import Environment, LaunchDarkly, bool_flag, until, value_flag
+from support import PATIENCE, Environment, LaunchDarkly, bool_flag, until, value_flag
 
 Start = Callable[..., LaunchDarkly]
 Contexts = list[dict[str, Any]]
@@ -176,5 +176,5 @@ def test_flags_built_by_both_test_data_are_the_same() -> None:
     contexts = [{"kind": "user", **one} for one in user] + [{"kind": "org", **one} for one in org]
     contexts += [{"kind": "multi", "user": one, "org": other} for one in user for other in org]
     config = PeerConfig("sdk-key", update_processor_class=theirs, send_events=False)
-    with Client(Config(test_data=ours)) as client, closing(LDClient(config, start_wait=5)) as peer:
+    with Client(Config(test_data=ours)) as client, closing(LDClient(config, start_wait=PATIENCE)) as peer:
         assert of_flagstone(client, keys, contexts) == of_peer(peer, keys, contexts)

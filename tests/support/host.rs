@@ -79,7 +79,14 @@ impl Config {
 
     /// For `server`, by its plain address.
     pub fn of(server: &RedisServer) -> Self {
-        Self::new().with("redis.url", &server.url())
+        Self::at(&server.url())
+    }
+
+    /// For the Redis at `url`. A server that a busy machine keeps from answering for a while is not away: a test of an
+    /// outage that is noticed by silence sets shorter times.
+    pub fn at(url: &str) -> Self {
+        let config = Self::new().with("redis.url", url);
+        config.with("redis.connect_timeout_ms", "15000").with("redis.command_timeout_ms", "15000")
     }
 
     /// Sets an option.
@@ -117,11 +124,12 @@ impl Config {
         self.try_client().expect("the options fit together")
     }
 
-    /// Makes a client and waits until it is ready.
+    /// Makes a client and waits until it is ready and has a state, which it says a moment later.
     #[track_caller]
     pub fn started(&self) -> Client {
         let client = self.client();
         client.start(PATIENCE_MS).expect("the client becomes ready");
+        eventually("the client has a state", || client.state() != INIT);
         client
     }
 }
@@ -491,6 +499,22 @@ impl Client {
     /// Everything that waits, without waiting.
     pub fn drain(&self) -> Vec<Notice> {
         std::iter::from_fn(|| self.poll(0).ok()).map(|polled| polled.notice).collect()
+    }
+
+    /// Waits for the notice of a state; gives all notices up to it. A state is there a moment before its notice.
+    #[track_caller]
+    pub fn hears_state(&self, state: i32) -> Vec<Notice> {
+        let mut heard = Vec::new();
+        eventually(&format!("state {state} is told"), || {
+            while let Ok(polled) = self.poll(0) {
+                heard.push(polled.notice);
+                if matches!(heard.last(), Some(Notice::Status { state: told, .. }) if *told == state) {
+                    return true;
+                }
+            }
+            false
+        });
+        heard
     }
 
     /// Waits for the change of a flag, past all other notices, and gives its versions.

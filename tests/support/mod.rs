@@ -7,13 +7,15 @@ mod certificates;
 mod host;
 mod items;
 mod launchdarkly;
+mod machine;
 mod proxy;
 mod server;
 
 pub use certificates::Certificates;
 pub use host::*;
 pub use items::*;
-pub use launchdarkly::{SDK_KEY, launchdarkly, storing, streaming};
+pub use launchdarkly::{SDK_KEY, impatient, launchdarkly, storing, streaming};
+pub use machine::{Machine, in_time};
 pub use proxy::{Mode, Proxy};
 pub use server::{PREFIX, RedisServer, Setup, TempDir, free_port};
 
@@ -21,9 +23,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something that is to happen: a slow and busy machine must not fail a test.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The same in milliseconds, for calls into the library.
-pub const PATIENCE_MS: u32 = 10_000;
+pub const PATIENCE_MS: u32 = 30_000;
 
 /// Waits until `condition` holds; fails the test when it does not within [`PATIENCE`].
 #[track_caller]

@@ -43,8 +43,13 @@ pub struct Proxy {
 impl Proxy {
     /// Forwards to `port`.
     pub fn to(port: u16) -> Self {
-        let listening = free_port();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, listening)).expect("the port is free");
+        let (listening, listener) = loop {
+            let port = free_port();
+            // Somebody else may take it at any moment.
+            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                break (port, listener);
+            }
+        };
         let state = Arc::new(Mutex::new(State { mode: Mode::Pass, open: Vec::new(), commands: BTreeMap::new() }));
         let proxy = Self { port: listening, state: state.clone() };
         thread::spawn(move || {

@@ -18,7 +18,7 @@ use super::{Certificates, wait_until};
 /// Prefix of the keys that the helpers write.
 pub const PREFIX: &str = "launchdarkly";
 const MISSING: &str = "these tests need the program redis-server (Debian and Ubuntu: package redis-server)";
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A directory that is removed with the value.
 pub struct TempDir(PathBuf);
@@ -249,9 +249,14 @@ impl RedisServer {
         });
     }
 
-    /// Stops it: connections stay, nothing is answered.
+    /// Stops it: connections stay, nothing is answered. Returns once it has stopped.
     pub fn stop(&self) {
         self.signal(libc::SIGSTOP);
+        let status = format!("/proc/{}/stat", self.process.id());
+        wait_until(START_TIMEOUT, "the server stops", || {
+            // The state follows the name, which is in brackets.
+            fs::read_to_string(&status).unwrap().rsplit(')').next().is_some_and(|rest| rest.starts_with(" T"))
+        });
     }
 
     /// Lets it go on.
@@ -305,7 +310,7 @@ fn name(part: &str) -> String {
 fn connect(setup: &Setup, port: u16) -> redis::RedisResult<Connection> {
     let login = setup.password.as_ref().map_or_else(String::new, |password| format!(":{password}@"));
     let client = redis::Client::open(format!("redis://{login}127.0.0.1:{port}"))?;
-    let connection = client.get_connection_with_timeout(Duration::from_secs(5))?;
+    let connection = client.get_connection_with_timeout(Duration::from_secs(30))?;
     connection.set_read_timeout(Some(Duration::from_secs(30)))?;
     Ok(connection)
 }

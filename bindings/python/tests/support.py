@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,15 +17,19 @@ from typing import Any
 
 import redis
 
-from flagstone import Client, Config
+from flagstone import Client, Config, State
 
 PROJECT = Path(__file__).resolve().parents[3]
 SDK_KEY = "sdk-1234-secret"
 #: Slow tests run in full where this is set, and shortened elsewhere.
 FULL = os.environ.get("FLAGSTONE_TESTS") == "full"
+#: How many seconds a test waits for something that is to happen: a slow and busy machine must not fail a test.
+PATIENCE = 30.0
+#: A Redis that a busy machine keeps from answering for a while is not away.
+PATIENT: dict[str, Any] = {"redis_connect_timeout_ms": 15_000, "redis_command_timeout_ms": 15_000}
 
 
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     """Waits until ``condition`` holds; false when it did not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -76,8 +81,11 @@ class Server:
         self._process.wait()
 
     def freeze(self) -> None:
-        """Keeps its connections and answers nothing, until :meth:`thaw`."""
+        """Keeps its connections and answers nothing, from now on until :meth:`thaw`."""
         self._process.send_signal(signal.SIGSTOP)
+        # The state follows the name, which is in brackets.
+        status = Path(f"/proc/{self._process.pid}/stat")
+        assert until(lambda: status.read_text().rpartition(")")[2].startswith(" T"))
 
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
@@ -86,6 +94,11 @@ class Server:
         """How many clients are connected, the test's own included."""
         clients: Any = self.redis.client_list()
         return len(clients)
+
+    def calls(self, command: str) -> int:
+        """How often a command was called since the start, by its lower-case name."""
+        statistics: Any = self.redis.info("commandstats")
+        return int(statistics.get(f"cmdstat_{command}", {"calls": 0})["calls"])
 
     def version(self, prefix: str, key: str, collection: str = "features") -> int | None:
         """Version of an item that the hash holds, deleted or not."""
@@ -164,9 +177,15 @@ class LaunchDarkly:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
+    """A port that nobody listens on, below the range from which systems choose ports for outgoing connections: one of those
+    could otherwise take the port of a killed server before it is started again."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port
 
 
@@ -189,7 +208,7 @@ class Environment:
         pipeline.execute()
 
     def config(self, **options: Any) -> Config:
-        return Config(**{"redis_url": self.server.url, "redis_prefix": self.prefix, **options})
+        return Config(**{"redis_url": self.server.url, "redis_prefix": self.prefix, **PATIENT, **options})
 
     def version(self, key: str) -> int | None:
         """Version of a flag that Redis holds, deleted or not."""
@@ -197,15 +216,15 @@ class Environment:
 
     def streaming(self, launchdarkly: LaunchDarkly, **options: Any) -> dict[str, Any]:
         """Options of a client that streams and keeps the flags in Redis; quick to notice what happens."""
-        quick = {"stream_initial_delay_ms": 20, "redis_connect_timeout_ms": 500, "redis_command_timeout_ms": 500}
         source = {"source_kind": "stream", "sdk_key": SDK_KEY, "endpoints_relay": launchdarkly.url}
-        return {**source, **quick, "refresh_interval_ms": 500, **options}
+        return {**source, **PATIENT, "stream_initial_delay_ms": 20, "refresh_interval_ms": 500, **options}
 
     def client(self, **options: Any) -> Client:
-        """A started client; closed when the test ends."""
+        """A started client, which has told its state; closed when the test ends."""
         client = Client(self.config(**options))
         self._clients.append(client)
-        assert client.start(5)
+        assert client.start(PATIENCE)
+        assert client.wait(State.VALID, PATIENCE)
         return client
 
     def close(self) -> None:
@@ -216,4 +235,4 @@ class Environment:
 def run_python(code: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     """Runs a program in an interpreter of its own."""
     command = [sys.executable, "-W", "error", "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE, check=False, **options)

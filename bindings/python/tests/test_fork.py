@@ -17,12 +17,16 @@ from typing import Any
 
 import pytest
 
-from flagstone import Client, Context, State
-from support import FULL, Environment, LaunchDarkly, Server, bool_flag, free_port, until, value_flag
+from flagstone import Client, Context, FlagChange, State
+from support import FULL, PATIENCE, PATIENT, Environment, LaunchDarkly, Server, bool_flag, free_port, until, value_flag
 
 Start = Callable[..., LaunchDarkly]
 RUNS = 50 if FULL else 3
 WORKERS = 4
+#: A change is seen within a second. A busy machine may make single runs late, a process that does not hear of changes is
+#: late each time.
+SOON = 1.0
+LATE_RUNS = max(1, RUNS // 10)
 # Python warns that forking a process with threads may hang: that it does not is what these tests are for.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
@@ -32,7 +36,7 @@ import os
 from flagstone import Client, Config, Context
 
 client = Client(Config(**json.loads(os.environ["OPTIONS"])))
-assert client.start(5)
+assert client.start(30)
 flag, context = client.flag("a", False), Context("u")
 assert flag.value(context) is False
 
@@ -44,7 +48,7 @@ def application(environ, start_response):
 
 def ask(port: int) -> tuple[str, str]:
     """Which worker answered, and what."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE) as response:
         pid, _, values = response.read().decode().partition(" ")
         return pid, values
 
@@ -55,7 +59,7 @@ def test_every_preloaded_gunicorn_worker_sees_a_change_within_a_second(
     environment: Environment, launchdarkly: Start, tmp_path: Path, mode: str
 ) -> None:
     (tmp_path / "application.py").write_text(APPLICATION)
-    options = {"redis_url": environment.server.url, "redis_prefix": environment.prefix}
+    options = {**PATIENT, "redis_url": environment.server.url, "redis_prefix": environment.prefix}
     fake = launchdarkly(bool_flag("a", 1, False))
     if mode == "connected":
         options = environment.streaming(fake, **options)
@@ -68,46 +72,59 @@ def test_every_preloaded_gunicorn_worker_sees_a_change_within_a_second(
             [*command, "--bind", f"127.0.0.1:{port}", "application"], env=variables, stdout=log, stderr=log
         )
     try:
-        assert until(lambda: (tmp_path / "log").read_text().count("Booting worker") == WORKERS, 20)
+        assert until(lambda: (tmp_path / "log").read_text().count("Booting worker") == WORKERS)
         pids: set[str] = set()
-        assert until(lambda: pids.add(ask(port)[0]) or len(pids) == WORKERS, 20)  # type: ignore[func-returns-value]
+        assert until(lambda: pids.add(ask(port)[0]) or len(pids) == WORKERS)  # type: ignore[func-returns-value]
         if mode == "connected":
             assert until(lambda: fake.streams() == 1 + WORKERS), "the master's and one for each worker"
+        times: list[float] = []
         for run in range(RUNS):
             expected = run % 2 == 0
             if mode == "connected":
                 fake.patch(bool_flag("a", run + 2, expected))
             else:
                 environment.write(a=bool_flag("a", run + 2, expected))
-            deadline = time.monotonic() + 1
+            began = time.monotonic()
             converged: set[str] = set()
             while converged != pids:
                 pid, values = ask(port)
                 assert pid in pids
                 if values == f"{expected} {expected}":
                     converged.add(pid)
-                assert time.monotonic() < deadline, (run, converged, pids)
+                assert time.monotonic() < began + PATIENCE, (run, converged, pids)
+            times.append(time.monotonic() - began)
+        assert len([took for took in times if took > SOON]) <= LATE_RUNS, times
     finally:
         server.terminate()
-        assert server.wait(20) == 0
+        assert server.wait(PATIENCE) == 0
     assert not re.search(r"Traceback|ERROR|CRITICAL", (tmp_path / "log").read_text())
     assert until(lambda: fake.streams() == 0), "nobody is left"
 
 
 def watch(client: Client, flag: Any, changed: Any, results: Any) -> None:
-    """In a child: what was inherited, then the change, within a second."""
+    """In a child: what was inherited, then the change, and how long it took to see it."""
     context = Context("u")
     inherited = flag.value(context), client.variation("a", context, None)
     results.put(("inherited", inherited))
-    changed.wait(20)
-    seen = until(lambda: flag.value(context) is True and client.variation("a", context, None) is True, 1)
+    assert changed.wait(PATIENCE)
+    began = time.monotonic()
+    seen = until(lambda: flag.value(context) is True and client.variation("a", context, None) is True)
+    took = time.monotonic() - began
     # The value may be served a moment before the state says that everything is known to be true.
-    results.put(("seen", seen, client.wait(State.VALID, 1)))
+    results.put((seen and client.wait(State.VALID, PATIENCE), took))
+
+
+def seen_by_all(results: Any) -> float:
+    """How long the slowest child took to see the change."""
+    told = [results.get(timeout=2 * PATIENCE) for _ in range(WORKERS)]
+    assert all(seen for seen, _ in told), told
+    return float(max(took for _, took in told))
 
 
 @pytest.mark.slow
 def test_forked_children_answer_at_once_and_see_changes(environment: Environment) -> None:
     fork = multiprocessing.get_context("fork")
+    times: list[float] = []
     for run in range(RUNS):
         environment.write(a=bool_flag("a", 2 * run + 1, False))
         with Client(environment.config()) as client:
@@ -116,38 +133,45 @@ def test_forked_children_answer_at_once_and_see_changes(environment: Environment
             children = [fork.Process(target=watch, args=(client, flag, changed, results)) for _ in range(WORKERS)]
             for child in children:
                 child.start()
-            assert [results.get(timeout=10) for _ in children] == [("inherited", (False, False))] * WORKERS
+            assert [results.get(timeout=PATIENCE) for _ in children] == [("inherited", (False, False))] * WORKERS
             environment.write(a=bool_flag("a", 2 * run + 2, True))
             changed.set()
-            assert [results.get(timeout=10) for _ in children] == [("seen", True, True)] * WORKERS, run
+            times.append(seen_by_all(results))
             for child in children:
-                child.join(10)
+                child.join(PATIENCE)
                 assert child.exitcode == 0
-            assert until(lambda: flag.value(Context("u")) is True, 1), "the parent sees it too"  # noqa: B023
+            assert until(lambda: flag.value(Context("u")) is True), "the parent sees it too"  # noqa: B023
+    assert len([took for took in times if took > SOON]) <= LATE_RUNS, times
 
 
 def test_a_child_hears_listeners_and_closes_without_harm_to_the_parent(environment: Environment) -> None:
     environment.write(a=bool_flag("a", 1, False))
     client = environment.client()
     fork = multiprocessing.get_context("fork")
-    heard = fork.Queue()
-    client.add_flag_change_listener(lambda change: heard.put((os.getpid(), change.key)))
+    heard: Any = fork.Queue()
+    own: list[FlagChange] = []
+
+    def hear(change: FlagChange) -> None:
+        heard.put((os.getpid(), change.key))
+        own.append(change)
+
+    client.add_flag_change_listener(hear)
 
     def body() -> None:
         client.postfork()
-        assert client.wait(State.VALID, 5)
+        assert client.wait(State.VALID, PATIENCE)
         environment.server.redis.connection_pool.reset()
         environment.write(a=bool_flag("a", 2, True))
         assert until(lambda: client.variation("a", Context("u"), False))
-        time.sleep(0.2)
-        assert client.close()
+        assert until(lambda: own != [])
+        assert client.close(PATIENCE)
         heard.close()
         heard.join_thread()
 
     child = fork.Process(target=body)
     child.start()
-    pids = {heard.get(timeout=5)[0], heard.get(timeout=5)[0]}
-    child.join(10)
+    pids = {heard.get(timeout=2 * PATIENCE)[0], heard.get(timeout=2 * PATIENCE)[0]}
+    child.join(PATIENCE)
     assert (child.exitcode, pids) == (0, {os.getpid(), child.pid})
     assert client.state is State.VALID
     environment.write(a=bool_flag("a", 3, False))
@@ -164,15 +188,15 @@ def test_each_child_opens_a_stream_of_its_own_that_outlives_the_parents(
         children = [fork.Process(target=watch, args=(client, flag, changed, results)) for _ in range(WORKERS)]
         for child in children:
             child.start()
-        assert [results.get(timeout=10) for _ in children] == [("inherited", (False, False))] * WORKERS
+        assert [results.get(timeout=PATIENCE) for _ in children] == [("inherited", (False, False))] * WORKERS
         assert until(lambda: fake.streams() == 1 + WORKERS)
-        assert client.close()
+        assert client.close(PATIENCE)
         assert until(lambda: fake.streams() == WORKERS), "the parent's is closed in every process"
         fake.patch(bool_flag("a", 2, True))
         changed.set()
-        assert [results.get(timeout=10) for _ in children] == [("seen", True, True)] * WORKERS
+        seen_by_all(results)
         for child in children:
-            child.join(10)
+            child.join(PATIENCE)
             assert child.exitcode == 0
     assert until(lambda: fake.streams() == 0)
 
@@ -188,7 +212,7 @@ def say(what):
     print(what, flush=True)
 
 client = Client(Config(**json.loads(sys.argv[1])))
-assert client.start(5)
+assert client.start(30)
 context = Context("u")
 say("started")
 for line in sys.stdin:
@@ -283,7 +307,7 @@ def test_what_the_parent_could_not_write_is_not_written_by_its_child(own: Enviro
             assert (program.ask("value a"), program.ask("value n")) == ("two", "new")
             time.sleep(0.05)
         fake.start()
-        assert until(lambda: (own.version("a"), own.version("n")) == (2, 1), 10), "what its own stream delivers is written"
+        assert until(lambda: (own.version("a"), own.version("n")) == (2, 1)), "what its own stream delivers is written"
         assert program.ask("close") == "closed"
     finally:
         program.end()
@@ -292,7 +316,7 @@ def test_what_the_parent_could_not_write_is_not_written_by_its_child(own: Enviro
 def test_what_waits_when_the_process_forks_is_written_by_the_parent_alone(own: Environment, launchdarkly: Start) -> None:
     fake = launchdarkly(value_flag("a", 1, "one"))
     client = Client(own.config(**own.streaming(fake)))
-    assert client.start(5)
+    assert client.start(PATIENCE)
     assert until(lambda: own.version("a") == 1 and own.server.redis.exists(f"{own.prefix}:$inited") == 1)
     own.server.redis.save()
     own.server.stop()
@@ -306,23 +330,22 @@ def test_what_waits_when_the_process_forks_is_written_by_the_parent_alone(own: E
     def body() -> None:
         client.postfork()
         forked.set()
-        end.wait(30)
-        client.close()
+        end.wait(10 * PATIENCE)
+        client.close(PATIENCE)
 
     children = [fork.Process(target=body) for _ in range(WORKERS)]
     for child in children:
         child.start()
-    assert forked.wait(10)
+    assert forked.wait(PATIENCE)
     own.server.start()
-    assert until(lambda: (own.version("a"), own.version("n")) == (2, 1), 10)
+    assert until(lambda: (own.version("a"), own.version("n")) == (2, 1))
     assert until(lambda: own.server.connections() > WORKERS)
     time.sleep(1)
-    statistics: Any = own.server.redis.info("commandstats")
     # The script that compares versions, once for each item that somebody wants to write.
-    tried, written = (statistics[f"cmdstat_{name}"]["calls"] for name in ("eval", "hset"))
+    tried, written = own.server.calls("eval"), own.server.calls("hset")
     end.set()
     for child in children:
-        child.join(10)
+        child.join(PATIENCE)
         assert child.exitcode == 0
     client.close()
     assert (tried, written) == (2, 2)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from flagstone import Client, Config, Context, State, TestData
-from support import Environment, LaunchDarkly, bool_flag, until, value_flag
+from support import PATIENCE, Environment, LaunchDarkly, bool_flag, until, value_flag
 
 SOAK = os.environ.get("FLAGSTONE_TESTS") == "soak"
 EVALUATIONS = 10_000_000 if SOAK else 400_000
@@ -23,12 +23,16 @@ def resident() -> int:
 
 
 def growth(rounds: int, body: Callable[[], object]) -> int:
+    """Growth after a warm-up, the least of three measurements: what leaks grows in each, what allocators keep does not."""
     for _ in range(rounds // 10):
         body()
-    before = resident()
-    for _ in range(rounds):
-        body()
-    return resident() - before
+    measured: list[int] = []
+    while not measured or (len(measured) < 3 and measured[-1] >= SLACK):
+        before = resident()
+        for _ in range(rounds):
+            body()
+        measured.append(resident() - before)
+    return min(measured)
 
 
 def test_evaluations_leave_nothing_behind(environment: Environment) -> None:
@@ -81,7 +85,7 @@ def test_streamed_patches_that_are_written_and_heard_leave_nothing_behind(
     def twenty_patches() -> None:
         for version in (last := [next(versions) for _ in range(20)]):
             fake.patch(value_flag("a", version, version))
-        assert until(lambda: client.variation("a", context, 0) == last[-1] and heard == last[-1:], 20)
+        assert until(lambda: client.variation("a", context, 0) == last[-1] and heard == last[-1:])
         assert client.status().ready and client.source_status and client.store_status.available
 
     assert growth(CONTEXTS // 300, twenty_patches) < SLACK
@@ -93,10 +97,10 @@ def test_test_data_and_their_clients_leave_nothing_behind() -> None:
         data = TestData()
         data.update(data.flag("a").variation_for_user("u", False).if_match("plan", "p").then_return(True))
         client = Client(Config(test_data=data, http_headers={"X": "y"}, file_paths=["a"]))
-        assert client.start(5)
+        assert client.start(PATIENCE)
         assert client.variation("a", Context("u"), True) is False
         data.set_status(State.INTERRUPTED, message="x" * 1000)
         assert client.source_status
-        assert client.close()
+        assert client.close(PATIENCE)
 
     assert growth(CONTEXTS // 300, life) < SLACK

@@ -23,7 +23,7 @@ from flagstone import (
     State,
     StatusChange,
 )
-from support import Environment, Server, bool_flag, free_port, until
+from support import PATIENCE, PATIENT, Environment, Server, bool_flag, free_port, until
 
 ADA = Context("ada")
 
@@ -34,15 +34,19 @@ def pumps() -> list[threading.Thread]:
 
 def test_without_redis_start_gives_up_and_evaluation_says_not_ready() -> None:
     client = Client(Config(redis_url=f"redis://127.0.0.1:{free_port()}"))
-    began = time.monotonic()
-    assert client.start(0.3) is False
-    assert 0.25 < time.monotonic() - began < 2
+    times: list[float] = []
+    # A busy machine makes single ones late.
+    while not times or (len(times) < 3 and times[-1] >= 2):
+        began = time.monotonic()
+        assert client.start(0.3) is False
+        times.append(time.monotonic() - began)
+    assert min(times) > 0.25 and times[-1] < 2, times
     assert client.state is State.INIT
     assert not client.is_ready
     detail = client.variation_detail("yes", ADA, False)
     assert detail.reason.error_kind is ErrorKind.CLIENT_NOT_READY
-    assert client.status().last_error
-    assert client.close()
+    assert until(lambda: client.status().last_error is not None)
+    assert client.close(PATIENCE)
 
 
 def test_a_client_that_was_not_started_answers_with_defaults() -> None:
@@ -59,7 +63,7 @@ def test_a_client_becomes_ready_once_redis_is_there(tmp_path: Path) -> None:
     assert not client.start(0.1)
     server.start()
     server.redis.hset("launchdarkly:features", "yes", bool_flag("yes", 1, True))
-    assert client.start(10)
+    assert client.start(PATIENCE)
     assert until(lambda: client.variation("yes", ADA, False))
     client.close()
     server.stop()
@@ -69,7 +73,7 @@ def test_as_a_context_manager_it_starts_and_closes(environment: Environment) -> 
     environment.write(yes=bool_flag("yes", 1, True))
     with Client(environment.config()) as client:
         assert client.is_ready
-        assert client.wait(State.VALID, 1)
+        assert client.wait(State.VALID, PATIENCE)
         assert client.variation("yes", ADA, False) is True
     assert client.state is State.OFF
 
@@ -78,8 +82,8 @@ def test_after_close_evaluation_answers_and_everything_else_is_refused(environme
     environment.write(yes=bool_flag("yes", 1, True))
     client = environment.client()
     flag = client.flag("yes", False)
-    assert client.close()
-    assert client.close()
+    assert client.close(PATIENCE)
+    assert client.close(PATIENCE)
     assert client.variation("yes", ADA, False) is True
     assert flag.value(ADA) is True
     assert client.variation_many(["yes"], ADA)["yes"].value is True
@@ -88,7 +92,7 @@ def test_after_close_evaluation_answers_and_everything_else_is_refused(environme
             call()
     with pytest.raises(ClosedError):
         client.wait(State.VALID, 1)
-    assert client.wait(State.OFF, 1)
+    assert client.wait(State.OFF, PATIENCE)
     assert client.is_ready is False
 
 
@@ -102,7 +106,7 @@ def test_status_tells_what_is_held(environment: Environment) -> None:
 
 def test_waiting_for_a_state_ends_with_the_state_or_the_time(environment: Environment) -> None:
     client = environment.client()
-    assert client.wait(State.VALID, 1)
+    assert client.wait(State.VALID, PATIENCE)
     assert not client.wait(State.INTERRUPTED, 0.05)
     with pytest.raises(InvalidArgumentError):
         client.wait(State.UNKNOWN, 0.05)
@@ -127,10 +131,10 @@ def test_listeners_hear_changes_of_flags(environment: Environment) -> None:
 def test_listeners_hear_changes_of_state(tmp_path: Path) -> None:
     server = Server(tmp_path)
     server.redis.hset("launchdarkly:features", "yes", bool_flag("yes", 1, True))
-    client = Client(Config(redis_url=server.url))
+    client = Client(Config(redis_url=server.url, **PATIENT))
     heard: list[StatusChange] = []
     client.add_status_listener(heard.append)
-    assert client.start(5)
+    assert client.start(PATIENCE)
     assert until(lambda: [change.state for change in heard] == [State.VALID])
     server.stop()
     assert until(lambda: heard[-1].state is State.INTERRUPTED)
@@ -170,7 +174,7 @@ def test_a_listener_may_close_the_client(environment: Environment) -> None:
 
     client.add_flag_change_listener(close)
     environment.write(a=bool_flag("a", 2, True))
-    assert closed.wait(5)
+    assert closed.wait(PATIENCE)
 
 
 def test_log_lines_reach_the_logger_at_their_level(environment: Environment, caplog: pytest.LogCaptureFixture) -> None:
@@ -189,7 +193,7 @@ def test_a_forgotten_client_goes_away_with_its_thread(environment: Environment) 
     environment.write(yes=bool_flag("yes", 1, True))
     before = len(pumps())
     client = Client(environment.config())
-    assert client.start(5)
+    assert client.start(PATIENCE)
     client.add_flag_change_listener(partial(print, client))  # a cycle
     flag = client.flag("yes", False)
     gone = weakref.ref(client)
@@ -198,6 +202,6 @@ def test_a_forgotten_client_goes_away_with_its_thread(environment: Environment) 
     assert gone() is not None, "a prepared flag keeps its client"
     assert flag.value(ADA) is True
     del flag
-    gc.collect()
-    assert gone() is None
-    assert until(lambda: len(pumps()) == before)
+    # Its thread may be about to deliver something.
+    assert until(lambda: gc.collect() >= 0 and gone() is None)
+    assert until(lambda: len(pumps()) <= before)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from flagstone import _abi
-from support import FULL, PROJECT, Environment, bool_flag, run_python
+from support import FULL, PATIENCE, PROJECT, Environment, bool_flag, run_python
 
 PACKAGE = PROJECT / "bindings" / "python"
 FIRST = """
@@ -53,7 +53,7 @@ def install(python: str, *what: str, **variables: str) -> None:
 def first_evaluation(python: str, environment: Environment) -> str:
     environment.write(a=bool_flag("a", 1, True))
     command = [python, "-c", FIRST, environment.server.url, environment.prefix]
-    done = subprocess.run(command, env=clean(), cwd="/", capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=clean(), cwd="/", capture_output=True, text=True, timeout=4 * PATIENCE, check=False)
     return done.stdout + done.stderr
 
 

@@ -21,7 +21,7 @@ from flagstone import (
     State,
     TestData,
 )
-from support import bool_flag, until, value_flag
+from support import PATIENCE, bool_flag, until, value_flag
 
 ADA, BOB = Context("ada", country="se"), Context("bob", country="no")
 #: A new flag as the builder composes it.
@@ -187,7 +187,7 @@ def test_a_flag_is_a_copy_of_what_was_committed_last() -> None:
 def test_every_client_has_a_change_when_the_call_returns() -> None:
     data = TestData()
     clients = [Client(Config(test_data=data)) for _ in range(3)]
-    assert all(client.start(5) for client in clients)
+    assert all(client.start(PATIENCE) for client in clients)
     for round_ in range(50):
         data.update(data.flag("f").value_for_all(round_))
         assert [client.variation("f", ADA, -1) for client in clients] == [round_] * 3
@@ -195,7 +195,7 @@ def test_every_client_has_a_change_when_the_call_returns() -> None:
     assert [client.variation("g", ADA, "") + client.variation("h", ADA, "") for client in clients] == ["xy"] * 3
     data.delete_flag("g").delete_flag("never.there")
     assert [client.variation("g", ADA, "gone") for client in clients] == ["gone"] * 3
-    assert all(client.close() for client in clients)
+    assert all(client.close(PATIENCE) for client in clients)
     data.update(data.flag("f").value_for_all("after"))
     assert [client.variation("f", ADA, -1) for client in clients] == [49] * 3
 
@@ -234,9 +234,9 @@ def test_a_status_that_is_set_is_the_status_of_every_client() -> None:
         data.update(data.flag("f"))
         assert client.variation("f", ADA, False) is True, "changes go on"
         data.set_status(State.VALID)
-        assert client.wait(State.VALID, 5)
+        assert client.wait(State.VALID, PATIENCE)
         data.set_status(State.OFF, message="the end")
-        assert client.wait(State.OFF, 5)
+        assert client.wait(State.OFF, PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -299,12 +299,12 @@ def test_a_child_sets_data_of_its_own() -> None:
 
         def body() -> None:
             assert client.variation("f", ADA, "") == "parent's"
-            assert client.wait(State.VALID, 5), "the child has a source of its own"
+            assert client.wait(State.VALID, PATIENCE), "the child has a source of its own"
             data.update(data.flag("f").value_for_all("child's"))
             assert client.variation("f", ADA, "") == "child's"
 
         child = fork.Process(target=body)
         child.start()
-        child.join(20)
+        child.join(PATIENCE)
         assert child.exitcode == 0
         assert client.variation("f", ADA, "") == "parent's"

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from flagstone import Client, Context
-from support import Environment, bool_flag, run_python, until
+from support import PATIENCE, Environment, bool_flag, run_python, until
 
 
 def test_eight_threads_evaluate_during_changes_and_close(environment: Environment) -> None:
@@ -35,7 +35,7 @@ def test_eight_threads_evaluate_during_changes_and_close(environment: Environmen
         for version in range(2, 60):
             environment.write(a=bool_flag("a", version, version % 2 == 0), b=bool_flag("b", version, True))
             time.sleep(0.01)
-        assert client.close()
+        assert client.close(PATIENCE)
         before = min(rounds)
         assert until(lambda: min(rounds) > before + 3), "evaluation goes on after close"
     finally:
@@ -59,7 +59,7 @@ def test_clients_are_made_and_closed_by_many_threads_at_once(environment: Enviro
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(4 * PATIENCE)
     assert values == [True] * 40
 
 
@@ -68,7 +68,7 @@ import sys, threading
 from flagstone import Client, Config, Context
 clients = [Client(Config(redis_url=sys.argv[1], redis_prefix=sys.argv[2])) for _ in range(3)]
 for client in clients:
-    assert client.start(5)
+    assert client.start(30)
 client.add_flag_change_listener(print)
 flag, context = client.flag("a", False), Context("u")
 assert flag.value(context) is True

@@ -37,7 +37,7 @@ fn what_has_not_changed_is_not_sent_again() {
     let same = running.wait_for_next("valid", first);
     fake.edit(|environment| drop(environment.set(Of::Flag, r#"{"key":"b","version":1}"#)));
     running.wait_for_next(r#"full of env7: flag a {"key":"a","version":1}, flag b"#, same);
-    assert!(running.stop() < Duration::from_millis(500));
+    assert!(running.stop() < AT_ONCE);
     let requests = fake.requests();
     assert_eq!(requests[0].header("if-none-match"), None);
     assert!(requests[1].header("if-none-match").is_some());
@@ -48,11 +48,12 @@ fn what_has_not_changed_is_not_sent_again() {
 fn the_first_request_is_made_at_once_and_the_next_after_the_interval() {
     let fake = fake();
     let begin = Instant::now();
-    let running = start(PollOptions { interval: Duration::from_secs(1), ..options(&fake) });
+    let interval = Duration::from_secs(5);
+    let running = start(PollOptions { interval, ..options(&fake) });
     let first = running.wait_for(ALL);
-    assert!(begin.elapsed() < Duration::from_millis(900));
+    assert!(begin.elapsed() < interval);
     running.wait_for_next("valid", first);
-    assert!(begin.elapsed() >= Duration::from_secs(1));
+    assert!(begin.elapsed() >= interval);
 }
 
 #[test]
@@ -99,14 +100,14 @@ fn the_etag_is_dropped_when_the_data_were_refused_and_on_a_restart() {
     assert!(fake.requests().iter().take(2).all(|request| request.header("if-none-match").is_none()));
 
     // What is refused later costs the ETag of what was taken before, too.
-    fake.edit(|environment| drop(environment.set(Of::Flag, r#"{"key":"b","version":1}"#)));
     running.sink.refuse(Some("flag b"));
     let lines = running.sink.lines().len();
+    fake.edit(|environment| drop(environment.set(Of::Flag, r#"{"key":"b","version":1}"#)));
     running.wait_for_next("interrupted InvalidData", lines);
     fake.edit(|environment| environment.remove(Of::Flag, "b"));
     running.wait_for_next(ALL, lines);
 
-    options.interval = LONG;
+    options.interval = FOR_EVER;
     let running = start(options);
     let mut all = running.wait_for(ALL);
     for _ in 0..5 {
@@ -184,12 +185,17 @@ fn in_the_extended_regime_nothing_ends_the_source_and_two_successes_end_the_regi
     let failed = running.wait_for("interrupted ErrorResponse 403");
     let all = running.wait_for_next(ALL, failed);
     let second = running.wait_for_next("valid", all);
-    let third = running.wait_for_next("valid", second);
-    assert_eq!((failed, all, second, third), (1, 2, 3, 4));
+    let mut last = second;
+    for _ in 0..5 {
+        last = running.wait_for_next("valid", last);
+    }
+    assert_eq!((failed, all, second, last), (1, 2, 3, 8));
     let times = running.sink.times("");
     assert!(times[1] - times[0] >= FAST.extended_first / 2);
     assert!(times[2] - times[1] >= FAST.extended_first / 2, "after one success still");
-    assert!(times[3] - times[2] < FAST.extended_first / 2);
+    // The shortest of several: a busy machine makes single pauses longer.
+    let shortest = times[2..].windows(2).map(|pair| pair[1] - pair[0]).min().unwrap();
+    assert!(shortest < FAST.extended_first / 2, "{shortest:?}");
     assert!(running.sink.has_logged(Severity::Info, "minutes long"));
 }
 
@@ -197,9 +203,10 @@ fn in_the_extended_regime_nothing_ends_the_source_and_two_successes_end_the_regi
 fn an_answer_that_trickles_or_hangs_is_given_up() {
     let fake = fake();
     let mut options = options(&fake);
-    options.http.read_timeout = Duration::from_millis(50);
-    fake.script(Action::Hang(LONG));
-    let drip = (0..200).map(|_| (Duration::from_millis(20), b" ".to_vec()));
+    // An answer may take twenty times as long in all.
+    options.http.read_timeout = Duration::from_millis(400);
+    fake.script(Action::Hang(FOR_EVER));
+    let drip = (0..5_000).map(|_| (Duration::from_millis(20), b" ".to_vec()));
     let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n".to_vec();
     fake.script(Action::Raw(std::iter::once((Duration::ZERO, head)).chain(drip).collect()));
     let begin = Instant::now();
@@ -207,20 +214,22 @@ fn an_answer_that_trickles_or_hangs_is_given_up() {
     let hung = running.wait_for("interrupted NetworkError 0: timed out while waiting for the answer");
     let trickled = running.wait_for_next("interrupted NetworkError 0: timed out while reading the answer", hung);
     running.wait_for_next(ALL, trickled);
-    assert!(begin.elapsed() < Duration::from_secs(3));
+    assert!(begin.elapsed() < LONG);
 }
 
 #[test]
 fn stopping_ends_whatever_the_source_is_doing() {
     let fake = fake();
-    fake.script(Action::Hang(LONG));
-    let mut hanging = start(options(&fake));
+    fake.script(Action::Hang(FOR_EVER));
+    let mut patient = options(&fake);
+    patient.http.read_timeout = FOR_EVER;
+    let mut hanging = start(patient);
     fake.wait_for_requests(1, LONG);
-    assert!(hanging.stop() < Duration::from_millis(500), "waiting for an answer");
+    assert!(hanging.stop() < AT_ONCE, "waiting for an answer");
     assert_eq!(hanging.sink.lines(), Vec::<String>::new());
     let mut sleeping = start(PollOptions { interval: Duration::MAX, ..options(&fake) });
     sleeping.wait_for(ALL);
-    assert!(sleeping.stop() < Duration::from_millis(500), "sleeping");
+    assert!(sleeping.stop() < AT_ONCE, "sleeping");
 }
 
 #[test]

@@ -30,7 +30,7 @@ const PUT: &str = r#"full: flag a {"key":"a","version":1}"#;
 
 /// A stream that sends this and then nothing for a while.
 fn sending(text: impl Into<Vec<u8>>) -> Action {
-    Action::stream(vec![(Duration::ZERO, text.into())], LONG)
+    Action::stream(vec![(Duration::ZERO, text.into())], FOR_EVER)
 }
 
 const EMPTY_PUT: &str = "event: put\ndata: {\"data\":{}}\n\n";
@@ -46,7 +46,7 @@ fn everything_comes_first_and_then_each_change() {
     let next = running.wait_for_next(r#"part: segment s/x {"key":"s/x","version":3}"#, put);
     let next = running.wait_for_next("part: flag a deleted 9", next);
     running.wait_for_next(r#"full: segment s/x"#, next);
-    assert!(running.stop() < Duration::from_millis(500), "a blocked read ends at once");
+    assert!(running.stop() < AT_ONCE, "a blocked read ends at once");
     assert!(fake.wait_for_streams(0, LONG));
     assert_eq!(running.sink.lines().len(), 4);
 }
@@ -123,7 +123,7 @@ fn line_ends_comments_unknown_events_and_unknown_paths_disturb_nobody() {
                 id: 1\nevent: patch\ndata: {\"data\":{\"n\":\"\u{fc}\"},\ndata: \"path\":\"/flags/b%20c\"}\n\n";
     for chunk in [1, 7, text.len()] {
         let pieces: Vec<Piece> = text.as_bytes().chunks(chunk).map(|piece| (Duration::ZERO, piece.to_vec())).collect();
-        fake.script(Action::stream(pieces, LONG));
+        fake.script(Action::stream(pieces, FOR_EVER));
         let running = run(&fake);
         running.wait_for("part: flag b%20c {\"n\":\"\u{fc}\"}");
         assert_eq!(running.sink.lines().len(), 2, "{:?}", running.sink.lines());
@@ -216,7 +216,10 @@ fn pauses_grow_and_are_no_busy_loop() {
     for _ in 0..20 {
         fake.script(Action::bytes("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"));
     }
-    let running = run(&fake);
+    let options = options(&fake);
+    // Without healthy connections: on a busy machine one may last long enough, and its pause be the first one again.
+    let pace = Pace { healthy: FOR_EVER, ..FAST };
+    let running = Running::start(move |outlet| stream::run(&options, pace, outlet));
     let mut lines = 0;
     for _ in 0..7 {
         lines = running.wait_for_next("interrupted", lines);
@@ -232,13 +235,11 @@ fn pauses_grow_and_are_no_busy_loop() {
 #[test]
 fn the_server_may_ask_for_another_pause() {
     let fake = fake();
-    let begin = Instant::now();
-    let pace = Pace { longest: LONG, ..FAST };
+    let pace = Pace { longest: FOR_EVER, ..FAST };
     fake.script(Action::stream(vec![(Duration::ZERO, b"retry: 1\n\n".to_vec())], Duration::ZERO));
-    let options = StreamOptions { initial_delay: LONG, ..options(&fake) };
+    let options = StreamOptions { initial_delay: FOR_EVER, ..options(&fake) };
     let running = Running::start(move |outlet| stream::run(&options, pace, outlet));
     running.wait_for(PUT);
-    assert!(begin.elapsed() < LONG / 2);
 }
 
 #[test]
@@ -277,35 +278,45 @@ fn in_the_extended_regime_nothing_ends_the_source() {
     assert!(times[2] - times[1] >= FAST.extended_longest / 2, "still, after a failure that would pass");
     assert_eq!(running.sink.logs().iter().filter(|(severity, _)| *severity == Severity::Info).count(), 1);
     assert!(running.sink.has_logged(Severity::Error, "401"));
-    // After a healthy while the pauses are short again.
-    sleep(FAST.healthy + Duration::from_millis(50));
-    fake.close_streams();
-    let lost = running.wait_for_next("interrupted NetworkError", 3);
-    let begin = Instant::now();
-    running.wait_for_next(PUT, lost);
-    assert!(begin.elapsed() < FAST.extended_first / 2);
+    // After a healthy while the pauses are short again. The shortest of several: a busy machine makes single ones longer.
+    let mut put = 3;
+    let pauses = (0..4).map(|_| {
+        sleep(FAST.healthy + Duration::from_millis(50));
+        fake.close_streams();
+        let lost = running.wait_for_next("interrupted NetworkError", put);
+        let begin = Instant::now();
+        put = running.wait_for_next(PUT, lost);
+        begin.elapsed()
+    });
+    assert!(pauses.min().unwrap() < FAST.extended_first / 2);
 }
 
 #[test]
 fn a_silent_stream_is_dropped_and_a_comment_keeps_it() {
-    let fake = fake();
-    let mut options = options(&fake);
-    options.read_timeout = Duration::from_millis(600);
-    let beat = || (Duration::from_millis(150), b":\n".to_vec());
-    fake.script(Action::stream(vec![(Duration::ZERO, EMPTY_PUT.into()), beat(), beat(), beat(), beat(), beat()], LONG));
-    let begin = Instant::now();
-    let running = start(options);
-    let failed = running.wait_for("interrupted NetworkError 0: timed out");
-    assert!(begin.elapsed() >= Duration::from_millis(5 * 150 + 600));
-    running.wait_for_next(PUT, failed);
+    // A beat that a busy machine sends too late is silence: then once more.
+    let is_kept = || {
+        let fake = fake();
+        let mut options = options(&fake);
+        options.read_timeout = Duration::from_millis(600);
+        let beat = || (Duration::from_millis(150), b":\n".to_vec());
+        let beats = vec![(Duration::ZERO, EMPTY_PUT.into()), beat(), beat(), beat(), beat(), beat()];
+        fake.script(Action::stream(beats, FOR_EVER));
+        let begin = Instant::now();
+        let running = start(options);
+        let failed = running.wait_for("interrupted NetworkError 0: timed out");
+        let lasted = begin.elapsed();
+        running.wait_for_next(PUT, failed);
+        lasted >= Duration::from_millis(5 * 150 + 600)
+    };
+    assert!((0..5).any(|_| is_kept()), "comments do not keep it");
 }
 
 #[test]
 fn a_server_that_does_not_answer_is_given_up_after_the_read_timeout() {
     let fake = fake();
-    fake.script(Action::Hang(LONG));
+    fake.script(Action::Hang(FOR_EVER));
     let drip = |_| (Duration::from_millis(40), b"X-Y: z\r\n".to_vec());
-    let endless = std::iter::once((Duration::ZERO, b"HTTP/1.1 200 OK\r\n".to_vec())).chain((0..200).map(drip));
+    let endless = std::iter::once((Duration::ZERO, b"HTTP/1.1 200 OK\r\n".to_vec())).chain((0..2_000).map(drip));
     fake.script(Action::Raw(endless.collect()));
     let mut options = options(&fake);
     options.http.read_timeout = Duration::from_millis(200);
@@ -314,7 +325,7 @@ fn a_server_that_does_not_answer_is_given_up_after_the_read_timeout() {
     let hung = running.wait_for("interrupted NetworkError 0: timed out");
     let hung = running.wait_for_next("interrupted NetworkError 0: timed out", hung);
     running.wait_for_next(PUT, hung);
-    assert!(begin.elapsed() < Duration::from_secs(3));
+    assert!(begin.elapsed() < LONG);
 }
 
 #[test]
@@ -333,7 +344,9 @@ fn a_server_that_comes_back_is_found_again() {
 #[test]
 fn a_restart_connects_again_at_once() {
     let fake = fake();
-    let running = start(StreamOptions { initial_delay: LONG, ..options(&fake) });
+    let (pace, options) = (Pace { longest: FOR_EVER, ..FAST }, options(&fake));
+    let options = StreamOptions { initial_delay: FOR_EVER, ..options };
+    let running = Running::start(move |outlet| stream::run(&options, pace, outlet));
     let mut put = running.wait_for(PUT);
     for _ in 0..5 {
         running.control.restart();
@@ -352,17 +365,21 @@ fn a_restart_connects_again_at_once() {
 #[test]
 fn stopping_ends_whatever_the_source_is_doing() {
     let hang = fake();
-    hang.script(Action::Hang(LONG));
-    let mut running = run(&hang);
+    hang.script(Action::Hang(FOR_EVER));
+    let mut patient = options(&hang);
+    patient.http.read_timeout = FOR_EVER;
+    let mut running = start(patient);
     hang.wait_for_requests(1, LONG);
-    assert!(running.stop() < Duration::from_millis(500), "waiting for an answer");
+    assert!(running.stop() < AT_ONCE, "waiting for an answer");
     assert_eq!(running.sink.lines(), Vec::<String>::new(), "a stopped source is silent");
 
     let refuse = fake();
     refuse.kill();
-    let mut running = start(StreamOptions { initial_delay: LONG, ..options(&refuse) });
+    let (pace, options) = (Pace { longest: FOR_EVER, ..FAST }, options(&refuse));
+    let options = StreamOptions { initial_delay: FOR_EVER, ..options };
+    let mut running = Running::start(move |outlet| stream::run(&options, pace, outlet));
     let paused = running.wait_for("interrupted");
-    assert!(running.stop() < Duration::from_millis(500), "sleeping");
+    assert!(running.stop() < AT_ONCE, "sleeping");
     assert_eq!(running.sink.lines().len(), paused);
 }
 
@@ -432,7 +449,7 @@ fn a_stopped_tls_stream_ends_at_once() {
     options.http.ca_file = Some(fakeld::CA_FILE.into());
     let mut running = start(options);
     running.wait_for("full: ");
-    assert!(running.stop() < Duration::from_millis(500));
+    assert!(running.stop() < AT_ONCE);
 }
 
 #[test]
@@ -444,7 +461,7 @@ fn a_large_put_in_tiny_chunks_is_read() {
     for byte in event.bytes() {
         body.extend([b'1', b'\r', b'\n', byte, b'\r', b'\n']);
     }
-    fake.script(Action::Raw(vec![(Duration::ZERO, body), (LONG, Vec::new())]));
+    fake.script(Action::Raw(vec![(Duration::ZERO, body), (FOR_EVER, Vec::new())]));
     let running = run(&fake);
     running.wait_for("full: flag a {\"salt\":\"xxx");
     assert!(running.sink.lines()[0].len() > 1 << 19);

@@ -454,6 +454,15 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
+    _is_the_end = False
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        finally:
+            # Not earlier: the process may end before it has sent its answer.
+            if self._is_the_end:
+                self.server.stopped.set()
 
     def do_GET(self) -> None:
         self._answer({"/": self._describe})
@@ -483,7 +492,7 @@ class Handler(BaseHTTPRequestHandler):
         return 204, {}, None
 
     def _end(self, _: int, __: bytes) -> tuple[int, dict[str, str], Any]:
-        self.server.stopped.set()
+        self._is_the_end = True
         return 204, {"Connection": "close"}, None
 
     def _answer(self, actions: dict[str, Callable[[int, bytes], tuple[int, dict[str, str], Any]]]) -> None:

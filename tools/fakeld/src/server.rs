@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
@@ -52,17 +52,12 @@ struct Settings {
 impl Fake {
     /// Starts on a free port of the loopback address.
     pub fn start() -> io::Result<Fake> {
-        Fake::start_with(0, None)
+        Fake::start_with(None)
     }
 
-    /// Starts on this port; 0 is a free one.
-    pub fn start_on(port: u16) -> io::Result<Fake> {
-        Fake::start_with(port, None)
-    }
-
-    /// Starts on this port, with items and the SDK key that it asks for: nobody can see it without them.
+    /// Starts on this port, 0 is a free one, with items and the SDK key that it asks for: nobody can see it without them.
     pub fn start_holding(port: u16, environment: Environment, sdk_key: Option<&str>) -> io::Result<Fake> {
-        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        let listener = listen(port)?;
         let settings = Settings { sdk_key: sdk_key.map(str::to_owned), ..Settings::default() };
         let shared =
             Shared { environment: Mutex::new(environment), settings: Mutex::new(settings), ..Shared::default() };
@@ -73,11 +68,11 @@ impl Fake {
 
     /// Starts with TLS; the certificate is for `localhost`, of the authority [`CA_FILE`](crate::CA_FILE).
     pub fn start_tls() -> io::Result<Fake> {
-        Fake::start_with(0, Some(tls::config()?))
+        Fake::start_with(Some(tls::config()?))
     }
 
-    fn start_with(port: u16, tls: Option<Arc<ServerConfig>>) -> io::Result<Fake> {
-        let listener = TcpListener::bind(("127.0.0.1", port))?;
+    fn start_with(tls: Option<Arc<ServerConfig>>) -> io::Result<Fake> {
+        let listener = listen(0)?;
         let fake = Fake { address: listener.local_addr()?, shared: Arc::new(Shared { tls, ..Shared::default() }) };
         fake.run(listener);
         Ok(fake)
@@ -193,11 +188,11 @@ impl Fake {
 
     /// Closes every connection and listens no more: later connects are refused.
     pub fn kill(&self) {
-        lock(&self.shared.alive).store(false, SeqCst);
+        let was_alive = lock(&self.shared.alive).swap(false, SeqCst);
         // Wakes the thread that accepts, so that it lets go of the port.
-        if let Ok(stream) = TcpStream::connect(self.address) {
+        if was_alive && let Ok(stream) = TcpStream::connect(self.address) {
             let mut byte = [0];
-            let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
             let _ = io::Read::read(&mut &stream, &mut byte);
         }
         self.shared.streams.close();
@@ -223,6 +218,26 @@ impl Fake {
 impl Drop for Fake {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Listens on this port; 0 is a free one, below the range from which systems choose ports for outgoing connections: one of
+/// those could otherwise take the port of a killed server before it is started again.
+fn listen(port: u16) -> io::Result<TcpListener> {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 9_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    if port != 0 {
+        return TcpListener::bind(("127.0.0.1", port));
+    }
+    // Not the same ports in every process.
+    let own = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap_or(0);
+    loop {
+        let port = FIRST + (own + NEXT.fetch_add(1, SeqCst) % COUNT) % COUNT;
+        match TcpListener::bind(("127.0.0.1", port)) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            listener => return listener,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use fakeld::{Action, Fake, Kind};
 
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(30);
 
 /// Sends a request and reads until the connection ends or the text is there.
 fn ask(fake: &Fake, request: &str, until: &str) -> String {

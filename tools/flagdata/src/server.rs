@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const STARTS: u32 = 5;
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running `redis-server` that nobody else uses. Dropping it stops the server.
 #[derive(Debug)]
@@ -55,13 +55,20 @@ impl PrivateRedis {
             if let Some(status) = self.process.try_wait()? {
                 return Err(io::Error::other(format!("redis-server ended at once: {status}")));
             }
-            let pong = self.connect().and_then(|mut connection| redis::cmd("PING").exec(&mut connection));
-            if pong.is_ok() {
+            // Somebody else's server may have the port: only this process counts.
+            if self.answering_process().is_ok_and(|process| process == Some(self.process.id())) {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(10));
         }
         Err(io::Error::new(io::ErrorKind::TimedOut, "redis-server does not answer"))
+    }
+
+    /// The number of the process that answers on the port.
+    fn answering_process(&self) -> redis::RedisResult<Option<u32>> {
+        let info: String = redis::cmd("INFO").arg("server").query(&mut self.connect()?)?;
+        let number = info.lines().find_map(|line| line.strip_prefix("process_id:"));
+        Ok(number.and_then(|number| number.trim().parse().ok()))
     }
 
     /// The server's port on 127.0.0.1.

@@ -32,7 +32,7 @@ if (args is ["version"])
 FlagstoneClient client = new(new FlagstoneOptions { RedisUrl = args[1], RedisPrefix = args[2] });
 int changes = 0;
 client.FlagChanged += (_, _) => Interlocked.Increment(ref changes);
-if (!await client.StartAsync(TimeSpan.FromSeconds(10)))
+if (!await client.StartAsync(TimeSpan.FromSeconds(30)))
 {
     Console.WriteLine("not ready");
     return 1;
@@ -83,10 +83,10 @@ static async Task TestDataAsync(Context ada)
     });
     TaskCompletionSource<StatusChangedEventArgs> told = new();
     client.StatusChanged += (_, change) => _ = change.State == DataSourceState.Interrupted && told.TrySetResult(change);
-    await client.StartAsync(TimeSpan.FromSeconds(10));
+    await client.StartAsync(TimeSpan.FromSeconds(30));
     data.Update(data.Flag("plan").Variations("none", "some").FallthroughVariation(0).IfMatch("plan", "team").ThenReturn(1));
     data.SetStatus(DataSourceState.Interrupted, DataSourceErrorKind.ErrorResponse, 503, "not now");
-    StatusChangedEventArgs change = await told.Task.WaitAsync(TimeSpan.FromSeconds(10));
+    StatusChangedEventArgs change = await told.Task.WaitAsync(TimeSpan.FromSeconds(30));
     Console.WriteLine(
         $"{client.StringVariation("plan", ada, "")} {change.DataSource!.LastError!.HttpStatus} {client.DataSourceStatus!.State} "
         + $"{client.AllFlagsState(ada, AllFlagsOptions.WithReasons).Valid} {client.SecureModeHash(ada).Length}");

@@ -109,7 +109,7 @@ public sealed class EventTests(RedisServer server) : IDisposable
                 closed.TrySetResult();
             };
             _environment.Write(Flags.Bool("a", blocking ? 2 : 3, true));
-            await closed.Task.WaitAsync(TimeSpan.FromSeconds(10));
+            await closed.Task.WaitAsync(TimeSpan.FromSeconds(30));
             Assert.Equal(DataSourceState.Off, client.State);
         }
     }

@@ -76,7 +76,7 @@ public sealed class ExampleTests
 
         private readonly ConcurrentQueue<string> _lines = new();
         private readonly TaskCompletionSource<Uri> _address = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly HttpClient _browser = new() { Timeout = TimeSpan.FromSeconds(30) };
+        private readonly HttpClient _browser = new() { Timeout = TimeSpan.FromSeconds(60) };
         private readonly Process _process;
 
         internal Application(string redisUrl, string prefix)
@@ -99,7 +99,7 @@ public sealed class ExampleTests
             _process.ErrorDataReceived += (_, line) => Read(line.Data);
             _process.BeginOutputReadLine();
             _process.BeginErrorReadLine();
-            if (!_address.Task.Wait(TimeSpan.FromSeconds(30)))
+            if (!_address.Task.Wait(TimeSpan.FromSeconds(90)))
             {
                 Dispose();
                 throw new TimeoutException($"the application does not start: {Output}");
@@ -130,7 +130,7 @@ public sealed class ExampleTests
         internal int End()
         {
             Programs.Run("kill", "-TERM", _process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)).MustSucceed();
-            return _process.WaitForExit(TimeSpan.FromSeconds(20)) ? _process.ExitCode : throw new TimeoutException(Output);
+            return _process.WaitForExit(TimeSpan.FromSeconds(60)) ? _process.ExitCode : throw new TimeoutException(Output);
         }
 
         private void Read(string? line)

@@ -94,7 +94,7 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         string text = new('x', 50_000);
         using TestData data = new();
         await using FlagstoneClient client = new(new FlagstoneOptions { TestData = data });
-        Assert.True(await client.StartAsync(TimeSpan.FromSeconds(10)));
+        Assert.True(await client.StartAsync(TimeSpan.FromSeconds(30)));
         LeavesNothing(400, round =>
         {
             data.Update(data.Flag("f").ValueForAll($"{round} {text}"));
@@ -118,7 +118,7 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
             string start = $"{version} ";
             Assert.True(SpinWait.SpinUntil(
                 () => client.StringVariation("large", _context, "").StartsWith(start, StringComparison.Ordinal),
-                TimeSpan.FromSeconds(10)));
+                TimeSpan.FromSeconds(30)));
             // Each of these borrows from the flag's data for a moment.
             client.StringVariation("large"u8, _context, "");
             client.StringVariationDetail("large", _context, "");
@@ -158,7 +158,7 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         async Task RunAsync()
         {
             await using FlagstoneClient client = new(_environment.Options());
-            Assert.True(await client.StartAsync(TimeSpan.FromSeconds(10)));
+            Assert.True(await client.StartAsync(TimeSpan.FromSeconds(30)));
             Assert.True(client.BoolVariation("a", _context));
         }
     }
@@ -174,9 +174,15 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
 
     private static void AllocatesNothing<T>(Func<T> action, [CallerArgumentExpression(nameof(action))] string what = "")
     {
-        // Until the runtime has compiled it for good, and a lazily read flag is there.
+        // Until the runtime has compiled it for good, which takes its time on a busy machine, and a lazily read flag is there.
         Allocated(action, 20_000);
         long allocated = Allocated(action, 10_000);
+        for (int pass = 0; pass < 30 && allocated != 0; pass++)
+        {
+            Thread.Sleep(100);
+            Allocated(action, 20_000);
+            allocated = Allocated(action, 10_000);
+        }
         Assert.True(allocated == 0, $"{what} allocates {allocated / 10_000.0} bytes");
     }
 
@@ -192,15 +198,20 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
 
     /// <summary>
     /// Compares the resident set after a warm-up with that after twice as much of the same work: what leaks grows with the work,
-    /// what the runtime keeps for itself does not. Twenty times as much in <c>make soak</c>.
+    /// what the runtime keeps for itself does not: the least of three measurements counts. Twenty times as much in
+    /// <c>make soak</c>.
     /// </summary>
     private static void LeavesNothing(int rounds, Action<int> action)
     {
         rounds *= Environment.GetEnvironmentVariable("FLAGSTONE_TESTS") == "soak" ? 20 : 1;
         Repeat(rounds / 2, action);
-        long before = Resident();
-        Repeat(rounds, action);
-        long growth = Resident() - before;
+        long growth = long.MaxValue;
+        for (int pass = 0; pass < 3 && growth >= 3 << 20; pass++)
+        {
+            long before = Resident();
+            Repeat(rounds, action);
+            growth = Math.Min(growth, Resident() - before);
+        }
         Assert.True(growth < 3 << 20, $"the resident set grew by {growth} bytes in {rounds} rounds");
     }
 

@@ -44,7 +44,8 @@ internal sealed class OutageScenario(Outage outage, CacheFreshness freshness) : 
         _ada.Dispose();
     }
 
-    internal async Task RunAsync(CacheResidency residency)
+    /// <summary>Runs it and tells how long the longest call took during the outage.</summary>
+    internal async Task<TimeSpan> RunAsync(CacheResidency residency)
     {
         using OutageScenario end = this;
         using TestEnvironment environment = new(_server);
@@ -58,10 +59,14 @@ internal sealed class OutageScenario(Outage outage, CacheFreshness freshness) : 
             options.RedisPingMs = 200;
         });
         List<Question> questions = Questions(client);
-        Assert.All(questions, question => Assert.Equal(question.Before, question.Ask()));
+        foreach (Question question in questions)
+        {
+            Assert.True(
+                await Eventually.IsTrueAsync(() => question.Ask() == question.Before), $"{question.Name}: {question.Ask()}");
+        }
 
         Begin();
-        await AskUnderOutageAsync(client, questions);
+        TimeSpan longest = await AskUnderOutageAsync(client, questions);
         Assert.All(Details(client), detail => Assert.True(detail.IsStale));
         FlagstoneStatus status = client.GetStatus();
         Assert.False(status.Store.Available);
@@ -69,16 +74,17 @@ internal sealed class OutageScenario(Outage outage, CacheFreshness freshness) : 
         Assert.NotNull(status.LastError);
 
         End(environment);
-        Assert.True(await Eventually.IsTrueAsync(() => client.State == DataSourceState.Valid, 20), client.State.ToString());
+        Assert.True(await Eventually.IsTrueAsync(() => client.State == DataSourceState.Valid), client.State.ToString());
         foreach (Question question in questions)
         {
             string expected = freshness == CacheFreshness.Forever ? question.Before : question.After;
             Assert.True(
-                await Eventually.IsTrueAsync(() => question.Ask() == expected, 20), $"{question.Name}: {question.Ask()}");
+                await Eventually.IsTrueAsync(() => question.Ask() == expected), $"{question.Name}: {question.Ask()}");
         }
-        Assert.True(await Eventually.IsTrueAsync(() => Details(client).All(detail => !detail.IsStale), 20));
-        Assert.Equal(DataSourceState.Valid, client.State);
-        Assert.True(client.GetStatus().Store.Available);
+        Assert.True(await Eventually.IsTrueAsync(() => Details(client).All(detail => !detail.IsStale)));
+        Assert.True(await Eventually.IsTrueAsync(
+            () => client.State == DataSourceState.Valid && client.GetStatus().Store.Available));
+        return longest;
     }
 
     private void Begin()
@@ -107,9 +113,10 @@ internal sealed class OutageScenario(Outage outage, CacheFreshness freshness) : 
     }
 
     /// <summary>Several threads ask everything, from before the client notices until well after.</summary>
-    private async Task AskUnderOutageAsync(FlagstoneClient client, List<Question> questions)
+    private async Task<TimeSpan> AskUnderOutageAsync(FlagstoneClient client, List<Question> questions)
     {
-        ConcurrentQueue<(string Way, TimeSpan Longest, int Calls)> measured = new();
+        ConcurrentQueue<(string Way, TimeSpan Longest)> measured = new();
+        int laps = 0;
         List<Thread> threads = [.. questions.GroupBy(question => question.Way).Select(way => new Thread(() =>
         {
             using CallTimer timer = new();
@@ -123,25 +130,24 @@ internal sealed class OutageScenario(Outage outage, CacheFreshness freshness) : 
                         _wrong.Enqueue($"{question.Name}: {answer} instead of {question.Before}");
                     }
                 }
+                Interlocked.Increment(ref laps);
                 Thread.Sleep(5);
             }
-            measured.Enqueue((way.Key, timer.Longest, timer.Calls));
+            measured.Enqueue((way.Key, timer.Longest));
         }))];
         Stopwatch watch = Stopwatch.StartNew();
         threads.ForEach(thread => thread.Start());
         bool noticed = await Eventually.IsTrueAsync(() => client.State == DataSourceState.Interrupted);
         TimeSpan rest = s_span - watch.Elapsed;
         await Task.Delay(rest > TimeSpan.FromSeconds(0.5) ? rest : TimeSpan.FromSeconds(0.5));
+        bool enough = await Eventually.IsTrueAsync(() => Volatile.Read(ref laps) >= 150);
         _over = true;
-        Assert.All(threads, thread => Assert.True(thread.Join(TimeSpan.FromSeconds(20))));
+        Assert.All(threads, thread => Assert.True(thread.Join(TimeSpan.FromSeconds(30))));
         Assert.True(noticed, "the outage was not noticed");
+        Assert.True(enough, $"everything was asked {laps} times only");
         Assert.Empty(_wrong);
         Assert.Equal(3, measured.Count);
-        Assert.All(measured, way =>
-        {
-            Assert.True(way.Longest < LongestCall, $"{way.Way}: a call took {way.Longest.TotalMilliseconds} ms");
-            Assert.InRange(way.Calls, 300, int.MaxValue);
-        });
+        return measured.Max(way => way.Longest);
     }
 
     /// <summary>Flags of every type, one that depends on another and one on a segment. None serves its default.</summary>

@@ -13,7 +13,7 @@ namespace Flagstone.Tests;
 
 public sealed class TestDataTests : IDisposable
 {
-    private static readonly TimeSpan s_long = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
     private static readonly ContextKind s_org = ContextKind.Of("org");
     private static readonly ContextKind s_device = ContextKind.Of("device");
 

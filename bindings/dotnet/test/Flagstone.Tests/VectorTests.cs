@@ -83,7 +83,7 @@ public sealed class VectorTests(RedisServer server)
         string key = flag.GetString()!;
         await using FlagstoneClient client = new(
             new FlagstoneOptions { RedisUrl = server.Url, RedisPrefix = prefix, CacheFreshness = CacheFreshness.Ttl });
-        Assert.True(await client.StartAsync(TimeSpan.FromSeconds(10)));
+        Assert.True(await client.StartAsync(TimeSpan.FromSeconds(30)));
         EvaluationDetail<JsonElement> detail = client.JsonVariationDetail(key, context, Parse("null"));
         EvaluationDetail<JsonElement> prepared = client.JsonFlag(key, Parse("null")).Detail(context);
         Assert.Equal((detail.Value.GetRawText(), detail.VariationIndex, detail.Reason),

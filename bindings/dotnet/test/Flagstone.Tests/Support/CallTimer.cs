@@ -19,9 +19,6 @@ internal sealed class CallTimer : IDisposable
     /// <summary>Longest call so far.</summary>
     internal TimeSpan Longest { get; private set; }
 
-    /// <summary>Number of calls so far.</summary>
-    internal int Calls { get; private set; }
-
     /// <summary>Makes a call and returns its result.</summary>
     internal T Time<T>(Func<T> call)
     {
@@ -30,7 +27,6 @@ internal sealed class CallTimer : IDisposable
         T result = call();
         TimeSpan took = Stopwatch.GetElapsedTime(began) - (Delayed() - delayed);
         Longest = took > Longest ? took : Longest;
-        Calls++;
         return result;
     }
 

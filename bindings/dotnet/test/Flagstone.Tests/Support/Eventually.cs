@@ -7,8 +7,8 @@ namespace Flagstone.Tests.Support;
 
 internal static class Eventually
 {
-    /// <summary>Waits until a condition holds; false when it did not in time.</summary>
-    internal static async Task<bool> IsTrueAsync(Func<bool> condition, double seconds = 10)
+    /// <summary>Waits until a condition holds; false when it did not in a time that no busy machine uses up.</summary>
+    internal static async Task<bool> IsTrueAsync(Func<bool> condition, double seconds = 30)
     {
         Stopwatch watch = Stopwatch.StartNew();
         while (!condition())

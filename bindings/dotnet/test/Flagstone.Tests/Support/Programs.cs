@@ -15,7 +15,7 @@ internal sealed record Ended(int ExitCode, string Output, string Errors)
 
 internal static class Programs
 {
-    private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(15);
 
     internal static Ended Run(string program, params string[] arguments) => Run(program, arguments, null, null);
 

@@ -7,6 +7,7 @@ using System.IO;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Threading;
 
 namespace Flagstone.Tests.Support;
@@ -60,7 +61,7 @@ public sealed partial class RedisServer : IDisposable
         Stopwatch watch = Stopwatch.StartNew();
         while (!Answers())
         {
-            if (_process.HasExited || watch.Elapsed > TimeSpan.FromSeconds(10))
+            if (_process.HasExited || watch.Elapsed > TimeSpan.FromSeconds(30))
             {
                 Kill();
                 throw new InvalidOperationException("redis-server does not start");
@@ -88,8 +89,17 @@ public sealed partial class RedisServer : IDisposable
         Start();
     }
 
-    /// <summary>Stops the server: connections stay open and nobody answers.</summary>
-    public void Stop() => Signal(SigStop);
+    /// <summary>Stops the server: connections stay open and nobody answers. Returns once it has stopped.</summary>
+    public void Stop()
+    {
+        Signal(SigStop);
+        string status = $"/proc/{_process!.Id}/stat";
+        // The state follows the name, which is in brackets.
+        while (!File.ReadAllText(status).Split(')')[^1].StartsWith(" T", StringComparison.Ordinal))
+        {
+            Thread.Sleep(1);
+        }
+    }
 
     /// <summary>Undoes <see cref="Stop"/>.</summary>
     public void Continue() => Signal(SigCont);
@@ -129,12 +139,26 @@ public sealed partial class RedisServer : IDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    /// <summary>A port that nobody listens on.</summary>
+    /// <summary>
+    /// A port that nobody listens on, below the range from which systems choose ports for outgoing connections: one of those could
+    /// otherwise take the port of a killed server before it is started again.
+    /// </summary>
     public static int FreePort()
     {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            int port = RandomNumberGenerator.GetInt32(20_000, 32_000);
+            using TcpListener listener = new(IPAddress.Loopback, port);
+            try
+            {
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Somebody has it.
+            }
+        }
     }
 
     private static void HashSet(RespConnection connection, string hash, IReadOnlyDictionary<string, string> items)

@@ -19,7 +19,7 @@ internal sealed class RespConnection : IDisposable
     {
         _client = new TcpClient();
         _client.Connect("127.0.0.1", port);
-        _client.ReceiveTimeout = 10_000;
+        _client.ReceiveTimeout = 30_000;
         _stream = new BufferedStream(_client.GetStream());
     }
 

@@ -44,17 +44,25 @@ public sealed class TestEnvironment : IDisposable
 
     internal FlagstoneOptions Options(Action<FlagstoneOptions>? change = null)
     {
-        FlagstoneOptions options = new() { RedisUrl = Server.Url, RedisPrefix = Prefix };
+        FlagstoneOptions options = new()
+        {
+            RedisUrl = Server.Url,
+            RedisPrefix = Prefix,
+            // A server that a busy machine keeps from answering for a while is not away.
+            RedisConnectTimeoutMs = 15_000,
+            RedisCommandTimeoutMs = 15_000,
+        };
         change?.Invoke(options);
         return options;
     }
 
-    /// <summary>A client that is ready.</summary>
+    /// <summary>A client that is ready, and has told so.</summary>
     internal async Task<FlagstoneClient> StartAsync(Action<FlagstoneOptions>? change = null)
     {
         FlagstoneClient client = new(Options(change));
         _clients.Add(client);
-        if (!await client.StartAsync(TimeSpan.FromSeconds(10)))
+        TimeSpan patience = TimeSpan.FromSeconds(30);
+        if (!await client.StartAsync(patience) || !await client.WaitAsync(DataSourceState.Valid, patience))
         {
             throw new TimeoutException($"not ready: {client.GetStatus().LastError}");
         }
