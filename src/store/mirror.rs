@@ -45,7 +45,7 @@ pub struct Mirror {
     /// The single items delivered last, none twice. A full data set empties it: what of it is new is not known.
     latest: VecDeque<ItemKey>,
     /// Numbers of fields of both hashes when they were last looked at.
-    sizes: (i64, i64),
+    sizes: (u64, u64),
 }
 
 impl Mirror {
@@ -60,7 +60,7 @@ impl Mirror {
     }
 
     /// Notes how many fields there are; true when there are fewer than before.
-    fn has_shrunk(&mut self, sizes: (i64, i64)) -> bool {
+    fn has_shrunk(&mut self, sizes: (u64, u64)) -> bool {
         let before = std::mem::replace(&mut self.sizes, sizes);
         sizes.0 < before.0 || sizes.1 < before.1
     }
@@ -99,8 +99,8 @@ impl Refresher<'_> {
         }
         let now = Instant::now();
         if pushed || self.mirror.heal_at.is_some_and(|at| at <= now) {
-            let holds_latest = self.look_for_loss()?;
-            if rearmed || (pushed && !(holds_latest && self.is_large())) {
+            let is_enough = self.look_for_loss()?;
+            if rearmed || (pushed && !is_enough) {
                 self.plan_full_after_push();
             }
         }
@@ -251,7 +251,8 @@ impl Refresher<'_> {
         Ok(if count > SCAN_ABOVE { self.reader.scan()? } else { self.reader.full()? })
     }
 
-    /// Looks whether the data set is still there; true when it holds what was delivered last, or holds everything again.
+    /// Looks whether the data set is still there. True when everything need not be compared: a large data set holds what was
+    /// delivered last, or a lost one is rewritten.
     fn look_for_loss(&mut self) -> Result<bool, Failed> {
         let (flags, segments) = (self.mirror.latest(Kind::Flag), self.mirror.latest(Kind::Segment));
         let reply = self.reader.part(&flags, &segments)?;
@@ -270,7 +271,8 @@ impl Refresher<'_> {
         let holds_latest = !self.mirror.latest.is_empty()
             && holds(Kind::Flag, flags, reply.flags)
             && holds(Kind::Segment, segments, reply.segments);
-        Ok(!self.mirror.has_shrunk(reply.sizes) && holds_latest)
+        // A small data set is compared as a whole anyway.
+        Ok(holds_latest && self.is_large() && !self.mirror.has_shrunk(self.reader.sizes()?))
     }
 
     /// Rewrites a lost data set; true when it was lost.
@@ -296,7 +298,8 @@ impl Refresher<'_> {
 
     /// With the lock: another process may have done it just before.
     fn heal_locked(&mut self) -> Result<(), Failed> {
-        let reply = self.reader.part::<&str>(&[], &[])?;
+        // A field that nobody has, asked for in both hashes, tells the type without reading the items.
+        let reply = self.reader.part(&[""], &[""])?;
         let snapshot = self.shared.snapshot.load_full();
         if loss(&snapshot, reply.presence, reply.wrong_type.as_deref()).is_some()
             && let Some(writer) = &mut self.writer

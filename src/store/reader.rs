@@ -96,8 +96,6 @@ pub struct PartReply {
     pub segments: Vec<Option<Vec<u8>>>,
     /// What existed at that moment.
     pub presence: Presence,
-    /// Numbers of fields of the flags and the segments hash at that moment.
-    pub sizes: (i64, i64),
     /// One of the hashes is of a wrong type; its values are all `None`.
     pub wrong_type: Option<String>,
 }
@@ -161,8 +159,8 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        pipeline.cmd("HLEN").arg(&self.keys.features);
-        pipeline.cmd("HLEN").arg(&self.keys.segments);
+        pipeline.cmd("EXISTS").arg(&self.keys.features);
+        pipeline.cmd("EXISTS").arg(&self.keys.segments);
         pipeline.cmd("EXISTS").arg(&self.keys.inited);
         pipeline.cmd("EXEC");
         let mut replies = self.transaction(&pipeline)?.into_iter();
@@ -172,15 +170,25 @@ impl<'a> Reader<'a> {
         };
         let flags = values(flags)?;
         let segments = values(segments)?;
-        let (features, segments_there) =
-            (length(replies.next(), &mut wrong_type)?, length(replies.next(), &mut wrong_type)?);
         let presence = Presence {
-            features: features != Some(0),
-            segments: segments_there != Some(0),
+            features: exists(replies.next())?,
+            segments: exists(replies.next())?,
             inited: exists(replies.next())?,
         };
-        let sizes = (features.unwrap_or(0), segments_there.unwrap_or(0));
-        Ok(PartReply { flags, segments, presence, sizes, wrong_type })
+        Ok(PartReply { flags, segments, presence, wrong_type })
+    }
+
+    /// Numbers of fields of the flags and the segments hash; 0 where the server does not tell, which rules may forbid.
+    pub fn sizes(&mut self) -> Result<(u64, u64), ReadError> {
+        Ok((self.size(Kind::Flag)?, self.size(Kind::Segment)?))
+    }
+
+    fn size(&mut self, kind: Kind) -> Result<u64, ReadError> {
+        let command = cmd("HLEN").arg(self.keys.hash(kind)).to_owned();
+        match self.call(|connection| connection.req_command(&command))? {
+            Value::Int(count) => Ok(u64::try_from(count).unwrap_or(0)),
+            _ => Ok(0),
+        }
     }
 
     /// Asks the server for a sign of life. Any answer is one, also that of a server whose rules forbid the command.
@@ -279,19 +287,6 @@ fn field_values(
             })
             .collect(),
         _ => Err(ReadError::Reply("HMGET")),
-    }
-}
-
-/// Number of fields of a hash; `None` when the key is no hash.
-fn length(reply: Option<Value>, wrong_type: &mut Option<String>) -> Result<Option<i64>, ReadError> {
-    match reply {
-        Some(Value::Int(count)) => Ok(Some(count)),
-        Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => {
-            *wrong_type = Some(error.to_string());
-            Ok(None)
-        }
-        Some(Value::ServerError(error)) => Err(RedisError::from(error).into()),
-        _ => Err(ReadError::Reply("HLEN")),
     }
 }
 
