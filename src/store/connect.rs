@@ -3,7 +3,10 @@
 //! The redis crate's types stay inside `store`. A connection without a read timeout would let a hung server hold a thread
 //! for ever, so none leaves this module without one.
 
+use std::error::Error;
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::io::tcp::TcpSettings;
@@ -51,7 +54,7 @@ pub enum ConnectError {
         /// The path as given.
         path: String,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Certificate options that do not fit together.
     #[error("{0}")]
@@ -101,16 +104,25 @@ impl Connector {
 
     fn connect(&self, protocol: ProtocolVersion) -> Result<Connection, RedisError> {
         let deadline = Instant::now() + self.connect_timeout;
+        loop {
+            match self.connect_until(deadline, protocol) {
+                Err(error) if is_interruption(&error) && Instant::now() < deadline => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn connect_until(&self, deadline: Instant, protocol: ProtocolVersion) -> Result<Connection, RedisError> {
         let info = self.client.get_connection_info().clone();
         let settings = info.redis_settings().clone();
         let database = settings.db();
         // The crate waits a whole timeout for each reply of the set-up: it is left the login alone, which is one.
         let login = settings.set_protocol(protocol).set_db(0).set_skip_set_lib_name();
         let client = Client::open(info.set_redis_settings(login))?;
-        let mut connection = client.get_connection_with_timeout(self.connect_timeout)?;
+        let left = || deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let mut connection = client.get_connection_with_timeout(left())?;
         // The crate clears its temporary timeouts after the login.
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        connection.set_read_timeout(Some(left))?;
+        connection.set_read_timeout(Some(left()))?;
         connection.set_write_timeout(Some(self.command_timeout))?;
         introduce(&mut connection, database)?;
         connection.set_read_timeout(Some(self.command_timeout))?;
@@ -208,6 +220,14 @@ fn read_pem(option: &'static str, path: &PathBuf, (mark, name): Holding) -> Resu
 fn install_crypto_provider() {
     // An error means that the host or an earlier client has installed one: also good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Whether a signal interrupted the wait for a reply. Whatever a handler asks for, a wait with a time-out ends then; so it
+/// does when the process is stopped and continued. What the server sends later is still the reply.
+pub fn is_interruption(error: &RedisError) -> bool {
+    let shared = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let inner = shared.and_then(|shared| shared.downcast_ref::<io::Error>());
+    inner.is_some_and(|error| error.kind() == io::ErrorKind::Interrupted)
 }
 
 /// Most characters of what a server says that are repeated.

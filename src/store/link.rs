@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use redis::{Connection, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 
 use super::backoff::Backoff;
-use super::connect::{Connector, describe};
+use super::connect::{Connector, describe, is_interruption};
 use super::mailbox::{LinkPhase, Mailbox};
 use super::shared::Shared;
 use super::status::monotonic_ms;
@@ -52,7 +52,13 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
 }
 
 fn session(shared: &Shared, connector: &Connector, mailbox: &Mailbox, backoff: &mut Backoff) -> Ended {
-    let mut connection = match arm(shared, connector, mailbox) {
+    let armed = loop {
+        match arm(shared, connector, mailbox) {
+            Err(error) if is_interruption(&error) && !mailbox.is_stopped() => {}
+            outcome => break outcome,
+        }
+    };
+    let mut connection = match armed {
         Ok(connection) => connection,
         Err(error) if is_refusal(&error) => return Ended::Unsupported(error),
         Err(error) => return Ended::Lost(error),
@@ -109,7 +115,7 @@ fn listen(
             backoff.reset();
         }
         match connection.recv_response() {
-            Err(error) if error.is_timeout() => idle_reads += 1,
+            Err(error) if error.is_timeout() || is_interruption(&error) => idle_reads += 1,
             Err(error) => return Err(error),
             Ok(_) => {}
         }
@@ -118,15 +124,19 @@ fn listen(
 }
 
 /// Waits for the answer to a ping. The redis crate takes each read that ended with nothing for a reply that is late, and
-/// skips a reply for it when it comes: so many more are asked for. (Its pub/sub reader, which does not count, returns on
+/// skips a reply for it when it comes: so many more are asked for; so it is with a read that a signal ended. (Its pub/sub reader, which does not count, returns on
 /// silence only, and its end costs another exchange with a server that may be hanging.)
 fn ping(connection: &mut Connection, idle_reads: usize) -> Result<(), RedisError> {
     connection.send_packed_command(&cmd("PING").get_packed_command().repeat(idle_reads + 1))?;
     loop {
-        match connection.recv_response()? {
-            Value::Push { .. } => {}
+        match connection.recv_response() {
+            Err(error) if is_interruption(&error) => {
+                connection.send_packed_command(&cmd("PING").get_packed_command())?;
+            }
+            Err(error) => return Err(error),
+            Ok(Value::Push { .. }) => {}
             // Any answer is a sign of life, also that of a server whose rules forbid the command.
-            _ => return Ok(()),
+            Ok(_) => return Ok(()),
         }
     }
 }

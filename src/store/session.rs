@@ -2,7 +2,10 @@
 
 use redis::{Connection, RedisError};
 
-use super::connect::Connector;
+use super::connect::{Connector, is_interruption};
+
+/// How often in a row a call may be interrupted by signals before that counts as a failure.
+const INTERRUPTIONS: usize = 20;
 
 /// A connection, or the means to make one.
 pub struct Session<'a> {
@@ -16,19 +19,26 @@ impl<'a> Session<'a> {
         Self { connector, connection: None }
     }
 
-    /// Sends over the connection. One that the server closed while it was idle is replaced once, so `send` may run twice:
-    /// it must be something that may be repeated.
+    /// Sends over the connection. One that the server closed while it was idle is replaced once, and one at which a signal
+    /// interrupted the wait for a reply, so `send` may run again: it must be something that may be repeated.
     pub fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, RedisError> {
-        if let Some(connection) = &mut self.connection {
-            match send(connection) {
-                Err(error) if error.is_connection_dropped() && !error.is_timeout() => self.connection = None,
-                other => return self.keep_or_drop(other),
+        let mut interruptions = 0;
+        loop {
+            let (mut connection, was_idle) = match self.connection.take() {
+                Some(connection) => (connection, true),
+                None => (self.connector.open()?, false),
+            };
+            match send(&mut connection) {
+                Err(error) if is_interruption(&error) && interruptions < INTERRUPTIONS => interruptions += 1,
+                Err(error) if was_idle && error.is_connection_dropped() && !error.is_timeout() => {}
+                // After an I/O error the connection is in an unknown state: a late reply would answer the next question.
+                Err(error) => return Err(error),
+                Ok(result) => {
+                    self.connection = Some(connection);
+                    return Ok(result);
+                }
             }
         }
-        let mut connection = self.connector.open()?;
-        let result = send(&mut connection);
-        self.connection = Some(connection);
-        self.keep_or_drop(result)
     }
 
     /// Sends over the very connection that was used last; `None` when it is gone.
