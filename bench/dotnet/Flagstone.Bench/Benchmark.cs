@@ -48,8 +48,8 @@ internal static class Benchmark
         bool compared = other is not null;
         Console.WriteLine(FormattableString.Invariant($"\n## .NET {Environment.Version}\n"));
         Console.WriteLine("""
-            A context of five attributes; the thousand flags in shuffled order. Medians of interleaved rounds; managed bytes of the
-            calling thread, of the round with the most.
+            A context of five attributes; the thousand flags in shuffled order. Medians of interleaved rounds; the bytes are those
+            that the calling thread allocated.
 
             """);
         Console.WriteLine($"{description}.");

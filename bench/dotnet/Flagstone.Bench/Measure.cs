@@ -9,7 +9,10 @@ namespace Flagstone.Bench;
 
 /// <summary>What a call of a row costs.</summary>
 /// <param name="Nanoseconds">Median of the rounds.</param>
-/// <param name="Bytes">Managed bytes, of the round with the most.</param>
+/// <param name="Bytes">
+/// Managed bytes, median of the rounds: a collection that another thread causes puts the rest of the calling thread's allocation
+/// buffer on the account of the round that it meets.
+/// </param>
 internal readonly record struct Cost(double Nanoseconds, double Bytes);
 
 internal static class Measure
@@ -39,7 +42,7 @@ internal static class Measure
                 samples[row.Name].Add(Sample(row, runs[row.Name]));
             }
         }
-        return samples.ToDictionary(row => row.Key, row => new Cost(Median(row.Value), row.Value.Max(cost => cost.Bytes)));
+        return samples.ToDictionary(row => row.Key, row => new Cost(Median(row.Value, cost => cost.Nanoseconds), Median(row.Value, cost => cost.Bytes)));
     }
 
     private static void WarmUp(Row[] rows)
@@ -74,6 +77,6 @@ internal static class Measure
         return new Cost(took.TotalNanoseconds / calls, (GC.GetAllocatedBytesForCurrentThread() - bytes) / calls);
     }
 
-    private static double Median(List<Cost> samples) =>
-        samples.Select(cost => cost.Nanoseconds).Order().ElementAt(samples.Count / 2);
+    private static double Median(List<Cost> samples, Func<Cost, double> what) =>
+        samples.Select(what).Order().ElementAt(samples.Count / 2);
 }
