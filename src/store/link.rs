@@ -11,6 +11,7 @@ use redis::{Connection, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 use super::backoff::Backoff;
 use super::connect::{Connector, describe, is_interruption};
 use super::mailbox::{LinkPhase, Mailbox};
+use super::session::INTERRUPTIONS;
 use super::shared::Shared;
 use super::status::monotonic_ms;
 
@@ -52,12 +53,13 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
 }
 
 fn session(shared: &Shared, connector: &Connector, mailbox: &Mailbox, backoff: &mut Backoff) -> Ended {
-    let armed = loop {
-        match arm(shared, connector, mailbox) {
-            Err(error) if is_interruption(&error) && !mailbox.is_stopped() => {}
-            outcome => break outcome,
+    let mut armed = arm(shared, connector, mailbox);
+    for _ in 0..INTERRUPTIONS {
+        if !armed.as_ref().is_err_and(is_interruption) || mailbox.is_stopped() {
+            break;
         }
-    };
+        armed = arm(shared, connector, mailbox);
+    }
     let mut connection = match armed {
         Ok(connection) => connection,
         Err(error) if is_refusal(&error) => return Ended::Unsupported(error),
@@ -105,8 +107,7 @@ fn listen(
     connection.set_read_timeout(Some(POLL.min(ping_every)))?;
     while !mailbox.is_stopped() {
         if pinged.elapsed() >= ping_every || mailbox.link.take_ping_wish() {
-            connection.set_read_timeout(Some(timeout))?;
-            ping(connection, idle_reads)?;
+            ping(connection, idle_reads, timeout)?;
             connection.set_read_timeout(Some(POLL.min(ping_every)))?;
             idle_reads = 0;
             pinged = Instant::now();
@@ -123,14 +124,22 @@ fn listen(
     Ok(())
 }
 
-/// Waits for the answer to a ping. The redis crate takes each read that ended with nothing for a reply that is late, and
-/// skips a reply for it when it comes: so many more are asked for; so it is with a read that a signal ended. (Its pub/sub reader, which does not count, returns on
-/// silence only, and its end costs another exchange with a server that may be hanging.)
-fn ping(connection: &mut Connection, idle_reads: usize) -> Result<(), RedisError> {
+/// Waits for the answer to a ping. The redis crate takes each read that ended with nothing, by silence or by a signal, for a
+/// reply that is late, and skips a reply for it when it comes: so many more are asked for. (Its pub/sub reader, which does
+/// not count, returns on silence only, and its end costs another exchange with a server that may be hanging.)
+fn ping(connection: &mut Connection, idle_reads: usize, timeout: Duration) -> Result<(), RedisError> {
+    let deadline = Instant::now() + timeout;
+    connection.set_read_timeout(Some(timeout))?;
     connection.send_packed_command(&cmd("PING").get_packed_command().repeat(idle_reads + 1))?;
     loop {
         match connection.recv_response() {
             Err(error) if is_interruption(&error) => {
+                // Signals must not keep a server alive that does not answer.
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(error);
+                }
+                connection.set_read_timeout(Some(left))?;
                 connection.send_packed_command(&cmd("PING").get_packed_command())?;
             }
             Err(error) => return Err(error),

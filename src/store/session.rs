@@ -4,8 +4,8 @@ use redis::{Connection, RedisError};
 
 use super::connect::{Connector, is_interruption};
 
-/// How often in a row a call may be interrupted by signals before that counts as a failure.
-const INTERRUPTIONS: usize = 20;
+/// How often in a row something may be interrupted by signals before that counts as a failure.
+pub const INTERRUPTIONS: usize = 5;
 
 /// A connection, or the means to make one.
 pub struct Session<'a> {

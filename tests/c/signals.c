@@ -1,6 +1,6 @@
 /*
  * Signals that reach the library's threads, as those of a profiler, of a debugger or of being stopped and continued do, are
- * no outage: reads from Redis that they interrupt are made again.
+ * no outage: reads from Redis that they interrupt are made again. Nor do they hide one.
  */
 #define _GNU_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -76,6 +76,23 @@ static void goes_on(setting setting, const char *options) {
   redis_close(connection);
 }
 
+/* A server that does not answer is away, however often the wait for it is interrupted. */
+static void notices_a_hang(setting setting) {
+  static const char *const pause[] = {"CLIENT", "PAUSE", "60000", "ALL"};
+  redis *connection = redis_open(setting.port);
+  flagstone_client *client = started_client(setting, "{\"redis.ping_ms\":20,\"redis.command_timeout_ms\":500}");
+  long long deadline = now_ms() + SOON;
+  redis_command(connection, 4, pause);
+  while (flagstone_client_state(client) == FLAGSTONE_STATE_VALID && now_ms() < deadline) {
+    interrupt_all();
+    sleep_ms(50);
+  }
+  CHECK(flagstone_client_state(client) == FLAGSTONE_STATE_INTERRUPTED);
+  flagstone_client_close(client, 0);
+  flagstone_client_release(client);
+  redis_close(connection);
+}
+
 int main(int argc, char **argv) {
   setting setting = read_arguments(argc, argv);
   struct sigaction action;
@@ -85,6 +102,7 @@ int main(int argc, char **argv) {
   goes_on(setting, "{\"redis.ping_ms\":20}");
   goes_on(setting, "{\"redis.ping_ms\":20,\"cache.residency\":\"lazy\"}");
   goes_on(setting, "{\"redis.ping_ms\":20,\"cache.residency\":\"lazy\",\"cache.freshness\":\"ttl\",\"cache.ttl_ms\":20}");
+  notices_a_hang(setting);
   CHECK(handled > ROUNDS);
   return report();
 }
