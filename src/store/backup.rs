@@ -4,8 +4,8 @@
 //! items' texts as they were received. Written beside its final name and renamed, readable by its owner alone; a damaged file
 //! or one of another environment is refused. What it held is never written to Redis. May depend on `model`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,7 +102,7 @@ impl Backup {
         let body = body(snapshot);
         let checksum = hex(&Sha256::digest(body.as_bytes()));
         let header = format!("{MAGIC} {FORMAT} {checksum} {}\n", self.environment);
-        if self.holds(&header, body.len()) {
+        if self.holds(&header, &body) {
             return Ok(());
         }
         let beside = self.beside();
@@ -115,14 +115,13 @@ impl Backup {
     }
 
     /// Whether the file is just that already: many processes may share it, forked children among them.
-    fn holds(&self, header: &str, body: usize) -> bool {
-        let Ok(mut file) = File::open(&self.path) else { return false };
-        let mut beginning = vec![0; header.len()];
-        file.read_exact(&mut beginning).is_ok()
-            && beginning == header.as_bytes()
-            && file
-                .metadata()
-                .is_ok_and(|of| of.len() == (header.len() + body) as u64 && of.permissions().mode() & 0o777 == 0o600)
+    fn holds(&self, header: &str, body: &str) -> bool {
+        let is_alike = |of: &Metadata| {
+            of.is_file() && of.len() == (header.len() + body.len()) as u64 && of.permissions().mode() & 0o777 == 0o600
+        };
+        fs::metadata(&self.path).is_ok_and(|of| is_alike(&of))
+            && fs::read(&self.path)
+                .is_ok_and(|text| text.strip_prefix(header.as_bytes()).is_some_and(|rest| rest == body.as_bytes()))
     }
 
     fn write(&self, beside: &Path, header: &str, body: &str) -> io::Result<()> {
@@ -286,10 +285,13 @@ mod tests {
         backup.save(&snapshot()).unwrap();
         assert_eq!(file(), first);
         let whole = fs::read(backup.path()).unwrap();
-        fs::write(backup.path(), &whole[..whole.len() - 1]).unwrap();
-        backup.save(&snapshot()).unwrap();
-        assert_ne!(file(), first, "a file that was cut off is written again");
-        assert_eq!(fs::read(backup.path()).unwrap(), whole);
+        let mut flipped = whole.clone();
+        *flipped.last_mut().unwrap() = b' ';
+        for damaged in [&whole[..whole.len() - 1], &flipped] {
+            fs::write(backup.path(), damaged).unwrap();
+            backup.save(&snapshot()).unwrap();
+            assert_eq!(fs::read(backup.path()).unwrap(), whole, "a damaged file is written again");
+        }
         fs::set_permissions(backup.path(), Permissions::from_mode(0o644)).unwrap();
         backup.save(&snapshot()).unwrap();
         assert_eq!(fs::metadata(backup.path()).unwrap().mode() & 0o777, 0o600, "nobody else may read it");
