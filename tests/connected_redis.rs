@@ -277,6 +277,14 @@ fn large_flag(number: u32, version: i64) -> String {
     big_flag(&format!("f{number}"), version, "v", 4_000)
 }
 
+/// Another writer's full write of the large data set.
+fn write_all_of_large(server: &RedisServer, version: impl Fn(u32) -> i64) {
+    let keys: Vec<String> = (0..400).map(|number| format!("f{number}")).collect();
+    let flags: Vec<(&str, String)> =
+        (0..).zip(&keys).map(|(number, key)| (key.as_str(), large_flag(number, version(number)))).collect();
+    server.replace(&flags, &[]);
+}
+
 fn reads_of_everything(server: &RedisServer) -> u64 {
     server.calls_of("hgetall") + server.calls_of("hscan")
 }
@@ -310,11 +318,22 @@ fn an_older_full_write_of_a_large_data_set_is_put_right_by_what_was_delivered_la
     let (server, data, _clients) = large();
     data.set_flag(&large_flag(1, 2));
     redis_gets(&server, "f1", 2);
-    let older: Vec<(String, String)> = (0..400).map(|number| (format!("f{number}"), large_flag(number, 1))).collect();
-    let older: Vec<(&str, String)> = older.iter().map(|(key, text)| (&**key, text.clone())).collect();
-    server.replace(&older, &[]);
+    write_all_of_large(&server, |_| 1);
     redis_gets(&server, "f0", 2);
     redis_gets(&server, "f1", 2);
+}
+
+#[test]
+fn an_older_full_write_is_put_right_also_when_much_was_delivered_at_once() {
+    let (server, data, _clients) = large();
+    server.stop();
+    (100..190).for_each(|number| data.set_flag(&large_flag(number, 2)));
+    server.cont();
+    (100..190).for_each(|number| redis_gets(&server, &format!("f{number}"), 2));
+    quiet(&server);
+    // It lacks one of them only.
+    write_all_of_large(&server, |number| if number == 0 || (100..189).contains(&number) { 2 } else { 1 });
+    redis_gets(&server, "f189", 2);
 }
 
 #[test]

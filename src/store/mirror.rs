@@ -42,7 +42,8 @@ pub struct Mirror {
     missing: HashMap<ItemKey, Instant>,
     /// The data set is lost, and another process is rewriting it: when to look again.
     heal_at: Option<Instant>,
-    /// The single items delivered last, none twice. A full data set empties it: what of it is new is not known.
+    /// The single items delivered last, none twice. Emptied where it is not known which they are: after a full data set, and
+    /// after many items at once.
     latest: VecDeque<ItemKey>,
     /// Numbers of fields of both hashes when they were last looked at.
     sizes: (u64, u64),
@@ -55,8 +56,10 @@ impl Mirror {
         self.latest.truncate(LATEST);
     }
 
+    /// Keys to look at. Where there is none, a field that nobody has is asked for: that tells the type of the hash.
     fn latest(&self, kind: Kind) -> Vec<Arc<str>> {
-        self.latest.iter().filter(|item| item.kind == kind).map(|item| item.key.clone()).collect()
+        let keys: Vec<_> = self.latest.iter().filter(|item| item.kind == kind).map(|item| item.key.clone()).collect();
+        if keys.is_empty() { vec![Arc::from("")] } else { keys }
     }
 
     /// Notes how many fields there are; true when there are fewer than before.
@@ -127,6 +130,7 @@ impl Refresher<'_> {
     }
 
     fn send_outbox(&mut self) -> Result<(), Failed> {
+        let mut count = 0;
         while let Some(work) = self.mailbox.outbox.next(BATCH) {
             match work {
                 Work::Put(put) => {
@@ -136,9 +140,16 @@ impl Refresher<'_> {
                     self.wrote_full();
                     self.note_cached();
                 }
-                Work::Items(items) => self.write_items(&items)?,
+                Work::Items(items) => {
+                    self.write_items(&items)?;
+                    count += items.len();
+                }
             }
             self.wrote();
+        }
+        if count > LATEST {
+            // They came in no order.
+            self.mirror.latest.clear();
         }
         Ok(())
     }
@@ -315,13 +326,14 @@ impl Refresher<'_> {
     /// Compares everything: what Redis holds in a lower version is written again, what it lacks is noted.
     fn compare_with_memory(&mut self) -> Result<(), Failed> {
         let reply = self.read_for_comparison(self.held_count())?;
-        self.held_bytes = reply.bytes();
         self.shared.set_ready();
         if self.heal_if_lost(reply.presence, reply.wrong_type())? {
             return Ok(());
         }
+        self.held_bytes = reply.bytes();
         let snapshot = self.shared.snapshot.load_full();
         let there = index(&reply);
+        self.mirror.sizes = sizes(&there);
         let mut behind = Vec::new();
         let mut missing = HashMap::new();
         for (item, held) in entries(&snapshot) {
@@ -354,7 +366,7 @@ impl Refresher<'_> {
             return Ok(());
         }
         keys.iter().for_each(|item| _ = self.mirror.missing.remove(item));
-        if !self.shared.is_source_valid() {
+        if !(self.shared.is_source_valid() && self.mailbox.has_own_set()) {
             // The next comparison notes them again.
             return Ok(());
         }
@@ -371,7 +383,10 @@ impl Refresher<'_> {
         self.mailbox
             .outbox
             .add_again(items, |item, held| held_in(&shared.snapshot.load(), item).is_some_and(|now| now.is_same(held)));
-        self.send_outbox()
+        self.send_outbox()?;
+        // They are not what was delivered last, and have taken its place.
+        self.mirror.latest.clear();
+        Ok(())
     }
 
     /// Runs a pass over everything and plans the next one by what it cost.
@@ -427,6 +442,12 @@ fn index(reply: &FullReply) -> HashMap<(Kind, &[u8]), &[u8]> {
     let flags = reply.features.fields().iter().map(|(key, text)| ((Kind::Flag, key.as_slice()), text.as_slice()));
     let segments = reply.segments.fields().iter().map(|(key, text)| ((Kind::Segment, key.as_slice()), text.as_slice()));
     flags.chain(segments).collect()
+}
+
+/// Numbers of flags and segments.
+fn sizes(there: &HashMap<(Kind, &[u8]), &[u8]>) -> (u64, u64) {
+    let flags = there.keys().filter(|(kind, _)| *kind == Kind::Flag).count();
+    (flags as u64, (there.len() - flags) as u64)
 }
 
 type Listed<'a> = (Kind, &'a str, &'a [u8]);
