@@ -119,7 +119,8 @@ if { exec 9<>"/dev/tcp/::1/$redis_port"; } 2>/dev/null; then
 fi
 
 : >"$work/service.url"
-FLAGSTONE_LIBRARY_PATH=$library PYTHONPATH=$root/bindings/python/src tied python3 -B "$contract/python/service.py" >"$work/service.url" 2>"$work/service.log" &
+FLAGSTONE_LIBRARY_PATH=$library PYTHONPATH=$root/bindings/python/src \
+  tied python3 -B "$contract/python/service.py" >"$work/service.url" 2>"$work/service.log" &
 children+=($!)
 for _ in $(seq 1 1200); do
   url=$(cat "$work/service.url")

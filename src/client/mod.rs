@@ -205,7 +205,7 @@ impl Client {
     /// Waits until the client is in `state`, at most for `timeout`; false when it was not.
     pub fn wait(&self, state: StoreState, timeout: Duration) -> bool {
         let ended = || (self.is_closed() || self.is_off()) && state != StoreState::Off;
-        // A state that is left again at once has been reached all the same.
+        // What was seen counts, although the state may have been left again by now.
         let mut reached = false;
         self.current().wait_for(timeout, || {
             reached = self.state() == state;

@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
             let command = cmd("HSCAN").arg(hash).arg(&cursor).arg("COUNT").arg(SCAN_COUNT).to_owned();
             match self.call(|connection| connection.req_command(&command))? {
                 Value::ServerError(error) if error.code() == "WRONGTYPE" => {
-                    return Ok(HashReply::WrongType(error.to_string()));
+                    return Ok(HashReply::WrongType(describe(&RedisError::from(error))));
                 }
                 Value::ServerError(error) => return Err(RedisError::from(error).into()),
                 Value::Array(mut parts) if parts.len() == 2 => {
@@ -248,7 +248,9 @@ impl<'a> Reader<'a> {
 
 fn hash_reply(reply: Option<Value>) -> Result<HashReply, ReadError> {
     match reply {
-        Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => Ok(HashReply::WrongType(error.to_string())),
+        Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => {
+            Ok(HashReply::WrongType(describe(&RedisError::from(error))))
+        }
         Some(Value::ServerError(error)) => Err(RedisError::from(error).into()),
         other => flat_fields(other).map(HashReply::Fields),
     }
@@ -274,7 +276,7 @@ fn field_values(
 ) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
     match reply {
         Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => {
-            *wrong_type = Some(error.to_string());
+            *wrong_type = Some(describe(&RedisError::from(error)));
             Ok(vec![None; expected])
         }
         Some(Value::ServerError(error)) => Err(RedisError::from(error).into()),
