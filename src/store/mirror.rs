@@ -143,13 +143,13 @@ impl Refresher<'_> {
                 Work::Items(items) => {
                     self.write_items(&items)?;
                     count += items.len();
+                    if count > LATEST {
+                        // They came in no order.
+                        self.mirror.latest.clear();
+                    }
                 }
             }
             self.wrote();
-        }
-        if count > LATEST {
-            // They came in no order.
-            self.mirror.latest.clear();
         }
         Ok(())
     }
