@@ -26,6 +26,16 @@ def environment(server: Server) -> Iterator[Environment]:
 
 
 @pytest.fixture
+def own(tmp_path: Path) -> Iterator[Environment]:
+    """An environment in a Redis that the test may kill."""
+    server = Server(tmp_path)
+    environment = Environment(server)
+    yield environment
+    environment.close()
+    server.stop()
+
+
+@pytest.fixture
 def launchdarkly(tmp_path: Path) -> Iterator[Callable[..., LaunchDarkly]]:
     """Starts a LaunchDarkly that has these flags, or these items; it ends with the test."""
     started: list[LaunchDarkly] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import dropwhile
 from pathlib import Path
 from typing import Any
@@ -25,25 +25,10 @@ from flagstone import (
     StatusChange,
     StoreStatus,
 )
-from support import PATIENCE, SDK_KEY, Environment, LaunchDarkly, Server, bool_flag, free_port, until, value_flag
+from support import PATIENCE, SDK_KEY, Environment, LaunchDarkly, bool_flag, free_port, until, value_flag
 
 ADA = Context("ada")
 Start = Callable[..., LaunchDarkly]
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
-    """A Redis that the test may kill."""
-    server = Server(tmp_path)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def own(own_server: Server) -> Iterator[Environment]:
-    environment = Environment(own_server)
-    yield environment
-    environment.close()
 
 
 def serves(client: Client, key: str, value: str) -> bool:

@@ -11,14 +11,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flagstone import Client, Context, FlagChange, State
-from support import FULL, PATIENCE, PATIENT, Environment, LaunchDarkly, Server, bool_flag, free_port, until, value_flag
+from support import FULL, PATIENCE, PATIENT, Environment, LaunchDarkly, bool_flag, free_port, until, value_flag
 
 Start = Callable[..., LaunchDarkly]
 RUNS = 50 if FULL else 3
@@ -273,14 +273,6 @@ class Program:
                 pipe.close()
             except BrokenPipeError:
                 pass
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[Environment]:
-    """An environment in a Redis that the test may kill."""
-    server = Server(tmp_path)
-    yield Environment(server)
-    server.stop()
 
 
 def test_what_the_parent_could_not_write_is_not_written_by_its_child(own: Environment, launchdarkly: Start) -> None:
