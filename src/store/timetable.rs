@@ -42,18 +42,25 @@ impl Refresher<'_> {
             // Where memory leads, listeners hear of changes from the data source: nothing is gained by haste.
             let hurries = self.listener.wants_all_changes() && !self.shared.memory_leads();
             let jitter = if hurries { 0.0 } else { self.jitter.between(0.0, 1.0) };
-            let soonest = self.full_ended + FULL_MINIMUM.max(self.full_cost * FULL_COST_FACTOR);
-            soonest.max(Instant::now() + longest.mul_f64(jitter))
+            self.soonest_full().max(Instant::now() + longest.mul_f64(jitter))
         };
-        self.full_due = Some(self.full_due.map_or(at, |due| due.min(at)));
+        self.plan_full_by(at);
     }
 
     /// A host looks at everything: the full read after a push is not put off by jitter.
     pub(super) fn plan_full_for_host(&mut self) {
         if self.mailbox.take_full_wish() && self.shared.health.is_ready() && !self.shared.is_all_verified() {
-            let soonest = self.full_ended + FULL_MINIMUM.max(self.full_cost * FULL_COST_FACTOR);
-            self.full_due = Some(self.full_due.map_or(soonest, |due| due.min(soonest)));
+            self.plan_full_by(self.soonest_full());
         }
+    }
+
+    fn soonest_full(&self) -> Instant {
+        self.full_ended + FULL_MINIMUM.max(self.full_cost * FULL_COST_FACTOR)
+    }
+
+    /// At that moment, unless it is due earlier anyway.
+    fn plan_full_by(&mut self, at: Instant) {
+        self.full_due = Some(self.full_due.map_or(at, |due| due.min(at)));
     }
 
     /// Everything was read: when that is repeated although nobody told of a change.
