@@ -12,17 +12,21 @@ fn settings(options: &[(&str, &str)]) -> Settings {
     config(options).resolve().unwrap()
 }
 
+/// With a source of this kind and an SDK key.
+fn connected(kind: &str, options: &[(&str, &str)]) -> Settings {
+    let all: Vec<_> = [("source.kind", kind), ("sdk.key", "k")].iter().chain(options).copied().collect();
+    settings(&all)
+}
+
 fn stream(options: &[(&str, &str)]) -> StreamOptions {
-    let all: Vec<_> = [("source.kind", "stream"), ("sdk.key", "k")].iter().chain(options).copied().collect();
-    match settings(&all).source {
+    match connected("stream", options).source {
         Some(SourceOptions::Stream(stream)) => stream,
         other => panic!("{other:?}"),
     }
 }
 
 fn poll(options: &[(&str, &str)]) -> PollOptions {
-    let all: Vec<_> = [("source.kind", "poll"), ("sdk.key", "k")].iter().chain(options).copied().collect();
-    match settings(&all).source {
+    match connected("poll", options).source {
         Some(SourceOptions::Poll(poll)) => poll,
         other => panic!("{other:?}"),
     }
@@ -143,14 +147,8 @@ fn a_relay_proxy_is_the_endpoint_of_everything_that_has_none_of_its_own() {
 
 #[test]
 fn short_poll_intervals_are_raised_unless_insisted_on() {
-    let interval = |options: &[(&str, &str)]| {
-        let all: Vec<_> = [("source.kind", "poll"), ("sdk.key", "k")].iter().chain(options).copied().collect();
-        let settings = settings(&all);
-        match settings.source {
-            Some(SourceOptions::Poll(poll)) => (poll.interval.as_millis(), settings.remarks.len()),
-            other => panic!("{other:?}"),
-        }
-    };
+    let interval =
+        |options: &[(&str, &str)]| (poll(options).interval.as_millis(), connected("poll", options).remarks.len());
     assert_eq!(interval(&[]), (30_000, 0));
     assert_eq!(interval(&[("poll.interval_ms", "100")]), (30_000, 1));
     assert_eq!(interval(&[("poll.interval_ms", "100"), ("poll.allow_short", "true")]), (100, 0));
