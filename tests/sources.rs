@@ -20,6 +20,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
 ];
 
+/// The rooms of `store`: which of them a room may use. What lies beside the rooms (options, condition, shared) is for all.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("memory", &[]),
+    ("redis", &["memory", "inbox"]),
+    ("truth", &["memory"]),
+    ("inbox", &["memory"]),
+    ("worker", &["memory", "redis", "truth", "inbox"]),
+];
+
 /// Where `unsafe` is allowed.
 const UNSAFE: &[&str] = &["ffi/", "client/atfork.rs"];
 
@@ -246,6 +255,22 @@ fn check_arrows(source: &Source) -> Vec<String> {
     problems
 }
 
+/// Uses of a room of the store that its own room may not make.
+fn check_rooms(source: &Source) -> Vec<String> {
+    let mut parts = source.path.split('/');
+    let (Some("store"), Some(room)) = (parts.next(), parts.next()) else { return Vec::new() };
+    let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else { return Vec::new() };
+    let code = code(source.text.split("#[cfg(test)]").next().unwrap_or_default());
+    let mut problems = Vec::new();
+    for (at, path) in paths_from(source, &code, 1) {
+        let Some(used) = path.split("::").next() else { continue };
+        if used != room && ROOMS.iter().any(|(name, _)| *name == used) && !allowed.contains(&used) {
+            problems.push(format!("{}: {room} may not use {path}", source.at(&code, at)));
+        }
+    }
+    problems
+}
+
 fn is_type(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase())
 }
@@ -253,15 +278,22 @@ fn is_type(name: &str) -> bool {
 /// Every path that leads to the root of the crate, by `crate::` or by enough `super::`, without that beginning; groups in
 /// braces are spread out.
 fn paths_from_the_root(source: &Source, code: &str) -> Vec<(usize, String)> {
+    paths_from(source, code, 0)
+}
+
+/// The same for what lies `level` modules below the root on the way to the file, without the beginning that leads there.
+fn paths_from(source: &Source, code: &str, level: usize) -> Vec<(usize, String)> {
     let mut paths = Vec::new();
-    for at in words(code, "crate").filter(|at| code[*at..].starts_with("crate::")) {
-        spread(&code[at + "crate::".len()..], "", &mut |path| paths.push((at, path)));
+    let start =
+        source.path.split('/').take(level).fold("crate::".to_owned(), |start, module| format!("{start}{module}::"));
+    for at in words(code, "crate").filter(|at| code[*at..].starts_with(&start)) {
+        spread(&code[at + start.len()..], "", &mut |path| paths.push((at, path)));
     }
     for at in words(code, "super").filter(|at| code[*at..].starts_with("super::") && !code[..*at].ends_with("super::"))
     {
         let rest = code[at..].trim_start_matches("super::");
         let ups = (code.len() - at - rest.len()) / "super::".len();
-        if ups >= depth(source, &code[..at]) {
+        if ups + level >= depth(source, &code[..at]) && (level == 0 || ups + level == depth(source, &code[..at])) {
             spread(rest, "", &mut |path| paths.push((at, path)));
         }
     }
@@ -335,6 +367,11 @@ fn unsafe_code_is_at_the_border_and_in_the_fork_guard_only() {
 #[test]
 fn modules_use_each_other_in_one_direction_only() {
     assert_clean(check_arrows);
+}
+
+#[test]
+fn the_rooms_of_the_store_use_each_other_in_one_direction_only() {
+    assert_clean(check_rooms);
 }
 
 #[test]
@@ -437,6 +474,29 @@ fn the_scanner_finds_planted_arrows() {
     ];
     for (path, text) in allowed {
         assert_eq!(check_arrows(&Source::new(path, text)), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn the_scanner_finds_planted_ways_between_rooms() {
+    let planted = [
+        ("store/memory/x.rs", "use crate::store::redis::reader::Reader;", "memory may not use redis::reader::Reader"),
+        ("store/redis/deep/x.rs", "use crate::store::{options::A, worker::B};", "redis may not use worker::B"),
+        ("store/truth/x.rs", "use super::super::worker::run;", "truth may not use worker::run"),
+        ("store/inbox/mod.rs", "use super::truth::wipe;", "inbox may not use truth::wipe"),
+    ];
+    for (path, text, problem) in planted {
+        let found = check_rooms(&Source::new(path, text));
+        assert!(found.len() == 1 && found[0].contains(problem), "{found:?} for {text}");
+    }
+    let allowed = [
+        ("store/worker/x.rs", "use crate::store::{redis::reader::Reader, inbox::Mailbox};"),
+        ("store/truth/x.rs", "use crate::store::memory::Snapshot; use super::wipe; use crate::store::options::A;"),
+        ("store/memory/x.rs", "#[cfg(test)]\nmod tests { use crate::store::redis::reader::Field; }"),
+        ("store/file.rs", "use crate::store::inbox::Mailbox;"),
+    ];
+    for (path, text) in allowed {
+        assert_eq!(check_rooms(&Source::new(path, text)), Vec::<String>::new(), "{text}");
     }
 }
 

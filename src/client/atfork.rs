@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use once_cell::sync::OnceCell;
 
-use crate::store::{Items, Shared, lock};
+use crate::model::lock;
+use crate::store::{Items, Shared};
 
 /// Number of forks between the first process and this one.
 static FORKS: AtomicU64 = AtomicU64::new(0);

@@ -39,8 +39,8 @@ pub use settings::Settings;
 pub use crate::source::{Failure as SourceFailure, FailureKind, Report as SourceReport, TestData, TestDataError};
 
 use crate::http::HttpError;
+pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
-pub(crate) use crate::store::lock;
 use crate::store::{ConnectError, Freshness, Level, Shared, StoreState};
 use feed::Feed;
 use runtime::{Plant, Runtime, Voice};

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::store::{Level, StoreState, lock, monotonic_ms, unix_ms};
+use crate::model::lock;
+use crate::store::{Level, StoreState, monotonic_ms, unix_ms};
 
 /// A host that polled within this time listens.
 const LISTENER_MEMORY_MS: u64 = 60_000;

@@ -17,9 +17,9 @@ use super::feed::{Feed, FeedSink};
 use super::keeper;
 use super::notifications::{Event, Notifications};
 use super::status::condition_json;
-use crate::model::excerpt;
+use crate::model::{excerpt, lock};
 use crate::source::{self, Control, SourceOptions};
-use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, lock, run_link, run_refresh};
+use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, run_link, run_refresh};
 
 /// How long a thread that panicked is left alone before it starts over.
 const AFTER_PANIC: Duration = Duration::from_secs(1);

@@ -3,13 +3,10 @@
 //! A source spends nearly all its time blocked, in a read or asleep, so both must end at once when it is told to stop.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Locks a mutex whose holder may have panicked: the data behind the locks of this module are valid after each statement.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::model::lock;
 
 /// Stops or restarts a source from any thread; clones are the same control. Belongs to one set of threads: a forked child
 /// makes a new one.

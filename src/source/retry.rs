@@ -1,11 +1,11 @@
 //! When to try again: pauses that double, with jitter so that a thousand processes do not come back in step; and the long
 //! pauses of the extended regime, for failures that do not pass by themselves. Pure but for chance.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
 use super::failure::Nature;
 use super::options::RetryMode;
+use crate::model::Jitter;
 
 /// The times that the rules name.
 #[derive(Debug, Clone, Copy)]
@@ -144,24 +144,6 @@ fn engages(mode: RetryMode, nature: Nature, extended: &mut bool, failures: &mut 
 
 fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
     first.saturating_mul(1 << times.min(30)).min(longest)
-}
-
-/// A small random source; not for secrets.
-struct Jitter(u64);
-
-impl Jitter {
-    fn new() -> Self {
-        Self(RandomState::new().build_hasher().finish() | 1)
-    }
-
-    /// Between half and all of a pause.
-    fn shorten(&mut self, pause: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        let unit = f64::from((self.0 >> 32) as u32) / f64::from(u32::MAX);
-        pause - pause.mul_f64(unit / 2.0)
-    }
 }
 
 #[cfg(test)]

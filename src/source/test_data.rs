@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::control::{Control, lock};
+use super::control::Control;
 use super::outlet::Outlet;
 use super::payload::LARGEST_VERSION;
 use super::sink::{ChangeSet, Content, Failure, FailureKind, Item, Report, Severity};
-use crate::model::{Interner, Kind, parse_flag, parse_segment};
+use crate::model::{Interner, Kind, lock, parse_flag, parse_segment};
 
 /// Longest wait for attached clients to take a change.
 const SETTLE: Duration = Duration::from_secs(1);

@@ -1,8 +1,9 @@
-//! Pauses between attempts: doubling, capped, jittered, so that a hundred processes do not come back in step. Also the
-//! source of every other jitter in the store. Depends on nothing.
+//! Pauses between attempts: doubling, capped, jittered, so that a hundred processes do not come back in step.
+//! May depend on `model`.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
+
+use crate::model::Jitter;
 
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(3);
@@ -40,31 +41,6 @@ impl Backoff {
     }
 }
 
-/// A small random source; not for secrets.
-#[derive(Debug)]
-pub struct Jitter(u64);
-
-impl Jitter {
-    /// Seeded differently in every process and for every instance.
-    pub fn new() -> Self {
-        Self(RandomState::new().build_hasher().finish() | 1)
-    }
-
-    /// The next 64 bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// Uniform in `[low, high)`.
-    pub fn between(&mut self, low: f64, high: f64) -> f64 {
-        let unit = f64::from((self.bits() >> 32) as u32) / f64::from(u32::MAX);
-        low + unit * (high - low)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,12 +54,5 @@ mod tests {
         assert!(pauses[11] >= LONGEST / 2 && pauses[11] <= LONGEST);
         backoff.reset();
         assert!(backoff.next_pause() <= FIRST);
-    }
-
-    #[test]
-    fn two_sources_of_jitter_differ() {
-        let (mut a, mut b) = (Jitter::new(), Jitter::new());
-        let draw = |jitter: &mut Jitter| (0..8).map(|_| jitter.between(0.0, 1.0)).collect::<Vec<f64>>();
-        assert_ne!(draw(&mut a), draw(&mut b));
     }
 }

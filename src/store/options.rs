@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::connect::RedisOptions;
+use crate::store::redis::connector::RedisOptions;
 
 /// Which items are held in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

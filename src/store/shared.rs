@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ord
 
 use arc_swap::ArcSwap;
 
-use super::connect::{ConnectError, Connector};
-use super::held::Cache;
-use super::layout::Keys;
-use super::options::{Residency, StoreOptions};
-use super::snapshot::Snapshot;
-use super::status::{Health, StoreState};
+use crate::store::memory::cache::Cache;
+use crate::store::memory::snapshot::Snapshot;
+use crate::store::options::{Residency, StoreOptions};
+use crate::store::redis::connector::{ConnectError, Connector};
+use crate::store::redis::layout::Keys;
+use crate::store::status::{Health, StoreState};
 
 /// Data and condition of one store.
 pub struct Shared {

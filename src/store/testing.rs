@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use super::reader::Field;
-use super::status::{Level, Listener, StoreState};
+use crate::store::reply::Field;
+use crate::store::status::{Level, Listener, StoreState};
 
 /// Remembers log lines and flag changes.
 #[derive(Default)]

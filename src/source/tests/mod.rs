@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
-use super::control::{Control, lock};
+use super::control::Control;
 use super::outlet::Outlet;
 use super::retry::Pace;
 use super::sink::{ApplyError, ChangeSet, Content, FailureKind, Report, Severity, Sink};
 use crate::http::HttpOptions;
 use crate::model::Kind;
+use crate::model::lock;
 
 /// How long a test waits for something that is to happen: a slow and busy machine must not fail a test.
 pub(super) const LONG: Duration = Duration::from_secs(30);

@@ -9,13 +9,11 @@ use std::time::Duration;
 
 use redis::{Connection, ConnectionLike, RedisError, ServerErrorKind, Value, cmd, pipe};
 
-use super::backoff::Jitter;
-use super::connect::{Connector, describe, is_interruption};
-use super::held::Held;
-use super::layout::Keys;
-use super::mailbox::ItemKey;
-use super::session::Session;
-use crate::model::{Kind, stamp};
+use crate::model::{ItemKey, Jitter, Kind, stamp};
+use crate::store::memory::cache::Held;
+use crate::store::redis::connector::{Connector, describe, is_interruption};
+use crate::store::redis::layout::Keys;
+use crate::store::redis::session::Session;
 
 /// Fields of one HSET in a full write.
 const FIELDS: usize = 50;

@@ -5,17 +5,17 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::backoff::Jitter;
-use super::entry::{Entry, Item};
-use super::held::{CacheItem, Held};
-use super::intake::announce_cached;
-use super::judge::{Change, Verdict};
-use super::mailbox::{Flight, ItemKey};
-use super::options::{Freshness, Residency, StoreOptions};
-use super::reader::{BATCH, Presence, ReadError};
-use super::refresh::{Pass, Refresher};
-use super::wipe::Dependants;
-use crate::model::{Flag, Kind, Segment};
+use crate::model::{Flag, ItemKey, Jitter, Kind, Segment};
+use crate::store::inbox::intake::announce_cached;
+use crate::store::inbox::mailbox::Flight;
+use crate::store::memory::cache::{CacheItem, Held};
+use crate::store::memory::entry::{Entry, Item};
+use crate::store::memory::judge::{Change, Verdict};
+use crate::store::options::{Freshness, Residency, StoreOptions};
+use crate::store::redis::reader::{BATCH, ReadError};
+use crate::store::reply::Presence;
+use crate::store::truth::wipe::Dependants;
+use crate::store::worker::refresh::{Pass, Refresher};
 
 /// When held items are to be read again: in time for none to be served past its time to live, so somewhat earlier.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Due {
         self.ttl.is_some()
     }
 
-    pub(super) fn read_now(&mut self, item: ItemKey) {
+    pub(in crate::store) fn read_now(&mut self, item: ItemKey) {
         if let Some(ttl) = self.ttl
             && self.queued.insert(item.clone())
         {
@@ -85,7 +85,7 @@ impl Due {
 
 impl Refresher<'_> {
     /// Answers the host threads that wait for a read.
-    pub(super) fn serve_requests(&mut self) -> Result<(), ReadError> {
+    pub(in crate::store) fn serve_requests(&mut self) -> Result<(), ReadError> {
         let requests = self.mailbox.take_requests();
         if self.shared.options.residency == Residency::Off {
             // A reader that comes after the read was sent must not get what was written before he came.
@@ -127,14 +127,14 @@ impl Refresher<'_> {
     }
 
     /// Reads again what was evaluated since tick `since`.
-    pub(super) fn refetch_cache(&mut self, since: u32) -> Result<(), ReadError> {
+    pub(in crate::store) fn refetch_cache(&mut self, since: u32) -> Result<(), ReadError> {
         let Some(cache) = &self.shared.cache else { return Ok(()) };
         let keys = cache.keys();
         self.refetch_items(keys.into_iter().filter(|(_, used)| *used >= since).map(|(item, _)| item).collect())
     }
 
     /// Reads everything held again, or, where items go by age or nothing is held yet, makes sure that Redis can be read.
-    pub(super) fn read_cached(&mut self) -> Result<Pass, ReadError> {
+    pub(in crate::store) fn read_cached(&mut self) -> Result<Pass, ReadError> {
         if self.shared.options.freshness == Freshness::Ttl || !self.shared.health.is_ready() {
             let pass = self.probe()?;
             return Ok(Pass { confirmed: pass.confirmed.map(|_| self.due.age_of_oldest()), ..pass });
@@ -147,7 +147,7 @@ impl Refresher<'_> {
     }
 
     /// Reads nothing but what exists.
-    pub(super) fn probe(&mut self) -> Result<Pass, ReadError> {
+    pub(in crate::store) fn probe(&mut self) -> Result<Pass, ReadError> {
         let probe = |kind| ItemKey { kind, key: Arc::from("") };
         let read = self.read_items(&[probe(Kind::Flag), probe(Kind::Segment)])?;
         if !read.wrong_type || !self.keeps_on_wipe() {
@@ -157,7 +157,7 @@ impl Refresher<'_> {
     }
 
     /// Reads again the items that are older than the time to live, each at most once a call.
-    pub(super) fn refetch_expired(&mut self) -> Result<(), ReadError> {
+    pub(in crate::store) fn refetch_expired(&mut self) -> Result<(), ReadError> {
         let now = Instant::now();
         loop {
             let expired = self.due.expired(now);
@@ -176,7 +176,7 @@ impl Refresher<'_> {
         }
     }
 
-    pub(super) fn refetch_items(&mut self, items: Vec<ItemKey>) -> Result<(), ReadError> {
+    pub(in crate::store) fn refetch_items(&mut self, items: Vec<ItemKey>) -> Result<(), ReadError> {
         for batch in items.chunks(BATCH) {
             // Whoever waits for a key that is not held goes first.
             self.serve_requests()?;
@@ -210,7 +210,7 @@ impl Refresher<'_> {
         (!same && refreshed.is_some()).then(|| Change { kind: item.kind, key: item.key.clone(), old, new })
     }
 
-    pub(super) fn compare(&mut self, item: &ItemKey, before: &CacheItem, text: Option<Vec<u8>>) -> Held {
+    pub(in crate::store) fn compare(&mut self, item: &ItemKey, before: &CacheItem, text: Option<Vec<u8>>) -> Held {
         let Some(text) = text else {
             self.judge.forget(item.kind, &item.key);
             return Held::Missing;
@@ -222,7 +222,7 @@ impl Refresher<'_> {
         }
     }
 
-    pub(super) fn parse(&mut self, item: &ItemKey, text: Option<Vec<u8>>) -> Held {
+    pub(in crate::store) fn parse(&mut self, item: &ItemKey, text: Option<Vec<u8>>) -> Held {
         match (text, item.kind) {
             (None, _) => {
                 self.judge.forget(item.kind, &item.key);
@@ -258,7 +258,11 @@ impl Refresher<'_> {
         Ok(ItemTexts { texts, wiped, wrong_type })
     }
 
-    pub(super) fn wipe_of_cache(&mut self, presence: Presence, wrong_type: Option<&str>) -> Result<bool, ReadError> {
+    pub(in crate::store) fn wipe_of_cache(
+        &mut self,
+        presence: Presence,
+        wrong_type: Option<&str>,
+    ) -> Result<bool, ReadError> {
         let cache = self.shared.cache.as_ref();
         // Asking the cache costs a pass over it: only when a hash is gone does the answer matter.
         let holds_flags = !presence.features && cache.is_some_and(|cache| !cache.flags().is_empty());

@@ -8,12 +8,12 @@ use std::cell::Cell;
 use std::ops::Deref;
 use std::time::Instant;
 
-use super::entry::{FlagEntry, SegmentEntry, State};
-use super::held::Held;
-use super::mailbox::Mailbox;
-use super::options::Freshness;
-use super::shared::Shared;
 use crate::model::{Flag, Found, Kind, Lookup, Segment};
+use crate::store::inbox::mailbox::Mailbox;
+use crate::store::memory::cache::Held;
+use crate::store::memory::entry::{FlagEntry, SegmentEntry, State};
+use crate::store::options::Freshness;
+use crate::store::shared::Shared;
 
 /// One evaluation's view of the store.
 #[derive(Debug)]

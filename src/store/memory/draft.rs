@@ -7,12 +7,12 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::entry::{Entry, Item};
-use super::judge::{Change, Judge, Verdict};
-use super::reader::Field;
-use super::snapshot::{Snapshot, Table};
-use super::status::{Level, Listener};
 use crate::model::Kind;
+use crate::store::memory::entry::{Entry, Item};
+use crate::store::memory::judge::{Change, Judge, Verdict};
+use crate::store::memory::snapshot::{Snapshot, Table};
+use crate::store::reply::Field;
+use crate::store::status::{Level, Listener};
 
 /// The next snapshot while it is being made.
 pub struct Draft {

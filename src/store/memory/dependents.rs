@@ -7,10 +7,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::entry::{Entry, Item};
-use super::judge::Change;
-use super::snapshot::{Snapshot, Table};
 use crate::model::{Flag, Kind, Segment};
+use crate::store::memory::entry::{Entry, Item};
+use crate::store::memory::judge::Change;
+use crate::store::memory::snapshot::{Snapshot, Table};
 
 /// A flag to report as changed. Equal versions: something it depends on changed.
 #[derive(Debug, PartialEq, Eq)]

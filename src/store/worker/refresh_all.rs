@@ -6,22 +6,23 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::all::{Draft, in_use};
-use super::entry::{FlagEntry, Item};
-use super::mailbox::LinkPhase;
-use super::publication::Publisher;
-use super::reader::{BATCH, FullReply, PartReply, Presence, ReadError, SCAN_ABOVE};
-use super::refresh::{Pass, Refresher};
-use super::snapshot::{Snapshot, Table};
-use super::status::Level;
-use super::wipe::{Dependants, Evidence, wipe_reason};
 use crate::model::Kind;
+use crate::store::inbox::mailbox::LinkPhase;
+use crate::store::memory::draft::{Draft, in_use};
+use crate::store::memory::entry::{FlagEntry, Item};
+use crate::store::memory::publication::Publisher;
+use crate::store::memory::snapshot::{Snapshot, Table};
+use crate::store::redis::reader::{BATCH, ReadError, SCAN_ABOVE};
+use crate::store::reply::{FullReply, PartReply, Presence};
+use crate::store::status::Level;
+use crate::store::truth::wipe::{Dependants, Evidence, wipe_reason};
+use crate::store::worker::refresh::{Pass, Refresher};
 
 type Keys = Vec<Arc<str>>;
 
 impl Refresher<'_> {
     /// Reads the whole data set.
-    pub(super) fn read_all(&mut self, generation: u64) -> Result<Pass, ReadError> {
+    pub(in crate::store) fn read_all(&mut self, generation: u64) -> Result<Pass, ReadError> {
         if self.shared.options.has_source() && !self.shared.health.was_inited() && !self.presence()?.inited {
             // Nobody has ever written a full data set: there are no last known flags, and what is there is not read.
             self.shared.set_ready();
@@ -69,7 +70,7 @@ impl Refresher<'_> {
     }
 
     /// Reads again what this process uses, most recent first, and the unknown keys it was asked for.
-    pub(super) fn refetch_snapshot(&mut self, since: u32, unknown: Vec<Box<str>>) -> Result<(), ReadError> {
+    pub(in crate::store) fn refetch_snapshot(&mut self, since: u32, unknown: Vec<Box<str>>) -> Result<(), ReadError> {
         let verified = |generation| self.shared.is_verified(generation);
         let (mut flags, segments) = in_use(&self.shared.snapshot.load(), since, verified);
         flags.splice(0..0, unknown.into_iter().map(Arc::from));
@@ -216,7 +217,7 @@ impl Refresher<'_> {
     }
 
     /// Number of items in the snapshot in force.
-    pub(super) fn held_count(&self) -> usize {
+    pub(in crate::store) fn held_count(&self) -> usize {
         let snapshot = self.shared.snapshot.load();
         snapshot.flags.len() + snapshot.segments.len()
     }
@@ -247,7 +248,7 @@ impl Refresher<'_> {
     }
 
     /// Reads what exists, and nothing else.
-    pub(super) fn presence(&mut self) -> Result<Presence, ReadError> {
+    pub(in crate::store) fn presence(&mut self) -> Result<Presence, ReadError> {
         Ok(self.reader.part::<&str>(&[], &[])?.presence)
     }
 
@@ -257,7 +258,7 @@ impl Refresher<'_> {
     }
 
     /// Records what a read says about the data set; true while it counts as lost.
-    pub(super) fn note_wipe(
+    pub(in crate::store) fn note_wipe(
         &mut self,
         presence: Presence,
         wrong_type: Option<&str>,

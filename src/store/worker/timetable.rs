@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::mailbox::LinkPhase;
-use super::options::Freshness;
-use super::refresh::Refresher;
+use crate::store::inbox::mailbox::LinkPhase;
+use crate::store::options::Freshness;
+use crate::store::worker::refresh::Refresher;
 
 /// A data set below this size is read again at once, without jitter.
 const SMALL_SET: usize = 1 << 20;
@@ -22,18 +22,18 @@ const WIPED_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Refresher<'_> {
     /// A pass over everything has ended.
-    pub(super) fn note_full(&mut self, cost: Duration) {
+    pub(in crate::store) fn note_full(&mut self, cost: Duration) {
         self.full_cost = cost;
         self.full_ended = Instant::now();
     }
 
     /// Whether reading everything costs enough to be put off.
-    pub(super) fn is_large(&self) -> bool {
+    pub(in crate::store) fn is_large(&self) -> bool {
         self.held_bytes >= SMALL_SET
     }
 
     /// Something changed: everything is read again at once if that is cheap, else after a while of its own in each process.
-    pub(super) fn plan_full_after_push(&mut self) {
+    pub(in crate::store) fn plan_full_after_push(&mut self) {
         let at = if !self.is_large() {
             Instant::now()
         } else {
@@ -48,7 +48,7 @@ impl Refresher<'_> {
     }
 
     /// A host looks at everything: the full read after a push is not put off by jitter.
-    pub(super) fn plan_full_for_host(&mut self) {
+    pub(in crate::store) fn plan_full_for_host(&mut self) {
         if self.mailbox.take_full_wish() && self.shared.health.is_ready() && !self.shared.is_all_verified() {
             self.plan_full_by(self.soonest_full());
         }
@@ -64,7 +64,7 @@ impl Refresher<'_> {
     }
 
     /// Everything was read: when that is repeated although nobody told of a change.
-    pub(super) fn plan_next_full(&mut self) {
+    pub(in crate::store) fn plan_next_full(&mut self) {
         let options = &self.shared.options;
         let interval = match options.freshness {
             // Memory is never refreshed then, but what it holds is still kept in Redis.

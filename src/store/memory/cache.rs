@@ -10,9 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use lru::LruCache;
 
-use super::entry::{FlagEntry, SegmentEntry};
-use super::mailbox::{ItemKey, lock};
-use crate::model::Kind;
+use crate::model::{ItemKey, Kind, lock};
+use crate::store::memory::entry::{FlagEntry, SegmentEntry};
 
 /// What is known of a key.
 #[derive(Debug, Clone)]

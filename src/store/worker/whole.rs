@@ -6,14 +6,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::held::{CacheItem, Held};
-use super::mailbox::{ItemKey, Mailbox};
-use super::read_through::Unreachable;
-use super::reader::{BATCH, Field, FullReply, ReadError, SCAN_ABOVE};
-use super::refresh::Refresher;
-use super::shared::Shared;
-use super::snapshot::Snapshot;
-use crate::model::Kind;
+use crate::model::{ItemKey, Kind};
+use crate::store::inbox::mailbox::Mailbox;
+use crate::store::inbox::read_through::Unreachable;
+use crate::store::memory::cache::{CacheItem, Held};
+use crate::store::memory::snapshot::Snapshot;
+use crate::store::redis::reader::{BATCH, ReadError, SCAN_ABOVE};
+use crate::store::reply::{Field, FullReply};
+use crate::store::shared::Shared;
+use crate::store::worker::refresh::Refresher;
 
 /// Waits until the store thread has read everything, at most one command timeout, and not at all while Redis is known to
 /// be away.
@@ -34,7 +35,7 @@ pub fn read_whole(shared: &Shared, mailbox: &Mailbox) -> Result<Arc<Snapshot>, U
 
 impl Refresher<'_> {
     /// Answers the host threads that wait for everything.
-    pub(super) fn serve_whole(&mut self) -> Result<(), ReadError> {
+    pub(in crate::store) fn serve_whole(&mut self) -> Result<(), ReadError> {
         // Whoever comes after the read was sent must not get what was written before he came, so he starts another one.
         let Some(flight) = self.mailbox.take_whole() else { return Ok(()) };
         let outcome = self.whole();

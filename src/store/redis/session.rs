@@ -2,7 +2,7 @@
 
 use redis::{Connection, RedisError};
 
-use super::connect::{Connector, is_interruption};
+use crate::store::redis::connector::{Connector, is_interruption};
 
 /// How often in a row something may be interrupted by signals before that counts as a failure.
 pub const INTERRUPTIONS: usize = 5;

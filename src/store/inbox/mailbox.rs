@@ -15,16 +15,11 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use redis::{PushInfo, PushKind, Value};
 
-use super::held::Held;
-use super::outbox::Outbox;
-use super::publication::Publisher;
-use super::snapshot::Snapshot;
-use crate::model::Kind;
-
-/// Locks a mutex whose holder may have panicked: the data behind these locks are valid after each statement.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::model::{ItemKey, Kind, lock};
+use crate::store::inbox::outbox::Outbox;
+use crate::store::memory::cache::Held;
+use crate::store::memory::publication::Publisher;
+use crate::store::memory::snapshot::Snapshot;
 
 /// State of the push link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,15 +119,6 @@ impl LinkState {
     pub fn take_ping_wish(&self) -> bool {
         self.ping_wanted.swap(false, AcqRel)
     }
-}
-
-/// Identity of an item.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ItemKey {
-    /// Flag or segment.
-    pub kind: Kind,
-    /// Its key.
-    pub key: Arc<str>,
 }
 
 /// One read that host threads wait for.

@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 
 use redis::PushInfo;
 
-use super::backoff::{Backoff, Jitter};
-use super::connect::Connector;
-use super::judge::Judge;
-use super::mailbox::{LinkPhase, Mailbox, Signal, signal};
-use super::mirror::Mirror;
-use super::options::{Freshness, OnWipe, Residency};
-use super::reader::{ReadError, Reader};
-use super::refresh_lazy::Due;
-use super::shared::Shared;
-use super::status::{Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms};
-use super::writer::{WriteError, Writer};
+use crate::model::Jitter;
+use crate::store::backoff::Backoff;
+use crate::store::inbox::mailbox::{LinkPhase, Mailbox, Signal, signal};
+use crate::store::memory::judge::Judge;
+use crate::store::options::{Freshness, OnWipe, Residency};
+use crate::store::redis::connector::Connector;
+use crate::store::redis::reader::{ReadError, Reader};
+use crate::store::redis::writer::{WriteError, Writer};
+use crate::store::shared::Shared;
+use crate::store::status::{Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms};
+use crate::store::worker::mirror::Mirror;
+use crate::store::worker::refresh_lazy::Due;
 
 /// Period of the coarse clock behind use marks.
 const TICK: Duration = Duration::from_millis(250);
@@ -50,22 +51,22 @@ pub struct Pass {
 
 /// The store thread's own state.
 pub struct Refresher<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) mailbox: &'a Mailbox,
-    pub(super) listener: &'a dyn Listener,
-    pub(super) reader: Reader<'a>,
+    pub(in crate::store) shared: &'a Shared,
+    pub(in crate::store) mailbox: &'a Mailbox,
+    pub(in crate::store) listener: &'a dyn Listener,
+    pub(in crate::store) reader: Reader<'a>,
     /// Exists where a data source's items are written.
-    pub(super) writer: Option<Writer<'a>>,
+    pub(in crate::store) writer: Option<Writer<'a>>,
     /// What is known of the difference between memory and Redis where memory is the truth.
-    pub(super) mirror: Mirror,
-    pub(super) judge: Judge,
-    pub(super) jitter: Jitter,
+    pub(in crate::store) mirror: Mirror,
+    pub(in crate::store) judge: Judge,
+    pub(in crate::store) jitter: Jitter,
     /// Bytes held, as of the latest full read.
-    pub(super) held_bytes: usize,
+    pub(in crate::store) held_bytes: usize,
     /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
-    pub(super) whole_fields: usize,
+    pub(in crate::store) whole_fields: usize,
     /// Items to read again by age (residency `lazy`).
-    pub(super) due: Due,
+    pub(in crate::store) due: Due,
     wake: &'a Receiver<PushInfo>,
     /// Redis failed, or refused what was delivered, while it is the truth: the data source has to start over.
     fresh_data_wanted: bool,
@@ -73,20 +74,20 @@ pub struct Refresher<'a> {
     fresh_data_at: Instant,
     fresh_data_pauses: Backoff,
     /// The tick at the previous refetch of what is in use.
-    pub(super) refetched_tick: u32,
+    pub(in crate::store) refetched_tick: u32,
     backoff: Backoff,
     /// Nothing is tried before this moment.
     retry_at: Instant,
     /// The generation up to which pushes were answered by a refetch.
-    pub(super) answered: u64,
+    pub(in crate::store) answered: u64,
     /// The arming of the link after which everything was read.
-    pub(super) armed_read: u64,
-    pub(super) full_due: Option<Instant>,
-    pub(super) full_ended: Instant,
-    pub(super) full_cost: Duration,
+    pub(in crate::store) armed_read: u64,
+    pub(in crate::store) full_due: Option<Instant>,
+    pub(in crate::store) full_ended: Instant,
+    pub(in crate::store) full_cost: Duration,
     ticked: Instant,
     heard: Instant,
-    pub(super) wipe_reason: Option<String>,
+    pub(in crate::store) wipe_reason: Option<String>,
     /// A read has succeeded in this process.
     has_read: bool,
     /// What was last logged as wrong, until a read succeeds.
@@ -171,7 +172,7 @@ impl<'a> Refresher<'a> {
     }
 
     /// Notes everything that has arrived by now.
-    pub(super) fn note_all(&mut self) {
+    pub(in crate::store) fn note_all(&mut self) {
         while let Ok(message) = self.wake.try_recv() {
             self.note(message);
         }
@@ -211,7 +212,7 @@ impl<'a> Refresher<'a> {
     }
 
     /// A full data set was written.
-    pub(super) fn wrote_full(&mut self) {
+    pub(in crate::store) fn wrote_full(&mut self) {
         self.fresh_data_pauses.reset();
         self.fresh_data_at = Instant::now();
     }
@@ -284,12 +285,12 @@ impl<'a> Refresher<'a> {
     }
 
     /// Redis answered last time.
-    pub(super) fn is_well(&self) -> bool {
+    pub(in crate::store) fn is_well(&self) -> bool {
         self.has_read && self.logged.is_none()
     }
 
     /// With a push link the link pings; without one the data connection does, so that the status is true.
-    pub(super) fn ping_when_idle(&mut self) -> Result<(), ReadError> {
+    pub(in crate::store) fn ping_when_idle(&mut self) -> Result<(), ReadError> {
         if self.mailbox.link.phase() != LinkPhase::Up && self.heard.elapsed() >= self.shared.options.ping {
             self.reader.ping()?;
             self.succeeded();
@@ -297,7 +298,7 @@ impl<'a> Refresher<'a> {
         Ok(())
     }
 
-    pub(super) fn succeeded(&mut self) {
+    pub(in crate::store) fn succeeded(&mut self) {
         self.heard = Instant::now();
         self.backoff.reset();
         self.has_read = true;
@@ -332,7 +333,7 @@ impl<'a> Refresher<'a> {
     }
 
     /// Records whether Redis lost the data set; `reason` says how.
-    pub(super) fn set_wiped(&mut self, reason: Option<&str>) {
+    pub(in crate::store) fn set_wiped(&mut self, reason: Option<&str>) {
         let before = self.shared.health.set_wiped(reason.is_some());
         match (before, reason) {
             (false, Some(reason)) => {
@@ -350,7 +351,7 @@ impl<'a> Refresher<'a> {
     }
 
     /// Whether a wipe is to be recognised at all.
-    pub(super) fn keeps_on_wipe(&self) -> bool {
+    pub(in crate::store) fn keeps_on_wipe(&self) -> bool {
         self.shared.options.on_wipe == OnWipe::Keep && self.shared.options.residency != Residency::Off
     }
 

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use super::dependents::Graph;
-use super::judge::Change;
-use super::shared::Shared;
-use super::snapshot::Snapshot;
-use super::status::Listener;
 use crate::model::Interner;
+use crate::store::memory::dependents::Graph;
+use crate::store::memory::judge::Change;
+use crate::store::memory::snapshot::Snapshot;
+use crate::store::shared::Shared;
+use crate::store::status::Listener;
 
 /// What publishing needs to remember. Belongs to one set of threads, behind their mailbox's lock.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub struct Publisher {
     /// Who depends on whom in the snapshot in force; made when first needed.
     graph: Option<Graph>,
     /// Shares what the texts of a data source have in common.
-    pub(super) interner: Interner,
+    pub(in crate::store) interner: Interner,
 }
 
 impl Publisher {

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use super::entry::{Entry, Item};
-use super::status::{Level, Listener};
 use crate::model::{Interner, Kind};
+use crate::store::memory::entry::{Entry, Item};
+use crate::store::status::{Level, Listener};
 
 /// What a text turned out to be, compared with what is held.
 #[derive(Debug)]

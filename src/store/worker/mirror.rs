@@ -14,16 +14,16 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::held::Held;
-use super::judge::Judge;
-use super::mailbox::ItemKey;
-use super::outbox::{Put, Work};
-use super::reader::{BATCH, FullReply, Presence, SCAN_ABOVE};
-use super::refresh::{Failed, Refresher};
-use super::snapshot::Snapshot;
-use super::status::{Level, monotonic_ms};
-use super::writer::Upsert;
-use crate::model::{Kind, stamp};
+use crate::model::{ItemKey, Kind, stamp};
+use crate::store::inbox::outbox::{Put, Work};
+use crate::store::memory::cache::Held;
+use crate::store::memory::judge::Judge;
+use crate::store::memory::snapshot::Snapshot;
+use crate::store::redis::reader::{BATCH, SCAN_ABOVE};
+use crate::store::redis::writer::Upsert;
+use crate::store::reply::{FullReply, Presence};
+use crate::store::status::{Level, monotonic_ms};
+use crate::store::worker::refresh::{Failed, Refresher};
 
 /// How long a single field has to be missing before it is written again.
 const MISSING_FOR: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ impl Mirror {
 
 impl Refresher<'_> {
     /// Writes what was delivered, then looks whether Redis still holds it.
-    pub(super) fn mirror_what_is_due(&mut self) -> Result<(), Failed> {
+    pub(in crate::store) fn mirror_what_is_due(&mut self) -> Result<(), Failed> {
         if self.judge.malformed() != 0 {
             // It judged what was read of Redis before; all of that is replaced.
             self.judge = Judge::default();
@@ -116,12 +116,12 @@ impl Refresher<'_> {
     }
 
     /// Writes what the data source delivered where Redis is the truth.
-    pub(super) fn send_through(&mut self) -> Result<(), Failed> {
+    pub(in crate::store) fn send_through(&mut self) -> Result<(), Failed> {
         if self.writer.is_some() && !self.shared.options.memory_leads() { self.send_outbox() } else { Ok(()) }
     }
 
     /// What was delivered just before the end is written, if Redis is there: nobody will deliver it again here.
-    pub(super) fn send_the_rest(&mut self) {
+    pub(in crate::store) fn send_the_rest(&mut self) {
         let has_delivered = !self.shared.options.memory_leads() || self.shared.has_delivered();
         if self.writer.is_some() && has_delivered && self.is_well() {
             // There is nobody left to tell of an error.
@@ -155,7 +155,7 @@ impl Refresher<'_> {
     }
 
     /// What a full data set has put into the bounded cache is read again when its time has come.
-    pub(super) fn note_cached(&mut self) {
+    pub(in crate::store) fn note_cached(&mut self) {
         if let Some(cache) = self.shared.cache.as_ref().filter(|_| self.due.goes_by_age()) {
             cache.keys().into_iter().for_each(|(item, _)| self.due.read_now(item));
         }

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 
-use super::backoff::Backoff;
-use super::connect::{Connector, describe, is_interruption};
-use super::mailbox::{LinkPhase, Mailbox};
-use super::session::INTERRUPTIONS;
-use super::shared::Shared;
-use super::status::monotonic_ms;
+use crate::store::backoff::Backoff;
+use crate::store::inbox::mailbox::{LinkPhase, Mailbox};
+use crate::store::redis::connector::{Connector, describe, is_interruption};
+use crate::store::redis::session::INTERRUPTIONS;
+use crate::store::shared::Shared;
+use crate::store::status::monotonic_ms;
 
 /// How long the link waits for a push before it looks whether it should end or ping.
 const POLL: Duration = Duration::from_millis(200);

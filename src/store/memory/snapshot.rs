@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use hashbrown::HashMap;
 use once_cell::race::OnceBox;
 
-use super::entry::{Entry, State};
 use crate::model::{Flag, Found, Lookup, Segment};
+use crate::store::memory::entry::{Entry, State};
 
 type Hasher = foldhash::fast::RandomState;
 

@@ -6,17 +6,17 @@
 
 use std::sync::Arc;
 
-use super::dependents::Graph;
-use super::entry::{Entry, Item};
-use super::held::{Cache, Held};
-use super::judge::Change;
-use super::mailbox::{ItemKey, Mailbox};
-use super::outbox::Put;
-use super::publication::Publisher;
-use super::shared::Shared;
-use super::snapshot::{Snapshot, Table};
-use super::status::{Level, Listener};
-use crate::model::{Flag, Interner, Kind, Segment, tombstone_text};
+use crate::model::{Flag, Interner, ItemKey, Kind, Segment, tombstone_text};
+use crate::store::inbox::mailbox::Mailbox;
+use crate::store::inbox::outbox::Put;
+use crate::store::memory::cache::{Cache, Held};
+use crate::store::memory::dependents::Graph;
+use crate::store::memory::entry::{Entry, Item};
+use crate::store::memory::judge::Change;
+use crate::store::memory::publication::Publisher;
+use crate::store::memory::snapshot::{Snapshot, Table};
+use crate::store::shared::Shared;
+use crate::store::status::{Level, Listener};
 
 /// What became of an item.
 #[derive(Debug, Clone, Copy)]
@@ -245,7 +245,7 @@ impl Next {
         }
         if let (Some(entry), Content::Json(text)) = (held.get(delivery.key), delivery.content)
             && entry.text() == text.as_bytes()
-            && !matches!(entry.state(), super::entry::State::Unreadable)
+            && !matches!(entry.state(), crate::store::memory::entry::State::Unreadable)
         {
             entry.set_superseded(false);
             return Ok(());
@@ -264,7 +264,8 @@ impl Next {
     ) -> Result<Option<Arc<Entry<T>>>, Unreadable> {
         let entry = parse_as::<T>(delivery, interner)?;
         let held = table(&mut self.snapshot).get(delivery.key);
-        let unreadable = held.is_some_and(|held| matches!(held.state(), super::entry::State::Unreadable));
+        let unreadable =
+            held.is_some_and(|held| matches!(held.state(), crate::store::memory::entry::State::Unreadable));
         if !unreadable && held.is_some_and(|held| held.version() >= entry.version()) {
             return Ok(None);
         }

@@ -6,9 +6,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::entry::{Entry, FlagEntry, SegmentEntry, State};
-use super::reader::Presence;
 use crate::model::{Flag, Interner};
+use crate::store::memory::entry::{Entry, FlagEntry, SegmentEntry, State};
+use crate::store::reply::Presence;
 
 /// What a read found, next to what is held.
 #[derive(Debug, Clone, Copy)]

@@ -14,15 +14,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::backoff::Jitter;
-use super::entry::{Entry, Item, State};
-use super::judge::Change;
-use super::layout::effective_prefix;
-use super::mailbox::Mailbox;
-use super::shared::Shared;
-use super::snapshot::{Snapshot, Table};
-use super::status::Listener;
-use crate::model::{Interner, Kind, write_string};
+use crate::model::{Interner, Jitter, Kind, write_string};
+use crate::store::inbox::mailbox::Mailbox;
+use crate::store::memory::entry::{Entry, Item, State};
+use crate::store::memory::judge::Change;
+use crate::store::memory::snapshot::{Snapshot, Table};
+use crate::store::redis::layout::effective_prefix;
+use crate::store::shared::Shared;
+use crate::store::status::Listener;
 
 const MAGIC: &str = "flagstone-snapshot";
 const FORMAT: &str = "1";

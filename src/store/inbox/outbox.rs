@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::held::Held;
-use super::mailbox::{ItemKey, lock};
+use crate::model::{ItemKey, lock};
+use crate::store::memory::cache::Held;
 
 /// A full data set to be written.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::model::{Interner, Kind};
-    use crate::store::entry::Entry;
+    use crate::store::memory::entry::Entry;
     use crate::store::testing::flag;
 
     fn item(key: &str, version: i64) -> (ItemKey, Held) {

@@ -1,0 +1,58 @@
+//! The one source of jitter: pauses and moments that must not be the same in a thousand processes. Depends on nothing.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+/// A small random source; not for secrets.
+#[derive(Debug)]
+pub struct Jitter(u64);
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Jitter {
+    /// Seeded differently in every process and for every instance.
+    pub fn new() -> Self {
+        Self(RandomState::new().build_hasher().finish() | 1)
+    }
+
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// Between half and all of a pause.
+    pub fn shorten(&mut self, pause: Duration) -> Duration {
+        pause - pause.mul_f64(self.between(0.0, 0.5))
+    }
+
+    /// Uniform in `[low, high)`.
+    pub fn between(&mut self, low: f64, high: f64) -> f64 {
+        let unit = f64::from((self.bits() >> 32) as u32) / f64::from(u32::MAX);
+        low + unit * (high - low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_sources_of_jitter_differ() {
+        let (mut a, mut b) = (Jitter::new(), Jitter::new());
+        let draw = |jitter: &mut Jitter| (0..8).map(|_| jitter.between(0.0, 1.0)).collect::<Vec<f64>>();
+        assert_ne!(draw(&mut a), draw(&mut b));
+    }
+
+    #[test]
+    fn a_shortened_pause_is_at_least_half_of_it() {
+        let (mut jitter, whole) = (Jitter::new(), Duration::from_secs(8));
+        assert!((0..100).map(|_| jitter.shorten(whole)).all(|pause| pause >= whole / 2 && pause <= whole));
+    }
+}

@@ -1,0 +1,8 @@
+//! What others leave for the store thread: deliveries of a data source, questions of host threads, wake-ups.
+//!
+//! May depend on `memory` and `model`.
+
+pub mod intake;
+pub mod mailbox;
+pub mod outbox;
+pub mod read_through;
