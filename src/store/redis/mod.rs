@@ -2,6 +2,7 @@
 //!
 //! The types of the redis crate stay in here. May depend on `model`.
 
+pub mod class;
 pub mod connector;
 pub mod layout;
 pub mod reader;
