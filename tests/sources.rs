@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// The rooms of `store`: which of them a room may use. What lies beside the rooms (options, condition, shared) is for all.
 const ROOMS: &[(&str, &[&str])] = &[
     ("memory", &[]),
-    ("redis", &["memory", "inbox"]),
+    ("redis", &[]),
     ("truth", &["memory"]),
     ("inbox", &["memory"]),
     ("worker", &["memory", "redis", "truth", "inbox"]),

@@ -39,7 +39,7 @@ pub fn run(voice: &Voice<'_>, backup: &Backup) {
 /// Both have been tried and have failed.
 fn nobody_answers(shared: &Shared, feed: Option<&Feed>) -> bool {
     let source = feed.is_none_or(|feed| feed.condition().error.is_some());
-    let store = shared.connector.is_none() || shared.health.is_ready() || shared.health.last_error().is_some();
+    let store = shared.connector.is_none() || shared.health.is_ready() || shared.health.error().is_some();
     source && store
 }
 

@@ -185,8 +185,8 @@ impl Client {
                 .as_ref()
                 .map_or_else(|| "the data source has not answered".to_owned(), |error| error.failure.message.clone()),
             None => {
-                let error = self.plant.shared.health.last_error();
-                error.map_or_else(|| "Redis has not answered".to_owned(), |why| (*why).clone())
+                let error = self.plant.shared.health.error();
+                error.map_or_else(|| "Redis has not answered".to_owned(), |error| error.text.clone())
             }
         }
     }

@@ -11,15 +11,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use redis::PushInfo;
-
 use super::feed::{Feed, FeedSink};
 use super::keeper;
 use super::notifications::{Event, Notifications};
 use super::status::condition_json;
 use crate::model::{excerpt, lock};
 use crate::source::{self, Control, SourceOptions};
-use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, run_link, run_refresh};
+use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_watch, run_worker};
 
 /// How long a thread that panicked is left alone before it starts over.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
@@ -41,7 +39,7 @@ pub struct Runtime {
     /// Told when a thread ended or the state changed.
     moved: Condvar,
     /// The store thread's end of the mailbox: locked by that thread as long as it runs, and by nobody else.
-    wake: Mutex<Receiver<PushInfo>>,
+    wake: Mutex<Receiver<Wake>>,
     started: Mutex<Started>,
 }
 
@@ -93,13 +91,13 @@ impl Runtime {
         let mut started = lock(&self.started);
         let shared = &plant.shared;
         if !started.link && shared.connector.is_some() && shared.options.freshness == Freshness::Push {
-            self.spawn("flagstone-link", plant, |voice, _| run_link(voice.shared, &voice.runtime.mailbox))?;
+            self.spawn("flagstone-link", plant, |voice, _| run_watch(voice.shared, &voice.runtime.mailbox))?;
             started.link = true;
         }
         if !started.store && shared.connector.is_some() {
             self.spawn("flagstone-store", plant, |voice, _| {
                 let wake = lock(&voice.runtime.wake);
-                run_refresh(voice.shared, &voice.runtime.mailbox, voice, &wake);
+                run_worker(voice.shared, &voice.runtime.mailbox, voice, &wake);
             })?;
             started.store = true;
         }

@@ -115,7 +115,11 @@ impl Config {
         }
         Ok(StoreOptions {
             redis,
-            upstream: source.map_or(Upstream::Redis, |_| Upstream::Source { writes, raises_versions: from_afar }),
+            upstream: source.map_or(Upstream::Redis, |_| Upstream::Source {
+                writes,
+                raises_versions: from_afar,
+                polls: self.get("source.kind") == Some("poll"),
+            }),
             prefix: self.text("redis.prefix").unwrap_or_default(),
             residency,
             freshness,

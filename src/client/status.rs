@@ -69,7 +69,11 @@ impl Client {
             "malformed": health.malformed(),
             "dropped": runtime.notifications.dropped(),
             "panics": self.panics.load(std::sync::atomic::Ordering::Relaxed),
-            "last_error": optional(health.last_error()),
+            "last_error": health.error().as_deref().map(|error| error.text.clone()),
+            "last_error_ms": health.error().map(|error| error.unix_ms),
+            "previous_error": health.previous_error().as_deref().map(|error| error.text.clone()),
+            "previous_error_ms": health.previous_error().map(|error| error.unix_ms),
+            "initialized": health.was_inited(),
         })
         .to_string()
     }

@@ -47,6 +47,8 @@ pub enum Upstream {
         writes: bool,
         /// An item that it has changed has a higher version. Somebody who edits a file forgets that.
         raises_versions: bool,
+        /// It asks again and again.
+        polls: bool,
     },
 }
 
@@ -94,6 +96,16 @@ impl StoreOptions {
     /// Memory is the truth once a data source has delivered; otherwise Redis is.
     pub fn memory_leads(&self) -> bool {
         self.has_source() && self.residency == Residency::All
+    }
+
+    /// The data source asks again and again, so that each answer confirms what is held.
+    pub fn source_polls(&self) -> bool {
+        matches!(self.upstream, Upstream::Source { polls: true, .. })
+    }
+
+    /// Longest time to establish a connection to Redis.
+    pub fn connect_timeout(&self) -> Duration {
+        self.redis.as_ref().map_or(Duration::ZERO, |redis| redis.connect_timeout)
     }
 
     /// Longest silence while a reply of Redis is awaited.

@@ -1,5 +1,7 @@
 //! What reads of Redis found, as plain data: the rooms that judge it need not know how it was read. Depends on nothing.
 
+use std::hash::BuildHasher;
+
 /// A field and its text.
 pub type Field = (Vec<u8>, Vec<u8>);
 
@@ -44,6 +46,10 @@ pub struct FullReply {
     pub segments: HashReply,
     /// What existed; after a scan, at its end.
     pub presence: Presence,
+    /// All of it is of one moment.
+    pub is_moment: bool,
+    /// It was read in steps: what moved meanwhile may have been passed over.
+    pub in_steps: bool,
 }
 
 impl FullReply {
@@ -53,6 +59,20 @@ impl FullReply {
             HashReply::WrongType(error) => Some(error.as_str()),
             HashReply::Fields(_) => None,
         })
+    }
+
+    /// Numbers of fields of the flags and the segments hash.
+    pub fn sizes(&self) -> [usize; 2] {
+        [self.features.fields().len(), self.segments.fields().len()]
+    }
+
+    /// Tells replies apart: two with the same fields and texts have the same one, in whatever order they came.
+    pub fn fingerprint(&self) -> u64 {
+        let hasher = foldhash::fast::FixedState::default();
+        let mix = |hash: &HashReply, salt: u8| {
+            hash.fields().iter().fold(0_u64, |sum, field| sum.wrapping_add(hasher.hash_one((salt, field))))
+        };
+        mix(&self.features, 0).wrapping_add(mix(&self.segments, 1))
     }
 
     /// Number of bytes of all fields.
@@ -82,6 +102,8 @@ pub struct PartReply {
     pub segments: Vec<Option<Vec<u8>>>,
     /// What existed at that moment.
     pub presence: Presence,
+    /// Numbers of fields of the flags and the segments hash; `None` where the server does not tell.
+    pub sizes: [Option<usize>; 2],
     /// One of the hashes is of a wrong type; its values are all `None`.
     pub wrong_type: Option<String>,
 }

@@ -149,6 +149,17 @@ impl Shared {
         before
     }
 
+    /// Where the environment is, for people: never with a password.
+    pub fn place(&self) -> String {
+        let address = self.connector.as_ref().map_or_else(|| "memory".to_owned(), Connector::address);
+        format!("{address}, prefix {:?}", self.keys.prefix)
+    }
+
+    /// How often the data source has answered completely.
+    pub fn answers_of_source(&self) -> u64 {
+        0
+    }
+
     /// Brings the two answers that every evaluation asks for up to date with what they follow from. To be called after
     /// each change of the latter, by any thread.
     pub fn settle(&self) {

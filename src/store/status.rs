@@ -121,7 +121,17 @@ pub struct Health {
     inited: AtomicBool,
     malformed: AtomicU64,
     rung_reason: ArcSwapOption<String>,
-    last_error: ArcSwapOption<String>,
+    error: ArcSwapOption<ErrorNote>,
+    previous_error: ArcSwapOption<ErrorNote>,
+}
+
+/// Something that went wrong, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorNote {
+    /// What happened, for people.
+    pub text: String,
+    /// Unix time in ms.
+    pub unix_ms: i64,
 }
 
 impl Default for Health {
@@ -137,7 +147,8 @@ impl Default for Health {
             inited: AtomicBool::new(false),
             malformed: AtomicU64::new(0),
             rung_reason: ArcSwapOption::empty(),
-            last_error: ArcSwapOption::empty(),
+            error: ArcSwapOption::empty(),
+            previous_error: ArcSwapOption::empty(),
         }
     }
 }
@@ -253,14 +264,26 @@ impl Health {
         self.malformed.store(count as u64, Relaxed);
     }
 
-    /// What went wrong last, if anything.
-    pub fn last_error(&self) -> Option<Arc<String>> {
-        self.last_error.load_full()
+    /// What is wrong at present, if anything.
+    pub fn error(&self) -> Option<Arc<ErrorNote>> {
+        self.error.load_full()
     }
 
-    /// Records what went wrong.
-    pub fn set_last_error(&self, error: String) {
-        self.last_error.store(Some(Arc::new(error)));
+    /// What was wrong until the latest recovery.
+    pub fn previous_error(&self) -> Option<Arc<ErrorNote>> {
+        self.previous_error.load_full()
+    }
+
+    /// Records what is wrong.
+    pub fn set_error(&self, text: String) {
+        self.error.store(Some(Arc::new(ErrorNote { text, unix_ms: unix_ms() })));
+    }
+
+    /// Nothing is wrong any more.
+    pub fn clear_error(&self) {
+        if let Some(error) = self.error.swap(None) {
+            self.previous_error.store(Some(error));
+        }
     }
 }
 

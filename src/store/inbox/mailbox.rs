@@ -1,153 +1,22 @@
 //! What host threads, the push link and the store thread leave for each other. One mailbox belongs to one set of threads:
 //! a forked child makes a new one, so no lock in here can be inherited in a locked state.
 //!
-//! The store thread sleeps on one channel. Its item type is the redis crate's push message, because that is what the
-//! link's connection sends by itself; other wake-ups travel as a message of a kind of their own. Depends on `model`.
+//! The store thread sleeps on one channel, on which the watch tells what Redis said and everybody else just knocks. May
+//! depend on `memory` and `model`.
 
 use std::collections::HashMap;
-use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
-};
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-use redis::{PushInfo, PushKind, Value};
-
+use super::flight::Flight;
+use super::link::LinkState;
+use super::outbox::Outbox;
 use crate::model::{ItemKey, Kind, lock};
-use crate::store::inbox::outbox::Outbox;
-use crate::store::memory::cache::Held;
 use crate::store::memory::publication::Publisher;
 use crate::store::memory::snapshot::Snapshot;
-
-/// State of the push link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum LinkPhase {
-    /// The first attempt is not over yet.
-    Connecting = 0,
-    /// Tracking is armed.
-    Up = 1,
-    /// The link is lost or cannot be made; it is tried again.
-    Down = 2,
-    /// The server refuses tracking.
-    Unsupported = 3,
-}
-
-/// What the push link tells the store thread.
-#[derive(Debug)]
-pub struct LinkState {
-    phase: AtomicU8,
-    /// Counts how often tracking was armed.
-    armed: AtomicU64,
-    /// Last sign of life, in ms of the monotonic clock.
-    alive_at: AtomicU64,
-    ping_wanted: AtomicBool,
-    pongs: AtomicU64,
-    reason: ArcSwapOption<String>,
-}
-
-impl LinkState {
-    fn new() -> Self {
-        Self {
-            phase: AtomicU8::new(LinkPhase::Connecting as u8),
-            armed: AtomicU64::new(0),
-            alive_at: AtomicU64::new(0),
-            ping_wanted: AtomicBool::new(false),
-            pongs: AtomicU64::new(0),
-            reason: ArcSwapOption::empty(),
-        }
-    }
-
-    /// Present phase.
-    pub fn phase(&self) -> LinkPhase {
-        match self.phase.load(Acquire) {
-            1 => LinkPhase::Up,
-            2 => LinkPhase::Down,
-            3 => LinkPhase::Unsupported,
-            _ => LinkPhase::Connecting,
-        }
-    }
-
-    /// Tracking is armed from here on.
-    pub fn set_up(&self, now_ms: u64) {
-        self.reason.store(None);
-        self.alive_at.store(now_ms, Relaxed);
-        self.armed.fetch_add(1, Release);
-        self.phase.store(LinkPhase::Up as u8, Release);
-    }
-
-    /// The link is not there, for `reason`.
-    pub fn set_gone(&self, phase: LinkPhase, reason: String) {
-        self.reason.store(Some(Arc::new(reason)));
-        self.phase.store(phase as u8, Release);
-    }
-
-    /// How often tracking was armed.
-    pub fn armed(&self) -> u64 {
-        self.armed.load(Acquire)
-    }
-
-    /// Why the link is not there.
-    pub fn reason(&self) -> Option<Arc<String>> {
-        self.reason.load_full()
-    }
-
-    /// Last sign of life, in ms of the monotonic clock.
-    pub fn alive_at(&self) -> u64 {
-        self.alive_at.load(Relaxed)
-    }
-
-    /// The link answered a ping.
-    pub fn pong(&self, now_ms: u64) {
-        self.alive_at.store(now_ms, Relaxed);
-        self.pongs.fetch_add(1, Release);
-    }
-
-    /// Number of answered pings.
-    pub fn pongs(&self) -> u64 {
-        self.pongs.load(Acquire)
-    }
-
-    /// Asks for a ping soon.
-    pub fn want_ping(&self) {
-        self.ping_wanted.store(true, Release);
-    }
-
-    /// Whether a ping was asked for since the last call.
-    pub fn take_ping_wish(&self) -> bool {
-        self.ping_wanted.swap(false, AcqRel)
-    }
-}
-
-/// One read that host threads wait for.
-#[derive(Debug)]
-pub struct Flight<T = Held> {
-    outcome: Mutex<Option<Result<T, ()>>>,
-    landed: Condvar,
-}
-
-impl<T> Default for Flight<T> {
-    fn default() -> Self {
-        Self { outcome: Mutex::new(None), landed: Condvar::new() }
-    }
-}
-
-impl<T: Clone> Flight<T> {
-    /// Gives the outcome to all who wait; `Err` when Redis could not be asked.
-    pub fn land(&self, outcome: Result<T, ()>) {
-        *lock(&self.outcome) = Some(outcome);
-        self.landed.notify_all();
-    }
-
-    /// Waits until the outcome is there, at most until `deadline`.
-    pub fn wait(&self, deadline: Instant) -> Option<Result<T, ()>> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let landed = self.landed.wait_timeout_while(lock(&self.outcome), left, |outcome| outcome.is_none());
-        landed.unwrap_or_else(PoisonError::into_inner).0.clone()
-    }
-}
+use crate::store::signal::Signal;
 
 /// A read of everything.
 pub type WholeFlight = Flight<Arc<Snapshot>>;
@@ -175,7 +44,7 @@ struct Unknown {
 /// The mailbox of one set of threads.
 #[derive(Debug)]
 pub struct Mailbox {
-    wake: Sender<PushInfo>,
+    wake: Sender<Wake>,
     stop: Mutex<bool>,
     stopped: Condvar,
     /// Somebody evaluated an unverified item, or asked for a key that is not held while the set was unverified.
@@ -195,22 +64,19 @@ pub struct Mailbox {
 
 /// Most unknown keys asked for in one generation; a full read finds the rest.
 const UNKNOWN_LIMIT: usize = 100;
-const WAKE: &str = "flagstone-wake";
 
-/// What woke the store thread.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// Redis keys changed.
-    Invalidated(Vec<Vec<u8>>),
-    /// Everything changed.
-    Flushed,
-    /// Look at the mailbox.
-    Wake,
+/// What wakes the store thread.
+#[derive(Debug)]
+pub enum Wake {
+    /// Somebody left something in the mailbox.
+    Knock,
+    /// The watch tells something.
+    Told(Signal),
 }
 
 impl Mailbox {
     /// An empty mailbox whose owner sleeps on the other end of `wake`.
-    pub fn new(wake: Sender<PushInfo>) -> Self {
+    pub fn new(wake: Sender<Wake>) -> Self {
         Self {
             wake,
             stop: Mutex::new(false),
@@ -226,9 +92,10 @@ impl Mailbox {
         }
     }
 
-    /// The sender that the link's connection uses for pushes.
-    pub fn push_sender(&self) -> Sender<PushInfo> {
-        self.wake.clone()
+    /// The watch tells something.
+    pub fn tell(&self, signal: Signal) {
+        // A send fails only when the store thread has ended; then nobody needs to know.
+        let _ = self.wake.send(Wake::Told(signal));
     }
 
     /// Who may publish a snapshot, one at a time. Taken before every other lock in here.
@@ -239,7 +106,7 @@ impl Mailbox {
     /// Wakes the store thread.
     pub fn wake(&self) {
         // A send fails only when the store thread has ended; then nobody needs waking.
-        let _ = self.wake.send(PushInfo { kind: PushKind::Other(WAKE.to_owned()), data: Vec::new() });
+        let _ = self.wake.send(Wake::Knock);
     }
 
     /// Tells all threads of this mailbox to end, and everybody who waits for a read that none will come.
@@ -367,6 +234,19 @@ impl Mailbox {
         }
     }
 
+    /// Ends the reads that were taken and never answered, without an answer.
+    pub fn forget_taken(&self) {
+        let mut requests = lock(&self.requests);
+        let Requests { flights, waiting, .. } = &mut *requests;
+        flights.retain(|item, flight| {
+            let waits = waiting.contains(item);
+            if !waits {
+                flight.land(Err(()));
+            }
+            waits
+        });
+    }
+
     /// Ends every read that was asked for, without an answer.
     pub fn abandon_flights(&self) {
         let mut requests = lock(&self.requests);
@@ -377,21 +257,5 @@ impl Mailbox {
         if let Some(flight) = requests.whole.take() {
             flight.land(Err(()));
         }
-    }
-}
-
-/// Reads what a message on the store thread's channel means; `None` for messages without meaning here.
-pub fn signal(message: PushInfo) -> Option<Signal> {
-    match message.kind {
-        PushKind::Invalidate => Some(match message.data.into_iter().next() {
-            Some(Value::Array(keys)) => Signal::Invalidated(
-                keys.into_iter()
-                    .filter_map(|key| if let Value::BulkString(key) = key { Some(key) } else { None })
-                    .collect(),
-            ),
-            _ => Signal::Flushed,
-        }),
-        PushKind::Other(kind) if kind == WAKE => Some(Signal::Wake),
-        _ => None,
     }
 }

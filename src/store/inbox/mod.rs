@@ -2,7 +2,10 @@
 //!
 //! May depend on `memory` and `model`.
 
+pub mod flight;
 pub mod intake;
+pub mod link;
 pub mod mailbox;
 pub mod outbox;
 pub mod read_through;
+pub mod whole;

@@ -1,8 +1,6 @@
 //! What kind of failure an error is: each has one consequence, for reader, writer and watch alike, so that an error is judged
 //! here once and nowhere else. Pure functions over what a server or the system said.
 
-#![allow(dead_code, reason = "the store thread and the watch judge by it from their next version on")]
-
 use redis::{ErrorKind, RedisError};
 
 /// The consequence of a failure.

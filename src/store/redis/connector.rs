@@ -97,6 +97,12 @@ impl Connector {
         self.connect(ProtocolVersion::RESP3)
     }
 
+    /// Address and database, for people: never with a password.
+    pub fn address(&self) -> String {
+        let info = self.client.get_connection_info();
+        format!("{}, database {}", info.addr(), info.redis_settings().db())
+    }
+
     /// Longest silence while a reply is awaited.
     pub fn command_timeout(&self) -> Duration {
         self.command_timeout

@@ -11,6 +11,8 @@ pub const DEFAULT_PREFIX: &str = "launchdarkly";
 /// The keys of an environment.
 #[derive(Debug, Clone)]
 pub struct Keys {
+    /// The prefix in force.
+    pub prefix: String,
     /// Hash of flags.
     pub features: String,
     /// Hash of segments.
@@ -31,6 +33,7 @@ impl Keys {
     pub fn new(prefix: &str) -> Self {
         let prefix = effective_prefix(prefix);
         Self {
+            prefix: prefix.to_owned(),
             features: format!("{prefix}:features"),
             segments: format!("{prefix}:segments"),
             inited: format!("{prefix}:$inited"),

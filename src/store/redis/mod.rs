@@ -2,10 +2,15 @@
 //!
 //! The types of the redis crate stay in here. May depend on `model`.
 
+mod abilities;
 pub mod class;
 pub mod connector;
 pub mod layout;
+mod packed;
 pub mod reader;
-pub mod session;
+mod server;
+mod session;
+mod values;
 pub mod watch;
+mod write_lock;
 pub mod writer;

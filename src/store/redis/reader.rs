@@ -1,13 +1,19 @@
 //! Reads of one environment from Redis. The only commands it can send are reads: that is how daemon mode keeps its
 //! promise never to write. Used by the store thread alone; one connection, reads in the order in which they are asked for.
+//!
+//! Reads that belong together go in one MULTI. Where a server refuses that (full, a proxy, strict rules) they go one after the
+//! other, and the reply says that it is no single moment. Whatever else is refused is done without: HGETALL is enough.
 
-use redis::{Connection, ConnectionLike, Pipeline, RedisError, Value, cmd, pipe};
+use redis::{Cmd, ConnectionLike, ErrorKind, RedisError, Value, cmd, pipe};
 
+use super::abilities::{Abilities, Optional, is_denied, refuses};
+use super::class::{Class, class};
+use super::connector::{Connector, describe};
+use super::layout::Keys;
+use super::session::Session;
+use super::values::{Values, error_of, flat_fields, is_wrong_type};
 use crate::model::Kind;
-use crate::store::redis::connector::{Connector, describe};
-use crate::store::redis::layout::Keys;
-use crate::store::redis::session::Session;
-use crate::store::reply::{Field, FullReply, HashReply, PartReply, Presence};
+use crate::store::reply::{FullReply, HashReply, PartReply, Presence};
 
 /// Above this number of held fields a full read goes through HSCAN, so that no other client of the server waits long.
 pub const SCAN_ABOVE: usize = 1_000;
@@ -26,89 +32,141 @@ pub enum ReadError {
     Reply(&'static str),
 }
 
+impl ReadError {
+    /// What kind of failure it is.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Redis(error) => class(error),
+            Self::Reply(_) => Class::Later,
+        }
+    }
+
+    /// The server closed the connection instead of answering.
+    fn is_cut(&self) -> bool {
+        matches!(self, Self::Redis(error) if error.kind() == ErrorKind::Io && error.is_connection_dropped() && !error.is_timeout())
+    }
+}
+
+/// Reads that are sent together. Those that can be done without name what is then given up.
+#[derive(Default)]
+struct Batch {
+    commands: Vec<(Cmd, Option<Optional>)>,
+}
+
+impl Batch {
+    fn add(&mut self, command: &Cmd, optional: Option<Optional>) {
+        self.commands.push((command.clone(), optional));
+    }
+}
+
 /// Sends reads over one connection, which it opens when needed and drops when it fails.
 pub struct Reader<'a> {
     session: Session<'a>,
     keys: &'a Keys,
+    abilities: Abilities,
+    /// The connection was cut in the middle of a large reply: hashes are read in steps.
+    in_steps: bool,
 }
 
 impl<'a> Reader<'a> {
     /// A reader that is not connected yet.
     pub fn new(connector: &'a Connector, keys: &'a Keys) -> Self {
-        Self { session: Session::new(connector), keys }
+        Self { session: Session::new(connector), keys, abilities: Abilities::default(), in_steps: false }
     }
 
-    /// Everything, in one transaction.
-    pub fn full(&mut self) -> Result<FullReply, ReadError> {
-        let mut pipeline = pipe();
-        pipeline.cmd("MULTI");
-        pipeline.cmd("HGETALL").arg(&self.keys.features);
-        pipeline.cmd("HGETALL").arg(&self.keys.segments);
-        pipeline.cmd("EXISTS").arg(&self.keys.inited);
-        pipeline.cmd("EXEC");
-        let mut replies = self.transaction(&pipeline)?.into_iter();
-        let features = hash_reply(replies.next())?;
-        let segments = hash_reply(replies.next())?;
-        let inited = exists(replies.next())?;
+    /// The next read opens another connection, and what was refused is tried again there.
+    pub fn start_over(&mut self) {
+        self.session.drop_connection();
+        self.abilities = Abilities::default();
+        self.in_steps = false;
+    }
+
+    /// Which server answers, where it tells; `None` before it was asked, or where the rules forbid the question.
+    pub fn server(&self) -> Option<&str> {
+        self.session.server()
+    }
+
+    /// Everything: in one transaction where that is possible, and in steps when there is much of it.
+    pub fn everything(&mut self, expected: usize) -> Result<FullReply, ReadError> {
+        if (expected > SCAN_ABOVE || self.in_steps) && self.abilities.has(Optional::Hscan) {
+            match self.scan() {
+                Err(ReadError::Redis(error)) if is_denied(&error) => _ = self.abilities.give_up(Optional::Hscan),
+                outcome => return outcome,
+            }
+        }
+        match self.full() {
+            Err(error) if error.is_cut() && !self.in_steps && self.abilities.has(Optional::Hscan) => {
+                // A server closes a connection whose replies exceed the limit it has for them.
+                self.in_steps = true;
+                let outcome = self.scan();
+                self.in_steps = outcome.is_ok();
+                outcome
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn full(&mut self) -> Result<FullReply, ReadError> {
+        let (mut values, is_moment) = self.send(|keys, abilities| {
+            let mut batch = Batch::default();
+            batch.add(cmd("HGETALL").arg(&keys.features), None);
+            batch.add(cmd("HGETALL").arg(&keys.segments), None);
+            add_marker(&mut batch, keys, abilities);
+            batch
+        })?;
+        let features = values.hash()?;
+        let segments = values.hash()?;
+        let inited = values.exists()?.unwrap_or_else(|| features.exists());
         let presence = Presence { features: features.exists(), segments: segments.exists(), inited };
-        Ok(FullReply { features, segments, presence })
+        Ok(FullReply { features, segments, presence, is_moment, in_steps: false })
     }
 
     /// Everything, in steps: features, then segments, then what exists.
-    pub fn scan(&mut self) -> Result<FullReply, ReadError> {
+    fn scan(&mut self) -> Result<FullReply, ReadError> {
         let features = self.scan_hash(Kind::Flag)?;
         let segments = self.scan_hash(Kind::Segment)?;
-        let presence = self.part::<&str>(&[], &[])?.presence;
-        Ok(FullReply { features, segments, presence })
+        let presence = self.presence()?.presence;
+        Ok(FullReply { features, segments, presence, is_moment: false, in_steps: true })
     }
 
-    /// Chosen fields of both hashes, in one transaction.
+    /// What exists, and how much, without any item. A field that nobody has is asked for: that tells the type of a hash, and
+    /// reads what a user may read who may do no more.
+    pub fn presence(&mut self) -> Result<PartReply, ReadError> {
+        self.part(&[""], &[""])
+    }
+
+    /// Chosen fields of both hashes.
     pub fn part<K: AsRef<str>>(&mut self, flags: &[K], segments: &[K]) -> Result<PartReply, ReadError> {
-        let mut pipeline = pipe();
-        pipeline.cmd("MULTI");
-        for (hash, keys) in [(&self.keys.features, flags), (&self.keys.segments, segments)] {
-            if !keys.is_empty() {
-                let command = pipeline.cmd("HMGET").arg(hash);
-                for key in keys {
-                    command.arg(key.as_ref());
+        let (mut values, _) = self.send(|keys, abilities| {
+            let mut batch = Batch::default();
+            add_fields(&mut batch, &keys.features, flags, abilities);
+            add_fields(&mut batch, &keys.segments, segments, abilities);
+            for hash in [&keys.features, &keys.segments] {
+                if abilities.has(Optional::Hlen) {
+                    batch.add(cmd("HLEN").arg(hash), Some(Optional::Hlen));
                 }
             }
-        }
-        pipeline.cmd("EXISTS").arg(&self.keys.features);
-        pipeline.cmd("EXISTS").arg(&self.keys.segments);
-        pipeline.cmd("EXISTS").arg(&self.keys.inited);
-        pipeline.cmd("EXEC");
-        let mut replies = self.transaction(&pipeline)?.into_iter();
-        let mut wrong_type = None;
-        let mut values = |keys: &[K]| -> Result<Vec<Option<Vec<u8>>>, ReadError> {
-            if keys.is_empty() { Ok(Vec::new()) } else { field_values(replies.next(), keys.len(), &mut wrong_type) }
-        };
-        let flags = values(flags)?;
-        let segments = values(segments)?;
-        let presence = Presence {
-            features: exists(replies.next())?,
-            segments: exists(replies.next())?,
-            inited: exists(replies.next())?,
-        };
-        Ok(PartReply { flags, segments, presence, wrong_type })
+            add_marker(&mut batch, keys, abilities);
+            batch
+        })?;
+        let abilities = self.abilities;
+        let flags = values.fields(flags.len(), abilities.has(Optional::Hmget))?;
+        let segments = values.fields(segments.len(), abilities.has(Optional::Hmget))?;
+        let sizes = if abilities.has(Optional::Hlen) { [values.size()?, values.size()?] } else { [None, None] };
+        let [features_there, segments_there] = sizes.map(|size| size.is_none_or(|size| size > 0));
+        let inited = values.exists()?.unwrap_or(features_there);
+        let presence = Presence { features: features_there, segments: segments_there, inited };
+        Ok(PartReply { flags, segments, presence, sizes, wrong_type: values.wrong_type })
     }
 
-    /// Numbers of fields of the flags and the segments hash; 0 where the server does not tell, which rules may forbid.
-    pub fn sizes(&mut self) -> Result<(u64, u64), ReadError> {
-        Ok((self.size(Kind::Flag)?, self.size(Kind::Segment)?))
-    }
-
-    fn size(&mut self, kind: Kind) -> Result<u64, ReadError> {
-        let command = cmd("HLEN").arg(self.keys.hash(kind)).to_owned();
-        match self.call(|connection| connection.req_command(&command))? {
-            Value::Int(count) => Ok(u64::try_from(count).unwrap_or(0)),
-            _ => Ok(0),
-        }
-    }
-
-    /// Asks the server for a sign of life. Any answer is one, also that of a server whose rules forbid the command.
+    /// Asks the server for a sign of life. Any answer is one, also that of a server whose rules forbid the command; but not
+    /// that of one that says that it does not serve.
     pub fn ping(&mut self) -> Result<(), ReadError> {
-        self.call(|connection| connection.req_command(&cmd("PING"))).map(|_| ())
+        match self.session.call(|connection| connection.req_command(&cmd("PING"))) {
+            Ok(Value::ServerError(error)) => check_sign_of_life(RedisError::from(error)),
+            Ok(_) => Ok(()),
+            Err(error) => check_sign_of_life(error),
+        }
     }
 
     fn scan_hash(&mut self, kind: Kind) -> Result<HashReply, ReadError> {
@@ -117,11 +175,11 @@ impl<'a> Reader<'a> {
         let mut cursor = b"0".to_vec();
         loop {
             let command = cmd("HSCAN").arg(hash).arg(&cursor).arg("COUNT").arg(SCAN_COUNT).to_owned();
-            match self.call(|connection| connection.req_command(&command))? {
-                Value::ServerError(error) if error.code() == "WRONGTYPE" => {
-                    return Ok(HashReply::WrongType(describe(&RedisError::from(error))));
+            match self.session.call(|connection| connection.req_command(&command))? {
+                Value::ServerError(error) if is_wrong_type(&error) => {
+                    return Ok(HashReply::WrongType(describe(&error_of(error))));
                 }
-                Value::ServerError(error) => return Err(RedisError::from(error).into()),
+                Value::ServerError(error) => return Err(error_of(error).into()),
                 Value::Array(mut parts) if parts.len() == 2 => {
                     fields.extend(flat_fields(parts.pop())?);
                     let Some(Value::BulkString(next)) = parts.pop() else { return Err(ReadError::Reply("HSCAN")) };
@@ -135,82 +193,101 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Sends a pipeline of MULTI, commands, EXEC and gives the replies of the commands.
-    fn transaction(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, ReadError> {
-        let packed = pipeline.get_packed_pipeline();
-        let count = pipeline.len();
-        // One by one: the crate's own pipeline waits a whole timeout for each reply of a server that went silent.
-        let mut replies = self.call(|connection| {
-            connection.send_packed_command(&packed)?;
-            (0..count).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
-        })?;
-        let refused = replies.iter().position(|reply| matches!(reply, Value::ServerError(_)));
+    /// Sends a batch, again without what is refused of it; the replies, and whether they are of one moment.
+    fn send(&mut self, batch: impl Fn(&Keys, &Abilities) -> Batch) -> Result<(Values, bool), ReadError> {
+        loop {
+            let together = self.abilities.has(Optional::Multi);
+            let commands = batch(self.keys, &self.abilities).commands;
+            let replies = match self.exchange(&commands, together) {
+                // There are proxies that close a connection at a command that they do not know.
+                Err(error) if together && error.is_cut() => {
+                    let replies = self.exchange(&commands, false)?;
+                    self.abilities.give_up(Optional::Multi);
+                    return Ok((Values::new(replies), false));
+                }
+                outcome => outcome?,
+            };
+            match self.judge(replies, &commands, together)? {
+                Some(replies) => return Ok((Values::new(replies), together)),
+                None => continue,
+            }
+        }
+    }
+
+    /// The replies of the commands; `None` when something was given up and the batch is to be sent again without it.
+    fn judge(
+        &mut self,
+        mut replies: Vec<Value>,
+        commands: &[(Cmd, Option<Optional>)],
+        together: bool,
+    ) -> Result<Option<Vec<Value>>, ReadError> {
+        let first = usize::from(together);
+        let refused =
+            replies.iter().position(|reply| matches!(reply, Value::ServerError(error) if !is_wrong_type(error)));
         if let Some(position) = refused
             && let Value::ServerError(error) = replies.swap_remove(position)
         {
-            return Err(RedisError::from(error).into());
+            let error = error_of(error);
+            let optional =
+                position.checked_sub(first).and_then(|at| commands.get(at)).and_then(|(_, optional)| *optional);
+            let given_up = match optional {
+                Some(optional) if is_denied(&error) => self.abilities.give_up(optional),
+                _ => together && refuses(&error) && self.abilities.give_up(Optional::Multi),
+            };
+            return if given_up { Ok(None) } else { Err(error.into()) };
+        }
+        if !together {
+            return Ok(Some(replies));
         }
         match replies.pop() {
-            Some(Value::Array(values)) if values.len() + 2 == count => Ok(values),
+            Some(Value::Array(values)) if values.len() == commands.len() => Ok(Some(values)),
             _ => Err(ReadError::Reply("EXEC")),
         }
     }
 
-    fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, ReadError> {
-        Ok(self.session.call(send)?)
-    }
-}
-
-fn hash_reply(reply: Option<Value>) -> Result<HashReply, ReadError> {
-    match reply {
-        Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => {
-            Ok(HashReply::WrongType(describe(&RedisError::from(error))))
+    fn exchange(&mut self, commands: &[(Cmd, Option<Optional>)], together: bool) -> Result<Vec<Value>, ReadError> {
+        let mut pipeline = pipe();
+        if together {
+            pipeline.cmd("MULTI");
         }
-        Some(Value::ServerError(error)) => Err(RedisError::from(error).into()),
-        other => flat_fields(other).map(HashReply::Fields),
-    }
-}
-
-fn flat_fields(reply: Option<Value>) -> Result<Vec<Field>, ReadError> {
-    let Some(Value::Array(values)) = reply else { return Err(ReadError::Reply("HGETALL")) };
-    let mut fields = Vec::with_capacity(values.len() / 2);
-    let mut values = values.into_iter();
-    while let (Some(field), Some(text)) = (values.next(), values.next()) {
-        let (Value::BulkString(field), Value::BulkString(text)) = (field, text) else {
-            return Err(ReadError::Reply("HGETALL"));
-        };
-        fields.push((field, text));
-    }
-    Ok(fields)
-}
-
-fn field_values(
-    reply: Option<Value>,
-    expected: usize,
-    wrong_type: &mut Option<String>,
-) -> Result<Vec<Option<Vec<u8>>>, ReadError> {
-    match reply {
-        Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => {
-            *wrong_type = Some(describe(&RedisError::from(error)));
-            Ok(vec![None; expected])
+        for (command, _) in commands {
+            pipeline.add_command(command.clone());
         }
-        Some(Value::ServerError(error)) => Err(RedisError::from(error).into()),
-        Some(Value::Array(values)) if values.len() == expected => values
-            .into_iter()
-            .map(|value| match value {
-                Value::BulkString(text) => Ok(Some(text)),
-                Value::Nil => Ok(None),
-                _ => Err(ReadError::Reply("HMGET")),
-            })
-            .collect(),
-        _ => Err(ReadError::Reply("HMGET")),
+        if together {
+            pipeline.cmd("EXEC");
+        }
+        let (packed, count) = (pipeline.get_packed_pipeline(), pipeline.len());
+        // One by one: the crate's own pipeline waits a whole timeout for each reply of a server that went silent.
+        Ok(self.session.call(|connection| {
+            connection.send_packed_command(&packed)?;
+            (0..count).map(|_| connection.recv_response()).collect()
+        })?)
     }
 }
 
-fn exists(reply: Option<Value>) -> Result<bool, ReadError> {
-    match reply {
-        Some(Value::Int(count)) => Ok(count > 0),
-        Some(Value::ServerError(error)) => Err(RedisError::from(error).into()),
-        _ => Err(ReadError::Reply("EXISTS")),
+/// The marker that a full data set was written.
+fn add_marker(batch: &mut Batch, keys: &Keys, abilities: &Abilities) {
+    if abilities.has(Optional::Exists) {
+        batch.add(cmd("EXISTS").arg(&keys.inited), Some(Optional::Exists));
     }
+}
+
+fn add_fields<K: AsRef<str>>(batch: &mut Batch, hash: &str, keys: &[K], abilities: &Abilities) {
+    if keys.is_empty() {
+        return;
+    }
+    if !abilities.has(Optional::Hmget) {
+        keys.iter().for_each(|key| batch.add(cmd("HGET").arg(hash).arg(key.as_ref()), None));
+        return;
+    }
+    let mut command = cmd("HMGET");
+    command.arg(hash);
+    for key in keys {
+        command.arg(key.as_ref());
+    }
+    batch.add(&command, Some(Optional::Hmget));
+}
+
+fn check_sign_of_life(error: RedisError) -> Result<(), ReadError> {
+    if is_denied(&error) { Ok(()) } else { Err(error.into()) }
 }

@@ -2,7 +2,8 @@
 
 use redis::{Connection, RedisError};
 
-use crate::store::redis::connector::{Connector, is_interruption};
+use super::connector::{Connector, is_interruption};
+use super::server::identity;
 
 /// How often in a row something may be interrupted by signals before that counts as a failure.
 pub const INTERRUPTIONS: usize = 5;
@@ -11,12 +12,16 @@ pub const INTERRUPTIONS: usize = 5;
 pub struct Session<'a> {
     connector: &'a Connector,
     connection: Option<Connection>,
+    /// Which server the latest connection leads to, where it tells.
+    server: Option<String>,
+    /// The server has not broken off at the question who it is.
+    may_ask: bool,
 }
 
 impl<'a> Session<'a> {
     /// Not connected yet.
     pub fn new(connector: &'a Connector) -> Self {
-        Self { connector, connection: None }
+        Self { connector, connection: None, server: None, may_ask: true }
     }
 
     /// Sends over the connection. One that the server closed while it was idle is replaced once, and one at which a signal
@@ -26,7 +31,7 @@ impl<'a> Session<'a> {
         loop {
             let (mut connection, was_idle) = match self.connection.take() {
                 Some(connection) => (connection, true),
-                None => (self.connector.open()?, false),
+                None => (self.open()?, false),
             };
             match send(&mut connection) {
                 Err(error) if is_interruption(&error) && interruptions < INTERRUPTIONS => interruptions += 1,
@@ -39,6 +44,27 @@ impl<'a> Session<'a> {
                 }
             }
         }
+    }
+
+    /// Which server the latest connection leads to; `None` where it did not tell.
+    pub fn server(&self) -> Option<&str> {
+        self.server.as_deref()
+    }
+
+    fn open(&mut self) -> Result<Connection, RedisError> {
+        let mut connection = self.connector.open()?;
+        if self.may_ask {
+            match identity(&mut connection) {
+                Ok(server) => self.server = server,
+                // There are proxies that close a connection at a question that they do not know.
+                Err(error) if error.is_connection_dropped() && !error.is_timeout() => {
+                    connection = self.connector.open()?;
+                    self.may_ask = false;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(connection)
     }
 
     /// Sends over the very connection that was used last; `None` when it is gone.

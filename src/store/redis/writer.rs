@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use redis::{Connection, ConnectionLike, RedisError, ServerErrorKind, Value, cmd, pipe};
 
-use crate::model::{ItemKey, Jitter, Kind, stamp};
-use crate::store::memory::cache::Held;
-use crate::store::redis::connector::{Connector, describe, is_interruption};
-use crate::store::redis::layout::Keys;
-use crate::store::redis::session::Session;
+use super::class::{Class, class};
+use super::connector::{Connector, describe, is_interruption};
+use super::layout::Keys;
+use super::packed::Packed;
+use super::session::Session;
+use crate::model::{Jitter, Kind, stamp};
 
 /// Fields of one HSET in a full write.
 const FIELDS: usize = 50;
@@ -21,13 +22,11 @@ const FIELDS: usize = 50;
 const PATIENCE_PER_MIB: Duration = Duration::from_millis(250);
 /// How often an item is tried again when others change the hash meanwhile.
 const CONFLICTS: usize = 20;
-/// A process that died while it wrote everything holds up the others for this long at most.
-const LOCK_MS: u64 = 30_000;
 /// The old text is decoded inside Redis up to this size.
 const DECODE_LIMIT: usize = 65_536;
 
-/// Compares versions and writes. 1: written; 0: what is there is as new or newer; -1: too long to be decoded here. Text that
-/// is no item counts as older than everything. Returns integers only: no version is passed through Lua's numbers but
+/// Compares versions and writes. 1: written; 0: what is there is as new or newer; -1: too long to be decoded here; -2: the
+/// hash is gone, and one field must not look like a data set. Text that is no item counts as older than everything. Returns integers only: no version is passed through Lua's numbers but
 /// compared, which is exact up to 2^53.
 const UPSERT: &str = r"
 local old = redis.call('HGET', KEYS[1], ARGV[1])
@@ -39,13 +38,12 @@ if old then
     if version == nil or version == cjson.null then version = 0 end
     if type(version) == 'number' and version >= tonumber(ARGV[2]) then return 0 end
   end
+elseif ARGV[5] == '1' and redis.call('HLEN', KEYS[1]) == 0 then
+  return -2
 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 ";
-
-/// Removes the lock if it is still ours.
-const UNLOCK: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
 /// Why a write failed.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +58,8 @@ pub enum WriteError {
         command: &'static str,
         /// What the server said.
         reason: String,
+        /// What kind of failure it is.
+        class: Class,
     },
     /// A reply of a shape that Redis does not send.
     #[error("unexpected reply to {0}")]
@@ -70,35 +70,55 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// A hash is of a wrong type. Older servers report what a script met inside an error of their own.
-    pub fn is_wrong_type(&self) -> bool {
+    /// What kind of failure it is.
+    pub fn class(&self) -> Class {
         match self {
-            Self::Redis(error) => describe(error).contains("WRONGTYPE"),
-            _ => false,
+            Self::Redis(error) => class(error),
+            Self::Command { class, .. } => *class,
+            Self::Reply(_) | Self::Conflicts => Class::Later,
         }
     }
 }
 
 /// What became of an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upsert {
     /// It was written.
     Applied,
     /// Redis holds a version that is as new or newer.
     Refused,
+    /// The hash is gone that must be there: nothing was written.
+    Gone,
+    /// The server does not take this item, whatever becomes of others; this is what it said.
+    Rejected(String),
+}
+
+/// An item to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Upsertion<'i> {
+    /// Flag or segment.
+    pub kind: Kind,
+    /// Its key.
+    pub key: &'i str,
+    /// Its version, or that of its deletion.
+    pub version: i64,
+    /// Its text.
+    pub text: &'i [u8],
+    /// Other items of its kind are there, as far as is known: a hash that is gone was lost.
+    pub must_exist: bool,
 }
 
 /// Sends writes over one connection, which it opens when needed and drops when it fails.
 pub struct Writer<'a> {
     session: Session<'a>,
-    keys: &'a Keys,
+    pub(super) keys: &'a Keys,
     /// Longest silence while a reply is awaited.
     timeout: Duration,
     /// The server runs scripts for us, as far as is known.
-    scripts: bool,
+    pub(super) scripts: bool,
     jitter: Jitter,
     /// What the lock holds while it is ours: differs from that of every other process.
-    token: String,
+    pub(super) token: String,
 }
 
 impl<'a> Writer<'a> {
@@ -158,9 +178,15 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes items that are newer than what Redis holds; the outcomes are in the order of the items.
-    pub fn upsert(&mut self, items: &[(ItemKey, Held)]) -> Result<Vec<Upsert>, WriteError> {
+    pub fn upsert(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Upsert>, WriteError> {
         let outcomes = self.try_upsert(items);
         self.start_over_after(outcomes)
+    }
+
+    /// The next write opens another connection, and what was refused is tried again there.
+    pub fn start_over(&mut self) {
+        self.session.drop_connection();
+        self.scripts = true;
     }
 
     /// A refused write leaves no connection behind: it may watch a key still, or lead to a server that only replicates by
@@ -172,30 +198,31 @@ impl<'a> Writer<'a> {
         outcome
     }
 
-    fn try_upsert(&mut self, items: &[(ItemKey, Held)]) -> Result<Vec<Upsert>, WriteError> {
+    fn try_upsert(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Upsert>, WriteError> {
         let mut outcomes = if self.scripts { self.upsert_by_script(items)? } else { vec![None; items.len()] };
-        for ((item, held), outcome) in items.iter().zip(&mut outcomes) {
+        for (item, outcome) in items.iter().zip(&mut outcomes) {
             if outcome.is_none() {
-                *outcome = Some(self.upsert_by_watch(item, held)?);
+                *outcome = Some(self.upsert_by_watch(item)?);
             }
         }
         Ok(outcomes.into_iter().flatten().collect())
     }
 
     /// By script, all items in one round trip; `None` for those that have to go another way.
-    fn upsert_by_script(&mut self, items: &[(ItemKey, Held)]) -> Result<Vec<Option<Upsert>>, WriteError> {
+    fn upsert_by_script(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Option<Upsert>>, WriteError> {
         let mut pipeline = pipe();
-        for (item, held) in items {
+        for item in items {
             // EVAL keeps the script with the server by itself; the text is short beside the item.
             pipeline
                 .cmd("EVAL")
                 .arg(UPSERT)
                 .arg(1)
                 .arg(self.keys.hash(item.kind))
-                .arg(&*item.key)
-                .arg(held.version().unwrap_or(0))
-                .arg(held.text())
-                .arg(DECODE_LIMIT);
+                .arg(item.key)
+                .arg(item.version)
+                .arg(item.text)
+                .arg(DECODE_LIMIT)
+                .arg(u8::from(item.must_exist));
         }
         let packed = pipeline.get_packed_pipeline();
         let replies = self.call(|connection| {
@@ -208,9 +235,13 @@ impl<'a> Writer<'a> {
                 Value::Int(1) => Some(Upsert::Applied),
                 Value::Int(0) => Some(Upsert::Refused),
                 Value::Int(-1) => None,
+                Value::Int(-2) => Some(Upsert::Gone),
                 Value::ServerError(error) if refuses_scripts(&error) => {
                     self.scripts = false;
                     None
+                }
+                Value::ServerError(error) if error.code() == "ERR" && !has_no_code(&error) => {
+                    Some(Upsert::Rejected(describe(&RedisError::from(error))))
                 }
                 Value::ServerError(error) => return Err(RedisError::from(error).into()),
                 _ => return Err(WriteError::Reply("EVAL")),
@@ -220,9 +251,9 @@ impl<'a> Writer<'a> {
     }
 
     /// By optimistic locking: nothing is written when anybody changed the hash since it was looked at.
-    fn upsert_by_watch(&mut self, item: &ItemKey, held: &Held) -> Result<Upsert, WriteError> {
+    fn upsert_by_watch(&mut self, item: &Upsertion<'_>) -> Result<Upsert, WriteError> {
         for _ in 0..CONFLICTS {
-            if let Some(outcome) = self.try_by_watch(item, held)? {
+            if let Some(outcome) = self.try_by_watch(item)? {
                 return Ok(outcome);
             }
             std::thread::sleep(Duration::from_millis(1).mul_f64(self.jitter.between(0.5, 10.0)));
@@ -230,30 +261,35 @@ impl<'a> Writer<'a> {
         Err(WriteError::Conflicts)
     }
 
-    fn try_by_watch(&mut self, item: &ItemKey, held: &Held) -> Result<Option<Upsert>, WriteError> {
+    fn try_by_watch(&mut self, item: &Upsertion<'_>) -> Result<Option<Upsert>, WriteError> {
         let hash = self.keys.hash(item.kind);
         let mut look = pipe();
         look.cmd("WATCH").arg(hash);
-        look.cmd("HGET").arg(hash).arg(&*item.key);
+        look.cmd("HGET").arg(hash).arg(item.key);
+        look.cmd("HLEN").arg(hash);
         let look = look.get_packed_pipeline();
-        let old = self.call(|connection| {
+        let found = self.call(|connection| {
             connection.send_packed_command(&look)?;
-            Ok((connection.recv_response()?, connection.recv_response()?))
+            Ok([connection.recv_response()?, connection.recv_response()?, connection.recv_response()?])
         })?;
-        let old = match old {
-            (Value::ServerError(error), _) | (_, Value::ServerError(error)) => {
+        let outcome = match found {
+            // The size may be a secret; whether the rules let us see it is no reason not to write.
+            [Value::ServerError(error), _, _] | [_, Value::ServerError(error), _] => {
                 return Err(RedisError::from(error).into());
             }
-            (_, Value::BulkString(text)) => stamp(&text).map_or(-1, |stamp| stamp.version),
-            _ => -1,
+            [_, Value::BulkString(text), _] if stamp(&text).is_some_and(|stamp| stamp.version >= item.version) => {
+                Some(Upsert::Refused)
+            }
+            [_, _, Value::Int(0)] if item.must_exist => Some(Upsert::Gone),
+            _ => None,
         };
-        if old >= held.version().unwrap_or(0) {
+        if outcome.is_some() {
             self.call(|connection| connection.req_command(&cmd("UNWATCH")))?;
-            return Ok(Some(Upsert::Refused));
+            return Ok(outcome);
         }
         let mut write = pipe();
         write.cmd("MULTI");
-        write.cmd("HSET").arg(hash).arg(&*item.key).arg(held.text());
+        write.cmd("HSET").arg(hash).arg(item.key).arg(item.text);
         write.cmd("EXEC");
         let write = write.get_packed_pipeline();
         let replies = match self.call_watched(|connection| {
@@ -271,65 +307,14 @@ impl<'a> Writer<'a> {
         Ok(Some(Upsert::Applied))
     }
 
-    /// Takes the lock under which one of many processes writes the full data set. True when it is ours, also from before.
-    /// A server that forbids it is no reason not to write.
-    pub fn lock(&mut self) -> Result<bool, WriteError> {
-        let mut set = cmd("SET");
-        set.arg(&self.keys.lock).arg(&self.token).arg("NX").arg("PX").arg(LOCK_MS);
-        match self.call(|connection| connection.req_command(&set))? {
-            Value::Okay => return Ok(true),
-            Value::Nil => {}
-            Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoPerm) => return Ok(true),
-            Value::ServerError(error) => return Err(RedisError::from(error).into()),
-            _ => return Err(WriteError::Reply("SET")),
-        }
-        let mut get = cmd("GET");
-        get.arg(&self.keys.lock);
-        // Ours from an attempt whose connection broke.
-        Ok(self.call(|connection| connection.req_command(&get))? == Value::BulkString(self.token.clone().into_bytes()))
-    }
-
-    /// Gives the lock back, if it is still ours. Where that fails it expires.
-    pub fn unlock(&mut self) -> Result<(), WriteError> {
-        if self.scripts {
-            let mut script = cmd("EVAL");
-            script.arg(UNLOCK).arg(1).arg(&self.keys.lock).arg(&self.token);
-            match self.call(|connection| connection.req_command(&script))? {
-                Value::ServerError(error) if refuses_scripts(&error) => self.scripts = false,
-                Value::ServerError(error) => return Err(RedisError::from(error).into()),
-                _ => return Ok(()),
-            }
-        }
-        let mut look = pipe();
-        look.cmd("WATCH").arg(&self.keys.lock);
-        look.cmd("GET").arg(&self.keys.lock);
-        let look = look.get_packed_pipeline();
-        let value = self.call(|connection| {
-            connection.send_packed_command(&look)?;
-            connection.recv_response()?;
-            connection.recv_response()
-        })?;
-        let mut release = pipe();
-        release.cmd("MULTI");
-        if value == Value::BulkString(self.token.clone().into_bytes()) {
-            release.cmd("DEL").arg(&self.keys.lock);
-        }
-        release.cmd("EXEC");
-        let (count, release) = (release.len(), release.get_packed_pipeline());
-        self.call_watched(|connection| {
-            connection.send_packed_command(&release)?;
-            (0..count).try_for_each(|_| connection.recv_response().map(drop))
-        })
-    }
-
     /// Sends something that may be repeated: everything here compares or replaces.
-    fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, WriteError> {
+    pub(super) fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, WriteError> {
         let result = self.session.call(send);
         self.note(result)
     }
 
     /// Sends over the connection that watches a key: another one would not.
-    fn call_watched<T>(
+    pub(super) fn call_watched<T>(
         &mut self,
         send: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, WriteError> {
@@ -346,45 +331,11 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Commands in the form in which they are sent; what a data set of many megabytes needs is copied once.
-#[derive(Default)]
-struct Packed {
-    bytes: Vec<u8>,
-    commands: usize,
-}
-
-impl Packed {
-    fn command(&mut self, words: &[&[u8]]) {
-        self.begin(words.len());
-        words.iter().for_each(|word| self.word(word));
-    }
-
-    fn hset(&mut self, hash: &str, fields: &[&[u8]]) {
-        if fields.is_empty() {
-            return;
-        }
-        self.begin(2 + fields.len());
-        self.word(b"HSET");
-        self.word(hash.as_bytes());
-        fields.iter().for_each(|word| self.word(word));
-    }
-
-    fn begin(&mut self, words: usize) {
-        self.commands += 1;
-        self.bytes.extend_from_slice(format!("*{words}\r\n").as_bytes());
-    }
-
-    fn word(&mut self, word: &[u8]) {
-        self.bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-        self.bytes.extend_from_slice(word);
-        self.bytes.extend_from_slice(b"\r\n");
-    }
-}
-
 /// Finds the error among the replies of MULTI, commands, EXEC: also one inside the reply of EXEC, which others overlook.
 fn check_transaction(command: &'static str, replies: Vec<Value>) -> Result<(), WriteError> {
     let failed = |error: &redis::ServerError| {
-        Err(WriteError::Command { command, reason: describe(&RedisError::from(error.clone())) })
+        let error = RedisError::from(error.clone());
+        Err(WriteError::Command { command, reason: describe(&error), class: class(&error) })
     };
     let Some((exec, queued)) = replies.split_last() else { return Err(WriteError::Reply("EXEC")) };
     for reply in queued {
@@ -402,8 +353,16 @@ fn check_transaction(command: &'static str, replies: Vec<Value>) -> Result<(), W
     }
 }
 
+/// Older servers and proxies say what concerns all items without a code of its own, or inside the error of a script.
+fn has_no_code(error: &redis::ServerError) -> bool {
+    let text = error.details().unwrap_or_default();
+    ["max number of clients", "WRONGTYPE", "OOM", "READONLY", "MISCONF", "NOREPLICAS"]
+        .iter()
+        .any(|code| text.contains(code))
+}
+
 /// Whether the server said that it does not run scripts for this user.
-fn refuses_scripts(error: &redis::ServerError) -> bool {
+pub(super) fn refuses_scripts(error: &redis::ServerError) -> bool {
     error.kind() == Some(ServerErrorKind::NoPerm)
         || error.details().is_some_and(|text| text.contains("unknown command"))
 }

@@ -2,4 +2,6 @@
 //!
 //! May depend on `model` and `memory`.
 
+pub mod comparison;
+pub mod loss;
 pub mod wipe;

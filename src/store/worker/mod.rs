@@ -1,10 +1,237 @@
-//! The store thread: what is due and when, and every exchange with Redis.
+//! The store thread: what is due and when, and every exchange with Redis. It alone publishes what was read.
+//!
+//! | Module | Is |
+//! |---|---|
+//! | `agenda` | what is due, when, after what pause |
+//! | `exchange` | the one wrapper around every exchange |
+//! | `following`, `following_all`, `following_lazy` | Redis leads: reads, and what they mean for what is held |
+//! | `leading`, `healing` | memory leads: writes, and what others did to them |
+//! | `outgoing` | what a data source delivered, on its way to Redis |
+//! | `answering` | host threads that wait for a read |
+//! | `condition` | state, freshness in force, log |
+//! | `watching` | the watch's thread |
 //!
 //! May depend on all other rooms.
 
-pub mod mirror;
-pub mod refresh;
-pub mod refresh_all;
-pub mod refresh_lazy;
-pub mod timetable;
-pub mod whole;
+mod agenda;
+mod answering;
+mod condition;
+mod due;
+mod exchange;
+mod following;
+mod following_all;
+mod following_lazy;
+mod healing;
+mod leading;
+mod outgoing;
+mod pairing;
+pub mod watching;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use agenda::Agenda;
+use condition::Condition;
+use due::Due;
+use exchange::{Exchange, Failed};
+use healing::Healing;
+use leading::Mirror;
+use pairing::Pairing;
+
+use crate::store::inbox::link::LinkPhase;
+use crate::store::inbox::mailbox::{Mailbox, Wake};
+use crate::store::memory::judge::Judge;
+use crate::store::options::Freshness;
+use crate::store::redis::class::Class;
+use crate::store::redis::connector::Connector;
+use crate::store::shared::Shared;
+use crate::store::signal::Signal;
+use crate::store::status::Listener;
+use crate::store::truth::loss::Doubt;
+
+/// Period of the coarse clock behind use marks.
+const TICK: Duration = Duration::from_millis(250);
+
+/// The store thread's own state.
+struct Worker<'a> {
+    shared: &'a Shared,
+    mailbox: &'a Mailbox,
+    listener: &'a dyn Listener,
+    wake: &'a Receiver<Wake>,
+    exchange: Exchange<'a>,
+    agenda: Agenda,
+    condition: Condition,
+    judge: Judge,
+    /// Much of the data set is gone.
+    doubt: Doubt,
+    pairing: Pairing,
+    /// What is known of the difference between memory and Redis where memory is the truth.
+    mirror: Mirror,
+    healing: Healing,
+    /// Items to read again by age (residency `lazy`).
+    due: Due,
+    /// Bytes held, as of the latest full read.
+    held_bytes: usize,
+    /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
+    whole_fields: usize,
+    /// Numbers of fields of both hashes that were last accepted (residency `lazy`).
+    accepted: [usize; 2],
+    /// Where the next look whether anything was missed goes on.
+    looked_at: usize,
+    started: Instant,
+    ticked: Instant,
+}
+
+/// Runs until the mailbox says stop.
+pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, wake: &Receiver<Wake>) {
+    let Some(connector) = &shared.connector else { return };
+    // A thread that panicked has left those without an answer that it had taken.
+    mailbox.forget_taken();
+    let mut worker = Worker::new(shared, connector, mailbox, listener, wake);
+    while !mailbox.is_stopped() {
+        worker.step(Instant::now());
+        match wake.recv_timeout(worker.pause(Instant::now())) {
+            Ok(message) => {
+                worker.note(message);
+                worker.note_all();
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+    worker.send_the_rest();
+}
+
+impl<'a> Worker<'a> {
+    fn new(
+        shared: &'a Shared,
+        connector: &'a Connector,
+        mailbox: &'a Mailbox,
+        listener: &'a dyn Listener,
+        wake: &'a Receiver<Wake>,
+    ) -> Self {
+        let now = Instant::now();
+        // A forked child holds data already; what is never to be read again stays as it was inherited.
+        let reads = shared.options.freshness != Freshness::Forever || !shared.health.is_ready();
+        Self {
+            shared,
+            mailbox,
+            listener,
+            wake,
+            exchange: Exchange::new(shared, connector),
+            agenda: Agenda::new(now, reads),
+            condition: Condition::default(),
+            judge: Judge::default(),
+            doubt: Doubt::default(),
+            pairing: Pairing::new(),
+            mirror: Mirror::default(),
+            healing: Healing::new(now),
+            due: Due::new(&shared.options),
+            held_bytes: 0,
+            whole_fields: 0,
+            accepted: [0; 2],
+            looked_at: 0,
+            started: now,
+            ticked: now,
+        }
+    }
+
+    fn note(&mut self, message: Wake) {
+        let Wake::Told(signal) = message else { return };
+        self.shared.invalidate();
+        if signal == Signal::Lost {
+            // The name may lead to another server by now: the data connection has to prove itself, too.
+            self.exchange.start_over();
+            let why = self.mailbox.link.remark().map_or_else(String::new, |why| format!(": {why}"));
+            self.condition.unproven = Some(format!("the watch for changes was lost{why}"));
+            self.agenda.plan_full_after_change(self.held_bytes);
+        }
+    }
+
+    /// Notes everything that has arrived by now.
+    fn note_all(&mut self) {
+        while let Ok(message) = self.wake.try_recv() {
+            self.note(message);
+        }
+    }
+
+    fn pause(&self, now: Instant) -> Duration {
+        let mut pause = TICK;
+        if self.waits_for_watch(now) {
+            return pause;
+        }
+        for due in [self.agenda.full_due, self.mirror.due(), self.healing.due(), self.due.next()].into_iter().flatten()
+        {
+            pause = pause.min(due.max(self.agenda.retry_at).saturating_duration_since(now));
+        }
+        if !self.mailbox.outbox.is_empty() {
+            pause = pause.min(self.agenda.write_at.saturating_duration_since(now));
+        }
+        pause.max(Duration::from_millis(1))
+    }
+
+    fn step(&mut self, now: Instant) {
+        if now.duration_since(self.ticked) >= TICK {
+            self.shared.advance_tick();
+            self.ticked = now;
+        }
+        if now >= self.agenda.retry_at && !self.waits_for_watch(now) {
+            self.pass(now);
+        }
+        if !self.shared.health.is_available() {
+            self.mailbox.abandon_flights();
+        } else if self.agenda.take_fresh_wish() {
+            self.listener.wants_fresh_data();
+        }
+        self.condition.report(self.shared, self.mailbox, self.listener);
+    }
+
+    /// Does what is due. A pass that sent nothing says nothing about Redis.
+    fn pass(&mut self, now: Instant) {
+        let answers = self.exchange.answers();
+        let outcome = if self.shared.memory_leads() { self.lead() } else { self.follow(now) };
+        match outcome {
+            Ok(()) if self.exchange.answers() == answers => {}
+            Ok(()) => self.succeeded(),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// The first read happens after the watch is armed, so that no change falls between the two; but a watch that does not
+    /// come about keeps nobody from reading.
+    fn waits_for_watch(&self, now: Instant) -> bool {
+        self.shared.options.freshness == Freshness::Push
+            && self.mailbox.link.phase() == LinkPhase::Connecting
+            && now.duration_since(self.started) < self.shared.options.connect_timeout()
+    }
+
+    fn succeeded(&mut self) {
+        let recovers = !self.condition.is_well();
+        self.agenda.succeeded();
+        self.condition.recovered(self.shared);
+        self.shared.health.set_malformed(self.judge.malformed());
+        self.compare_servers(recovers);
+    }
+
+    fn failed(&mut self, error: &Failed) {
+        self.shared.health.set_available(false);
+        self.condition.failed(self.shared, self.listener, &error.to_string());
+        if error.class() == Class::Elsewhere {
+            self.mailbox.link.want_renewal();
+        }
+        self.exchange.start_over();
+        self.start_source_over();
+        // What is held was not read again, whatever the reason for the read was.
+        self.shared.invalidate();
+        self.agenda.failed(self.shared.options.freshness != Freshness::Forever || !self.shared.health.is_ready());
+    }
+
+    /// With a watch the watch is pinged; without one the data connection is, so that the status is true.
+    fn ping_when_idle(&mut self) -> Result<(), Failed> {
+        let is_watched = self.mailbox.link.phase() == LinkPhase::Up;
+        if self.agenda.heard.elapsed() >= self.shared.options.ping && (!is_watched || !self.condition.is_well()) {
+            self.exchange.read(|reader| reader.ping())?;
+        }
+        Ok(())
+    }
+}

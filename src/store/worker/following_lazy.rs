@@ -1,140 +1,33 @@
-//! The store thread's reads under residency `lazy` and `off`: reads that host threads wait for, and refetches of held
-//! items by push or by age. May depend on `model`.
+//! Reads under residency `lazy` and `off` while Redis leads: refetches of held items by push or by age, and looks whether the
+//! data set is there. May depend on `memory`, `redis` and `truth`.
 
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::model::{Flag, ItemKey, Jitter, Kind, Segment};
+use super::condition::keeps_on_wipe;
+use super::following::Pass;
+use super::{Failed, Worker};
+use crate::model::{Flag, ItemKey, Kind, Segment};
 use crate::store::inbox::intake::announce_cached;
-use crate::store::inbox::mailbox::Flight;
 use crate::store::memory::cache::{CacheItem, Held};
 use crate::store::memory::entry::{Entry, Item};
 use crate::store::memory::judge::{Change, Verdict};
-use crate::store::options::{Freshness, Residency, StoreOptions};
-use crate::store::redis::reader::{BATCH, ReadError};
-use crate::store::reply::Presence;
+use crate::store::options::Freshness;
+use crate::store::redis::reader::BATCH;
+use crate::store::reply::{PartReply, Presence};
+use crate::store::truth::loss::has_shrunk_much;
 use crate::store::truth::wipe::Dependants;
-use crate::store::worker::refresh::{Pass, Refresher};
 
-/// When held items are to be read again: in time for none to be served past its time to live, so somewhat earlier.
-#[derive(Debug)]
-pub struct Due {
-    /// In the order in which they were read. One that is due a little before those ahead of it waits for them.
-    queue: VecDeque<Noted>,
-    /// What is in the queue: an item that is evicted and read again must not be noted twice.
-    queued: HashSet<ItemKey>,
-    ttl: Option<Duration>,
-    jitter: Jitter,
-}
-
-#[derive(Debug)]
-struct Noted {
-    item: ItemKey,
-    read: Instant,
-    due: Instant,
-}
-
-impl Due {
-    /// Keeps times only where items go by age.
-    pub fn new(options: &StoreOptions) -> Self {
-        let by_age = options.residency == Residency::Lazy && options.freshness == Freshness::Ttl;
-        Self {
-            queue: VecDeque::new(),
-            queued: HashSet::new(),
-            ttl: by_age.then_some(options.ttl),
-            jitter: Jitter::new(),
-        }
-    }
-
-    /// When the next item is due.
-    pub fn next(&self) -> Option<Instant> {
-        self.queue.front().map(|noted| noted.due)
-    }
-
-    /// Items are noted only where they go by age.
-    pub fn goes_by_age(&self) -> bool {
-        self.ttl.is_some()
-    }
-
-    pub(in crate::store) fn read_now(&mut self, item: ItemKey) {
-        if let Some(ttl) = self.ttl
-            && self.queued.insert(item.clone())
-        {
-            let read = Instant::now();
-            let due = read + ttl.mul_f64(self.jitter.between(0.75, 0.9));
-            self.queue.push_back(Noted { item, read, due });
-        }
-    }
-
-    /// Age of the read that lies furthest back; zero when nothing is noted.
-    fn age_of_oldest(&self) -> Duration {
-        self.queue.front().map_or(Duration::ZERO, |noted| noted.read.elapsed())
-    }
-
-    fn remove_first(&mut self, count: usize) {
-        for noted in self.queue.drain(..count) {
-            self.queued.remove(&noted.item);
-        }
-    }
-
-    fn expired(&self, now: Instant) -> Vec<ItemKey> {
-        self.queue.iter().take_while(|noted| noted.due <= now).take(BATCH).map(|noted| noted.item.clone()).collect()
-    }
-}
-
-impl Refresher<'_> {
-    /// Answers the host threads that wait for a read.
-    pub(in crate::store) fn serve_requests(&mut self) -> Result<(), ReadError> {
-        let requests = self.mailbox.take_requests();
-        if self.shared.options.residency == Residency::Off {
-            // A reader that comes after the read was sent must not get what was written before he came.
-            for (item, flight) in &requests {
-                self.mailbox.close_flight(item, flight);
-            }
-        }
-        for (position, batch) in requests.chunks(BATCH).enumerate() {
-            if let Err(error) = self.serve_batch(batch) {
-                for (item, flight) in requests.iter().skip(position * BATCH) {
-                    self.mailbox.close_flight(item, flight);
-                    flight.land(Err(()));
-                }
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    fn serve_batch(&mut self, batch: &[(ItemKey, Arc<Flight>)]) -> Result<(), ReadError> {
-        let items: Vec<ItemKey> = batch.iter().map(|(item, _)| item.clone()).collect();
-        let generation = self.shared.generation();
-        let tick = self.shared.tick();
-        let read = self.read_items(&items)?;
-        for ((item, flight), text) in batch.iter().zip(read.texts) {
-            let held = self.parse(item, text);
-            if let Some(cache) = &self.shared.cache
-                && !(read.wiped && matches!(held, Held::Missing))
-            {
-                let put = || cache.put(item.clone(), held.clone(), generation, tick);
-                self.mailbox.outbox.unless_waiting(item, put);
-                self.due.read_now(item.clone());
-            }
-            self.mailbox.close_flight(item, flight);
-            flight.land(Ok(held));
-        }
-        self.succeeded();
-        Ok(())
-    }
-
+impl Worker<'_> {
     /// Reads again what was evaluated since tick `since`.
-    pub(in crate::store) fn refetch_cache(&mut self, since: u32) -> Result<(), ReadError> {
+    pub(super) fn refetch_cache(&mut self, since: u32) -> Result<(), Failed> {
         let Some(cache) = &self.shared.cache else { return Ok(()) };
         let keys = cache.keys();
         self.refetch_items(keys.into_iter().filter(|(_, used)| *used >= since).map(|(item, _)| item).collect())
     }
 
     /// Reads everything held again, or, where items go by age or nothing is held yet, makes sure that Redis can be read.
-    pub(in crate::store) fn read_cached(&mut self) -> Result<Pass, ReadError> {
+    pub(super) fn read_cached(&mut self) -> Result<Pass, Failed> {
         if self.shared.options.freshness == Freshness::Ttl || !self.shared.health.is_ready() {
             let pass = self.probe()?;
             return Ok(Pass { confirmed: pass.confirmed.map(|_| self.due.age_of_oldest()), ..pass });
@@ -147,17 +40,19 @@ impl Refresher<'_> {
     }
 
     /// Reads nothing but what exists.
-    pub(in crate::store) fn probe(&mut self) -> Result<Pass, ReadError> {
+    pub(super) fn probe(&mut self) -> Result<Pass, Failed> {
         let probe = |kind| ItemKey { kind, key: Arc::from("") };
         let read = self.read_items(&[probe(Kind::Flag), probe(Kind::Segment)])?;
-        if !read.wrong_type || !self.keeps_on_wipe() {
+        if !read.wrong_type || !keeps_on_wipe(self.shared) {
             self.shared.set_ready();
+            self.condition.tell_uninitialized(self.shared, self.listener, read.is_empty);
         }
-        Ok(Pass { settled: true, confirmed: (!read.wiped).then_some(Duration::ZERO) })
+        let settled = !read.is_doubtful;
+        Ok(Pass { settled, undecided: false, confirmed: (!read.is_lost()).then_some(Duration::ZERO) })
     }
 
     /// Reads again the items that are older than the time to live, each at most once a call.
-    pub(in crate::store) fn refetch_expired(&mut self) -> Result<(), ReadError> {
+    pub(super) fn refetch_expired(&mut self) -> Result<(), Failed> {
         let now = Instant::now();
         loop {
             let expired = self.due.expired(now);
@@ -172,11 +67,10 @@ impl Refresher<'_> {
             for item in held {
                 self.due.read_now(item);
             }
-            self.succeeded();
         }
     }
 
-    pub(in crate::store) fn refetch_items(&mut self, items: Vec<ItemKey>) -> Result<(), ReadError> {
+    pub(super) fn refetch_items(&mut self, items: Vec<ItemKey>) -> Result<(), Failed> {
         for batch in items.chunks(BATCH) {
             // Whoever waits for a key that is not held goes first.
             self.serve_requests()?;
@@ -186,8 +80,9 @@ impl Refresher<'_> {
             let generation = self.shared.generation();
             let read = self.read_items(batch)?;
             let mut changes = Vec::new();
+            let is_lost = read.is_lost();
             for (item, text) in batch.iter().zip(read.texts) {
-                if text.is_some() || !read.wiped {
+                if text.is_some() || !is_lost {
                     changes.extend(self.refresh_item(item, text, generation));
                 } else if let Some(cache) = &self.shared.cache {
                     cache.keep(item, generation);
@@ -210,7 +105,7 @@ impl Refresher<'_> {
         (!same && refreshed.is_some()).then(|| Change { kind: item.kind, key: item.key.clone(), old, new })
     }
 
-    pub(in crate::store) fn compare(&mut self, item: &ItemKey, before: &CacheItem, text: Option<Vec<u8>>) -> Held {
+    pub(super) fn compare(&mut self, item: &ItemKey, before: &CacheItem, text: Option<Vec<u8>>) -> Held {
         let Some(text) = text else {
             self.judge.forget(item.kind, &item.key);
             return Held::Missing;
@@ -222,7 +117,7 @@ impl Refresher<'_> {
         }
     }
 
-    pub(in crate::store) fn parse(&mut self, item: &ItemKey, text: Option<Vec<u8>>) -> Held {
+    pub(super) fn parse(&mut self, item: &ItemKey, text: Option<Vec<u8>>) -> Held {
         match (text, item.kind) {
             (None, _) => {
                 self.judge.forget(item.kind, &item.key);
@@ -241,12 +136,14 @@ impl Refresher<'_> {
         }
     }
 
-    fn read_items(&mut self, items: &[ItemKey]) -> Result<ItemTexts, ReadError> {
+    pub(super) fn read_items(&mut self, items: &[ItemKey]) -> Result<ItemTexts, Failed> {
         let keys =
             |kind| items.iter().filter(|item| item.kind == kind).map(|item| item.key.clone()).collect::<Vec<_>>();
-        let reply = self.reader.part(&keys(Kind::Flag), &keys(Kind::Segment))?;
+        let reply = self.exchange.read(|reader| reader.part(&keys(Kind::Flag), &keys(Kind::Segment)))?;
         let wiped = self.wipe_of_cache(reply.presence, reply.wrong_type.as_deref())?;
+        let is_doubtful = !wiped && self.is_size_doubtful(&reply);
         let wrong_type = reply.wrong_type.is_some();
+        let is_empty = reply.sizes == [Some(0), Some(0)];
         let (mut flags, mut segments) = (reply.flags.into_iter(), reply.segments.into_iter());
         let texts = items
             .iter()
@@ -255,14 +152,32 @@ impl Refresher<'_> {
                 Kind::Segment => segments.next().flatten(),
             })
             .collect();
-        Ok(ItemTexts { texts, wiped, wrong_type })
+        Ok(ItemTexts { texts, wiped, is_doubtful, wrong_type, is_empty })
     }
 
-    pub(in crate::store) fn wipe_of_cache(
-        &mut self,
-        presence: Presence,
-        wrong_type: Option<&str>,
-    ) -> Result<bool, ReadError> {
+    /// Much of the data set is gone, and no second read has agreed yet.
+    fn is_size_doubtful(&mut self, reply: &PartReply) -> bool {
+        let [Some(flags), Some(segments)] = reply.sizes else { return false };
+        if self.shared.cache.is_none() {
+            return false;
+        }
+        let [all_flags, all_segments] = self.accepted;
+        let much = has_shrunk_much(all_flags, flags) || has_shrunk_much(all_segments, segments);
+        let fingerprint = ((flags as u64) << 32) ^ segments as u64;
+        let doubts = self.doubts(much, fingerprint, || {
+            format!("of {all_flags} flags and {all_segments} segments only {flags} and {segments} are left at once")
+        });
+        if doubts {
+            if let Some(again) = self.doubt.look_again() {
+                self.agenda.plan_full_by(again);
+            }
+        } else {
+            self.accepted = [flags, segments];
+        }
+        doubts
+    }
+
+    pub(super) fn wipe_of_cache(&mut self, presence: Presence, wrong_type: Option<&str>) -> Result<bool, Failed> {
         let cache = self.shared.cache.as_ref();
         // Asking the cache costs a pass over it: only when a hash is gone does the answer matter.
         let holds_flags = !presence.features && cache.is_some_and(|cache| !cache.flags().is_empty());
@@ -281,9 +196,19 @@ impl Refresher<'_> {
     }
 }
 
-struct ItemTexts {
+/// What a read of chosen items found.
+pub(super) struct ItemTexts {
     /// In the order of the items asked for.
-    texts: Vec<Option<Vec<u8>>>,
+    pub texts: Vec<Option<Vec<u8>>>,
     wiped: bool,
+    is_doubtful: bool,
     wrong_type: bool,
+    is_empty: bool,
+}
+
+impl ItemTexts {
+    /// What was not found says nothing: much else is gone, too.
+    pub fn is_lost(&self) -> bool {
+        self.wiped || self.is_doubtful
+    }
 }

@@ -1,41 +1,63 @@
-//! Residency `lazy` and `off`: the whole data set, read once for hosts that want all flags at one moment. It is handed out
-//! and not kept: the bounded cache lends what it holds, so that equal texts are not parsed again, and is not changed.
-//!
-//! May depend on `model`.
+//! Host threads that wait for a read under residency `lazy` and `off`: single items, and the whole data set for those that want
+//! all flags at one moment. What is read whole is handed out and not kept: the bounded cache lends what it holds, so that equal
+//! texts are not parsed again, and is not changed. May depend on `memory`, `inbox` and `redis`.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use super::{Failed, Worker};
 use crate::model::{ItemKey, Kind};
-use crate::store::inbox::mailbox::Mailbox;
-use crate::store::inbox::read_through::Unreachable;
+use crate::store::inbox::flight::Flight;
 use crate::store::memory::cache::{CacheItem, Held};
 use crate::store::memory::snapshot::Snapshot;
-use crate::store::redis::reader::{BATCH, ReadError, SCAN_ABOVE};
+use crate::store::options::Residency;
+use crate::store::redis::reader::BATCH;
 use crate::store::reply::{Field, FullReply};
-use crate::store::shared::Shared;
-use crate::store::worker::refresh::Refresher;
 
-/// Waits until the store thread has read everything, at most one command timeout, and not at all while Redis is known to
-/// be away.
-pub fn read_whole(shared: &Shared, mailbox: &Mailbox) -> Result<Arc<Snapshot>, Unreachable> {
-    if !shared.health.is_available() || mailbox.is_stopped() {
-        return Err(Unreachable);
+impl Worker<'_> {
+    /// Answers the host threads that wait for a read.
+    pub(super) fn serve_requests(&mut self) -> Result<(), Failed> {
+        let requests = self.mailbox.take_requests();
+        if self.shared.options.residency == Residency::Off {
+            // A reader that comes after the read was sent must not get what was written before he came.
+            for (item, flight) in &requests {
+                self.mailbox.close_flight(item, flight);
+            }
+        }
+        for (position, batch) in requests.chunks(BATCH).enumerate() {
+            if let Err(error) = self.serve_batch(batch) {
+                for (item, flight) in requests.iter().skip(position * BATCH) {
+                    self.mailbox.close_flight(item, flight);
+                    flight.land(Err(()));
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
     }
-    let flight = mailbox.request_whole();
-    if mailbox.is_stopped() {
-        // Stopped in between: nobody is left who would answer.
-        mailbox.abandon_flights();
-    }
-    match flight.wait(Instant::now() + shared.options.command_timeout()) {
-        Some(Ok(snapshot)) => Ok(snapshot),
-        Some(Err(())) | None => Err(Unreachable),
-    }
-}
 
-impl Refresher<'_> {
+    fn serve_batch(&mut self, batch: &[(ItemKey, Arc<Flight>)]) -> Result<(), Failed> {
+        let items: Vec<ItemKey> = batch.iter().map(|(item, _)| item.clone()).collect();
+        let generation = self.shared.generation();
+        let tick = self.shared.tick();
+        let read = self.read_items(&items)?;
+        let is_lost = read.is_lost();
+        for ((item, flight), text) in batch.iter().zip(read.texts) {
+            let held = self.parse(item, text);
+            if let Some(cache) = &self.shared.cache
+                && !(is_lost && matches!(held, Held::Missing))
+            {
+                let put = || cache.put(item.clone(), held.clone(), generation, tick);
+                self.mailbox.outbox.unless_waiting(item, put);
+                self.due.read_now(item.clone());
+            }
+            self.mailbox.close_flight(item, flight);
+            flight.land(Ok(held));
+        }
+        Ok(())
+    }
+
     /// Answers the host threads that wait for everything.
-    pub(in crate::store) fn serve_whole(&mut self) -> Result<(), ReadError> {
+    pub(super) fn serve_whole(&mut self) -> Result<(), Failed> {
         // Whoever comes after the read was sent must not get what was written before he came, so he starts another one.
         let Some(flight) = self.mailbox.take_whole() else { return Ok(()) };
         let outcome = self.whole();
@@ -44,15 +66,15 @@ impl Refresher<'_> {
             Ok(None) | Err(_) => Err(()),
         });
         outcome?;
-        self.succeeded();
         Ok(())
     }
 
     /// Everything; `None` when Redis has lost the data set, or holds something else in its place.
-    fn whole(&mut self) -> Result<Option<Arc<Snapshot>>, ReadError> {
-        let reply = if self.whole_fields > SCAN_ABOVE { self.reader.scan()? } else { self.reader.full()? };
+    fn whole(&mut self) -> Result<Option<Arc<Snapshot>>, Failed> {
+        let expected = self.whole_fields;
+        let reply = self.exchange.read(|reader| reader.everything(expected))?;
         let wrong_type = reply.wrong_type().map(str::to_owned);
-        let FullReply { features, segments, presence } = reply;
+        let FullReply { features, segments, presence, .. } = reply;
         let wiped = self.wipe_of_cache(presence, wrong_type.as_deref())?;
         let (features, segments) = (features.into_fields(), segments.into_fields());
         if wiped || wrong_type.is_some() {
@@ -69,7 +91,7 @@ impl Refresher<'_> {
     }
 
     /// Adds the fields of a hash; false when there was no time left to do so.
-    fn fill(&mut self, snapshot: &mut Snapshot, kind: Kind, fields: Vec<Field>) -> Result<bool, ReadError> {
+    fn fill(&mut self, snapshot: &mut Snapshot, kind: Kind, fields: Vec<Field>) -> Result<bool, Failed> {
         for (position, (field, text)) in fields.into_iter().enumerate() {
             if position % BATCH == 0 {
                 // Whoever waits for a single key goes first.
@@ -95,34 +117,5 @@ impl Refresher<'_> {
             Some(before) => self.compare(item, before, Some(text)),
             None => self.parse(item, Some(text)),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::channel;
-
-    use super::*;
-
-    #[test]
-    fn hosts_join_a_read_that_was_not_sent_yet_and_start_another_after_that() {
-        let (sender, wake) = channel();
-        let mailbox = Mailbox::new(sender);
-        assert!(mailbox.take_whole().is_none());
-        let first = mailbox.request_whole();
-        assert!(Arc::ptr_eq(&first, &mailbox.request_whole()));
-        assert_eq!(wake.try_iter().count(), 1, "the store thread is woken once");
-        assert!(Arc::ptr_eq(&first, &mailbox.take_whole().unwrap()));
-        assert!(mailbox.take_whole().is_none());
-        assert!(!Arc::ptr_eq(&first, &mailbox.request_whole()));
-    }
-
-    #[test]
-    fn a_stop_ends_the_wait_without_an_answer() {
-        let mailbox = Mailbox::new(channel().0);
-        let flight = mailbox.request_whole();
-        mailbox.stop();
-        assert!(matches!(flight.wait(Instant::now()), Some(Err(()))));
-        assert!(mailbox.take_whole().is_none());
     }
 }

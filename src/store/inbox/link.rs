@@ -1,0 +1,130 @@
+//! How the watch stands, for the store thread and for the status. Written by the watch's thread, lock-free. Depends on nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
+
+use arc_swap::ArcSwapOption;
+
+/// State of the watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum LinkPhase {
+    /// The first attempt is not over yet.
+    Connecting = 0,
+    /// Everything that happens is told.
+    Up = 1,
+    /// The watch is lost or cannot be made; it is tried again.
+    Down = 2,
+    /// The server refuses every rung.
+    Unsupported = 3,
+}
+
+/// What the watch's thread and the store thread tell each other.
+#[derive(Debug)]
+pub struct LinkState {
+    phase: AtomicU8,
+    /// Counts how often the watch was armed.
+    armed: AtomicU64,
+    /// Last sign of life, in ms of the monotonic clock.
+    alive_at: AtomicU64,
+    drain_wanted: AtomicBool,
+    drains: AtomicU64,
+    renewal_wanted: AtomicBool,
+    /// Why there is no watch, or which rung it is.
+    remark: ArcSwapOption<String>,
+    /// Which server tells.
+    server: ArcSwapOption<String>,
+}
+
+impl LinkState {
+    pub(super) fn new() -> Self {
+        Self {
+            phase: AtomicU8::new(LinkPhase::Connecting as u8),
+            armed: AtomicU64::new(0),
+            alive_at: AtomicU64::new(0),
+            drain_wanted: AtomicBool::new(false),
+            drains: AtomicU64::new(0),
+            renewal_wanted: AtomicBool::new(false),
+            remark: ArcSwapOption::empty(),
+            server: ArcSwapOption::empty(),
+        }
+    }
+
+    /// Present phase.
+    pub fn phase(&self) -> LinkPhase {
+        match self.phase.load(Acquire) {
+            1 => LinkPhase::Up,
+            2 => LinkPhase::Down,
+            3 => LinkPhase::Unsupported,
+            _ => LinkPhase::Connecting,
+        }
+    }
+
+    /// The watch is armed from here on.
+    pub fn set_up(&self, rung: &str, server: Option<&str>, now_ms: u64) {
+        self.remark.store(Some(Arc::new(rung.to_owned())));
+        self.server.store(server.map(|server| Arc::new(server.to_owned())));
+        self.alive_at.store(now_ms, Relaxed);
+        self.armed.fetch_add(1, Release);
+        self.phase.store(LinkPhase::Up as u8, Release);
+    }
+
+    /// The watch is not there, for `reason`.
+    pub fn set_gone(&self, phase: LinkPhase, reason: String) {
+        self.remark.store(Some(Arc::new(reason)));
+        self.phase.store(phase as u8, Release);
+    }
+
+    /// How often the watch was armed.
+    pub fn armed(&self) -> u64 {
+        self.armed.load(Acquire)
+    }
+
+    /// Why there is no watch, or which rung it is.
+    pub fn remark(&self) -> Option<Arc<String>> {
+        self.remark.load_full()
+    }
+
+    /// Which server tells, where it says so.
+    pub fn server(&self) -> Option<Arc<String>> {
+        self.server.load_full()
+    }
+
+    /// Last sign of life, in ms of the monotonic clock.
+    pub fn alive_at(&self) -> u64 {
+        self.alive_at.load(Relaxed)
+    }
+
+    /// Everything up to now has been told.
+    pub fn drained(&self, now_ms: u64) {
+        self.alive_at.store(now_ms, Relaxed);
+        self.drains.fetch_add(1, Release);
+    }
+
+    /// How often everything had been told.
+    pub fn drains(&self) -> u64 {
+        self.drains.load(Acquire)
+    }
+
+    /// Asks to be told soon when everything has been told.
+    pub fn want_drain(&self) {
+        self.drain_wanted.store(true, Release);
+    }
+
+    /// Whether that was asked for since the last call.
+    pub fn take_drain_wish(&self) -> bool {
+        self.drain_wanted.swap(false, AcqRel)
+    }
+
+    /// Asks for another connection: the server may be another one by now.
+    pub fn want_renewal(&self) {
+        self.renewal_wanted.store(true, Release);
+    }
+
+    /// Whether that was asked for since the last call.
+    pub fn take_renewal_wish(&self) -> bool {
+        self.renewal_wanted.swap(false, AcqRel)
+    }
+}

@@ -1,0 +1,18 @@
+//! What a watch tells of Redis, as plain data. Depends on `model`.
+
+use std::sync::Arc;
+
+use crate::model::Kind;
+
+/// Something that may have changed what Redis holds for us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    /// Everything may have changed.
+    All,
+    /// Items of this kind.
+    Kind(Kind),
+    /// These items.
+    Fields(Kind, Vec<Arc<str>>),
+    /// The watch is gone: whatever happens from here on is not told.
+    Lost,
+}

@@ -1,0 +1,162 @@
+//! What the store thread knows of its own condition, and how it tells: state, freshness in force, errors once an outage.
+//!
+//! Three conditions are kept apart: whether the data connection answers, whether the watch is armed, whether writes are
+//! accepted. May depend on `inbox`.
+
+use crate::store::inbox::link::LinkPhase;
+use crate::store::inbox::mailbox::Mailbox;
+use crate::store::options::{Freshness, OnWipe, Residency};
+use crate::store::shared::Shared;
+use crate::store::status::{Level, Listener, Rung, StoreState};
+
+/// The condition of one store thread.
+#[derive(Debug, Default)]
+pub struct Condition {
+    /// Why the data set counts as lost, while it does.
+    pub wiped: Option<String>,
+    /// What is held has to be read again before it counts as true: the watch was lost, or the server is another one.
+    pub unproven: Option<String>,
+    /// Why writes are not accepted, while they are not.
+    pub unwritten: Option<String>,
+    /// A pass has succeeded in this process.
+    has_read: bool,
+    /// A failure was logged, and no whole pass has succeeded since.
+    is_failing: bool,
+    /// A refused write was logged, and none was accepted since.
+    writes_fail: bool,
+    told_uninitialized: bool,
+}
+
+impl Condition {
+    /// A whole pass has succeeded.
+    pub fn recovered(&mut self, shared: &Shared) {
+        self.has_read = true;
+        self.is_failing = false;
+        if self.unwritten.is_none() && self.wiped.is_none() {
+            shared.health.clear_error();
+        }
+    }
+
+    /// Redis answered last time.
+    pub fn is_well(&self) -> bool {
+        self.has_read && !self.is_failing
+    }
+
+    /// Something failed: one line an outage, whatever else is said while it lasts.
+    pub fn failed(&mut self, shared: &Shared, listener: &dyn Listener, text: &str) {
+        shared.health.set_error(text.to_owned());
+        let level = if self.is_failing { Level::Debug } else { Level::Error };
+        self.is_failing = true;
+        listener.log(level, format_args!("{text}"));
+    }
+
+    /// Writes are not accepted.
+    pub fn write_failed(&mut self, shared: &Shared, listener: &dyn Listener, text: &str) {
+        shared.health.set_error(text.to_owned());
+        let level = if self.writes_fail { Level::Debug } else { Level::Error };
+        self.writes_fail = true;
+        self.unwritten = Some(text.to_owned());
+        listener.log(level, format_args!("{text}"));
+    }
+
+    /// A write was accepted.
+    pub fn wrote(&mut self) {
+        self.unwritten = None;
+        self.writes_fail = false;
+    }
+
+    /// Records whether Redis lost the data set; `reason` says how. True when it holds one again.
+    pub fn set_wiped(&mut self, shared: &Shared, listener: &dyn Listener, reason: Option<&str>) -> bool {
+        let before = shared.health.set_wiped(reason.is_some());
+        self.wiped = reason.map(str::to_owned);
+        match (before, reason) {
+            (false, Some(reason)) => {
+                listener.log(Level::Warn, format_args!("Redis lost the data set ({reason}); held items stay in force"));
+                false
+            }
+            (true, None) => {
+                listener.log(Level::Info, format_args!("Redis holds a data set again"));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Nobody has ever filled this environment, as far as is known: said once.
+    pub fn tell_uninitialized(&mut self, shared: &Shared, listener: &dyn Listener, is_empty: bool) {
+        if shared.options.has_source() || self.told_uninitialized || (shared.health.was_inited() && !is_empty) {
+            return;
+        }
+        self.told_uninitialized = true;
+        let what = if is_empty { "no flags" } else { "no $inited" };
+        let place = shared.place();
+        listener.log(
+            Level::Warn,
+            format_args!(
+                "{place} holds {what} under this prefix: is it the one that the Relay Proxy or SDK writes to?"
+            ),
+        );
+    }
+
+    /// Brings state and freshness up to date and tells when they changed.
+    pub fn report(&mut self, shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
+        report_rung(shared, mailbox, listener);
+        let (state, reason) = self.state(shared);
+        if mailbox.is_stopped() || shared.health.state() == state {
+            return;
+        }
+        shared.set_state(state);
+        let level = if state == StoreState::Interrupted { Level::Warn } else { Level::Info };
+        listener.log(level, format_args!("store is {}: {reason}", state.name()));
+        listener.state_changed(state, &reason);
+    }
+
+    fn state(&self, shared: &Shared) -> (StoreState, String) {
+        let health = &shared.health;
+        let interrupted = |reason: &str| (StoreState::Interrupted, reason.to_owned());
+        if !health.is_ready() {
+            return (StoreState::Init, "Redis has not been read yet".to_owned());
+        }
+        if let Some(wipe) = &self.wiped {
+            return (StoreState::Interrupted, format!("wiped: {wipe}"));
+        }
+        if !self.has_read {
+            return interrupted("Redis has not been read yet in this process");
+        }
+        if !health.is_available() || self.is_failing {
+            let error = health.error();
+            return interrupted(error.as_ref().map_or("no answer", |error| &error.text));
+        }
+        match self.unproven.as_ref().or(self.unwritten.as_ref()) {
+            Some(reason) => interrupted(reason),
+            None => (StoreState::Valid, "Redis answers".to_owned()),
+        }
+    }
+}
+
+/// Whether a wipe is to be recognised at all.
+pub fn keeps_on_wipe(shared: &Shared) -> bool {
+    shared.options.on_wipe == OnWipe::Keep && shared.options.residency != Residency::Off
+}
+
+fn report_rung(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
+    let link = &mailbox.link;
+    let remark = link.remark().map(|remark| (*remark).clone());
+    let (rung, reason) = match (shared.options.freshness, link.phase()) {
+        (Freshness::Ttl, _) => (Rung::Ttl, Some("configured".to_owned())),
+        (Freshness::Forever, _) => (Rung::Forever, Some("configured".to_owned())),
+        (Freshness::Push, LinkPhase::Up) => (Rung::Push, remark),
+        (Freshness::Push, LinkPhase::Connecting) => (Rung::Starting, None),
+        (Freshness::Push, LinkPhase::Down) => (Rung::Ttl, remark.map(|why| format!("push link lost: {why}"))),
+        (Freshness::Push, LinkPhase::Unsupported) => {
+            (Rung::Ttl, remark.map(|why| format!("the server refuses tracking: {why}")))
+        }
+    };
+    let text = reason.clone().unwrap_or_default();
+    if shared.health.set_rung(rung, reason) {
+        // A lost watch is told by the state where it is news of an outage.
+        let falls = rung == Rung::Ttl && shared.options.freshness == Freshness::Push;
+        let level = if falls { Level::Warn } else { Level::Info };
+        listener.log(level, format_args!("freshness in force: {} ({text})", rung.name()));
+    }
+}

@@ -1,0 +1,99 @@
+//! The one way in which the store thread speaks with Redis. It alone notes that Redis answered, or failed; what counts as
+//! recovery is decided by the agenda, when a whole pass has succeeded. May depend on `redis`.
+
+use crate::store::redis::class::Class;
+use crate::store::redis::connector::Connector;
+use crate::store::redis::reader::{ReadError, Reader};
+use crate::store::redis::writer::{WriteError, Writer};
+use crate::store::shared::Shared;
+
+/// Why the store thread could not do what was due.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// A read failed.
+    #[error("reading from Redis failed: {0}")]
+    Read(#[from] ReadError),
+    /// A write failed.
+    #[error("writing to Redis failed: {0}")]
+    Write(#[from] WriteError),
+}
+
+impl Failed {
+    /// What kind of failure it is.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Read(error) => error.class(),
+            Self::Write(error) => error.class(),
+        }
+    }
+}
+
+/// Both conversations of the store thread.
+pub struct Exchange<'a> {
+    shared: &'a Shared,
+    reader: Reader<'a>,
+    /// Exists where a data source's items are written.
+    writer: Option<Writer<'a>>,
+    answers: u64,
+}
+
+impl<'a> Exchange<'a> {
+    /// Not connected yet.
+    pub fn new(shared: &'a Shared, connector: &'a Connector) -> Self {
+        Self {
+            shared,
+            reader: Reader::new(connector, &shared.keys),
+            writer: shared.options.writes().then(|| Writer::new(connector, &shared.keys)),
+            answers: 0,
+        }
+    }
+
+    /// How often Redis has answered.
+    pub fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Whether anything is written at all.
+    pub fn writes(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// Which server answers, where it tells.
+    pub fn server(&self) -> Option<&str> {
+        self.reader.server()
+    }
+
+    /// Reads.
+    pub fn read<T>(&mut self, ask: impl FnOnce(&mut Reader<'a>) -> Result<T, ReadError>) -> Result<T, Failed> {
+        match ask(&mut self.reader) {
+            Ok(answer) => {
+                self.answers += 1;
+                self.shared.health.set_available(true);
+                Ok(answer)
+            }
+            Err(error) => {
+                self.shared.health.set_available(false);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Writes; `None` where nothing is written.
+    pub fn write<T>(
+        &mut self,
+        ask: impl FnOnce(&mut Writer<'a>) -> Result<T, WriteError>,
+    ) -> Result<Option<T>, Failed> {
+        let Some(writer) = &mut self.writer else { return Ok(None) };
+        let answer = ask(writer)?;
+        self.answers += 1;
+        Ok(Some(answer))
+    }
+
+    /// Both connections are made anew: the server may be another one by now.
+    pub fn start_over(&mut self) {
+        self.reader.start_over();
+        if let Some(writer) = &mut self.writer {
+            writer.start_over();
+        }
+    }
+}

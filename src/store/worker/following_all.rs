@@ -1,0 +1,412 @@
+//! Reads under residency `all` while Redis leads: everything, what is in use, and a look whether anything was missed.
+//!
+//! A snapshot is published only when closed: what a changed item newly names is fetched first. May depend on `memory`,
+//! `redis` and `truth`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::condition::keeps_on_wipe;
+use super::following::Pass;
+use super::{Failed, Worker};
+use crate::model::Kind;
+use crate::store::inbox::link::LinkPhase;
+use crate::store::memory::draft::{Draft, in_use};
+use crate::store::memory::entry::{FlagEntry, Item};
+use crate::store::memory::publication::Publisher;
+use crate::store::memory::snapshot::{Snapshot, Table};
+use crate::store::redis::reader::BATCH;
+use crate::store::reply::{FullReply, PartReply};
+use crate::store::status::Level;
+use crate::store::truth::loss::{has_shrunk_much, is_much};
+use crate::store::truth::wipe::Dependants;
+
+type Keys = Vec<Arc<str>>;
+
+/// How often a read that is no single moment is repeated until two agree.
+const TRIES: usize = 3;
+/// A look whether anything was missed reads this part of all items, and at least so many.
+const LOOK_PART: usize = 16;
+
+impl Worker<'_> {
+    /// Reads the whole data set.
+    pub(super) fn read_all(&mut self, generation: u64) -> Result<Pass, Failed> {
+        if self.shared.options.has_source()
+            && !self.shared.health.was_inited()
+            && !self.exchange.read(|reader| reader.presence())?.presence.inited
+        {
+            // Nobody has ever written a full data set: there are no last known flags, and what is there is not read.
+            self.shared.set_ready();
+            return Ok(Pass { settled: false, undecided: false, confirmed: None });
+        }
+        let is_first = !self.shared.health.is_ready();
+        let expected = if is_first { 0 } else { self.held_count() };
+        let Some(reply) = self.read_a_moment(expected)? else {
+            // It changes faster than it can be read: what is held stays, and it is tried again.
+            return Ok(Pass { settled: false, undecided: true, confirmed: None });
+        };
+        // Until Redis counts as read, the snapshot file may be put in force at any moment: what it holds is what this read
+        // replaces, and from here on it is too late for it.
+        let mut publisher = is_first.then(|| self.mailbox.publisher());
+        let current = self.shared.snapshot.load_full();
+        let wiped = self.wipe_of_full(&current, &reply)?;
+        let wrong_type = reply.wrong_type().is_some();
+        self.held_bytes = reply.bytes();
+        self.judge.unnameable = 0;
+        let (in_steps, fingerprint) = (reply.in_steps, reply.fingerprint());
+        let is_empty = reply.sizes() == [0, 0];
+
+        let mut draft = Draft::new(&current, generation);
+        let (judge, listener) = (&mut self.judge, self.listener);
+        let flags = draft.apply_hash(|s| &mut s.flags, Kind::Flag, reply.features.into_fields(), judge, listener);
+        let segments =
+            draft.apply_hash(|s| &mut s.segments, Kind::Segment, reply.segments.into_fields(), judge, listener);
+        let decided = if wiped {
+            keep(&mut draft, &flags, &segments);
+            true
+        } else if !is_first && self.is_doubtful(&current, [flags.len(), segments.len()], fingerprint) {
+            keep(&mut draft, &flags, &segments);
+            false
+        } else {
+            self.drop_missing(&mut draft, flags, segments, in_steps)?
+        };
+        if in_steps {
+            self.close(&mut draft)?;
+        }
+        match &mut publisher {
+            Some(publisher) => self.publish_as(publisher, &current, draft),
+            None => self.publish(&current, draft),
+        }
+        if !(wrong_type && keeps_on_wipe(self.shared)) {
+            if is_first {
+                self.shared.note_full_set();
+            }
+            self.shared.set_ready();
+            self.shared.set_from_file(false);
+            self.condition.tell_uninitialized(self.shared, self.listener, is_empty);
+        }
+        Ok(Pass { settled: decided, undecided: !decided, confirmed: (decided && !wiped).then_some(Duration::ZERO) })
+    }
+
+    /// Everything at one moment, or what is as good: nothing was told while it was read, or two reads are the same. `None`
+    /// when it changed each time.
+    fn read_a_moment(&mut self, expected: usize) -> Result<Option<FullReply>, Failed> {
+        let mut before = None;
+        for _ in 0..TRIES {
+            let generation = self.shared.generation();
+            let reply = self.exchange.read(|reader| reader.everything(expected))?;
+            if reply.is_moment || reply.in_steps {
+                return Ok(Some(reply));
+            }
+            let is_watched = self.mailbox.link.phase() == LinkPhase::Up;
+            if is_watched && self.watch_is_drained() && self.shared.generation() == generation {
+                return Ok(Some(reply));
+            }
+            if before.replace(reply.fingerprint()) == Some(reply.fingerprint()) {
+                return Ok(Some(reply));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Much of the data set is gone, and no second read has agreed yet.
+    fn is_doubtful(&mut self, held: &Snapshot, missing: [usize; 2], fingerprint: u64) -> bool {
+        let [flags, segments] = missing;
+        let (all_flags, all_segments) = (held.flags.len(), held.segments.len());
+        let much = is_much(all_flags, flags) || is_much(all_segments, segments);
+        self.doubts(much, fingerprint, || {
+            format!("{flags} of {all_flags} flags and {segments} of {all_segments} segments are gone at once")
+        })
+    }
+
+    /// Judges a read in which much may be gone; true while nothing is to be dropped.
+    pub(super) fn doubts(&mut self, much: bool, fingerprint: u64, what: impl FnOnce() -> String) -> bool {
+        if !much || !keeps_on_wipe(self.shared) {
+            self.doubt.settle();
+            return false;
+        }
+        let is_new = self.doubt.look_again().is_none();
+        if self.doubt.agrees(Instant::now(), fingerprint) {
+            return false;
+        }
+        let what = what();
+        if is_new {
+            self.listener.log(Level::Warn, format_args!("{what}; they stay in force until a second read agrees"));
+        }
+        self.condition.unproven = Some(what);
+        true
+    }
+
+    /// Reads a part of what is held, sizes and presence, and everything if that tells of something that nobody told; true
+    /// when it does.
+    pub(super) fn look_for_what_was_missed(&mut self) -> Result<bool, Failed> {
+        let current = self.shared.snapshot.load_full();
+        let (flags, segments) = (current.flags.len(), current.segments.len());
+        let count = ((flags + segments) / LOOK_PART).max(BATCH);
+        let (keys_of_flags, keys_of_segments) = self.next_to_look_at(&current, count);
+        let empty: &[Arc<str>] = &[];
+        for kind_is_flag in [true, false] {
+            let keys = if kind_is_flag { &keys_of_flags } else { &keys_of_segments };
+            for batch in keys.chunks(BATCH) {
+                let (of_flags, of_segments) = if kind_is_flag { (batch, empty) } else { (empty, batch) };
+                let reply = self.exchange.read(|reader| reader.part(of_flags, of_segments))?;
+                if self.differs(&current, of_flags, of_segments, reply)? {
+                    return Ok(true);
+                }
+            }
+        }
+        if keys_of_flags.is_empty() && keys_of_segments.is_empty() {
+            let reply = self.exchange.read(|reader| reader.presence())?;
+            return self.differs(&current, empty, empty, reply);
+        }
+        Ok(false)
+    }
+
+    fn differs(
+        &mut self,
+        held: &Snapshot,
+        flags: &[Arc<str>],
+        segments: &[Arc<str>],
+        reply: PartReply,
+    ) -> Result<bool, Failed> {
+        let wiped = self.wipe_of_part(held, &reply)?;
+        let sizes = [held.flags.len(), held.segments.len()];
+        let resized = reply.sizes.iter().zip(sizes).any(|(there, held)| there.is_some_and(|there| there != held));
+        // Names that are not UTF-8 are counted by Redis and not held.
+        let resized = resized && self.judge.unnameable == 0;
+        let same = |text: Option<Vec<u8>>, known: Option<&[u8]>| text.as_deref() == known;
+        let of_flags =
+            flags.iter().zip(reply.flags).all(|(key, text)| same(text, held.flags.get(key).map(|held| held.text())));
+        let of_segments = segments
+            .iter()
+            .zip(reply.segments)
+            .all(|(key, text)| same(text, held.segments.get(key).map(|held| held.text())));
+        let unreadable = self.judge.malformed() > 0;
+        Ok(wiped || resized || !(unreadable || of_flags && of_segments) || reply.sizes.contains(&None))
+    }
+
+    /// The items that are looked at next: all are, one part after the other.
+    fn next_to_look_at(&mut self, held: &Snapshot, count: usize) -> (Keys, Keys) {
+        let all = held.flags.len() + held.segments.len();
+        let start = if self.looked_at >= all { 0 } else { self.looked_at };
+        self.looked_at = start + count;
+        let flags = held.flags.iter().map(|(key, _)| (Kind::Flag, key));
+        let segments = held.segments.iter().map(|(key, _)| (Kind::Segment, key));
+        let chosen = flags.chain(segments).skip(start).take(count);
+        let (flags, segments): (Vec<_>, Vec<_>) = chosen.partition(|(kind, _)| *kind == Kind::Flag);
+        let keys = |items: Vec<(Kind, &Arc<str>)>| items.into_iter().map(|(_, key)| key.clone()).collect();
+        (keys(flags), keys(segments))
+    }
+
+    /// Reads again what this process uses, most recent first, and the unknown keys it was asked for.
+    pub(super) fn refetch_snapshot(&mut self, since: u32, unknown: Vec<Box<str>>) -> Result<(), Failed> {
+        let verified = |generation| self.shared.is_verified(generation);
+        let (mut flags, segments) = in_use(&self.shared.snapshot.load(), since, verified);
+        flags.splice(0..0, unknown.into_iter().map(Arc::from));
+        let empty: &[Arc<str>] = &[];
+        let rounds = flags.len().max(segments.len()).div_ceil(BATCH);
+        for round in 0..rounds {
+            let flags = flags.chunks(BATCH).nth(round).unwrap_or(empty);
+            let segments = segments.chunks(BATCH).nth(round).unwrap_or(empty);
+            self.refetch_part(flags, segments)?;
+        }
+        Ok(())
+    }
+
+    fn refetch_part(&mut self, flags: &[Arc<str>], segments: &[Arc<str>]) -> Result<(), Failed> {
+        let generation = self.shared.generation();
+        let current = self.shared.snapshot.load_full();
+        let reply = self.exchange.read(|reader| reader.part(flags, segments))?;
+        let wiped = self.wipe_of_part(&current, &reply)?;
+        let drops = !wiped && self.may_drop(&current, &reply);
+        let mut draft = Draft::new(&current, generation);
+        self.apply_part(&mut draft, flags, segments, reply, drops, &mut HashSet::new());
+        self.close(&mut draft)?;
+        self.publish(&current, draft);
+        Ok(())
+    }
+
+    /// Whether what a read of a few items did not find is gone for good: not when much else is gone, too, or when the server
+    /// does not tell; then a read of everything decides.
+    fn may_drop(&mut self, held: &Snapshot, reply: &PartReply) -> bool {
+        let sizes = [held.flags.len(), held.segments.len()];
+        let is_sure = !keeps_on_wipe(self.shared)
+            || reply
+                .sizes
+                .iter()
+                .zip(sizes)
+                .all(|(there, held)| there.is_some_and(|there| !has_shrunk_much(held, there)));
+        let lacks = reply.flags.iter().chain(&reply.segments).any(Option::is_none);
+        if !is_sure && lacks {
+            let at = self.doubt.look_again().unwrap_or_else(|| self.agenda.soonest_full());
+            self.agenda.plan_full_by(at);
+        }
+        is_sure
+    }
+
+    fn apply_part(
+        &mut self,
+        draft: &mut Draft,
+        flags: &[Arc<str>],
+        segments: &[Arc<str>],
+        reply: PartReply,
+        drop_missing: bool,
+        missing: &mut HashSet<(Kind, Box<str>)>,
+    ) {
+        let flags = flags.iter().zip(reply.flags);
+        self.apply_texts(draft, |s| &mut s.flags, Kind::Flag, flags, drop_missing, missing);
+        let segments = segments.iter().zip(reply.segments);
+        self.apply_texts(draft, |s| &mut s.segments, Kind::Segment, segments, drop_missing, missing);
+    }
+
+    fn apply_texts<'k, T: Item>(
+        &mut self,
+        draft: &mut Draft,
+        table: fn(&mut Snapshot) -> &mut Table<T>,
+        kind: Kind,
+        texts: impl Iterator<Item = (&'k Arc<str>, Option<Vec<u8>>)>,
+        drop_missing: bool,
+        missing: &mut HashSet<(Kind, Box<str>)>,
+    ) {
+        for (key, text) in texts {
+            let Some(text) = text else {
+                missing.insert((kind, Box::from(&**key)));
+                if drop_missing {
+                    draft.remove(table, kind, key, &mut self.judge);
+                } else {
+                    draft.keep(table, key);
+                }
+                continue;
+            };
+            draft.apply_text(table, kind, key, text, &mut self.judge, self.listener);
+        }
+    }
+
+    /// Fetches what changed items newly name, until nothing is missing that Redis has.
+    fn close(&mut self, draft: &mut Draft) -> Result<(), Failed> {
+        let mut missing = HashSet::new();
+        loop {
+            let (mut flags, mut segments) = draft.missing_references(&missing);
+            if flags.is_empty() && segments.is_empty() {
+                return Ok(());
+            }
+            flags.truncate(BATCH);
+            segments.truncate(BATCH);
+            let reply = self.exchange.read(|reader| reader.part(&flags, &segments))?;
+            self.apply_part(draft, &flags, &segments, reply, false, &mut missing);
+        }
+    }
+
+    /// Drops the held keys that a full read did not find. False when that could not be decided this time.
+    fn drop_missing(
+        &mut self,
+        draft: &mut Draft,
+        mut flags: Keys,
+        mut segments: Keys,
+        in_steps: bool,
+    ) -> Result<bool, Failed> {
+        if flags.is_empty() && segments.is_empty() {
+            return Ok(true);
+        }
+        if in_steps {
+            // Steps are not a moment in time: a field moved while they ran may have been passed over.
+            let before = self.shared.generation();
+            if !self.watch_is_drained() || self.shared.generation() != before {
+                return Ok(false);
+            }
+            let confirmed = (self.confirm_missing(Kind::Flag, flags)?, self.confirm_missing(Kind::Segment, segments)?);
+            let (Some(confirmed_flags), Some(confirmed_segments)) = confirmed else { return Ok(false) };
+            (flags, segments) = (confirmed_flags, confirmed_segments);
+        }
+        for key in flags {
+            draft.remove(|s| &mut s.flags, Kind::Flag, &key, &mut self.judge);
+        }
+        for key in segments {
+            draft.remove(|s| &mut s.segments, Kind::Segment, &key, &mut self.judge);
+        }
+        Ok(true)
+    }
+
+    /// Waits until everything that happened up to now has been told, and notes it.
+    fn watch_is_drained(&mut self) -> bool {
+        let link = &self.mailbox.link;
+        if link.phase() != LinkPhase::Up {
+            return true;
+        }
+        let before = link.drains();
+        let deadline = Instant::now() + self.shared.options.command_timeout();
+        link.want_drain();
+        while link.drains() == before {
+            if Instant::now() >= deadline || self.mailbox.sleep(Duration::from_millis(5)) {
+                return false;
+            }
+        }
+        self.note_all();
+        true
+    }
+
+    /// Those of `keys` that Redis does not have; `None` when the data set got lost meanwhile.
+    fn confirm_missing(&mut self, kind: Kind, keys: Keys) -> Result<Option<Keys>, Failed> {
+        let empty: &[Arc<str>] = &[];
+        let current = self.shared.snapshot.load_full();
+        let mut missing = Vec::new();
+        for batch in keys.chunks(BATCH) {
+            let (flags, segments) = if kind == Kind::Flag { (batch, empty) } else { (empty, batch) };
+            let reply = self.exchange.read(|reader| reader.part(flags, segments))?;
+            if self.wipe_of_part(&current, &reply)? {
+                return Ok(None);
+            }
+            let texts = if kind == Kind::Flag { reply.flags } else { reply.segments };
+            missing.extend(batch.iter().zip(texts).filter(|(_, text)| text.is_none()).map(|(key, _)| key.clone()));
+        }
+        Ok(Some(missing))
+    }
+
+    /// Number of items in the snapshot in force.
+    pub(super) fn held_count(&self) -> usize {
+        let snapshot = self.shared.snapshot.load();
+        snapshot.flags.len() + snapshot.segments.len()
+    }
+
+    fn publish(&self, base: &Arc<Snapshot>, draft: Draft) {
+        self.publish_as(&mut self.mailbox.publisher(), base, draft);
+    }
+
+    fn publish_as(&self, publisher: &mut Publisher, base: &Arc<Snapshot>, draft: Draft) {
+        // When the data source has delivered since the read was sent, what Redis says does not count any more.
+        if draft.changes.is_empty() || self.shared.memory_leads() {
+            return;
+        }
+        let (announce, count) = (self.shared.answers(), draft.changes.len());
+        publisher.publish(self.shared, self.listener, base, draft.snapshot, &draft.changes, announce);
+        if !announce {
+            self.listener.log(Level::Info, format_args!("read {count} items from Redis"));
+        }
+    }
+
+    fn wipe_of_full(&mut self, current: &Snapshot, reply: &FullReply) -> Result<bool, Failed> {
+        let wrong_type = reply.wrong_type();
+        if !self.shared.health.is_ready() {
+            // What is held came from the snapshot file: Redis cannot have lost it.
+            return self.note_wipe(reply.presence, wrong_type, false, Dependants::default);
+        }
+        self.note_wipe(reply.presence, wrong_type, !current.flags.is_empty(), || dependants(current))
+    }
+
+    fn wipe_of_part(&mut self, current: &Snapshot, reply: &PartReply) -> Result<bool, Failed> {
+        let wrong_type = reply.wrong_type.as_deref();
+        self.note_wipe(reply.presence, wrong_type, !current.flags.is_empty(), || dependants(current))
+    }
+}
+
+fn keep(draft: &mut Draft, flags: &[Arc<str>], segments: &[Arc<str>]) {
+    flags.iter().for_each(|key| draft.keep(|s| &mut s.flags, key));
+    segments.iter().for_each(|key| draft.keep(|s| &mut s.segments, key));
+}
+
+fn dependants(snapshot: &Snapshot) -> Dependants {
+    let pair = |(key, entry): (&Arc<str>, &FlagEntry)| (key.clone(), entry.clone());
+    let segments = snapshot.segments.iter().map(|(key, entry)| (key.clone(), entry.clone()));
+    Dependants::new(snapshot.flags.iter().map(pair), segments)
+}

@@ -1,0 +1,71 @@
+//! Whether data connection and watch lead to the same server: a name, a proxy or a failover may lead them apart, and then
+//! changes are never heard of. Where servers do not tell who they are, a lost connection makes the other one anew.
+
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use crate::store::backoff::Backoff;
+use crate::store::inbox::link::LinkPhase;
+
+/// Pauses between attempts to bring the two together.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
+
+/// What is tried next to bring them together.
+#[derive(Debug)]
+pub struct Pairing {
+    at: Instant,
+    pauses: Backoff,
+    watch_is_next: bool,
+}
+
+impl Pairing {
+    /// Together, as far as is known.
+    pub fn new() -> Self {
+        Self { at: Instant::now(), pauses: Backoff::between(PAUSES.0, PAUSES.1), watch_is_next: false }
+    }
+}
+
+impl Worker<'_> {
+    /// Two servers where one should be; `None` where one of them does not tell.
+    fn is_split(&self) -> Option<bool> {
+        let watch = self.mailbox.link.server()?;
+        Some(self.exchange.server()? != watch.as_str())
+    }
+
+    /// Makes one of the connections anew where they lead to different servers, or may after an outage.
+    pub(super) fn compare_servers(&mut self, recovers: bool) {
+        if self.mailbox.link.phase() != LinkPhase::Up {
+            return;
+        }
+        match self.is_split() {
+            Some(false) => self.pairing.pauses.reset(),
+            Some(true) => self.bring_together(),
+            None if recovers => self.mailbox.link.want_renewal(),
+            None => {}
+        }
+    }
+
+    fn bring_together(&mut self) {
+        self.condition.unproven = Some("data and changes came from different servers".to_owned());
+        let now = Instant::now();
+        if now < self.pairing.at {
+            return;
+        }
+        self.pairing.at = now + self.pairing.pauses.next_pause();
+        self.pairing.watch_is_next = !self.pairing.watch_is_next;
+        if !self.pairing.watch_is_next {
+            self.mailbox.link.want_renewal();
+        } else {
+            self.exchange.start_over();
+            self.shared.invalidate();
+            self.agenda.plan_full_by(now);
+        }
+    }
+
+    /// Everything held was read again: it counts as true, unless nobody could tell of changes to it.
+    pub(super) fn prove(&mut self) {
+        if self.is_split() != Some(true) {
+            self.condition.unproven = None;
+        }
+    }
+}
