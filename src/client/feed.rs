@@ -122,6 +122,10 @@ impl<'a> FeedSink<'a> {
         Voice { runtime: self.runtime, shared: self.shared, feed: Some(self.feed) }
     }
 
+    fn intake<'i>(&'i self, voice: &'i Voice<'_>) -> Intake<'i> {
+        Intake { shared: self.shared, mailbox: &self.runtime.mailbox, listener: voice }
+    }
+
     fn take(&self, changes: &ChangeSet<'_>) -> Result<(), ApplyError> {
         let deliveries: Vec<Delivery<'_>> = changes
             .items
@@ -136,7 +140,7 @@ impl<'a> FeedSink<'a> {
             })
             .collect();
         let voice = self.voice();
-        let intake = Intake { shared: self.shared, mailbox: &self.runtime.mailbox, listener: &voice };
+        let intake = self.intake(&voice);
         let taken = if changes.full { intake.replace(&deliveries) } else { intake.merge(&deliveries) };
         taken.map_err(|error| ApplyError::Invalid(error.to_string()))
     }
@@ -175,8 +179,12 @@ impl Sink for FeedSink<'_> {
     fn report(&self, report: Report) {
         match report {
             // Nothing is valid that has delivered nothing.
-            Report::Valid if !self.shared.has_delivered() => {}
+            Report::Valid | Report::Unchanged if !self.shared.has_delivered() => {}
             Report::Valid => self.change(StoreState::Valid, None),
+            Report::Unchanged => {
+                self.change(StoreState::Valid, None);
+                self.intake(&self.voice()).confirm();
+            }
             Report::Interrupted(failure) => self.change(StoreState::Interrupted, Some(failure)),
             Report::Off(failure) => self.change(StoreState::Off, Some(failure)),
         }
@@ -236,5 +244,26 @@ mod tests {
         assert!(feed.change(StoreState::Off, Some(failure("a"))));
         assert!(!feed.change(StoreState::Valid, None));
         assert_eq!(feed.state(), StoreState::Off);
+    }
+
+    #[test]
+    fn every_complete_answer_of_the_source_is_counted_and_nothing_else() {
+        let mut config = crate::client::Config::default();
+        config.set_test_data(source::TestData::new());
+        let (runtime, feed) = (Runtime::new(0, 10, Level::None), Feed::new());
+        let shared = Shared::new(config.resolve().unwrap().store).unwrap();
+        let sink = FeedSink::new(&runtime, &shared, &feed);
+        let changes = |full| ChangeSet { full, items: Vec::new(), environment_id: None };
+        sink.report(Report::Unchanged);
+        sink.apply(changes(false)).unwrap();
+        assert_eq!(shared.answers_of_source(), 0, "nothing was delivered that could be confirmed");
+        sink.apply(changes(true)).unwrap();
+        assert_eq!(shared.answers_of_source(), 1);
+        sink.report(Report::Interrupted(failure("a")));
+        sink.report(Report::Valid);
+        sink.apply(changes(false)).unwrap();
+        assert_eq!(shared.answers_of_source(), 1);
+        sink.report(Report::Unchanged);
+        assert_eq!((shared.answers_of_source(), feed.state()), (2, StoreState::Valid));
     }
 }

@@ -46,6 +46,12 @@ impl<'a> Outlet<'a> {
         self.report(Report::Valid);
     }
 
+    /// Like [`valid`](Self::valid), and nothing has changed since the last full changeset.
+    pub(super) fn unchanged(&self) {
+        self.failing.set(false);
+        self.report(Report::Unchanged);
+    }
+
     pub(super) fn interrupted(&self, failure: Failure) {
         self.failing.set(true);
         self.report(Report::Interrupted(failure));

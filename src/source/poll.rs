@@ -110,7 +110,7 @@ impl Poller<'_> {
             200 => self.take_all(response),
             // Without an ETag of ours it makes no sense, and would leave us without data.
             304 if self.etag.is_some() => {
-                self.outlet.valid();
+                self.outlet.unchanged();
                 Ok(())
             }
             status => Err(Trouble::status(status)),

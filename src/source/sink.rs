@@ -80,6 +80,8 @@ pub struct Failure {
 pub enum Report {
     /// The last operation was good.
     Valid,
+    /// It was good, and the server said that what it delivered last is still all there is.
+    Unchanged,
     /// It failed and will be tried again.
     Interrupted(Failure),
     /// It failed and will not be tried again.

@@ -40,6 +40,8 @@ pub struct Shared {
     from_file: AtomicBool,
     /// Counts full data sets that were put in force.
     full_sets: AtomicU64,
+    /// Counts complete answers of the data source.
+    source_answers: AtomicU64,
     /// An evaluation may answer from what is held.
     answers: AtomicBool,
     /// What is held is not known to be true.
@@ -63,6 +65,7 @@ impl Shared {
             source_valid: AtomicBool::new(false),
             from_file: AtomicBool::new(false),
             full_sets: AtomicU64::new(0),
+            source_answers: AtomicU64::new(0),
             answers: AtomicBool::new(false),
             stale: AtomicBool::new(false),
             options,
@@ -101,6 +104,17 @@ impl Shared {
     /// A full data set was put in force.
     pub fn note_full_set(&self) {
         self.full_sets.fetch_add(1, Relaxed);
+    }
+
+    /// How many complete answers the data source has given: full data sets, and the word that nothing has changed since the
+    /// last one. An item that is held after the count has gone up is one that the source still has.
+    pub fn answers_of_source(&self) -> u64 {
+        self.source_answers.load(SeqCst)
+    }
+
+    /// The data source has given a complete answer, which is in force by now.
+    pub fn note_answer(&self) {
+        self.source_answers.fetch_add(1, SeqCst);
     }
 
     /// Whether memory is the truth by now.

@@ -92,6 +92,7 @@ impl Sink for Recorder {
     fn report(&self, report: Report) {
         self.say(match report {
             Report::Valid => "valid".to_owned(),
+            Report::Unchanged => "unchanged".to_owned(),
             Report::Interrupted(failure) => {
                 format!("interrupted {:?} {}: {}", failure.kind, failure.status, failure.message)
             }

@@ -34,7 +34,7 @@ fn what_has_not_changed_is_not_sent_again() {
     fake.set_environment_id("env7");
     let mut running = start(options(&fake));
     let first = running.wait_for("full of env7: flag a");
-    let same = running.wait_for_next("valid", first);
+    let same = running.wait_for_next("unchanged", first);
     fake.edit(|environment| drop(environment.set(Of::Flag, r#"{"key":"b","version":1}"#)));
     running.wait_for_next(r#"full of env7: flag a {"key":"a","version":1}, flag b"#, same);
     assert!(running.stop() < AT_ONCE);
@@ -52,7 +52,7 @@ fn the_first_request_is_made_at_once_and_the_next_after_the_interval() {
     let running = start(PollOptions { interval, ..options(&fake) });
     let first = running.wait_for(ALL);
     assert!(begin.elapsed() < interval);
-    running.wait_for_next("valid", first);
+    running.wait_for_next("unchanged", first);
     assert!(begin.elapsed() >= interval);
 }
 
@@ -76,7 +76,7 @@ fn an_answer_without_etag_clears_the_one_before() {
     let fake = fake();
     let running = start(options(&fake));
     let first = running.wait_for(ALL);
-    running.wait_for_next("valid", first);
+    running.wait_for_next("unchanged", first);
     fake.set_without_etag(true);
     let count = running.sink.lines().len();
     let plain = running.wait_for_next(ALL, count);
@@ -151,7 +151,7 @@ fn passing_failures_leave_the_data_and_are_tried_again() {
         let good = running.sink.lines().len();
         running.wait_for_next("", good.max(failed));
         let lines = running.sink.lines();
-        assert!(lines.iter().all(|line| line == ALL || line == "valid" || line.starts_with(expected)), "{lines:?}");
+        assert!(lines.iter().all(|line| line == ALL || line == "unchanged" || line.starts_with(expected)), "{lines:?}");
     }
 }
 
@@ -184,10 +184,10 @@ fn in_the_extended_regime_nothing_ends_the_source_and_two_successes_end_the_regi
     let running = start(PollOptions { retry: RetryMode::Extended, ..options(&fake) });
     let failed = running.wait_for("interrupted ErrorResponse 403");
     let all = running.wait_for_next(ALL, failed);
-    let second = running.wait_for_next("valid", all);
+    let second = running.wait_for_next("unchanged", all);
     let mut last = second;
     for _ in 0..5 {
-        last = running.wait_for_next("valid", last);
+        last = running.wait_for_next("unchanged", last);
     }
     assert_eq!((failed, all, second, last), (1, 2, 3, 8));
     let times = running.sink.times("");

@@ -77,9 +77,16 @@ impl Intake<'_> {
         self.shared.note_full_set();
         self.shared.set_delivered();
         self.mailbox.set_own_set();
+        self.shared.note_answer();
         drop(publisher);
         self.wake_store();
         Ok(())
+    }
+
+    /// The source says that what it delivered last is still all there is.
+    pub fn confirm(&self) {
+        self.shared.note_answer();
+        self.wake_store();
     }
 
     /// Items are merged one by one: a version that is not higher than the one held is left out.
