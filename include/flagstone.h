@@ -1027,7 +1027,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `freshness` | freshness in force: `"push"`, `"ttl"`, `"forever"` or `"starting"` |
  * | `freshness_reason` | why; null with `"starting"` |
  * | `flags`, `segments` | number held, deleted ones left out |
- * | `malformed` | items in Redis that do not parse |
+ * | `malformed` | items that do not parse, in Redis or as the data source delivered them |
  * | `dropped` | notifications dropped because nobody took them |
  * | `panics` | defects caught at the border |
  * | `last_error` | text or null |

@@ -52,3 +52,13 @@ pub struct ChangeSet<'a> {
     /// The environment that they come from, where the server told it.
     pub environment_id: Option<Arc<str>>,
 }
+
+impl Delivery<'_> {
+    /// A flag that is there, whether it parses or not, and is not deleted.
+    pub fn is_live_flag(&self) -> bool {
+        match self.content {
+            Content::Json(text) => self.kind == Kind::Flag && !super::stamp(text).is_some_and(|stamp| stamp.deleted),
+            Content::Deleted { .. } => false,
+        }
+    }
+}

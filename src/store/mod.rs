@@ -33,7 +33,7 @@ mod truth;
 mod worker;
 
 pub use file::{Backup, BackupError};
-pub use inbox::intake::{Content, Delivery, Intake, Unreadable};
+pub use inbox::intake::Intake;
 pub use inbox::mailbox::{LinkPhase, Mailbox};
 pub use inbox::read_through::{ReadThrough, Unreachable};
 pub use memory::cache::{Cache, Items};

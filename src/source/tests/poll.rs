@@ -89,23 +89,21 @@ fn an_answer_without_etag_clears_the_one_before() {
 #[test]
 fn the_etag_is_dropped_when_the_data_were_refused_and_on_a_restart() {
     let fake = fake();
-    let sink = Arc::<Recorder>::default();
-    sink.refuse(Some("flag a"));
     let mut options = options(&fake);
-    let for_source = options.clone();
-    let running = Running::start_with(sink, move |outlet| poll::run(&for_source, FAST, outlet));
+    let nonsense = |etag: &str| {
+        let headers = vec![("ETag".to_owned(), etag.to_owned())];
+        Action::Answer(200, headers, br#"{"message":"Service temporarily unavailable"}"#.to_vec())
+    };
+    fake.script(nonsense("\"first\""));
+    let running = start(options.clone());
     running.wait_for("interrupted InvalidData");
-    running.sink.refuse(None);
-    running.wait_for(ALL);
+    let taken = running.wait_for(ALL);
     assert!(fake.requests().iter().take(2).all(|request| request.header("if-none-match").is_none()));
 
     // What is refused later costs the ETag of what was taken before, too.
-    running.sink.refuse(Some("flag b"));
-    let lines = running.sink.lines().len();
-    fake.edit(|environment| drop(environment.set(Of::Flag, r#"{"key":"b","version":1}"#)));
-    running.wait_for_next("interrupted InvalidData", lines);
-    fake.edit(|environment| environment.remove(Of::Flag, "b"));
-    running.wait_for_next(ALL, lines);
+    fake.script(nonsense("\"second\""));
+    let refused = running.wait_for_next("interrupted InvalidData", taken);
+    running.wait_for_next(ALL, refused);
 
     options.interval = FOR_EVER;
     let running = start(options);
@@ -133,8 +131,10 @@ fn passing_failures_leave_the_data_and_are_tried_again() {
         (answer("{\"flags\":"), "interrupted InvalidData"),
         (answer("[]"), "interrupted InvalidData"),
         (answer("{\"flags\":[]}"), "interrupted InvalidData"),
-        (answer("{\"segments\":{\"s\":{\"version\":0.5}}}"), "interrupted InvalidData"),
-        (answer(b"{\"flags\":{\"\xff\":{}}}".as_slice()), "interrupted InvalidData"),
+        (answer("{}"), "interrupted InvalidData"),
+        (answer("{\"flags\":null,\"segments\":null}"), "interrupted InvalidData"),
+        (answer("{\"message\":\"Service temporarily unavailable\"}"), "interrupted InvalidData"),
+        (answer("{\"flags\":{\"a\":{]}}}"), "interrupted InvalidData"),
         (
             Action::Answer(200, vec![("Content-Encoding".into(), "gzip".into())], b"rubbish".into()),
             "interrupted InvalidData",
@@ -239,4 +239,37 @@ fn one_connection_serves_many_polls() {
     fake.wait_for_requests(10, LONG);
     drop(running);
     assert!(fake.connections() <= 2, "{}", fake.connections());
+}
+
+#[test]
+fn an_empty_etag_is_none() {
+    for etag in ["", "  "] {
+        let fake = fake();
+        let headers = vec![("ETag".to_owned(), etag.to_owned())];
+        fake.script(Action::Answer(200, headers, br#"{"flags":{"b":{"version":1}}}"#.to_vec()));
+        let running = start(options(&fake));
+        let first = running.wait_for("full: flag b");
+        running.wait_for_next(ALL, first);
+        assert_eq!(fake.requests()[1].header("if-none-match"), None, "{etag:?}");
+    }
+}
+
+#[test]
+fn the_loss_of_every_flag_is_asked_for_once_more_at_once() {
+    let fake = fake();
+    let running = start(PollOptions { interval: FOR_EVER, ..options(&fake) });
+    let mut last = running.wait_for(ALL);
+    // Said once and taken back: nothing has happened.
+    fake.script(answer("{\"flags\":{}}"));
+    running.control.restart();
+    last = running.wait_for_next(ALL, last);
+    assert_eq!(running.sink.lines().len(), 2, "{:?}", running.sink.lines());
+    // Said twice: it counts.
+    fake.script(answer("{\"flags\":{}}"));
+    fake.script(answer("{\"segments\":{}}"));
+    running.control.restart();
+    running.wait_for_next("full: ", last);
+    assert!(running.sink.lines().last().is_some_and(|line| line == "full: "), "{:?}", running.sink.lines());
+    let requests = fake.requests();
+    assert!(requests.len() == 5 && requests[4].header("if-none-match").is_none(), "{requests:?}");
 }

@@ -2,6 +2,7 @@
 //!
 //! May depend on `memory` and `model`.
 
+mod arrival;
 pub mod intake;
 pub mod mailbox;
 pub mod outbox;
