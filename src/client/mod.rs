@@ -331,11 +331,11 @@ impl Drop for Client {
     }
 }
 
-/// What the data source's requests need: files that can be read, headers that can be sent.
+/// What the data source's requests need: files that can be read, headers that can be sent, a proxy that can be used.
 fn check_http(settings: &Settings) -> Result<(), HttpError> {
     match &settings.source {
-        Some(SourceOptions::Stream(stream)) => stream.http.check(),
-        Some(SourceOptions::Poll(poll)) => poll.http.check(),
+        Some(SourceOptions::Stream(stream)) => stream.http.check(&stream.base),
+        Some(SourceOptions::Poll(poll)) => poll.http.check(&poll.base),
         _ => Ok(()),
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn run(options: &PollOptions, pace: Pace, outlet: &Outlet<'_>) {
                 return outlet.off(trouble.failure);
             }
             Err(trouble) => {
-                let next = retry.after_failure(trouble.nature);
+                let next = retry.after_failure(trouble.nature, trouble.retry_after);
                 complain(outlet, &trouble, options.retry, next.is_engaging);
                 outlet.interrupted(trouble.failure);
                 next.pause
@@ -123,7 +123,7 @@ impl Poller<'_> {
                 self.outlet.apply(ChangeSet { kind: ChangeKind::None, items: Vec::new(), environment_id: None });
                 Ok(Outcome::Taken)
             }
-            status => Err(Trouble::status(status)),
+            _ => Err(Trouble::answer(&response)),
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) fn run(options: &StreamOptions, pace: Pace, outlet: &Outlet<'_>) {
             outlet.log(Severity::Error, format_args!("the stream is given up: {}", trouble.failure.message));
             return outlet.off(trouble.failure);
         }
-        let next = retry.after(trouble.nature, connection.lasted());
+        let next = retry.after(trouble.nature, connection.lasted(), trouble.retry_after);
         complain(outlet, &trouble, options.retry, next.pause, next.is_engaging);
         outlet.interrupted(trouble.failure);
         control.sleep(next.pause, restarts);
@@ -154,7 +154,7 @@ impl Connection<'_> {
 
 fn check(response: &Response) -> Result<(), Trouble> {
     if response.status() != 200 {
-        return Err(Trouble::status(response.status()));
+        return Err(Trouble::answer(response));
     }
     match response.header("Content-Type") {
         Some(own) if !own.trim_start().to_ascii_lowercase().starts_with("text/event-stream") => {

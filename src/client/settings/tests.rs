@@ -216,3 +216,27 @@ fn nothing_that_is_printed_holds_a_credential() {
         assert!(!printed.contains("hunter2"), "{printed}");
     }
 }
+
+#[test]
+fn an_sdk_key_loses_the_space_around_it_and_may_have_no_control_characters() {
+    let key = |value: &str| config(&[("sdk.key", value)]).resolve().map(|settings| settings.sdk_key);
+    for value in ["sdk-1", "sdk-1\n", " \tsdk-1\r\n"] {
+        assert_eq!(key(value).unwrap().as_deref(), Some("sdk-1"), "{value:?}");
+        assert_eq!(stream(&[("sdk.key", value)]).http.sdk_key, "sdk-1");
+    }
+    assert_eq!(key(" \n").unwrap(), None);
+    for value in ["sdk\n1", "sdk\u{0}1", "sdk\u{7f}1", "sdk\u{85}1"] {
+        let error = key(value).unwrap_err().to_string();
+        assert!(error.contains("sdk.key") && !error.contains("sdk\n1"), "{error}");
+    }
+}
+
+#[test]
+fn a_proxy_loses_the_space_around_it_and_needs_a_scheme() {
+    assert_eq!(stream(&[("http.proxy", " http://proxy:3128 ")]).http.proxy.as_deref(), Some("http://proxy:3128"));
+    assert_eq!(stream(&[("http.proxy", " ")]).http.proxy, None);
+    for value in ["proxy:3128", "ftp://proxy:3128"] {
+        let error = Config::default().set("http.proxy", value).unwrap_err().to_string();
+        assert!(error.contains("http.proxy") && error.contains("scheme"), "{error}");
+    }
+}

@@ -273,3 +273,16 @@ fn the_loss_of_every_flag_is_asked_for_once_more_at_once() {
     let requests = fake.requests();
     assert!(requests.len() == 5 && requests[4].header("if-none-match").is_none(), "{requests:?}");
 }
+
+#[test]
+fn a_server_that_asks_to_be_left_alone_is_left_alone() {
+    let fake = fake();
+    for status in [503, 429] {
+        fake.script(Action::Answer(status, vec![("Retry-After".to_owned(), "1".to_owned())], Vec::new()));
+    }
+    let running = start(options(&fake));
+    running.wait_for(ALL);
+    let times = [running.sink.times("interrupted"), running.sink.times("full")].concat();
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_secs(1)), "{times:?}");
+    assert_eq!(times.len(), 3);
+}

@@ -491,3 +491,24 @@ fn a_large_put_in_tiny_chunks_is_read() {
     running.wait_for("full: flag a {\"salt\":\"xxx");
     assert!(running.sink.lines()[0].len() > 1 << 19);
 }
+
+#[test]
+fn a_server_that_asks_to_be_left_alone_is_left_alone() {
+    let later = |seconds: u32| {
+        // Dates on both sides, so that no clock takes part.
+        let head = vec![
+            ("Date".to_owned(), "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
+            ("Retry-After".to_owned(), format!("Sun, 06 Nov 1994 08:49:{} GMT", 37 + seconds)),
+        ];
+        Action::Answer(503, head, Vec::new())
+    };
+    let fake = fake();
+    fake.script(later(1));
+    fake.script(Action::Answer(429, vec![("Retry-After".to_owned(), "1".to_owned())], Vec::new()));
+    fake.script(Action::Answer(401, vec![("Retry-After".to_owned(), "soon".to_owned())], Vec::new()));
+    let running = run(&fake);
+    running.wait_for("off");
+    let times = [running.sink.times("interrupted"), running.sink.times("off")].concat();
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_secs(1)), "{times:?}");
+    assert_eq!(times.len(), 3);
+}
