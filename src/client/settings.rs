@@ -249,7 +249,7 @@ impl Config {
     }
 
     fn retry(&self) -> RetryMode {
-        if self.get("retry.mode") == Some("extended") { RetryMode::Extended } else { RetryMode::Legacy }
+        if self.get("retry.mode") == Some("legacy") { RetryMode::Legacy } else { RetryMode::Extended }
     }
 
     fn poll_interval(&self, remarks: &mut Vec<(Level, String)>) -> Duration {

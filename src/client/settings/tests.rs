@@ -36,7 +36,7 @@ fn poll(options: &[(&str, &str)]) -> PollOptions {
 fn options_of_the_source_that_are_unset_have_their_defaults() {
     let (stream, poll) = (stream(&[]), poll(&[]));
     assert_eq!((stream.initial_delay, stream.read_timeout), (Duration::from_secs(1), Duration::from_secs(300)));
-    assert_eq!((stream.retry, poll.retry), (RetryMode::Legacy, RetryMode::Legacy));
+    assert_eq!((stream.retry, poll.retry), (RetryMode::Extended, RetryMode::Extended));
     assert_eq!((poll.base.as_str(), poll.interval), ("https://sdk.launchdarkly.com", Duration::from_secs(30)));
     for (http, filter) in [(stream.http, stream.filter), (poll.http, poll.filter)] {
         assert_eq!((http.connect_timeout, http.read_timeout), (Duration::from_secs(10), Duration::from_secs(15)));
@@ -49,7 +49,7 @@ fn options_of_the_source_that_are_unset_have_their_defaults() {
 fn each_option_of_the_source_reaches_its_place() {
     let shared = [
         ("source.filter", "mine"),
-        ("retry.mode", "extended"),
+        ("retry.mode", "legacy"),
         ("http.connect_timeout_ms", "1001"),
         ("http.read_timeout_ms", "1002"),
         ("http.proxy", "http://proxy:3128"),
@@ -63,7 +63,7 @@ fn each_option_of_the_source_reaches_its_place() {
     let (stream, poll) = (stream(&all), poll(&all));
     let ms = Duration::from_millis;
     assert_eq!((stream.initial_delay, stream.read_timeout, poll.interval), (ms(1_003), ms(1_004), ms(60_005)));
-    assert_eq!((stream.retry, poll.retry), (RetryMode::Extended, RetryMode::Extended));
+    assert_eq!((stream.retry, poll.retry), (RetryMode::Legacy, RetryMode::Legacy));
     for (http, filter) in [(stream.http, stream.filter), (poll.http, poll.filter)] {
         assert_eq!((http.connect_timeout, http.read_timeout), (ms(1_001), ms(1_002)));
         assert_eq!(filter.as_deref(), Some("mine"));

@@ -8,6 +8,7 @@ use crate::source::{PollOptions, RetryMode, poll};
 fn options(fake: &Fake) -> PollOptions {
     let mut options = PollOptions::new(http());
     options.base = fake.url();
+    options.retry = RetryMode::Legacy;
     options.interval = Duration::from_millis(20);
     options
 }

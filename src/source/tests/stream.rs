@@ -8,6 +8,7 @@ use crate::source::{RetryMode, StreamOptions, stream};
 fn options(fake: &Fake) -> StreamOptions {
     let mut options = StreamOptions::new(http());
     options.base = fake.url();
+    options.retry = RetryMode::Legacy;
     options.initial_delay = Duration::from_millis(10);
     options
 }
