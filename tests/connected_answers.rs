@@ -195,7 +195,11 @@ fn items_of_a_put_that_make_no_sense_keep_their_last_good_versions_and_disturb_n
     fake.send_raw(&patch("last", flag("last", 3, "three").as_bytes()));
     client.serves("last", "three");
     all_keep_their_last_good_version(&client, &items);
-    assert_eq!(errors_about(&client.drain(), "does not parse"), items.len(), "each is reported once");
+    let notices = client.drain();
+    assert_eq!(errors_about(&notices, "does not parse"), items.len(), "each is reported once");
+    let changed =
+        |key: &str| notices.iter().any(|notice| matches!(notice, Notice::Changed { key: own, .. } if own == key));
+    assert!(changed("last") && !items.iter().any(|(key, _)| changed(key)), "what stays in force has not changed");
     assert_eq!(fake.requests().len(), 1, "the stream goes on");
     // Redis is compared with memory meanwhile.
     sleep(Duration::from_millis(1_500));
@@ -230,6 +234,31 @@ fn patches_that_make_no_sense_keep_the_last_good_version_and_the_stream_goes_on(
         eventually("Redis has it", || server.text("features", key).is_some_and(|text| text.contains("three")));
     }
     assert_eq!(client.status()["malformed"], 0);
+    assert_eq!(fake.requests().len(), 1);
+}
+
+#[test]
+fn where_redis_is_the_truth_a_held_item_stays_in_force_too() {
+    let (fake, server) = (launchdarkly(&[("a", flag("a", 1, "one"))]), RedisServer::start());
+    let client = storing(&fake, &server).with("cache.residency", "lazy").started();
+    client.serves("a", "one");
+    let bad = flag("a", 2, "two").replace("\"version\"", "\"on\":NaN,\"version\"");
+    for _ in 0..2 {
+        fake.send_raw(&patch("a", bad.as_bytes()));
+        eventually("Redis has it as it was received", || server.text("features", "a").as_ref() == Some(&bad));
+        throughout(Duration::from_millis(700), || assert_eq!(client.ask("a"), "one"));
+        assert!(client.detail("a").stale);
+    }
+    let log = client.drain();
+    assert_eq!(errors_about(&log, "does not parse"), 1, "{log:?}");
+    client.reports("malformed", 1);
+    // A whole data set does not change that.
+    fake.send_raw(&put(&data_set(3, "three", &[("a".to_owned(), bad.into_bytes())])));
+    client.serves("last", "three");
+    assert_eq!(client.ask("a"), "one");
+    fake.send_raw(&patch("a", flag("a", 4, "four").as_bytes()));
+    client.serves("a", "four");
+    client.reports("malformed", 0);
     assert_eq!(fake.requests().len(), 1);
 }
 
