@@ -114,7 +114,7 @@
  *
  *   name                       default                  meaning
  *   sdk.key                    (none)                   SDK key of the environment: needed for connected mode and the
- *                                                       secure mode hash
+ *                                                       secure mode hash; space around it is dropped
  *   redis.url                  redis://localhost:6379   redis://, rediss:// (TLS) or unix:// with user, password, database:
  *                                                       redis://user:password@host:port/database, unix:///path?db=0&user=u&pass=p;
  *                                                       unset with a source: no Redis
@@ -152,12 +152,13 @@
  *   stream.read_timeout_ms     300000                   longest silence of the stream
  *   poll.interval_ms           30000                    pause between polls; a shorter one is raised, unless
  *   poll.allow_short           false                    true: it is taken as it is
- *   retry.mode                 legacy                   legacy: a status such as 401 or 403 ends the source for good; extended:
- *                                                       nothing does, it is tried again after minutes
+ *   retry.mode                 extended                 extended: a status such as 401 or 403 ends nothing, the source is tried
+ *                                                       again after minutes; legacy: it ends the source for good
  *   http.connect_timeout_ms    10000                    longest time to connect, and to look up a name
  *   http.read_timeout_ms       15000                    longest wait for a response, the stream's silence apart
  *   http.proxy                 (environment)            URL of a proxy; unset: http_proxy, https_proxy, all_proxy, no_proxy count, and
- *                                                       their upper-case forms except HTTP_PROXY, which a CGI request can set
+ *                                                       their upper-case forms except HTTP_PROXY, which a CGI request can set;
+ *                                                       a scheme is needed; no_proxy knows ranges such as 10.0.0.0/8
  *   http.headers               (none)                   JSON object of further headers
  *   http.tls.ca_file           (built-in)               PEM file of the authorities to trust instead of the built-in list
  *   http.tls.skip_verify       false                    true: any certificate is accepted
@@ -1027,7 +1028,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `freshness` | freshness in force: `"push"`, `"ttl"`, `"forever"` or `"starting"` |
  * | `freshness_reason` | why; null with `"starting"` |
  * | `flags`, `segments` | number held, deleted ones left out |
- * | `malformed` | items in Redis that do not parse |
+ * | `malformed` | items that do not parse, in Redis or as the data source delivered them |
  * | `dropped` | notifications dropped because nobody took them |
  * | `panics` | defects caught at the border |
  * | `last_error` | text or null |

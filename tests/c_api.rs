@@ -182,12 +182,13 @@ fn the_environment_names_the_proxy_and_what_goes_past_it() {
     });
     let fake = fakeld::Fake::start().unwrap();
     let near = fake.url();
-    let (ok, not_ready) = ("0", "7");
+    let (ok, invalid, not_ready) = ("0", "2", "7");
     // The variable that names the proxy, the one that names exceptions, the address asked for, the outcome.
     let cases = [
         ("http_proxy", ("no_proxy", ""), "http://flags.test", not_ready),
         ("ALL_PROXY", ("no_proxy", ""), "http://flags.test", not_ready),
         ("http_proxy", ("no_proxy", "127.0.0.1"), near.as_str(), ok),
+        ("http_proxy", ("no_proxy", "x.test,127.0.0.0/8"), near.as_str(), ok),
         ("http_proxy", ("NO_PROXY", "x.test, 127.0.0.1"), near.as_str(), ok),
         ("http_proxy", ("no_proxy", "x.test"), near.as_str(), not_ready),
         ("https_proxy", ("no_proxy", ""), near.as_str(), ok),
@@ -201,6 +202,13 @@ fn the_environment_names_the_proxy_and_what_goes_past_it() {
         assert_eq!(asked.is_empty(), outcome == ok, "{variable} {exceptions:?} {asked:?}");
         let host = url.strip_prefix("http://").unwrap();
         assert!(asked.iter().all(|line| line.contains(host)), "{asked:?}");
+    }
+    for (variable, value) in
+        [("http_proxy", "u:secret@proxy:1"), ("ALL_PROXY", "ftp://u:secret@proxy"), ("http_proxy", "x")]
+    {
+        let mut command = Command::new(&program);
+        PROXY_VARIABLES.iter().for_each(|name| _ = command.env_remove(name));
+        succeeds(command.args([near.as_str(), invalid, variable]).env(variable, value));
     }
 }
 

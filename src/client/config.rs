@@ -217,7 +217,8 @@ fn check_value(check: Check, value: &str) -> Result<(), String> {
     match check {
         Check::Text => Ok(()),
         // An empty text counts as unset.
-        Check::RedisUrl | Check::HttpUrl | Check::Proxy | Check::List | Check::Map if value.is_empty() => Ok(()),
+        Check::RedisUrl | Check::HttpUrl | Check::List | Check::Map if value.is_empty() => Ok(()),
+        Check::Proxy if value.trim().is_empty() => Ok(()),
         Check::RedisUrl => check_url(value).map_err(|error| error.to_string()),
         Check::HttpUrl => check_base(value).map_err(|error| error.to_string()),
         Check::Proxy => check_proxy(value).map_err(|error| error.to_string()),

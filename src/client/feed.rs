@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::runtime::{Runtime, Voice};
-use crate::source::{self, ApplyError, ChangeSet, Failure, Report, Severity, Sink};
-use crate::store::{Content, Delivery, Intake, Level, Shared, StoreState, unix_ms};
+use crate::model::{ChangeKind, ChangeSet};
+use crate::source::{Failure, Report, Severity, Sink};
+use crate::store::{Intake, Level, Shared, StoreState, unix_ms};
 
 /// The latest failure of a data source, and when it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,23 +123,8 @@ impl<'a> FeedSink<'a> {
         Voice { runtime: self.runtime, shared: self.shared, feed: Some(self.feed) }
     }
 
-    fn take(&self, changes: &ChangeSet<'_>) -> Result<(), ApplyError> {
-        let deliveries: Vec<Delivery<'_>> = changes
-            .items
-            .iter()
-            .map(|item| Delivery {
-                kind: item.kind,
-                key: &item.key,
-                content: match item.content {
-                    source::Content::Json(text) => Content::Json(text),
-                    source::Content::Deleted { version } => Content::Deleted { version },
-                },
-            })
-            .collect();
-        let voice = self.voice();
-        let intake = Intake { shared: self.shared, mailbox: &self.runtime.mailbox, listener: &voice };
-        let taken = if changes.full { intake.replace(&deliveries) } else { intake.merge(&deliveries) };
-        taken.map_err(|error| ApplyError::Invalid(error.to_string()))
+    fn intake<'i>(&'i self, voice: &'i Voice<'_>) -> Intake<'i> {
+        Intake { shared: self.shared, mailbox: &self.runtime.mailbox, listener: voice }
     }
 
     fn change(&self, state: StoreState, failure: Option<Failure>) {
@@ -160,16 +146,23 @@ impl<'a> FeedSink<'a> {
 }
 
 impl Sink for FeedSink<'_> {
-    fn apply(&self, changes: ChangeSet<'_>) -> Result<(), ApplyError> {
-        self.take(&changes)?;
+    fn apply(&self, changes: ChangeSet<'_>) {
+        // Nothing is unchanged that was never delivered.
+        if changes.kind == ChangeKind::None && !self.shared.has_delivered() {
+            return;
+        }
+        self.intake(&self.voice()).take(&changes);
         if let Some(id) = &changes.environment_id {
             self.feed.environment_id.store(Some(Arc::new(id.to_string())));
         }
-        if changes.full {
+        if changes.kind != ChangeKind::Partial {
             self.change(StoreState::Valid, None);
         }
         self.runtime.notify();
-        Ok(())
+    }
+
+    fn holds_flags(&self) -> bool {
+        self.intake(&self.voice()).holds_flags()
     }
 
     fn report(&self, report: Report) {
@@ -236,5 +229,27 @@ mod tests {
         assert!(feed.change(StoreState::Off, Some(failure("a"))));
         assert!(!feed.change(StoreState::Valid, None));
         assert_eq!(feed.state(), StoreState::Off);
+    }
+
+    #[test]
+    fn every_complete_answer_of_the_source_is_counted_and_nothing_else() {
+        let mut config = crate::client::Config::default();
+        config.set_test_data(crate::client::TestData::new());
+        let (runtime, feed) = (Runtime::new(0, 10, Level::None), Feed::new());
+        let shared = Shared::new(config.resolve().unwrap().store).unwrap();
+        let sink = FeedSink::new(&runtime, &shared, &feed);
+        let take = |kind| sink.apply(ChangeSet { kind, items: Vec::new(), environment_id: None });
+        take(ChangeKind::None);
+        take(ChangeKind::Partial);
+        assert_eq!(shared.answers_of_source(), 0, "nothing was delivered that could be confirmed");
+        take(ChangeKind::Full);
+        assert_eq!(shared.answers_of_source(), 1);
+        sink.report(Report::Interrupted(failure("a")));
+        sink.report(Report::Valid);
+        take(ChangeKind::Partial);
+        assert_eq!(shared.answers_of_source(), 1);
+        sink.report(Report::Interrupted(failure("b")));
+        take(ChangeKind::None);
+        assert_eq!((shared.answers_of_source(), feed.state()), (2, StoreState::Valid));
     }
 }

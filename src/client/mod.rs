@@ -145,11 +145,17 @@ impl Client {
         runtime.start(&self.plant)?;
         // The state follows a moment after the data: whoever looks at it after the start must not see the old one.
         let started = || self.is_ready() && self.state() != StoreState::Init;
-        let decided = || started() || self.is_off() || self.is_closed();
-        if timeout.is_zero() || runtime.wait_for(timeout, decided) || self.is_ready() {
+        let decided = || started() || self.is_closed() || self.is_off() && self.has_last_known();
+        if timeout.is_zero() || runtime.wait_for(timeout, decided) || self.is_ready() || self.is_off() {
             return self.outcome_of_start(timeout);
         }
         Err(ClientError::Timeout(timeout.as_millis(), self.why_not_ready()))
+    }
+
+    /// There are last known flags, or it is known that there are none: whoever gives up on the data source asks them next.
+    fn has_last_known(&self) -> bool {
+        let shared = &self.plant.shared;
+        shared.connector.is_none() || shared.health.is_ready() || shared.answers()
     }
 
     fn outcome_of_start(&self, timeout: Duration) -> Result<(), ClientError> {
@@ -331,11 +337,11 @@ impl Drop for Client {
     }
 }
 
-/// What the data source's requests need: files that can be read, headers that can be sent.
+/// What the data source's requests need: files that can be read, headers that can be sent, a proxy that can be used.
 fn check_http(settings: &Settings) -> Result<(), HttpError> {
     match &settings.source {
-        Some(SourceOptions::Stream(stream)) => stream.http.check(),
-        Some(SourceOptions::Poll(poll)) => poll.http.check(),
+        Some(SourceOptions::Stream(stream)) => stream.http.check(&stream.base),
+        Some(SourceOptions::Poll(poll)) => poll.http.check(&poll.base),
         _ => Ok(()),
     }
 }

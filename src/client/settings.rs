@@ -55,7 +55,7 @@ impl Config {
         let store = self.store(source.as_ref(), offline, &mut remarks)?;
         let backup = self.backup(&store)?;
         Ok(Settings {
-            sdk_key: self.text("sdk.key"),
+            sdk_key: self.sdk_key()?,
             store,
             source,
             backup: backup.filter(|_| !offline),
@@ -158,7 +158,7 @@ impl Config {
                 "snapshot.file needs cache.residency=all: other residencies hold a part",
             ));
         }
-        let sdk_key = self.text("sdk.key").unwrap_or_default();
+        let sdk_key = self.sdk_key()?.unwrap_or_default();
         Ok(Some(Backup::new(PathBuf::from(path), &sdk_key, &store.prefix)))
     }
 
@@ -189,7 +189,7 @@ impl Config {
 
     fn http(&self, remarks: &mut Vec<(Level, String)>) -> Result<HttpOptions, ConfigError> {
         let sdk_key = self
-            .text("sdk.key")
+            .sdk_key()?
             .ok_or(ConfigError::Together("source.kind stream and poll need sdk.key, which is not set"))?;
         Ok(HttpOptions {
             tags: self.tags(remarks),
@@ -198,7 +198,7 @@ impl Config {
                 None => name,
             }),
             headers: self.map("http.headers").into_iter().collect(),
-            proxy: self.text("http.proxy"),
+            proxy: self.text("http.proxy").map(|proxy| proxy.trim().to_owned()).filter(|proxy| !proxy.is_empty()),
             environment: ProxyEnvironment::read(),
             ca_file: self.text("http.tls.ca_file").map(PathBuf::from),
             skip_verify: self.flag("http.tls.skip_verify") == Some(true),
@@ -206,6 +206,17 @@ impl Config {
             read_timeout: self.milliseconds("http.read_timeout_ms", 15_000),
             ..HttpOptions::new(&sdk_key, &super::instance::new_id())
         })
+    }
+
+    /// The SDK key without the space around it, such as the line end of a mounted secret.
+    fn sdk_key(&self) -> Result<Option<String>, ConfigError> {
+        let key = self.text("sdk.key").map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+        match &key {
+            Some(key) if key.chars().any(char::is_control) => {
+                Err(ConfigError::Invalid { option: "sdk.key", reason: "it has control characters".to_owned() })
+            }
+            _ => Ok(key),
+        }
     }
 
     /// The value of the tags header: `application-id/shop application-version/7`, sorted by name.
@@ -242,7 +253,7 @@ impl Config {
     }
 
     fn retry(&self) -> RetryMode {
-        if self.get("retry.mode") == Some("extended") { RetryMode::Extended } else { RetryMode::Legacy }
+        if self.get("retry.mode") == Some("legacy") { RetryMode::Legacy } else { RetryMode::Extended }
     }
 
     fn poll_interval(&self, remarks: &mut Vec<(Level, String)>) -> Duration {

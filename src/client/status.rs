@@ -66,7 +66,7 @@ impl Client {
             "freshness_reason": optional(health.rung_reason()),
             "flags": flags,
             "segments": segments,
-            "malformed": health.malformed(),
+            "malformed": self.plant.shared.malformed(),
             "dropped": runtime.notifications.dropped(),
             "panics": self.panics.load(std::sync::atomic::Ordering::Relaxed),
             "last_error": health.error().as_deref().map(|error| error.text.clone()),

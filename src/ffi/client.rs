@@ -152,7 +152,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `freshness` | freshness in force: `"push"`, `"ttl"`, `"forever"` or `"starting"` |
 /// | `freshness_reason` | why; null with `"starting"` |
 /// | `flags`, `segments` | number held, deleted ones left out |
-/// | `malformed` | items in Redis that do not parse |
+/// | `malformed` | items that do not parse, in Redis or as the data source delivered them |
 /// | `dropped` | notifications dropped because nobody took them |
 /// | `panics` | defects caught at the border |
 /// | `last_error` | text or null |

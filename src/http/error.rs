@@ -11,6 +11,14 @@ pub enum HttpError {
     /// The proxy's URL is not usable.
     #[error("not a usable proxy: {0}")]
     Proxy(&'static str),
+    /// A variable of the environment names a proxy that is not usable.
+    #[error("the variable {name} names no usable proxy: {reason}")]
+    ProxyVariable {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong with its value.
+        reason: &'static str,
+    },
     /// A header's name or value has characters that no header may have, or it is not the caller's to set.
     #[error("the header {0:?} cannot be sent")]
     Header(String),

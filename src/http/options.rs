@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::HttpError;
-use super::{headers, proxy, tls};
+use super::{headers, proxy, tls, url};
 
 /// How requests are made. The SDK key, header values and proxy credentials never appear in a text that leaves this module.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub struct HttpOptions {
     /// URL of the proxy for every request: `http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h`. The environment
     /// does not count then, `no_proxy` included: who names a proxy here means it.
     pub proxy: Option<String>,
-    /// What the environment says about proxies; what is unusable there is ignored.
+    /// What the environment says about proxies.
     pub environment: ProxyEnvironment,
     /// PEM file of the certificate authorities to trust instead of the built-in ones.
     pub ca_file: Option<PathBuf>,
@@ -58,12 +58,10 @@ impl HttpOptions {
         }
     }
 
-    /// Says whether requests can be made with these options; reads the certificate file, opens nothing.
-    pub fn check(&self) -> Result<(), HttpError> {
+    /// Says whether requests to `base` can be made with these options; reads the certificate file, opens nothing.
+    pub fn check(&self, base: &str) -> Result<(), HttpError> {
         headers::Headers::new(self)?;
-        if let Some(url) = &self.proxy {
-            proxy::parse(url)?;
-        }
+        proxy::route(self, &url::parse(base)?)?;
         tls::config(self).map(drop)
     }
 }
@@ -74,6 +72,15 @@ impl fmt::Debug for HttpOptions {
     }
 }
 
+/// A variable that is set.
+#[derive(Clone)]
+pub struct ProxyVariable {
+    /// Its name.
+    pub name: &'static str,
+    /// Its value, without space around it.
+    pub value: String,
+}
+
 /// What the environment of the process says about proxies.
 ///
 /// Read once, on the thread of the host that builds a client: another thread could race a host that changes its
@@ -81,25 +88,28 @@ impl fmt::Debug for HttpOptions {
 #[derive(Clone, Default)]
 pub struct ProxyEnvironment {
     /// `http_proxy`.
-    pub http: Option<String>,
+    pub http: Option<ProxyVariable>,
     /// `https_proxy` or `HTTPS_PROXY`.
-    pub https: Option<String>,
+    pub https: Option<ProxyVariable>,
     /// `all_proxy` or `ALL_PROXY`.
-    pub all: Option<String>,
+    pub all: Option<ProxyVariable>,
     /// `no_proxy` or `NO_PROXY`.
-    pub none: Option<String>,
+    pub none: Option<ProxyVariable>,
 }
 
 impl ProxyEnvironment {
     /// Reads the variables. The lower-case name wins, as in most programs.
     pub fn read() -> Self {
-        let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let either = |name: &str| read(name).or_else(|| read(&name.to_uppercase()));
+        let read = |name: &'static str| {
+            // What is not UTF-8 is no usable proxy, which is said later, with the name of the variable.
+            let value = std::env::var_os(name)?.to_string_lossy().trim().to_owned();
+            (!value.is_empty()).then_some(ProxyVariable { name, value })
+        };
         Self {
             http: read("http_proxy"),
-            https: either("https_proxy"),
-            all: either("all_proxy"),
-            none: either("no_proxy"),
+            https: read("https_proxy").or_else(|| read("HTTPS_PROXY")),
+            all: read("all_proxy").or_else(|| read("ALL_PROXY")),
+            none: read("no_proxy").or_else(|| read("NO_PROXY")),
         }
     }
 }

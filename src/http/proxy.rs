@@ -1,13 +1,14 @@
 //! Which proxy a request goes through, if any.
 //!
 //! The option names one for every request. Without it the environment counts: `https_proxy` or `http_proxy` by the scheme
-//! of the URL, else `all_proxy`, and `no_proxy` takes hosts out: names and their subdomains, with or without a leading
-//! dot or `*.`, optionally with a port; `*` is every host. Address ranges are not understood.
+//! of the URL, else `all_proxy`; `no_proxy` takes hosts out. Who names a proxy means it: one that is not usable is an error,
+//! never a reason to do without.
 
 use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 
 use super::error::HttpError;
+use super::no_proxy::is_excluded;
 use super::options::HttpOptions;
 use super::url;
 
@@ -28,11 +29,24 @@ pub fn check_proxy(text: &str) -> Result<(), HttpError> {
 }
 
 /// The proxy of a URL; user and password are its own parts.
-pub(super) fn parse(text: &str) -> Result<Proxy, HttpError> {
-    let error = HttpError::Proxy("not the URL of an http, https, socks4, socks4a, socks5 or socks5h proxy");
+fn parse(text: &str) -> Result<Proxy, HttpError> {
+    usable(text).map_err(HttpError::Proxy)
+}
+
+fn usable(text: &str) -> Result<Proxy, &'static str> {
+    const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+    let text = text.trim();
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match scheme {
+        None => return Err("it does not begin with a scheme such as http://"),
+        Some(scheme) if !SCHEMES.contains(&scheme.as_str()) => {
+            return Err("its scheme is none of http, https, socks4, socks4a, socks5 and socks5h");
+        }
+        Some(_) => {}
+    }
     match Proxy::new(text) {
         Ok(proxy) if url::is_usable(proxy.uri()) => Ok(proxy),
-        _ => Err(error),
+        _ => Err("it is no URL of a host, or names a port that is none"),
     }
 }
 
@@ -41,7 +55,7 @@ pub(super) fn route(options: &HttpOptions, target: &Uri) -> Result<Route, HttpEr
     let is_plain = target.scheme_str() == Some("http");
     let proxy = match &options.proxy {
         Some(proxy) => Some(parse(proxy)?),
-        None => from_environment(options, target, is_plain),
+        None => from_environment(options, target, is_plain)?,
     };
     Ok(match proxy {
         None => Route::Direct,
@@ -52,33 +66,13 @@ pub(super) fn route(options: &HttpOptions, target: &Uri) -> Result<Route, HttpEr
     })
 }
 
-fn from_environment(options: &HttpOptions, target: &Uri, is_plain: bool) -> Option<Proxy> {
+fn from_environment(options: &HttpOptions, target: &Uri, is_plain: bool) -> Result<Option<Proxy>, HttpError> {
     let environment = &options.environment;
     let own = if is_plain { &environment.http } else { &environment.https };
-    let proxy = own.as_ref().or(environment.all.as_ref())?;
-    if environment.none.as_ref().is_some_and(|list| is_excluded(list, target)) {
-        return None;
+    let Some(variable) = own.as_ref().or(environment.all.as_ref()) else { return Ok(None) };
+    if environment.none.as_ref().is_some_and(|list| is_excluded(&list.value, target)) {
+        return Ok(None);
     }
-    parse(proxy).ok()
-}
-
-fn is_excluded(list: &str, target: &Uri) -> bool {
-    let host = target.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
-    let port = url::port(target);
-    list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| matches(entry, &host, port))
-}
-
-fn matches(entry: &str, host: &str, port: u16) -> bool {
-    if entry == "*" {
-        return true;
-    }
-    let entry = entry.to_ascii_lowercase();
-    // An IPv6 address has several colons, so a port can follow it in brackets only.
-    let (name, wanted) = match entry.rsplit_once(':') {
-        Some((name, digits)) if name.ends_with(']') || !name.contains(':') => (name, digits.parse::<u16>().ok()),
-        _ => (entry.as_str(), None),
-    };
-    let name = name.trim_matches(['[', ']']).trim_start_matches('*').trim_start_matches('.');
-    let is_below = host.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'));
-    !name.is_empty() && is_below && wanted.is_none_or(|wanted| wanted == port)
+    let error = |reason| HttpError::ProxyVariable { name: variable.name, reason };
+    usable(&variable.value).map(Some).map_err(error)
 }

@@ -1,11 +1,13 @@
 //! What comes back: status, headers, and a body that is read as it arrives.
 
 use std::io::Read;
+use std::time::Duration;
 
 use ureq::http::HeaderMap;
 use ureq::{Body, BodyReader};
 
 use super::error::RequestError;
+use super::retry_after;
 
 /// An answer whose body has not been read yet.
 pub struct Response {
@@ -28,6 +30,11 @@ impl Response {
     /// The value of a header, if it is there and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// How long the server asks to be left alone, at most an hour.
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after::pause(self.header("Retry-After")?, self.header("Date"))
     }
 
     /// Reads what has arrived, and waits if it is nothing yet; 0 at the end.

@@ -5,6 +5,7 @@
 //! finds other items. Plain data without I/O; depends on no other module of the crate.
 
 mod clause;
+mod delivery;
 mod error;
 mod excerpt;
 mod flag;
@@ -18,10 +19,12 @@ mod parse;
 mod reference;
 mod regex_dialect;
 mod regexes;
+mod scan;
 mod segment;
 mod semver;
 mod serve;
 mod strings;
+mod surrogates;
 mod sync;
 mod tombstone;
 mod value;
@@ -29,6 +32,7 @@ mod variation;
 mod wire;
 
 pub use clause::{Clause, Clauses, Members, Test};
+pub use delivery::{ChangeKind, ChangeSet, Content, Delivery, LARGEST_VERSION};
 pub use error::ParseError;
 pub use excerpt::excerpt;
 pub use flag::{Flag, Prerequisite, Rule, Target};
@@ -41,10 +45,12 @@ pub use membership::Membership;
 pub use parse::{Parsed, parse_flag, parse_segment};
 pub use reference::AttributeRef;
 pub use regexes::Interner;
+pub use scan::{RawMember, ScanError, read_string, scan_member, scan_members};
 pub use segment::{Members as SegmentMembers, Segment, SegmentRule, Unbounded};
 pub use semver::{OwnedSemVer, SemVer};
 pub use serve::{Rollout, Serve, WeightedVariation};
 pub use strings::{StringList, StringSet};
+pub use surrogates::repair;
 pub use sync::lock;
 pub use tombstone::{Stamp, stamp, tombstone_text};
 pub use value::{Member, Value, keep_last, write_compact, write_number, write_string};

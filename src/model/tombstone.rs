@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::{Kind, wire, write_string};
+use super::{Kind, repair, wire, write_string};
 
 /// Mandatory properties of a flag, empty.
 const EMPTY_FLAG: &str = concat!(
@@ -44,7 +44,8 @@ pub struct Stamp {
 
 /// Reads version and deletion mark without looking at the rest; `None` where the text is not an object with them.
 pub fn stamp(text: &[u8]) -> Option<Stamp> {
-    let wire: wire::Tombstone<'_> = serde_json::from_slice(text).ok()?;
+    let text = repair(text);
+    let wire: wire::Tombstone<'_> = serde_json::from_slice(&text).ok()?;
     let version = match wire.version {
         None => 0,
         Some(raw) => wire::Integer::deserialize(&mut serde_json::Deserializer::from_str(raw.get())).ok()?.0,

@@ -1,7 +1,9 @@
 //! What a failed request means: how it is reported, and whether waiting helps.
 
+use std::time::Duration;
+
 use super::sink::{Failure, FailureKind};
-use crate::http::RequestError;
+use crate::http::{RequestError, Response};
 use crate::model::excerpt;
 
 /// Most characters of a message: it may repeat what a server sent.
@@ -21,6 +23,8 @@ pub(super) enum Nature {
 pub(super) struct Trouble {
     pub failure: Failure,
     pub nature: Nature,
+    /// The server asks to be left alone for so long.
+    pub retry_after: Option<Duration>,
 }
 
 impl Trouble {
@@ -34,7 +38,7 @@ impl Trouble {
 
     fn new(kind: FailureKind, nature: Nature, message: &str) -> Self {
         let message = excerpt(message, LONGEST_MESSAGE);
-        Self { failure: Failure { kind, status: 0, message }, nature }
+        Self { failure: Failure { kind, status: 0, message }, nature, retry_after: None }
     }
 
     /// An answer of another status than the one that carries data.
@@ -45,7 +49,12 @@ impl Trouble {
             _ => Nature::Passing,
         };
         let message = format!("the server answered with status {status}");
-        Self { failure: Failure { kind: FailureKind::ErrorResponse, status, message }, nature }
+        Self { failure: Failure { kind: FailureKind::ErrorResponse, status, message }, nature, retry_after: None }
+    }
+
+    /// The same of a whole answer, which may ask for a pause.
+    pub(super) fn answer(response: &Response) -> Self {
+        Self { retry_after: response.retry_after(), ..Self::status(response.status()) }
     }
 
     /// True if the source must end in legacy mode.

@@ -2,7 +2,7 @@
 //!
 //! A file is an object of `flags` and `segments`, each from key to item, and `flagValues`, from key to the one value that
 //! the flag shall always have. Everything is loaded or nothing: a file that cannot be read leaves the old data in force.
-//! Items are taken as they are written, their versions too.
+//! Items are taken as they are written, their versions too; one that makes no sense disturbs no other.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -11,14 +11,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
-
 use super::failure::Trouble;
 use super::options::{Duplicates, FileOptions};
 use super::outlet::Outlet;
-use super::payload::{Key, Members, json_item, parse};
-use super::sink::{ChangeSet, Content, Failure, FailureKind, Item, Severity};
-use crate::model::Kind;
+use super::payload::{Malformed, collection};
+use super::sink::{Failure, FailureKind, Severity};
+use crate::model::{ChangeKind, ChangeSet, Content, Delivery, Kind, RawMember, scan_members};
 
 /// How often the files are looked at.
 pub(super) const GLANCE: Duration = Duration::from_millis(500);
@@ -89,7 +87,7 @@ impl Loader<'_> {
 
     fn load(&mut self) {
         self.looks = self.look();
-        let texts: Result<Vec<String>, Trouble> = self.options.paths.iter().map(|path| read(path)).collect();
+        let texts: Result<Vec<Vec<u8>>, Trouble> = self.options.paths.iter().map(|path| read(path)).collect();
         let fingerprint = texts.as_ref().map(fingerprint).map_err(|trouble| trouble.failure.clone());
         if self.applied.as_ref() == Some(&fingerprint) {
             return;
@@ -105,37 +103,36 @@ impl Loader<'_> {
         }
     }
 
-    fn apply(&self, texts: &[String]) -> Result<usize, Trouble> {
+    fn apply(&self, texts: &[Vec<u8>]) -> Result<usize, Trouble> {
         let mut files = Vec::new();
         for (path, text) in self.options.paths.iter().zip(texts) {
-            let file: File<'_> = parse(text.strip_prefix('\u{feff}').unwrap_or(text))
-                .map_err(|error| Trouble::invalid_data(&format!("{}: {error}", path.display())))?;
+            let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+            let file =
+                File::parse(text).map_err(|error| Trouble::invalid_data(&format!("{}: {error}", path.display())))?;
             files.push((path, file));
         }
         let mut merged = Merged { duplicates: self.options.duplicates, known: HashSet::new(), items: Vec::new() };
         // The items of a value are written here and lent out beside those of the files.
-        let written: Vec<Vec<(&str, String)>> = files.iter().map(|(_, file)| file.written()).collect();
+        let written: Vec<Vec<(&str, Vec<u8>)>> = files.iter().map(|(_, file)| file.written()).collect();
         for ((path, file), written) in files.iter().zip(&written) {
-            merged.add_file(path, file, written)?;
+            merged
+                .add_file(file, written)
+                .map_err(|error| Trouble::invalid_data(&format!("{}: {error}", path.display())))?;
         }
         let count = merged.items.len();
-        self.outlet
-            .apply(ChangeSet { full: true, items: merged.items, environment_id: None })
-            .map_err(|error| Trouble::invalid_data(&error.to_string()))?;
+        self.outlet.apply(ChangeSet { kind: ChangeKind::Full, items: merged.items, environment_id: None });
         Ok(count)
     }
 }
 
-fn read(path: &Path) -> Result<String, Trouble> {
-    let trouble = |kind: FailureKind, message: String| {
-        let failure = Failure { kind, status: 0, message: format!("{}: {message}", path.display()) };
-        Trouble { failure, ..Trouble::invalid_data("") }
-    };
-    let bytes = fs::read(path).map_err(|error| trouble(FailureKind::Unknown, error.to_string()))?;
-    String::from_utf8(bytes).map_err(|_| trouble(FailureKind::InvalidData, "not UTF-8".to_owned()))
+fn read(path: &Path) -> Result<Vec<u8>, Trouble> {
+    fs::read(path).map_err(|error| {
+        let message = format!("{}: {error}", path.display());
+        Trouble { failure: Failure { kind: FailureKind::Unknown, status: 0, message }, ..Trouble::invalid_data("") }
+    })
 }
 
-fn fingerprint(texts: &Vec<String>) -> u64 {
+fn fingerprint(texts: &Vec<Vec<u8>>) -> u64 {
     let mut hasher = DefaultHasher::new();
     texts.hash(&mut hasher);
     hasher.finish()
@@ -145,25 +142,24 @@ fn fingerprint(texts: &Vec<String>) -> u64 {
 struct Merged<'a> {
     duplicates: Duplicates,
     known: HashSet<(Kind, Cow<'a, str>)>,
-    items: Vec<Item<'a>>,
+    items: Vec<Delivery<'a>>,
 }
 
 impl<'a> Merged<'a> {
-    fn add_file(&mut self, path: &Path, file: &'a File<'_>, written: &'a [(&str, String)]) -> Result<(), Trouble> {
-        let at = |message: String| Trouble::invalid_data(&format!("{}: {message}", path.display()));
+    fn add_file(&mut self, file: &'a File<'_>, written: &'a [(&str, Vec<u8>)]) -> Result<(), String> {
         for (kind, members) in [(Kind::Segment, &file.segments), (Kind::Flag, &file.flags)] {
-            for (Key(key), json) in members.iter().flat_map(|members| &members.0) {
-                let item = json_item(kind, Cow::Borrowed(key), json).map_err(|error| at(error.to_string()))?;
-                self.add(item).map_err(at)?;
+            for member in members {
+                let key = member.key.as_deref().ok_or("a key is no text")?;
+                self.add(Delivery { kind, key: Cow::Borrowed(key), content: Content::Json(member.value) })?;
             }
         }
         for (key, json) in written {
-            self.add(Item { kind: Kind::Flag, key: Cow::Borrowed(key), content: Content::Json(json) }).map_err(at)?;
+            self.add(Delivery { kind: Kind::Flag, key: Cow::Borrowed(key), content: Content::Json(json) })?;
         }
         Ok(())
     }
 
-    fn add(&mut self, item: Item<'a>) -> Result<(), String> {
+    fn add(&mut self, item: Delivery<'a>) -> Result<(), String> {
         if self.known.insert((item.kind, item.key.clone())) {
             self.items.push(item);
             return Ok(());
@@ -176,27 +172,26 @@ impl<'a> Merged<'a> {
 }
 
 /// A file; other properties are of no concern.
-#[derive(Deserialize)]
 struct File<'a> {
-    #[serde(borrow, default)]
-    flags: Option<Members<'a>>,
-    #[serde(borrow, default, rename = "flagValues")]
-    values: Option<Members<'a>>,
-    #[serde(borrow, default)]
-    segments: Option<Members<'a>>,
+    flags: Vec<RawMember<'a>>,
+    values: Vec<RawMember<'a>>,
+    segments: Vec<RawMember<'a>>,
 }
 
-impl File<'_> {
+impl<'a> File<'a> {
+    fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
+        let members = scan_members(text)?;
+        let of = |name| collection(&members, name).map(Option::unwrap_or_default);
+        Ok(Self { flags: of("flags")?, values: of("flagValues")?, segments: of("segments")? })
+    }
+
     /// The flags that have one value for everybody.
-    fn written(&self) -> Vec<(&str, String)> {
-        let members = self.values.iter().flat_map(|members| &members.0);
-        members
-            .map(|(Key(key), value)| {
-                let name = serde_json::Value::from(key.as_ref());
-                let json = format!(
-                    r#"{{"key":{name},"version":1,"on":true,"variations":[{value}],"fallthrough":{{"variation":0}}}}"#
-                );
-                (key.as_ref(), json)
+    fn written(&self) -> Vec<(&str, Vec<u8>)> {
+        let values = self.values.iter().filter_map(|member| Some((member.key.as_deref()?, member.value)));
+        values
+            .map(|(key, value)| {
+                let head = format!(r#"{{"key":{},"version":1,"on":true,"variations":["#, serde_json::Value::from(key));
+                (key, [head.as_bytes(), value, br#"],"fallthrough":{"variation":0}}"#].concat())
             })
             .collect()
     }

@@ -31,7 +31,7 @@ use retry::Pace;
 
 pub use control::Control;
 pub use options::{Duplicates, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions};
-pub use sink::{ApplyError, ChangeSet, Content, Failure, FailureKind, Item, Report, Severity, Sink};
+pub use sink::{Failure, FailureKind, Report, Severity, Sink};
 pub use test_data::{TestData, TestDataError};
 
 /// Runs a source until it is stopped or off for good. Panics are the caller's to catch; may be called again, also in a

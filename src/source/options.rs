@@ -24,9 +24,9 @@ pub enum SourceOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RetryMode {
     /// A status that tells of a wrong configuration (401, 403 and most others of 4xx) ends the source for good.
-    #[default]
     Legacy,
     /// Nothing ends the source; after such a status, or a refused certificate, it waits minutes instead of seconds.
+    #[default]
     Extended,
 }
 

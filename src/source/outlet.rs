@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::fmt;
 
 use super::control::Control;
-use super::sink::{ApplyError, ChangeSet, Failure, Report, Severity, Sink};
+use super::sink::{Failure, Report, Severity, Sink};
+use crate::model::{ChangeKind, ChangeSet, Delivery};
 
 /// Where a running source puts what it has.
 pub(super) struct Outlet<'a> {
@@ -14,11 +15,13 @@ pub(super) struct Outlet<'a> {
     filled: Cell<bool>,
     /// The last word was a failure.
     failing: Cell<bool>,
+    /// A full changeset without flags was not believed, and is asked for once more.
+    doubted: Cell<bool>,
 }
 
 impl<'a> Outlet<'a> {
     pub(super) fn new(sink: &'a dyn Sink, control: &'a Control) -> Self {
-        Self { sink, control, filled: Cell::new(false), failing: Cell::new(false) }
+        Self { sink, control, filled: Cell::new(false), failing: Cell::new(false), doubted: Cell::new(false) }
     }
 
     pub(super) fn control(&self) -> &'a Control {
@@ -26,19 +29,36 @@ impl<'a> Outlet<'a> {
     }
 
     /// Hands over a changeset. What follows a failure, once there were data, shows that all is well again.
-    pub(super) fn apply(&self, changes: ChangeSet<'_>) -> Result<(), ApplyError> {
+    pub(super) fn apply(&self, changes: ChangeSet<'_>) {
         if self.control.is_stopped() {
-            return Ok(());
+            return;
         }
-        let full = changes.full;
-        self.sink.apply(changes)?;
-        if full {
-            self.filled.set(true);
+        let partial = changes.kind == ChangeKind::Partial;
+        self.filled.set(self.filled.get() || changes.kind == ChangeKind::Full);
+        self.sink.apply(changes);
+        if !partial {
             self.failing.set(false);
         } else if self.filled.get() && self.failing.get() {
             self.valid();
         }
-        Ok(())
+    }
+
+    /// The same for what a server says, which is doubted if it would take every flag away: a server in trouble may well say
+    /// so. False where the changeset was not taken and is to be asked for once more; the second time it counts.
+    pub(super) fn offer(&self, changes: ChangeSet<'_>) -> bool {
+        if changes.kind == ChangeKind::Full {
+            let is_emptying = !changes.items.iter().any(Delivery::is_live_flag) && self.sink.holds_flags();
+            if is_emptying && !self.doubted.replace(true) {
+                self.log(
+                    Severity::Warn,
+                    format_args!("the server has no flags any more; it is asked once more before that is believed"),
+                );
+                return false;
+            }
+            self.doubted.set(false);
+        }
+        self.apply(changes);
+        true
     }
 
     pub(super) fn valid(&self) {
@@ -73,11 +93,12 @@ impl<'a> Outlet<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Content, Kind};
     use crate::source::FailureKind;
     use crate::source::tests::Recorder;
 
-    fn changes(full: bool) -> ChangeSet<'static> {
-        ChangeSet { full, items: Vec::new(), environment_id: None }
+    fn changes(kind: ChangeKind) -> ChangeSet<'static> {
+        ChangeSet { kind, items: Vec::new(), environment_id: None }
     }
 
     fn failure() -> Failure {
@@ -89,7 +110,7 @@ mod tests {
         let (sink, control) = (Recorder::default(), Control::new());
         let outlet = Outlet::new(&sink, &control);
         control.stop();
-        assert_eq!(outlet.apply(changes(true)), Ok(()));
+        outlet.apply(changes(ChangeKind::Full));
         outlet.valid();
         outlet.interrupted(failure());
         outlet.off(failure());
@@ -102,13 +123,28 @@ mod tests {
         let (sink, control) = (Recorder::default(), Control::new());
         let outlet = Outlet::new(&sink, &control);
         outlet.interrupted(failure());
-        outlet.apply(changes(false)).unwrap();
+        outlet.apply(changes(ChangeKind::Partial));
         assert_eq!(sink.lines()[1..], ["part: "], "nothing is well without data");
-        outlet.apply(changes(true)).unwrap();
-        outlet.apply(changes(false)).unwrap();
+        outlet.apply(changes(ChangeKind::Full));
+        outlet.apply(changes(ChangeKind::Partial));
         assert_eq!(sink.lines()[2..], ["full: ", "part: "]);
         outlet.interrupted(failure());
-        outlet.apply(changes(false)).unwrap();
+        outlet.apply(changes(ChangeKind::Partial));
         assert_eq!(sink.lines()[5..], ["part: ", "valid"]);
+    }
+
+    #[test]
+    fn the_loss_of_every_flag_is_believed_the_second_time() {
+        let (sink, control) = (Recorder::default(), Control::new());
+        let outlet = Outlet::new(&sink, &control);
+        assert!(outlet.offer(changes(ChangeKind::Full)), "there is nothing to lose");
+        let flag = |text| Delivery { kind: Kind::Flag, key: "a".into(), content: Content::Json(text) };
+        let full = |text| ChangeSet { items: vec![flag(text)], ..changes(ChangeKind::Full) };
+        assert!(outlet.offer(full(b"{}")));
+        assert!(!outlet.offer(changes(ChangeKind::Full)));
+        assert!(outlet.offer(changes(ChangeKind::Partial)) && outlet.offer(full(b"NaN")), "it has come back");
+        assert!(!outlet.offer(full(br#"{"deleted":true}"#)) && outlet.offer(changes(ChangeKind::Full)));
+        assert!(outlet.offer(changes(ChangeKind::Full)));
+        assert_eq!(sink.lines(), ["full: ", "full: flag a {}", "part: ", "full: flag a NaN", "full: ", "full: "]);
     }
 }

@@ -6,8 +6,9 @@ use super::outlet::Outlet;
 use super::payload::read_all;
 use super::request::{self, Interruptible};
 use super::retry::{Pace, PollRetry};
-use super::sink::{ChangeSet, FailureKind, Severity};
+use super::sink::{FailureKind, Severity};
 use crate::http::{Patience, RequestError, Requester, Response};
+use crate::model::{ChangeKind, ChangeSet};
 
 /// Longest answer, unpacked.
 const LONGEST_ANSWER: u64 = 256 << 20;
@@ -33,13 +34,14 @@ pub(super) fn run(options: &PollOptions, pace: Pace, outlet: &Outlet<'_>) {
             continue;
         }
         let pause = match result {
-            Ok(()) => retry.after_success(),
+            Ok(Outcome::Taken) => retry.after_success(),
+            Ok(Outcome::Doubted) => continue,
             Err(trouble) if options.retry == RetryMode::Legacy && trouble.is_final() => {
                 outlet.log(Severity::Error, format_args!("polling is given up: {}", trouble.failure.message));
                 return outlet.off(trouble.failure);
             }
             Err(trouble) => {
-                let next = retry.after_failure(trouble.nature);
+                let next = retry.after_failure(trouble.nature, trouble.retry_after);
                 complain(outlet, &trouble, options.retry, next.is_engaging);
                 outlet.interrupted(trouble.failure);
                 next.pause
@@ -62,6 +64,14 @@ fn complain(outlet: &Outlet<'_>, trouble: &Trouble, mode: RetryMode, is_engaging
     }
 }
 
+/// What a good answer was.
+enum Outcome {
+    /// It is in force.
+    Taken,
+    /// It is to be asked for once more, at once.
+    Doubted,
+}
+
 struct Poller<'a> {
     options: &'a PollOptions,
     url: String,
@@ -79,7 +89,7 @@ impl Poller<'_> {
         self.etag = None;
     }
 
-    fn poll(&mut self, restarts: u64) -> Result<(), Trouble> {
+    fn poll(&mut self, restarts: u64) -> Result<Outcome, Trouble> {
         let requester = match self.requester.take() {
             Some(requester) => requester,
             None => self.new_requester()?,
@@ -105,30 +115,32 @@ impl Poller<'_> {
         requester.get(&self.url, &headers)
     }
 
-    fn take(&mut self, response: Response) -> Result<(), Trouble> {
+    fn take(&mut self, response: Response) -> Result<Outcome, Trouble> {
         match response.status() {
             200 => self.take_all(response),
             // Without an ETag of ours it makes no sense, and would leave us without data.
             304 if self.etag.is_some() => {
-                self.outlet.valid();
-                Ok(())
+                self.outlet.apply(ChangeSet { kind: ChangeKind::None, items: Vec::new(), environment_id: None });
+                Ok(Outcome::Taken)
             }
-            status => Err(Trouble::status(status)),
+            _ => Err(Trouble::answer(&response)),
         }
     }
 
-    fn take_all(&mut self, response: Response) -> Result<(), Trouble> {
+    fn take_all(&mut self, response: Response) -> Result<Outcome, Trouble> {
         // Until the data are taken, what the server calls them must not keep it from sending them again.
         self.etag = None;
-        let etag = response.header("ETag").map(str::to_owned);
+        // An empty one would be sent back and fit whatever there is.
+        let etag = response.header("ETag").map(str::trim).filter(|etag| !etag.is_empty()).map(str::to_owned);
         let environment_id = request::environment_id(&response);
         let body = response.read_all(LONGEST_ANSWER).map_err(Trouble::from)?;
-        let nonsense = |error: String| Trouble::invalid_data(&format!("the answer makes no sense: {error}"));
-        let items = read_all(&body).map_err(|error| nonsense(error.to_string()))?;
-        self.outlet
-            .apply(ChangeSet { full: true, items, environment_id })
-            .map_err(|error| nonsense(error.to_string()))?;
+        let all =
+            read_all(&body).map_err(|error| Trouble::invalid_data(&format!("the answer makes no sense: {error}")))?;
+        all.report(self.outlet);
+        if !self.outlet.offer(ChangeSet { kind: ChangeKind::Full, items: all.items, environment_id }) {
+            return Ok(Outcome::Doubted);
+        }
         self.etag = etag;
-        Ok(())
+        Ok(Outcome::Taken)
     }
 }

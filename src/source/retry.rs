@@ -67,8 +67,8 @@ impl StreamRetry {
         self.first = first;
     }
 
-    /// The pause after a failure.
-    pub(super) fn after(&mut self, nature: Nature, lasted: Lasted) -> Next {
+    /// The pause after a failure; `wanted` is what the server asks for.
+    pub(super) fn after(&mut self, nature: Nature, lasted: Lasted, wanted: Option<Duration>) -> Next {
         // The extended regime asks for more: a server that answers well but sends nothing proves little.
         let time = if self.extended { lasted.since_event } else { lasted.since_answer };
         if time >= self.pace.healthy {
@@ -81,7 +81,8 @@ impl StreamRetry {
         } else {
             (self.first, self.pace.longest)
         };
-        let pause = self.jitter.shorten(doubled(first, self.failures, longest));
+        let own = self.jitter.shorten(doubled(first, self.failures, longest));
+        let pause = at_least(own, wanted, &mut self.jitter);
         self.failures = self.failures.saturating_add(1);
         Next { pause, is_engaging }
     }
@@ -113,12 +114,13 @@ impl PollRetry {
         self.pause()
     }
 
-    /// The pause after a failed one.
-    pub(super) fn after_failure(&mut self, nature: Nature) -> Next {
+    /// The pause after a failed one; `wanted` is what the server asks for.
+    pub(super) fn after_failure(&mut self, nature: Nature, wanted: Option<Duration>) -> Next {
         self.successes = 0;
         let is_engaging = engages(self.mode, nature, &mut self.extended, &mut self.failures);
         self.failures = self.failures.saturating_add(1);
-        Next { pause: self.pause(), is_engaging }
+        let own = self.pause();
+        Next { pause: at_least(own, wanted, &mut self.jitter), is_engaging }
     }
 
     fn pause(&mut self) -> Duration {
@@ -140,6 +142,12 @@ fn engages(mode: RetryMode, nature: Nature, extended: &mut bool, failures: &mut 
         *failures = 0;
     }
     is_engaging
+}
+
+/// A pause that is not shorter than what the server asks for. It asked a thousand others for the same, hence up to a tenth
+/// more.
+fn at_least(own: Duration, wanted: Option<Duration>, jitter: &mut Jitter) -> Duration {
+    wanted.map_or(own, |wanted| own.max(wanted.mul_f64(jitter.between(1.0, 1.1))))
 }
 
 fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
@@ -169,15 +177,19 @@ mod tests {
     fn pauses_of_a_stream_double_up_to_half_a_minute() {
         let mut retry = stream(RetryMode::Legacy);
         for seconds in [1, 2, 4, 8, 16, 30, 30, 30] {
-            let next = retry.after(Passing, AT_ONCE);
+            let next = retry.after(Passing, AT_ONCE, None);
             assert!(is_within(next.pause, SECOND * seconds), "{next:?} for {seconds}");
         }
-        assert!(is_within(stream(RetryMode::Legacy).after(Lasting, AT_ONCE).pause, SECOND), "legacy knows one regime");
+        assert!(
+            is_within(stream(RetryMode::Legacy).after(Lasting, AT_ONCE, None).pause, SECOND),
+            "legacy knows one regime"
+        );
     }
 
     #[test]
     fn pauses_are_spread_over_the_whole_window() {
-        let pauses: Vec<Duration> = (0..200).map(|_| stream(RetryMode::Legacy).after(Passing, AT_ONCE).pause).collect();
+        let pauses: Vec<Duration> =
+            (0..200).map(|_| stream(RetryMode::Legacy).after(Passing, AT_ONCE, None).pause).collect();
         assert!(pauses.iter().any(|pause| *pause < SECOND * 6 / 10));
         assert!(pauses.iter().any(|pause| *pause > SECOND * 9 / 10));
     }
@@ -186,31 +198,31 @@ mod tests {
     fn a_healthy_minute_starts_the_pauses_over() {
         let mut retry = stream(RetryMode::Legacy);
         for _ in 0..6 {
-            retry.after(Passing, AT_ONCE);
+            retry.after(Passing, AT_ONCE, None);
         }
         let short = Lasted { since_answer: MINUTE - SECOND, since_event: MINUTE - SECOND };
-        assert!(retry.after(Passing, short).pause >= SECOND * 15);
-        assert!(is_within(retry.after(Passing, WITHOUT_EVENTS).pause, SECOND));
-        assert!(is_within(retry.after(Passing, AT_ONCE).pause, SECOND * 2));
+        assert!(retry.after(Passing, short, None).pause >= SECOND * 15);
+        assert!(is_within(retry.after(Passing, WITHOUT_EVENTS, None).pause, SECOND));
+        assert!(is_within(retry.after(Passing, AT_ONCE, None).pause, SECOND * 2));
     }
 
     #[test]
     fn the_server_replaces_the_first_pause() {
         let mut retry = stream(RetryMode::Legacy);
         retry.set_first(SECOND / 10);
-        assert!(is_within(retry.after(Passing, AT_ONCE).pause, SECOND / 10));
+        assert!(is_within(retry.after(Passing, AT_ONCE, None).pause, SECOND / 10));
         retry.set_first(Duration::MAX);
-        assert!(is_within(retry.after(Passing, AT_ONCE).pause, SECOND * 30));
+        assert!(is_within(retry.after(Passing, AT_ONCE, None).pause, SECOND * 30));
     }
 
     #[test]
     fn a_lasting_failure_engages_the_extended_regime_of_a_stream() {
         let mut retry = stream(RetryMode::Extended);
-        retry.after(Passing, AT_ONCE);
-        let first = retry.after(Lasting, AT_ONCE);
+        retry.after(Passing, AT_ONCE, None);
+        let first = retry.after(Lasting, AT_ONCE, None);
         assert!(first.is_engaging && is_within(first.pause, MINUTE * 5), "{first:?}");
         for minutes in [10, 20, 40, 60, 60] {
-            let next = retry.after(if minutes == 20 { Passing } else { Lasting }, AT_ONCE);
+            let next = retry.after(if minutes == 20 { Passing } else { Lasting }, AT_ONCE, None);
             assert!(!next.is_engaging && is_within(next.pause, MINUTE * minutes), "{next:?} for {minutes}");
         }
     }
@@ -218,10 +230,13 @@ mod tests {
     #[test]
     fn a_stream_leaves_the_extended_regime_after_a_healthy_minute_of_events() {
         let mut retry = stream(RetryMode::Extended);
-        retry.after(Lasting, AT_ONCE);
-        assert!(retry.after(Passing, WITHOUT_EVENTS).pause >= MINUTE * 5, "an answer without events is not enough");
-        assert!(is_within(retry.after(Passing, HEALTHY).pause, SECOND));
-        let again = retry.after(Lasting, HEALTHY);
+        retry.after(Lasting, AT_ONCE, None);
+        assert!(
+            retry.after(Passing, WITHOUT_EVENTS, None).pause >= MINUTE * 5,
+            "an answer without events is not enough"
+        );
+        assert!(is_within(retry.after(Passing, HEALTHY, None).pause, SECOND));
+        let again = retry.after(Lasting, HEALTHY, None);
         assert!(again.is_engaging && is_within(again.pause, MINUTE * 5));
     }
 
@@ -230,31 +245,48 @@ mod tests {
         let mut retry = PollRetry::new(RetryMode::Extended, SECOND, Pace::REGULAR);
         assert_eq!(retry.after_success(), SECOND);
         for _ in 0..5 {
-            assert_eq!(retry.after_failure(Passing), Next { pause: SECOND, is_engaging: false });
+            assert_eq!(retry.after_failure(Passing, None), Next { pause: SECOND, is_engaging: false });
         }
         let mut legacy = PollRetry::new(RetryMode::Legacy, SECOND, Pace::REGULAR);
-        assert_eq!(legacy.after_failure(Lasting).pause, SECOND);
+        assert_eq!(legacy.after_failure(Lasting, None).pause, SECOND);
     }
 
     #[test]
     fn polling_leaves_the_extended_regime_after_two_successes() {
         let mut retry = PollRetry::new(RetryMode::Extended, SECOND, Pace::REGULAR);
         for (minutes, is_engaging) in [(5, true), (10, false), (20, false), (40, false), (60, false), (60, false)] {
-            let next = retry.after_failure(Lasting);
+            let next = retry.after_failure(Lasting, None);
             assert!(next.is_engaging == is_engaging && is_within(next.pause, MINUTE * minutes), "{next:?}");
         }
         assert!(retry.after_success() >= MINUTE, "one success is not enough");
-        assert!(retry.after_failure(Passing).pause >= MINUTE, "and is forgotten after a failure");
+        assert!(retry.after_failure(Passing, None).pause >= MINUTE, "and is forgotten after a failure");
         retry.after_success();
         assert_eq!(retry.after_success(), SECOND);
-        assert!(is_within(retry.after_failure(Lasting).pause, MINUTE * 5), "counting starts anew");
+        assert!(is_within(retry.after_failure(Lasting, None).pause, MINUTE * 5), "counting starts anew");
     }
 
     #[test]
     fn polling_never_waits_less_than_its_interval() {
         let mut retry = PollRetry::new(RetryMode::Extended, MINUTE * 90, Pace::REGULAR);
         for _ in 0..8 {
-            assert_eq!(retry.after_failure(Lasting).pause, MINUTE * 90);
+            assert_eq!(retry.after_failure(Lasting, None).pause, MINUTE * 90);
         }
+    }
+
+    #[test]
+    fn a_server_that_asks_for_a_pause_gets_it_and_not_less() {
+        let wanted = Some(MINUTE * 7);
+        let is_kept = |pause: Duration| pause >= MINUTE * 7 && pause <= MINUTE * 8;
+        for mode in [RetryMode::Legacy, RetryMode::Extended] {
+            assert!(is_kept(stream(mode).after(Passing, AT_ONCE, wanted).pause));
+            assert!(is_kept(PollRetry::new(mode, SECOND, Pace::REGULAR).after_failure(Passing, wanted).pause));
+        }
+        assert_eq!(
+            PollRetry::new(RetryMode::Legacy, MINUTE, Pace::REGULAR).after_failure(Passing, Some(SECOND)).pause,
+            MINUTE
+        );
+        let mut extended = stream(RetryMode::Extended);
+        (0..5).for_each(|_| _ = extended.after(Lasting, AT_ONCE, None));
+        assert!(extended.after(Lasting, AT_ONCE, wanted).pause > MINUTE * 8, "its own pause is longer");
     }
 }

@@ -1,52 +1,8 @@
-//! What a source hands over and whom it talks to. Plain data and one trait; no I/O.
+//! How a source fares and whom it talks to. Plain data and one trait; no I/O.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
-use crate::model::Kind;
-
-/// One item of a changeset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item<'a> {
-    /// Which collection it belongs to.
-    pub kind: Kind,
-    /// Its identity there.
-    pub key: Cow<'a, str>,
-    /// What it is now.
-    pub content: Content<'a>,
-}
-
-/// What an item is now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content<'a> {
-    /// The JSON of the item, exactly as received: unknown properties survive.
-    Json(&'a str),
-    /// The item was deleted.
-    Deleted {
-        /// The version of the deletion.
-        version: i64,
-    },
-}
-
-/// Items that belong together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangeSet<'a> {
-    /// True if the items replace everything; otherwise they are merged one by one, and the receiver compares versions.
-    pub full: bool,
-    /// The items; of several for one identity the last one counts.
-    pub items: Vec<Item<'a>>,
-    /// The environment that the items come from, where the server told it.
-    pub environment_id: Option<Arc<str>>,
-}
-
-/// Why a changeset was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
-    /// An item does not parse; nothing of the changeset was taken.
-    #[error("{0}")]
-    Invalid(String),
-}
+use crate::model::ChangeSet;
 
 /// What kind of failure a source met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +57,10 @@ pub enum Severity {
 
 /// What a source talks to. It is called on the source's thread, never after the source was stopped.
 pub trait Sink: Send + Sync {
-    /// Takes a changeset, wholly or not at all. After a full one was taken the source counts as valid.
-    fn apply(&self, changes: ChangeSet<'_>) -> Result<(), ApplyError>;
+    /// Takes a changeset. After a full one, and after one that says that nothing has changed, the source counts as valid.
+    fn apply(&self, changes: ChangeSet<'_>);
+    /// Whether a full changeset without flags would take some away, as far as is known.
+    fn holds_flags(&self) -> bool;
     /// Takes notice of how the source fares.
     fn report(&self, report: Report);
     /// Says whether a line of this severity would be kept.

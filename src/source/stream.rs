@@ -14,9 +14,10 @@ use super::outlet::Outlet;
 use super::payload::{Message, read_event};
 use super::request::{self, Interruptible};
 use super::retry::{Lasted, Pace, StreamRetry};
-use super::sink::{ChangeSet, FailureKind, Severity};
+use super::sink::{FailureKind, Severity};
 use super::sse::{Event, Parser, TooLong};
 use crate::http::{Patience, RequestError, Requester, Response};
+use crate::model::{ChangeKind, ChangeSet};
 
 /// Longest event.
 const LONGEST_EVENT: usize = 256 << 20;
@@ -30,9 +31,9 @@ pub(super) fn run(options: &StreamOptions, pace: Pace, outlet: &Outlet<'_>) {
     while !control.is_stopped() {
         let restarts = control.restarts();
         let mut connection =
-            Connection { outlet, environment_id: None, parser: None, answered: None, first_event: None };
+            Connection { outlet, environment_id: None, parser: None, answered: None, first_event: None, doubts: false };
         let trouble = connection.run(options, &url, restarts);
-        if is_interrupted(control, restarts) {
+        if connection.doubts || is_interrupted(control, restarts) {
             continue;
         }
         if let Some(first) = connection.parser.as_mut().and_then(Parser::take_retry) {
@@ -42,7 +43,7 @@ pub(super) fn run(options: &StreamOptions, pace: Pace, outlet: &Outlet<'_>) {
             outlet.log(Severity::Error, format_args!("the stream is given up: {}", trouble.failure.message));
             return outlet.off(trouble.failure);
         }
-        let next = retry.after(trouble.nature, connection.lasted());
+        let next = retry.after(trouble.nature, connection.lasted(), trouble.retry_after);
         complain(outlet, &trouble, options.retry, next.pause, next.is_engaging);
         outlet.interrupted(trouble.failure);
         control.sleep(next.pause, restarts);
@@ -74,6 +75,8 @@ struct Connection<'a> {
     parser: Option<Parser>,
     answered: Option<Instant>,
     first_event: Option<Instant>,
+    /// It was ended because what it brought is asked for once more.
+    doubts: bool,
 }
 
 impl Connection<'_> {
@@ -120,9 +123,12 @@ impl Connection<'_> {
         let name = String::from_utf8_lossy(event.name);
         let message = read_event(event.name, event.data)
             .map_err(|error| Trouble::invalid_data(&format!("the event {name:?} makes no sense: {error}")))?;
-        let (full, items) = match message {
-            Message::Put(items) => (true, items),
-            Message::Patch(item) => (false, vec![item]),
+        let (kind, items) = match message {
+            Message::Put(all) => {
+                all.report(self.outlet);
+                (ChangeKind::Full, all.items)
+            }
+            Message::Patch(item) => (ChangeKind::Partial, vec![item]),
             Message::UnknownEvent => {
                 self.outlet.log(Severity::Debug, format_args!("the stream sent an unknown event {name:?}"));
                 return Ok(());
@@ -133,9 +139,11 @@ impl Connection<'_> {
             }
         };
         let environment_id = self.environment_id.clone();
-        self.outlet
-            .apply(ChangeSet { full, items, environment_id })
-            .map_err(|error| Trouble::invalid_data(&format!("the event {name:?} makes no sense: {error}")))
+        if self.outlet.offer(ChangeSet { kind, items, environment_id }) {
+            return Ok(());
+        }
+        self.doubts = true;
+        Err(Trouble::invalid_data("the server has no flags any more"))
     }
 
     fn lasted(&self) -> Lasted {
@@ -146,7 +154,7 @@ impl Connection<'_> {
 
 fn check(response: &Response) -> Result<(), Trouble> {
     if response.status() != 200 {
-        return Err(Trouble::status(response.status()));
+        return Err(Trouble::answer(response));
     }
     match response.header("Content-Type") {
         Some(own) if !own.trim_start().to_ascii_lowercase().starts_with("text/event-stream") => {

@@ -16,9 +16,10 @@ use serde_json::value::RawValue;
 
 use super::control::Control;
 use super::outlet::Outlet;
-use super::payload::LARGEST_VERSION;
-use super::sink::{ChangeSet, Content, Failure, FailureKind, Item, Report, Severity};
-use crate::model::{Interner, Kind, lock, parse_flag, parse_segment};
+use super::sink::Report;
+use crate::model::{
+    ChangeKind, ChangeSet, Content, Delivery, Interner, Kind, LARGEST_VERSION, lock, parse_flag, parse_segment, repair,
+};
 
 /// Longest wait for attached clients to take a change.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -200,7 +201,7 @@ impl Attachment<'_> {
             state.items.iter().map(|(identity, item)| (identity.clone(), item.clone())).collect()
         };
         let items = items.iter().map(|((kind, key), stored)| item(*kind, key, stored)).collect();
-        apply(outlet, ChangeSet { full: true, items, environment_id: None });
+        outlet.apply(ChangeSet { kind: ChangeKind::Full, items, environment_id: None });
     }
 
     /// The next message; without one the source is no longer busy.
@@ -227,32 +228,25 @@ fn deliver(message: Message, outlet: &Outlet<'_>) {
     match message {
         Message::Change(kind, key, stored) => {
             let items = vec![item(kind, &key, &stored)];
-            apply(outlet, ChangeSet { full: false, items, environment_id: None });
+            outlet.apply(ChangeSet { kind: ChangeKind::Partial, items, environment_id: None });
         }
         Message::Status(report) => outlet.report(report),
     }
 }
 
-fn apply(outlet: &Outlet<'_>, changes: ChangeSet<'_>) {
-    if let Err(error) = outlet.apply(changes) {
-        outlet.log(Severity::Error, format_args!("test data were refused: {error}"));
-        outlet.interrupted(Failure { kind: FailureKind::InvalidData, status: 0, message: error.to_string() });
-    }
-}
-
-fn item<'a>(kind: Kind, key: &'a str, stored: &'a Stored) -> Item<'a> {
+fn item<'a>(kind: Kind, key: &'a str, stored: &'a Stored) -> Delivery<'a> {
     let content = match &stored.json {
-        Some(json) => Content::Json(json),
+        Some(json) => Content::Json(json.as_bytes()),
         None => Content::Deleted { version: stored.version },
     };
-    Item { kind, key: Cow::Borrowed(key), content }
+    Delivery { kind, key: Cow::Borrowed(key), content }
 }
 
 fn check(kind: Kind, key: &str, json: &str) -> Result<(), TestDataError> {
-    let mut interner = Interner::default();
+    let (mut interner, json) = (Interner::default(), repair(json.as_bytes()));
     let result = match kind {
-        Kind::Flag => parse_flag(key, json.as_bytes(), &mut interner).map(drop),
-        Kind::Segment => parse_segment(key, json.as_bytes(), &mut interner).map(drop),
+        Kind::Flag => parse_flag(key, &json, &mut interner).map(drop),
+        Kind::Segment => parse_segment(key, &json, &mut interner).map(drop),
     };
     result.map_err(|error| TestDataError::Invalid(error.to_string()))
 }

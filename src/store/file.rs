@@ -215,7 +215,7 @@ fn append<T>(table: &Table<T>, body: &mut String) {
     entries.sort_unstable_by_key(|(key, _)| *key);
     for (key, entry) in entries {
         // What parses is UTF-8 and JSON.
-        let Ok(text) = std::str::from_utf8(entry.text()) else { continue };
+        let Ok(text) = std::str::from_utf8(entry.good_text()) else { continue };
         if !std::mem::take(&mut first) {
             body.push(',');
         }

@@ -34,7 +34,7 @@ mod truth;
 mod worker;
 
 pub use file::{Backup, BackupError};
-pub use inbox::intake::{Content, Delivery, Intake, Unreadable};
+pub use inbox::intake::Intake;
 pub use inbox::mailbox::{Mailbox, Wake};
 pub use inbox::read_through::{ReadThrough, Unreachable};
 pub use inbox::whole::read_whole;

@@ -1,7 +1,7 @@
 //! The part of a store that outlives a fork: data and condition, held in atomics and lock-free cells, plus the bounded
 //! cache, whose lock the fork guard takes over the fork. May depend on `model`.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst, fence};
 
 use arc_swap::ArcSwap;
 
@@ -40,6 +40,12 @@ pub struct Shared {
     from_file: AtomicBool,
     /// Counts full data sets that were put in force.
     full_sets: AtomicU64,
+    /// Counts complete answers of the data source.
+    source_answers: AtomicU64,
+    /// Items in force, or in the place of one, whose latest text from the data source does not parse.
+    malformed: AtomicUsize,
+    /// The data source delivered live flags where Redis is the truth.
+    passed_flags: AtomicBool,
     /// An evaluation may answer from what is held.
     answers: AtomicBool,
     /// What is held is not known to be true.
@@ -63,6 +69,9 @@ impl Shared {
             source_valid: AtomicBool::new(false),
             from_file: AtomicBool::new(false),
             full_sets: AtomicU64::new(0),
+            source_answers: AtomicU64::new(0),
+            malformed: AtomicUsize::new(0),
+            passed_flags: AtomicBool::new(false),
             answers: AtomicBool::new(false),
             stale: AtomicBool::new(false),
             options,
@@ -101,6 +110,37 @@ impl Shared {
     /// A full data set was put in force.
     pub fn note_full_set(&self) {
         self.full_sets.fetch_add(1, Relaxed);
+    }
+
+    /// How many complete answers the data source has given: full data sets, and the word that nothing has changed since the
+    /// last one. An item that is held after the count has gone up is one that the source still has.
+    pub fn answers_of_source(&self) -> u64 {
+        self.source_answers.load(SeqCst)
+    }
+
+    /// The data source has given a complete answer, which is in force by now.
+    pub fn note_answer(&self) {
+        self.source_answers.fetch_add(1, SeqCst);
+    }
+
+    /// Number of items that do not parse, in Redis or as the data source delivered them.
+    pub fn malformed(&self) -> u64 {
+        self.health.malformed() + self.malformed.load(Relaxed) as u64
+    }
+
+    /// Of the items that the data source delivered, so many do not parse.
+    pub fn set_malformed(&self, count: usize) {
+        self.malformed.store(count, Relaxed);
+    }
+
+    /// Whether the data source has delivered live flags where Redis is the truth.
+    pub fn has_passed_flags(&self) -> bool {
+        self.passed_flags.load(Relaxed)
+    }
+
+    /// What the data source delivered has live flags, or has none.
+    pub fn set_passed_flags(&self, any: bool) {
+        self.passed_flags.store(any, Relaxed);
     }
 
     /// Whether memory is the truth by now.
@@ -153,11 +193,6 @@ impl Shared {
     pub fn place(&self) -> String {
         let address = self.connector.as_ref().map_or_else(|| "memory".to_owned(), Connector::address);
         format!("{address}, prefix {:?}", self.keys.prefix)
-    }
-
-    /// How often the data source has answered completely.
-    pub fn answers_of_source(&self) -> u64 {
-        0
     }
 
     /// Brings the two answers that every evaluation asks for up to date with what they follow from. To be called after

@@ -1,8 +1,8 @@
 /*
  * A client whose proxy is named by the environment alone.
  *
- * Called as `program BASE_URL EXPECTED`: streams from BASE_URL until it is decided how that goes, and EXPECTED is the status
- * that the start has to give.
+ * Called as `program BASE_URL EXPECTED [VARIABLE]`: streams from BASE_URL until it is decided how that goes, and EXPECTED is
+ * the status that the start has to give. With VARIABLE, the client cannot be made, and the message names it.
  */
 #include "support.h"
 
@@ -16,9 +16,17 @@ int main(int argc, char **argv) {
   flagstone_client *client = NULL;
   flagstone_error *error = NULL;
   flagstone_status status;
-  CHECK(argc == 3);
-  snprintf(options, sizeof options, "{\"source.kind\":\"stream\",\"sdk.key\":\"k\",\"endpoints.relay\":\"%s\"}", argv[1]);
+  CHECK(argc == 3 || argc == 4);
+  snprintf(options, sizeof options, "{\"source.kind\":\"stream\",\"sdk.key\":\"k\",\"retry.mode\":\"legacy\",\"endpoints.relay\":\"%s\"}", argv[1]);
   ACCEPTED(flagstone_config_load_json(config, options, strlen(options), &error));
+  if (argc == 4) {
+    CHECK(flagstone_client_new(config, &client, &error) == (flagstone_status)atoi(argv[2]));
+    CHECK(strstr(flagstone_error_message(error).ptr, argv[3]) != NULL);
+    CHECK(strstr(flagstone_error_message(error).ptr, "secret") == NULL);
+    flagstone_error_free(error);
+    flagstone_config_free(config);
+    return report();
+  }
   ACCEPTED(flagstone_client_new(config, &client, &error));
   flagstone_config_free(config);
   status = flagstone_client_start(client, SOON, &error);

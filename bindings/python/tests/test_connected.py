@@ -198,7 +198,7 @@ def test_a_refused_sdk_key_is_told_at_once_and_the_last_known_flags_answer(
 ) -> None:
     environment.write(a=value_flag("a", 1, "known"))
     fake = launchdarkly(*two())
-    client = Client(environment.config(**environment.streaming(fake, sdk_key="wrong")))
+    client = Client(environment.config(**environment.streaming(fake, sdk_key="wrong", retry_mode="legacy")))
     heard: list[StatusChange] = []
     client.add_status_listener(heard.append)
     began = time.monotonic()

@@ -36,7 +36,7 @@ fn poll(options: &[(&str, &str)]) -> PollOptions {
 fn options_of_the_source_that_are_unset_have_their_defaults() {
     let (stream, poll) = (stream(&[]), poll(&[]));
     assert_eq!((stream.initial_delay, stream.read_timeout), (Duration::from_secs(1), Duration::from_secs(300)));
-    assert_eq!((stream.retry, poll.retry), (RetryMode::Legacy, RetryMode::Legacy));
+    assert_eq!((stream.retry, poll.retry), (RetryMode::Extended, RetryMode::Extended));
     assert_eq!((poll.base.as_str(), poll.interval), ("https://sdk.launchdarkly.com", Duration::from_secs(30)));
     for (http, filter) in [(stream.http, stream.filter), (poll.http, poll.filter)] {
         assert_eq!((http.connect_timeout, http.read_timeout), (Duration::from_secs(10), Duration::from_secs(15)));
@@ -49,7 +49,7 @@ fn options_of_the_source_that_are_unset_have_their_defaults() {
 fn each_option_of_the_source_reaches_its_place() {
     let shared = [
         ("source.filter", "mine"),
-        ("retry.mode", "extended"),
+        ("retry.mode", "legacy"),
         ("http.connect_timeout_ms", "1001"),
         ("http.read_timeout_ms", "1002"),
         ("http.proxy", "http://proxy:3128"),
@@ -63,7 +63,7 @@ fn each_option_of_the_source_reaches_its_place() {
     let (stream, poll) = (stream(&all), poll(&all));
     let ms = Duration::from_millis;
     assert_eq!((stream.initial_delay, stream.read_timeout, poll.interval), (ms(1_003), ms(1_004), ms(60_005)));
-    assert_eq!((stream.retry, poll.retry), (RetryMode::Extended, RetryMode::Extended));
+    assert_eq!((stream.retry, poll.retry), (RetryMode::Legacy, RetryMode::Legacy));
     for (http, filter) in [(stream.http, stream.filter), (poll.http, poll.filter)] {
         assert_eq!((http.connect_timeout, http.read_timeout), (ms(1_001), ms(1_002)));
         assert_eq!(filter.as_deref(), Some("mine"));
@@ -214,5 +214,29 @@ fn nothing_that_is_printed_holds_a_credential() {
         let settings = config.resolve().unwrap();
         let printed = format!("{config:?} {settings:?} {:?}", settings.source);
         assert!(!printed.contains("hunter2"), "{printed}");
+    }
+}
+
+#[test]
+fn an_sdk_key_loses_the_space_around_it_and_may_have_no_control_characters() {
+    let key = |value: &str| config(&[("sdk.key", value)]).resolve().map(|settings| settings.sdk_key);
+    for value in ["sdk-1", "sdk-1\n", " \tsdk-1\r\n"] {
+        assert_eq!(key(value).unwrap().as_deref(), Some("sdk-1"), "{value:?}");
+        assert_eq!(stream(&[("sdk.key", value)]).http.sdk_key, "sdk-1");
+    }
+    assert_eq!(key(" \n").unwrap(), None);
+    for value in ["sdk\n1", "sdk\u{0}1", "sdk\u{7f}1", "sdk\u{85}1"] {
+        let error = key(value).unwrap_err().to_string();
+        assert!(error.contains("sdk.key") && !error.contains("sdk\n1"), "{error}");
+    }
+}
+
+#[test]
+fn a_proxy_loses_the_space_around_it_and_needs_a_scheme() {
+    assert_eq!(stream(&[("http.proxy", " http://proxy:3128 ")]).http.proxy.as_deref(), Some("http://proxy:3128"));
+    assert_eq!(stream(&[("http.proxy", " ")]).http.proxy, None);
+    for value in ["proxy:3128", "ftp://proxy:3128"] {
+        let error = Config::default().set("http.proxy", value).unwrap_err().to_string();
+        assert!(error.contains("http.proxy") && error.contains("scheme"), "{error}");
     }
 }

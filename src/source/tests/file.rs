@@ -81,13 +81,23 @@ fn a_duplicate_fails_the_load_or_the_first_one_counts() {
 fn what_is_no_flag_file_is_an_error() {
     let folder = Folder::new();
     for text in
-        [&b"{"[..], b"[]", b"\xff", br#"{"flags":[]}"#, br#"{"flags":{"a":3}}"#, br#"{"flags":{"a":{"version":-1}}}"#]
+        [&b"{"[..], b"[]", b"\xff", br#"{"flags":[]}"#, br#"{"flags":{"a":{"b":1}}"#, b"{\"flags\":{\"\xff\":{}}}"]
     {
         let path = folder.write("a", text);
         let running = start(vec![path], Duplicates::Fail, false);
         running.wait_for("interrupted InvalidData");
         assert!(running.sink.logs().iter().any(|(severity, _)| *severity == Severity::Error));
     }
+}
+
+#[test]
+fn an_item_that_makes_no_sense_is_handed_on_beside_the_others() {
+    let folder = Folder::new();
+    let path = folder.write("a", br#"{"flags":{"a":3,"b":{"x":NaN},"c":{}},"flagValues":{"d":1e}}"#);
+    let running = start(vec![path], Duplicates::Fail, false);
+    running.wait_for(
+        r#"full: flag a 3, flag b {"x":NaN}, flag c {}, flag d {"key":"d","version":1,"on":true,"variations":[1e]"#,
+    );
 }
 
 #[test]

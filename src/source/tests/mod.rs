@@ -5,6 +5,7 @@ mod poll;
 mod stream;
 mod test_data;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, sleep, spawn};
@@ -13,10 +14,9 @@ use std::time::{Duration, Instant};
 use super::control::Control;
 use super::outlet::Outlet;
 use super::retry::Pace;
-use super::sink::{ApplyError, ChangeSet, Content, FailureKind, Report, Severity, Sink};
+use super::sink::{FailureKind, Report, Severity, Sink};
 use crate::http::HttpOptions;
-use crate::model::Kind;
-use crate::model::lock;
+use crate::model::{ChangeKind, ChangeSet, Content, Delivery, Kind, lock};
 
 /// How long a test waits for something that is to happen: a slow and busy machine must not fail a test.
 pub(super) const LONG: Duration = Duration::from_secs(30);
@@ -38,8 +38,8 @@ pub(super) const FAST: Pace = Pace {
 pub(super) struct Recorder {
     lines: Mutex<Vec<(Instant, String)>>,
     logs: Mutex<Vec<(Severity, String)>>,
-    /// A changeset with this text in it is refused.
-    refused: Mutex<Option<String>>,
+    /// The flags that are held.
+    flags: Mutex<BTreeSet<String>>,
 }
 
 impl Recorder {
@@ -60,33 +60,38 @@ impl Recorder {
         lock(&self.lines).iter().filter(|(_, line)| line.starts_with(begin)).map(|(time, _)| *time).collect()
     }
 
-    pub(super) fn refuse(&self, part: Option<&str>) {
-        *lock(&self.refused) = part.map(str::to_owned);
-    }
-
     fn say(&self, line: String) {
         lock(&self.lines).push((Instant::now(), line));
     }
 }
 
 impl Sink for Recorder {
-    fn apply(&self, changes: ChangeSet<'_>) -> Result<(), ApplyError> {
-        let items = changes.items.iter().map(|item| {
+    fn apply(&self, changes: ChangeSet<'_>) {
+        let mut flags = lock(&self.flags);
+        if changes.kind == ChangeKind::Full {
+            flags.clear();
+        }
+        for item in changes.items.iter().filter(|item| item.kind == Kind::Flag) {
+            let _ = if item.is_live_flag() { flags.insert(item.key.to_string()) } else { flags.remove(&*item.key) };
+        }
+        let told = |item: &Delivery<'_>| {
             let kind = if item.kind == Kind::Flag { "flag" } else { "segment" };
             match item.content {
-                Content::Json(json) => format!("{kind} {} {json}", item.key),
+                Content::Json(json) => format!("{kind} {} {}", item.key, String::from_utf8_lossy(json)),
                 Content::Deleted { version } => format!("{kind} {} deleted {version}", item.key),
             }
-        });
-        let items = items.collect::<Vec<String>>().join(", ");
-        if let Some(part) = lock(&self.refused).as_ref()
-            && items.contains(part)
-        {
-            return Err(ApplyError::Invalid(format!("refused for {part}")));
-        }
+        };
+        let items = changes.items.iter().map(told).collect::<Vec<String>>().join(", ");
         let environment = changes.environment_id.map(|id| format!(" of {id}")).unwrap_or_default();
-        self.say(format!("{}{environment}: {items}", if changes.full { "full" } else { "part" }));
-        Ok(())
+        match changes.kind {
+            ChangeKind::Full => self.say(format!("full{environment}: {items}")),
+            ChangeKind::Partial => self.say(format!("part{environment}: {items}")),
+            ChangeKind::None => self.say("unchanged".to_owned()),
+        }
+    }
+
+    fn holds_flags(&self) -> bool {
+        !lock(&self.flags).is_empty()
     }
 
     fn report(&self, report: Report) {

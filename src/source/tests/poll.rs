@@ -8,6 +8,7 @@ use crate::source::{PollOptions, RetryMode, poll};
 fn options(fake: &Fake) -> PollOptions {
     let mut options = PollOptions::new(http());
     options.base = fake.url();
+    options.retry = RetryMode::Legacy;
     options.interval = Duration::from_millis(20);
     options
 }
@@ -34,7 +35,7 @@ fn what_has_not_changed_is_not_sent_again() {
     fake.set_environment_id("env7");
     let mut running = start(options(&fake));
     let first = running.wait_for("full of env7: flag a");
-    let same = running.wait_for_next("valid", first);
+    let same = running.wait_for_next("unchanged", first);
     fake.edit(|environment| drop(environment.set(Of::Flag, r#"{"key":"b","version":1}"#)));
     running.wait_for_next(r#"full of env7: flag a {"key":"a","version":1}, flag b"#, same);
     assert!(running.stop() < AT_ONCE);
@@ -52,7 +53,7 @@ fn the_first_request_is_made_at_once_and_the_next_after_the_interval() {
     let running = start(PollOptions { interval, ..options(&fake) });
     let first = running.wait_for(ALL);
     assert!(begin.elapsed() < interval);
-    running.wait_for_next("valid", first);
+    running.wait_for_next("unchanged", first);
     assert!(begin.elapsed() >= interval);
 }
 
@@ -76,7 +77,7 @@ fn an_answer_without_etag_clears_the_one_before() {
     let fake = fake();
     let running = start(options(&fake));
     let first = running.wait_for(ALL);
-    running.wait_for_next("valid", first);
+    running.wait_for_next("unchanged", first);
     fake.set_without_etag(true);
     let count = running.sink.lines().len();
     let plain = running.wait_for_next(ALL, count);
@@ -89,23 +90,21 @@ fn an_answer_without_etag_clears_the_one_before() {
 #[test]
 fn the_etag_is_dropped_when_the_data_were_refused_and_on_a_restart() {
     let fake = fake();
-    let sink = Arc::<Recorder>::default();
-    sink.refuse(Some("flag a"));
     let mut options = options(&fake);
-    let for_source = options.clone();
-    let running = Running::start_with(sink, move |outlet| poll::run(&for_source, FAST, outlet));
+    let nonsense = |etag: &str| {
+        let headers = vec![("ETag".to_owned(), etag.to_owned())];
+        Action::Answer(200, headers, br#"{"message":"Service temporarily unavailable"}"#.to_vec())
+    };
+    fake.script(nonsense("\"first\""));
+    let running = start(options.clone());
     running.wait_for("interrupted InvalidData");
-    running.sink.refuse(None);
-    running.wait_for(ALL);
+    let taken = running.wait_for(ALL);
     assert!(fake.requests().iter().take(2).all(|request| request.header("if-none-match").is_none()));
 
     // What is refused later costs the ETag of what was taken before, too.
-    running.sink.refuse(Some("flag b"));
-    let lines = running.sink.lines().len();
-    fake.edit(|environment| drop(environment.set(Of::Flag, r#"{"key":"b","version":1}"#)));
-    running.wait_for_next("interrupted InvalidData", lines);
-    fake.edit(|environment| environment.remove(Of::Flag, "b"));
-    running.wait_for_next(ALL, lines);
+    fake.script(nonsense("\"second\""));
+    let refused = running.wait_for_next("interrupted InvalidData", taken);
+    running.wait_for_next(ALL, refused);
 
     options.interval = FOR_EVER;
     let running = start(options);
@@ -133,8 +132,10 @@ fn passing_failures_leave_the_data_and_are_tried_again() {
         (answer("{\"flags\":"), "interrupted InvalidData"),
         (answer("[]"), "interrupted InvalidData"),
         (answer("{\"flags\":[]}"), "interrupted InvalidData"),
-        (answer("{\"segments\":{\"s\":{\"version\":0.5}}}"), "interrupted InvalidData"),
-        (answer(b"{\"flags\":{\"\xff\":{}}}".as_slice()), "interrupted InvalidData"),
+        (answer("{}"), "interrupted InvalidData"),
+        (answer("{\"flags\":null,\"segments\":null}"), "interrupted InvalidData"),
+        (answer("{\"message\":\"Service temporarily unavailable\"}"), "interrupted InvalidData"),
+        (answer("{\"flags\":{\"a\":{]}}}"), "interrupted InvalidData"),
         (
             Action::Answer(200, vec![("Content-Encoding".into(), "gzip".into())], b"rubbish".into()),
             "interrupted InvalidData",
@@ -151,7 +152,7 @@ fn passing_failures_leave_the_data_and_are_tried_again() {
         let good = running.sink.lines().len();
         running.wait_for_next("", good.max(failed));
         let lines = running.sink.lines();
-        assert!(lines.iter().all(|line| line == ALL || line == "valid" || line.starts_with(expected)), "{lines:?}");
+        assert!(lines.iter().all(|line| line == ALL || line == "unchanged" || line.starts_with(expected)), "{lines:?}");
     }
 }
 
@@ -184,10 +185,10 @@ fn in_the_extended_regime_nothing_ends_the_source_and_two_successes_end_the_regi
     let running = start(PollOptions { retry: RetryMode::Extended, ..options(&fake) });
     let failed = running.wait_for("interrupted ErrorResponse 403");
     let all = running.wait_for_next(ALL, failed);
-    let second = running.wait_for_next("valid", all);
+    let second = running.wait_for_next("unchanged", all);
     let mut last = second;
     for _ in 0..5 {
-        last = running.wait_for_next("valid", last);
+        last = running.wait_for_next("unchanged", last);
     }
     assert_eq!((failed, all, second, last), (1, 2, 3, 8));
     let times = running.sink.times("");
@@ -239,4 +240,50 @@ fn one_connection_serves_many_polls() {
     fake.wait_for_requests(10, LONG);
     drop(running);
     assert!(fake.connections() <= 2, "{}", fake.connections());
+}
+
+#[test]
+fn an_empty_etag_is_none() {
+    for etag in ["", "  "] {
+        let fake = fake();
+        let headers = vec![("ETag".to_owned(), etag.to_owned())];
+        fake.script(Action::Answer(200, headers, br#"{"flags":{"b":{"version":1}}}"#.to_vec()));
+        let running = start(options(&fake));
+        let first = running.wait_for("full: flag b");
+        running.wait_for_next(ALL, first);
+        assert_eq!(fake.requests()[1].header("if-none-match"), None, "{etag:?}");
+    }
+}
+
+#[test]
+fn the_loss_of_every_flag_is_asked_for_once_more_at_once() {
+    let fake = fake();
+    let running = start(PollOptions { interval: FOR_EVER, ..options(&fake) });
+    let mut last = running.wait_for(ALL);
+    // Said once and taken back: nothing has happened.
+    fake.script(answer("{\"flags\":{}}"));
+    running.control.restart();
+    last = running.wait_for_next(ALL, last);
+    assert_eq!(running.sink.lines().len(), 2, "{:?}", running.sink.lines());
+    // Said twice: it counts.
+    fake.script(answer("{\"flags\":{}}"));
+    fake.script(answer("{\"segments\":{}}"));
+    running.control.restart();
+    running.wait_for_next("full: ", last);
+    assert!(running.sink.lines().last().is_some_and(|line| line == "full: "), "{:?}", running.sink.lines());
+    let requests = fake.requests();
+    assert!(requests.len() == 5 && requests[4].header("if-none-match").is_none(), "{requests:?}");
+}
+
+#[test]
+fn a_server_that_asks_to_be_left_alone_is_left_alone() {
+    let fake = fake();
+    for status in [503, 429] {
+        fake.script(Action::Answer(status, vec![("Retry-After".to_owned(), "1".to_owned())], Vec::new()));
+    }
+    let running = start(options(&fake));
+    running.wait_for(ALL);
+    let times = [running.sink.times("interrupted"), running.sink.times("full")].concat();
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_secs(1)), "{times:?}");
+    assert_eq!(times.len(), 3);
 }

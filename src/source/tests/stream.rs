@@ -8,6 +8,7 @@ use crate::source::{RetryMode, StreamOptions, stream};
 fn options(fake: &Fake) -> StreamOptions {
     let mut options = StreamOptions::new(http());
     options.base = fake.url();
+    options.retry = RetryMode::Legacy;
     options.initial_delay = Duration::from_millis(10);
     options
 }
@@ -33,7 +34,7 @@ fn sending(text: impl Into<Vec<u8>>) -> Action {
     Action::stream(vec![(Duration::ZERO, text.into())], FOR_EVER)
 }
 
-const EMPTY_PUT: &str = "event: put\ndata: {\"data\":{}}\n\n";
+const EMPTY_PUT: &str = "event: put\ndata: {\"data\":{\"flags\":{}}}\n\n";
 
 #[test]
 fn everything_comes_first_and_then_each_change() {
@@ -117,7 +118,7 @@ fn the_environment_is_told() {
 #[test]
 fn line_ends_comments_unknown_events_and_unknown_paths_disturb_nobody() {
     let fake = Fake::start().unwrap();
-    let text = "\u{feff}: hello\r\r\nevent: put\rdata: {\"data\":\rdata: {}}\r\r\
+    let text = "\u{feff}: hello\r\r\nevent: put\rdata: {\"data\":\rdata: {\"flags\":{}}}\r\r\
                 event: new\ndata: {nonsense\n\n\
                 event: patch\r\ndata: {\"path\":\"/other/a\",\"data\":{}}\r\n\r\n\
                 id: 1\nevent: patch\ndata: {\"data\":{\"n\":\"\u{fc}\"},\ndata: \"path\":\"/flags/b%20c\"}\n\n";
@@ -134,16 +135,18 @@ fn line_ends_comments_unknown_events_and_unknown_paths_disturb_nobody() {
 
 #[test]
 fn an_event_that_makes_no_sense_is_reported_and_the_connection_made_again() {
-    let events: [&[u8]; 9] = [
+    let events: [&[u8]; 11] = [
         b"event: put\ndata: {\"data\":{\"flags\"\n\n",
         b"event: put\ndata: {\"path\":\"/\"}\n\n",
         b"event: put\ndata: {\"data\":{\"flags\":[]}}\n\n",
-        b"event: put\ndata: {\"data\":{\"flags\":{\"a\":{\"version\":-1}}}}\n\n",
+        b"event: put\ndata: {\"data\":{}}\n\n",
+        b"event: put\ndata: {\"data\":{\"flags\":null}}\n\n",
+        b"event: put\ndata: {\"data\":{\"message\":\"try later\"}}\n\n",
         b"event: patch\ndata: {\"path\":\"/flags/a\"}\n\n",
-        b"event: patch\ndata: {\"path\":\"/flags/a\",\"data\":{\"version\":\"1\"}}\n\n",
+        b"event: patch\ndata: {\"path\":\"/flags/a\",\"data\":true}\n\n",
+        b"event: patch\ndata: {\"path\":\"/flags/a\",\"data\":{]}\n\n",
         b"event: delete\ndata: {\"path\":\"/flags/a\",\"version\":9007199254740993}\n\n",
         b"event: delete\ndata: {\"path\":\"/flags/a\"}\n\n",
-        b"event: patch\ndata: {\"path\":\"/flags/a\",\"data\":{\"\xff\":1}}\n\n",
     ];
     for event in events {
         let fake = fake();
@@ -159,17 +162,40 @@ fn an_event_that_makes_no_sense_is_reported_and_the_connection_made_again() {
 }
 
 #[test]
-fn an_item_that_is_refused_counts_as_nonsense() {
+fn an_item_that_makes_no_sense_is_handed_on_and_the_stream_goes_on() {
+    let text =
+        b"event: put\ndata: {\"data\":{\"flags\":{\"a\":null,\"b\":{\"version\":1e20},\"c\":{\"x\":\"\xff\"}}}}\n\n\
+                 event: patch\ndata: {\"path\":\"/flags/a\",\"data\":{\"version\":\"1\",\"on\":NaN}}\n\n\
+                 event: patch\ndata: {\"path\":\"/flags/\\ud800\",\"data\":null}\n\n";
     let fake = fake();
-    let sink = Arc::<Recorder>::default();
-    sink.refuse(Some("flag bad"));
-    let options = options(&fake);
-    let running = Running::start_with(sink, move |outlet| stream::run(&options, FAST, outlet));
-    let put = running.wait_for(PUT);
-    fake.patch(Of::Flag, r#"{"key":"bad"}"#).unwrap();
-    fake.edit(|environment| environment.remove(Of::Flag, "bad"));
-    let bad = running.wait_for_next("interrupted InvalidData 0: the event \"patch\"", put);
-    running.wait_for_next(PUT, bad);
+    fake.script(sending(text.as_slice()));
+    let running = run(&fake);
+    running.wait_for("part: flag \u{fffd} null");
+    let expected = [
+        "full: flag a null, flag b {\"version\":1e20}, flag c {\"x\":\"\u{fffd}\"}",
+        "part: flag a {\"version\":\"1\",\"on\":NaN}",
+        "part: flag \u{fffd} null",
+    ];
+    assert_eq!(running.sink.lines(), expected);
+    assert_eq!(fake.requests().len(), 1);
+}
+
+#[test]
+fn the_loss_of_every_flag_is_asked_for_once_more() {
+    let fake = fake();
+    let running = run(&fake);
+    running.wait_for(PUT);
+    // Said once and taken back: nothing has happened.
+    fake.script(sending(EMPTY_PUT));
+    fake.close_streams();
+    let back = running.wait_for_next(PUT, 1);
+    assert!(!running.sink.lines().iter().any(|line| line == "full: "), "{:?}", running.sink.lines());
+    assert!(running.sink.has_logged(Severity::Warn, "no flags any more"));
+    // Said twice: it counts.
+    fake.script(sending(EMPTY_PUT));
+    fake.script(sending(EMPTY_PUT));
+    fake.close_streams();
+    running.wait_for_next("full: ", back);
 }
 
 #[test]
@@ -465,4 +491,25 @@ fn a_large_put_in_tiny_chunks_is_read() {
     let running = run(&fake);
     running.wait_for("full: flag a {\"salt\":\"xxx");
     assert!(running.sink.lines()[0].len() > 1 << 19);
+}
+
+#[test]
+fn a_server_that_asks_to_be_left_alone_is_left_alone() {
+    let later = |seconds: u32| {
+        // Dates on both sides, so that no clock takes part.
+        let head = vec![
+            ("Date".to_owned(), "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
+            ("Retry-After".to_owned(), format!("Sun, 06 Nov 1994 08:49:{} GMT", 37 + seconds)),
+        ];
+        Action::Answer(503, head, Vec::new())
+    };
+    let fake = fake();
+    fake.script(later(1));
+    fake.script(Action::Answer(429, vec![("Retry-After".to_owned(), "1".to_owned())], Vec::new()));
+    fake.script(Action::Answer(401, vec![("Retry-After".to_owned(), "soon".to_owned())], Vec::new()));
+    let running = run(&fake);
+    running.wait_for("off");
+    let times = [running.sink.times("interrupted"), running.sink.times("off")].concat();
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_secs(1)), "{times:?}");
+    assert_eq!(times.len(), 3);
 }

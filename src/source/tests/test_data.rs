@@ -114,19 +114,6 @@ fn a_restart_brings_everything_anew() {
 }
 
 #[test]
-fn a_refused_change_is_reported_and_the_next_one_mends_it() {
-    let data = TestData::new();
-    let running = attach(&data);
-    running.wait_for("full: ");
-    running.sink.refuse(Some("flag a"));
-    data.set_json(Kind::Flag, r#"{"key":"a","version":1}"#).unwrap();
-    assert_eq!(running.sink.lines()[1..], ["interrupted InvalidData 0: refused for flag a"]);
-    running.sink.refuse(None);
-    data.set_json(Kind::Flag, r#"{"key":"a","version":1}"#).unwrap();
-    assert_eq!(running.sink.lines()[2..], [r#"part: flag a {"key":"a","version":2}"#, "valid"]);
-}
-
-#[test]
 fn setting_data_waits_for_no_client_that_is_gone() {
     let data = TestData::new();
     let mut running = attach(&data);

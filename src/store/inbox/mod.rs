@@ -2,6 +2,7 @@
 //!
 //! May depend on `memory` and `model`.
 
+mod arrival;
 pub mod flight;
 pub mod intake;
 pub mod link;

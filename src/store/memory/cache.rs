@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use lru::LruCache;
 
 use crate::model::{ItemKey, Kind, lock};
-use crate::store::memory::entry::{FlagEntry, SegmentEntry};
+use crate::store::memory::entry::{FlagEntry, SegmentEntry, State};
 
 /// What is known of a key.
 #[derive(Debug, Clone)]
@@ -49,6 +49,24 @@ impl Held {
             Self::Flag(entry) => entry.live().is_some(),
             Self::Segment(entry) => entry.live().is_some(),
             Self::Missing => false,
+        }
+    }
+
+    /// Anything but a text that does not parse.
+    pub fn is_readable(&self) -> bool {
+        match self {
+            Self::Flag(entry) => !matches!(entry.state(), State::Unreadable),
+            Self::Segment(entry) => !matches!(entry.state(), State::Unreadable),
+            Self::Missing => true,
+        }
+    }
+
+    /// There is newer content that does not parse.
+    pub fn set_superseded(&self) {
+        match self {
+            Self::Flag(entry) => entry.set_superseded(true),
+            Self::Segment(entry) => entry.set_superseded(true),
+            Self::Missing => {}
         }
     }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use crate::model::{Flag, Interner, ParseError, Parsed, Segment, parse_flag, parse_segment};
+use crate::model::{Flag, Interner, ParseError, Parsed, Segment, parse_flag, parse_segment, repair};
 
 /// What the text of an item turned out to be.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub enum State<T> {
 }
 
 /// A flag or a segment: something that Redis holds as JSON text under a field name.
-pub trait Item: Sized + Send + Sync + 'static {
+pub trait Item: Clone + Send + Sync + 'static {
     /// Parses the text of one hash field; the field name is the item's identity.
     fn parse(field: &str, text: &[u8], interner: &mut Interner) -> Result<Parsed<Self>, ParseError>;
     /// The version stated in the text.
@@ -67,19 +67,22 @@ pub struct Entry<T> {
     // In this order in memory: what every evaluation reads comes first and shares cache lines.
     /// Tick of the latest evaluation; written only when it differs, so a busy flag costs one write a tick.
     used: AtomicU32,
-    /// Redis holds newer content that does not parse; this one stays in force.
+    /// There is newer content that does not parse; this one stays in force.
     superseded: AtomicBool,
     /// Generation for which a read has confirmed this text.
     verified: AtomicU64,
     state: State<T>,
     text: Box<[u8]>,
+    /// The text of what is in force, where `text` is what came after it and does not parse.
+    good: Option<Box<[u8]>>,
     version: i64,
 }
 
 impl<T: Item> Entry<T> {
-    /// Parses `text`. On failure the entry is [`State::Unreadable`] and the error is returned beside it.
+    /// Parses `text`, lone surrogates repaired. On failure the entry is [`State::Unreadable`] and the error is returned
+    /// beside it.
     pub fn parse(field: &str, text: Vec<u8>, interner: &mut Interner) -> (Self, Option<ParseError>) {
-        let (state, version, error) = match T::parse(field, &text, interner) {
+        let (state, version, error) = match T::parse(field, &repair(&text), interner) {
             Ok(Parsed::Live(item)) => {
                 let version = item.version();
                 (State::Live(item), version, None)
@@ -87,22 +90,49 @@ impl<T: Item> Entry<T> {
             Ok(Parsed::Tombstone { version }) => (State::Tombstone, version, None),
             Err(error) => (State::Unreadable, 0, Some(error)),
         };
-        let entry = Self {
+        (Self::new(text, state, version), error)
+    }
+
+    /// A text that does not parse and came where memory leads: it is kept as received, because Redis gets it, while the
+    /// last good version that is `held` stays in force.
+    pub fn unreadable(text: Vec<u8>, version: i64, held: Option<&Self>) -> Self {
+        match held.and_then(|held| Some((held, held.live()?))) {
+            None => Self::new(text, State::Unreadable, version),
+            Some((held, item)) => Self {
+                good: Some(Box::from(held.good_text())),
+                superseded: AtomicBool::new(true),
+                ..Self::new(text, State::Live(item.clone()), version)
+            },
+        }
+    }
+
+    fn new(text: Vec<u8>, state: State<T>, version: i64) -> Self {
+        Self {
             text: text.into_boxed_slice(),
+            good: None,
             state,
             version,
             used: AtomicU32::new(0),
             verified: AtomicU64::new(0),
             superseded: AtomicBool::new(false),
-        };
-        (entry, error)
+        }
     }
 }
 
 impl<T> Entry<T> {
-    /// The bytes as read from Redis.
+    /// The bytes as read from Redis, or as the data source delivered them for it.
     pub fn text(&self) -> &[u8] {
         &self.text
+    }
+
+    /// The text of what is in force.
+    pub fn good_text(&self) -> &[u8] {
+        self.good.as_deref().unwrap_or(&self.text)
+    }
+
+    /// True where the text is newer than what is in force, and does not parse.
+    pub fn is_outlived(&self) -> bool {
+        self.good.is_some()
     }
 
     /// What the text turned out to be.
@@ -149,10 +179,10 @@ impl<T> Entry<T> {
 
     /// Says whether Redis holds newer content that does not parse.
     pub fn set_superseded(&self, superseded: bool) {
-        self.superseded.store(superseded, Relaxed);
+        self.superseded.store(superseded || self.is_outlived(), Relaxed);
     }
 
-    /// True while Redis holds newer content that does not parse.
+    /// True while there is newer content that does not parse.
     #[inline]
     pub fn is_superseded(&self) -> bool {
         self.superseded.load(Relaxed)

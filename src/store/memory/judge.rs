@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use crate::model::{Interner, Kind};
-use crate::store::memory::entry::{Entry, Item};
+use crate::store::memory::entry::{Entry, Item, State};
 use crate::store::status::{Level, Listener};
 
 /// What a text turned out to be, compared with what is held.
@@ -58,6 +58,9 @@ impl Judge {
         {
             if held.is_superseded() {
                 held.set_superseded(false);
+            }
+            // What was delivered here is held before it is read.
+            if !matches!(held.state(), State::Unreadable) {
                 self.forget(kind, key);
             }
             return Verdict::Keep;

@@ -243,7 +243,7 @@ impl<'a> View<'a> {
         Self { snapshot, superseded: Cell::new(false) }
     }
 
-    /// Whether Redis holds newer content, which does not parse, of something that was looked up.
+    /// Whether there is newer content, which does not parse, of something that was looked up.
     #[inline]
     pub fn is_superseded(&self) -> bool {
         self.superseded.get()

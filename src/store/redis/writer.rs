@@ -26,7 +26,8 @@ const CONFLICTS: usize = 20;
 const DECODE_LIMIT: usize = 65_536;
 
 /// Compares versions and writes. 1: written; 0: what is there is as new or newer; -1: too long to be decoded here; -2: the
-/// hash is gone, and one field must not look like a data set. Text that is no item counts as older than everything. Returns integers only: no version is passed through Lua's numbers but
+/// hash is gone, and one field must not look like a data set. Text that is no item, or states a version that no item has,
+/// counts as older than everything. Returns integers only: no version is passed through Lua's numbers but
 /// compared, which is exact up to 2^53.
 const UPSERT: &str = r"
 local old = redis.call('HGET', KEYS[1], ARGV[1])
@@ -36,7 +37,8 @@ if old then
   if ok and type(item) == 'table' then
     local version = item['version']
     if version == nil or version == cjson.null then version = 0 end
-    if type(version) == 'number' and version >= tonumber(ARGV[2]) then return 0 end
+    local stated = type(version) == 'number' and version <= 9007199254740992
+    if stated and version >= tonumber(ARGV[2]) then return 0 end
   end
 elseif ARGV[5] == '1' and redis.call('HLEN', KEYS[1]) == 0 then
   return -2

@@ -44,6 +44,8 @@ CAPABILITIES = (
     "filtering-strict",
     "polling-gzip",
     "http-proxy",
+    "retry-conformance-fdv1-streaming",
+    "retry-conformance-fdv1-polling",
     "tls:verify-peer",
     "tls:skip-verify-peer",
     "persistent-data-store-redis",

@@ -202,7 +202,7 @@ public sealed class FlagstoneOptions
     /// <summary>Whether a short <see cref="PollIntervalMs"/> is taken as it is. Default: false.</summary>
     public bool? PollAllowShort { get; set; }
 
-    /// <summary>What a server that refuses means. Default: <see cref="Flagstone.RetryMode.Legacy"/>.</summary>
+    /// <summary>What a server that refuses means. Default: <see cref="Flagstone.RetryMode.Extended"/>.</summary>
     public RetryMode? RetryMode { get; set; }
 
     /// <summary>Longest time to connect, and to look up a name. Default: 10000.</summary>

@@ -179,7 +179,11 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
         _environment.Write(Text("a", 1, "known"));
         using LaunchDarkly launchDarkly = new(s_two);
         await using FlagstoneClient client =
-            new(_environment.Options(Streaming(launchDarkly, options => options.SdkKey = "wrong")));
+            new(_environment.Options(Streaming(launchDarkly, options =>
+            {
+                options.SdkKey = "wrong";
+                options.RetryMode = RetryMode.Legacy;
+            })));
         ConcurrentQueue<StatusChangedEventArgs> heard = new();
         client.StatusChanged += (_, change) => heard.Enqueue(change);
         DateTimeOffset began = DateTimeOffset.UtcNow.AddSeconds(-1);
@@ -202,14 +206,10 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
     }
 
     [Fact]
-    public async Task Extended_retries_go_on_after_a_refused_sdk_key()
+    public async Task Retries_go_on_after_a_refused_sdk_key_unless_told_otherwise()
     {
         using LaunchDarkly launchDarkly = new(s_two);
-        await using FlagstoneClient client = new(_environment.Options(Streaming(launchDarkly, options =>
-        {
-            options.SdkKey = "wrong";
-            options.RetryMode = RetryMode.Extended;
-        })));
+        await using FlagstoneClient client = new(_environment.Options(Streaming(launchDarkly, options => options.SdkKey = "wrong")));
         Assert.False(await client.StartAsync(TimeSpan.Zero));
         Assert.True(await Eventually.IsTrueAsync(() => client.DataSourceStatus!.LastError?.HttpStatus == 401));
         Assert.Equal(DataSourceState.Initializing, client.State);

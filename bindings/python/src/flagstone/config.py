@@ -114,7 +114,7 @@ class Config:
     :param poll_interval_ms: pause between polls; a shorter one is raised, unless ``poll_allow_short``. Default 30000.
     :param poll_allow_short: True: ``poll_interval_ms`` is taken as it is. Default ``false``.
     :param retry_mode: ``legacy``: a status such as 401 or 403 ends the source for good; ``extended``: nothing does, it is
-        tried again after minutes. Default ``legacy``.
+        tried again after minutes. Default ``extended``.
     :param http_connect_timeout_ms: longest time to connect, and to look up a name. Default 10000.
     :param http_read_timeout_ms: longest wait for a response, the stream's silence apart. Default 15000.
     :param http_proxy: URL of a proxy. Default: that of the environment (``http_proxy``, ``https_proxy``, ``all_proxy``,
