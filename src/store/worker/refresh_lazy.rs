@@ -26,6 +26,8 @@ pub struct Due {
     queued: HashSet<ItemKey>,
     ttl: Option<Duration>,
     jitter: Jitter,
+    /// What has been evicted is looked for when the queue is longer than this.
+    longest: usize,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,7 @@ impl Due {
             queued: HashSet::new(),
             ttl: by_age.then_some(options.ttl),
             jitter: Jitter::new(),
+            longest: options.capacity.get().saturating_mul(2),
         }
     }
 
@@ -65,6 +68,18 @@ impl Due {
             let due = read + ttl.mul_f64(self.jitter.between(0.75, 0.9));
             self.queue.push_back(Noted { item, read, due });
         }
+    }
+
+    /// Gives up what is not held any more, once that is half of the queue at least: keys that are asked for once, wrong ones
+    /// above all, would otherwise be kept for the whole time to live, however many there are.
+    fn forget_evicted(&mut self, is_held: impl Fn(&ItemKey) -> bool) {
+        if self.queue.len() <= self.longest {
+            return;
+        }
+        let queued = &mut self.queued;
+        self.queue.retain(|noted| is_held(&noted.item) || !queued.remove(&noted.item));
+        self.queue.shrink_to(self.longest);
+        self.queued.shrink_to(self.longest);
     }
 
     /// Age of the read that lies furthest back; zero when nothing is noted.
@@ -159,6 +174,9 @@ impl Refresher<'_> {
     /// Reads again the items that are older than the time to live, each at most once a call.
     pub(in crate::store) fn refetch_expired(&mut self) -> Result<(), ReadError> {
         let now = Instant::now();
+        if let Some(cache) = &self.shared.cache {
+            self.due.forget_evicted(|item| cache.peek(item).is_some());
+        }
         loop {
             let expired = self.due.expired(now);
             if expired.is_empty() || self.mailbox.is_stopped() {
@@ -286,4 +304,55 @@ struct ItemTexts {
     texts: Vec<Option<Vec<u8>>>,
     wiped: bool,
     wrong_type: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::options::{OnWipe, Upstream};
+    use std::num::NonZeroUsize;
+
+    fn item(number: usize) -> ItemKey {
+        ItemKey { kind: Kind::Flag, key: Arc::from(format!("flag-{number}")) }
+    }
+
+    fn due(capacity: usize) -> Due {
+        let capacity = NonZeroUsize::new(capacity).unwrap();
+        Due::new(&StoreOptions {
+            residency: Residency::Lazy,
+            freshness: Freshness::Ttl,
+            capacity,
+            redis: None,
+            upstream: Upstream::Redis,
+            prefix: String::new(),
+            ttl: Duration::from_secs(60),
+            on_wipe: OnWipe::Keep,
+            safety_interval: Duration::from_secs(60),
+            ping: Duration::from_secs(1),
+        })
+    }
+
+    #[test]
+    fn keys_that_were_evicted_do_not_fill_the_queue() {
+        let mut due = due(10);
+        for number in 0..10_000 {
+            due.read_now(item(number));
+            due.forget_evicted(|held| (0..5).any(|kept| *held == item(kept)) || *held == item(number));
+            assert!(due.queue.len() <= 20 && due.queued.len() == due.queue.len());
+        }
+        for kept in 0..5 {
+            assert!(due.queue.iter().any(|noted| noted.item == item(kept)), "what is held stays due");
+        }
+        assert!(due.queue.iter().zip(due.queue.iter().skip(1)).all(|(first, next)| first.read <= next.read));
+    }
+
+    #[test]
+    fn an_item_that_was_forgotten_may_be_noted_again() {
+        let mut due = due(1);
+        (0..3).for_each(|number| due.read_now(item(number)));
+        due.forget_evicted(|_| false);
+        assert!(due.next().is_none());
+        due.read_now(item(0));
+        assert!(due.next().is_some());
+    }
 }
