@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::flags_state::{AllFlagsOptions, FlagsState, INVALID};
 use super::{Client, ClientError};
 use crate::context::Context;
-use crate::eval::{Detail, NoMemberships, Observer, evaluate};
+use crate::eval::{Detail, NoMemberships, Observer, Trouble, evaluate};
 use crate::model::Flag;
-use crate::store::{Residency, Snapshot, View, read_whole, unix_ms};
+use crate::store::{FlagEntry, Residency, Snapshot, View, read_whole, unix_ms};
 
 impl Client {
     /// The state of all flags for `context` (`None`: an invalid one) as JSON text.
@@ -20,7 +20,7 @@ impl Client {
             return Err(ClientError::Closed);
         }
         Ok(match (context, self.everything()) {
-            (Some(context), Some(snapshot)) => state_of(&snapshot, context, options),
+            (Some(context), Some(snapshot)) => state_of(&snapshot, context, options, Some(self)),
             _ => INVALID.to_owned(),
         })
     }
@@ -41,25 +41,29 @@ impl Client {
     }
 }
 
-/// Evaluates all flags that can be read; those that cannot are left out, and an error of one concerns no other.
-fn state_of(snapshot: &Snapshot, context: &Context, options: AllFlagsOptions) -> String {
+/// Evaluates all flags that can be read; those that cannot are left out, and an error of one concerns no other. What is wrong
+/// with the data is told to `client`.
+fn state_of(snapshot: &Snapshot, context: &Context, options: AllFlagsOptions, client: Option<&Client>) -> String {
     let view = View::new(snapshot);
     let mut state = FlagsState::new(options, unix_ms(), snapshot.flags.len());
     let mut flags = snapshot
         .flags
         .iter_sorted()
-        .filter_map(|(key, entry)| Some((&**key, entry.live()?)))
-        .filter(|(_, flag)| flag.client_side || !options.client_side_only);
+        .filter_map(|(key, entry)| Some((&**key, entry, entry.live()?)))
+        .filter(|(.., flag)| flag.client_side || !options.client_side_only);
     let mut batch = Vec::with_capacity(TOGETHER);
     loop {
         batch.extend(flags.by_ref().take(TOGETHER));
         if batch.is_empty() {
             return state.finish();
         }
-        black_box(batch.iter().map(|(key, flag)| touch(key, flag)).sum::<usize>());
-        for (key, flag) in batch.drain(..) {
-            let mut direct = Direct { owner: flag, evaluated: 0 };
+        black_box(batch.iter().map(|(key, _, flag)| touch(key, flag)).sum::<usize>());
+        for (key, entry, flag) in batch.drain(..) {
+            let mut direct = Direct { owner: flag, evaluated: 0, entry, client };
             let detail = evaluate(flag, context, &view, &NoMemberships, &mut direct);
+            if let (None, Some(client)) = (detail.variation, client) {
+                client.tell_no_value(entry, detail.reason);
+            }
             let evaluated = direct.evaluated;
             state.add(key, flag, &detail, evaluated);
         }
@@ -95,12 +99,21 @@ const VARIATIONS_TOUCHED: usize = 3;
 struct Direct<'f> {
     owner: &'f Flag,
     evaluated: usize,
+    entry: &'f FlagEntry,
+    client: Option<&'f Client>,
 }
 
 impl Observer for Direct<'_> {
     fn prerequisite(&mut self, owner: &Flag, _: &Flag, _: &Detail<'_>) {
         // A flag is never its own prerequisite, so it owns only what it names itself.
         self.evaluated += usize::from(std::ptr::eq(owner, self.owner));
+    }
+
+    #[cold]
+    fn trouble(&mut self, trouble: Trouble<'_>) {
+        if let Some(client) = self.client {
+            client.tell_trouble(self.entry, trouble);
+        }
     }
 }
 
@@ -140,7 +153,7 @@ mod tests {
     }
 
     fn text(flags: &[(&str, Value)], options: AllFlagsOptions) -> String {
-        state_of(&snapshot(flags), &Context::from_key("user", "ada").unwrap(), options)
+        state_of(&snapshot(flags), &Context::from_key("user", "ada").unwrap(), options, None)
     }
 
     /// The metadata of flag `f`, whatever other flags there are.
@@ -244,7 +257,7 @@ mod tests {
         let big = json!({ "version": 1, "unbounded": true, "generation": 1 }).to_string();
         let (entry, _) = Entry::<Segment>::parse("big", big.into_bytes(), &mut Interner::default());
         snapshot.segments.insert("big", Arc::new(entry));
-        let state = state_of(&snapshot, &Context::from_key("user", "ada").unwrap(), REASONS);
+        let state = state_of(&snapshot, &Context::from_key("user", "ada").unwrap(), REASONS, None);
         assert!(state.contains(r#"{"kind":"FALLTHROUGH","bigSegmentsStatus":"NOT_CONFIGURED"}"#), "{state}");
     }
 

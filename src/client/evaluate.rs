@@ -3,7 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{Client, atfork};
+use super::trouble::Witness;
+use super::{Client, Wanted, atfork};
 use crate::context::Context;
 use crate::eval::{Detail, ErrorKind, NoMemberships, Reason, evaluate};
 use crate::store::{FlagEntry, ReadThrough, Residency, Slot, State, View};
@@ -17,6 +18,17 @@ pub struct Evaluation<'a> {
     pub entry: Option<&'a FlagEntry>,
     /// The flag is not known to be true any more.
     pub stale: bool,
+    client: &'a Client,
+}
+
+impl Evaluation<'_> {
+    /// The value is of another type than the caller wants; told once for each flag and content.
+    #[cold]
+    pub fn wrong_type(&self, wanted: Wanted) {
+        if let Some(entry) = self.entry {
+            self.client.tell_wrong_type(entry, wanted);
+        }
+    }
 }
 
 /// A detail without a value, for `kind`.
@@ -50,10 +62,16 @@ impl Client {
         }
         let stale = self.plant.shared.is_stale();
         if !self.plant.shared.answers() {
-            return read(Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale }, false);
+            return read(
+                Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale, client: self },
+                false,
+            );
         }
         let Some(context) = context else {
-            return read(Evaluation { detail: error(ErrorKind::UserNotSpecified), entry: None, stale }, false);
+            return read(
+                Evaluation { detail: error(ErrorKind::UserNotSpecified), entry: None, stale, client: self },
+                false,
+            );
         };
         if self.plant.shared.options.residency != Residency::All {
             return self.evaluate_through(key, context, may_wait, read);
@@ -72,7 +90,11 @@ impl Client {
         };
         let Some(entry) = entry else {
             self.ask_unknown(key);
-            return read(Evaluation { detail: error(ErrorKind::FlagNotFound), entry: None, stale }, false);
+            self.tell_unknown(key);
+            return read(
+                Evaluation { detail: error(ErrorKind::FlagNotFound), entry: None, stale, client: self },
+                false,
+            );
         };
         entry.mark_used(self.plant.shared.tick());
         if self.refetches_on_use && !self.plant.shared.is_verified(entry.verified()) {
@@ -81,13 +103,19 @@ impl Client {
         let (detail, entry, stale) = match entry.state() {
             State::Live(flag) => {
                 let view = View::new(&snapshot);
-                let detail = evaluate(flag, context, &view, &NoMemberships, &mut ());
+                let detail = evaluate(flag, context, &view, &NoMemberships, &mut Witness { client: self, entry });
+                if detail.variation.is_none() {
+                    self.tell_no_value(entry, detail.reason);
+                }
                 (detail, Some(entry), stale || entry.is_superseded() || view.is_superseded())
             }
-            State::Tombstone => (error(ErrorKind::FlagNotFound), None, stale),
+            State::Tombstone => {
+                self.tell_unknown(key);
+                (error(ErrorKind::FlagNotFound), None, stale)
+            }
             State::Unreadable => (error(ErrorKind::Exception), None, stale),
         };
-        read(Evaluation { detail, entry, stale }, false)
+        read(Evaluation { detail, entry, stale, client: self }, false)
     }
 
     /// As [`Client::evaluate_at`], without any wait: `None` when something would have to be read from Redis.
@@ -113,22 +141,37 @@ impl Client {
     ) -> R {
         let stale = self.plant.shared.is_stale();
         if self.is_closed() && self.plant.shared.options.residency == Residency::Off {
-            return read(Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale }, false);
+            return read(
+                Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale, client: self },
+                false,
+            );
         }
         let runtime = self.current();
         let view = ReadThrough::new(&self.plant.shared, &runtime.mailbox, may_wait);
         let outcome = view.flag_entry(key);
         let (detail, entry) = match &outcome {
             Err(_) => (error(ErrorKind::Exception), None),
-            Ok(None) => (error(ErrorKind::FlagNotFound), None),
+            Ok(None) => {
+                self.tell_unknown(key);
+                (error(ErrorKind::FlagNotFound), None)
+            }
             Ok(Some(entry)) => match entry.state() {
-                State::Live(flag) => (evaluate(flag, context, &view, &NoMemberships, &mut ()), Some(entry)),
-                State::Tombstone => (error(ErrorKind::FlagNotFound), None),
+                State::Live(flag) => {
+                    let detail = evaluate(flag, context, &view, &NoMemberships, &mut Witness { client: self, entry });
+                    if detail.variation.is_none() {
+                        self.tell_no_value(entry, detail.reason);
+                    }
+                    (detail, Some(entry))
+                }
+                State::Tombstone => {
+                    self.tell_unknown(key);
+                    (error(ErrorKind::FlagNotFound), None)
+                }
                 State::Unreadable => (error(ErrorKind::Exception), None),
             },
         };
         let stale = stale || view.is_superseded();
-        read(Evaluation { detail, entry, stale }, view.would_wait())
+        read(Evaluation { detail, entry, stale, client: self }, view.would_wait())
     }
 
     #[cold]

@@ -19,6 +19,7 @@ mod runtime;
 mod secure_mode;
 mod settings;
 mod status;
+mod trouble;
 
 use std::sync::Arc;
 use std::sync::atomic::{
@@ -45,6 +46,7 @@ use crate::store::{ConnectError, Freshness, Level, Shared, StoreState};
 use feed::Feed;
 use runtime::{Plant, Runtime, Voice};
 use secure_mode::SecureMode;
+use trouble::ToldLines;
 
 const NEW: u8 = 0;
 const STARTED: u8 = 1;
@@ -95,6 +97,8 @@ pub struct Client {
     log_level: Level,
     secure_mode: SecureMode,
     panics: AtomicU64,
+    /// What evaluations found wrong and has been told.
+    told: ToldLines,
 }
 
 impl Client {
@@ -129,6 +133,7 @@ impl Client {
             log_level: settings.log_level,
             secure_mode: SecureMode::new(settings.sdk_key.as_deref()),
             panics: AtomicU64::new(0),
+            told: ToldLines::default(),
         })
     }
 

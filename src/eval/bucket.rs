@@ -9,8 +9,9 @@ use crate::context::Attribute;
 
 /// Divides the 60 bits of the hash: in single precision 2^60 - 1 is 2^60.
 const SCALE: f32 = 0x0FFF_FFFF_FFFF_FFFF_u64 as f32;
-/// The largest magnitude up to which every whole number is a double.
-const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+/// 2^63. Whole numbers up to this magnitude have a nearest 64-bit integer whose digits tell them apart; those beyond would
+/// all have the same one.
+const LARGEST_INTEGER: f64 = 9_223_372_036_854_775_808.0;
 
 /// What makes the buckets of different flags independent.
 pub(super) enum Prefix<'a> {
@@ -20,12 +21,13 @@ pub(super) enum Prefix<'a> {
     Seed(i64),
 }
 
-/// The bucket of an attribute's value; 0 if the value is neither a string nor a whole number.
+/// The bucket of an attribute's value; 0 if the value is neither a string nor a whole number of 64 bits. Large numbers count
+/// as what they are as doubles: ids of 64 bits that differ in their last digits only may share a bucket.
 pub(super) fn bucket(prefix: &Prefix<'_>, value: Attribute<'_>) -> f32 {
     let mut digits = Decimal::default();
     match value {
         Attribute::String(text) => hash(prefix, text.as_bytes()),
-        Attribute::Number(number) if number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER => {
+        Attribute::Number(number) if number.fract() == 0.0 && number.abs() <= LARGEST_INTEGER => {
             hash(prefix, digits.format(number as i64))
         }
         _ => 0.0,
@@ -109,7 +111,14 @@ mod tests {
             (-0.0, "0"),
             (-12.0, "-12"),
             (2147483648.0, "2147483648"),
-            (MAX_SAFE_INTEGER, "9007199254740991"),
+            (9_007_199_254_740_991.0, "9007199254740991"),
+            (9_007_199_254_740_992.0, "9007199254740992"),
+            (-9_007_199_254_740_994.0, "-9007199254740994"),
+            (1_234_567_890_123_456_789.0, "1234567890123456768"),
+            (1e18, "1000000000000000000"),
+            (9_223_372_036_854_774_784.0, "9223372036854774784"),
+            (9_223_372_036_854_775_807.0, "9223372036854775807"),
+            (-9_223_372_036_854_775_808.0, "-9223372036854775808"),
         ] {
             assert_eq!(bucket(&flag, Attribute::Number(number)), bucket(&flag, Attribute::String(text)), "{text}");
         }
@@ -118,8 +127,10 @@ mod tests {
             Attribute::Bool(true),
             Attribute::Number(1.5),
             Attribute::Number(1.00000001),
-            Attribute::Number(9_007_199_254_740_992.0),
-            Attribute::Number(1e18),
+            Attribute::Number(9_223_372_036_854_777_856.0),
+            Attribute::Number(-9_223_372_036_854_777_856.0),
+            Attribute::Number(1e19),
+            Attribute::Number(1e300),
             Attribute::Array(&[]),
             Attribute::Object(&[]),
         ] {

@@ -5,7 +5,7 @@
 use super::bucket::{Prefix, bucket};
 use super::rules::all_pass;
 use super::scope::{Abort, Chain, Scope};
-use super::{Detail, ErrorKind, Memberships, Observer, Reason};
+use super::{Detail, ErrorKind, Memberships, Observer, Reason, Trouble};
 use crate::context::Context;
 use crate::model::{AttributeRef, Flag, Found, INVALID_VARIATION, Lookup, Prerequisite, Rollout, Serve, Target};
 
@@ -123,7 +123,9 @@ fn failed_prerequisite<L: Lookup, M: Memberships, O: Observer>(
     scope: &mut Scope<'_, L, M, O>,
     parent: Option<&Chain<'_>>,
 ) -> Result<Option<usize>, Abort> {
-    let chain = Chain::link(&flag.key, parent)?;
+    let Some(chain) = Chain::link(&flag.key, parent) else {
+        return Err(scope.abort(Trouble::TooDeep { key: &flag.key }));
+    };
     for (position, required) in flag.required.iter().enumerate() {
         if !is_met(flag, required, scope, &chain)? {
             return Ok(Some(position));
@@ -139,15 +141,21 @@ fn is_met<L: Lookup, M: Memberships, O: Observer>(
     chain: &Chain<'_>,
 ) -> Result<bool, Abort> {
     scope.visit()?;
-    Chain::refuse_cycle(Some(chain), &required.key)?;
+    if Chain::has(Some(chain), &required.key) {
+        return Err(scope.abort(Trouble::PrerequisiteCycle { key: &required.key }));
+    }
     let lookup = scope.lookup;
     match lookup.flag(&required.key) {
         Found::Item(flag) => {
+            scope.meter.spend(flag.targets.len());
             let outcome = outcome(&flag, scope, Some(chain))?;
             scope.observer.prerequisite(owner, &flag, &outcome.detail(&flag));
             Ok(flag.on && outcome.serves(required.variation))
         }
-        Found::Missing => Ok(false),
+        Found::Missing => {
+            scope.observer.trouble(Trouble::MissingPrerequisite { owner, key: &required.key });
+            Ok(false)
+        }
         Found::Unreadable => Err(ErrorKind::Exception),
     }
 }

@@ -7,23 +7,32 @@ mod bucket;
 mod detail;
 mod flag;
 mod memberships;
+mod memo;
+mod meter;
 mod operators;
 mod rules;
 mod scope;
 mod segment;
+mod trouble;
 
 pub use detail::{BigSegmentsStatus, Detail, ErrorKind, Reason};
 pub use memberships::{MembershipAnswer, Memberships, NoMemberships};
+pub use trouble::Trouble;
 
 use crate::context::Context;
 use crate::model::{Flag, Lookup};
 use scope::Scope;
 
-/// Told about every prerequisite that an evaluation evaluates, children before parents.
+/// Told about every prerequisite that an evaluation evaluates, children before parents, and about what is wrong with the data.
 pub trait Observer {
     /// `prerequisite` was evaluated because `owner` requires it. Also called when the evaluation ends in an error later.
     fn prerequisite(&mut self, owner: &Flag, prerequisite: &Flag, detail: &Detail<'_>) {
         let _ = (owner, prerequisite, detail);
+    }
+
+    /// Something is wrong with the data; the evaluation goes on only where a prerequisite is missing.
+    fn trouble(&mut self, trouble: Trouble<'_>) {
+        let _ = trouble;
     }
 }
 

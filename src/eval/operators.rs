@@ -1,30 +1,31 @@
 //! The operators of clauses: does a value of the context pass one of the clause's values?
 //!
-//! Pure functions of two values; types that an operator does not know never pass. Nothing here allocates, apart from
-//! what the engine of `matches` keeps for itself.
+//! Pure functions of two values; types that an operator does not know never pass. What they cost is taken from the meter of
+//! the evaluation. Nothing here allocates, apart from what the engine of `matches` keeps for itself.
 
 use std::cmp::Ordering;
 
+use super::meter::Meter;
 use crate::context::Attribute;
 use crate::model::{Instant, OwnedSemVer, SemVer, Test};
 
-/// Whether a value, or one element of an array, passes the test.
+/// Whether a value, or one element of an array, passes the test. Without meaning once the meter is spent.
 #[inline(always)]
-pub(super) fn passes(test: &Test, value: Attribute<'_>) -> bool {
+pub(super) fn passes(test: &Test, value: Attribute<'_>, meter: &mut Meter) -> bool {
     match value {
-        Attribute::String(text) => string_passes(test, text),
+        Attribute::String(text) => string_passes(test, text, meter),
         Attribute::Array(items) => items.iter().any(|item| match Attribute::from(item) {
             Attribute::Array(_) => false,
-            element => passes_scalar(test, element),
+            element => meter.spend(1) && passes_scalar(test, element, meter),
         }),
-        other => passes_scalar(test, other),
+        other => passes_scalar(test, other, meter),
     }
 }
 
-fn passes_scalar(test: &Test, value: Attribute<'_>) -> bool {
+fn passes_scalar(test: &Test, value: Attribute<'_>, meter: &mut Meter) -> bool {
     match (value, test) {
-        (Attribute::String(text), _) => string_passes(test, text),
-        (Attribute::Number(number), _) => number_passes(test, number),
+        (Attribute::String(text), _) => string_passes(test, text, meter),
+        (Attribute::Number(number), _) => number_passes(test, number, meter),
         (Attribute::Bool(value), Test::In(members)) => members.has_bool(value),
         _ => false,
     }
@@ -32,23 +33,41 @@ fn passes_scalar(test: &Test, value: Attribute<'_>) -> bool {
 
 /// Whether a string passes the test.
 #[inline]
-pub(super) fn string_passes(test: &Test, text: &str) -> bool {
+pub(super) fn string_passes(test: &Test, text: &str, meter: &mut Meter) -> bool {
+    // Hashing, searching and reading a text take time by its length.
+    meter.spend(text.len() >> 6);
     match test {
         Test::In(members) => members.has_string(text),
-        Test::StartsWith(prefixes) => prefixes.iter().any(|prefix| text.starts_with(prefix)),
-        Test::EndsWith(suffixes) => suffixes.iter().any(|suffix| text.ends_with(suffix)),
-        Test::Contains(parts) => parts.iter().any(|part| text.contains(part)),
-        Test::Matches(expressions) => expressions.iter().any(|expression| expression.is_match(text)),
-        Test::Before(instants) => date_passes(Instant::from_rfc3339(text), instants, Ordering::Less),
-        Test::After(instants) => date_passes(Instant::from_rfc3339(text), instants, Ordering::Greater),
-        Test::SemVerEqual(versions) => version_passes(text, versions, Ordering::Equal),
-        Test::SemVerLessThan(versions) => version_passes(text, versions, Ordering::Less),
-        Test::SemVerGreaterThan(versions) => version_passes(text, versions, Ordering::Greater),
+        Test::StartsWith(prefixes) => prefixes.iter().any(|prefix| meter.spend(1) && text.starts_with(prefix)),
+        Test::EndsWith(suffixes) => suffixes.iter().any(|suffix| meter.spend(1) && text.ends_with(suffix)),
+        Test::Contains(parts) => parts.iter().any(|part| meter.spend(1 + (text.len() >> 4)) && text.contains(part)),
+        Test::Matches(expressions) => {
+            expressions.iter().any(|expression| meter.spend(expression.cost(text.len())) && expression.is_match(text))
+        }
+        Test::Before(instants) => {
+            meter.spend(instants.len()) && date_passes(Instant::from_rfc3339(text), instants, Ordering::Less)
+        }
+        Test::After(instants) => {
+            meter.spend(instants.len()) && date_passes(Instant::from_rfc3339(text), instants, Ordering::Greater)
+        }
+        Test::SemVerEqual(versions) => meter.spend(versions.len()) && version_passes(text, versions, Ordering::Equal),
+        Test::SemVerLessThan(versions) => meter.spend(versions.len()) && version_passes(text, versions, Ordering::Less),
+        Test::SemVerGreaterThan(versions) => {
+            meter.spend(versions.len()) && version_passes(text, versions, Ordering::Greater)
+        }
         _ => false,
     }
 }
 
-fn number_passes(test: &Test, number: f64) -> bool {
+fn number_passes(test: &Test, number: f64, meter: &mut Meter) -> bool {
+    match test {
+        Test::LessThan(bounds)
+        | Test::LessThanOrEqual(bounds)
+        | Test::GreaterThan(bounds)
+        | Test::GreaterThanOrEqual(bounds) => meter.spend(bounds.len()),
+        Test::Before(instants) | Test::After(instants) => meter.spend(instants.len()),
+        _ => true,
+    };
     match test {
         Test::In(members) => members.has_number(number),
         Test::LessThan(bounds) => bounds.iter().any(|bound| number < *bound),

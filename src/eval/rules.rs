@@ -1,9 +1,10 @@
 //! Whether a context passes the clauses of a rule. Shared by the rules of flags and of segments.
 
+use super::meter::Meter;
 use super::operators::{passes, string_passes};
 use super::scope::{Abort, Chain, Scope};
 use super::segment::in_any_segment;
-use super::{ErrorKind, Memberships, Observer};
+use super::{ErrorKind, Memberships, Observer, Trouble};
 use crate::context::{Attribute, Context};
 use crate::model::{AttributeRef, Clause, Lookup, Test};
 
@@ -15,10 +16,14 @@ pub(super) fn all_pass<L: Lookup, M: Memberships, O: Observer>(
     segments: Option<&Chain<'_>>,
 ) -> Result<bool, Abort> {
     for clause in clauses {
+        scope.meter.spend(1);
         let passed = match &clause.test {
             Test::Segment(keys) => in_any_segment(keys, scope, segments)? != clause.negate,
-            _ => clause_passes(clause, scope.context)?,
+            _ => clause_passes(clause, scope.context, &mut scope.meter)?,
         };
+        if scope.meter.is_spent() {
+            return Err(scope.abort(Trouble::TooMuchWork));
+        }
         if !passed {
             return Ok(false);
         }
@@ -28,11 +33,11 @@ pub(super) fn all_pass<L: Lookup, M: Memberships, O: Observer>(
 
 /// A clause about an attribute. Without a context of the kind, or without a value, it fails even if negated.
 #[inline(always)]
-fn clause_passes(clause: &Clause, context: &Context) -> Result<bool, Abort> {
+fn clause_passes(clause: &Clause, context: &Context, meter: &mut Meter) -> Result<bool, Abort> {
     match clause.attribute {
         AttributeRef::Undefined | AttributeRef::Invalid => return Err(ErrorKind::MalformedFlag),
         AttributeRef::Kind => {
-            return Ok(context.kinds().any(|kind| string_passes(&clause.test, kind)) != clause.negate);
+            return Ok(context.kinds().any(|kind| string_passes(&clause.test, kind, meter)) != clause.negate);
         }
         _ => {}
     }
@@ -41,6 +46,6 @@ fn clause_passes(clause: &Clause, context: &Context) -> Result<bool, Abort> {
     };
     match single.get(&clause.attribute) {
         Attribute::Null => Ok(false),
-        value => Ok(passes(&clause.test, value) != clause.negate),
+        value => Ok(passes(&clause.test, value, meter) != clause.negate),
     }
 }

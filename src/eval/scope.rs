@@ -1,12 +1,15 @@
 //! The state of one evaluation: what it reads, what it has found out, and what stops it.
 //!
 //! Flags refer to flags and segments to segments, so data could send an evaluation in circles, down a chain that
-//! exhausts the stack, or through a lattice that takes years. All three end in an abort. Nothing here allocates
-//! until a second context key is asked for in the big-segment store.
+//! exhausts the stack, or through a lattice that takes years. The first two end in an abort; so does the third, unless it is one
+//! of segments: what became of those is remembered. Nothing here allocates until a second context key is asked for in the
+//! big-segment store, or many nested segments are visited.
 
 use std::sync::Arc;
 
-use super::{BigSegmentsStatus, ErrorKind, Memberships, Observer};
+use super::memo::Memo;
+use super::meter::Meter;
+use super::{BigSegmentsStatus, ErrorKind, Memberships, Observer, Trouble};
 use crate::context::Context;
 use crate::model::{Lookup, Membership};
 
@@ -19,12 +22,15 @@ pub(super) const VISIT_LIMIT: u32 = 100_000;
 pub(super) type Abort = ErrorKind;
 
 /// One evaluation.
-pub(super) struct Scope<'e, L, M, O> {
+pub(super) struct Scope<'e, L: Lookup + 'e, M, O> {
     pub(super) context: &'e Context,
     pub(super) lookup: &'e L,
     pub(super) observer: &'e mut O,
     memberships: &'e M,
     visits: u32,
+    pub(super) meter: Meter,
+    /// The segments that were visited, and whether the context belongs to them.
+    pub(super) memo: Memo<L::SegmentRef<'e>>,
     pub(super) big_segments: Option<BigSegmentsStatus>,
     /// Answers by context key; the keys are borrowed from the context.
     asked: Asked<'e>,
@@ -49,22 +55,22 @@ pub(super) struct Chain<'c> {
 }
 
 impl<'c> Chain<'c> {
-    /// Adds an item; fails if the chain is too long.
-    pub(super) fn link(key: &'c str, parent: Option<&'c Chain<'c>>) -> Result<Chain<'c>, Abort> {
+    /// Adds an item; none if the chain is too long.
+    pub(super) fn link(key: &'c str, parent: Option<&'c Chain<'c>>) -> Option<Chain<'c>> {
         let depth = parent.map_or(0, |parent| parent.depth + 1);
-        if depth >= DEPTH_LIMIT { Err(ErrorKind::MalformedFlag) } else { Ok(Chain { key, depth, parent }) }
+        (depth < DEPTH_LIMIT).then_some(Chain { key, depth, parent })
     }
 
-    /// Fails if an item of this key is on the chain.
-    pub(super) fn refuse_cycle(chain: Option<&Chain<'_>>, key: &str) -> Result<(), Abort> {
+    /// Whether an item of this key is on the chain.
+    pub(super) fn has(chain: Option<&Chain<'_>>, key: &str) -> bool {
         let mut rest = chain;
         while let Some(link) = rest {
             if link.key == key {
-                return Err(ErrorKind::MalformedFlag);
+                return true;
             }
             rest = link.parent;
         }
-        Ok(())
+        false
     }
 }
 
@@ -76,6 +82,8 @@ impl<'e, L: Lookup, M: Memberships, O: Observer> Scope<'e, L, M, O> {
             observer,
             memberships,
             visits: 0,
+            meter: Meter::new(),
+            memo: Memo::new(),
             big_segments: None,
             asked: Asked { first: None, more: Vec::new() },
         }
@@ -84,7 +92,14 @@ impl<'e, L: Lookup, M: Memberships, O: Observer> Scope<'e, L, M, O> {
     /// Counts a visit to a prerequisite or segment.
     pub(super) fn visit(&mut self) -> Result<(), Abort> {
         self.visits += 1;
-        if self.visits > VISIT_LIMIT { Err(ErrorKind::MalformedFlag) } else { Ok(()) }
+        if self.visits > VISIT_LIMIT { Err(self.abort(Trouble::TooMuchWork)) } else { Ok(()) }
+    }
+
+    /// Says what stops the evaluation.
+    #[cold]
+    pub(super) fn abort(&mut self, trouble: Trouble<'_>) -> Abort {
+        self.observer.trouble(trouble);
+        ErrorKind::MalformedFlag
     }
 
     /// Remembers a big-segment status; the worst one counts.

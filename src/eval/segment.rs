@@ -5,7 +5,7 @@
 use super::bucket::{Prefix, bucket};
 use super::rules::all_pass;
 use super::scope::{Abort, Chain, Scope};
-use super::{BigSegmentsStatus, ErrorKind, Memberships, Observer};
+use super::{BigSegmentsStatus, ErrorKind, Memberships, Observer, Trouble};
 use crate::context::Context;
 use crate::model::{
     AttributeRef, ContextKind, Found, Lookup, Segment, SegmentMembers, SegmentRule, StringList, StringSet, Unbounded,
@@ -21,7 +21,16 @@ pub(super) fn in_any_segment<L: Lookup, M: Memberships, O: Observer>(
         let lookup = scope.lookup;
         match lookup.segment(key) {
             Found::Item(segment) => {
-                if contains(&segment, scope, chain)? {
+                scope.visit()?;
+                let contains = match scope.memo.find(&segment) {
+                    Some(known) => known,
+                    None => {
+                        let contains = contains(&segment, scope, chain)?;
+                        scope.memo.remember(segment, contains, chain.is_some());
+                        contains
+                    }
+                };
+                if contains {
                     return Ok(true);
                 }
             }
@@ -37,9 +46,13 @@ fn contains<L: Lookup, M: Memberships, O: Observer>(
     scope: &mut Scope<'_, L, M, O>,
     parent: Option<&Chain<'_>>,
 ) -> Result<bool, Abort> {
-    scope.visit()?;
-    Chain::refuse_cycle(parent, &segment.key)?;
-    let chain = Chain::link(&segment.key, parent)?;
+    if Chain::has(parent, &segment.key) {
+        return Err(scope.abort(Trouble::SegmentCycle { key: &segment.key }));
+    }
+    let Some(chain) = Chain::link(&segment.key, parent) else {
+        return Err(scope.abort(Trouble::TooDeep { key: &segment.key }));
+    };
+    scope.meter.spend(segment.included_contexts.len() + segment.excluded_contexts.len());
     let listed = match &segment.unbounded {
         Some(unbounded) => big_segment(unbounded, scope),
         None => listed(segment, scope.context),

@@ -165,6 +165,7 @@ impl flagstone_detail {
             }
         };
         if !fits {
+            evaluation.wrong_type(wanted);
             self.fill_error(ErrorKind::WrongType);
             return;
         }

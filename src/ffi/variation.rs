@@ -249,7 +249,10 @@ unsafe fn scalar<R>(
 pub(super) fn as_bool(evaluation: &Evaluation<'_>) -> Option<bool> {
     match evaluation.detail.variation?.value() {
         VariationValue::Bool(value) => Some(value),
-        _ => None,
+        _ => {
+            evaluation.wrong_type(Wanted::Bool);
+            None
+        }
     }
 }
 
@@ -257,7 +260,10 @@ pub(super) fn as_bool(evaluation: &Evaluation<'_>) -> Option<bool> {
 pub(super) fn as_number(evaluation: &Evaluation<'_>) -> Option<f64> {
     match evaluation.detail.variation?.value() {
         VariationValue::Number(value) => Some(value),
-        _ => None,
+        _ => {
+            evaluation.wrong_type(Wanted::Number);
+            None
+        }
     }
 }
 

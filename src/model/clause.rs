@@ -6,12 +6,10 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use regex::Regex;
-
 use super::ContextKind;
 use super::instant::Instant;
 use super::reference::AttributeRef;
-use super::regexes::Interner;
+use super::regexes::{Interner, Pattern};
 use super::semver::OwnedSemVer;
 use super::strings::{StringList, StringSet};
 use super::wire::{self, Scalar};
@@ -41,7 +39,7 @@ pub enum Test {
     /// `contains`.
     Contains(StringList),
     /// `matches`: the valid expressions.
-    Matches(Box<[Arc<Regex>]>),
+    Matches(Box<[Arc<Pattern>]>),
     /// `lessThan`.
     LessThan(Box<[f64]>),
     /// `lessThanOrEqual`.

@@ -44,7 +44,7 @@ pub use lookup::{Found, Lookup};
 pub use membership::Membership;
 pub use parse::{Parsed, parse_flag, parse_segment};
 pub use reference::AttributeRef;
-pub use regexes::Interner;
+pub use regexes::{Interner, Pattern, Refusal, Remark};
 pub use scan::{RawMember, ScanError, read_string, scan_member, scan_members};
 pub use segment::{Members as SegmentMembers, Segment, SegmentRule, Unbounded};
 pub use semver::{OwnedSemVer, SemVer};

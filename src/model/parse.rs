@@ -28,6 +28,7 @@ pub enum Parsed<T> {
 
 /// Reads a flag. `field` is its identity in the store and its key if the JSON has none.
 pub fn parse_flag(field: &str, json: &[u8], interner: &mut Interner) -> Result<Parsed<Flag>, ParseError> {
+    interner.begin_item();
     let text = text(json)?;
     let wire = match serde_json::from_str::<wire::Flag<'_>>(text) {
         Ok(wire) => wire,
@@ -41,6 +42,7 @@ pub fn parse_flag(field: &str, json: &[u8], interner: &mut Interner) -> Result<P
 
 /// Reads a segment. `field` is its identity in the store and its key if the JSON has none.
 pub fn parse_segment(field: &str, json: &[u8], interner: &mut Interner) -> Result<Parsed<Segment>, ParseError> {
+    interner.begin_item();
     let text = text(json)?;
     let wire = match serde_json::from_str::<wire::Segment>(text) {
         Ok(wire) => wire,

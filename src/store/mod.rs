@@ -39,7 +39,7 @@ pub use inbox::mailbox::{Mailbox, Wake};
 pub use inbox::read_through::{ReadThrough, Unreachable};
 pub use inbox::whole::read_whole;
 pub use memory::cache::{Cache, Items};
-pub use memory::entry::{Entry, FlagEntry, SegmentEntry, State};
+pub use memory::entry::{Entry, FlagEntry, SegmentEntry, State, Told};
 pub use memory::snapshot::{Slot, Snapshot, Table, View};
 pub use options::{Freshness, OnWipe, Residency, StoreOptions, Upstream};
 pub use redis::connector::{ConnectError, RedisOptions, check_url};

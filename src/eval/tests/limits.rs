@@ -75,11 +75,12 @@ fn the_longest_chains_fit_a_small_stack() {
     }
 }
 
-#[test]
-fn a_lattice_with_more_paths_than_atoms_ends_quickly() {
+/// Flags and segments of this many levels: each names both of the level below. The flag `f` of the first world requires
+/// `a0`; that of the second one tests for it.
+fn lattices(levels: usize) -> (World, World) {
     let mut flags = World::default().flag(&base("f", &required("a0")));
     let mut segments = World::default().flag(&ruled(&test_of("a0")));
-    for level in 0..60 {
+    for level in 0..levels {
         for side in ["a", "b"] {
             let next = level + 1;
             flags = flags.flag(&base(
@@ -93,13 +94,93 @@ fn a_lattice_with_more_paths_than_atoms_ends_quickly() {
             ));
         }
     }
-    let flags = flags.flag(&base("a60", "")).flag(&base("b60", ""));
+    (flags, segments)
+}
+
+/// A clause that takes an expression without a shortcut through a kilobyte of text in vain.
+const HEAVY: &str =
+    r#"{"attribute":"long","contextKind":"user","op":"matches","values":["(a|aa|b.{0,40}c)+[cd]{3}x$"]}"#;
+
+fn long_user(length: usize) -> Context {
+    Context::from_json(&format!(r#"{{"kind":"user","key":"u","long":"{}"}}"#, "ab".repeat(length / 2))).unwrap()
+}
+
+fn timed<T>(body: impl FnOnce() -> T) -> (T, std::time::Duration) {
+    let began = std::time::Instant::now();
+    (body(), began.elapsed())
+}
+
+#[test]
+fn a_lattice_of_prerequisites_with_more_paths_than_atoms_ends_quickly() {
+    let flags = lattices(60).0.flag(&base("a60", "")).flag(&base("b60", ""));
     let context = Context::from_json(USER).unwrap();
-    for world in [&flags, &segments] {
-        let flag = world.flags["f"].as_ref().unwrap();
-        let detail = evaluate(flag, &context, world, &NoMemberships, &mut ());
-        assert_eq!(detail.reason, Reason::Error(ErrorKind::MalformedFlag));
+    let flag = flags.flags["f"].as_ref().unwrap();
+    let detail = evaluate(flag, &context, &flags, &NoMemberships, &mut ());
+    assert_eq!(detail.reason, Reason::Error(ErrorKind::MalformedFlag));
+}
+
+#[test]
+fn a_lattice_of_segments_is_walked_once_whatever_is_at_its_end() {
+    for (levels, index) in [(3, Some(1)), (11, Some(1)), (60, Some(1))] {
+        let leaf = |key: &str| format!(r#"{{"key":"{key}{levels}","rules":[{{"clauses":[{HEAVY}]}}]}}"#);
+        let world = lattices(levels).1.segment(&leaf("a")).segment(&leaf("b"));
+        let (context, flag) = (long_user(1_000), world.flags["f"].as_ref().unwrap());
+        let (detail, took) = timed(|| evaluate(flag, &context, &world, &NoMemberships, &mut ()));
+        assert_eq!(detail.index, index, "{levels}");
+        // Path by path, 22 segments took minutes in a debug build, and 120 would not have ended.
+        assert!(took < std::time::Duration::from_secs(2), "{levels}: {took:?}");
     }
+}
+
+#[test]
+fn members_of_the_last_segment_of_a_lattice_belong_to_the_first() {
+    let world = lattices(60).1.segment(r#"{"key":"a60"}"#).segment(r#"{"key":"b60","included":["u"]}"#);
+    assert_eq!(result(&world), MATCH);
+}
+
+#[test]
+fn bytes_to_match_are_bounded_over_one_evaluation() {
+    let leaf = |key: &str| base(key, &format!(r#""rules":[{{"variation":0,"clauses":[{HEAVY}]}}]"#));
+    let world = lattices(16).0.flag(&leaf("a16")).flag(&leaf("b16"));
+    let flag = world.flags["f"].as_ref().unwrap();
+    let context = long_user(4_000);
+    let detail = evaluate(flag, &context, &world, &NoMemberships, &mut ());
+    assert_eq!(detail.reason, Reason::Error(ErrorKind::MalformedFlag));
+    let few = lattices(3).0.flag(&leaf("a3").replace("16", "3")).flag(&leaf("b3").replace("16", "3"));
+    assert_eq!(evaluate(few.flags["f"].as_ref().unwrap(), &context, &few, &NoMemberships, &mut ()).index, Some(1));
+}
+
+#[test]
+fn cheap_work_is_bounded_too_however_it_is_spread() {
+    let parts: Vec<String> = (0..2_000).map(|number| format!("\"no{number}\"")).collect();
+    let elements: Vec<String> = (0..2_000).map(|number| format!("\"is{number}\"")).collect();
+    for op in ["startsWith", "endsWith", "contains"] {
+        let clause = |op: &str| {
+            format!(r#"{{"attribute":"many","contextKind":"user","op":"{op}","values":[{}]}}"#, parts.join(","))
+        };
+        let leaf = |key: &str| base(key, &format!(r#""rules":[{{"variation":0,"clauses":[{}]}}]"#, clause(op)));
+        let world = lattices(16).0.flag(&leaf("a16")).flag(&leaf("b16"));
+        let context = format!(r#"{{"kind":"user","key":"u","many":[{}]}}"#, elements.join(","));
+        let detail = evaluate(
+            world.flags["f"].as_ref().unwrap(),
+            &Context::from_json(&context).unwrap(),
+            &world,
+            &NoMemberships,
+            &mut (),
+        );
+        assert_eq!(detail.reason, Reason::Error(ErrorKind::MalformedFlag), "{op}");
+    }
+}
+
+#[test]
+fn a_flag_of_many_expressions_is_within_the_budget() {
+    let patterns: Vec<String> = (0..1_000).map(|number| format!("\"^x{number}[0-9]+y$\"")).collect();
+    let clause = format!(
+        r#"{{"attribute":"long","contextKind":"user","op":"matches","negate":true,"values":[{}]}}"#,
+        patterns.join(",")
+    );
+    let world = World::default().flag(&ruled(&clause));
+    assert_eq!(world.outcome_for(&long_user(500)), MATCH);
 }
 
 #[test]

@@ -251,7 +251,7 @@ const REFUSED: &[&str] = &[
 
 /// Whether the pattern matches; none if it is not valid.
 fn matches(pattern: &str, text: &str) -> Option<bool> {
-    compile(pattern).map(|regex| regex.is_match(text))
+    compile(pattern).ok().map(|regex| regex.is_match(text))
 }
 
 #[test]

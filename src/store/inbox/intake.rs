@@ -10,7 +10,6 @@ use crate::store::inbox::arrival::{Next, item_key, parse_alone, word};
 use crate::store::inbox::mailbox::Mailbox;
 use crate::store::inbox::outbox::Put;
 use crate::store::memory::cache::{Cache, Held};
-use crate::store::memory::dependents::Graph;
 use crate::store::memory::judge::Change;
 use crate::store::memory::publication::Publisher;
 use crate::store::shared::Shared;
@@ -181,12 +180,7 @@ pub fn announce_cached(cache: &Cache, changes: &[Change], listener: &dyn Listene
     if changes.is_empty() {
         return;
     }
-    let (flags, segments) = (cache.flags(), cache.segments());
-    let graph =
-        Graph::new(flags.iter().map(|(key, entry)| (key, entry)), segments.iter().map(|(key, entry)| (key, entry)));
-    let versions: std::collections::HashMap<&str, i64> =
-        flags.iter().map(|(key, entry)| (&**key, entry.version())).collect();
-    for flag in graph.affected(changes, |key| versions.get(key).copied()) {
+    for flag in cache.affected(changes) {
         listener.flag_changed(&flag.key, flag.old, flag.new);
     }
 }

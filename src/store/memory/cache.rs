@@ -1,6 +1,7 @@
 //! The bounded cache of residency `lazy`: least recently used items go first, absent keys are remembered too.
 //!
-//! The lock is short and never held across I/O: a hit clones one pointer and leaves. May depend on `model`.
+//! The lock is short and never held across I/O: a hit clones one pointer and leaves. Who depends on whom among the held items
+//! is kept from change to change behind the same lock. May depend on `model`.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -11,7 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use lru::LruCache;
 
 use crate::model::{ItemKey, Kind, lock};
+use crate::store::memory::dependents::{Affected, Graph};
 use crate::store::memory::entry::{FlagEntry, SegmentEntry, State};
+use crate::store::memory::judge::Change;
 
 /// What is known of a key.
 #[derive(Debug, Clone)]
@@ -92,8 +95,50 @@ pub struct CacheItem {
     pub used: u32,
 }
 
-/// The items in the order of their use.
-pub type Items = LruCache<ItemKey, CacheItem, foldhash::fast::RandomState>;
+/// The items in the order of their use, and who depends on whom among them.
+#[derive(Debug)]
+pub struct Items {
+    by_use: LruCache<ItemKey, CacheItem, foldhash::fast::RandomState>,
+    graph: Graph,
+}
+
+impl Items {
+    fn put(&mut self, item: ItemKey, known: CacheItem) {
+        let held = known.held.clone();
+        // What was known of the key, or what is evicted for it.
+        if let Some((before, known)) = self.by_use.push(item.clone(), known) {
+            self.graph.release(&before, &known.held);
+        }
+        self.graph.hold(&item, &held);
+    }
+
+    /// Replaces what is known of a key that is held; returns what was known.
+    fn replace(&mut self, item: &ItemKey, held: Held) -> Option<Held> {
+        let found = self.by_use.peek_mut(item as &dyn KeyView)?;
+        let before = std::mem::replace(&mut found.held, held);
+        self.graph.release(item, &before);
+        self.graph.hold(item, &found.held);
+        Some(before)
+    }
+}
+
+impl Graph {
+    fn hold(&mut self, item: &ItemKey, held: &Held) {
+        match held {
+            Held::Flag(entry) => self.add(item.kind, &item.key, entry),
+            Held::Segment(entry) => self.add(item.kind, &item.key, entry),
+            Held::Missing => {}
+        }
+    }
+
+    fn release(&mut self, item: &ItemKey, held: &Held) {
+        match held {
+            Held::Flag(entry) => self.remove(item.kind, &item.key, entry),
+            Held::Segment(entry) => self.remove(item.kind, &item.key, entry),
+            Held::Missing => {}
+        }
+    }
+}
 
 /// The bounded cache.
 #[derive(Debug)]
@@ -149,20 +194,21 @@ impl<'a> Borrow<dyn KeyView + 'a> for ItemKey {
 impl Cache {
     /// An empty cache for at most `capacity` items.
     pub fn new(capacity: NonZeroUsize) -> Self {
-        Self { items: Mutex::new(LruCache::with_hasher(capacity, foldhash::fast::RandomState::default())) }
+        let by_use = LruCache::with_hasher(capacity, foldhash::fast::RandomState::default());
+        Self { items: Mutex::new(Items { by_use, graph: Graph::default() }) }
     }
 
     /// What is known of a key; marks it as used during `tick`.
     pub fn get(&self, kind: Kind, key: &str, tick: u32) -> Option<CacheItem> {
         let mut items = self.lock();
-        let item = items.get_mut(&(kind, key) as &dyn KeyView)?;
+        let item = items.by_use.get_mut(&(kind, key) as &dyn KeyView)?;
         item.used = tick;
         Some(item.clone())
     }
 
     /// What is known of a key, without marking it.
     pub fn peek(&self, item: &ItemKey) -> Option<CacheItem> {
-        self.lock().peek(item as &dyn KeyView).cloned()
+        self.lock().by_use.peek(item as &dyn KeyView).cloned()
     }
 
     /// Puts a read in force. The item evicted for it, if any, is forgotten.
@@ -172,15 +218,17 @@ impl Cache {
 
     /// Keeps an item in force that Redis has lost: reading it again would find nothing else.
     pub fn keep(&self, item: &ItemKey, verified: u64) {
-        if let Some(found) = self.lock().peek_mut(item as &dyn KeyView) {
+        if let Some(found) = self.lock().by_use.peek_mut(item as &dyn KeyView) {
             found.verified = verified;
         }
     }
 
     /// Replaces what is known of a key that is still held, and keeps its place in the order of use.
     pub fn refresh(&self, item: &ItemKey, held: Held, verified: u64) {
-        if let Some(found) = self.lock().peek_mut(item as &dyn KeyView) {
-            found.held = held;
+        let mut items = self.lock();
+        if items.replace(item, held).is_some()
+            && let Some(found) = items.by_use.peek_mut(item as &dyn KeyView)
+        {
             found.verified = verified;
         }
     }
@@ -191,18 +239,21 @@ impl Cache {
         let fresh: HashMap<&ItemKey, &Held> = items.iter().map(|(item, held)| (item, held)).collect();
         let mut cache = self.lock();
         let mut changed = Vec::new();
-        for (item, known) in cache.iter_mut() {
-            let held = fresh.get(item).map_or(Held::Missing, |held| (*held).clone());
+        for (item, known) in cache.by_use.iter_mut() {
             known.verified = verified;
+            let held = fresh.get(item).map_or(Held::Missing, |held| (*held).clone());
             if known.held.text() != held.text() {
-                changed.push((item.clone(), std::mem::replace(&mut known.held, held.clone()), held));
+                changed.push((item.clone(), known.held.clone(), held));
             }
         }
+        for (item, _, held) in &changed {
+            cache.replace(item, held.clone());
+        }
         for (item, held) in items {
-            if cache.len() >= cache.cap().get() {
+            if cache.by_use.len() >= cache.by_use.cap().get() {
                 break;
             }
-            if !cache.contains(item as &dyn KeyView) {
+            if !cache.by_use.contains(item as &dyn KeyView) {
                 cache.put(item.clone(), CacheItem { held: held.clone(), verified, used: 0 });
             }
         }
@@ -211,10 +262,19 @@ impl Cache {
 
     /// Every key held with its use mark, most recently used first.
     pub fn keys(&self) -> Vec<(ItemKey, u32)> {
-        self.lock().iter().map(|(key, item)| (key.clone(), item.used)).collect()
+        self.lock().by_use.iter().map(|(key, item)| (key.clone(), item.used)).collect()
     }
 
-    /// Every flag held: what change notifications search for dependants.
+    /// The held flags that `changes` affect, each once.
+    pub fn affected(&self, changes: &[Change]) -> Vec<Affected> {
+        let items = self.lock();
+        items.graph.affected(changes, |key| {
+            let known = items.by_use.peek(&(Kind::Flag, key) as &dyn KeyView)?;
+            if let Held::Flag(entry) = &known.held { Some(entry.version()) } else { None }
+        })
+    }
+
+    /// Every flag held.
     pub fn flags(&self) -> Vec<(Arc<str>, FlagEntry)> {
         self.held(|held| if let Held::Flag(entry) = held { Some(entry.clone()) } else { None })
     }
@@ -225,11 +285,94 @@ impl Cache {
     }
 
     fn held<T>(&self, select: impl Fn(&Held) -> Option<T>) -> Vec<(Arc<str>, T)> {
-        self.lock().iter().filter_map(|(key, item)| Some((key.key.clone(), select(&item.held)?))).collect()
+        self.lock().by_use.iter().filter_map(|(key, item)| Some((key.key.clone(), select(&item.held)?))).collect()
     }
 
     /// Takes the lock; the fork guard holds it over a fork so that a child never inherits it locked.
     pub fn lock(&self) -> MutexGuard<'_, Items> {
         lock(&self.items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Interner;
+    use crate::store::memory::entry::Entry;
+    use crate::store::testing::{flag, segment};
+
+    fn cache(capacity: usize) -> Cache {
+        Cache::new(NonZeroUsize::new(capacity).unwrap())
+    }
+
+    fn item(kind: Kind, key: &str) -> ItemKey {
+        ItemKey { kind, key: Arc::from(key) }
+    }
+
+    fn held_flag(key: &str, version: i64, flags: &[&str], segments: &[&str]) -> (ItemKey, Held) {
+        let entry = Entry::parse(key, flag(key, version, flags, segments), &mut Interner::default()).0;
+        (item(Kind::Flag, key), Held::Flag(Arc::new(entry)))
+    }
+
+    fn held_segment(key: &str, segments: &[&str]) -> (ItemKey, Held) {
+        let entry = Entry::parse(key, segment(key, 1, segments), &mut Interner::default()).0;
+        (item(Kind::Segment, key), Held::Segment(Arc::new(entry)))
+    }
+
+    fn put(cache: &Cache, (item, held): (ItemKey, Held)) {
+        cache.put(item, held, 1, 0);
+    }
+
+    /// The flags that a change of this item affects, itself left out.
+    fn dependents(cache: &Cache, kind: Kind, key: &str) -> Vec<String> {
+        let change = Change { kind, key: Arc::from(key), old: Some(1), new: Some(2) };
+        let affected = cache.affected(&[change]);
+        let mut keys: Vec<String> = affected.iter().map(|flag| flag.key.to_string()).filter(|it| it != key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    #[test]
+    fn dependents_follow_what_is_put_refreshed_replaced_and_evicted() {
+        let cache = cache(3);
+        put(&cache, held_flag("a", 1, &["p"], &["s"]));
+        put(&cache, held_segment("s", &["t"]));
+        assert_eq!(dependents(&cache, Kind::Segment, "t"), ["a"]);
+        assert_eq!(dependents(&cache, Kind::Flag, "p"), ["a"]);
+        put(&cache, held_flag("a", 2, &["q"], &["s"]));
+        assert_eq!(dependents(&cache, Kind::Flag, "p"), [""; 0]);
+        assert_eq!(dependents(&cache, Kind::Flag, "q"), ["a"]);
+        let (item, held) = held_flag("a", 3, &["p"], &[]);
+        cache.refresh(&item, held, 2);
+        assert_eq!(dependents(&cache, Kind::Segment, "s"), [""; 0]);
+        cache.replace(&[held_flag("a", 4, &["r"], &[]), held_flag("b", 1, &["r"], &[])], 3);
+        assert_eq!(dependents(&cache, Kind::Flag, "r"), ["a", "b"]);
+        assert_eq!(
+            dependents(&cache, Kind::Segment, "t"),
+            [""; 0],
+            "a segment that is not there any more names nothing"
+        );
+        ["c", "d", "e"].into_iter().for_each(|key| put(&cache, held_flag(key, 1, &["x"], &[])));
+        assert_eq!(dependents(&cache, Kind::Flag, "r"), [""; 0], "what was evicted depends on nothing");
+        assert_eq!(dependents(&cache, Kind::Flag, "x"), ["c", "d", "e"]);
+    }
+
+    #[test]
+    fn a_change_costs_what_it_touches_and_not_a_pass_over_everything_held() {
+        const ITEMS: usize = 20_000;
+        let cache = cache(ITEMS);
+        for number in 0..ITEMS {
+            put(&cache, held_flag(&format!("flag-{number}"), 1, &["base"], &["everybody"]));
+        }
+        let began = std::time::Instant::now();
+        for number in 0..1_000 {
+            let (item, held) = held_flag(&format!("flag-{number}"), 2, &["base"], &["everybody"]);
+            cache.refresh(&item, held, 2);
+            assert_eq!(dependents(&cache, Kind::Flag, &item.key), [""; 0]);
+        }
+        // A pass over everything for each takes a hundred times as long.
+        let took = began.elapsed();
+        assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+        assert_eq!(dependents(&cache, Kind::Segment, "everybody").len(), ITEMS);
     }
 }

@@ -2,10 +2,11 @@
 //! prerequisites and segments, directly or not.
 //!
 //! The edges are kept from change to change, so that one changed flag among ten thousand costs what it touches and not a
-//! pass over all of them. May depend on `model`.
+//! pass over all of them, however many flags name the same segment. May depend on `model`.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::model::{Flag, Kind, Segment};
 use crate::store::memory::entry::{Entry, Item};
@@ -24,12 +25,16 @@ pub struct Affected {
 }
 
 type Node = (Kind, Arc<str>);
+type Hasher = foldhash::fast::RandomState;
+/// Who names an item. A set: taking one of twenty thousand out must not be a search.
+type Nodes = HashSet<Node, Hasher>;
+type Edges = HashMap<Arc<str>, Nodes, Hasher>;
 
 /// For each item that another one names: who names it.
 #[derive(Debug, Default)]
 pub struct Graph {
-    of_flags: HashMap<Arc<str>, Vec<Node>>,
-    of_segments: HashMap<Arc<str>, Vec<Node>>,
+    of_flags: Edges,
+    of_segments: Edges,
 }
 
 impl Graph {
@@ -58,8 +63,8 @@ impl Graph {
     /// `version` gives key and version of a held flag.
     pub fn affected(&self, changes: &[Change], version: impl Fn(&str) -> Option<i64>) -> Vec<Affected> {
         let mut result: Vec<Affected> = Vec::new();
-        let mut seen: HashSet<&Node> = HashSet::new();
         let changed: Vec<Node> = changes.iter().map(|change| (change.kind, change.key.clone())).collect();
+        let mut seen: HashSet<&Node, Hasher> = HashSet::default();
         for (change, node) in changes.iter().zip(&changed) {
             seen.insert(node);
             if change.kind == Kind::Flag {
@@ -80,12 +85,12 @@ impl Graph {
         result
     }
 
-    fn dependents_of(&self, kind: Kind, key: &str) -> &[Node] {
+    fn dependents_of(&self, kind: Kind, key: &str) -> impl Iterator<Item = &Node> {
         let edges = match kind {
             Kind::Flag => &self.of_flags,
             Kind::Segment => &self.of_segments,
         };
-        edges.get(key).map_or(&[], Vec::as_slice)
+        edges.get(key).into_iter().flatten()
     }
 
     fn replace<T: Item>(&mut self, change: &Change, before: &Table<T>, after: &Table<T>) {
@@ -97,32 +102,33 @@ impl Graph {
         }
     }
 
-    fn add<T: Item>(&mut self, kind: Kind, key: &Arc<str>, entry: &Entry<T>) {
+    /// Adds the edges from what an item names.
+    pub fn add<T: Item>(&mut self, kind: Kind, key: &Arc<str>, entry: &Entry<T>) {
         let Some(item) = entry.live() else { return };
         let node = (kind, key.clone());
         item.each_flag(&mut |named| insert(&mut self.of_flags, named, &node));
         item.each_segment(&mut |named| insert(&mut self.of_segments, named, &node));
     }
 
-    fn remove<T: Item>(&mut self, kind: Kind, key: &str, entry: &Entry<T>) {
+    /// Takes the edges away that [`Graph::add`] added for this entry.
+    pub fn remove<T: Item>(&mut self, kind: Kind, key: &Arc<str>, entry: &Entry<T>) {
         let Some(item) = entry.live() else { return };
-        item.each_flag(&mut |named| take(&mut self.of_flags, named, kind, key));
-        item.each_segment(&mut |named| take(&mut self.of_segments, named, kind, key));
+        let node = (kind, key.clone());
+        item.each_flag(&mut |named| take(&mut self.of_flags, named, &node));
+        item.each_segment(&mut |named| take(&mut self.of_segments, named, &node));
     }
 }
 
-fn insert(edges: &mut HashMap<Arc<str>, Vec<Node>>, named: &str, node: &Node) {
+fn insert(edges: &mut Edges, named: &str, node: &Node) {
     match edges.get_mut(named) {
-        // An item that names another one twice has one edge: its namings come one after the other.
-        Some(nodes) if nodes.last() == Some(node) => {}
-        Some(nodes) => nodes.push(node.clone()),
-        None => _ = edges.insert(Arc::from(named), vec![node.clone()]),
+        Some(nodes) => _ = nodes.insert(node.clone()),
+        None => _ = edges.entry(Arc::from(named)).or_default().insert(node.clone()),
     }
 }
 
-fn take(edges: &mut HashMap<Arc<str>, Vec<Node>>, named: &str, kind: Kind, key: &str) {
+fn take(edges: &mut Edges, named: &str, node: &Node) {
     let Some(nodes) = edges.get_mut(named) else { return };
-    nodes.retain(|node| node.0 != kind || &*node.1 != key);
+    nodes.remove(node);
     if nodes.is_empty() {
         edges.remove(named);
     }
@@ -201,14 +207,39 @@ mod tests {
         let mut graph = Graph::new(before.flags.iter(), before.segments.iter());
         graph.update(&["a", "b", "c", "d"].map(change), &before, &after);
         let fresh = Graph::new(after.flags.iter(), after.segments.iter());
-        let sorted = |edges: &HashMap<Arc<str>, Vec<Node>>| {
-            let mut edges: Vec<_> = edges.iter().map(|(key, nodes)| (key.clone(), nodes.clone())).collect();
-            edges.iter_mut().for_each(|(_, nodes)| nodes.sort());
-            edges.sort();
-            edges
+        let sorted = |edges: &Edges| {
+            let nodes = |nodes: &Nodes| nodes.iter().cloned().collect::<std::collections::BTreeSet<_>>();
+            edges.iter().map(|(key, named)| (key.clone(), nodes(named))).collect::<std::collections::BTreeMap<_, _>>()
         };
         assert_eq!(sorted(&graph.of_flags), sorted(&fresh.of_flags));
         assert_eq!(sorted(&graph.of_segments), sorted(&fresh.of_segments));
         assert!(!graph.of_flags.is_empty() && !graph.of_segments.is_empty());
+    }
+
+    #[test]
+    fn replacing_many_flags_that_name_one_segment_costs_what_changed() {
+        const FLAGS: usize = 20_000;
+        let table = |version| {
+            let mut snapshot = Snapshot::default();
+            for number in 0..FLAGS {
+                let key = format!("flag-{number}");
+                snapshot.flags.insert(&key, held(&key, flag(&key, version, &[], &["everybody"])).1);
+            }
+            snapshot
+        };
+        let (before, after) = (table(1), table(2));
+        let changes: Vec<Change> = before
+            .flags
+            .iter()
+            .map(|(key, _)| Change { kind: Kind::Flag, key: key.clone(), old: Some(1), new: Some(2) })
+            .collect();
+        let mut graph = Graph::new(before.flags.iter(), before.segments.iter());
+        let began = std::time::Instant::now();
+        graph.update(&changes, &before, &after);
+        let took = began.elapsed();
+        // One search through all for each takes more than ten times as long, and grows with the square.
+        assert!(took < std::time::Duration::from_millis(400), "{took:?}");
+        let change = Change { kind: Kind::Segment, key: Arc::from("everybody"), old: None, new: Some(1) };
+        assert_eq!(graph.affected(&[change], |_| Some(2)).len(), FLAGS);
     }
 }

@@ -5,9 +5,9 @@
 //! `model` only.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use crate::model::{Flag, Interner, ParseError, Parsed, Segment, parse_flag, parse_segment, repair};
+use crate::model::{Flag, Interner, ParseError, Parsed, Remark, Segment, parse_flag, parse_segment, repair};
 
 /// What the text of an item turned out to be.
 #[derive(Debug)]
@@ -60,6 +60,20 @@ impl Item for Segment {
     }
 }
 
+/// What may be told of one content of an item, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Told {
+    /// Its data make no sense.
+    Malformed = 1,
+    /// A prerequisite does not exist.
+    MissingPrerequisite = 2,
+    /// It was asked for another type.
+    WrongType = 4,
+    /// Some of its patterns never match.
+    Remarks = 8,
+}
+
 /// A held item. Shared by every snapshot in which its text is unchanged.
 #[derive(Debug)]
 #[repr(C)]
@@ -69,6 +83,8 @@ pub struct Entry<T> {
     used: AtomicU32,
     /// There is newer content that does not parse; this one stays in force.
     superseded: AtomicBool,
+    /// [`Told`] bits.
+    told: AtomicU8,
     /// Generation for which a read has confirmed this text.
     verified: AtomicU64,
     state: State<T>,
@@ -76,6 +92,8 @@ pub struct Entry<T> {
     /// The text of what is in force, where `text` is what came after it and does not parse.
     good: Option<Box<[u8]>>,
     version: i64,
+    /// What is remarkable about the text, although it parses.
+    remarks: Box<[Remark]>,
 }
 
 impl<T: Item> Entry<T> {
@@ -90,7 +108,7 @@ impl<T: Item> Entry<T> {
             Ok(Parsed::Tombstone { version }) => (State::Tombstone, version, None),
             Err(error) => (State::Unreadable, 0, Some(error)),
         };
-        (Self::new(text, state, version), error)
+        (Self { remarks: interner.take_remarks().into_boxed_slice(), ..Self::new(text, state, version) }, error)
     }
 
     /// A text that does not parse and came where memory leads: it is kept as received, because Redis gets it, while the
@@ -115,6 +133,8 @@ impl<T: Item> Entry<T> {
             used: AtomicU32::new(0),
             verified: AtomicU64::new(0),
             superseded: AtomicBool::new(false),
+            told: AtomicU8::new(0),
+            remarks: Box::default(),
         }
     }
 }
@@ -151,6 +171,21 @@ impl<T> Entry<T> {
     /// Version of the item or of its tombstone; 0 when unreadable.
     pub fn version(&self) -> i64 {
         self.version
+    }
+
+    /// What is remarkable about the text, although it parses.
+    pub fn remarks(&self) -> &[Remark] {
+        &self.remarks
+    }
+
+    /// Whether this has been told of this content.
+    pub fn was_told(&self, told: Told) -> bool {
+        self.told.load(Relaxed) & told as u8 != 0
+    }
+
+    /// Notes that this is told of this content; false when it was already.
+    pub fn tell(&self, told: Told) -> bool {
+        self.told.fetch_or(told as u8, Relaxed) & told as u8 == 0
     }
 
     /// Marks the item as evaluated during `tick`.

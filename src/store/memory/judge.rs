@@ -1,12 +1,12 @@
 //! Decides what becomes of a text that was read: the same as held, newly in force, or unreadable, in which case a good
 //! earlier version stays in force. Used by the store thread alone. May depend on `model`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use crate::model::{Interner, Kind};
-use crate::store::memory::entry::{Entry, Item, State};
+use crate::store::memory::entry::{Entry, Item, State, Told};
 use crate::store::status::{Level, Listener};
 
 /// What a text turned out to be, compared with what is held.
@@ -38,6 +38,8 @@ pub struct Judge {
     /// Hash of the bad content by key: an item that is evicted and read again is not reported again.
     bad_flags: HashMap<Box<str>, u64>,
     bad_segments: HashMap<Box<str>, u64>,
+    /// Hash of contents whose remarks were told.
+    remarked: HashSet<u64>,
     hasher: RandomState,
     /// Fields whose names are not UTF-8, at the latest full read.
     pub unnameable: usize,
@@ -73,6 +75,9 @@ impl Judge {
         let (entry, error) = Entry::parse(key, text, &mut self.interner);
         let Some(error) = error else {
             self.forget(kind, key);
+            if !entry.remarks().is_empty() {
+                self.tell_remarks(kind, key, &entry, listener);
+            }
             if let Some(held) = held {
                 entry.inherit_use(held);
             }
@@ -89,6 +94,18 @@ impl Judge {
                 Verdict::Keep
             }
             _ => Verdict::Replace(Arc::new(entry)),
+        }
+    }
+
+    /// An item that is evicted and read again is not told of again.
+    fn tell_remarks<T>(&mut self, kind: Kind, key: &str, entry: &Entry<T>, listener: &dyn Listener) {
+        if self.remarked.len() >= MOST_REMARKED {
+            self.remarked.clear();
+        }
+        if self.remarked.insert(self.hasher.hash_one((kind, key, entry.text()))) {
+            tell_remarks(kind, key, entry, listener);
+        } else {
+            entry.tell(Told::Remarks);
         }
     }
 
@@ -118,11 +135,28 @@ impl Judge {
     }
 }
 
-fn report(kind: Kind, key: &str, error: &crate::model::ParseError, has_earlier: bool, listener: &dyn Listener) {
-    let what = match kind {
+/// Contents whose remarks are remembered as told.
+const MOST_REMARKED: usize = 1_000;
+
+/// Tells once what is remarkable about an item that parses.
+pub fn tell_remarks<T>(kind: Kind, key: &str, entry: &Entry<T>, listener: &dyn Listener) {
+    if entry.remarks().is_empty() || !entry.tell(Told::Remarks) {
+        return;
+    }
+    for remark in entry.remarks() {
+        listener.log(Level::Warn, format_args!("{} {key:?}: {remark}", word(kind)));
+    }
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
         Kind::Flag => "flag",
         Kind::Segment => "segment",
-    };
+    }
+}
+
+fn report(kind: Kind, key: &str, error: &crate::model::ParseError, has_earlier: bool, listener: &dyn Listener) {
+    let what = word(kind);
     let consequence = if has_earlier { "its last good version stays in force" } else { "it cannot be evaluated" };
     listener.log(Level::Error, format_args!("{what} {key:?} in Redis does not parse ({error}); {consequence}"));
 }

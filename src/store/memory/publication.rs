@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use crate::model::Interner;
+use crate::model::{Interner, Kind};
 use crate::store::memory::dependents::Graph;
-use crate::store::memory::judge::Change;
+use crate::store::memory::judge::{Change, tell_remarks};
 use crate::store::memory::snapshot::Snapshot;
 use crate::store::shared::Shared;
 use crate::store::status::Listener;
@@ -42,11 +42,25 @@ impl Publisher {
             // The first one, or one that replaces what it was not made from.
             graph => *graph = Some(Graph::new(next.flags.iter(), next.segments.iter())),
         }
+        for change in changes {
+            remark(change, &next, listener);
+        }
         if let (true, Some(graph)) = (announce, &self.graph) {
             let version = |key: &str| next.flags.get(key).map(|entry| entry.version());
             for flag in graph.affected(changes, version) {
                 listener.flag_changed(&flag.key, flag.old, flag.new);
             }
+        }
+    }
+}
+
+/// Tells what is remarkable about a new item, whoever delivered it.
+fn remark(change: &Change, next: &Snapshot, listener: &dyn Listener) {
+    let key = &change.key;
+    match change.kind {
+        Kind::Flag => next.flags.get(key).into_iter().for_each(|it| tell_remarks(Kind::Flag, key, it, listener)),
+        Kind::Segment => {
+            next.segments.get(key).into_iter().for_each(|it| tell_remarks(Kind::Segment, key, it, listener))
         }
     }
 }

@@ -16,6 +16,8 @@ pub struct Due {
     queued: HashSet<ItemKey>,
     ttl: Option<Duration>,
     jitter: Jitter,
+    /// What has been evicted is looked for when the queue is longer than this.
+    longest: usize,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,7 @@ impl Due {
             queued: HashSet::new(),
             ttl: by_age.then_some(options.ttl),
             jitter: Jitter::new(),
+            longest: options.capacity.get().saturating_mul(2),
         }
     }
 
@@ -58,6 +61,18 @@ impl Due {
         }
     }
 
+    /// Gives up what is not held any more, once that is half of the queue at least: keys that are asked for once, wrong ones
+    /// above all, would otherwise be kept for the whole time to live, however many there are.
+    pub fn forget_evicted(&mut self, is_held: impl Fn(&ItemKey) -> bool) {
+        if self.queue.len() <= self.longest {
+            return;
+        }
+        let queued = &mut self.queued;
+        self.queue.retain(|noted| is_held(&noted.item) || !queued.remove(&noted.item));
+        self.queue.shrink_to(self.longest);
+        self.queued.shrink_to(self.longest);
+    }
+
     /// Age of the read that lies furthest back; zero when nothing is noted.
     pub fn age_of_oldest(&self) -> Duration {
         self.queue.front().map_or(Duration::ZERO, |noted| noted.read.elapsed())
@@ -73,5 +88,59 @@ impl Due {
     /// The first items that are due.
     pub fn expired(&self, now: Instant) -> Vec<ItemKey> {
         self.queue.iter().take_while(|noted| noted.due <= now).take(BATCH).map(|noted| noted.item.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroUsize;
+    use std::sync::Arc;
+
+    use crate::model::Kind;
+    use crate::store::options::{OnWipe, Upstream};
+
+    fn item(number: usize) -> ItemKey {
+        ItemKey { kind: Kind::Flag, key: Arc::from(format!("flag-{number}")) }
+    }
+
+    fn due(capacity: usize) -> Due {
+        let capacity = NonZeroUsize::new(capacity).unwrap();
+        Due::new(&StoreOptions {
+            residency: Residency::Lazy,
+            freshness: Freshness::Ttl,
+            capacity,
+            redis: None,
+            upstream: Upstream::Redis,
+            prefix: String::new(),
+            ttl: Duration::from_secs(60),
+            on_wipe: OnWipe::Keep,
+            safety_interval: Duration::from_secs(60),
+            ping: Duration::from_secs(1),
+        })
+    }
+
+    #[test]
+    fn keys_that_were_evicted_do_not_fill_the_queue() {
+        let mut due = due(10);
+        for number in 0..10_000 {
+            due.read_now(item(number));
+            due.forget_evicted(|held| (0..5).any(|kept| *held == item(kept)) || *held == item(number));
+            assert!(due.queue.len() <= 20 && due.queued.len() == due.queue.len());
+        }
+        for kept in 0..5 {
+            assert!(due.queue.iter().any(|noted| noted.item == item(kept)), "what is held stays due");
+        }
+        assert!(due.queue.iter().zip(due.queue.iter().skip(1)).all(|(first, next)| first.read <= next.read));
+    }
+
+    #[test]
+    fn an_item_that_was_forgotten_may_be_noted_again() {
+        let mut due = due(1);
+        (0..3).for_each(|number| due.read_now(item(number)));
+        due.forget_evicted(|_| false);
+        assert!(due.next().is_none());
+        due.read_now(item(0));
+        assert!(due.next().is_some());
     }
 }

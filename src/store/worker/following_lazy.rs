@@ -54,6 +54,9 @@ impl Worker<'_> {
     /// Reads again the items that are older than the time to live, each at most once a call.
     pub(super) fn refetch_expired(&mut self) -> Result<(), Failed> {
         let now = Instant::now();
+        if let Some(cache) = &self.shared.cache {
+            self.due.forget_evicted(|item| cache.peek(item).is_some());
+        }
         loop {
             let expired = self.due.expired(now);
             if expired.is_empty() || self.mailbox.is_stopped() {

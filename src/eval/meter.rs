@@ -1,0 +1,32 @@
+//! How much work one evaluation may do.
+//!
+//! Data decide how often an evaluation comes back to the same rules, and callers how long the texts are that expressions are
+//! matched against; together that may be hours. The unit is about what one clause costs. No clock is looked at, so the same
+//! evaluation always ends the same way. Depends on nothing.
+
+/// Units that one evaluation may spend: some tenths of a second of the cheap ones, or a megabyte matched by small expressions.
+const BUDGET: i64 = 1 << 24;
+
+/// What is left.
+pub(super) struct Meter {
+    left: i64,
+}
+
+impl Meter {
+    pub(super) fn new() -> Self {
+        Self { left: BUDGET }
+    }
+
+    /// Takes units away; false when there were not enough.
+    #[inline]
+    pub(super) fn spend(&mut self, units: usize) -> bool {
+        self.left = self.left.saturating_sub_unsigned(units as u64);
+        self.left >= 0
+    }
+
+    /// Whether more was to be spent than there was.
+    #[inline]
+    pub(super) fn is_spent(&self) -> bool {
+        self.left < 0
+    }
+}
