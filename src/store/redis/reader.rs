@@ -1,9 +1,10 @@
 //! Reads of one environment from Redis. The only commands it can send are reads: that is how daemon mode keeps its
 //! promise never to write. Used by the store thread alone; one connection, reads in the order in which they are asked for.
 
-use redis::{Connection, ConnectionLike, Pipeline, RedisError, Value, cmd, pipe};
+use redis::{ConnectionLike, Pipeline, RedisError, Value, cmd, pipe};
 
 use crate::model::Kind;
+use crate::store::redis::connection::Connection;
 use crate::store::redis::connector::{Connector, describe};
 use crate::store::redis::layout::Keys;
 use crate::store::redis::session::Session;

@@ -6,10 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Connection, ErrorKind, RedisError, ServerErrorKind, Value, cmd};
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value, cmd};
 
 use crate::store::backoff::Backoff;
 use crate::store::inbox::mailbox::{LinkPhase, Mailbox};
+use crate::store::redis::connection::Connection;
 use crate::store::redis::connector::{Connector, describe, is_interruption};
 use crate::store::redis::session::INTERRUPTIONS;
 use crate::store::shared::Shared;

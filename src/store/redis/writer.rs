@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
-use redis::{Connection, ConnectionLike, RedisError, ServerErrorKind, Value, cmd, pipe};
+use redis::{ConnectionLike, RedisError, ServerErrorKind, Value, cmd, pipe};
 
 use crate::model::{ItemKey, Jitter, Kind, stamp};
 use crate::store::memory::cache::Held;
+use crate::store::redis::connection::Connection;
 use crate::store::redis::connector::{Connector, describe, is_interruption};
 use crate::store::redis::layout::Keys;
 use crate::store::redis::session::Session;

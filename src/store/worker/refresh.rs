@@ -426,17 +426,7 @@ mod tests {
 
     fn shared() -> Shared {
         let second = Duration::from_secs(1);
-        let redis = RedisOptions {
-            url: "redis://localhost".to_owned(),
-            username: None,
-            password: None,
-            database: None,
-            connect_timeout: second,
-            command_timeout: second,
-            ca_file: None,
-            cert_file: None,
-            key_file: None,
-        };
+        let redis = RedisOptions { connect_timeout: second, ..RedisOptions::at("redis://localhost").unwrap() };
         Shared::new(StoreOptions {
             redis: Some(redis),
             upstream: Upstream::Redis,
