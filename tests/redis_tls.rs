@@ -15,8 +15,12 @@ fn self_signed(directory: &Path, name: &str, more: &[&str]) {
     let mut arguments = vec!["req", "-x509", "-subj", "/CN=localhost", "-keyout", &key, "-out", &pem, "-nodes"];
     arguments.extend(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
     arguments.extend(more);
-    let output = Command::new("openssl").args(&arguments).current_dir(directory).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    openssl(directory, &arguments);
+}
+
+fn openssl(directory: &Path, arguments: &[&str]) {
+    let output = Command::new("openssl").args(arguments).current_dir(directory).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A server that presents `<name>.pem`; its TLS port.
@@ -91,9 +95,19 @@ fn a_named_certificate_must_be_for_the_host_unless_it_names_none() {
 #[test]
 fn a_named_certificate_must_be_in_its_time() {
     let directory = TempDir::new("tls");
-    let past = ["-not_before", "20200101000000Z", "-not_after", "20200201000000Z"];
-    let names = ["-addext", "subjectAltName=DNS:localhost"];
-    self_signed(directory.path(), "past", &[&names[..], &past].concat());
+    self_signed(directory.path(), "past", &["-addext", "subjectAltName=DNS:localhost", "-days", "2"]);
+    // The same key and names with a time that is over.
+    let settings = "[ca]\ndefault_ca=a\n[a]\ndatabase=index\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\n\
+                    policy=p\ncopy_extensions=copyall\n[p]\ncommonName=supplied\n";
+    for (file, text) in [("settings", settings), ("index", ""), ("serial", "01\n")] {
+        fs::write(directory.path().join(file), text).unwrap();
+    }
+    let words = "req -new -key past.key -subj /CN=localhost -addext subjectAltName=DNS:localhost -addext \
+                 basicConstraints=critical,CA:TRUE -out request";
+    openssl(directory.path(), &words.split_whitespace().collect::<Vec<_>>());
+    let words = "ca -batch -config settings -selfsign -keyfile past.key -in request -notext -out past.pem \
+                 -startdate 20200101000000Z -enddate 20200201000000Z";
+    openssl(directory.path(), &words.split_whitespace().collect::<Vec<_>>());
     let (_server, port) = server_with(directory.path(), "past");
     refuses(&trusting("localhost", port, &directory.path().join("past.pem")), "expired");
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{ErrorKind, RedisError};
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 pub use super::describe::{describe, is_interruption};
 
@@ -174,12 +174,14 @@ impl Connector {
     }
 
     fn connect(&self, protocol: Protocol) -> Result<Connection, RedisError> {
+        let tls = self.tls.as_ref().map(|tls| Ok::<_, ConnectError>((tls, tls.config()?))).transpose();
+        let tls = tls.map_err(|error| io::Error::other(error.to_string()))?;
         let mut deadline = Deadline::after(self.connect_timeout);
         let socket = self.address.connect(&mut deadline)?;
         let remembered = Sockets::remember(&self.sockets, &socket);
         let wire = Wire::new(socket, deadline);
-        let channel = match &self.tls {
-            Some(tls) => encrypt(tls, wire)?,
+        let channel = match tls {
+            Some((tls, config)) => encrypt(tls, config, wire)?,
             None => Channel::Plain(wire),
         };
         let mut connection = Connection::new(channel, remembered, self.login.database);
@@ -204,8 +206,7 @@ impl Connector {
 }
 
 /// The handshake. Whatever fails in it says that TLS was being spoken.
-fn encrypt(tls: &Tls, mut wire: Wire) -> Result<Channel, RedisError> {
-    let config = tls.config().map_err(|error| io::Error::other(error.to_string()))?;
+fn encrypt(tls: &Tls, config: Arc<ClientConfig>, mut wire: Wire) -> Result<Channel, RedisError> {
     let mut session = ClientConnection::new(config, tls.name.clone()).map_err(io::Error::other)?;
     while session.is_handshaking() {
         session.complete_io(&mut wire).map_err(|error| handshake_failure(&error))?;

@@ -140,8 +140,7 @@ impl ServerCertVerifier for Trust {
     ) -> Result<ServerCertVerified, Error> {
         let verdict = self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verdict {
-            // The time is looked at before anything else: any other complaint says that it is right.
-            Err(error) if !is_about_time(&error) && self.named.iter().any(|named| named == end_entity) => {
+            Err(error) if is_about_role(&error) && self.named.iter().any(|named| named == end_entity) => {
                 verify_name(end_entity, server_name)
             }
             verdict => verdict,
@@ -171,12 +170,15 @@ impl ServerCertVerifier for Trust {
     }
 }
 
-fn is_about_time(error: &Error) -> bool {
-    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
-    matches!(
-        error,
-        Error::InvalidCertificate(Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
-    )
+/// Whether the complaint is about what a certificate may do or who made it, which does not matter for one that is named. The
+/// time is looked at before that: it is right then.
+fn is_about_role(error: &Error) -> bool {
+    use CertificateError::{InvalidPurpose, InvalidPurposeContext, Other, UnknownIssuer};
+    match error {
+        Error::InvalidCertificate(UnknownIssuer | InvalidPurpose | InvalidPurposeContext { .. }) => true,
+        Error::InvalidCertificate(Other(inner)) => inner.0.to_string() == "CaUsedAsEndEntity",
+        _ => false,
+    }
 }
 
 /// The host must be among those that the certificate names. One that names none is trusted for what it is.
