@@ -105,9 +105,9 @@
  * FORK
  *
  * A child of fork() keeps answering from the data it inherited and makes threads and connections of its own at its first call
- * (or by flagstone_client_postfork). It shares no thread, lock or event with the parent afterwards. The parent's sockets stay
- * open in the child, unused, until it ends or calls exec: a parent that only forks itself into the background should make its
- * client afterwards.
+ * (or by flagstone_client_postfork), which also closes the sockets to Redis that it inherited. It shares no thread, lock or
+ * event with the parent afterwards. Other sockets, and those of a child that makes no call, stay open in the child, unused,
+ * until it ends or calls exec: a parent that only forks itself into the background should make its client afterwards.
  *
  *
  * OPTIONS (flagstone_config_set)
@@ -115,20 +115,26 @@
  *   name                       default                  meaning
  *   sdk.key                    (none)                   SDK key of the environment: needed for connected mode and the
  *                                                       secure mode hash; space around it is dropped
- *   redis.url                  redis://localhost:6379   redis://, rediss:// (TLS) or unix:// with user, password, database:
- *                                                       redis://user:password@host:port/database, unix:///path?db=0&user=u&pass=p;
+ *   redis.url                  redis://localhost:6379   redis:// or valkey://, rediss:// or valkeys:// (TLS), unix://:
+ *                                                       redis://user:password@host:port/database,
+ *                                                       unix:///path?db=0&user=u&pass=p; see REDIS URL below;
  *                                                       unset with a source: no Redis
  *   redis.prefix               launchdarkly             prefix of the keys; empty: the default
  *   redis.username             (none)                   wins over the URL's
  *   redis.password             (none)                   wins over the URL's
  *   redis.database             0                        wins over the URL's
- *   redis.connect_timeout_ms   2000                     longest time to connect to an address, login included; looking up a name
- *                                                       comes on top
+ *   redis.connect_timeout_ms   2000                     longest time to connect, login included; a lookup of a name keeps the
+ *                                                       time of the system, and leaves a quarter of this for the rest
  *   redis.command_timeout_ms   2000                     longest silence while a reply is awaited; longest wait of an evaluation
  *   redis.ping_ms              1000                     interval of pings on an idle connection
- *   redis.tls.ca_file          (built-in)               PEM file of the authorities to trust instead of the built-in Mozilla list
+ *   redis.tls.ca_file          (built-in)               PEM file of the authorities to trust instead of the built-in Mozilla
+ *                                                       list, or of the server's own certificate: that very one is trusted,
+ *                                                       self-signed or not, in its time and for the hosts that it names, if
+ *                                                       it names any. Files are read again at each connect
  *   redis.tls.cert_file        (none)                   PEM file of the client certificate
  *   redis.tls.key_file         (none)                   PEM file of its private key
+ *   redis.tls.server_name      (the URL's host)         the name that is asked for (SNI) and that the certificate must be for
+ *   redis.tls.skip_verify      false                    true: any certificate is accepted; said in the log (WARN)
  *   cache.residency            all                      all: the whole data set is held; lazy: at most cache.capacity items, read
  *                                                       when first asked for; off: every lookup reads Redis (tests and tools)
  *   cache.freshness            push                     push: Redis tells what changed (Redis 6 or newer; steps down to ttl where
@@ -181,6 +187,17 @@
  * memory is the truth once the source has delivered; with lazy and off, Redis is.
  *
  * Times are milliseconds, from 1 to 86400000 (a day).
+ *
+ *
+ * REDIS URL
+ *
+ *   scheme://[user[:password]@]host[:port][/database][?options]     redis, valkey; with TLS: rediss, valkeys
+ *   scheme://[user[:password]@]/path/to/socket[?options]            unix, redis+unix, valkey+unix
+ *
+ * Schemes in any case; an IPv6 address in brackets. In user and password write # as %23, / as %2F, ? as %3F, @ as %40, % as
+ * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no pushes; 3), client_name,
+ * socket_timeout and socket_connect_timeout (seconds), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
+ * none). Any other is refused by name. What flagstone_config_set sets wins over the URL.
  */
 
 #ifndef FLAGSTONE_H

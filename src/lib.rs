@@ -12,7 +12,7 @@
 //! | [`source`] | stream, poll, file, test data: the outside turned into changesets |
 //! | [`store`] | the snapshot, how Redis keeps it true, and how what a source delivers gets into both |
 //! | [`client`] | configuration, lifecycle, status, notifications, fork guard |
-//! | [`ffi`] | the C ABI: the only way a host enters, and the only `unsafe` code beside the fork guard |
+//! | [`ffi`] | the C ABI: the only way a host enters, and, but for forks and signals, the only `unsafe` code |
 //!
 //! An arrow of use goes downwards only: `ffi` → `client` → `source`, `store`, `eval` → `context`, `http` → `model`; the
 //! siblings `source`, `store` and `eval` never see each other. A test reads the sources and fails on any other arrow.

@@ -2,17 +2,19 @@
 //!
 //! The child handler bumps one number and nothing else happens there. The prepare handler takes the locks of the bounded
 //! caches, so that a child never inherits one in a locked state; every other lock is left behind by the child with the
-//! threads that used it. The one place outside `ffi` with `unsafe` code. May depend on `store`.
-#![allow(unsafe_code, reason = "pthread_atfork and the lifetime of lock guards held over a fork")]
+//! threads that used it. Sockets that a child inherited are closed at its first call. May depend on `store`.
+#![allow(unsafe_code, reason = "pthread_atfork, the lifetime of lock guards held over a fork, files known by number")]
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use once_cell::sync::OnceCell;
 
 use crate::model::lock;
-use crate::store::{Items, Shared};
+use crate::store::{Items, Shared, Sockets};
 
 /// Number of forks between the first process and this one.
 static FORKS: AtomicU64 = AtomicU64::new(0);
@@ -45,6 +47,30 @@ pub fn guard(shared: &Arc<Shared>) -> Result<(), AtForkError> {
         stores.push(Arc::downgrade(shared));
     }
     Ok(())
+}
+
+/// In a child: closes the sockets that the parent's threads use. The server of a parent that has ended would go on filling
+/// them otherwise. What owned them here belonged to those threads and is never dropped.
+pub fn close_inherited(sockets: &Sockets) {
+    for (number, inode) in sockets.take_all() {
+        // The child may have closed everything itself and opened other files since.
+        if inode_of_socket(number) == Some(inode) {
+            // SAFETY: the socket that was inherited, which nothing in this process owns.
+            unsafe { libc::close(number) };
+        }
+    }
+}
+
+/// What tells a socket from others that had the same number; `None` for anything else.
+fn inode_of_socket(number: RawFd) -> Option<u64> {
+    let mut about = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: a number of no file is an error; the place is large enough.
+    if unsafe { libc::fstat(number, about.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: written by the call that succeeded.
+    let about = unsafe { about.assume_init() };
+    (about.st_mode & libc::S_IFMT == libc::S_IFSOCK).then_some(about.st_ino)
 }
 
 /// Locks held over a fork, in the order in which they must be released: caches, then the stores that own them, then the

@@ -75,6 +75,8 @@ const OPTIONS: &[(&str, Check)] = &[
     ("redis.tls.ca_file", Check::Text),
     ("redis.tls.cert_file", Check::Text),
     ("redis.tls.key_file", Check::Text),
+    ("redis.tls.server_name", Check::Text),
+    ("redis.tls.skip_verify", BOOL),
     ("cache.residency", Check::Word(&["all", "lazy", "off"])),
     ("cache.freshness", Check::Word(&["push", "ttl", "forever"])),
     ("cache.ttl_ms", MILLISECONDS),
@@ -208,6 +210,11 @@ impl Config {
         self.get(name).and_then(|value| value.parse().ok()).unwrap_or(default)
     }
 
+    /// A number of milliseconds, if it was set.
+    pub(super) fn time(&self, name: &str) -> Option<Duration> {
+        self.get(name).and_then(|value| value.parse().ok()).map(Duration::from_millis)
+    }
+
     pub(super) fn milliseconds(&self, name: &str, default: u64) -> Duration {
         Duration::from_millis(self.number(name, default))
     }
@@ -261,7 +268,7 @@ mod tests {
     #[test]
     fn unset_options_have_their_defaults() {
         let settings = resolved(&Config::default());
-        assert_eq!(settings.store.redis.as_ref().unwrap().url, "redis://localhost:6379");
+        assert_eq!(settings.store.redis.as_ref().unwrap().address.to_string(), "localhost:6379");
         assert_eq!(settings.store.residency, Residency::All);
         assert_eq!(settings.store.freshness, Freshness::Push);
         assert_eq!(settings.store.ttl, Duration::from_secs(30));
@@ -322,7 +329,7 @@ mod tests {
         config.load_json(r#"{"redis": {"prefix": "p", "tls": {"ca_file": "/ca"}}, "cache.ttl_ms": 5}"#).unwrap();
         let settings = resolved(&config);
         assert_eq!(settings.store.prefix, "p");
-        assert_eq!(settings.store.redis.as_ref().unwrap().ca_file, Some(PathBuf::from("/ca")));
+        assert_eq!(settings.store.redis.as_ref().unwrap().tls.1.ca_file, Some(PathBuf::from("/ca")));
         assert_eq!(settings.store.ttl, Duration::from_millis(5));
         assert!(config.load_json(r#"{"redis.prefix": "q", "nope": 1}"#).is_err());
         assert_eq!(resolved(&config).store.prefix, "p");
@@ -337,6 +344,6 @@ mod tests {
         config.set("redis.prefix", "").unwrap();
         config.set("redis.url", "").unwrap();
         assert_eq!(resolved(&config).store.prefix, "");
-        assert_eq!(resolved(&config).store.redis.unwrap().url, DEFAULT_URL);
+        assert_eq!(format!("redis://{}", resolved(&config).store.redis.unwrap().address), DEFAULT_URL);
     }
 }

@@ -18,6 +18,7 @@ mod prepared;
 mod runtime;
 mod secure_mode;
 mod settings;
+mod signals;
 mod status;
 mod trouble;
 
@@ -309,6 +310,9 @@ impl Client {
         }
         // Its locks may be held by threads that do not exist here, its sockets belong to the parent.
         std::mem::forget(inherited);
+        if let Some(connector) = &self.plant.shared.connector {
+            atfork::close_inherited(connector.sockets());
+        }
         if self.is_closed() {
             fresh.stop();
             fresh.notifications.close();

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::feed::{Feed, FeedSink};
 use super::keeper;
 use super::notifications::{Event, Notifications};
+use super::signals;
 use super::status::condition_json;
 use crate::model::{excerpt, lock};
 use crate::source::{self, Control, SourceOptions};
@@ -138,7 +139,7 @@ impl Runtime {
     {
         let (runtime, plant) = (self.clone(), plant.clone());
         *self.running() += 1;
-        let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let run = move || {
             let voice = Voice { runtime: &runtime, shared: &plant.shared, feed: plant.feed() };
             loop {
                 let outcome = catch_unwind(AssertUnwindSafe(|| body(&voice, &plant)));
@@ -152,7 +153,8 @@ impl Runtime {
             }
             *runtime.running() -= 1;
             runtime.moved.notify_all();
-        });
+        };
+        let spawned = signals::blocked(|| thread::Builder::new().name(name.to_owned()).spawn(run));
         if let Err(error) = spawned {
             *self.running() -= 1;
             return Err(error);

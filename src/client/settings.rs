@@ -82,10 +82,10 @@ impl Config {
         let writes = self.flag("store.write").unwrap_or(from_afar);
         let redis = match source {
             _ if offline => None,
-            None => Some(self.redis(DEFAULT_URL)),
+            None => Some(self.redis(DEFAULT_URL, remarks)?),
             // Files and test data fill memory only, unless told otherwise: Redis is somebody else's then.
             Some(_) if !from_afar && !writes => None,
-            Some(_) => self.text("redis.url").map(|url| self.redis(&url)),
+            Some(_) => self.text("redis.url").map(|url| self.redis(&url, remarks)).transpose()?,
         };
         let mut residency = match self.get("cache.residency") {
             Some("lazy") => Residency::Lazy,
@@ -137,18 +137,31 @@ impl Config {
         })
     }
 
-    fn redis(&self, default_url: &str) -> RedisOptions {
-        RedisOptions {
-            url: self.text("redis.url").unwrap_or_else(|| default_url.to_owned()),
-            username: self.text("redis.username"),
-            password: self.text("redis.password"),
-            database: self.get("redis.database").and_then(|value| value.parse().ok()),
-            connect_timeout: self.milliseconds("redis.connect_timeout_ms", 2_000),
-            command_timeout: self.milliseconds("redis.command_timeout_ms", 2_000),
-            ca_file: self.text("redis.tls.ca_file").map(PathBuf::from),
-            cert_file: self.text("redis.tls.cert_file").map(PathBuf::from),
-            key_file: self.text("redis.tls.key_file").map(PathBuf::from),
+    /// What the URL says, and what options say, which win.
+    fn redis(&self, default_url: &str, remarks: &mut Vec<(Level, String)>) -> Result<RedisOptions, ConfigError> {
+        let url = self.text("redis.url").unwrap_or_else(|| default_url.to_owned());
+        let mut redis = RedisOptions::at(&url)
+            .map_err(|error| ConfigError::Invalid { option: "redis.url", reason: error.to_string() })?;
+        redis.username = self.text("redis.username").or(redis.username);
+        redis.password = self.text("redis.password").or(redis.password);
+        redis.database = self.number("redis.database", redis.database);
+        redis.connect_timeout = self.time("redis.connect_timeout_ms").unwrap_or(redis.connect_timeout);
+        redis.command_timeout = self.time("redis.command_timeout_ms").unwrap_or(redis.command_timeout);
+        let tls = &mut redis.tls.1;
+        for (option, place) in [
+            ("redis.tls.ca_file", &mut tls.ca_file),
+            ("redis.tls.cert_file", &mut tls.cert_file),
+            ("redis.tls.key_file", &mut tls.key_file),
+        ] {
+            *place = self.text(option).map(PathBuf::from).or(place.take());
         }
+        tls.server_name = self.text("redis.tls.server_name");
+        tls.skip_verify = self.flag("redis.tls.skip_verify").unwrap_or(tls.skip_verify);
+        if tls.skip_verify {
+            let remark = "redis.tls.skip_verify is on: whoever answers in the place of Redis is believed";
+            remarks.push((Level::Warn, remark.to_owned()));
+        }
+        Ok(redis)
     }
 
     fn backup(&self, store: &StoreOptions) -> Result<Option<Backup>, ConfigError> {

@@ -191,7 +191,10 @@ impl Shared {
 
     /// Where the environment is, for people: never with a password.
     pub fn place(&self) -> String {
-        let address = self.connector.as_ref().map_or_else(|| "memory".to_owned(), Connector::address);
+        let address = self.connector.as_ref().map_or_else(
+            || "memory".to_owned(),
+            |connector| format!("{}, database {}", connector.address(), connector.database()),
+        );
         format!("{address}, prefix {:?}", self.keys.prefix)
     }
 

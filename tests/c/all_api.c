@@ -93,6 +93,8 @@ static void configuration(void) {
   ACCEPTED(SET("redis.tls.ca_file", "/ca.pem"));
   ACCEPTED(SET("redis.tls.cert_file", "/cert.pem"));
   ACCEPTED(SET("redis.tls.key_file", "/key.pem"));
+  ACCEPTED(SET("redis.tls.server_name", "redis.example"));
+  ACCEPTED(SET("redis.tls.skip_verify", "false"));
   ACCEPTED(SET("cache.residency", "lazy"));
   ACCEPTED(SET("cache.freshness", "ttl"));
   ACCEPTED(SET("cache.ttl_ms", "30000"));

@@ -31,7 +31,7 @@ static void interrupt_all(void) {
   if (!CHECK(threads != NULL)) return;
   while ((entry = readdir(threads)) != NULL) {
     long thread = atol(entry->d_name);
-    if (thread > 0 && thread != syscall(SYS_gettid)) (void)syscall(SYS_tgkill, getpid(), thread, SIGUSR1);
+    if (thread > 0 && thread != syscall(SYS_gettid)) (void)syscall(SYS_tgkill, getpid(), thread, SIGPROF);
   }
   closedir(threads);
 }
@@ -98,7 +98,7 @@ int main(int argc, char **argv) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = handle;
-  CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+  CHECK(sigaction(SIGPROF, &action, NULL) == 0);
   goes_on(setting, "{\"redis.ping_ms\":20}");
   goes_on(setting, "{\"redis.ping_ms\":20,\"cache.residency\":\"lazy\"}");
   goes_on(setting, "{\"redis.ping_ms\":20,\"cache.residency\":\"lazy\",\"cache.freshness\":\"ttl\",\"cache.ttl_ms\":20}");

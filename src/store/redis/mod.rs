@@ -4,13 +4,21 @@
 
 mod abilities;
 pub mod class;
+mod connection;
 pub mod connector;
+mod describe;
+pub mod endpoints;
 pub mod layout;
+mod login;
 mod packed;
 pub mod reader;
 mod server;
 mod session;
+pub mod sockets;
+pub mod tls;
+pub mod url;
 mod values;
 pub mod watch;
+mod wire;
 mod write_lock;
 pub mod writer;

@@ -1,6 +1,7 @@
 //! Which server a connection leads to: a name or a proxy may lead elsewhere from one connection to the next.
 
-use redis::{Connection, ConnectionLike, RedisError, Value, cmd};
+use super::connection::Connection;
+use redis::{ConnectionLike, RedisError, Value, cmd};
 
 /// The server's own identity, which differs from start to start; `None` where it does not tell or the rules forbid asking.
 pub fn identity(connection: &mut Connection) -> Result<Option<String>, RedisError> {

@@ -1,12 +1,10 @@
-//! One connection that is opened when needed and dropped when it fails. What reader and writer share. Depends on `connect`.
+//! One connection that is opened when needed and dropped when it fails. What reader and writer share. Depends on `connector`.
 
-use redis::{Connection, RedisError};
+use redis::RedisError;
 
-use super::connector::{Connector, is_interruption};
+use super::connection::Connection;
+use super::connector::Connector;
 use super::server::identity;
-
-/// How often in a row something may be interrupted by signals before that counts as a failure.
-pub const INTERRUPTIONS: usize = 5;
 
 /// A connection, or the means to make one.
 pub struct Session<'a> {
@@ -24,17 +22,15 @@ impl<'a> Session<'a> {
         Self { connector, connection: None, server: None, may_ask: true }
     }
 
-    /// Sends over the connection. One that the server closed while it was idle is replaced once, and one at which a signal
-    /// interrupted the wait for a reply, so `send` may run again: it must be something that may be repeated.
+    /// Sends over the connection. One that the server closed while it was idle is replaced once, so `send` may run again: it
+    /// must be something that may be repeated.
     pub fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, RedisError> {
-        let mut interruptions = 0;
         loop {
             let (mut connection, was_idle) = match self.connection.take() {
                 Some(connection) => (connection, true),
                 None => (self.open()?, false),
             };
             match send(&mut connection) {
-                Err(error) if is_interruption(&error) && interruptions < INTERRUPTIONS => interruptions += 1,
                 Err(error) if was_idle && error.is_connection_dropped() && !error.is_timeout() => {}
                 // After an I/O error the connection is in an unknown state: a late reply would answer the next question.
                 Err(error) => return Err(error),

@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
-use redis::{Connection, ConnectionLike, RedisError, ServerErrorKind, Value, cmd, pipe};
+use redis::{ConnectionLike, RedisError, ServerErrorKind, Value, cmd, pipe};
 
 use super::class::{Class, class};
-use super::connector::{Connector, describe, is_interruption};
+use super::connection::Connection;
+use super::connector::{Connector, describe};
 use super::layout::Keys;
 use super::packed::Packed;
 use super::session::Session;
@@ -294,14 +295,10 @@ impl<'a> Writer<'a> {
         write.cmd("HSET").arg(hash).arg(item.key).arg(item.text);
         write.cmd("EXEC");
         let write = write.get_packed_pipeline();
-        let replies = match self.call_watched(|connection| {
+        let replies = self.call_watched(|connection| {
             connection.send_packed_command(&write)?;
             (0..3).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
-        }) {
-            // It may have been written: looked at again, it is found then.
-            Err(WriteError::Redis(error)) if is_interruption(&error) => return Ok(None),
-            outcome => outcome?,
-        };
+        })?;
         if matches!(replies.last(), Some(Value::Nil)) {
             return Ok(None);
         }

@@ -127,7 +127,9 @@ public sealed class FlagstoneOptions
     /// <summary>Interval of pings on an idle connection. Default: 1000.</summary>
     public int? RedisPingMs { get; set; }
 
-    /// <summary>PEM file of the authorities to trust. Default: Mozilla's list, built in.</summary>
+    /// <summary>
+    /// PEM file of the authorities to trust, or of the server's own certificate. Default: Mozilla's list, built in.
+    /// </summary>
     public string? RedisTlsCaFile { get; set; }
 
     /// <summary>PEM file of the client certificate. Default: none.</summary>
@@ -135,6 +137,12 @@ public sealed class FlagstoneOptions
 
     /// <summary>PEM file of its private key. Default: none.</summary>
     public string? RedisTlsKeyFile { get; set; }
+
+    /// <summary>The name that is asked for and that the certificate must be for. Default: the URL's host.</summary>
+    public string? RedisTlsServerName { get; set; }
+
+    /// <summary>Whether any certificate is accepted. Default: false.</summary>
+    public bool? RedisTlsSkipVerify { get; set; }
 
     /// <summary>What is held in memory. Default: <see cref="Flagstone.CacheResidency.All"/>.</summary>
     public CacheResidency? CacheResidency { get; set; }

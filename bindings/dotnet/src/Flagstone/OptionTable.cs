@@ -26,6 +26,8 @@ internal static class OptionTable
         ("redis.tls.ca_file", options => options.RedisTlsCaFile),
         ("redis.tls.cert_file", options => options.RedisTlsCertFile),
         ("redis.tls.key_file", options => options.RedisTlsKeyFile),
+        ("redis.tls.server_name", options => options.RedisTlsServerName),
+        ("redis.tls.skip_verify", options => Text(options.RedisTlsSkipVerify)),
         ("cache.residency", options => Word(options.CacheResidency, "all", "lazy", "off")),
         ("cache.freshness", options => Word(options.CacheFreshness, "push", "ttl", "forever")),
         ("cache.ttl_ms", options => Text(options.CacheTtlMs)),

@@ -30,6 +30,8 @@ OPTIONS: dict[str, str] = {
     "redis_tls_ca_file": "redis.tls.ca_file",
     "redis_tls_cert_file": "redis.tls.cert_file",
     "redis_tls_key_file": "redis.tls.key_file",
+    "redis_tls_server_name": "redis.tls.server_name",
+    "redis_tls_skip_verify": "redis.tls.skip_verify",
     "cache_residency": "cache.residency",
     "cache_freshness": "cache.freshness",
     "cache_ttl_ms": "cache.ttl_ms",
@@ -83,13 +85,16 @@ class Config:
     :param redis_username: wins over the URL's. Default: none.
     :param redis_password: wins over the URL's. Default: none.
     :param redis_database: number; wins over the URL's. Default 0.
-    :param redis_connect_timeout_ms: longest time to connect to an address, login included. Default 2000.
+    :param redis_connect_timeout_ms: longest time to connect, login included. Default 2000.
     :param redis_command_timeout_ms: longest silence while a reply is awaited, and longest wait of an evaluation
         (``cache_residency`` ``lazy`` and ``off``). Default 2000.
     :param redis_ping_ms: interval of pings on an idle connection. Default 1000.
-    :param redis_tls_ca_file: PEM file of the authorities to trust. Default: Mozilla's list, built in.
+    :param redis_tls_ca_file: PEM file of the authorities to trust, or of the server's own certificate. Default: Mozilla's
+        list, built in.
     :param redis_tls_cert_file: PEM file of the client certificate. Default: none.
     :param redis_tls_key_file: PEM file of its private key. Default: none.
+    :param redis_tls_server_name: the name that is asked for and that the certificate must be for. Default: the URL's host.
+    :param redis_tls_skip_verify: True: any certificate is accepted. Default ``false``.
     :param cache_residency: ``all``: the whole data set is held; ``lazy``: at most ``cache_capacity`` items, read when first
         asked for; ``off``: every lookup reads Redis. Default ``all``.
     :param cache_freshness: ``push``: Redis tells what changed; ``ttl``: read again when older than ``cache_ttl_ms``;
@@ -161,6 +166,8 @@ class Config:
         redis_tls_ca_file: str | os.PathLike[str] | None = None,
         redis_tls_cert_file: str | os.PathLike[str] | None = None,
         redis_tls_key_file: str | os.PathLike[str] | None = None,
+        redis_tls_server_name: str | None = None,
+        redis_tls_skip_verify: bool | None = None,
         cache_residency: str | None = None,
         cache_freshness: str | None = None,
         cache_ttl_ms: int | None = None,

@@ -1,27 +1,20 @@
 //! RESP3 broadcast tracking on the two hash names: Redis pushes the name of a hash that changed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use redis::{Connection, ConnectionLike, PushKind, RedisError, Value, cmd};
+use super::super::connection::Connection;
+use redis::{ConnectionLike, PushKind, RedisError, Value, cmd};
 
-use super::super::connector::{Connector, is_interruption};
+use super::super::connector::Connector;
 use super::super::layout::Keys;
 use super::super::server::identity;
-use super::super::session::INTERRUPTIONS;
 use super::{Watch, WatchError};
 use crate::model::Kind;
 use crate::store::signal::Signal;
 
 /// Arms tracking on a connection of its own.
 pub fn arm(connector: &Connector, keys: &Keys) -> Result<Box<dyn Watch>, WatchError> {
-    let mut armed = try_arm(connector, keys);
-    for _ in 0..INTERRUPTIONS {
-        if !armed.as_ref().is_err_and(is_interruption) {
-            break;
-        }
-        armed = try_arm(connector, keys);
-    }
-    match armed {
+    match try_arm(connector, keys) {
         Ok(tracking) => Ok(Box::new(tracking)),
         Err(error) => Err(WatchError::of(&error)),
     }
@@ -40,15 +33,13 @@ fn try_arm(connector: &Connector, keys: &Keys) -> Result<Tracking, RedisError> {
         return Err(error.into());
     }
     let server = identity(&mut connection)?;
-    Ok(Tracking { connection, keys: keys.clone(), server, idle_reads: 0 })
+    Ok(Tracking { connection, keys: keys.clone(), server })
 }
 
 struct Tracking {
     connection: Connection,
     keys: Keys,
     server: Option<String>,
-    /// Reads that ended with nothing: the redis crate takes each for a reply that is late, and skips one when it comes.
-    idle_reads: usize,
 }
 
 impl Tracking {
@@ -67,29 +58,17 @@ impl Tracking {
     }
 
     fn wait_for_pong(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), RedisError> {
-        let deadline = Instant::now() + timeout;
         self.connection.set_read_timeout(Some(timeout))?;
-        let pings = std::mem::take(&mut self.idle_reads) + 1;
-        self.connection.send_packed_command(&cmd("PING").get_packed_command().repeat(pings))?;
+        self.connection.send_packed_command(&cmd("PING").get_packed_command())?;
         loop {
-            match self.connection.recv_response() {
-                Err(error) if is_interruption(&error) => {
-                    // Signals must not keep a server alive that does not answer.
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return Err(error);
-                    }
-                    self.connection.set_read_timeout(Some(left))?;
-                    self.connection.send_packed_command(&cmd("PING").get_packed_command())?;
-                }
-                Err(error) => return Err(error),
-                Ok(value @ Value::Push { .. }) => {
+            match self.connection.recv_response()? {
+                value @ Value::Push { .. } => {
                     if let Some(signal) = self.signal(value) {
                         told(signal);
                     }
                 }
                 // Any answer is a sign of life, also that of a server whose rules forbid the command.
-                Ok(_) => return Ok(()),
+                _ => return Ok(()),
             }
         }
     }
@@ -100,10 +79,7 @@ impl Watch for Tracking {
         let wait = wait.max(Duration::from_millis(1));
         self.connection.set_read_timeout(Some(wait)).map_err(|error| WatchError::of(&error))?;
         match self.connection.recv_response() {
-            Err(error) if error.is_timeout() || is_interruption(&error) => {
-                self.idle_reads += 1;
-                Ok(None)
-            }
+            Err(error) if error.is_timeout() => Ok(None),
             Err(error) => Err(WatchError::of(&error)),
             Ok(value) => Ok(self.signal(value)),
         }

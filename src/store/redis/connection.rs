@@ -1,0 +1,152 @@
+//! One connection to a server: commands out, replies in, pushes to whoever wants them.
+//!
+//! The redis crate packs commands and takes replies apart; the connection itself is ours, because that of the crate knows no
+//! limit for a whole login, counts a silent read as a reply that is still owed, and trusts no certificate by itself. Depends on
+//! `wire`, `sockets` and `tls`.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use redis::{Cmd, ConnectionLike, Parser, RedisError, RedisResult, Value, cmd};
+use rustls::{ClientConnection, StreamOwned};
+
+use super::describe::io_error;
+use super::sockets::Remembered;
+use super::wire::{Patience, Wire};
+
+/// Bytes to the server, encrypted or not.
+#[derive(Debug)]
+pub enum Channel {
+    /// As they are.
+    Plain(Wire),
+    /// Encrypted.
+    Tls(Box<StreamOwned<ClientConnection, Wire>>),
+}
+
+impl Channel {
+    /// The wire that carries them.
+    pub fn wire(&mut self) -> &mut Wire {
+        match self {
+            Self::Plain(wire) => wire,
+            Self::Tls(stream) => stream.get_mut(),
+        }
+    }
+}
+
+impl Read for Channel {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(wire) => wire.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Channel {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(wire) => wire.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(wire) => wire.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// A connection to a server.
+pub struct Connection {
+    /// First, so that the socket is forgotten before it is closed.
+    _remembered: Option<Remembered>,
+    channel: Channel,
+    parser: Parser,
+    database: i64,
+    open: bool,
+}
+
+impl Connection {
+    /// Speaks over this channel.
+    pub fn new(channel: Channel, remembered: Option<Remembered>, database: i64) -> Self {
+        let parser = Parser::new();
+        Self { _remembered: remembered, channel, parser, database, open: true }
+    }
+
+    /// Sends commands; their replies are to be received.
+    pub fn send_packed_command(&mut self, packed: &[u8]) -> RedisResult<()> {
+        let sent = self.channel.write_all(packed).and_then(|()| self.channel.flush());
+        self.open &= sent.is_ok();
+        Ok(sent?)
+    }
+
+    /// The next reply or push. After a time-out the wait may be taken up again: nothing is lost.
+    pub fn recv_response(&mut self) -> RedisResult<Value> {
+        self.parser.parse_value(&mut self.channel).map_err(|error| self.failure(error))
+    }
+
+    fn failure(&mut self, error: RedisError) -> RedisError {
+        self.open &= error.is_timeout();
+        match io_error(&error).map(io::Error::kind) {
+            Some(io::ErrorKind::UnexpectedEof) => {
+                io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection").into()
+            }
+            _ => error,
+        }
+    }
+
+    /// Sets the longest silence while a reply is awaited.
+    pub fn set_read_timeout(&mut self, limit: Option<Duration>) -> RedisResult<()> {
+        self.channel.wire().set_read(Patience::Silence(limit));
+        Ok(())
+    }
+
+    /// Sets how long the server may take nothing of what is sent.
+    pub fn set_write_timeout(&mut self, limit: Option<Duration>) -> RedisResult<()> {
+        self.channel.wire().set_write(Patience::Silence(limit));
+        Ok(())
+    }
+
+    /// The next reply, past pushes.
+    fn reply(&mut self) -> RedisResult<Value> {
+        loop {
+            match self.recv_response()? {
+                Value::Push { .. } => {}
+                value => return Ok(value),
+            }
+        }
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command(&mut self, packed: &[u8]) -> RedisResult<Value> {
+        self.send_packed_command(packed)?;
+        self.reply()
+    }
+
+    fn req_packed_commands(&mut self, packed: &[u8], offset: usize, count: usize) -> RedisResult<Vec<Value>> {
+        self.send_packed_command(packed)?;
+        for _ in 0..offset {
+            self.reply()?.extract_error()?;
+        }
+        (0..count).map(|_| self.reply()).collect()
+    }
+
+    fn req_command(&mut self, command: &Cmd) -> RedisResult<Value> {
+        self.req_packed_command(&command.get_packed_command())
+    }
+
+    fn get_db(&self) -> i64 {
+        self.database
+    }
+
+    fn check_connection(&mut self) -> bool {
+        self.req_command(&cmd("PING")).is_ok()
+    }
+
+    fn is_open(&self) -> bool {
+        self.open
+    }
+}

@@ -1,0 +1,63 @@
+//! Errors of Redis in words: what the server or the system said, without what may be secret. Pure functions.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use redis::RedisError;
+
+use crate::model::excerpt;
+
+/// Most characters of what a server says that are repeated.
+const LONGEST_ERROR: usize = 300;
+
+/// The text of a Redis error without what the command carried: a server that does not know a command repeats its
+/// arguments, and those of a login are credentials.
+pub fn describe(error: &RedisError) -> String {
+    let text = match (error.code(), error.detail()) {
+        (Some("ERR"), Some(detail)) => detail.to_owned(),
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    };
+    let end = text.find(", with args beginning with").unwrap_or(text.len());
+    excerpt(text.get(..end).unwrap_or_default(), LONGEST_ERROR)
+}
+
+/// What the system said, if it was the system.
+pub fn io_error(error: &RedisError) -> Option<&io::Error> {
+    let shared = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    shared.downcast_ref::<io::Error>()
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{Value, parse_redis_value};
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_said_is_told_as_it_said_it_but_for_arguments() {
+        for (line, told) in [
+            ("ERR max number of clients reached", "max number of clients reached"),
+            (
+                "READONLY You can't write against a read only replica.",
+                "READONLY You can't write against a read only replica.",
+            ),
+            ("WRONGPASS invalid username-password pair", "WRONGPASS invalid username-password pair"),
+            ("ERR unknown command 'AUTH', with args beginning with: 'hunter2'", "unknown command 'AUTH'"),
+        ] {
+            let Value::ServerError(error) = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap() else {
+                panic!("{line}")
+            };
+            assert_eq!(describe(&error.into()), told);
+        }
+    }
+
+    #[test]
+    fn what_the_system_said_is_found_inside() {
+        let error = RedisError::from(io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 ms"));
+        assert_eq!(describe(&error), "no answer within 5 ms");
+        assert!(error.is_timeout() && !is_interruption(&error));
+        assert!(is_interruption(&io::Error::from(io::ErrorKind::Interrupted).into()));
+    }
+}

@@ -1,0 +1,98 @@
+//! Where Redis is, and a socket to it in time. Names are looked up at each connect: a name may lead to another server by
+//! then. Depends on `wire`.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
+
+use super::wire::{Deadline, Socket};
+
+/// The port of a URL that names none.
+pub const DEFAULT_PORT: u16 = 6379;
+/// A connection that is silent for so long is asked by the system whether it lives.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How often it is asked then, and how many questions may stay without an answer.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_QUESTIONS: u32 = 3;
+
+/// Where one server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// Over the network.
+    Tcp {
+        /// A name or an address, the latter without brackets.
+        host: String,
+        /// Its port.
+        port: u16,
+    },
+    /// On this machine.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(formatter, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(formatter, "{host}:{port}"),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Address {
+    /// A socket to it. The lookup of a name is the system's, which keeps its own time; what is left for the rest is a quarter
+    /// of the whole then, at least.
+    pub fn connect(&self, deadline: &mut Deadline) -> io::Result<Socket> {
+        let connected = match self {
+            Self::Unix(path) => connect_unix(path, deadline),
+            Self::Tcp { host, port } => connect_tcp(host, *port, deadline),
+        };
+        connected.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => deadline.passed(&format!("no connection to {self}")),
+            kind => io::Error::new(kind, format!("no connection to {self}: {error}")),
+        })
+    }
+}
+
+fn connect_tcp(host: &str, port: u16, deadline: &mut Deadline) -> io::Result<Socket> {
+    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+    deadline.leave_a_quarter();
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for (position, address) in addresses.iter().enumerate() {
+        // An address that swallows everything must not use up the time of those after it.
+        let share = u32::try_from(addresses.len() - position).unwrap_or(u32::MAX);
+        match TcpStream::connect_timeout(address, (deadline.left() / share).max(Duration::from_millis(1))) {
+            Ok(stream) => return prepared(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn prepared(stream: TcpStream) -> io::Result<Socket> {
+    stream.set_nodelay(true)?;
+    let keepalive =
+        TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_QUESTIONS);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    Ok(Socket::Tcp(stream))
+}
+
+/// The system waits for a place in the server's backlog as long as a write may take, by default without limit.
+fn connect_unix(path: &Path, deadline: &Deadline) -> io::Result<Socket> {
+    let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    let address = SockAddr::unix(path)?;
+    loop {
+        socket.set_write_timeout(Some(deadline.left()))?;
+        match socket.connect(&address) {
+            Ok(()) => return Ok(Socket::Unix(UnixStream::from(OwnedFd::from(socket)))),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && !deadline.is_over() => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Bytes to and from a server, each way with a limit: a server that hangs must not hold a thread for ever. A signal that
+//! interrupts a wait does not end it, and time-outs are called so. Depends on nothing.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// A wait that a signal or a stop of the process interrupted after its time gets so much more: what came meanwhile is there.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// The end of something that takes several steps.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    until: Instant,
+    total: Duration,
+}
+
+impl Deadline {
+    /// So long from now.
+    pub fn after(total: Duration) -> Self {
+        Self { until: Instant::now() + total, total }
+    }
+
+    /// What is left: at least a millisecond, because systems take 0 for no limit.
+    pub fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    }
+
+    /// Whether nothing is left.
+    pub fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
+    /// After a step that could not be given a limit: some time is left for the others.
+    pub fn leave_a_quarter(&mut self) {
+        self.until = self.until.max(Instant::now() + self.total / 4);
+    }
+
+    /// The error of not having done it in time.
+    pub fn passed(&self, what: &str) -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, format!("{what} within {} ms", self.total.as_millis()))
+    }
+}
+
+/// How long one way of the wire is waited for.
+#[derive(Debug, Clone, Copy)]
+pub enum Patience {
+    /// Each piece by itself; `None`: without limit.
+    Silence(Option<Duration>),
+    /// Everything together.
+    Until(Deadline),
+}
+
+impl Patience {
+    /// The limit of a wait that began then; `None`: there is no limit.
+    fn deadline(self, began: Instant) -> Option<Deadline> {
+        match self {
+            Self::Silence(total) => total.map(|total| Deadline { until: began + total, total }),
+            Self::Until(deadline) => Some(deadline),
+        }
+    }
+}
+
+/// A connected socket.
+#[derive(Debug)]
+pub enum Socket {
+    /// Over the network.
+    Tcp(TcpStream),
+    /// On this machine.
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn limit_read(&self, limit: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_read_timeout(limit),
+            Self::Unix(stream) => stream.set_read_timeout(limit),
+        }
+    }
+
+    fn limit_write(&self, limit: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_write_timeout(limit),
+            Self::Unix(stream) => stream.set_write_timeout(limit),
+        }
+    }
+
+    /// Its number, and what tells it from others that get the same number later.
+    pub fn identity(&self) -> io::Result<(RawFd, u64)> {
+        let (number, twin): (RawFd, OwnedFd) = match self {
+            Self::Tcp(stream) => (stream.as_raw_fd(), stream.try_clone()?.into()),
+            Self::Unix(stream) => (stream.as_raw_fd(), stream.try_clone()?.into()),
+        };
+        Ok((number, File::from(twin).metadata()?.ino()))
+    }
+
+    fn shut_down(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Both),
+        }
+    }
+}
+
+/// A socket with its limits.
+#[derive(Debug)]
+pub struct Wire {
+    socket: Socket,
+    read: Way,
+    write: Way,
+}
+
+/// One way of the wire.
+#[derive(Debug)]
+struct Way {
+    patience: Patience,
+    /// The limit that the system knows of.
+    armed: Option<Duration>,
+}
+
+impl Way {
+    fn new(patience: Patience) -> Self {
+        Self { patience, armed: None }
+    }
+
+    /// Does something that may wait, again when it is interrupted.
+    fn wait(
+        &mut self,
+        what: &str,
+        arm: impl Fn(Option<Duration>) -> io::Result<()>,
+        mut act: impl FnMut() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let deadline = self.patience.deadline(Instant::now());
+        // Silence is armed once and not for each piece.
+        let mut limit = match self.patience {
+            Patience::Silence(total) => total,
+            Patience::Until(deadline) => Some(deadline.left()),
+        };
+        let mut is_last = false;
+        loop {
+            if self.armed != limit {
+                arm(limit)?;
+                self.armed = limit;
+            }
+            match (act(), deadline) {
+                (Err(error), Some(deadline)) if error.kind() == io::ErrorKind::Interrupted => {
+                    if is_last {
+                        return Err(deadline.passed(what));
+                    }
+                    is_last = deadline.is_over();
+                    limit = Some(if is_last { GRACE.min(deadline.total) } else { deadline.left() });
+                }
+                (Err(error), None) if error.kind() == io::ErrorKind::Interrupted => {}
+                (Err(error), Some(deadline))
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+                {
+                    return Err(deadline.passed(what));
+                }
+                (outcome, _) => return outcome,
+            }
+        }
+    }
+}
+
+impl Wire {
+    /// Everything that is done over it is to be done by then, until other limits are set.
+    pub fn new(socket: Socket, deadline: Deadline) -> Self {
+        let until = Patience::Until(deadline);
+        Self { socket, read: Way::new(until), write: Way::new(until) }
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Sets how long data are waited for.
+    pub fn set_read(&mut self, patience: Patience) {
+        self.read.patience = patience;
+    }
+
+    /// Sets how long the server may take no data.
+    pub fn set_write(&mut self, patience: Patience) {
+        self.write.patience = patience;
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let socket = &self.socket;
+        self.read.wait(
+            "no answer",
+            |limit| socket.limit_read(limit),
+            || match socket {
+                Socket::Tcp(stream) => (&*stream).read(buffer),
+                Socket::Unix(stream) => (&*stream).read(buffer),
+            },
+        )
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let socket = &self.socket;
+        self.write.wait(
+            "the server took nothing",
+            |limit| socket.limit_write(limit),
+            || match socket {
+                Socket::Tcp(stream) => (&*stream).write(bytes),
+                Socket::Unix(stream) => (&*stream).write(bytes),
+            },
+        )
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        // A forked child may hold the socket open: the server is told nevertheless. It may have left first.
+        let _ = self.socket.shut_down();
+    }
+}

@@ -1,0 +1,245 @@
+//! Addresses of Redis as people write them, read through the C functions: what they mean, what is refused and with which words,
+//! and that no word repeats a password.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use support::*;
+
+const SECRET: &str = "hunter2";
+
+/// A server whose database `n` holds flag `a` with the value `in n`.
+fn server_with_databases() -> RedisServer {
+    let server = RedisServer::start();
+    for database in ["0", "2", "3"] {
+        let mut connection = server.connect();
+        redis::cmd("SELECT").arg(database).exec(&mut connection).unwrap();
+        let text = flag("a", 1, &format!("in {database}"));
+        redis::cmd("HSET").arg("launchdarkly:features").arg("a").arg(text).exec(&mut connection).unwrap();
+        redis::cmd("SET").arg("launchdarkly:$inited").arg("").exec(&mut connection).unwrap();
+    }
+    server
+}
+
+fn asked_at(url: &str) -> String {
+    Config::at(url).started().ask("a")
+}
+
+#[track_caller]
+fn refusal(url: &str) -> String {
+    let failure = Config::new().set("redis.url", url).expect_err(url);
+    assert_eq!(failure.status, INVALID_ARGUMENT);
+    failure.message
+}
+
+#[test]
+fn the_database_is_read_from_path_or_query_in_every_scheme() {
+    let server = server_with_databases();
+    let (port, socket) = (server.port(), server.socket());
+    for (url, value) in [
+        (format!("redis://127.0.0.1:{port}"), "in 0"),
+        (format!("redis://127.0.0.1:{port}/"), "in 0"),
+        (format!("redis://127.0.0.1:{port}/2"), "in 2"),
+        (format!("redis://127.0.0.1:{port}?db=2"), "in 2"),
+        (format!("redis://127.0.0.1:{port}/?db=2"), "in 2"),
+        (format!("redis://127.0.0.1:{port}/2?db=2&protocol=3"), "in 2"),
+        (format!("REDIS://127.0.0.1:{port}/3"), "in 3"),
+        (format!("valkey://localhost:{port}/3"), "in 3"),
+        (format!("Valkey://127.0.0.1:{port}?DB=3"), "in 3"),
+        (format!("unix://{socket}?db=3"), "in 3"),
+        (format!("redis+unix://{socket}?db=2"), "in 2"),
+        (format!("VALKEY+unix://{socket}"), "in 0"),
+    ] {
+        assert_eq!(asked_at(&url), value, "{url}");
+    }
+    let option = Config::at(&format!("redis://127.0.0.1:{port}?db=2")).with("redis.database", "3");
+    assert_eq!(option.started().ask("a"), "in 3");
+}
+
+#[test]
+fn what_is_received_is_written_to_the_database_of_the_query_and_to_no_other() {
+    let fake = launchdarkly(&[("a", flag("a", 5, "received"))]);
+    let server = server_with_databases();
+    let url = format!("redis://127.0.0.1:{}?db=2", server.port());
+    let client = streaming(&fake).with("redis.url", &url).started();
+    client.serves("a", "received");
+    let text = |database: &str| {
+        let mut connection = server.connect();
+        redis::cmd("SELECT").arg(database).exec(&mut connection).unwrap();
+        redis::cmd("HGET").arg("launchdarkly:features").arg("a").query::<String>(&mut connection).unwrap()
+    };
+    eventually("database 2 is written", || text("2").contains("received"));
+    assert!(text("0").contains("in 0") && text("3").contains("in 3"));
+}
+
+#[test]
+fn user_and_password_are_decoded() {
+    let password = "p#a/s?s@w:o%r d&ü";
+    let encoded = "p%23a%2Fs%3Fs%40w%3Ao%25r%20d%26%C3%BC";
+    let server = Setup::default().password("other").start();
+    server.set_flag("a", flag("a", 1, "on"));
+    server.run::<()>(&["ACL", "SETUSER", "us/er", "on", &format!(">{password}"), "~*", "+@all"]);
+    let (port, socket) = (server.port(), server.socket());
+    for url in [
+        format!("redis://us%2fer:{encoded}@127.0.0.1:{port}/0"),
+        format!("redis://127.0.0.1:{port}?username=us/er&password={encoded}"),
+        format!("unix://us%2Fer:{encoded}@{socket}"),
+        format!("unix://{socket}?user=us%2Fer&pass={encoded}"),
+    ] {
+        assert_eq!(asked_at(&url), "on", "{url}");
+    }
+}
+
+#[test]
+fn an_ipv6_address_stands_in_brackets() {
+    let server = Setup::default().argument(&["--bind", "127.0.0.1", "-::1"]).start();
+    server.set_flag("a", flag("a", 1, "on"));
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        assert_eq!(asked_at(&format!("redis://[::1]:{}", server.port())), "on");
+    }
+    assert!(Config::new().set("redis.url", "redis://[::1]:7000/1").is_ok());
+    assert!(Config::new().set("redis.url", "redis://:secret@[fe80::1%25eth0]").is_ok());
+    assert!(refusal("redis://::1:6379").contains("brackets"));
+    assert!(refusal("redis://[::1").contains("brackets"));
+    assert!(refusal("redis://[example.org]:1").contains("brackets"));
+}
+
+#[test]
+fn names_and_times_of_redis_py_are_honoured_and_options_win() {
+    let server = RedisServer::holding(&[("a", flag("a", 1, "on"))], &[]);
+    let port = server.port();
+    let url = format!(
+        "redis://127.0.0.1:{port}?client_name=shop&socket_connect_timeout=15&socket_timeout=0.7&socket_keepalive=True"
+    );
+    let client = Config::new().with("redis.url", &url).started();
+    assert_eq!(client.ask("a"), "on");
+    let list: String = server.run(&["CLIENT", "LIST"]);
+    assert_eq!(list.lines().filter(|line| line.contains(" name=shop ")).count(), 2, "{list}");
+    server.stop();
+    eventually("the time-out of the URL is told", || {
+        client.status()["last_error"].to_string().contains("no answer within 700 ms")
+    });
+    server.cont();
+    client.becomes(VALID);
+    let other = Config::new().with("redis.url", &url).with("redis.command_timeout_ms", "600").started();
+    server.stop();
+    eventually("the time-out of the option is told", || {
+        other.status()["last_error"].to_string().contains("no answer within 600 ms")
+    });
+    server.cont();
+}
+
+#[test]
+fn protocol_2_does_without_pushes() {
+    let server = RedisServer::holding(&[("a", flag("a", 1, "old"))], &[]);
+    let client = Config::at(&format!("{}?protocol=2", server.url())).with("cache.ttl_ms", "50").started();
+    client.reports("freshness", "ttl");
+    assert_eq!(server.tracking_connections(), 0);
+    server.set_flag("a", flag("a", 2, "new"));
+    client.serves("a", "new");
+}
+
+#[test]
+fn what_cannot_be_honoured_is_refused_by_name() {
+    for (url, words) in [
+        ("redis://h?virtual_host=x", "\"virtual_host\""),
+        ("redis://h?db=1&max_connections=5", "\"max_connections\""),
+        ("redis://h?db=x", "database"),
+        ("redis://h/x", "database"),
+        ("redis://h/-1", "database"),
+        ("redis://h/1/2", "database"),
+        ("redis://h?db=4294967296", "database"),
+        ("redis://h/1?db=2", "two values for the database"),
+        ("redis://u@h?username=v", "two values for the user"),
+        ("redis://h?protocol=4", "\"protocol\""),
+        ("redis://h?socket_timeout=soon", "\"socket_timeout\""),
+        ("redis://h?socket_timeout=0", "\"socket_timeout\""),
+        ("redis://h?socket_timeout=nan", "\"socket_timeout\""),
+        ("redis://h?ssl_cert_reqs=optional", "\"ssl_cert_reqs\""),
+        ("redis://h?socket_keepalive=0", "\"socket_keepalive\""),
+        ("redis://h?client_name=a%20b", "\"client_name\""),
+        ("redis://h?db", "name=value"),
+        ("redis://h:port", "port"),
+        ("redis://h:0", "port"),
+        ("redis://h:65536", "port"),
+        ("redis://", "no host"),
+        ("redis://:6379", "no host"),
+        ("redis://h h", "host"),
+        ("redis://bücher", "ASCII"),
+        ("redis://0.0.0.0", "0.0.0.0"),
+        ("redis://[::]", "::"),
+        ("redis://%ff", "UTF-8"),
+        ("redis://h,i:6380", "several hosts"),
+        ("redis+sentinel://h:26379/main", "Sentinel is not supported by this version"),
+        ("redis-sentinel://h:26379/main", "Sentinel is not supported by this version"),
+        ("rediss+cluster://h,i", "Cluster is not supported by this version"),
+        ("redis-cluster://h", "Cluster is not supported by this version"),
+        ("valkey+Sentinel://h", "Sentinel is not supported by this version"),
+        ("http://h", "begin with redis://"),
+        ("redis:h", "begin with redis://"),
+        ("unix://relative/path", "absolute path"),
+        ("unix:///", "absolute path"),
+        ("rediss://h#insecure", "redis.tls.skip_verify"),
+    ] {
+        let message = refusal(url);
+        assert!(message.contains("redis.url") && message.contains(words), "{url}: {message}");
+    }
+}
+
+#[test]
+fn a_raw_character_in_a_password_gets_a_message_that_says_how_to_write_it() {
+    for (raw, written) in [('#', "# as %23"), ('/', "/ as %2F"), ('?', "? as %3F"), ('@', "@ as %40")] {
+        for scheme in ["redis", "rediss", "valkey"] {
+            for password in [format!("{SECRET}{raw}more"), format!("{raw}{SECRET}"), format!("12{raw}{SECRET}")] {
+                let message = refusal(&format!("{scheme}://user:{password}@host:6379/0?db=0"));
+                assert!(message.contains(written), "{password}: {message}");
+            }
+        }
+    }
+    assert!(refusal("redis://h?password=a#hunter2").contains("%23"));
+    assert!(refusal("redis://h?password=a&hunter=b").contains("& is written %26"));
+    // None of them is in the way where it may be.
+    Config::new().set("redis.url", "redis://h:6379/0?client_name=a@b").unwrap();
+}
+
+#[test]
+fn no_message_repeats_a_password_whatever_is_around_it() {
+    let pieces =
+        ["", "#", "?", "/", "@", ":", "&", "%", "=", "[", "]", ",", " ", "%40", "%ff", "ü", "x", "6379", "db=1"];
+    let schemes = ["redis", "rediss", "unix", "redis+cluster", "http", "", "redis+unix"];
+    let hosts = [
+        "host",
+        "",
+        "h:x",
+        "[::1",
+        "h/x",
+        "h?nope=1",
+        "h/1?db=2",
+        "h?db=x",
+        "a,b",
+        "h#f",
+        "/tmp/s?nope=1",
+        "h?socket_timeout=x",
+    ];
+    let mut refused = 0;
+    for scheme in schemes {
+        for before in pieces {
+            for after in pieces {
+                for host in hosts {
+                    for url in [
+                        format!("{scheme}://user:{before}{SECRET}{after}@{host}"),
+                        format!("{scheme}://{before}{SECRET}{after}@{host}"),
+                        format!("{scheme}://host/0?password={before}{SECRET}{after}&nope=1"),
+                        format!("{scheme}://{host}&password={before}{SECRET}{after}"),
+                    ] {
+                        if let Err(failure) = Config::new().set("redis.url", &url) {
+                            refused += 1;
+                            assert!(!failure.message.contains("hunter"), "{url}: {}", failure.message);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(refused > 10_000, "{refused}");
+}
