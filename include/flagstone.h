@@ -133,7 +133,8 @@
  *                                                       it names any. Files are read again at each connect
  *   redis.tls.cert_file        (none)                   PEM file of the client certificate
  *   redis.tls.key_file         (none)                   PEM file of its private key
- *   redis.tls.server_name      (the URL's host)         the name that is asked for (SNI) and that the certificate must be for
+ *   redis.tls.server_name      (none)                   the name that is asked for (SNI) and that the certificate must be for,
+ *                                                       instead of the URL's host
  *   redis.tls.skip_verify      false                    true: any certificate is accepted; said in the log (WARN)
  *   cache.residency            all                      all: the whole data set is held; lazy: at most cache.capacity items, read
  *                                                       when first asked for; off: every lookup reads Redis (tests and tools)

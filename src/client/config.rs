@@ -329,7 +329,7 @@ mod tests {
         config.load_json(r#"{"redis": {"prefix": "p", "tls": {"ca_file": "/ca"}}, "cache.ttl_ms": 5}"#).unwrap();
         let settings = resolved(&config);
         assert_eq!(settings.store.prefix, "p");
-        assert_eq!(settings.store.redis.as_ref().unwrap().tls.1.ca_file, Some(PathBuf::from("/ca")));
+        assert_eq!(settings.store.redis.as_ref().unwrap().tls.ca_file, Some(PathBuf::from("/ca")));
         assert_eq!(settings.store.ttl, Duration::from_millis(5));
         assert!(config.load_json(r#"{"redis.prefix": "q", "nope": 1}"#).is_err());
         assert_eq!(resolved(&config).store.prefix, "p");

@@ -147,7 +147,7 @@ impl Config {
         redis.database = self.number("redis.database", redis.database);
         redis.connect_timeout = self.time("redis.connect_timeout_ms").unwrap_or(redis.connect_timeout);
         redis.command_timeout = self.time("redis.command_timeout_ms").unwrap_or(redis.command_timeout);
-        let tls = &mut redis.tls.1;
+        let tls = &mut redis.tls;
         for (option, place) in [
             ("redis.tls.ca_file", &mut tls.ca_file),
             ("redis.tls.cert_file", &mut tls.cert_file),

@@ -30,8 +30,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct RedisOptions {
     /// Where the server is.
     pub address: Address,
-    /// TLS, if the URL asks for it, and what options say of it.
-    pub tls: (bool, TlsOptions),
+    /// The URL asks for TLS.
+    pub encrypted: bool,
+    /// What options say of TLS.
+    pub tls: TlsOptions,
     /// Who logs in.
     pub username: Option<String>,
     /// With what; without it nobody does.
@@ -54,16 +56,14 @@ impl RedisOptions {
         let url = RedisUrl::parse(url)?;
         Ok(Self {
             address: url.address,
-            tls: (
-                url.tls,
-                TlsOptions {
-                    ca_file: url.ca_file,
-                    cert_file: url.cert_file,
-                    key_file: url.key_file,
-                    server_name: None,
-                    skip_verify: url.skip_verify.unwrap_or(false),
-                },
-            ),
+            encrypted: url.tls,
+            tls: TlsOptions {
+                ca_file: url.ca_file,
+                cert_file: url.cert_file,
+                key_file: url.key_file,
+                server_name: None,
+                skip_verify: url.skip_verify.unwrap_or(false),
+            },
             username: url.username,
             password: url.password,
             database: url.database.unwrap_or(0),
@@ -119,9 +119,9 @@ pub struct Connector {
 impl Connector {
     /// Checks the options and the certificate files; opens nothing yet.
     pub fn new(options: &RedisOptions) -> Result<Self, ConnectError> {
-        let tls = match (&options.tls, &options.address) {
-            ((true, tls), Address::Tcp { host, .. }) => Some(Tls::new(tls, host)?),
-            ((_, tls), _) if *tls != TlsOptions::default() => {
+        let tls = match &options.address {
+            Address::Tcp { host, .. } if options.encrypted => Some(Tls::new(&options.tls, host)?),
+            _ if options.tls != TlsOptions::default() => {
                 return Err(ConnectError::Tls("redis.tls.* options need a rediss:// URL".to_owned()));
             }
             _ => None,

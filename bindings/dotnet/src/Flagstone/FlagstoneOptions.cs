@@ -138,7 +138,7 @@ public sealed class FlagstoneOptions
     /// <summary>PEM file of its private key. Default: none.</summary>
     public string? RedisTlsKeyFile { get; set; }
 
-    /// <summary>The name that is asked for and that the certificate must be for. Default: the URL's host.</summary>
+    /// <summary>The name that the certificate must be for, instead of the URL's host. Default: none.</summary>
     public string? RedisTlsServerName { get; set; }
 
     /// <summary>Whether any certificate is accepted. Default: false.</summary>

@@ -93,7 +93,7 @@ class Config:
         list, built in.
     :param redis_tls_cert_file: PEM file of the client certificate. Default: none.
     :param redis_tls_key_file: PEM file of its private key. Default: none.
-    :param redis_tls_server_name: the name that is asked for and that the certificate must be for. Default: the URL's host.
+    :param redis_tls_server_name: the name that the certificate must be for, instead of the URL's host. Default: none.
     :param redis_tls_skip_verify: True: any certificate is accepted. Default ``false``.
     :param cache_residency: ``all``: the whole data set is held; ``lazy``: at most ``cache_capacity`` items, read when first
         asked for; ``off``: every lookup reads Redis. Default ``all``.
