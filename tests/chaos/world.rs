@@ -168,7 +168,7 @@ impl World {
         for _ in 0..=self.dice.roll(5) {
             let (key, text) = self.truth.change(self.dice.roll(COUNT));
             match &self.fake {
-                Some(fake) => _ = fake.patch(Kind::Flag, &text).unwrap(),
+                Some(fake) => fake.patch(Kind::Flag, &text).unwrap(),
                 None => self.server().set_flag(key, text),
             }
         }
