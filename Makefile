@@ -62,6 +62,10 @@ soak: setup-test build ## Memory over millions of evaluations and contexts from 
 	@tools/test-python.sh soak
 	tools/test-dotnet.sh soak
 
+.PHONY: chaos
+chaos: setup-test ## 200 random troubles of Redis and source (CHAOS_ROUNDS, CHAOS_SEED) while every answer is checked
+	@CHAOS_ROUNDS=$${CHAOS_ROUNDS:-200} $(CARGO) test --test chaos
+
 .PHONY: dotnet-pack
 dotnet-pack: build ## The NuGet package: bindings/dotnet/artifacts/package/release
 	@dotnet pack bindings/dotnet/src/Flagstone

@@ -59,6 +59,15 @@ pub fn big_flag(key: &str, version: i64, value: &str, bytes: usize) -> String {
     Flag::new(key, version, value).with("description", json!("x".repeat(bytes))).text()
 }
 
+/// This many flags, `flag-0` and so on, that serve `value` to everybody. The keys live as long as the test binary.
+pub fn many_flags(count: usize, version: i64, value: &str) -> Vec<(&'static str, String)> {
+    let item = |number: usize| {
+        let key: &'static str = format!("flag-{number}").leak();
+        (key, flag(key, version, value))
+    };
+    (0..count).map(item).collect()
+}
+
 /// Text of a segment that includes these users.
 pub fn segment(key: &str, version: i64, included: &[&str]) -> String {
     json!({ "key": key, "version": version, "included": included, "salt": key }).to_string()

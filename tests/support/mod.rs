@@ -1,17 +1,20 @@
-//! What the Redis tests share: a private server, a host that enters through the exported C functions, items as JSON, and a
-//! proxy that spoils connections. Each test binary uses a part of it. Needs the programs `redis-server` and `openssl`.
+//! What the Redis tests share: a private server, a host that enters through the exported C functions, items as JSON, a proxy
+//! that spoils connections and a gate that spoils commands. Each test binary uses a part of it. Needs the programs `redis-server` and `openssl`.
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod certificates;
+mod gate;
 mod host;
 mod items;
 mod launchdarkly;
 mod machine;
 mod proxy;
+mod resp;
 mod server;
 
 pub use certificates::Certificates;
+pub use gate::{Gate, Role, Rule, Seen};
 pub use host::*;
 pub use items::*;
 pub use launchdarkly::{SDK_KEY, impatient, launchdarkly, storing, streaming};
@@ -57,4 +60,13 @@ pub fn timed<T>(action: impl FnOnce() -> T) -> (T, Duration) {
     let began = Instant::now();
     let result = action();
     (result, began.elapsed())
+}
+
+/// The texts of the log lines of this level among `notices`: 0 is debug, 3 is error.
+pub fn log_lines(notices: &[Notice], level: i32) -> Vec<String> {
+    let text = |notice: &Notice| match notice {
+        Notice::Log { level: told, text } if *told == level => Some(text.clone()),
+        _ => None,
+    };
+    notices.iter().filter_map(text).collect()
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use super::resp;
 use super::server::free_port;
 
 /// What happens to replies. Takes effect at once, for connections that are open too.
@@ -152,35 +153,8 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream, is_reply: bool, state: &Mutex<
 
 /// Takes whole commands off the front of `bytes` and counts them.
 fn note_commands(bytes: &mut Vec<u8>, state: &Mutex<State>) {
-    while let Some((words, length)) = command(bytes) {
+    while let Some((words, length)) = resp::command(bytes) {
         bytes.drain(..length);
-        let mut name = words[0].to_uppercase();
-        if name == "CLIENT" {
-            name = format!("CLIENT {}", words[1].to_uppercase());
-        }
-        *state.lock().unwrap().commands.entry(name).or_default() += 1;
+        *state.lock().unwrap().commands.entry(resp::name(&words)).or_default() += 1;
     }
-}
-
-/// The first command in `bytes`, if it is whole, and its length.
-fn command(bytes: &[u8]) -> Option<(Vec<String>, usize)> {
-    let mut at = 0;
-    let mut number = |sign: u8, skip: usize| -> Option<(usize, usize)> {
-        at += skip;
-        let line = bytes.get(at..)?.split_inclusive(|byte| *byte == b'\n').next()?;
-        if line.last() != Some(&b'\n') || line[0] != sign {
-            return None;
-        }
-        at += line.len();
-        Some((std::str::from_utf8(&line[1..line.len() - 2]).ok()?.parse().ok()?, at))
-    };
-    let (count, mut end) = number(b'*', 0)?;
-    let (mut words, mut skip) = (Vec::new(), 0);
-    for _ in 0..count {
-        let (length, start) = number(b'$', skip)?;
-        words.push(String::from_utf8_lossy(bytes.get(start..start + length)?).into_owned());
-        skip = length + 2;
-        end = start + skip;
-    }
-    (bytes.len() >= end).then_some((words, end))
 }
