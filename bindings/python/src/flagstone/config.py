@@ -123,7 +123,7 @@ class Config:
     :param http_connect_timeout_ms: longest time to connect, and to look up a name. Default 10000.
     :param http_read_timeout_ms: longest wait for a response, the stream's silence apart. Default 15000.
     :param http_proxy: URL of a proxy. Default: that of the environment (``http_proxy``, ``https_proxy``, ``all_proxy``,
-        ``no_proxy``, and their upper-case forms except ``HTTP_PROXY``).
+        ``no_proxy``, and their upper-case forms except ``HTTP_PROXY``). A scheme is needed.
     :param http_headers: further headers of every request, by name. Default: none.
     :param http_tls_ca_file: PEM file of the authorities to trust. Default: Mozilla's list, built in.
     :param http_tls_skip_verify: True: any certificate is accepted. Default ``false``.
