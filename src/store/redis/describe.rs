@@ -57,7 +57,6 @@ mod tests {
     fn what_the_system_said_is_found_inside() {
         let error = RedisError::from(io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 ms"));
         assert_eq!(describe(&error), "no answer within 5 ms");
-        assert!(error.is_timeout() && !is_interruption(&error));
-        assert!(is_interruption(&io::Error::from(io::ErrorKind::Interrupted).into()));
+        assert!(error.is_timeout());
     }
 }

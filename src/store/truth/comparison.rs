@@ -101,6 +101,24 @@ pub fn held_in(snapshot: &Snapshot, item: &ItemKey) -> Option<Held> {
     }
 }
 
+/// Whether Redis holds a newer state of these items: some in higher versions, and none in a lower one.
+pub fn is_older(reply: &FullReply, items: &[Listed<'_>]) -> bool {
+    if !reply.presence.inited || reply.wrong_type().is_some() {
+        return false;
+    }
+    let there = index(reply);
+    let mut newer = false;
+    for (kind, key, text) in items {
+        let found = there.get(&(*kind, key.as_bytes())).and_then(|found| stamp(found));
+        match (found, stamp(text)) {
+            (Some(found), Some(own)) if found.version < own.version => return false,
+            (Some(found), Some(own)) => newer |= found.version > own.version,
+            _ => {}
+        }
+    }
+    newer
+}
+
 /// Whether Redis holds just these items, by key and version, or by text where versions do not tell. Deletion marks count as
 /// absent on both sides: a full data set names no deleted items, the hash keeps them.
 pub fn is_equal(reply: &FullReply, items: &[Listed<'_>], versions_tell: bool) -> bool {

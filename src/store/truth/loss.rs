@@ -47,6 +47,11 @@ impl Doubt {
         self.0 = None;
     }
 
+    /// There is one.
+    pub fn is_open(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// When the next read may settle it.
     pub fn look_again(&self) -> Option<Instant> {
         self.0.map(|(since, _)| since + CALM)

@@ -16,6 +16,8 @@ use crate::store::truth::wipe::{Dependants, Evidence, wipe_reason};
 const LATELY_TICKS: u32 = 5;
 /// While nothing was ever held, Redis is asked again at least this often.
 const EMPTY_INTERVAL: Duration = Duration::from_secs(5);
+/// A data set of which much is gone is looked at this often at most.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// A wiped Redis is looked at this often: `$inited` alone coming back sends no push.
 const WIPED_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -130,7 +132,7 @@ impl Worker<'_> {
         }
         let is_safety_look = is_watched && next == interval && self.condition.unproven.is_none();
         self.agenda.plan_next(next, is_safety_look);
-        if let Some(again) = self.doubt.look_again() {
+        if let Some(again) = self.doubt.look_again().map(|again| again.max(Instant::now() + BETWEEN_LOOKS)) {
             self.agenda.plan_full_by(again);
         }
     }

@@ -50,6 +50,7 @@ impl Worker<'_> {
         // replaces, and from here on it is too late for it.
         let mut publisher = is_first.then(|| self.mailbox.publisher());
         let current = self.shared.snapshot.load_full();
+        let was_lost = self.condition.wiped.is_some() || self.doubt.is_open();
         let wiped = self.wipe_of_full(&current, &reply)?;
         let wrong_type = reply.wrong_type().is_some();
         self.held_bytes = reply.bytes();
@@ -65,7 +66,7 @@ impl Worker<'_> {
         let decided = if wiped {
             keep(&mut draft, &flags, &segments);
             true
-        } else if !is_first && self.is_doubtful(&current, [flags.len(), segments.len()], fingerprint) {
+        } else if !is_first && self.is_doubtful(&current, [flags.len(), segments.len()], was_lost, fingerprint) {
             keep(&mut draft, &flags, &segments);
             false
         } else {
@@ -110,11 +111,11 @@ impl Worker<'_> {
         Ok(None)
     }
 
-    /// Much of the data set is gone, and no second read has agreed yet.
-    fn is_doubtful(&mut self, held: &Snapshot, missing: [usize; 2], fingerprint: u64) -> bool {
+    /// Much of the data set is gone, and no second read has agreed yet. One that was lost is doubtful until nothing is missing.
+    fn is_doubtful(&mut self, held: &Snapshot, missing: [usize; 2], was_lost: bool, fingerprint: u64) -> bool {
         let [flags, segments] = missing;
         let (all_flags, all_segments) = (held.flags.len(), held.segments.len());
-        let much = is_much(all_flags, flags) || is_much(all_segments, segments);
+        let much = is_much(all_flags, flags) || is_much(all_segments, segments) || (was_lost && flags + segments > 0);
         self.doubts(much, fingerprint, || {
             format!("{flags} of {all_flags} flags and {segments} of {all_segments} segments are gone at once")
         })
@@ -218,8 +219,9 @@ impl Worker<'_> {
         let generation = self.shared.generation();
         let current = self.shared.snapshot.load_full();
         let reply = self.exchange.read(|reader| reader.part(flags, segments))?;
+        let was_lost = self.condition.wiped.is_some() || self.doubt.is_open();
         let wiped = self.wipe_of_part(&current, &reply)?;
-        let drops = !wiped && self.may_drop(&current, &reply);
+        let drops = !wiped && self.may_drop(&current, &reply, was_lost);
         let mut draft = Draft::new(&current, generation);
         self.apply_part(&mut draft, flags, segments, reply, drops, &mut HashSet::new());
         self.close(&mut draft)?;
@@ -229,14 +231,15 @@ impl Worker<'_> {
 
     /// Whether what a read of a few items did not find is gone for good: not when much else is gone, too, or when the server
     /// does not tell; then a read of everything decides.
-    fn may_drop(&mut self, held: &Snapshot, reply: &PartReply) -> bool {
+    fn may_drop(&mut self, held: &Snapshot, reply: &PartReply, was_lost: bool) -> bool {
         let sizes = [held.flags.len(), held.segments.len()];
         let is_sure = !keeps_on_wipe(self.shared)
-            || reply
-                .sizes
-                .iter()
-                .zip(sizes)
-                .all(|(there, held)| there.is_some_and(|there| !has_shrunk_much(held, there)));
+            || !was_lost
+                && reply
+                    .sizes
+                    .iter()
+                    .zip(sizes)
+                    .all(|(there, held)| there.is_some_and(|there| !has_shrunk_much(held, there)));
         let lacks = reply.flags.iter().chain(&reply.segments).any(Option::is_none);
         if !is_sure && lacks {
             let at = self.doubt.look_again().unwrap_or_else(|| self.agenda.soonest_full());

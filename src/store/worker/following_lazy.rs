@@ -143,8 +143,9 @@ impl Worker<'_> {
         let keys =
             |kind| items.iter().filter(|item| item.kind == kind).map(|item| item.key.clone()).collect::<Vec<_>>();
         let reply = self.exchange.read(|reader| reader.part(&keys(Kind::Flag), &keys(Kind::Segment)))?;
+        let was_lost = self.condition.wiped.is_some() || self.doubt.is_open();
         let wiped = self.wipe_of_cache(reply.presence, reply.wrong_type.as_deref())?;
-        let is_doubtful = !wiped && self.is_size_doubtful(&reply);
+        let is_doubtful = !wiped && self.is_size_doubtful(&reply, was_lost);
         let wrong_type = reply.wrong_type.is_some();
         let is_empty = reply.sizes == [Some(0), Some(0)];
         let (mut flags, mut segments) = (reply.flags.into_iter(), reply.segments.into_iter());
@@ -159,13 +160,15 @@ impl Worker<'_> {
     }
 
     /// Much of the data set is gone, and no second read has agreed yet.
-    fn is_size_doubtful(&mut self, reply: &PartReply) -> bool {
+    fn is_size_doubtful(&mut self, reply: &PartReply, was_lost: bool) -> bool {
         let [Some(flags), Some(segments)] = reply.sizes else { return false };
         if self.shared.cache.is_none() {
             return false;
         }
         let [all_flags, all_segments] = self.accepted;
-        let much = has_shrunk_much(all_flags, flags) || has_shrunk_much(all_segments, segments);
+        let is_less = flags < all_flags || segments < all_segments;
+        let much =
+            has_shrunk_much(all_flags, flags) || has_shrunk_much(all_segments, segments) || (was_lost && is_less);
         let fingerprint = ((flags as u64) << 32) ^ segments as u64;
         let doubts = self.doubts(much, fingerprint, || {
             format!("of {all_flags} flags and {all_segments} segments only {flags} and {segments} are left at once")

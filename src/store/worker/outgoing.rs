@@ -11,7 +11,7 @@ use crate::store::redis::class::Class;
 use crate::store::redis::reader::BATCH;
 use crate::store::redis::writer::{Upsert, Upsertion};
 use crate::store::status::Level;
-use crate::store::truth::comparison::{Listed, is_equal, listed, snapshot_items};
+use crate::store::truth::comparison::{Listed, is_equal, is_older, listed, snapshot_items};
 
 /// How long a full write waits for another process that is writing everything.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -168,8 +168,9 @@ impl Worker<'_> {
 
     /// Writes a full data set, unless Redis holds just that: a hundred processes that start must not write it a hundred times.
     fn write_all(&mut self, put: &Put) -> Result<(), Failed> {
+        let began = Instant::now();
         let owned = self.wait_for_lock()?;
-        let outcome = self.write_all_locked(put);
+        let outcome = self.write_all_locked(put, began.elapsed() >= Duration::from_secs_f64(LOCK_PAUSE.0));
         if owned {
             self.unlock();
         }
@@ -186,7 +187,7 @@ impl Worker<'_> {
         Duration::from_secs_f64(self.healing.jitter.between(LOCK_PAUSE.0, LOCK_PAUSE.1))
     }
 
-    fn write_all_locked(&mut self, put: &Put) -> Result<(), Failed> {
+    fn write_all_locked(&mut self, put: &Put, has_waited: bool) -> Result<(), Failed> {
         let expected = match put {
             Put::Memory => self.held_count(),
             Put::Items(items) => items.len(),
@@ -200,6 +201,9 @@ impl Worker<'_> {
         let count = items.len();
         if is_equal(&reply, &items, self.shared.options.versions_tell()) {
             self.listener.log(Level::Debug, format_args!("Redis holds the {count} items of the full data set already"));
+        } else if has_waited && self.shared.options.versions_tell() && is_older(&reply, &items) {
+            // Whoever had the lock has written what this process has not heard of yet.
+            self.listener.log(Level::Debug, format_args!("Redis holds a newer full data set already"));
         } else {
             self.exchange.write(|writer| writer.init(items.iter().copied()))?;
             self.listener.log(Level::Info, format_args!("wrote the full data set to Redis: {count} items"));
