@@ -147,7 +147,7 @@ fn is_met<L: Lookup, M: Memberships, O: Observer>(
     let lookup = scope.lookup;
     match lookup.flag(&required.key) {
         Found::Item(flag) => {
-            scope.meter.spend(flag.targets.len());
+            scope.meter.spend(flag.targets.len() + flag.rules.len());
             let outcome = outcome(&flag, scope, Some(chain))?;
             scope.observer.prerequisite(owner, &flag, &outcome.detail(&flag));
             Ok(flag.on && outcome.serves(required.variation))

@@ -17,15 +17,15 @@ impl Meter {
         Self { left: BUDGET }
     }
 
-    /// Takes units away; false when there were not enough.
-    #[inline]
+    /// Takes units away; false when there were not enough. No text and no list is so long that the count would wrap.
+    #[inline(always)]
     pub(super) fn spend(&mut self, units: usize) -> bool {
-        self.left = self.left.saturating_sub_unsigned(units as u64);
+        self.left = self.left.wrapping_sub(units as i64);
         self.left >= 0
     }
 
     /// Whether more was to be spent than there was.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_spent(&self) -> bool {
         self.left < 0
     }

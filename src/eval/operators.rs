@@ -18,7 +18,7 @@ pub(super) fn passes(test: &Test, value: Attribute<'_>, meter: &mut Meter) -> bo
             Attribute::Array(_) => false,
             element => meter.spend(1) && passes_scalar(test, element, meter),
         }),
-        other => passes_scalar(test, other, meter),
+        other => meter.spend(1) && passes_scalar(test, other, meter),
     }
 }
 
@@ -35,7 +35,7 @@ fn passes_scalar(test: &Test, value: Attribute<'_>, meter: &mut Meter) -> bool {
 #[inline]
 pub(super) fn string_passes(test: &Test, text: &str, meter: &mut Meter) -> bool {
     // Hashing, searching and reading a text take time by its length.
-    meter.spend(text.len() >> 6);
+    meter.spend(1 + (text.len() >> 6));
     match test {
         Test::In(members) => members.has_string(text),
         Test::StartsWith(prefixes) => prefixes.iter().any(|prefix| meter.spend(1) && text.starts_with(prefix)),

@@ -16,7 +16,6 @@ pub(super) fn all_pass<L: Lookup, M: Memberships, O: Observer>(
     segments: Option<&Chain<'_>>,
 ) -> Result<bool, Abort> {
     for clause in clauses {
-        scope.meter.spend(1);
         let passed = match &clause.test {
             Test::Segment(keys) => in_any_segment(keys, scope, segments)? != clause.negate,
             _ => clause_passes(clause, scope.context, &mut scope.meter)?,
