@@ -147,8 +147,11 @@ fn is_met<L: Lookup, M: Memberships, O: Observer>(
     let lookup = scope.lookup;
     match lookup.flag(&required.key) {
         Found::Item(flag) => {
-            scope.meter.spend(flag.targets.len() + flag.rules.len());
+            scope.meter.spend(flag.weight as usize);
             let outcome = outcome(&flag, scope, Some(chain))?;
+            if scope.meter.is_spent() {
+                return Err(scope.abort(Trouble::TooMuchWork));
+            }
             scope.observer.prerequisite(owner, &flag, &outcome.detail(&flag));
             Ok(flag.on && outcome.serves(required.variation))
         }

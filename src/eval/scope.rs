@@ -92,7 +92,7 @@ impl<'e, L: Lookup, M: Memberships, O: Observer> Scope<'e, L, M, O> {
     /// Counts a visit to a prerequisite or segment.
     pub(super) fn visit(&mut self) -> Result<(), Abort> {
         self.visits += 1;
-        if self.visits > VISIT_LIMIT { Err(self.abort(Trouble::TooMuchWork)) } else { Ok(()) }
+        if self.visits > VISIT_LIMIT || self.meter.is_spent() { Err(self.abort(Trouble::TooMuchWork)) } else { Ok(()) }
     }
 
     /// Says what stops the evaluation.

@@ -64,7 +64,7 @@ fn contains<L: Lookup, M: Memberships, O: Observer>(
     let Some(chain) = Chain::link(&segment.key, parent) else {
         return Err(scope.abort(Trouble::TooDeep { key: &segment.key }));
     };
-    scope.meter.spend(segment.included_contexts.len() + segment.excluded_contexts.len() + segment.rules.len());
+    scope.meter.spend(segment.weight as usize);
     let listed = match &segment.unbounded {
         Some(unbounded) => big_segment(unbounded, scope),
         None => listed(segment, scope.context),
