@@ -19,12 +19,7 @@ const WITHOUT_TABLE: u32 = 64;
 type Table<R> = HashMap<usize, (R, bool), foldhash::fast::RandomState>;
 
 /// The answers by segment. The references are held, so that no other segment takes the place of one in memory meanwhile.
-pub(super) struct Memo<R>(
-    /// None until the first segment is remembered: most evaluations visit no nested one and pay for one word.
-    Option<Kept<R>>,
-);
-
-struct Kept<R> {
+pub(super) struct Memo<R> {
     first: [Option<(R, bool)>; IN_PLACE],
     more: Option<Box<Table<R>>>,
     count: u32,
@@ -32,28 +27,25 @@ struct Kept<R> {
 
 impl<R: Deref<Target = Segment>> Memo<R> {
     pub(super) fn new() -> Self {
-        Self(None)
+        Self { first: [const { None }; IN_PLACE], more: None, count: 0 }
     }
 
     /// Whether the context belongs to this very segment, if that was found out before.
     pub(super) fn find(&self, segment: &Segment) -> Option<bool> {
-        let kept = self.0.as_ref()?;
         let is_it = |(known, contains): &(R, bool)| std::ptr::eq(&**known, segment).then_some(*contains);
-        kept.first
+        self.first
             .iter()
             .map_while(Option::as_ref)
             .find_map(is_it)
-            .or_else(|| kept.more.as_ref()?.get(&place(segment)).map(|(_, contains)| *contains))
+            .or_else(|| self.more.as_ref()?.get(&place(segment)).map(|(_, contains)| *contains))
     }
 
     pub(super) fn remember(&mut self, segment: R, contains: bool) {
-        let nothing = || Kept { first: [const { None }; IN_PLACE], more: None, count: 0 };
-        let kept = self.0.get_or_insert_with(nothing);
-        kept.count = kept.count.saturating_add(1);
-        if let Some(free) = kept.first.iter_mut().find(|kept| kept.is_none()) {
+        self.count = self.count.saturating_add(1);
+        if let Some(free) = self.first.iter_mut().find(|kept| kept.is_none()) {
             *free = Some((segment, contains));
-        } else if kept.count > WITHOUT_TABLE {
-            kept.more.get_or_insert_default().insert(place(&segment), (segment, contains));
+        } else if self.count > WITHOUT_TABLE {
+            self.more.get_or_insert_default().insert(place(&segment), (segment, contains));
         }
     }
 }

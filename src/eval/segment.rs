@@ -45,11 +45,11 @@ fn contains_nested<'e, L: Lookup, M: Memberships, O: Observer>(
     scope: &mut Scope<'e, L, M, O>,
     parent: Option<&Chain<'_>>,
 ) -> Result<bool, Abort> {
-    if let Some(known) = scope.memo.find(&segment) {
+    if let Some(known) = scope.memo().find(&segment) {
         return Ok(known);
     }
     let contains = contains(&segment, scope, parent)?;
-    scope.memo.remember(segment, contains);
+    scope.memo().remember(segment, contains);
     Ok(contains)
 }
 
