@@ -9,16 +9,20 @@ use redis::pipe;
 use support::*;
 
 /// Everything that a client may send. None of it changes data.
-const READS: [&str; 12] = [
+const READS: [&str; 16] = [
     "AUTH",
     "CLIENT SETINFO",
+    "CLIENT SETNAME",
     "CLIENT TRACKING",
     "EXEC",
     "EXISTS",
     "HELLO",
+    "HGET",
     "HGETALL",
+    "HLEN",
     "HMGET",
     "HSCAN",
+    "INFO",
     "MULTI",
     "PING",
     "SELECT",
@@ -92,7 +96,7 @@ fn nothing_but_reads_is_ever_sent() {
 #[test]
 fn a_user_who_may_only_read_the_environment_is_enough_for_push() {
     let rules = "reader on >secret ~launchdarkly:* -@all +hello +auth +ping +client|tracking +multi +exec +exists \
-                 +hgetall +hmget +hscan";
+                 +hgetall +hmget +hscan +hlen +info +client|setname";
     let server = Setup::default().user(rules).start();
     server.replace(&[("a", flag("a", 1, "one"))], &[]);
     for residency in ["all", "lazy", "off"] {

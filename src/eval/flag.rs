@@ -92,6 +92,21 @@ impl Outcome {
     }
 }
 
+/// Evaluates a flag that refers to nothing and has no rules, which needs no scope; none if it is not of that kind.
+#[inline]
+pub(super) fn plain_outcome(flag: &Flag, context: &Context) -> Option<Outcome> {
+    if !flag.on {
+        return Some(Outcome::off(flag, Why::Off));
+    }
+    if !flag.required.is_empty() || !flag.rules.is_empty() {
+        return None;
+    }
+    Some(match target(flag, context) {
+        Some(variation) => Outcome::new(flag, variation, Why::Target),
+        None => Outcome::served(flag, &flag.fallthrough, context, Why::Fallthrough),
+    })
+}
+
 /// Evaluates a flag that may itself be a prerequisite.
 pub(super) fn outcome<L: Lookup, M: Memberships, O: Observer>(
     flag: &Flag,
@@ -147,8 +162,11 @@ fn is_met<L: Lookup, M: Memberships, O: Observer>(
     let lookup = scope.lookup;
     match lookup.flag(&required.key) {
         Found::Item(flag) => {
-            scope.meter.spend(flag.targets.len());
+            scope.meter.spend(flag.weight as usize);
             let outcome = outcome(&flag, scope, Some(chain))?;
+            if scope.meter.is_spent() {
+                return Err(scope.abort(Trouble::TooMuchWork));
+            }
             scope.observer.prerequisite(owner, &flag, &outcome.detail(&flag));
             Ok(flag.on && outcome.serves(required.variation))
         }

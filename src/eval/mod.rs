@@ -47,8 +47,12 @@ pub fn evaluate<'f, L: Lookup, M: Memberships, O: Observer>(
     memberships: &M,
     observer: &mut O,
 ) -> Detail<'f> {
+    if let Some(outcome) = flag::plain_outcome(flag, context) {
+        return outcome.detail(flag);
+    }
     let mut scope = Scope::new(context, lookup, memberships, observer);
     let mut detail = match flag::outcome(flag, &mut scope, None) {
+        Ok(_) if scope.meter.is_spent() => Detail::error(scope.abort(Trouble::TooMuchWork)),
         Ok(outcome) => outcome.detail(flag),
         Err(kind) => Detail::error(kind),
     };

@@ -29,9 +29,14 @@ pub(super) struct Scope<'e, L: Lookup + 'e, M, O> {
     memberships: &'e M,
     visits: u32,
     pub(super) meter: Meter,
-    /// The segments that were visited, and whether the context belongs to them.
-    pub(super) memo: Memo<L::SegmentRef<'e>>,
     pub(super) big_segments: Option<BigSegmentsStatus>,
+    /// What most evaluations never need, behind one word: it costs time to make room ready.
+    extras: Option<Extras<'e, L::SegmentRef<'e>>>,
+}
+
+struct Extras<'e, R> {
+    /// The nested segments that were visited, and whether the context belongs to them.
+    memo: Memo<R>,
     /// Answers by context key; the keys are borrowed from the context.
     asked: Asked<'e>,
 }
@@ -83,16 +88,15 @@ impl<'e, L: Lookup, M: Memberships, O: Observer> Scope<'e, L, M, O> {
             memberships,
             visits: 0,
             meter: Meter::new(),
-            memo: Memo::new(),
             big_segments: None,
-            asked: Asked { first: None, more: Vec::new() },
+            extras: None,
         }
     }
 
     /// Counts a visit to a prerequisite or segment.
     pub(super) fn visit(&mut self) -> Result<(), Abort> {
         self.visits += 1;
-        if self.visits > VISIT_LIMIT { Err(self.abort(Trouble::TooMuchWork)) } else { Ok(()) }
+        if self.visits > VISIT_LIMIT || self.meter.is_spent() { Err(self.abort(Trouble::TooMuchWork)) } else { Ok(()) }
     }
 
     /// Says what stops the evaluation.
@@ -110,12 +114,22 @@ impl<'e, L: Lookup, M: Memberships, O: Observer> Scope<'e, L, M, O> {
     /// Whether a context key is in a big segment, as far as the store knows. Asks the store once per key.
     #[inline(never)]
     pub(super) fn in_big_segment(&mut self, key: &'e str, reference: &str) -> Option<bool> {
-        if self.asked.find(key).is_none() {
+        if self.extras().asked.find(key).is_none() {
             let answer = self.memberships.membership(key);
             self.note(answer.status);
-            self.asked.add(Answer { key, membership: answer.membership });
+            self.extras().asked.add(Answer { key, membership: answer.membership });
         }
-        self.asked.find(key)?.membership.as_ref()?.get(reference)
+        self.extras().asked.find(key)?.membership.as_ref()?.get(reference)
+    }
+
+    /// The nested segments that were visited.
+    pub(super) fn memo(&mut self) -> &mut Memo<L::SegmentRef<'e>> {
+        &mut self.extras().memo
+    }
+
+    fn extras(&mut self) -> &mut Extras<'e, L::SegmentRef<'e>> {
+        let nothing = || Extras { memo: Memo::new(), asked: Asked { first: None, more: Vec::new() } };
+        self.extras.get_or_insert_with(nothing)
     }
 }
 

@@ -22,13 +22,10 @@ pub(super) fn in_any_segment<L: Lookup, M: Memberships, O: Observer>(
         match lookup.segment(key) {
             Found::Item(segment) => {
                 scope.visit()?;
-                let contains = match scope.memo.find(&segment) {
-                    Some(known) => known,
-                    None => {
-                        let contains = contains(&segment, scope, chain)?;
-                        scope.memo.remember(segment, contains, chain.is_some());
-                        contains
-                    }
+                // A flag that names a segment itself does so at most as often as its rules are long.
+                let contains = match chain {
+                    None => contains(&segment, scope, None)?,
+                    Some(_) => contains_nested(segment, scope, chain)?,
                 };
                 if contains {
                     return Ok(true);
@@ -39,6 +36,21 @@ pub(super) fn in_any_segment<L: Lookup, M: Memberships, O: Observer>(
         }
     }
     Ok(false)
+}
+
+/// As [`contains`], for a segment that another one names: found out once.
+#[inline(never)]
+fn contains_nested<'e, L: Lookup, M: Memberships, O: Observer>(
+    segment: L::SegmentRef<'e>,
+    scope: &mut Scope<'e, L, M, O>,
+    parent: Option<&Chain<'_>>,
+) -> Result<bool, Abort> {
+    if let Some(known) = scope.memo().find(&segment) {
+        return Ok(known);
+    }
+    let contains = contains(&segment, scope, parent)?;
+    scope.memo().remember(segment, contains);
+    Ok(contains)
 }
 
 fn contains<L: Lookup, M: Memberships, O: Observer>(
@@ -52,7 +64,7 @@ fn contains<L: Lookup, M: Memberships, O: Observer>(
     let Some(chain) = Chain::link(&segment.key, parent) else {
         return Err(scope.abort(Trouble::TooDeep { key: &segment.key }));
     };
-    scope.meter.spend(segment.included_contexts.len() + segment.excluded_contexts.len());
+    scope.meter.spend(segment.weight as usize);
     let listed = match &segment.unbounded {
         Some(unbounded) => big_segment(unbounded, scope),
         None => listed(segment, scope.context),

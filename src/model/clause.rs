@@ -161,6 +161,25 @@ impl Test {
     }
 }
 
+impl Test {
+    /// What trying it on one short value costs at most, in units of about one simple clause; expressions and nested segments
+    /// come on top.
+    pub fn weight(&self) -> usize {
+        let of_list = |list: &StringList| 1 + (list.bytes() >> 3);
+        match self {
+            Test::StartsWith(list) | Test::EndsWith(list) | Test::Contains(list) | Test::Segment(list) => of_list(list),
+            Test::Matches(list) => 1 + list.len(),
+            Test::LessThan(list)
+            | Test::LessThanOrEqual(list)
+            | Test::GreaterThan(list)
+            | Test::GreaterThanOrEqual(list) => 1 + list.len(),
+            Test::Before(list) | Test::After(list) => 1 + list.len(),
+            Test::SemVerEqual(list) | Test::SemVerLessThan(list) | Test::SemVerGreaterThan(list) => 1 + list.len(),
+            Test::In(_) | Test::Unknown => 1,
+        }
+    }
+}
+
 impl Clause {
     fn new(wire: wire::Clause, interner: &mut Interner) -> Clause {
         let context_kind = wire.context_kind.as_deref();
@@ -206,6 +225,11 @@ impl Deref for Clauses {
             Clauses::Many(clauses) => clauses,
         }
     }
+}
+
+/// What the clauses cost at most when all are looked at.
+pub(super) fn weight(clauses: &[Clause]) -> usize {
+    1 + clauses.iter().map(|clause| clause.test.weight()).sum::<usize>()
 }
 
 /// The keys of the segments that clauses test.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::clause::{Clauses, segment_keys};
+use super::clause::{self, Clauses, segment_keys};
 use super::regexes::Interner;
 use super::serve::Serve;
 use super::strings::StringSet;
@@ -37,6 +37,8 @@ pub struct Flag {
     pub salt: Box<str>,
     /// Grows with every change.
     pub version: i64,
+    /// What evaluating it costs at most, apart from expressions and what it refers to, in units of about one clause.
+    pub weight: u32,
     /// One in this many full events is sent; none at zero and below.
     pub sampling_ratio: i64,
     /// Set if the flag controls a migration: one in this many consistency checks is made, none at zero and below.
@@ -94,14 +96,19 @@ impl Flag {
             wire.variations.unwrap_or_default().into_iter().map(Variation::new).collect::<Result<_, _>>()?;
         let fallthrough = wire.fallthrough.unwrap_or_default();
         let availability = wire.client_side_availability;
+        let targets = targets(wire.targets.unwrap_or_default(), wire.context_targets.unwrap_or_default());
+        let rules: Box<[Rule]> =
+            wire.rules.unwrap_or_default().into_iter().map(|rule| Rule::new(rule, interner)).collect();
+        let weight = targets.len() + rules.iter().map(|rule| clause::weight(&rule.clauses)).sum::<usize>();
         Ok(Flag {
+            weight: u32::try_from(weight).unwrap_or(u32::MAX),
             key: wire.key.0.unwrap_or_else(|| field.into()),
             version: wire.version.0.map_or(0, |version| version.0),
             on: wire.on.unwrap_or_default(),
             variations,
             required: wire.prerequisites.unwrap_or_default().into_iter().map(Prerequisite::new).collect(),
-            targets: targets(wire.targets.unwrap_or_default(), wire.context_targets.unwrap_or_default()),
-            rules: wire.rules.unwrap_or_default().into_iter().map(|rule| Rule::new(rule, interner)).collect(),
+            targets,
+            rules,
             fallthrough: Serve::new(fallthrough.variation, fallthrough.rollout),
             off_variation: wire.off_variation.map(|index| variation_index(index.0)),
             salt: wire.salt.unwrap_or_default(),

@@ -33,6 +33,8 @@ const FIRST_PRUNE: usize = 64;
 const SMALL_PROGRAM: usize = 32 << 10;
 /// Units of work for a byte that is matched against a small program.
 const UNITS_A_BYTE: usize = 16;
+/// More than any budget.
+const MOST_UNITS: usize = u32::MAX as usize;
 
 /// A compiled expression.
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl Pattern {
     /// What matching a text of this length may cost, in units of work: about what one simple clause costs.
     #[inline]
     pub fn cost(&self, length: usize) -> usize {
-        UNITS_A_BYTE.saturating_mul(length).saturating_mul(1 + self.memory / SMALL_PROGRAM)
+        UNITS_A_BYTE.saturating_mul(length).saturating_mul(1 + self.memory / SMALL_PROGRAM).min(MOST_UNITS)
     }
 }
 

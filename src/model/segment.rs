@@ -3,7 +3,7 @@
 //! Big segments (unbounded ones) keep their members in a store of their own and carry only their rules here.
 
 use super::ContextKind;
-use super::clause::{Clauses, segment_keys};
+use super::clause::{self, Clauses, segment_keys};
 use super::reference::AttributeRef;
 use super::regexes::Interner;
 use super::serve::{bucket_by, weight_bound};
@@ -17,6 +17,8 @@ pub struct Segment {
     pub key: Box<str>,
     /// Grows with every change.
     pub version: i64,
+    /// What evaluating it costs at most, apart from expressions and what it refers to, in units of about one clause.
+    pub weight: u32,
     /// Goes into the hash of weighted rules.
     pub salt: Box<str>,
     /// Keys of users that belong to the segment.
@@ -73,14 +75,20 @@ impl Segment {
                 reference: wire.generation.map(|generation| format!("{key}.g{}", generation.0).into_boxed_str()),
             })
         });
+        let (included_contexts, excluded_contexts) = (members(wire.included_contexts), members(wire.excluded_contexts));
+        let rules: Box<[SegmentRule]> =
+            wire.rules.unwrap_or_default().into_iter().map(|rule| SegmentRule::new(rule, interner)).collect();
+        let lists = included_contexts.len() + excluded_contexts.len();
+        let weight = lists + rules.iter().map(|rule| clause::weight(&rule.clauses)).sum::<usize>();
         Segment {
+            weight: u32::try_from(weight).unwrap_or(u32::MAX),
             version: wire.version.0.map_or(0, |version| version.0),
             salt: wire.salt.unwrap_or_default(),
             included: wire.included.unwrap_or_default().iter().collect(),
             excluded: wire.excluded.unwrap_or_default().iter().collect(),
-            included_contexts: members(wire.included_contexts),
-            excluded_contexts: members(wire.excluded_contexts),
-            rules: wire.rules.unwrap_or_default().into_iter().map(|rule| SegmentRule::new(rule, interner)).collect(),
+            included_contexts,
+            excluded_contexts,
+            rules,
             unbounded,
             key,
         }

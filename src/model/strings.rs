@@ -30,6 +30,11 @@ impl StringList {
         self.text.is_empty()
     }
 
+    /// The bytes of all strings, and one or more for each.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// The strings in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = &str> {

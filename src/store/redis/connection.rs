@@ -97,6 +97,11 @@ impl Connection {
         }
     }
 
+    /// Whether the server has closed the connection while it was idle.
+    pub fn is_closed(&mut self) -> bool {
+        self.channel.wire().is_closed()
+    }
+
     /// Sets the longest silence while a reply is awaited.
     pub fn set_read_timeout(&mut self, limit: Option<Duration>) -> RedisResult<()> {
         self.channel.wire().set_read(Patience::Silence(limit));

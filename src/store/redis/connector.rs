@@ -145,19 +145,14 @@ impl Connector {
     }
 
     /// Opens a connection for commands (RESP2, which every server version speaks). There are proxies that close a connection at
-    /// a command that they do not know: they are told no more than they need.
+    /// a command that they do not know: after such an end the next attempt tells no more than it must, and so on in turn.
     pub fn open(&self) -> Result<Connection, RedisError> {
-        if self.tells_little.load(Relaxed) {
-            return self.connect(Protocol::Resp2, Courtesy::None);
+        let courtesy = if self.tells_little.load(Relaxed) { Courtesy::None } else { Courtesy::Full };
+        let outcome = self.connect(Protocol::Resp2, courtesy);
+        if outcome.as_ref().is_err_and(|error| error.is_connection_dropped() && !error.is_timeout()) {
+            self.tells_little.store(courtesy == Courtesy::Full, Relaxed);
         }
-        match self.connect(Protocol::Resp2, Courtesy::Full) {
-            Err(error) if error.is_connection_dropped() && !error.is_timeout() => {
-                let connection = self.connect(Protocol::Resp2, Courtesy::None).map_err(|_| error)?;
-                self.tells_little.store(true, Relaxed);
-                Ok(connection)
-            }
-            outcome => outcome,
-        }
+        outcome
     }
 
     /// Opens a connection that can receive pushes.

@@ -4,7 +4,9 @@
 //! Reads that belong together go in one MULTI. Where a server refuses that (full, a proxy, strict rules) they go one after the
 //! other, and the reply says that it is no single moment. Whatever else is refused is done without: HGETALL is enough.
 
-use redis::{Cmd, ConnectionLike, ErrorKind, RedisError, Value, cmd, pipe};
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, ConnectionLike, RedisError, Value, cmd, pipe};
 
 use super::abilities::{Abilities, Optional, is_denied, refuses};
 use super::class::{Class, class};
@@ -20,6 +22,9 @@ pub const SCAN_ABOVE: usize = 1_000;
 /// Fields asked for in one HMGET.
 pub const BATCH: usize = 100;
 const SCAN_COUNT: usize = 500;
+const SMALLEST_STEP: usize = 5;
+/// A hash whose reply the server did not send is read in steps for this time.
+const IN_STEPS_FOR: Duration = Duration::from_secs(600);
 
 /// Why a read failed.
 #[derive(Debug, thiserror::Error)]
@@ -40,11 +45,6 @@ impl ReadError {
             Self::Reply(_) => Class::Later,
         }
     }
-
-    /// The server closed the connection instead of answering.
-    fn is_cut(&self) -> bool {
-        matches!(self, Self::Redis(error) if error.kind() == ErrorKind::Io && error.is_connection_dropped() && !error.is_timeout())
-    }
 }
 
 /// Reads that are sent together. Those that can be done without name what is then given up.
@@ -64,21 +64,31 @@ pub struct Reader<'a> {
     session: Session<'a>,
     keys: &'a Keys,
     abilities: Abilities,
-    /// The connection was cut in the middle of a large reply: hashes are read in steps.
-    in_steps: bool,
+    /// A transaction has been answered: whatever ends a connection from then on, it is not that.
+    is_proven: bool,
+    /// The connection was cut in the middle of a large reply: until then hashes are read in steps.
+    in_steps_until: Option<Instant>,
+    /// Size of a step; smaller after each connection that was cut in one.
+    step: usize,
 }
 
 impl<'a> Reader<'a> {
     /// A reader that is not connected yet.
     pub fn new(connector: &'a Connector, keys: &'a Keys) -> Self {
-        Self { session: Session::new(connector), keys, abilities: Abilities::default(), in_steps: false }
+        Self {
+            session: Session::new(connector),
+            keys,
+            abilities: Abilities::default(),
+            is_proven: false,
+            in_steps_until: None,
+            step: SCAN_COUNT,
+        }
     }
 
     /// The next read opens another connection, and what was refused is tried again there.
     pub fn start_over(&mut self) {
         self.session.drop_connection();
         self.abilities = Abilities::default();
-        self.in_steps = false;
     }
 
     /// Which server answers, where it tells; `None` before it was asked, or where the rules forbid the question.
@@ -88,22 +98,35 @@ impl<'a> Reader<'a> {
 
     /// Everything: in one transaction where that is possible, and in steps when there is much of it.
     pub fn everything(&mut self, expected: usize) -> Result<FullReply, ReadError> {
-        if (expected > SCAN_ABOVE || self.in_steps) && self.abilities.has(Optional::Hscan) {
+        let in_steps = expected > SCAN_ABOVE || self.in_steps_until.is_some_and(|until| until > Instant::now());
+        if in_steps && self.abilities.has(Optional::Hscan) {
             match self.scan() {
                 Err(ReadError::Redis(error)) if is_denied(&error) => _ = self.abilities.give_up(Optional::Hscan),
-                outcome => return outcome,
+                outcome => {
+                    if self.is_cut(&outcome) {
+                        self.step = (self.step / 10).max(SMALLEST_STEP);
+                    }
+                    return outcome;
+                }
             }
         }
-        match self.full() {
-            Err(error) if error.is_cut() && !self.in_steps && self.abilities.has(Optional::Hscan) => {
-                // A server closes a connection whose replies exceed the limit it has for them.
-                self.in_steps = true;
-                let outcome = self.scan();
-                self.in_steps = outcome.is_ok();
-                outcome
-            }
-            outcome => outcome,
+        let outcome = self.full();
+        if self.is_cut(&outcome) {
+            // A server closes a connection whose replies exceed the limit it has for them.
+            self.in_steps_until = Some(Instant::now() + IN_STEPS_FOR);
         }
+        outcome
+    }
+
+    /// The server closed the connection instead of answering, after it had let us in.
+    fn is_cut<T>(&self, outcome: &Result<T, ReadError>) -> bool {
+        self.session.was_in()
+            && matches!(outcome, Err(ReadError::Redis(error)) if error.is_connection_dropped() && !error.is_timeout())
+    }
+
+    /// Drops a connection that the server has closed; true when there was one.
+    pub fn drop_if_closed(&mut self) -> bool {
+        self.session.drop_if_closed()
     }
 
     fn full(&mut self) -> Result<FullReply, ReadError> {
@@ -174,7 +197,7 @@ impl<'a> Reader<'a> {
         let mut fields = Vec::new();
         let mut cursor = b"0".to_vec();
         loop {
-            let command = cmd("HSCAN").arg(hash).arg(&cursor).arg("COUNT").arg(SCAN_COUNT).to_owned();
+            let command = cmd("HSCAN").arg(hash).arg(&cursor).arg("COUNT").arg(self.step).to_owned();
             match self.session.call(|connection| connection.req_command(&command))? {
                 Value::ServerError(error) if is_wrong_type(&error) => {
                     return Ok(HashReply::WrongType(describe(&error_of(error))));
@@ -198,15 +221,15 @@ impl<'a> Reader<'a> {
         loop {
             let together = self.abilities.has(Optional::Multi);
             let commands = batch(self.keys, &self.abilities).commands;
-            let replies = match self.exchange(&commands, together) {
+            let outcome = self.exchange(&commands, together);
+            if together && !self.is_proven && self.is_cut(&outcome) {
                 // There are proxies that close a connection at a command that they do not know.
-                Err(error) if together && error.is_cut() => {
-                    let replies = self.exchange(&commands, false)?;
-                    self.abilities.give_up(Optional::Multi);
-                    return Ok((Values::new(replies), false));
-                }
-                outcome => outcome?,
-            };
+                let replies = self.exchange(&commands, false)?;
+                self.abilities.give_up(Optional::Multi);
+                return Ok((Values::new(replies), false));
+            }
+            let replies = outcome?;
+            self.is_proven |= together;
             match self.judge(replies, &commands, together)? {
                 Some(replies) => return Ok((Values::new(replies), together)),
                 None => continue,

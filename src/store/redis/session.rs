@@ -1,10 +1,15 @@
 //! One connection that is opened when needed and dropped when it fails. What reader and writer share. Depends on `connector`.
 
+use std::time::{Duration, Instant};
+
 use redis::RedisError;
 
 use super::connection::Connection;
 use super::connector::Connector;
 use super::server::identity;
+
+/// A server that broke off is asked who it is again after this time.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// A connection, or the means to make one.
 pub struct Session<'a> {
@@ -12,14 +17,16 @@ pub struct Session<'a> {
     connection: Option<Connection>,
     /// Which server the latest connection leads to, where it tells.
     server: Option<String>,
-    /// The server has not broken off at the question who it is.
-    may_ask: bool,
+    /// The server broke off at the question who it is, or at something else at that moment: not before then again.
+    ask_at: Option<Instant>,
+    /// The latest failure came from a server that had let us in.
+    was_in: bool,
 }
 
 impl<'a> Session<'a> {
     /// Not connected yet.
     pub fn new(connector: &'a Connector) -> Self {
-        Self { connector, connection: None, server: None, may_ask: true }
+        Self { connector, connection: None, server: None, ask_at: None, was_in: false }
     }
 
     /// Sends over the connection. One that the server closed while it was idle is replaced once, so `send` may run again: it
@@ -47,19 +54,37 @@ impl<'a> Session<'a> {
         self.server.as_deref()
     }
 
+    /// Whether the latest call came so far that its commands were sent.
+    pub fn was_in(&self) -> bool {
+        self.was_in
+    }
+
+    /// Drops a connection that the server has closed; true when there was one.
+    pub fn drop_if_closed(&mut self) -> bool {
+        let closed = self.connection.as_mut().is_some_and(Connection::is_closed);
+        if closed {
+            self.connection = None;
+        }
+        closed
+    }
+
     fn open(&mut self) -> Result<Connection, RedisError> {
+        self.was_in = false;
         let mut connection = self.connector.open()?;
-        if self.may_ask {
+        if self.ask_at.is_none_or(|at| at <= Instant::now()) {
+            self.ask_at = None;
             match identity(&mut connection) {
                 Ok(server) => self.server = server,
-                // There are proxies that close a connection at a question that they do not know.
-                Err(error) if error.is_connection_dropped() && !error.is_timeout() => {
-                    connection = self.connector.open()?;
-                    self.may_ask = false;
+                Err(error) => {
+                    // There are proxies that close a connection at a question that they do not know.
+                    if error.is_connection_dropped() && !error.is_timeout() {
+                        (self.ask_at, self.server) = (Some(Instant::now() + ASK_AGAIN), None);
+                    }
+                    return Err(error);
                 }
-                Err(error) => return Err(error),
             }
         }
+        self.was_in = true;
         Ok(connection)
     }
 

@@ -3,11 +3,14 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
+
+use socket2::SockRef;
 
 /// A wait that a signal or a stop of the process interrupted after its time gets so much more: what came meanwhile is there.
 const GRACE: Duration = Duration::from_millis(100);
@@ -98,6 +101,18 @@ impl Socket {
         Ok((number, File::from(twin).metadata()?.ino()))
     }
 
+    /// Whether the other end has closed, found without waiting.
+    fn is_closed(&self) -> bool {
+        let socket = match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::Unix(stream) => SockRef::from(stream),
+        };
+        match socket.recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_PEEK | libc::MSG_DONTWAIT) {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+        }
+    }
+
     fn shut_down(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Both),
@@ -176,6 +191,11 @@ impl Wire {
     /// The socket.
     pub fn socket(&self) -> &Socket {
         &self.socket
+    }
+
+    /// Whether the other end has closed, found without waiting.
+    pub fn is_closed(&self) -> bool {
+        self.socket.is_closed()
     }
 
     /// Sets how long data are waited for.

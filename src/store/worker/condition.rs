@@ -37,6 +37,11 @@ impl Condition {
         }
     }
 
+    /// It failed, and no whole pass has succeeded since.
+    pub fn is_failing(&self) -> bool {
+        self.is_failing
+    }
+
     /// Redis answered last time.
     pub fn is_well(&self) -> bool {
         self.has_read && !self.is_failing
@@ -99,8 +104,8 @@ impl Condition {
     }
 
     /// Brings state and freshness up to date and tells when they changed.
-    pub fn report(&mut self, shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
-        report_rung(shared, mailbox, listener);
+    pub fn report(&mut self, shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, waits: bool) {
+        report_rung(shared, mailbox, listener, waits);
         let (state, reason) = self.state(shared);
         if mailbox.is_stopped() || shared.health.state() == state {
             return;
@@ -139,14 +144,15 @@ pub fn keeps_on_wipe(shared: &Shared) -> bool {
     shared.options.on_wipe == OnWipe::Keep && shared.options.residency != Residency::Off
 }
 
-fn report_rung(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
+fn report_rung(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, waits: bool) {
     let link = &mailbox.link;
     let remark = link.remark().map(|remark| (*remark).clone());
     let (rung, reason) = match (shared.options.freshness, link.phase()) {
         (Freshness::Ttl, _) => (Rung::Ttl, Some("configured".to_owned())),
         (Freshness::Forever, _) => (Rung::Forever, Some("configured".to_owned())),
         (Freshness::Push, LinkPhase::Up) => (Rung::Push, remark),
-        (Freshness::Push, LinkPhase::Connecting) => (Rung::Starting, None),
+        (Freshness::Push, LinkPhase::Connecting) if waits => (Rung::Starting, None),
+        (Freshness::Push, LinkPhase::Connecting) => (Rung::Ttl, Some("the push link is not there yet".to_owned())),
         (Freshness::Push, LinkPhase::Down) => (Rung::Ttl, remark.map(|why| format!("push link lost: {why}"))),
         (Freshness::Push, LinkPhase::Unsupported) => {
             (Rung::Ttl, remark.map(|why| format!("the server refuses tracking: {why}")))

@@ -89,6 +89,11 @@ impl<'a> Exchange<'a> {
         Ok(Some(answer))
     }
 
+    /// Notices that the server closed the idle data connection: true once.
+    pub fn was_closed(&mut self) -> bool {
+        self.reader.drop_if_closed()
+    }
+
     /// Both connections are made anew: the server may be another one by now.
     pub fn start_over(&mut self) {
         self.reader.start_over();

@@ -55,6 +55,7 @@ impl Worker<'_> {
         }
         (self.agenda.answered, self.agenda.armed_read) = (generation, armed);
         self.plan_full_for_host();
+        self.plan_proof();
         self.serve_requests()?;
         self.serve_whole()?;
         if self.agenda.is_full_due() {
@@ -102,6 +103,14 @@ impl Worker<'_> {
             self.agenda.plan_full_by(self.agenda.soonest_full());
         }
         Ok(())
+    }
+
+    /// What is to be proved is not left to a look that may come much later.
+    pub(super) fn plan_proof(&mut self) {
+        let waits = self.condition.unproven.is_some() && self.doubt.look_again().is_none();
+        if waits && (self.agenda.is_safety_look || self.agenda.full_due.is_none()) && self.pairing.is_together() {
+            self.agenda.plan_full_by(self.agenda.soonest_full());
+        }
     }
 
     /// A host looks at everything: the full read after a push is not put off by jitter.

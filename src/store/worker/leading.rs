@@ -126,6 +126,7 @@ impl Worker<'_> {
             }
         }
         (self.agenda.answered, self.agenda.armed_read) = (generation, armed);
+        self.plan_proof();
         if self.agenda.is_full_due() {
             self.compare_everything()?;
         }

@@ -145,7 +145,14 @@ impl<'a> Worker<'a> {
             let why = self.mailbox.link.remark().map_or_else(String::new, |why| format!(": {why}"));
             self.condition.unproven = Some(format!("the watch for changes was lost{why}"));
             self.agenda.plan_full_after_change(self.held_bytes);
+            // Before anything is read: that may take as long as the server hangs.
+            self.report();
         }
+    }
+
+    fn report(&mut self) {
+        let waits = self.waits_for_watch(Instant::now());
+        self.condition.report(self.shared, self.mailbox, self.listener, waits);
     }
 
     /// Notes everything that has arrived by now.
@@ -174,6 +181,7 @@ impl<'a> Worker<'a> {
         if now.duration_since(self.ticked) >= TICK {
             self.shared.advance_tick();
             self.ticked = now;
+            self.look_at_idle_connection();
         }
         if now >= self.agenda.retry_at && !self.waits_for_watch(now) {
             self.pass(now);
@@ -183,7 +191,16 @@ impl<'a> Worker<'a> {
         } else if self.agenda.take_fresh_wish() {
             self.listener.wants_fresh_data();
         }
-        self.condition.report(self.shared, self.mailbox, self.listener);
+        self.report();
+    }
+
+    /// A connection that ends while nobody uses it may be the first sign of another server.
+    fn look_at_idle_connection(&mut self) {
+        if self.exchange.was_closed() && self.condition.is_well() && self.shared.options.freshness != Freshness::Forever
+        {
+            self.condition.unproven = Some("the connection for reading was lost".to_owned());
+            self.agenda.plan_full_after_change(self.held_bytes);
+        }
     }
 
     /// Does what is due. A pass that sent nothing says nothing about Redis.
@@ -206,7 +223,7 @@ impl<'a> Worker<'a> {
     }
 
     fn succeeded(&mut self) {
-        let recovers = !self.condition.is_well();
+        let recovers = self.condition.is_failing();
         self.agenda.succeeded();
         self.condition.recovered(self.shared);
         self.shared.health.set_malformed(self.judge.malformed());

@@ -16,12 +16,18 @@ pub struct Pairing {
     at: Instant,
     pauses: Backoff,
     watch_is_next: bool,
+    is_split: bool,
 }
 
 impl Pairing {
     /// Together, as far as is known.
     pub fn new() -> Self {
-        Self { at: Instant::now(), pauses: Backoff::between(PAUSES.0, PAUSES.1), watch_is_next: false }
+        Self { at: Instant::now(), pauses: Backoff::between(PAUSES.0, PAUSES.1), watch_is_next: false, is_split: false }
+    }
+
+    /// Both lead to the same server, as far as is known.
+    pub fn is_together(&self) -> bool {
+        !self.is_split
     }
 }
 
@@ -37,7 +43,9 @@ impl Worker<'_> {
         if self.mailbox.link.phase() != LinkPhase::Up {
             return;
         }
-        match self.is_split() {
+        let is_split = self.is_split();
+        self.pairing.is_split = is_split == Some(true);
+        match is_split {
             Some(false) => self.pairing.pauses.reset(),
             Some(true) => self.bring_together(),
             None if recovers => self.mailbox.link.want_renewal(),

@@ -19,7 +19,7 @@ const POLL: Duration = Duration::from_millis(200);
 /// The watch is pinged at least this often, whatever is configured.
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 /// A server that refuses is asked again after this time: it may have been upgraded or its rules changed.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_secs(15);
 
 enum Ended {
     Stopped,

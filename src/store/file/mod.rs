@@ -1,15 +1,22 @@
 //! The snapshot file: the last data held, for a start at which neither the data source nor Redis answers.
 //!
-//! One header line (format version, SHA-256 of what follows, SHA-256 of SDK key and prefix), then one JSON object with the
-//! items' texts as they were received. Written beside its final name and renamed, readable by its owner alone; a damaged file
-//! or one of another environment is refused. What it held is never written to Redis. May depend on `model`.
+//! One header line (format version, seal of what follows, SHA-256 of SDK key and prefix), then one JSON object with the items'
+//! texts as they were received. The seal is an HMAC-SHA-256 under the SDK key, so that nobody without it can make a file that
+//! is believed; without an SDK key it is a checksum. Written beside its final name and renamed, readable by its owner alone; a
+//! damaged file, one of another environment and one that others could have written are refused. So is one of an older format:
+//! the next data write it anew. What it held is never written to Redis. May depend on `model`.
 
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write};
+mod guard;
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
@@ -24,7 +31,7 @@ use crate::store::shared::Shared;
 use crate::store::status::Listener;
 
 const MAGIC: &str = "flagstone-snapshot";
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// Why a snapshot file was not used or not written.
 #[derive(Debug, thiserror::Error)]
@@ -38,16 +45,30 @@ pub enum BackupError {
     /// Its content is not what was written.
     #[error("the file is damaged: its checksum differs")]
     Damaged,
+    /// Others could have written it, or it is no file.
+    #[error("the file is refused: {0}")]
+    Refused(&'static str),
     /// It belongs to another SDK key or prefix.
     #[error("the file belongs to another environment")]
     Environment,
 }
 
 /// Writes and reads the file of one environment.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Backup {
     path: PathBuf,
     environment: String,
+    /// The keyed hash, if there is an SDK key.
+    seal: Option<Hmac<Sha256>>,
+    /// What earlier processes left beside the file has been looked for.
+    cleaned: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Backup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The key is a credential.
+        f.debug_struct("Backup").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 #[derive(Deserialize)]
@@ -66,7 +87,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
         struct Visitor;
         impl<'de> serde::de::Visitor<'de> for Visitor {
             type Value = Items<'de>;
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("an object of items")
             }
             fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Items<'de>, M::Error> {
@@ -88,7 +109,9 @@ impl Backup {
         hash.update(sdk_key.as_bytes());
         hash.update([0]);
         hash.update(effective_prefix(prefix).as_bytes());
-        Self { path, environment: hex(&hash.finalize()) }
+        // A key of any length will do, so this never fails.
+        let seal = (!sdk_key.is_empty()).then(|| Hmac::new_from_slice(sdk_key.as_bytes()).ok()).flatten();
+        Self { path, environment: hex(&hash.finalize()), seal, cleaned: Arc::default() }
     }
 
     /// Where it is.
@@ -99,8 +122,8 @@ impl Backup {
     /// Writes everything that `snapshot` holds; the file is the old one or the new one at every moment.
     pub fn save(&self, snapshot: &Snapshot) -> Result<(), BackupError> {
         let body = body(snapshot);
-        let checksum = hex(&Sha256::digest(body.as_bytes()));
-        let header = format!("{MAGIC} {FORMAT} {checksum} {}\n", self.environment);
+        let header = format!("{MAGIC} {FORMAT} {} {}\n", self.seal(&body), self.environment);
+        self.clean();
         if self.holds(&header, &body) {
             return Ok(());
         }
@@ -113,14 +136,36 @@ impl Backup {
         Ok(outcome?)
     }
 
+    /// The seal of a body: of the environment, too, so that it fits no other one.
+    fn seal(&self, body: &str) -> String {
+        match &self.seal {
+            Some(keyed) => {
+                let mut keyed = keyed.clone();
+                keyed.update(self.environment.as_bytes());
+                keyed.update(body.as_bytes());
+                hex(&keyed.finalize().into_bytes())
+            }
+            None => hex(&Sha256::digest(body.as_bytes())),
+        }
+    }
+
+    /// Removes what earlier processes left beside the file when they were killed; once.
+    fn clean(&self) {
+        if !self.cleaned.swap(true, Relaxed) {
+            guard::remove_leftovers(&self.path);
+        }
+    }
+
     /// Whether the file is just that already: many processes may share it, forked children among them.
     fn holds(&self, header: &str, body: &str) -> bool {
-        let is_alike = |of: &Metadata| {
-            of.is_file() && of.len() == (header.len() + body.len()) as u64 && of.permissions().mode() & 0o777 == 0o600
-        };
-        fs::metadata(&self.path).is_ok_and(|of| is_alike(&of))
-            && fs::read(&self.path)
-                .is_ok_and(|text| text.strip_prefix(header.as_bytes()).is_some_and(|rest| rest == body.as_bytes()))
+        let Ok(mut file) = guard::open(&self.path) else { return false };
+        let is_alike = file
+            .metadata()
+            .is_ok_and(|of| of.len() == (header.len() + body.len()) as u64 && of.permissions().mode() & 0o777 == 0o600);
+        let mut text = Vec::new();
+        is_alike
+            && file.read_to_end(&mut text).is_ok()
+            && text.strip_prefix(header.as_bytes()).is_some_and(|rest| rest == body.as_bytes())
     }
 
     fn write(&self, beside: &Path, header: &str, body: &str) -> io::Result<()> {
@@ -142,7 +187,7 @@ impl Backup {
     /// the folder.
     fn beside(&self) -> PathBuf {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{:016x}.tmp", Jitter::new().bits()));
+        name.push(guard::ending(Jitter::new().bits()));
         self.path.with_file_name(name)
     }
 
@@ -166,15 +211,19 @@ impl Backup {
     }
 
     fn read(&self) -> Result<(Snapshot, Vec<Change>), BackupError> {
-        let text = String::from_utf8(fs::read(&self.path)?).map_err(|_| BackupError::Damaged)?;
+        self.clean();
+        let mut text = Vec::new();
+        guard::open(&self.path)?.read_to_end(&mut text)?;
+        let text = String::from_utf8(text).map_err(|_| BackupError::Damaged)?;
         let (header, body) = text.split_once('\n').ok_or(BackupError::Format)?;
         let words: Vec<&str> = header.split(' ').collect();
-        let [MAGIC, FORMAT, checksum, environment] = words[..] else { return Err(BackupError::Format) };
-        if checksum != hex(&Sha256::digest(body.as_bytes())) {
-            return Err(BackupError::Damaged);
-        }
+        let [MAGIC, FORMAT, seal, environment] = words[..] else { return Err(BackupError::Format) };
+        // Another key makes another seal, too: what is wrong is the environment.
         if environment != self.environment {
             return Err(BackupError::Environment);
+        }
+        if seal != self.seal(body) {
+            return Err(BackupError::Damaged);
         }
         let body: Body<'_> = serde_json::from_str(body).map_err(|_| BackupError::Damaged)?;
         let (mut snapshot, mut changes, mut interner) = (Snapshot::default(), Vec::new(), Interner::default());
@@ -230,114 +279,4 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::testing::{flag, segment};
-    use std::fs::Permissions;
-    use std::os::unix::fs::MetadataExt;
-
-    fn snapshot() -> Snapshot {
-        let (mut snapshot, mut interner) = (Snapshot::default(), Interner::default());
-        for (key, text) in [
-            ("a", flag("a", 3, &["p"], &["s"])),
-            ("gone", br#"{"version":7,"deleted":true}"#.to_vec()),
-            ("q\"uote", flag("q", 1, &[], &[])),
-            ("bad", b"{oops".to_vec()),
-        ] {
-            snapshot.flags.insert(key, Arc::new(Entry::parse(key, text, &mut interner).0));
-        }
-        snapshot.segments.insert("s", Arc::new(Entry::parse("s", segment("s", 2, &[]), &mut interner).0));
-        snapshot
-    }
-
-    fn folder(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("flagstone-backup-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).unwrap();
-        folder
-    }
-
-    #[test]
-    fn what_was_written_is_read_back_except_for_what_does_not_parse() {
-        let folder = folder("round");
-        let backup = Backup::new(folder.join("flags"), "key", "prefix");
-        backup.save(&snapshot()).unwrap();
-        backup.save(&snapshot()).unwrap();
-        let (read, changes) = backup.read().unwrap();
-        assert_eq!((read.flags.len(), read.segments.len(), changes.len()), (3, 1, 4));
-        assert_eq!(read.flags.get("a").unwrap().text(), snapshot().flags.get("a").unwrap().text());
-        assert!(matches!(read.flags.get("gone").unwrap().state(), State::Tombstone));
-        assert_eq!(read.flags.get("q\"uote").unwrap().version(), 1);
-        let mode = fs::metadata(backup.path()).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing is left beside it");
-        fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn a_file_that_holds_the_same_already_is_left_alone() {
-        let folder = folder("same");
-        let backup = Backup::new(folder.join("flags"), "key", "prefix");
-        let file = || fs::metadata(backup.path()).unwrap().ino();
-        backup.save(&snapshot()).unwrap();
-        let first = file();
-        backup.save(&snapshot()).unwrap();
-        assert_eq!(file(), first);
-        let whole = fs::read(backup.path()).unwrap();
-        let mut flipped = whole.clone();
-        *flipped.last_mut().unwrap() = b' ';
-        for damaged in [&whole[..whole.len() - 1], &flipped] {
-            fs::write(backup.path(), damaged).unwrap();
-            backup.save(&snapshot()).unwrap();
-            assert_eq!(fs::read(backup.path()).unwrap(), whole, "a damaged file is written again");
-        }
-        fs::set_permissions(backup.path(), Permissions::from_mode(0o644)).unwrap();
-        backup.save(&snapshot()).unwrap();
-        assert_eq!(fs::metadata(backup.path()).unwrap().mode() & 0o777, 0o600, "nobody else may read it");
-        fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn the_default_prefix_is_the_same_environment_whether_it_is_named_or_not() {
-        let folder = folder("prefix");
-        Backup::new(folder.join("flags"), "key", "").save(&snapshot()).unwrap();
-        assert!(Backup::new(folder.join("flags"), "key", "launchdarkly").read().is_ok());
-        fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn a_damaged_file_and_one_of_another_environment_are_refused() {
-        let folder = folder("refused");
-        let backup = Backup::new(folder.join("flags"), "key", "prefix");
-        assert!(matches!(backup.read(), Err(BackupError::Io(_))));
-        backup.save(&snapshot()).unwrap();
-        let good = fs::read(backup.path()).unwrap();
-        for other in
-            [Backup::new(folder.join("flags"), "other", "prefix"), Backup::new(folder.join("flags"), "key", "p")]
-        {
-            assert!(matches!(other.read(), Err(BackupError::Environment)));
-        }
-        let mut flipped = good.clone();
-        *flipped.last_mut().unwrap() = b' ';
-        for (bad, damaged) in
-            [(&good[..good.len() - 9], true), (&flipped[..], true), (b"".as_slice(), false), (b"x 1 2 3\n{}", false)]
-        {
-            fs::write(backup.path(), bad).unwrap();
-            match backup.read() {
-                Err(BackupError::Damaged) => assert!(damaged),
-                Err(BackupError::Format) => assert!(!damaged),
-                other => panic!("{other:?}"),
-            }
-        }
-        fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn the_file_never_contains_the_sdk_key() {
-        let folder = folder("secret");
-        let backup = Backup::new(folder.join("flags"), "sdk-secret-key", "prefix");
-        backup.save(&snapshot()).unwrap();
-        assert!(!fs::read_to_string(backup.path()).unwrap().contains("sdk-secret-key"));
-        fs::remove_dir_all(folder).unwrap();
-    }
-}
+mod tests;

@@ -1,0 +1,75 @@
+//! The snapshot file in a folder that others may use: what may be opened, and what earlier processes left there. Depends on
+//! nothing.
+
+use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use super::BackupError;
+
+/// A file beside the snapshot file that was not touched for this long is not being written any more.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// Opens the file for reading if nobody but its owner can have written it. What was opened is what is judged: the name may
+/// lead elsewhere a moment later.
+pub(super) fn open(path: &Path) -> Result<File, BackupError> {
+    // Without O_NONBLOCK the opening of a named pipe would wait for a writer.
+    let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            return Err(BackupError::Refused("it is a symbolic link"));
+        }
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Err(BackupError::Refused(NO_FILE)),
+        Err(error) => return Err(error.into()),
+    };
+    let of = file.metadata()?;
+    if !of.is_file() {
+        Err(BackupError::Refused(NO_FILE))
+    } else if of.uid() != 0 && of.uid() != own_user()? {
+        Err(BackupError::Refused("it belongs to another user"))
+    } else if of.mode() & 0o022 != 0 {
+        Err(BackupError::Refused("it is writable by its group or by others"))
+    } else {
+        Ok(file)
+    }
+}
+
+const NO_FILE: &str = "it is not a regular file";
+
+/// The user that files of this process belong to: that of a pipe made just now, which needs no place on a disk.
+fn own_user() -> io::Result<u32> {
+    let (reader, _) = io::pipe()?;
+    Ok(File::from(OwnedFd::from(reader)).metadata()?.uid())
+}
+
+/// What the name of a file ends in that is written beside the final one.
+pub(super) fn ending(bits: u64) -> String {
+    format!(".{bits:016x}.tmp")
+}
+
+/// Removes files of just such names that nobody writes any more.
+pub(super) fn remove_leftovers(path: &Path) {
+    let (Some(name), Some(folder)) = (path.file_name().and_then(|name| name.to_str()), path.parent()) else { return };
+    let Ok(entries) = fs::read_dir(if folder.as_os_str().is_empty() { Path::new(".") } else { folder }) else { return };
+    for entry in entries.flatten().filter(|entry| is_leftover(entry, name)) {
+        // Somebody else may have removed it meanwhile, or may have to.
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+fn is_leftover(entry: &DirEntry, name: &str) -> bool {
+    let file = entry.file_name();
+    let middle = file
+        .to_str()
+        .and_then(|file| file.strip_prefix(name))
+        .and_then(|rest| rest.strip_prefix('.'))
+        .and_then(|rest| rest.strip_suffix(".tmp"));
+    let is_ours = middle.is_some_and(|bits| bits.len() == 16 && bits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let is_old =
+        |of: Metadata| of.is_file() && of.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= ABANDONED));
+    is_ours && entry.metadata().is_ok_and(is_old)
+}
