@@ -119,8 +119,16 @@ impl Worker<'_> {
 
     /// With the lock: another process may have done it just before.
     fn heal_locked(&mut self) -> Result<(), Failed> {
-        let PartReply { presence, sizes, wrong_type, .. } = self.exchange.read(|reader| reader.presence())?;
+        let PartReply { mut presence, mut sizes, mut wrong_type, .. } =
+            self.exchange.read(|reader| reader.presence())?;
         let snapshot = self.shared.snapshot.load_full();
+        if sizes.contains(&None) && wrong_type.is_none() {
+            // A user who may not count has to read.
+            let count = snapshot.flags.len() + snapshot.segments.len();
+            let reply = self.exchange.read(|reader| reader.everything(count))?;
+            (presence, sizes, wrong_type) =
+                (reply.presence, reply.sizes().map(Some), reply.wrong_type().map(str::to_owned));
+        }
         if loss(&snapshot, presence, sizes, wrong_type.as_deref()).is_some() {
             self.exchange.write(|writer| writer.init(snapshot_items(&snapshot)))?;
             let count = snapshot.flags.len() + snapshot.segments.len();

@@ -167,7 +167,9 @@ impl<'a> Worker<'a> {
         if self.waits_for_watch(now) {
             return pause;
         }
-        for due in [self.agenda.full_due, self.mirror.due(), self.healing.due(), self.due.next()].into_iter().flatten()
+        for due in [self.agenda.full_due, self.mirror.due(), self.healing.due(), self.due.next(), self.pairing.due()]
+            .into_iter()
+            .flatten()
         {
             pause = pause.min(due.max(self.agenda.retry_at).saturating_duration_since(now));
         }
@@ -185,6 +187,9 @@ impl<'a> Worker<'a> {
         }
         if now >= self.agenda.retry_at && !self.waits_for_watch(now) {
             self.pass(now);
+            if self.pairing.due().is_some_and(|due| due <= now) {
+                self.compare_servers(false);
+            }
         }
         if !self.shared.health.is_available() {
             self.mailbox.abandon_flights();

@@ -22,7 +22,12 @@ pub struct Pairing {
 impl Pairing {
     /// Together, as far as is known.
     pub fn new() -> Self {
-        Self { at: Instant::now(), pauses: Backoff::between(PAUSES.0, PAUSES.1), watch_is_next: false, is_split: false }
+        Self { at: Instant::now(), pauses: Backoff::between(PAUSES.0, PAUSES.1), watch_is_next: true, is_split: false }
+    }
+
+    /// When to try again to bring them together.
+    pub fn due(&self) -> Option<Instant> {
+        self.is_split.then_some(self.at)
     }
 
     /// Both lead to the same server, as far as is known.
@@ -60,8 +65,9 @@ impl Worker<'_> {
             return;
         }
         self.pairing.at = now + self.pairing.pauses.next_pause();
-        self.pairing.watch_is_next = !self.pairing.watch_is_next;
-        if !self.pairing.watch_is_next {
+        let is_watch_next = self.pairing.watch_is_next;
+        self.pairing.watch_is_next = !is_watch_next;
+        if is_watch_next {
             self.mailbox.link.want_renewal();
         } else {
             self.exchange.start_over();
