@@ -11,7 +11,7 @@ use super::memo::Memo;
 use super::meter::Meter;
 use super::{BigSegmentsStatus, ErrorKind, Memberships, Observer, Trouble};
 use crate::context::Context;
-use crate::model::{Lookup, Membership};
+use crate::model::{Lookup, Membership, Segment};
 
 /// The longest chain of prerequisites, and of nested segments.
 pub(super) const DEPTH_LIMIT: u32 = 100;
@@ -122,9 +122,16 @@ impl<'e, L: Lookup, M: Memberships, O: Observer> Scope<'e, L, M, O> {
         self.extras().asked.find(key)?.membership.as_ref()?.get(reference)
     }
 
-    /// The nested segments that were visited.
-    pub(super) fn memo(&mut self) -> &mut Memo<L::SegmentRef<'e>> {
-        &mut self.extras().memo
+    /// Whether the context belongs to a nested segment, if that was found out before.
+    #[inline(never)]
+    pub(super) fn known(&self, segment: &Segment) -> Option<bool> {
+        self.extras.as_ref()?.memo.find(segment)
+    }
+
+    /// Remembers whether the context belongs to a nested segment.
+    #[inline(never)]
+    pub(super) fn remember(&mut self, segment: L::SegmentRef<'e>, contains: bool) {
+        self.extras().memo.remember(segment, contains);
     }
 
     fn extras(&mut self) -> &mut Extras<'e, L::SegmentRef<'e>> {

@@ -22,11 +22,15 @@ pub(super) fn in_any_segment<L: Lookup, M: Memberships, O: Observer>(
         match lookup.segment(key) {
             Found::Item(segment) => {
                 scope.visit()?;
-                // A flag that names a segment itself does so at most as often as its rules are long.
-                let contains = match chain {
-                    None => contains(&segment, scope, None)?,
-                    Some(_) => contains_nested(segment, scope, chain)?,
+                // What a flag names itself is bounded by the length of its rules; what segments name is found out once.
+                let known = if chain.is_some() { scope.known(&segment) } else { None };
+                let contains = match known {
+                    Some(known) => known,
+                    None => contains(&segment, scope, chain)?,
                 };
+                if known.is_none() && chain.is_some() {
+                    scope.remember(segment, contains);
+                }
                 if contains {
                     return Ok(true);
                 }
@@ -36,21 +40,6 @@ pub(super) fn in_any_segment<L: Lookup, M: Memberships, O: Observer>(
         }
     }
     Ok(false)
-}
-
-/// As [`contains`], for a segment that another one names: found out once.
-#[inline(never)]
-fn contains_nested<'e, L: Lookup, M: Memberships, O: Observer>(
-    segment: L::SegmentRef<'e>,
-    scope: &mut Scope<'e, L, M, O>,
-    parent: Option<&Chain<'_>>,
-) -> Result<bool, Abort> {
-    if let Some(known) = scope.memo().find(&segment) {
-        return Ok(known);
-    }
-    let contains = contains(&segment, scope, parent)?;
-    scope.memo().remember(segment, contains);
-    Ok(contains)
 }
 
 fn contains<L: Lookup, M: Memberships, O: Observer>(
