@@ -434,11 +434,12 @@ fn a_write_that_fails_inside_the_transaction_is_an_error_and_is_tried_again() {
     assert_eq!((client.ask("a"), client.state()), ("one".into(), VALID), "ready, stored or not");
     let says = || client.status()["last_error"].as_str().is_some_and(|error| error.contains("writing to Redis failed"));
     eventually("the failure shows", says);
-    assert!(!client.info().store_available);
+    assert!(client.info().store_available, "reads go on");
+    assert!(client.status()["stale_since_ms"].is_number());
     assert!(!server.is_inited());
     server.run::<()>(&["ACL", "SETUSER", "writer", "+hset"]);
     redis_gets(&server, "a", 1);
-    client.reports("available", true);
+    client.reports("stale_since_ms", Value::Null);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn a_redis_that_refuses_writes_does_not_make_the_source_connect_again_and_again(
         let requests = fake.requests().len() - before;
         assert!(requests <= 4, "{residency}: {requests} requests in three seconds");
         server.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
-        fake.edit(|environment| _ = environment.set(Kind::Flag, &flag("a", 2, "two")).unwrap());
+        fake.patch(Kind::Flag, &flag("a", 2, "two")).unwrap();
         client.serves("a", "two");
     }
 }

@@ -65,8 +65,10 @@ fn scenario(residency: &str, freshness: &str, begin: fn(&mut RedisServer), end: 
     for (key, _) in KEYS {
         assert!(client.detail(key).stale, "{name}: {key}");
     }
+    // The watch may be the first to notice; the data connection finds out by itself.
+    client.reports("available", false);
     let status = client.status();
-    assert_eq!((status["available"].as_bool(), status["state"].as_str()), (Some(false), Some("INTERRUPTED")), "{name}");
+    assert_eq!(status["state"].as_str(), Some("INTERRUPTED"), "{name}");
     assert!(status["stale_since_ms"].as_i64().unwrap() > 1_700_000_000_000, "{name}: {status}");
     assert!(status["last_error"].is_string(), "{name}: {status}");
     let age = status["verified_age_ms"].as_u64().unwrap();

@@ -146,7 +146,7 @@ fn a_permission_that_is_taken_away_loses_nothing() {
         let config = Config::of(&server).with("redis.username", "reader").with("redis.password", "any");
         let client = config.with("cache.residency", residency).started();
         assert_eq!(client.ask("a"), "old");
-        server.run::<()>(&["ACL", "SETUSER", "reader", "-hmget", "-hgetall"]);
+        server.run::<()>(&["ACL", "SETUSER", "reader", "-hmget", "-hget", "-hgetall"]);
         server.set_flag("a", flag("a", 2, "new"));
         client.becomes(INTERRUPTED);
         assert_eq!((client.ask("a"), client.detail("a").stale), ("old".into(), true));

@@ -104,6 +104,7 @@ impl Agenda {
     /// A write was accepted.
     pub fn wrote(&mut self) {
         self.write_backoff.reset();
+        self.write_at = Instant::now();
     }
 
     /// A read of everything has ended.

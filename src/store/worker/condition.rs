@@ -18,6 +18,10 @@ pub struct Condition {
     pub unproven: Option<String>,
     /// Why writes are not accepted, while they are not.
     pub unwritten: Option<String>,
+    /// A hash is of a wrong type.
+    pub wrong_type: bool,
+    /// Writes fail because of what Redis holds: writing everything anew may help.
+    pub wrong_data: bool,
     /// A pass has succeeded in this process.
     has_read: bool,
     /// A failure was logged, and no whole pass has succeeded since.
@@ -32,7 +36,7 @@ impl Condition {
     pub fn recovered(&mut self, shared: &Shared) {
         self.has_read = true;
         self.is_failing = false;
-        if self.unwritten.is_none() && self.wiped.is_none() {
+        if self.unwritten.is_none() && self.wiped.is_none() && !self.wrong_type {
             shared.health.clear_error();
         }
     }
@@ -67,6 +71,7 @@ impl Condition {
     /// A write was accepted.
     pub fn wrote(&mut self) {
         self.unwritten = None;
+        self.wrong_data = false;
         self.writes_fail = false;
     }
 

@@ -166,6 +166,7 @@ impl Worker<'_> {
         if presence.inited {
             self.shared.set_inited();
         }
+        self.condition.wrong_type = wrong_type.is_some();
         if let Some(error) = wrong_type {
             self.shared.health.set_error(error.to_owned());
         }

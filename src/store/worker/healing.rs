@@ -75,7 +75,8 @@ impl Worker<'_> {
         };
         self.set_wiped(Some(&reason));
         let now = Instant::now();
-        let allowed_at = self.healing.not_before.max(self.agenda.write_at);
+        let refused_until = if self.condition.wrong_data { now } else { self.agenda.write_at };
+        let allowed_at = self.healing.not_before.max(refused_until);
         if now < allowed_at {
             self.healing.look_at = Some(allowed_at);
             return Ok(true);
@@ -145,6 +146,7 @@ impl Worker<'_> {
         self.mirror.forget_missing();
         self.shared.set_inited();
         self.condition.wrote();
+        self.agenda.wrote();
         self.set_wiped(None);
     }
 }

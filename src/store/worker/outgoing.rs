@@ -52,6 +52,7 @@ impl Worker<'_> {
     pub(super) fn write_failed(&mut self, error: &Failed) {
         self.condition.write_failed(self.shared, self.listener, &error.to_string());
         self.agenda.write_failed();
+        self.condition.wrong_data = error.class() == Class::Data;
         match error.class() {
             // The name may lead to another server by now.
             Class::Elsewhere => {
