@@ -75,7 +75,8 @@ fn connecting_ends_in_its_time_where_nobody_accepts() {
         (format!("rediss://127.0.0.1:{port}"), format!("127.0.0.1:{port}")),
     ] {
         let began = Instant::now();
-        assert_eq!(first_failure(&impatient_at(&url)), format!("no connection to {shown} within 300 ms"));
+        let failure = first_failure(&impatient_at(&url));
+        assert!(failure.ends_with(&format!("no connection to {shown} within 300 ms")), "{failure}");
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
     drop(unix);
@@ -87,7 +88,8 @@ fn a_login_that_is_answered_byte_by_byte_ends_in_its_time() {
     let proxy = Proxy::to(server.port());
     proxy.set(Mode::Drip(Duration::from_millis(100)));
     let config = impatient_at(&proxy.url()).with("redis.password", "hunter2");
-    assert_eq!(first_failure(&config), "no answer within 300 ms");
+    let failure = first_failure(&config);
+    assert!(failure.ends_with("no answer within 300 ms"), "{failure}");
 }
 
 #[test]

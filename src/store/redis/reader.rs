@@ -66,6 +66,8 @@ pub struct Reader<'a> {
     abilities: Abilities,
     /// A transaction has been answered: whatever ends a connection from then on, it is not that.
     is_proven: bool,
+    /// Transactions are left out, because a connection ended with one.
+    goes_apart: bool,
     /// The connection was cut in the middle of a large reply: until then hashes are read in steps.
     in_steps_until: Option<Instant>,
     /// Size of a step; smaller after each connection that was cut in one.
@@ -80,6 +82,7 @@ impl<'a> Reader<'a> {
             keys,
             abilities: Abilities::default(),
             is_proven: false,
+            goes_apart: false,
             in_steps_until: None,
             step: SCAN_COUNT,
         }
@@ -219,14 +222,13 @@ impl<'a> Reader<'a> {
     /// Sends a batch, again without what is refused of it; the replies, and whether they are of one moment.
     fn send(&mut self, batch: impl Fn(&Keys, &Abilities) -> Batch) -> Result<(Values, bool), ReadError> {
         loop {
-            let together = self.abilities.has(Optional::Multi);
+            let together = self.abilities.has(Optional::Multi) && !self.goes_apart;
             let commands = batch(self.keys, &self.abilities).commands;
             let outcome = self.exchange(&commands, together);
-            if together && !self.is_proven && self.is_cut(&outcome) {
-                // There are proxies that close a connection at a command that they do not know.
-                let replies = self.exchange(&commands, false)?;
-                self.abilities.give_up(Optional::Multi);
-                return Ok((Values::new(replies), false));
+            if !self.is_proven && self.is_cut(&outcome) {
+                // There are proxies that close a connection at a command that they do not know: the next attempt is without
+                // transactions, the one after that with them again.
+                self.goes_apart = together;
             }
             let replies = outcome?;
             self.is_proven |= together;

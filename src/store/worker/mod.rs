@@ -143,7 +143,9 @@ impl<'a> Worker<'a> {
             // The name may lead to another server by now: the data connection has to prove itself, too.
             self.exchange.start_over();
             let why = self.mailbox.link.remark().map_or_else(String::new, |why| format!(": {why}"));
-            self.condition.unproven = Some(format!("the watch for changes was lost{why}"));
+            let lost = format!("the watch for changes was lost{why}");
+            self.shared.health.set_error(lost.clone());
+            self.condition.unproven = Some(lost);
             self.agenda.plan_full_after_change(self.held_bytes);
             // Before anything is read: that may take as long as the server hangs.
             self.report();

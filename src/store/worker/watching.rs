@@ -32,6 +32,7 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
     let Some(connector) = &shared.connector else { return };
     let (mut backoff, ladder) = (Backoff::new(), Ladder::new());
     loop {
+        let armed = mailbox.link.armed();
         let pause = match session(shared, connector, mailbox, &ladder, &mut backoff) {
             Ended::Stopped => return,
             Ended::Renew => Duration::ZERO,
@@ -44,7 +45,12 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
                 backoff.next_pause()
             }
         };
-        mailbox.tell(Signal::Lost);
+        if mailbox.link.armed() == armed {
+            // Nothing is lost that was not there; which rung is in force is told.
+            mailbox.wake();
+        } else {
+            mailbox.tell(Signal::Lost);
+        }
         if mailbox.sleep(pause) || !wait_for_data(shared, mailbox) {
             return;
         }
