@@ -1049,7 +1049,9 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `malformed` | items that do not parse, in Redis or as the data source delivered them |
  * | `dropped` | notifications dropped because nobody took them |
  * | `panics` | defects caught at the border |
- * | `last_error` | text or null |
+ * | `last_error`, `last_error_ms` | what is wrong at present, and its Unix time in ms; null when nothing is |
+ * | `previous_error`, `previous_error_ms` | the same for what was wrong until the latest recovery |
+ * | `initialized` | somebody has written a full data set: `$inited` was seen |
  *
  * New members may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
  */

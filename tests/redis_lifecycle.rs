@@ -332,3 +332,63 @@ fn a_waiting_poller_is_woken_by_wake_and_by_an_event() {
         assert!(poller.join().unwrap().is_ok());
     });
 }
+
+#[test]
+fn the_first_line_of_the_log_says_what_this_is_and_where_it_reads() {
+    let server = Setup::default().password("hunter2secret").start();
+    server.set_flag("a", flag("a", 1, "on"));
+    let url = format!("redis://:hunter2secret@127.0.0.1:{}/0", server.port());
+    let config = Config::at(&url).with("redis.prefix", "launchdarkly").with("log.level", "info");
+    let client = config.started();
+    let lines = log_lines(&client.drain(), 1);
+    let first = lines.first().expect("a line");
+    for part in [
+        "Flagstone 0.",
+        "daemon mode",
+        "127.0.0.1",
+        "database 0",
+        "\"launchdarkly\"",
+        "residency all",
+        "freshness push",
+    ] {
+        assert!(first.contains(part), "{part}: {first}");
+    }
+    assert!(!first.contains("hunter2secret"), "{first}");
+}
+
+#[test]
+fn a_daemon_client_that_finds_no_marker_says_so_once() {
+    let server = RedisServer::start();
+    server.set_flag("a", flag("a", 1, "on"));
+    server.remove(&["$inited"]);
+    for residency in ["all", "lazy"] {
+        let client =
+            Config::of(&server).with("cache.residency", residency).with("refresh.interval_ms", "100").started();
+        assert_eq!(client.status()["initialized"], false, "{residency}");
+        std::thread::sleep(Duration::from_millis(500));
+        let warnings = log_lines(&client.drain(), 2);
+        let told = warnings.iter().filter(|line| line.contains("$inited") && line.contains("launchdarkly")).count();
+        assert_eq!(told, 1, "{residency}: {warnings:?}");
+    }
+    server.replace(&[("a", flag("a", 1, "on"))], &[]);
+    let client = Config::of(&server).started();
+    assert_eq!(client.status()["initialized"], true);
+    assert!(log_lines(&client.drain(), 2).is_empty());
+}
+
+#[test]
+fn an_error_is_told_with_its_time_and_kept_as_the_previous_one_after_recovery() {
+    let mut server = RedisServer::holding(&[("a", flag("a", 1, "on"))], &[]);
+    let client = Config::of(&server).started();
+    assert!(client.status()["last_error"].is_null() && client.status()["previous_error"].is_null());
+    server.kill();
+    eventually("the error is told", || client.status()["last_error"].is_string());
+    assert!(client.status()["last_error_ms"].as_i64().unwrap() > 1_700_000_000_000);
+    server.restart();
+    server.replace(&[("a", flag("a", 2, "on"))], &[]);
+    client.becomes(VALID);
+    eventually("it is the previous one", || {
+        let status = client.status();
+        status["last_error"].is_null() && status["previous_error"].is_string()
+    });
+}

@@ -24,7 +24,7 @@ mod trouble;
 
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicU8, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+    AtomicBool, AtomicU8, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 use std::time::Duration;
 
@@ -98,6 +98,8 @@ pub struct Client {
     log_level: Level,
     secure_mode: SecureMode,
     panics: AtomicU64,
+    /// The first line of the log was written.
+    introduced: AtomicBool,
     /// What evaluations found wrong and has been told.
     told: ToldLines,
 }
@@ -134,6 +136,7 @@ impl Client {
             log_level: settings.log_level,
             secure_mode: SecureMode::new(settings.sdk_key.as_deref()),
             panics: AtomicU64::new(0),
+            introduced: AtomicBool::new(false),
             told: ToldLines::default(),
         })
     }
@@ -148,6 +151,9 @@ impl Client {
             return Ok(());
         }
         let runtime = self.current();
+        if !self.introduced.swap(true, Relaxed) {
+            runtime.log(Level::Info, format_args!("{}", self.introduction()));
+        }
         runtime.start(&self.plant)?;
         // The state follows a moment after the data: whoever looks at it after the start must not see the old one.
         let started = || self.is_ready() && self.state() != StoreState::Init;
@@ -162,6 +168,19 @@ impl Client {
     fn has_last_known(&self) -> bool {
         let shared = &self.plant.shared;
         shared.connector.is_none() || shared.health.is_ready() || shared.answers()
+    }
+
+    /// What operators want to know first, without anything secret.
+    fn introduction(&self) -> String {
+        let shared = &self.plant.shared;
+        let (mode, options) = (if self.plant.source.is_some() { "connected" } else { "daemon" }, &shared.options);
+        format!(
+            "Flagstone {}, {mode} mode; {}; residency {}, freshness {}",
+            env!("CARGO_PKG_VERSION"),
+            shared.place(),
+            options.residency.name(),
+            options.freshness.name(),
+        )
     }
 
     fn outcome_of_start(&self, timeout: Duration) -> Result<(), ClientError> {

@@ -87,6 +87,10 @@ impl Config {
             Some(_) if !from_afar && !writes => None,
             Some(_) => self.text("redis.url").map(|url| self.redis(&url, remarks)).transpose()?,
         };
+        if source.is_none() && !offline && self.get("sdk.key").is_some() && self.get("redis.url").is_none() {
+            let remark = "sdk.key is set, but neither source.kind nor redis.url: this is daemon mode, which reads Redis on localhost";
+            remarks.push((Level::Warn, remark.to_owned()));
+        }
         let mut residency = match self.get("cache.residency") {
             Some("lazy") => Residency::Lazy,
             Some("off") => Residency::Off,

@@ -16,6 +16,17 @@ pub enum Residency {
     Off,
 }
 
+impl Residency {
+    /// As in the option `cache.residency`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Lazy => "lazy",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// How held items stay true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
@@ -25,6 +36,17 @@ pub enum Freshness {
     Ttl,
     /// Items are never read again.
     Forever,
+}
+
+impl Freshness {
+    /// As in the option `cache.freshness`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Ttl => "ttl",
+            Self::Forever => "forever",
+        }
+    }
 }
 
 /// What a wiped Redis does to held items.
