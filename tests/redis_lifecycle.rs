@@ -365,7 +365,7 @@ fn a_daemon_client_that_finds_no_marker_says_so_once() {
         let client =
             Config::of(&server).with("cache.residency", residency).with("refresh.interval_ms", "100").started();
         assert_eq!(client.status()["initialized"], false, "{residency}");
-        std::thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_millis(500));
         let warnings = log_lines(&client.drain(), 2);
         let told = warnings.iter().filter(|line| line.contains("$inited") && line.contains("launchdarkly")).count();
         assert_eq!(told, 1, "{residency}: {warnings:?}");

@@ -16,6 +16,7 @@ mod server;
 mod session;
 pub mod sockets;
 pub mod tls;
+mod upsert;
 pub mod url;
 mod values;
 pub mod watch;

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use redis::{ConnectionLike, RedisError, ServerErrorKind, Value, cmd, pipe};
+use redis::{RedisError, ServerErrorKind, Value};
 
 use super::class::{Class, class};
 use super::connection::Connection;
@@ -15,38 +15,12 @@ use super::connector::{Connector, describe};
 use super::layout::Keys;
 use super::packed::Packed;
 use super::session::Session;
-use crate::model::{Jitter, Kind, stamp};
+use crate::model::{Jitter, Kind};
 
 /// Fields of one HSET in a full write.
 const FIELDS: usize = 50;
 /// A full write may be answered this much later for each MiB of it.
 const PATIENCE_PER_MIB: Duration = Duration::from_millis(250);
-/// How often an item is tried again when others change the hash meanwhile.
-const CONFLICTS: usize = 20;
-/// The old text is decoded inside Redis up to this size.
-const DECODE_LIMIT: usize = 65_536;
-
-/// Compares versions and writes. 1: written; 0: what is there is as new or newer; -1: too long to be decoded here; -2: the
-/// hash is gone, and one field must not look like a data set. Text that is no item, or states a version that no item has,
-/// counts as older than everything. Returns integers only: no version is passed through Lua's numbers but
-/// compared, which is exact up to 2^53.
-const UPSERT: &str = r"
-local old = redis.call('HGET', KEYS[1], ARGV[1])
-if old then
-  if #old > tonumber(ARGV[4]) then return -1 end
-  local ok, item = pcall(cjson.decode, old)
-  if ok and type(item) == 'table' then
-    local version = item['version']
-    if version == nil or version == cjson.null then version = 0 end
-    local stated = type(version) == 'number' and version <= 9007199254740992
-    if stated and version >= tonumber(ARGV[2]) then return 0 end
-  end
-elseif ARGV[5] == '1' and redis.call('HLEN', KEYS[1]) == 0 then
-  return -2
-end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-return 1
-";
 
 /// Why a write failed.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +42,8 @@ pub enum WriteError {
     #[error("unexpected reply to {0}")]
     Reply(&'static str),
     /// Others changed the hash again and again.
-    #[error("gave up after {CONFLICTS} conflicts with other writers")]
-    Conflicts,
+    #[error("gave up after {0} conflicts with other writers")]
+    Conflicts(usize),
 }
 
 impl WriteError {
@@ -78,7 +52,7 @@ impl WriteError {
         match self {
             Self::Redis(error) => class(error),
             Self::Command { class, .. } => *class,
-            Self::Reply(_) | Self::Conflicts => Class::Later,
+            Self::Reply(_) | Self::Conflicts(_) => Class::Later,
         }
     }
 }
@@ -119,7 +93,7 @@ pub struct Writer<'a> {
     timeout: Duration,
     /// The server runs scripts for us, as far as is known.
     pub(super) scripts: bool,
-    jitter: Jitter,
+    pub(super) jitter: Jitter,
     /// What the lock holds while it is ours: differs from that of every other process.
     pub(super) token: String,
 }
@@ -201,111 +175,6 @@ impl<'a> Writer<'a> {
         outcome
     }
 
-    fn try_upsert(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Upsert>, WriteError> {
-        let mut outcomes = if self.scripts { self.upsert_by_script(items)? } else { vec![None; items.len()] };
-        for (item, outcome) in items.iter().zip(&mut outcomes) {
-            if outcome.is_none() {
-                *outcome = Some(self.upsert_by_watch(item)?);
-            }
-        }
-        Ok(outcomes.into_iter().flatten().collect())
-    }
-
-    /// By script, all items in one round trip; `None` for those that have to go another way.
-    fn upsert_by_script(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Option<Upsert>>, WriteError> {
-        let mut pipeline = pipe();
-        for item in items {
-            // EVAL keeps the script with the server by itself; the text is short beside the item.
-            pipeline
-                .cmd("EVAL")
-                .arg(UPSERT)
-                .arg(1)
-                .arg(self.keys.hash(item.kind))
-                .arg(item.key)
-                .arg(item.version)
-                .arg(item.text)
-                .arg(DECODE_LIMIT)
-                .arg(u8::from(item.must_exist));
-        }
-        let packed = pipeline.get_packed_pipeline();
-        let replies = self.call(|connection| {
-            connection.send_packed_command(&packed)?;
-            (0..items.len()).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
-        })?;
-        let mut outcomes = Vec::with_capacity(items.len());
-        for reply in replies {
-            outcomes.push(match reply {
-                Value::Int(1) => Some(Upsert::Applied),
-                Value::Int(0) => Some(Upsert::Refused),
-                Value::Int(-1) => None,
-                Value::Int(-2) => Some(Upsert::Gone),
-                Value::ServerError(error) if refuses_scripts(&error) => {
-                    self.scripts = false;
-                    None
-                }
-                Value::ServerError(error) if error.code() == "ERR" && !has_no_code(&error) => {
-                    Some(Upsert::Rejected(describe(&RedisError::from(error))))
-                }
-                Value::ServerError(error) => return Err(RedisError::from(error).into()),
-                _ => return Err(WriteError::Reply("EVAL")),
-            });
-        }
-        Ok(outcomes)
-    }
-
-    /// By optimistic locking: nothing is written when anybody changed the hash since it was looked at.
-    fn upsert_by_watch(&mut self, item: &Upsertion<'_>) -> Result<Upsert, WriteError> {
-        for _ in 0..CONFLICTS {
-            if let Some(outcome) = self.try_by_watch(item)? {
-                return Ok(outcome);
-            }
-            std::thread::sleep(Duration::from_millis(1).mul_f64(self.jitter.between(0.5, 10.0)));
-        }
-        Err(WriteError::Conflicts)
-    }
-
-    fn try_by_watch(&mut self, item: &Upsertion<'_>) -> Result<Option<Upsert>, WriteError> {
-        let hash = self.keys.hash(item.kind);
-        let mut look = pipe();
-        look.cmd("WATCH").arg(hash);
-        look.cmd("HGET").arg(hash).arg(item.key);
-        look.cmd("HLEN").arg(hash);
-        let look = look.get_packed_pipeline();
-        let found = self.call(|connection| {
-            connection.send_packed_command(&look)?;
-            Ok([connection.recv_response()?, connection.recv_response()?, connection.recv_response()?])
-        })?;
-        let outcome = match found {
-            // The size may be a secret; whether the rules let us see it is no reason not to write.
-            [Value::ServerError(error), _, _] | [_, Value::ServerError(error), _] => {
-                return Err(RedisError::from(error).into());
-            }
-            [_, Value::BulkString(text), _] if stamp(&text).is_some_and(|stamp| stamp.version >= item.version) => {
-                Some(Upsert::Refused)
-            }
-            [_, _, Value::Int(0)] if item.must_exist => Some(Upsert::Gone),
-            _ => None,
-        };
-        if outcome.is_some() {
-            self.call(|connection| connection.req_command(&cmd("UNWATCH")))?;
-            return Ok(outcome);
-        }
-        let mut write = pipe();
-        write.cmd("MULTI");
-        write.cmd("HSET").arg(hash).arg(item.key).arg(item.text);
-        write.cmd("EXEC");
-        let write = write.get_packed_pipeline();
-        let replies = self.call_watched(|connection| {
-            connection.send_packed_command(&write)?;
-            (0..3).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
-        })?;
-        if matches!(replies.last(), Some(Value::Nil)) {
-            return Ok(None);
-        }
-        check_transaction("HSET", replies)?;
-        Ok(Some(Upsert::Applied))
-    }
-
     /// Sends something that may be repeated: everything here compares or replaces.
     pub(super) fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, WriteError> {
         let result = self.session.call(send);
@@ -331,7 +200,7 @@ impl<'a> Writer<'a> {
 }
 
 /// Finds the error among the replies of MULTI, commands, EXEC: also one inside the reply of EXEC, which others overlook.
-fn check_transaction(command: &'static str, replies: Vec<Value>) -> Result<(), WriteError> {
+pub(super) fn check_transaction(command: &'static str, replies: Vec<Value>) -> Result<(), WriteError> {
     let failed = |error: &redis::ServerError| {
         let error = RedisError::from(error.clone());
         Err(WriteError::Command { command, reason: describe(&error), class: class(&error) })
@@ -350,14 +219,6 @@ fn check_transaction(command: &'static str, replies: Vec<Value>) -> Result<(), W
         Value::ServerError(error) => failed(error),
         _ => Err(WriteError::Reply("EXEC")),
     }
-}
-
-/// Older servers and proxies say what concerns all items without a code of its own, or inside the error of a script.
-fn has_no_code(error: &redis::ServerError) -> bool {
-    let text = error.details().unwrap_or_default();
-    ["max number of clients", "WRONGTYPE", "OOM", "READONLY", "MISCONF", "NOREPLICAS"]
-        .iter()
-        .any(|code| text.contains(code))
 }
 
 /// Whether the server said that it does not run scripts for this user.

@@ -5,6 +5,9 @@
 //! | `agenda` | what is due, when, after what pause |
 //! | `exchange` | the one wrapper around every exchange |
 //! | `following`, `following_all`, `following_lazy` | Redis leads: reads, and what they mean for what is held |
+//! | `looking` | whether anything was missed that nobody told |
+//! | `pairing` | data and watch lead to the same server |
+//! | `due` | items to read again by age |
 //! | `leading`, `healing` | memory leads: writes, and what others did to them |
 //! | `outgoing` | what a data source delivered, on its way to Redis |
 //! | `answering` | host threads that wait for a read |
@@ -23,6 +26,7 @@ mod following_all;
 mod following_lazy;
 mod healing;
 mod leading;
+mod looking;
 mod outgoing;
 mod pairing;
 pub mod watching;
