@@ -29,6 +29,8 @@ pub struct Condition {
     /// A refused write was logged, and none was accepted since.
     writes_fail: bool,
     told_uninitialized: bool,
+    /// Whether Redis answered, as it was told last.
+    told_available: bool,
 }
 
 impl Condition {
@@ -112,8 +114,14 @@ impl Condition {
     pub fn report(&mut self, shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, waits: bool) {
         report_rung(shared, mailbox, listener, waits);
         let (state, reason) = self.state(shared);
-        if mailbox.is_stopped() || shared.health.state() == state {
+        let available = shared.health.is_available();
+        let is_old = shared.health.state() == state;
+        if mailbox.is_stopped() || (is_old && (self.told_available == available || state == StoreState::Init)) {
             return;
+        }
+        self.told_available = available;
+        if is_old {
+            return listener.state_changed(state, &reason);
         }
         shared.set_state(state);
         let level = if state == StoreState::Interrupted { Level::Warn } else { Level::Info };

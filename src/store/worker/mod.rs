@@ -144,6 +144,10 @@ impl<'a> Worker<'a> {
         let Wake::Told(signal) = message else { return };
         self.shared.invalidate();
         if signal == Signal::Lost {
+            if self.exchange.was_closed() {
+                // Both ended: it is the server that is gone, and not only the watch.
+                self.shared.health.set_available(false);
+            }
             // The name may lead to another server by now: the data connection has to prove itself, too.
             self.exchange.start_over();
             let why = self.mailbox.link.remark().map_or_else(String::new, |why| format!(": {why}"));

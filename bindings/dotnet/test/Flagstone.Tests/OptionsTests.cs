@@ -67,7 +67,7 @@ public sealed partial class OptionsTests(RedisServer server)
                 "(LaunchDarkly's)" => "LaunchDarkly's",
                 "(environment)" => "of the environment",
                 "(by source)" => "by source",
-                "all" or "push" or "keep" or "legacy" or "fail" => $"{property}.{ToPascalCase(listed)}",
+                "all" or "push" or "keep" or "legacy" or "extended" or "fail" => $"{property}.{ToPascalCase(listed)}",
                 _ => listed,
             };
             Assert.Contains("Default", text, StringComparison.Ordinal);
