@@ -19,6 +19,8 @@ pub struct Session<'a> {
     server: Option<String>,
     /// The server broke off at the question who it is, or at something else at that moment: not before then again.
     ask_at: Option<Instant>,
+    /// It did so at the latest attempt: once may be chance.
+    cut_while_asking: bool,
     /// The latest failure came from a server that had let us in.
     was_in: bool,
 }
@@ -26,7 +28,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Not connected yet.
     pub fn new(connector: &'a Connector) -> Self {
-        Self { connector, connection: None, server: None, ask_at: None, was_in: false }
+        Self { connector, connection: None, server: None, ask_at: None, cut_while_asking: false, was_in: false }
     }
 
     /// Sends over the connection. One that the server closed while it was idle is replaced once, so `send` may run again: it
@@ -74,12 +76,15 @@ impl<'a> Session<'a> {
         if self.ask_at.is_none_or(|at| at <= Instant::now()) {
             self.ask_at = None;
             match identity(&mut connection) {
-                Ok(server) => self.server = server,
+                Ok(server) => (self.server, self.cut_while_asking) = (server, false),
                 Err(error) => {
                     // There are proxies that close a connection at a question that they do not know.
-                    if error.is_connection_dropped() && !error.is_timeout() {
-                        (self.ask_at, self.server) = (Some(Instant::now() + ASK_AGAIN), None);
+                    self.server = None;
+                    let is_cut = error.is_connection_dropped() && !error.is_timeout();
+                    if is_cut && self.cut_while_asking {
+                        self.ask_at = Some(Instant::now() + ASK_AGAIN);
                     }
+                    self.cut_while_asking = is_cut;
                     return Err(error);
                 }
             }
@@ -99,7 +104,7 @@ impl<'a> Session<'a> {
 
     /// The next call opens another connection.
     pub fn drop_connection(&mut self) {
-        self.connection = None;
+        (self.connection, self.server) = (None, None);
     }
 
     /// After an I/O error the connection is in an unknown state: a late reply would answer the next question.

@@ -38,6 +38,7 @@ impl Worker<'_> {
         self.send_through();
         let generation = self.shared.generation();
         let armed = self.mailbox.link.armed();
+        self.follow_watch(armed);
         let asked = self.mailbox.take_asked();
         // A watch that was armed again counts as a push: everything may have changed while nobody was told.
         let pushed = generation != self.agenda.answered || self.agenda.armed_read != armed;

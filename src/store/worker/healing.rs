@@ -13,7 +13,7 @@ use crate::store::truth::comparison::{loss, snapshot_items};
 /// Pauses between two heals.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Without a loss for so long, the next one is healed at once.
-const CALM: Duration = Duration::from_secs(60);
+const CALM: Duration = Duration::from_secs(5);
 /// A lock that somebody else holds for longer is not waited for: its holder may be dead.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 

@@ -115,6 +115,7 @@ impl Worker<'_> {
             return self.only_tell_whether_redis_is_there();
         }
         let (generation, armed) = (self.shared.generation(), self.mailbox.link.armed());
+        self.follow_watch(armed);
         let rearmed = self.agenda.armed_read != armed;
         let pushed = rearmed || generation != self.agenda.answered;
         self.send_outbox();

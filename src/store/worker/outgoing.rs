@@ -162,7 +162,6 @@ impl Worker<'_> {
         if self.shared.options.memory_leads() {
             self.mirror.look_now();
         } else {
-            self.accepted = [0; 2];
             self.start_source_over();
         }
     }

@@ -43,6 +43,14 @@ impl Worker<'_> {
         Some(self.exchange.server()? != watch.as_str())
     }
 
+    /// A watch that was armed just now may lead elsewhere than a data connection that is older; where servers do not tell who
+    /// they are, the latter is made anew, too.
+    pub(super) fn follow_watch(&mut self, armed: u64) {
+        if armed != self.agenda.armed_read && self.is_split().is_none() {
+            self.exchange.start_over();
+        }
+    }
+
     /// Makes one of the connections anew where they lead to different servers, or may after an outage.
     pub(super) fn compare_servers(&mut self, recovers: bool) {
         if self.mailbox.link.phase() != LinkPhase::Up {
