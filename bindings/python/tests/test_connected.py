@@ -143,7 +143,8 @@ def test_closing_takes_no_longer_than_it_may_while_redis_hangs_and_a_listener_is
     own: Environment, launchdarkly: Start
 ) -> None:
     fake = launchdarkly(*two())
-    client = own.client(**own.streaming(fake, redis_command_timeout_ms=120_000, redis_ping_ms=120_000))
+    patient = {"redis_command_timeout_ms": 120_000, "redis_connect_timeout_ms": 120_000, "redis_ping_ms": 120_000}
+    client = own.client(**own.streaming(fake, **patient))
     assert until(lambda: own.version("a") == 1)
     heard, release = threading.Event(), threading.Event()
 
