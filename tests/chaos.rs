@@ -4,6 +4,7 @@
 //!
 //! `CHAOS_ROUNDS` sets the number of rounds (`make chaos`: 200), without it there are ten in at most twenty seconds;
 //! `CHAOS_SEED` repeats a run.
+#![allow(clippy::print_stderr, reason = "what is not run is said")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
