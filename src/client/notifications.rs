@@ -9,10 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::model::lock;
-use crate::store::{Level, StoreState, monotonic_ms, unix_ms};
-
-/// A host that polled within this time listens.
-const LISTENER_MEMORY_MS: u64 = 60_000;
+use crate::store::{Level, StoreState, unix_ms};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,20 +83,12 @@ pub struct Notifications {
     capacity: usize,
     level: Level,
     dropped: AtomicU64,
-    polled_at: AtomicU64,
 }
 
 impl Notifications {
     /// An empty queue for at most `capacity` notifications, log lines from `level` on.
     pub fn new(capacity: usize, level: Level) -> Self {
-        Self {
-            inner: Mutex::default(),
-            arrived: Condvar::new(),
-            capacity,
-            level,
-            dropped: AtomicU64::new(0),
-            polled_at: AtomicU64::new(0),
-        }
+        Self { inner: Mutex::default(), arrived: Condvar::new(), capacity, level, dropped: AtomicU64::new(0) }
     }
 
     /// Whether log lines of this level are kept.
@@ -140,7 +129,6 @@ impl Notifications {
     /// Takes the oldest notification, waiting for one if need be.
     pub fn poll(&self, timeout: Duration) -> Polled {
         let deadline = Instant::now().checked_add(timeout);
-        self.polled_at.store(monotonic_ms(), Relaxed);
         let mut inner = self.lock();
         inner.pollers += 1;
         let outcome = loop {
@@ -163,7 +151,6 @@ impl Notifications {
         };
         inner.pollers -= 1;
         drop(inner);
-        self.polled_at.store(monotonic_ms(), Relaxed);
         outcome
     }
 
@@ -176,12 +163,6 @@ impl Notifications {
     /// Number of notifications dropped so far.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
-    }
-
-    /// Whether a host polls, or did so within the last minute.
-    pub fn has_listener(&self) -> bool {
-        let polled_at = self.polled_at.load(Relaxed);
-        self.lock().pollers > 0 || polled_at != 0 && monotonic_ms().saturating_sub(polled_at) < LISTENER_MEMORY_MS
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -243,10 +243,6 @@ impl Listener for Voice<'_> {
     fn wants_fresh_data(&self) {
         self.runtime.control.restart();
     }
-
-    fn wants_all_changes(&self) -> bool {
-        self.runtime.notifications.has_listener()
-    }
 }
 
 impl fmt::Debug for Runtime {

@@ -101,8 +101,6 @@ pub trait Listener: Send + Sync {
     fn state_changed(&self, state: StoreState, reason: &str);
     /// A flag, or something it depends on, changed. `None` stands for "not held".
     fn flag_changed(&self, key: &str, old_version: Option<i64>, new_version: Option<i64>);
-    /// Somebody waits for changes of any flag, so full reads should not be put off.
-    fn wants_all_changes(&self) -> bool;
     /// Redis may have missed what the data source delivered: a fresh full data set is wanted.
     fn wants_fresh_data(&self);
 }

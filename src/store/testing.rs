@@ -29,9 +29,6 @@ impl Listener for Recorder {
     }
     fn state_changed(&self, _: StoreState, _: &str) {}
     fn flag_changed(&self, _: &str, _: Option<i64>, _: Option<i64>) {}
-    fn wants_all_changes(&self) -> bool {
-        false
-    }
     fn wants_fresh_data(&self) {}
 }
 
