@@ -11,9 +11,28 @@ use crate::store::memory::cache::Held;
 #[derive(Debug)]
 pub enum Put {
     /// Whatever memory holds at the moment of writing.
-    Memory,
+    Memory {
+        /// It took the place of higher versions that were held here: versions have started over, so they say nothing about
+        /// what Redis holds.
+        lowers: bool,
+    },
     /// These items: residencies that do not hold everything.
-    Items(Vec<(ItemKey, Held)>),
+    Items {
+        /// All of them.
+        items: Vec<(ItemKey, Held)>,
+        /// The generation at which they were delivered: in a later one others may have written.
+        generation: u64,
+    },
+}
+
+impl Put {
+    /// This one in the place of another one that still waits.
+    fn after(self, waiting: Option<&Put>) -> Self {
+        match (self, waiting) {
+            (Put::Memory { lowers }, Some(Put::Memory { lowers: before })) => Put::Memory { lowers: lowers || *before },
+            (put, _) => put,
+        }
+    }
 }
 
 /// What is to be written next.
@@ -42,7 +61,7 @@ impl Outbox {
     pub fn put(&self, put: Put, publish: impl FnOnce()) {
         let mut inner = self.lock();
         inner.items.clear();
-        inner.put = Some(Arc::new(put));
+        inner.put = Some(Arc::new(put.after(inner.put.as_deref())));
         publish();
     }
 
@@ -157,14 +176,23 @@ mod tests {
     fn a_full_data_set_covers_what_waited_and_goes_before_what_comes_after() {
         let outbox = Outbox::default();
         outbox.add([item("a", 1)], || ());
-        outbox.put(Put::Memory, || ());
+        outbox.put(Put::Memory { lowers: false }, || ());
         outbox.add([item("b", 1)], || ());
         let Some(Work::Put(put)) = outbox.next(100) else { panic!("the data set goes first") };
-        outbox.put(Put::Memory, || ());
+        outbox.put(Put::Memory { lowers: false }, || ());
         outbox.put_done(&put);
         let Some(Work::Put(put)) = outbox.next(100) else { panic!("another one came meanwhile") };
         outbox.put_done(&put);
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn versions_that_started_over_are_remembered_until_a_full_data_set_is_written() {
+        let outbox = Outbox::default();
+        outbox.put(Put::Memory { lowers: true }, || ());
+        outbox.put(Put::Memory { lowers: false }, || ());
+        let Some(Work::Put(put)) = outbox.next(100) else { panic!("it waits") };
+        assert!(matches!(*put, Put::Memory { lowers: true }), "{put:?}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! What Redis holds beside what memory holds, where memory is the truth. Pure functions. May depend on `model` and `memory`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::loss::has_shrunk_much;
+use super::loss::{has_shrunk_much, is_much};
 use crate::model::{ItemKey, Kind, stamp};
 use crate::store::memory::cache::Held;
 use crate::store::memory::snapshot::Snapshot;
@@ -101,22 +101,24 @@ pub fn held_in(snapshot: &Snapshot, item: &ItemKey) -> Option<Held> {
     }
 }
 
-/// Whether Redis holds a newer state of these items: some in higher versions, and none in a lower one.
+/// Whether Redis holds a newer state of these items: some in higher versions, none in a lower one, and not much of them missing,
+/// as it is in another environment's data set.
 pub fn is_older(reply: &FullReply, items: &[Listed<'_>]) -> bool {
     if !reply.presence.inited || reply.wrong_type().is_some() {
         return false;
     }
     let there = index(reply);
-    let mut newer = false;
+    let (mut newer, mut live, mut missing) = (false, 0, 0);
     for (kind, key, text) in items {
-        let found = there.get(&(*kind, key.as_bytes())).and_then(|found| stamp(found));
-        match (found, stamp(text)) {
-            (Some(found), Some(own)) if found.version < own.version => return false,
-            (Some(found), Some(own)) => newer |= found.version > own.version,
-            _ => {}
+        let Some(own) = stamp(text) else { continue };
+        live += usize::from(!own.deleted);
+        match there.get(&(*kind, key.as_bytes())).and_then(|found| stamp(found)) {
+            Some(found) if found.version < own.version => return false,
+            Some(found) => newer |= found.version > own.version,
+            None => missing += usize::from(!own.deleted),
         }
     }
-    newer
+    newer && !is_much(live, missing)
 }
 
 /// Whether Redis holds just these items, by key and version, or by text where versions do not tell. Deletion marks count as
@@ -145,8 +147,7 @@ pub fn is_equal(reply: &FullReply, items: &[Listed<'_>], versions_tell: bool) ->
     if met == there.len() {
         return true;
     }
-    let known: std::collections::HashSet<(Kind, &[u8])> =
-        items.iter().map(|(kind, key, _)| (*kind, key.as_bytes())).collect();
+    let known: HashSet<(Kind, &[u8])> = items.iter().map(|(kind, key, _)| (*kind, key.as_bytes())).collect();
     let mut extra = there.iter().filter(|(key, _)| !known.contains(*key));
     extra.all(|(_, text)| stamp(text).is_some_and(|stamp| stamp.deleted))
 }

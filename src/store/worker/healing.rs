@@ -14,6 +14,8 @@ use crate::store::truth::comparison::{loss, snapshot_items};
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Without a loss for so long, the next one is healed at once.
 const CALM: Duration = Duration::from_secs(5);
+/// So long others may heal first, if the data source of this process does not vouch for what is held here.
+const DEFERENCE: Duration = Duration::from_secs(2);
 /// A lock that somebody else holds for longer is not waited for: its holder may be dead.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -22,6 +24,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Healing {
     /// The data set is lost: when to look again.
     look_at: Option<Instant>,
+    /// Since when it is lost, as far as is known.
+    lost_since: Option<Instant>,
     /// Not before.
     not_before: Instant,
     pauses: Backoff,
@@ -35,6 +39,7 @@ impl Healing {
     pub fn new(now: Instant) -> Self {
         Self {
             look_at: None,
+            lost_since: None,
             not_before: now,
             pauses: Backoff::between(PAUSES.0, PAUSES.1),
             healed: None,
@@ -46,6 +51,12 @@ impl Healing {
     /// When to look again whether the data set is lost.
     pub fn due(&self) -> Option<Instant> {
         self.look_at
+    }
+
+    /// Nothing is lost.
+    fn settle(&mut self) {
+        self.look_at = None;
+        self.lost_since = None;
     }
 
     fn note_healed(&mut self, now: Instant) {
@@ -69,14 +80,16 @@ impl Worker<'_> {
             if presence.inited {
                 self.shared.set_inited();
             }
-            self.healing.look_at = None;
+            self.healing.settle();
             self.set_wiped(None);
             return Ok(false);
         };
         self.set_wiped(Some(&reason));
         let now = Instant::now();
         let refused_until = if self.condition.wrong_data { now } else { self.agenda.write_at };
-        let allowed_at = self.healing.not_before.max(refused_until);
+        let lost_since = *self.healing.lost_since.get_or_insert(now);
+        let deferred_until = if self.shared.is_source_valid() { now } else { lost_since + DEFERENCE };
+        let allowed_at = self.healing.not_before.max(refused_until).max(deferred_until);
         if now < allowed_at {
             self.healing.look_at = Some(allowed_at);
             return Ok(true);
@@ -142,7 +155,7 @@ impl Worker<'_> {
 
     /// Redis holds the data set.
     pub(super) fn note_whole(&mut self) {
-        self.healing.look_at = None;
+        self.healing.settle();
         self.mirror.forget_missing();
         self.shared.set_inited();
         self.condition.wrote();

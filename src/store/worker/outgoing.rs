@@ -17,6 +17,8 @@ use crate::store::truth::comparison::{Listed, is_equal, is_older, listed, snapsh
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait, at least and at most, before a lock that another process holds is tried again.
 const LOCK_PAUSE: (f64, f64) = (0.05, 0.2);
+/// How long a push may take to tell that another process wrote.
+const PUSH_PATIENCE: Duration = Duration::from_millis(100);
 
 impl Worker<'_> {
     /// Writes what the data source delivered where Redis is the truth.
@@ -189,21 +191,21 @@ impl Worker<'_> {
 
     fn write_all_locked(&mut self, put: &Put, has_waited: bool) -> Result<(), Failed> {
         let expected = match put {
-            Put::Memory => self.held_count(),
-            Put::Items(items) => items.len(),
+            Put::Memory { .. } => self.held_count(),
+            Put::Items { items, .. } => items.len(),
         };
         let reply = self.exchange.read(|reader| reader.everything(expected))?;
         let snapshot = self.shared.snapshot.load_full();
         let items: Vec<Listed<'_>> = match put {
-            Put::Memory => snapshot_items(&snapshot).collect(),
-            Put::Items(items) => listed(items).collect(),
+            Put::Memory { .. } => snapshot_items(&snapshot).collect(),
+            Put::Items { items, .. } => listed(items).collect(),
         };
-        let count = items.len();
-        if is_equal(&reply, &items, self.shared.options.versions_tell()) {
+        let (count, versions_tell) = (items.len(), self.shared.options.versions_tell());
+        if is_equal(&reply, &items, versions_tell) {
             self.listener.log(Level::Debug, format_args!("Redis holds the {count} items of the full data set already"));
-        } else if has_waited && self.shared.options.versions_tell() && is_older(&reply, &items) {
-            // Whoever had the lock has written what this process has not heard of yet.
-            self.listener.log(Level::Debug, format_args!("Redis holds a newer full data set already"));
+        } else if versions_tell && is_older(&reply, &items) && self.others_wrote(put, has_waited) {
+            // They have written what this process has not heard of yet.
+            self.listener.log(Level::Info, format_args!("Redis holds a newer full data set already; it is left"));
         } else {
             self.exchange.write(|writer| writer.init(items.iter().copied()))?;
             self.listener.log(Level::Info, format_args!("wrote the full data set to Redis: {count} items"));
@@ -212,6 +214,21 @@ impl Worker<'_> {
         self.accepted = [of_flags, count - of_flags];
         self.note_whole();
         Ok(())
+    }
+
+    /// Whether higher versions in Redis are another process' work. Where memory holds everything, it knows better than any
+    /// push: those that this process had held itself have started over.
+    fn others_wrote(&self, put: &Put, has_waited: bool) -> bool {
+        match put {
+            Put::Memory { lowers } => !lowers,
+            Put::Items { generation, .. } => {
+                has_waited || self.shared.generation() != *generation || {
+                    // What was written just before may not have been pushed yet.
+                    self.mailbox.sleep(PUSH_PATIENCE);
+                    self.shared.generation() != *generation
+                }
+            }
+        }
     }
 
     /// Waits for the lock; false when another process holds it for too long: the last full write counts in any case.
