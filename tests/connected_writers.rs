@@ -65,6 +65,11 @@ fn texts(version: i64) -> [Option<String>; 2] {
     two(version).map(|(_, text)| Some(text))
 }
 
+/// Other versions of both, without a word to the streams.
+fn set_all(fake: &fakeld::Fake, version: i64) {
+    fake.edit(|environment| two(version).iter().for_each(|(_, text)| _ = environment.set(Kind::Flag, text).unwrap()));
+}
+
 #[test]
 fn a_full_data_set_that_could_not_be_written_gives_way_to_a_newer_one_of_another_writer() {
     for residency in ["all", "lazy", "off"] {
@@ -75,14 +80,36 @@ fn a_full_data_set_that_could_not_be_written_gives_way_to_a_newer_one_of_another
         let writer = config.client();
         _ = writer.start(2_000);
         eventually("it tries to write", || gate.seen().count("SET") > 0);
+        // The other writer has heard of this already, and has written it.
+        set_all(&fake, 5);
         server.replace(&two(5), &[]);
         gate.clear();
         writer.reports("last_error", serde_json::Value::Null);
         throughout(Duration::from_secs(3), || assert_eq!(in_redis(&server), texts(5), "{residency}"));
-        fake.edit(|environment| two(6).iter().for_each(|(_, text)| _ = environment.set(Kind::Flag, text).unwrap()));
+        set_all(&fake, 6);
         fake.put();
         eventually("what is newer is written", || in_redis(&server) == texts(6));
         writer.serves("a", "6");
+    }
+}
+
+#[test]
+fn of_two_full_data_sets_that_wait_for_a_lock_only_the_newer_one_is_written() {
+    for residency in ["all", "lazy", "off"] {
+        let (fake, server) = (launchdarkly(&two(3)), RedisServer::start());
+        let lock = ["SET", "launchdarkly:$flagstone_lock", "somebody", "PX", "3000"];
+        assert_eq!(server.run::<String>(&lock), "OK");
+        let writer = storing(&fake, &server).with("cache.residency", residency).client();
+        _ = writer.start(1_000);
+        set_all(&fake, 4);
+        fake.put();
+        let mut seen = Vec::new();
+        eventually("it is written", || {
+            seen.push(in_redis(&server));
+            in_redis(&server) == texts(4)
+        });
+        assert!(!seen.contains(&texts(3)), "{residency}: the older one was written, too");
+        writer.serves("a", "4");
     }
 }
 
@@ -94,7 +121,7 @@ fn a_full_data_set_counts_although_its_versions_have_started_over() {
         eventually("it is written", || in_redis(&server) == texts(7));
         // The pushes of these writes are over.
         throughout(Duration::from_millis(500), || writer.serves("a", "7"));
-        fake.edit(|environment| two(2).iter().for_each(|(_, text)| _ = environment.set(Kind::Flag, text).unwrap()));
+        set_all(&fake, 2);
         fake.put();
         eventually("the other versions are written", || in_redis(&server) == texts(2));
         writer.serves("a", "2");

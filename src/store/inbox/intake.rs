@@ -100,13 +100,8 @@ impl Intake<'_> {
         next.remove_unmet(|s| &mut s.segments, Kind::Segment, &segments);
         self.shared.set_malformed(next.malformed());
         let announce = self.shared.answers();
-        let lowers = next.changes.iter().any(|change| change.new.is_some() && change.new < change.old);
         let publish = || publisher.publish(self.shared, self.listener, &base, next.snapshot, &next.changes, announce);
-        if self.shared.options.writes() {
-            self.mailbox.outbox.put(Put::Memory { lowers }, publish);
-        } else {
-            publish();
-        }
+        if self.shared.options.writes() { self.mailbox.outbox.put(Put::Memory, publish) } else { publish() }
     }
 
     fn merge_snapshot(&self, publisher: &mut Publisher, deliveries: &[Delivery<'_>]) {
@@ -133,13 +128,13 @@ impl Intake<'_> {
     }
 
     fn replace_cached(&self, items: Vec<(ItemKey, Held)>) {
-        let generation = self.shared.generation();
         let Some(cache) = &self.shared.cache else {
-            return self.mailbox.outbox.put(Put::Items { items, generation }, || ());
+            return self.mailbox.outbox.put(Put::Items(items), || ());
         };
         let copy: Vec<_> = items.iter().map(|(item, held)| (item.clone(), outlived(cache, item, held))).collect();
         let mut changed = Vec::new();
-        self.mailbox.outbox.put(Put::Items { items, generation }, || changed = cache.replace(&copy, generation));
+        let generation = self.shared.generation();
+        self.mailbox.outbox.put(Put::Items(items), || changed = cache.replace(&copy, generation));
         self.announce(cache, &changed);
     }
 

@@ -7,32 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::model::{ItemKey, lock};
 use crate::store::memory::cache::Held;
 
+/// Items with their keys.
+pub type Items = Vec<(ItemKey, Held)>;
+
 /// A full data set to be written.
 #[derive(Debug)]
 pub enum Put {
     /// Whatever memory holds at the moment of writing.
-    Memory {
-        /// It took the place of higher versions that were held here: versions have started over, so they say nothing about
-        /// what Redis holds.
-        lowers: bool,
-    },
+    Memory,
     /// These items: residencies that do not hold everything.
-    Items {
-        /// All of them.
-        items: Vec<(ItemKey, Held)>,
-        /// The generation at which they were delivered: in a later one others may have written.
-        generation: u64,
-    },
-}
-
-impl Put {
-    /// This one in the place of another one that still waits.
-    fn after(self, waiting: Option<&Put>) -> Self {
-        match (self, waiting) {
-            (Put::Memory { lowers }, Some(Put::Memory { lowers: before })) => Put::Memory { lowers: lowers || *before },
-            (put, _) => put,
-        }
-    }
+    Items(Items),
 }
 
 /// What is to be written next.
@@ -41,7 +25,7 @@ pub enum Work {
     /// The full data set; it covers all items that waited when it came.
     Put(Arc<Put>),
     /// Single items, versions compared.
-    Items(Vec<(ItemKey, Held)>),
+    Items(Items),
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +45,7 @@ impl Outbox {
     pub fn put(&self, put: Put, publish: impl FnOnce()) {
         let mut inner = self.lock();
         inner.items.clear();
-        inner.put = Some(Arc::new(put.after(inner.put.as_deref())));
+        inner.put = Some(Arc::new(put));
         publish();
     }
 
@@ -74,7 +58,7 @@ impl Outbox {
 
     /// Items are to be written once more, as far as they are `still` held: what has been delivered since they were looked up
     /// waits already, or has removed them.
-    pub fn add_again(&self, items: Vec<(ItemKey, Held)>, still: impl Fn(&ItemKey, &Held) -> bool) {
+    pub fn add_again(&self, items: Items, still: impl Fn(&ItemKey, &Held) -> bool) {
         let mut inner = self.lock();
         // Whoever publishes does so with this lock, so what is held does not change in between.
         inner.items.extend(items.into_iter().filter(|(item, held)| still(item, held)));
@@ -100,6 +84,13 @@ impl Outbox {
         }
         let items: Vec<_> = inner.items.iter().take(most).map(|(item, held)| (item.clone(), held.clone())).collect();
         (!items.is_empty()).then_some(Work::Items(items))
+    }
+
+    /// The full data set that waits, and what has come after it.
+    pub fn whole(&self) -> Option<(Arc<Put>, Items)> {
+        let inner = self.lock();
+        let after = inner.items.iter().map(|(item, held)| (item.clone(), held.clone()));
+        inner.put.as_ref().map(|put| (put.clone(), after.collect()))
     }
 
     /// A full data set was written. One that came meanwhile waits on.
@@ -176,23 +167,14 @@ mod tests {
     fn a_full_data_set_covers_what_waited_and_goes_before_what_comes_after() {
         let outbox = Outbox::default();
         outbox.add([item("a", 1)], || ());
-        outbox.put(Put::Memory { lowers: false }, || ());
+        outbox.put(Put::Memory, || ());
         outbox.add([item("b", 1)], || ());
         let Some(Work::Put(put)) = outbox.next(100) else { panic!("the data set goes first") };
-        outbox.put(Put::Memory { lowers: false }, || ());
+        outbox.put(Put::Memory, || ());
         outbox.put_done(&put);
         let Some(Work::Put(put)) = outbox.next(100) else { panic!("another one came meanwhile") };
         outbox.put_done(&put);
         assert!(outbox.is_empty());
-    }
-
-    #[test]
-    fn versions_that_started_over_are_remembered_until_a_full_data_set_is_written() {
-        let outbox = Outbox::default();
-        outbox.put(Put::Memory { lowers: true }, || ());
-        outbox.put(Put::Memory { lowers: false }, || ());
-        let Some(Work::Put(put)) = outbox.next(100) else { panic!("it waits") };
-        assert!(matches!(*put, Put::Memory { lowers: true }), "{put:?}");
     }
 
     #[test]

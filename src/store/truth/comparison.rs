@@ -79,9 +79,25 @@ pub fn snapshot_items(snapshot: &Snapshot) -> impl Iterator<Item = Listed<'_>> {
     segments.chain(flags)
 }
 
-/// The same for items one by one.
-pub fn listed(items: &[(ItemKey, Held)]) -> impl Iterator<Item = Listed<'_>> {
-    items.iter().map(|(item, held)| (item.kind, &*item.key, held.text()))
+/// A full data set with what was delivered after it.
+pub fn listed<'a>(items: &'a [(ItemKey, Held)], after: &'a [(ItemKey, Held)]) -> impl Iterator<Item = Listed<'a>> {
+    merged(items, after).into_iter().map(|(item, held)| (item.kind, &*item.key, held.text()))
+}
+
+fn merged<'a>(items: &'a [(ItemKey, Held)], after: &'a [(ItemKey, Held)]) -> Vec<&'a (ItemKey, Held)> {
+    let mut place: HashMap<&ItemKey, usize> = items.iter().enumerate().map(|(at, (item, _))| (item, at)).collect();
+    let mut all: Vec<_> = items.iter().collect();
+    for new in after {
+        match place.get(&new.0) {
+            Some(at) if all[*at].1.version() >= new.1.version() => {}
+            Some(at) => all[*at] = new,
+            None => {
+                place.insert(&new.0, all.len());
+                all.push(new);
+            }
+        }
+    }
+    all
 }
 
 /// Everything in a snapshot, as held.

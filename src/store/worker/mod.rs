@@ -78,6 +78,8 @@ struct Worker<'a> {
     held_bytes: usize,
     /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
     whole_fields: usize,
+    /// What Redis held, as a fingerprint, when a full data set gave way to it.
+    yielded: Option<u64>,
     /// Numbers of fields of both hashes that were last accepted (residency `lazy`).
     accepted: [usize; 2],
     /// Where the next look whether anything was missed goes on.
@@ -133,6 +135,7 @@ impl<'a> Worker<'a> {
             due: Due::new(&shared.options),
             held_bytes: 0,
             whole_fields: 0,
+            yielded: None,
             accepted: [0; 2],
             looked_at: 0,
             started: now,

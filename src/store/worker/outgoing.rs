@@ -1,6 +1,7 @@
 //! What a data source delivered, on its way to Redis. Reads never wait for writes: what the server refuses stays in the outbox
 //! and is tried again after a pause of its own. May depend on `memory`, `inbox`, `redis` and `truth`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Failed, Worker};
@@ -17,9 +18,6 @@ use crate::store::truth::comparison::{Listed, is_equal, is_older, listed, snapsh
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait, at least and at most, before a lock that another process holds is tried again.
 const LOCK_PAUSE: (f64, f64) = (0.05, 0.2);
-/// How long a push may take to tell that another process wrote.
-const PUSH_PATIENCE: Duration = Duration::from_millis(100);
-
 impl Worker<'_> {
     /// Writes what the data source delivered where Redis is the truth.
     pub(super) fn send_through(&mut self) {
@@ -81,11 +79,9 @@ impl Worker<'_> {
         let mut count = 0;
         while let Some(work) = self.mailbox.outbox.next(BATCH) {
             match work {
-                Work::Put(put) => {
-                    self.write_all(&put)?;
-                    self.mailbox.outbox.put_done(&put);
+                Work::Put(_) => {
+                    self.write_all()?;
                     self.mirror.forget_latest();
-                    self.agenda.got_fresh();
                     self.note_cached();
                 }
                 Work::Items(items) => {
@@ -168,11 +164,15 @@ impl Worker<'_> {
         }
     }
 
-    /// Writes a full data set, unless Redis holds just that: a hundred processes that start must not write it a hundred times.
-    fn write_all(&mut self, put: &Put) -> Result<(), Failed> {
-        let began = Instant::now();
+    /// Writes the full data set that waits, unless Redis holds just that: a hundred processes that start must not write it a
+    /// hundred times.
+    fn write_all(&mut self) -> Result<(), Failed> {
         let owned = self.wait_for_lock()?;
-        let outcome = self.write_all_locked(put, began.elapsed() >= Duration::from_secs_f64(LOCK_PAUSE.0));
+        // While the lock was waited for, a newer one may have come.
+        let outcome = match self.mailbox.outbox.whole() {
+            Some((put, after)) => self.write_all_locked(&put, &after),
+            None => Ok(()),
+        };
         if owned {
             self.unlock();
         }
@@ -189,46 +189,47 @@ impl Worker<'_> {
         Duration::from_secs_f64(self.healing.jitter.between(LOCK_PAUSE.0, LOCK_PAUSE.1))
     }
 
-    fn write_all_locked(&mut self, put: &Put, has_waited: bool) -> Result<(), Failed> {
-        let expected = match put {
-            Put::Memory { .. } => self.held_count(),
-            Put::Items { items, .. } => items.len(),
+    fn write_all_locked(&mut self, put: &Arc<Put>, after: &[(ItemKey, Held)]) -> Result<(), Failed> {
+        let expected = match &**put {
+            Put::Memory => self.held_count(),
+            Put::Items(items) => items.len(),
         };
         let reply = self.exchange.read(|reader| reader.everything(expected))?;
         let snapshot = self.shared.snapshot.load_full();
-        let items: Vec<Listed<'_>> = match put {
-            Put::Memory { .. } => snapshot_items(&snapshot).collect(),
-            Put::Items { items, .. } => listed(items).collect(),
+        let items: Vec<Listed<'_>> = match &**put {
+            Put::Memory => snapshot_items(&snapshot).collect(),
+            Put::Items(items) => listed(items, after).collect(),
         };
         let (count, versions_tell) = (items.len(), self.shared.options.versions_tell());
         if is_equal(&reply, &items, versions_tell) {
             self.listener.log(Level::Debug, format_args!("Redis holds the {count} items of the full data set already"));
-        } else if versions_tell && is_older(&reply, &items) && self.others_wrote(put, has_waited) {
-            // They have written what this process has not heard of yet.
-            self.listener.log(Level::Info, format_args!("Redis holds a newer full data set already; it is left"));
+        } else if versions_tell && is_older(&reply, &items) && self.yields_to(reply.fingerprint()) {
+            self.listener.log(
+                Level::Info,
+                format_args!("Redis holds a newer full data set than was delivered: the data source is asked again"),
+            );
+            self.agenda.want_fresh();
+            self.mailbox.outbox.put_done(put);
+            return Ok(());
         } else {
             self.exchange.write(|writer| writer.init(items.iter().copied()))?;
             self.listener.log(Level::Info, format_args!("wrote the full data set to Redis: {count} items"));
         }
+        self.yielded = None;
+        self.mailbox.outbox.put_done(put);
+        after.iter().for_each(|(item, held)| self.mailbox.outbox.item_done(item, held));
+        self.agenda.got_fresh();
         let of_flags = items.iter().filter(|(kind, ..)| *kind == Kind::Flag).count();
         self.accepted = [of_flags, count - of_flags];
         self.note_whole();
         Ok(())
     }
 
-    /// Whether higher versions in Redis are another process' work. Where memory holds everything, it knows better than any
-    /// push: those that this process had held itself have started over.
-    fn others_wrote(&self, put: &Put, has_waited: bool) -> bool {
-        match put {
-            Put::Memory { lowers } => !lowers,
-            Put::Items { generation, .. } => {
-                has_waited || self.shared.generation() != *generation || {
-                    // What was written just before may not have been pushed yet.
-                    self.mailbox.sleep(PUSH_PATIENCE);
-                    self.shared.generation() != *generation
-                }
-            }
-        }
+    /// Whether a full data set gives way to what Redis holds in higher versions. What was delivered may have been on its way
+    /// while another process got and wrote what is newer, so the data source is asked again. If its word is the same and
+    /// nobody has written meanwhile, versions have started over.
+    fn yields_to(&mut self, fingerprint: u64) -> bool {
+        self.yielded.replace(fingerprint) != Some(fingerprint)
     }
 
     /// Waits for the lock; false when another process holds it for too long: the last full write counts in any case.
