@@ -167,3 +167,59 @@ pub fn is_equal(reply: &FullReply, items: &[Listed<'_>], versions_tell: bool) ->
     let mut extra = there.iter().filter(|(key, _)| !known.contains(*key));
     extra.all(|(_, text)| stamp(text).is_some_and(|stamp| stamp.deleted))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Interner;
+    use crate::store::memory::entry::Entry;
+    use crate::store::reply::HashReply;
+    use crate::store::testing::{field, flag};
+
+    fn items(versions: &[(&str, i64)]) -> Vec<(ItemKey, Held)> {
+        let held = |(key, version): &(&str, i64)| {
+            let entry = Entry::parse(key, flag(key, *version, &[], &[]), &mut Interner::default()).0;
+            (ItemKey { kind: Kind::Flag, key: Arc::from(*key) }, Held::Flag(Arc::new(entry)))
+        };
+        versions.iter().map(held).collect()
+    }
+
+    fn reply(versions: &[(&str, i64)]) -> FullReply {
+        let fields = versions.iter().map(|(key, version)| field(key, flag(key, *version, &[], &[]))).collect();
+        FullReply {
+            features: HashReply::Fields(fields),
+            segments: HashReply::Fields(Vec::new()),
+            presence: Presence { inited: true, features: true, segments: false },
+            is_moment: true,
+            in_steps: false,
+        }
+    }
+
+    fn is_older_than(delivered: &[(&str, i64)], there: &[(&str, i64)]) -> bool {
+        let delivered = items(delivered);
+        is_older(&reply(there), &listed(&delivered, &[]).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_data_set_is_older_when_redis_holds_higher_versions_and_no_lower_one() {
+        assert!(is_older_than(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 3)]));
+        assert!(is_older_than(&[("a", 1), ("b", 2)], &[("a", 2), ("b", 2), ("new", 1)]));
+        assert!(!is_older_than(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 2)]), "equal");
+        assert!(!is_older_than(&[("a", 2), ("b", 2)], &[("a", 1), ("b", 3)]), "some newer, some older");
+        assert!(!is_older_than(&[("a", 2)], &[]), "nothing there");
+    }
+
+    #[test]
+    fn a_data_set_of_which_redis_lacks_much_is_another_one_and_not_older() {
+        let delivered: Vec<(&str, i64)> = ["a", "b", "c", "d", "e", "f"].iter().map(|key| (*key, 1)).collect();
+        assert!(!is_older_than(&delivered, &[("a", 9), ("b", 9)]));
+        assert!(is_older_than(&delivered, &[("a", 9), ("b", 9), ("c", 9)]), "a few may have been deleted since");
+    }
+
+    #[test]
+    fn what_came_after_a_full_data_set_takes_the_place_of_lower_versions_only() {
+        let (set, after) = (items(&[("a", 1), ("b", 5)]), items(&[("a", 2), ("b", 4), ("c", 1)]));
+        let merged: Vec<_> = listed(&set, &after).map(|(_, key, text)| (key, stamp(text).unwrap().version)).collect();
+        assert_eq!(merged, [("a", 2), ("b", 5), ("c", 1)]);
+    }
+}
