@@ -16,6 +16,8 @@ use crate::store::truth::comparison::{Listed, is_equal, is_older, listed, snapsh
 
 /// How long a full write waits for another process that is writing everything.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long items wait whose hash is gone: whoever has the lock writes it anew.
+const GONE_PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait, at least and at most, before a lock that another process holds is tried again.
 const LOCK_PAUSE: (f64, f64) = (0.05, 0.2);
 impl Worker<'_> {
@@ -40,9 +42,12 @@ impl Worker<'_> {
             return;
         }
         match self.try_send_outbox() {
-            Ok(()) => {
+            Ok(is_done) => {
                 self.condition.wrote();
                 self.agenda.wrote();
+                if !is_done {
+                    self.agenda.write_at += GONE_PAUSE;
+                }
             }
             Err(error) => self.write_failed(&error),
         }
@@ -66,16 +71,20 @@ impl Worker<'_> {
         self.mirror.note_write_failure();
     }
 
-    /// Where Redis is the truth and missed something, the data source delivers everything again once Redis is back.
+    /// Where Redis is the truth and missed something, the data source delivers everything again once Redis is back. Until then
+    /// what waits here is shown, if versions tell whether Redis has something newer.
     pub(super) fn start_source_over(&mut self) {
         if self.exchange.writes() && !self.shared.options.memory_leads() {
-            self.mailbox.outbox.clear();
+            if !self.shared.options.versions_tell() {
+                self.mailbox.outbox.clear();
+            }
             self.note_cached();
             self.agenda.want_fresh();
         }
     }
 
-    fn try_send_outbox(&mut self) -> Result<(), Failed> {
+    /// Writes what waits; false when the hash that it belongs to is gone.
+    fn try_send_outbox(&mut self) -> Result<bool, Failed> {
         let mut count = 0;
         while let Some(work) = self.mailbox.outbox.next(BATCH) {
             match work {
@@ -87,13 +96,13 @@ impl Worker<'_> {
                 Work::Items(items) => {
                     count += items.len();
                     if !self.write_items(&items, count)? {
-                        break;
+                        return Ok(false);
                     }
                 }
             }
             self.shared.set_ready();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What a full data set has put into the bounded cache is read again when its time has come.
