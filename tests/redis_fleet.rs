@@ -211,7 +211,11 @@ fn two_hundred_clients_and_five_edits_in_five_seconds() {
     let quantile = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
     let mb = |bytes: u64| bytes as f64 / 1e6;
     eprintln!("200 clients, {bytes} bytes, five edits in {span:?}");
-    eprintln!("out of Redis: {:.1} MB during the edits, {:.1} MB until all was read after {settled:?}", mb(during), mb(all));
+    eprintln!(
+        "out of Redis: {:.1} MB during the edits, {:.1} MB until all was read after {settled:?}",
+        mb(during),
+        mb(all)
+    );
     eprintln!("edit written to served: p50 {:?}, p99 {:?}, longest {:?}", quantile(0.5), quantile(0.99), quantile(1.0));
 }
 

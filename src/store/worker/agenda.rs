@@ -192,7 +192,8 @@ impl Agenda {
     /// started together do not stay together; what goes by age is never older than it may be.
     pub fn plan_next(&mut self, interval: Option<Duration>, is_safety_look: bool) {
         let (shortest, longest) = if is_safety_look { (0.9, 1.1) } else { (0.8, 1.0) };
-        self.full_due = interval.map(|interval| Instant::now() + interval.mul_f64(self.jitter.between(shortest, longest)));
+        self.full_due =
+            interval.map(|interval| Instant::now() + interval.mul_f64(self.jitter.between(shortest, longest)));
         self.is_safety_look = is_safety_look;
     }
 

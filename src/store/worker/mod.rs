@@ -126,7 +126,7 @@ impl<'a> Worker<'a> {
             exchange: Exchange::new(shared, connector),
             agenda: Agenda::new(now, reads),
             condition: Condition::default(),
-            judge: Judge::default(),
+            judge: Judge::sharing(&mailbox.remarked),
             doubt: Doubt::default(),
             pairing: Pairing::new(),
             mirror: Mirror::default(),
