@@ -19,6 +19,7 @@ pub mod sockets;
 pub mod tls;
 mod upsert;
 pub mod url;
+mod url_options;
 mod values;
 pub mod watch;
 mod wire;

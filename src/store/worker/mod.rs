@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `agenda`, `spread` | what is due, when, after what pause |
 //! | `exchange` | the one wrapper around every exchange |
-//! | `following`, `following_all`, `following_lazy` | Redis leads: reads, and what they mean for what is held |
+//! | `following`, `following_all`, `following_part`, `following_lazy` | Redis leads: reads, and what they mean for what is held |
 //! | `looking` | whether anything was missed that nobody told |
 //! | `pairing` | data and watch lead to the same server |
 //! | `due` | items to read again by age |
@@ -24,6 +24,7 @@ mod exchange;
 mod following;
 mod following_all;
 mod following_lazy;
+mod following_part;
 mod healing;
 mod leading;
 mod looking;
