@@ -12,6 +12,7 @@ use redis::{RedisError, ServerErrorKind, Value};
 use super::class::{Class, class};
 use super::connection::Connection;
 use super::connector::{Connector, describe};
+use super::large::has_large;
 use super::layout::Keys;
 use super::packed::Packed;
 use super::session::Session;
@@ -56,6 +57,9 @@ impl WriteError {
         }
     }
 }
+
+/// Kind, key and text of an item of a full data set.
+pub type WrittenItem<'i> = (Kind, &'i str, &'i [u8]);
 
 /// What became of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,9 +117,20 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Replaces the data set in one transaction.
-    pub fn init<'i>(&mut self, items: impl Iterator<Item = (Kind, &'i str, &'i [u8])>) -> Result<(), WriteError> {
-        let (packed, replies) = self.pack_init(items);
+    /// Replaces the data set in one transaction; without the items that are larger than the server takes.
+    pub fn init<'i>(&mut self, items: impl Iterator<Item = WrittenItem<'i>>) -> Result<(), WriteError> {
+        let items: Vec<WrittenItem<'_>> = items.collect();
+        let outcome = match self.try_init(&items) {
+            Err(error) if error.is_cut() && has_large(items.iter().map(|(_, _, text)| text.len())) => {
+                self.init_apart(&items)
+            }
+            outcome => outcome,
+        };
+        self.start_over_after(outcome)
+    }
+
+    pub(super) fn try_init(&mut self, items: &[WrittenItem<'_>]) -> Result<(), WriteError> {
+        let (packed, replies) = self.pack_init(items.iter().copied());
         let patience = self.timeout + PATIENCE_PER_MIB * u32::try_from(packed.len() >> 20).unwrap_or(u32::MAX);
         let timeout = self.timeout;
         let outcome = self.call(|connection| {
@@ -126,12 +141,11 @@ impl<'a> Writer<'a> {
             connection.set_read_timeout(Some(timeout))?;
             Ok(replies)
         })?;
-        let checked = check_transaction("full write", outcome);
-        self.start_over_after(checked)
+        check_transaction("full write", outcome)
     }
 
     /// The commands of a full write, and how many replies they have.
-    fn pack_init<'i>(&self, items: impl Iterator<Item = (Kind, &'i str, &'i [u8])>) -> (Vec<u8>, usize) {
+    fn pack_init<'i>(&self, items: impl Iterator<Item = WrittenItem<'i>>) -> (Vec<u8>, usize) {
         let mut packed = Packed::default();
         packed.command(&[b"MULTI"]);
         packed.command(&[b"DEL", self.keys.segments.as_bytes(), self.keys.features.as_bytes()]);
@@ -156,7 +170,12 @@ impl<'a> Writer<'a> {
 
     /// Writes items that are newer than what Redis holds; the outcomes are in the order of the items.
     pub fn upsert(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Upsert>, WriteError> {
-        let outcomes = self.try_upsert(items);
+        let outcomes = match self.try_upsert(items) {
+            Err(error) if error.is_cut() && has_large(items.iter().map(|item| item.text.len())) => {
+                self.upsert_apart(items)
+            }
+            outcomes => outcomes,
+        };
         self.start_over_after(outcomes)
     }
 
