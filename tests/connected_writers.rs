@@ -13,13 +13,19 @@ use support::*;
 /// Longer than a full data set waits for another writer.
 const QUIET: Duration = Duration::from_secs(7);
 
-#[test]
-fn full_data_sets_in_quick_succession_never_move_a_reader_backwards() {
+/// All at once: these tests wait more than they work.
+fn of_each_residency(test: impl Fn(&str) + Sync) {
     thread::scope(|scope| {
-        for residency in ["all", "lazy"] {
-            scope.spawn(move || full_data_sets_never_go_backwards(residency));
+        for residency in ["all", "lazy", "off"] {
+            let test = &test;
+            scope.spawn(move || test(residency));
         }
     });
+}
+
+#[test]
+fn full_data_sets_in_quick_succession_never_move_a_reader_backwards() {
+    of_each_residency(full_data_sets_never_go_backwards);
 }
 
 fn full_data_sets_never_go_backwards(residency: &str) {
@@ -72,7 +78,7 @@ fn set_all(fake: &fakeld::Fake, version: i64) {
 
 #[test]
 fn a_full_data_set_that_could_not_be_written_gives_way_to_a_newer_one_of_another_writer() {
-    for residency in ["all", "lazy", "off"] {
+    of_each_residency(|residency| {
         let (fake, server) = (launchdarkly(&two(3)), RedisServer::start());
         let gate = Gate::to(server.port());
         gate.rule("SET", Rule::error("OOM command not allowed when used memory > 'maxmemory'."));
@@ -90,12 +96,12 @@ fn a_full_data_set_that_could_not_be_written_gives_way_to_a_newer_one_of_another
         fake.put();
         eventually("what is newer is written", || in_redis(&server) == texts(6));
         writer.serves("a", "6");
-    }
+    });
 }
 
 #[test]
 fn of_two_full_data_sets_that_wait_for_a_lock_only_the_newer_one_is_written() {
-    for residency in ["all", "lazy", "off"] {
+    of_each_residency(|residency| {
         let (fake, server) = (launchdarkly(&two(3)), RedisServer::start());
         let lock = ["SET", "launchdarkly:$flagstone_lock", "somebody", "PX", "3000"];
         assert_eq!(server.run::<String>(&lock), "OK");
@@ -110,12 +116,12 @@ fn of_two_full_data_sets_that_wait_for_a_lock_only_the_newer_one_is_written() {
         });
         assert!(!seen.contains(&texts(3)), "{residency}: the older one was written, too");
         writer.serves("a", "4");
-    }
+    });
 }
 
 #[test]
 fn a_full_data_set_counts_although_its_versions_have_started_over() {
-    for residency in ["all", "lazy", "off"] {
+    of_each_residency(|residency| {
         let (fake, server) = (launchdarkly(&two(7)), RedisServer::start());
         let writer = storing(&fake, &server).with("cache.residency", residency).started();
         eventually("it is written", || in_redis(&server) == texts(7));
@@ -125,7 +131,7 @@ fn a_full_data_set_counts_although_its_versions_have_started_over() {
         fake.put();
         eventually("the other versions are written", || in_redis(&server) == texts(2));
         writer.serves("a", "2");
-    }
+    });
 }
 
 #[test]
@@ -142,4 +148,22 @@ fn a_lost_data_set_is_left_to_a_writer_whose_source_vouches_for_it_and_healed_wi
     writer.becomes(VALID);
     server.flush();
     eventually("the source vouches for it", || in_redis(&server) == texts(3));
+}
+
+#[test]
+fn what_others_write_between_the_look_at_redis_and_the_full_write_is_not_replaced_unseen() {
+    of_each_residency(|residency| {
+        let (fake, server) = (launchdarkly(&two(3)), RedisServer::start());
+        let gate = Gate::to(server.port());
+        // The first command of a full write that the server sees.
+        gate.rule("DEL", Rule::Delay(Duration::from_secs(1)));
+        let config = streaming(&fake).with("redis.url", &gate.url()).with("cache.residency", residency);
+        let writer = config.client();
+        _ = writer.start(2_000);
+        eventually("it has looked, and is about to write", || gate.seen().count("DEL") > 0);
+        set_all(&fake, 5);
+        server.replace(&two(5), &[]);
+        throughout(Duration::from_secs(3), || assert_eq!(in_redis(&server), texts(5), "{residency}"));
+        writer.serves("a", "5");
+    });
 }

@@ -15,6 +15,7 @@ impl Writer<'_> {
     /// not take are missing in Redis then.
     pub(super) fn init_apart(&mut self, items: &[WrittenItem<'_>]) -> Result<(), WriteError> {
         let (large, others): (Vec<_>, Vec<_>) = items.iter().copied().partition(|(_, _, text)| text.len() >= LARGE);
+        // Nobody is watched over the connection that was closed, so it is written in any case.
         self.try_init(&others)?;
         for (kind, key, text) in large {
             let command = cmd("HSET").arg(self.keys.hash(kind)).arg(key).arg(text).to_owned();

@@ -8,6 +8,7 @@ mod connection;
 pub mod connector;
 mod describe;
 pub mod endpoints;
+mod full_write;
 mod large;
 pub mod layout;
 mod login;

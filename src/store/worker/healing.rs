@@ -102,7 +102,7 @@ impl Worker<'_> {
                 return Ok(true);
             }
         }
-        let outcome = self.heal_locked();
+        let outcome = self.unless_outrun(Self::heal_locked);
         self.unlock();
         match outcome {
             Err(error @ Failed::Write(_)) => self.cannot_heal(&error),
@@ -131,8 +131,8 @@ impl Worker<'_> {
         Ok(false)
     }
 
-    /// With the lock: another process may have done it just before.
-    fn heal_locked(&mut self) -> Result<(), Failed> {
+    /// With the lock: another process may have done it just before. False when others wrote meanwhile.
+    fn heal_locked(&mut self) -> Result<bool, Failed> {
         let PartReply { mut presence, mut sizes, mut wrong_type, .. } =
             self.exchange.read(|reader| reader.presence())?;
         let snapshot = self.shared.snapshot.load_full();
@@ -144,13 +144,15 @@ impl Worker<'_> {
                 (reply.presence, reply.sizes().map(Some), reply.wrong_type().map(str::to_owned));
         }
         if loss(&snapshot, presence, sizes, wrong_type.as_deref()).is_some() {
-            self.exchange.write(|writer| writer.init(snapshot_items(&snapshot)))?;
+            if self.exchange.write(|writer| writer.init(snapshot_items(&snapshot)))? == Some(false) {
+                return Ok(false);
+            }
             let count = snapshot.flags.len() + snapshot.segments.len();
             self.healing.note_healed(Instant::now());
             self.listener.log(Level::Warn, format_args!("rewrote the lost data set in Redis: {count} items"));
         }
         self.note_whole();
-        Ok(())
+        Ok(true)
     }
 
     /// Redis holds the data set.

@@ -16,6 +16,8 @@ use crate::store::truth::comparison::{Listed, is_equal, is_older, listed, snapsh
 
 /// How long a full write waits for another process that is writing everything.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How often a full write is tried before others are no longer minded that write meanwhile.
+const ATTEMPTS: usize = 5;
 /// How long items wait whose hash is gone: whoever has the lock writes it anew.
 const GONE_PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait, at least and at most, before a lock that another process holds is tried again.
@@ -177,15 +179,31 @@ impl Worker<'_> {
     /// hundred times.
     fn write_all(&mut self) -> Result<(), Failed> {
         let owned = self.wait_for_lock()?;
-        // While the lock was waited for, a newer one may have come.
-        let outcome = match self.mailbox.outbox.whole() {
-            Some((put, after)) => self.write_all_locked(&put, &after),
-            None => Ok(()),
-        };
+        let outcome = self.unless_outrun(|worker| {
+            // While the lock was waited for, a newer one may have come.
+            let waiting = worker.mailbox.outbox.whole();
+            waiting.map_or(Ok(true), |(put, after)| worker.write_all_locked(&put, &after))
+        });
         if owned {
             self.unlock();
         }
         outcome
+    }
+
+    /// Looks at the data set and writes what follows from that, again when others write in between: `write` says no then.
+    pub(super) fn unless_outrun(
+        &mut self,
+        mut write: impl FnMut(&mut Self) -> Result<bool, Failed>,
+    ) -> Result<(), Failed> {
+        for _ in 0..ATTEMPTS {
+            self.exchange.write(|writer| writer.watch())?;
+            if write(self)? {
+                self.exchange.write(|writer| writer.unwatch())?;
+                return Ok(());
+            }
+        }
+        // Others write all the time. Single items are compared by version afterwards.
+        write(self).map(drop)
     }
 
     /// Gives the lock back. An error leaves it to expire: the one that counts is that of the write.
@@ -198,7 +216,8 @@ impl Worker<'_> {
         Duration::from_secs_f64(self.healing.jitter.between(LOCK_PAUSE.0, LOCK_PAUSE.1))
     }
 
-    fn write_all_locked(&mut self, put: &Arc<Put>, after: &[(ItemKey, Held)]) -> Result<(), Failed> {
+    /// False when others wrote meanwhile.
+    fn write_all_locked(&mut self, put: &Arc<Put>, after: &[(ItemKey, Held)]) -> Result<bool, Failed> {
         let expected = match &**put {
             Put::Memory => self.held_count(),
             Put::Items(items) => items.len(),
@@ -219,9 +238,11 @@ impl Worker<'_> {
             );
             self.agenda.want_fresh();
             self.mailbox.outbox.put_done(put);
-            return Ok(());
+            return Ok(true);
         } else {
-            self.exchange.write(|writer| writer.init(items.iter().copied()))?;
+            if self.exchange.write(|writer| writer.init(items.iter().copied()))? == Some(false) {
+                return Ok(false);
+            }
             self.listener.log(Level::Info, format_args!("wrote the full data set to Redis: {count} items"));
         }
         self.yielded = None;
@@ -231,7 +252,7 @@ impl Worker<'_> {
         let of_flags = items.iter().filter(|(kind, ..)| *kind == Kind::Flag).count();
         self.accepted = [of_flags, count - of_flags];
         self.note_whole();
-        Ok(())
+        Ok(true)
     }
 
     /// Whether a full data set gives way to what Redis holds in higher versions. What was delivered may have been on its way
