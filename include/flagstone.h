@@ -173,7 +173,9 @@
  *   file.duplicates            fail                     fail: an item in two files is an error; first: the first one counts
  *   file.auto_reload           false                    true: files are read again when they change
  *   snapshot.file              (none)                   file that keeps the last data for a start at which nothing answers; only
- *                                                       with cache.residency all; also in daemon mode
+ *                                                       with cache.residency all; also in daemon mode. One that others could
+ *                                                       have written is refused; a group of this process may, with sdk.key,
+ *                                                       which seals it
  *   store.write                (by source)              what the source delivers is written to Redis: true with stream and poll,
  *                                                       false with file and testdata, which fill memory only
  *   application.id             (none)                   sent as a tag with every request, like

@@ -264,7 +264,7 @@ mod tests {
             assert!(is_a_second(next.pause) && !next.is_engaging);
         }
         let mut legacy = PollRetry::new(RetryMode::Legacy, SECOND, Pace::REGULAR);
-        assert_eq!(legacy.after_failure(Lasting, None).pause, SECOND);
+        assert!(is_a_second(legacy.after_failure(Lasting, None).pause));
     }
 
     #[test]
@@ -297,10 +297,9 @@ mod tests {
             assert!(is_kept(stream(mode).after(Passing, AT_ONCE, wanted).pause));
             assert!(is_kept(PollRetry::new(mode, SECOND, Pace::REGULAR).after_failure(Passing, wanted).pause));
         }
-        assert_eq!(
-            PollRetry::new(RetryMode::Legacy, MINUTE, Pace::REGULAR).after_failure(Passing, Some(SECOND)).pause,
-            MINUTE
-        );
+        let mut polls = PollRetry::new(RetryMode::Legacy, MINUTE, Pace::REGULAR);
+        let pause = polls.after_failure(Passing, Some(SECOND)).pause;
+        assert!(pause >= MINUTE && pause <= MINUTE * 11 / 10, "{pause:?}");
         let mut extended = stream(RetryMode::Extended);
         (0..5).for_each(|_| _ = extended.after(Lasting, AT_ONCE, None));
         assert!(extended.after(Lasting, AT_ONCE, wanted).pause > MINUTE * 8, "its own pause is longer");

@@ -10,7 +10,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::flight::Flight;
+use super::flight::{Flight, Taken};
 use super::link::LinkState;
 use super::outbox::Outbox;
 use crate::model::{ItemKey, Kind, lock};
@@ -212,19 +212,19 @@ impl Mailbox {
     }
 
     /// The read of everything that waits to be sent. From here on whoever asks for one starts another.
-    pub fn take_whole(&self) -> Option<Arc<WholeFlight>> {
-        lock(&self.requests).whole.take()
+    pub fn take_whole(&self) -> Option<Taken<Arc<Snapshot>>> {
+        lock(&self.requests).whole.take().map(Taken::from)
     }
 
     /// The reads that wait to be sent.
-    pub fn take_requests(&self) -> Vec<(ItemKey, Arc<Flight>)> {
+    pub fn take_requests(&self) -> Vec<(ItemKey, Taken)> {
         let mut requests = lock(&self.requests);
         let waiting = std::mem::take(&mut requests.waiting);
         waiting
             .into_iter()
             .filter_map(|item| {
                 let flight = requests.flights.get(&item)?.clone();
-                Some((item, flight))
+                Some((item, Taken::from(flight)))
             })
             .collect()
     }

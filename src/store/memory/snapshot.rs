@@ -18,6 +18,15 @@ pub struct Snapshot {
     pub segments: Table<Segment>,
 }
 
+impl Snapshot {
+    /// Bytes of keys and texts.
+    pub fn bytes(&self) -> usize {
+        let flags = self.flags.iter().map(|(key, entry)| key.len() + entry.text().len());
+        let segments = self.segments.iter().map(|(key, entry)| key.len() + entry.text().len());
+        flags.chain(segments).sum()
+    }
+}
+
 /// One evaluation's view of a snapshot.
 #[derive(Debug)]
 pub struct View<'a> {

@@ -85,7 +85,6 @@ pub(super) fn set<T: PartialEq>(place: &mut Option<T>, value: T, what: &'static 
 }
 
 /// Whether this can be shown: the name of an option, as far as can be seen.
-
 fn is_name(text: &str) -> bool {
     text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }

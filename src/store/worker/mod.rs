@@ -76,7 +76,7 @@ struct Worker<'a> {
     healing: Healing,
     /// Items to read again by age (residency `lazy`).
     due: Due,
-    /// Bytes held, as of the latest full read.
+    /// Bytes held, as of the latest full read; at first what a child inherited.
     held_bytes: usize,
     /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
     whole_fields: usize,
@@ -135,7 +135,7 @@ impl<'a> Worker<'a> {
             mirror: Mirror::default(),
             healing: Healing::new(now),
             due: Due::new(&shared.options),
-            held_bytes: 0,
+            held_bytes: shared.snapshot.load().bytes(),
             whole_fields: 0,
             yielded: None,
             accepted: [0; 2],

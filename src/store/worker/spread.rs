@@ -195,8 +195,7 @@ mod tests {
 
     #[test]
     fn who_listens_to_changes_of_flags_does_not_wait() {
-        let mut spread = Spread::default();
-        spread.is_eager = true;
+        let mut spread = Spread { is_eager: true, ..Spread::default() };
         let now = Instant::now();
         spread.note_edit(now, usize::MAX);
         assert_eq!(spread.due(), Some(now));
