@@ -129,8 +129,10 @@
  * left alone. Other out-parameters are written on success only. Evaluations
  * never fail: they return the default, and flagstone_variation tells why. Codes may be added: treat unknown ones as failures.
  *
- * A NULL pointer or a handle of another Flagstone type is recognised and refused. A freed handle or an arbitrary pointer is
- * undefined behaviour. A defect inside the library does not end the host: it is caught at the border, the call gives its
+ * A NULL pointer or a handle of another Flagstone type is recognised and refused. So, nearly always, is a handle that was
+ * released, by mistake, before it is used or released again: with INVALID_ARGUMENT, the default or nothing done, and a line in
+ * the log when it is the context of an evaluation. Do not rely on it: its memory may belong to another handle by then. An
+ * arbitrary pointer is undefined behaviour. A defect inside the library does not end the host: it is caught at the border, the call gives its
  * default or PANIC, and the status counts it.
  *
  *
@@ -372,7 +374,7 @@ typedef enum flagstone_status_code {
    */
   FLAGSTONE_STATUS_TIMEOUT = 1,
   /**
-   * A value that is not allowed, or a handle of another type.
+   * A value that is not allowed, or a handle of another type or that was released.
    */
   FLAGSTONE_STATUS_INVALID_ARGUMENT = 2,
   /**

@@ -102,6 +102,8 @@ pub struct Client {
     panics: AtomicU64,
     /// The first line of the log was written.
     introduced: AtomicBool,
+    /// A handle that is none was told.
+    misused: AtomicBool,
     /// What evaluations found wrong and has been told.
     told: ToldLines,
 }
@@ -140,6 +142,7 @@ impl Client {
             secure_mode: SecureMode::new(settings.sdk_key.as_deref()),
             panics: AtomicU64::new(0),
             introduced: AtomicBool::new(false),
+            misused: AtomicBool::new(false),
             told: ToldLines::default(),
         })
     }
