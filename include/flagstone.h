@@ -42,8 +42,11 @@
  *
  *     cc program.c $(pkg-config --cflags --libs flagstone)
  *
- * A static archive is installed too: pkg-config --static names what it needs (-lgcc_s -lutil -lrt -lpthread -lm -ldl on
- * Linux). Two archives made by Rust can clash in one program; prefer the shared library then. The shared library is never
+ * A C++17 program takes <flagstone.hpp>, which comes with this header: owners that clean up, and exceptions where something
+ * cannot be made.
+ *
+ * A static archive is installed too: pkg-config --static names what it needs (-lutil -lrt -lpthread -lm -ldl on Linux; the
+ * compiler adds its own unwinder). With -static it is taken by itself, otherwise as -l:libflagstone.a. Two archives made by Rust can clash in one program; prefer the shared library then. The shared library is never
  * unloaded: dlclose leaves it in place.
  *
  *

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use flagdata::PrivateRedis;
-use native::{has_tool, link_library_into, output_within, root, run, text, work_dir};
+use native::{has_tool, is_in_path, link_library_into, output_within, root, run, text, work_dir};
 
 /// Far more than any of the programs takes.
 const LONGEST: Duration = Duration::from_secs(900);
@@ -331,6 +331,63 @@ fn a_program_in_cxx_11_uses_the_library() {
     assert_sanitized(&program);
     let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
     succeeds(Command::new(program).args([&redis.port().to_string(), "consumer"]));
+}
+
+/// The warnings that hosts turn on.
+const CXX_WARNINGS: &[&str] =
+    &["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wold-style-cast", "-Werror", "-pthread"];
+
+#[test]
+fn the_cxx_header_does_what_it_says_without_a_warning_a_leak_or_a_late_use() {
+    let dir = work_dir("c-wrapper");
+    let extra = [&["-std=c++17", "-O1", "-g"], CXX_WARNINGS, SANITIZERS].concat();
+    let program = compile(&dir, "wrapper", "c++", &["wrapper.cpp"], &[&extra]);
+    assert_sanitized(&program);
+    succeeds(&mut command(&program, Mode::Sanitized).unwrap());
+    // In the other dialect and with the other compiler, if it is here; and each part stands alone.
+    let check = |compiler: &str, dialect: &str, source: &Path| {
+        let mut command = Command::new(compiler);
+        command.args([dialect, "-fsyntax-only"]).args(CXX_WARNINGS).arg("-I").arg(root().join("include"));
+        run(command.arg(source));
+    };
+    for (compiler, dialect) in [("c++", "-std=c++20"), ("clang++", "-std=c++17"), ("clang++", "-std=c++20")] {
+        if is_in_path(compiler) {
+            check(compiler, dialect, &root().join("tests/c/wrapper.cpp"));
+        }
+    }
+    for part in std::fs::read_dir(root().join("include/flagstone")).unwrap() {
+        let (part, source) = (part.unwrap().file_name(), dir.join("part.cpp"));
+        let line = format!("#include <flagstone/{}>\n", part.to_str().unwrap());
+        std::fs::write(&source, line.repeat(2)).unwrap();
+        check("c++", "-std=c++17", &source);
+    }
+}
+
+/// The driver plays Redis' other clients: the example prints what a flag serves, and its changes until its input ends.
+#[test]
+fn the_example_in_cxx_prints_values_and_changes() {
+    let dir = work_dir("c-example");
+    let source = root().join("examples/cpp/flags.cpp");
+    let extra = [&["-std=c++17", "-O1", "-g"], CXX_WARNINGS, SANITIZERS].concat();
+    let program = compile(&dir, "flags", "c++", &[source.to_str().unwrap()], &[&extra]);
+    let redis = redis_with_new_checkout();
+    let mut child = Command::new(program)
+        .args([&redis.url(), "launchdarkly", "new-checkout"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    assert_eq!(next(), "new-checkout for ada: true, no rule matched");
+    assert_eq!(next(), "new-checkout for guest: true, no rule matched");
+    assert_eq!(next(), "new-checkout is on for ada");
+    let flag = r#"{"key":"new-checkout","version":2,"on":false,"variations":[false,true],"offVariation":0}"#;
+    let words = ["launchdarkly:features", "new-checkout", flag];
+    redis::cmd("HSET").arg(&words).exec(&mut redis.connect().unwrap()).unwrap();
+    assert_eq!(next(), r#"changed: new-checkout {"new_version":2,"old_version":1}"#);
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]
