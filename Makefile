@@ -16,7 +16,8 @@ RELEASE := $(TARGET_DIR)/release
 LIBRARY := $(RELEASE)/libflagstone.so
 
 # The shared library carries no path of the machine it was built on.
-export RUSTFLAGS ?= --remap-path-prefix=$(HOME)/.cargo/registry/src=/registry --remap-path-prefix=$(CURDIR)=/flagstone
+CARGO_SOURCES := $(or $(CARGO_HOME),$(HOME)/.cargo)/registry/src
+export RUSTFLAGS ?= --remap-path-prefix=$(CARGO_SOURCES)=/registry --remap-path-prefix=$(CURDIR)=/flagstone
 
 .PHONY: help
 help: ## This list
@@ -32,7 +33,9 @@ setup-test: ## The same, and what only the tests need
 
 .PHONY: build
 build: ## The library, optimised: target/release/libflagstone.so and .a
-	@$(CARGO) build --release --workspace
+	@# Alone: what is built with it could turn on more of what it depends on.
+	$(CARGO) build --release --lib
+	$(CARGO) build --release --package fakeld --package flagdata
 	ln -sf libflagstone.so $(RELEASE)/libflagstone.so.1
 
 .PHONY: demo
@@ -93,8 +96,12 @@ header: ## Writes include/flagstone.h anew from the sources
 	@FLAGSTONE_UPDATE_HEADER=1 $(CARGO) test --quiet --test header
 
 .PHONY: install
-install: build ## Installs header, libraries, pkg-config file and CMake package under PREFIX (default /usr/local)
+install: build ## Installs headers, libraries, pkg-config file and CMake package under PREFIX (default /usr/local)
 	@FLAGSTONE_LIB_DIR=$(RELEASE) tools/install.sh "$(PREFIX)" "$(DESTDIR)"
+
+.PHONY: uninstall
+uninstall: ## Removes what install put under PREFIX, and nothing else
+	@tools/uninstall.sh "$(PREFIX)" "$(DESTDIR)"
 
 .PHONY: clean
 clean: ## Removes everything that was built

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use flagdata::PrivateRedis;
-use native::{has_tool, link_library_into, output_within, root, run, text, work_dir};
+use native::{has_tool, is_in_path, link_library_into, output_within, root, run, text, work_dir};
 
 /// Far more than any of the programs takes.
 const LONGEST: Duration = Duration::from_secs(900);
@@ -118,28 +118,65 @@ macro_rules! programs {
 }
 
 mod as_it_is {
-    programs! { Plain: all_api bad_input threads fork fork_dead inherited deep signals sigwait }
+    programs! { Plain: all_api values bad_input threads fork fork_dead inherited deep signals sigwait }
 }
 
 mod under_sanitizers {
     // Without `fork`: the allocator of the address sanitizer stays locked in a child when another thread was inside it.
-    programs! { Sanitized: all_api bad_input threads deep }
+    programs! { Sanitized: all_api values bad_input threads deep }
 }
 
 mod under_valgrind {
-    programs! { Valgrind: all_api bad_input threads fork deep }
+    programs! { Valgrind: all_api values bad_input threads fork deep }
 }
 
-/// The header's first program asks for a flag under the default prefix.
-#[test]
-fn the_first_program_of_the_header_serves_a_flag() {
+/// A Redis with the flag that the first programs ask for, under the default prefix.
+fn redis_with_new_checkout() -> PrivateRedis {
     let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
     let flag =
         r#"{"key":"new-checkout","version":1,"on":true,"variations":[false,true],"fallthrough":{"variation":1}}"#;
-    redis::cmd("HSET")
-        .arg(&["launchdarkly:features", "new-checkout", flag])
-        .exec(&mut redis.connect().unwrap())
-        .unwrap();
+    let words = ["launchdarkly:features", "new-checkout", flag];
+    redis::cmd("HSET").arg(&words).exec(&mut redis.connect().unwrap()).unwrap();
+    redis
+}
+
+/// The first program as it stands in the header.
+fn first_program() -> String {
+    let header = std::fs::read_to_string(root().join("include/flagstone.h")).unwrap();
+    let from = header.find(" *     #include <flagstone.h>").unwrap();
+    let end = header.find(" *     cc program.c").unwrap();
+    header[from..end].lines().map(|line| line.strip_prefix(" *     ").unwrap_or_default().to_owned() + "\n").collect()
+}
+
+/// Compiled as C and as C++, told where Redis is; with Redis and, then, without.
+#[test]
+fn the_first_program_of_the_header_serves_a_flag_or_says_why_not() {
+    let program = first_program();
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(program.trim()), "README.md begins with the same program");
+    let redis = redis_with_new_checkout();
+    // Nobody listens at port 1.
+    let cases = [
+        ("first", redis.url(), C99, "cc", "new checkout\n", ""),
+        ("nobody", "redis://127.0.0.1:1".to_owned(), CXX11, "c++", "old checkout\n", "not ready within 5000 ms"),
+    ];
+    for (name, url, flags, compiler, printed, told) in cases {
+        let dir = work_dir(&format!("c-{name}"));
+        let source = dir.join(format!("first.{}", if compiler == "cc" { "c" } else { "cpp" }));
+        std::fs::write(&source, program.replace("redis://localhost:6379", &url)).unwrap();
+        let program = compile(&dir, name, compiler, &[source.to_str().unwrap()], &[flags, SANITIZERS]);
+        let output = output_within(&mut Command::new(program), LONGEST);
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), printed, "{}", text(&output));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.is_empty() == told.is_empty() && errors.contains(told), "{errors}");
+    }
+}
+
+/// What an installation is tried with.
+#[test]
+fn the_smallest_program_serves_a_flag() {
+    let redis = redis_with_new_checkout();
     for (mode, extra) in [(Mode::Plain, &[][..]), (Mode::Sanitized, SANITIZERS), (Mode::Valgrind, &[])] {
         let dir = work_dir("c-smoke");
         let program = compile(&dir, "smoke", "cc", &["smoke.c"], &[C99, extra]);
@@ -296,31 +333,86 @@ fn a_program_in_cxx_11_uses_the_library() {
     succeeds(Command::new(program).args([&redis.port().to_string(), "consumer"]));
 }
 
+/// The warnings that hosts turn on.
+const CXX_WARNINGS: &[&str] =
+    &["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wold-style-cast", "-Werror", "-pthread"];
+
 #[test]
-fn every_exported_function_is_called_by_all_api() {
-    let source = std::fs::read_to_string(root().join("tests/c/all_api.c")).unwrap();
-    let symbols = std::fs::read_to_string(root().join("tests/abi/symbols.txt")).unwrap();
-    // Some are called by what the programs share.
-    let shared = std::fs::read_to_string(root().join("tests/c/support.c")).unwrap();
-    for symbol in symbols.lines() {
-        let call = format!("{symbol}(");
-        assert!(source.contains(&call) || shared.contains(&call), "{symbol} is not called by all_api.c");
+fn the_cxx_header_does_what_it_says_without_a_warning_a_leak_or_a_late_use() {
+    let dir = work_dir("c-wrapper");
+    let extra = [&["-std=c++17", "-O1", "-g"], CXX_WARNINGS, SANITIZERS].concat();
+    let program = compile(&dir, "wrapper", "c++", &["wrapper.cpp"], &[&extra]);
+    assert_sanitized(&program);
+    succeeds(&mut command(&program, Mode::Sanitized).unwrap());
+    // In the other dialect and with the other compiler, if it is here; and each part stands alone.
+    let check = |compiler: &str, dialect: &str, source: &Path| {
+        let mut command = Command::new(compiler);
+        command.args([dialect, "-fsyntax-only"]).args(CXX_WARNINGS).arg("-I").arg(root().join("include"));
+        run(command.arg(source));
+    };
+    for (compiler, dialect) in [("c++", "-std=c++20"), ("clang++", "-std=c++17"), ("clang++", "-std=c++20")] {
+        if is_in_path(compiler) {
+            check(compiler, dialect, &root().join("tests/c/wrapper.cpp"));
+        }
+    }
+    for part in std::fs::read_dir(root().join("include/flagstone")).unwrap() {
+        let (part, source) = (part.unwrap().file_name(), dir.join("part.cpp"));
+        let line = format!("#include <flagstone/{}>\n", part.to_str().unwrap());
+        std::fs::write(&source, line.repeat(2)).unwrap();
+        check("c++", "-std=c++17", &source);
     }
 }
 
-/// The instruments find what they are there for: without this, a run that finds nothing would say nothing.
-///
-/// A handle that is freed twice is found by valgrind alone: the library looks at its tag first, and only valgrind sees into
-/// code that was not built for it.
+/// The driver plays Redis' other clients: the example prints what a flag serves, and its changes until its input ends.
 #[test]
-fn the_instruments_find_a_leaked_and_a_twice_freed_handle() {
+fn the_example_in_cxx_prints_values_and_changes() {
+    let dir = work_dir("c-example");
+    let source = root().join("examples/cpp/flags.cpp");
+    let extra = [&["-std=c++17", "-O1", "-g"], CXX_WARNINGS, SANITIZERS].concat();
+    let program = compile(&dir, "flags", "c++", &[source.to_str().unwrap()], &[&extra]);
+    let redis = redis_with_new_checkout();
+    let mut child = Command::new(program)
+        .args([&redis.url(), "launchdarkly", "new-checkout"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    assert_eq!(next(), "new-checkout for ada: true, no rule matched");
+    assert_eq!(next(), "new-checkout for guest: true, no rule matched");
+    assert_eq!(next(), "new-checkout is on for ada");
+    let flag = r#"{"key":"new-checkout","version":2,"on":false,"variations":[false,true],"offVariation":0}"#;
+    let words = ["launchdarkly:features", "new-checkout", flag];
+    redis::cmd("HSET").arg(&words).exec(&mut redis.connect().unwrap()).unwrap();
+    assert_eq!(next(), r#"changed: new-checkout {"new_version":2,"old_version":1}"#);
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn every_exported_function_is_called_by_a_program_that_checks_what_it_gives() {
+    let source = |name: &str| std::fs::read_to_string(root().join("tests").join(name)).unwrap();
+    // Some are called by what the programs share.
+    let sources = ["c/all_api.c", "c/values.c", "c/support.c"].map(source).concat();
+    for symbol in source("abi/symbols.txt").lines() {
+        assert!(sources.contains(&format!("{symbol}(")), "{symbol} is called by neither all_api.c nor values.c");
+    }
+}
+
+/// The instruments find what they are there for: without this, a run that finds nothing would say nothing. A handle that is
+/// freed twice is none of that: the library refuses it itself.
+#[test]
+fn the_instruments_find_a_leaked_handle_and_a_text_that_is_read_too_late() {
     let leak = "int i; for (i = 0; i < 9; i++) flagstone_config_new(); return 0;";
-    let twice =
-        "flagstone_config *c = flagstone_config_new(); flagstone_config_free(c); flagstone_config_free(c); return 0;";
+    let late = "flagstone_context *c = NULL; flagstone_bytes b = {NULL, 0, NULL}; volatile char *text;
+        flagstone_context_from_key(FLAGSTONE_STR(\"user\"), FLAGSTONE_STR(\"a\"), &c, NULL);
+        flagstone_context_to_json(c, &b, NULL); text = b.ptr; flagstone_bytes_clear(&b); return text[0] == 1;";
     for (name, body, mode, extra, found) in [
         ("leak", leak, Mode::Sanitized, SANITIZERS, "LeakSanitizer"),
         ("leak", leak, Mode::Valgrind, &[], "definitely lost"),
-        ("double-free", twice, Mode::Valgrind, &[], "Invalid read"),
+        ("late", late, Mode::Sanitized, SANITIZERS, "heap-use-after-free"),
+        ("late", late, Mode::Valgrind, &[], "Invalid read"),
     ] {
         let dir = work_dir(&format!("c-canary-{name}-{found}").replace(' ', "-"));
         let source = dir.join("canary.c");

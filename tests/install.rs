@@ -1,5 +1,5 @@
-//! What `make install` puts down is complete: the header's first program is built from it alone, through pkg-config and
-//! through CMake, with the shared library and with the archive.
+//! What `make install` puts down is complete: programs in C and C++ are built from it alone, through pkg-config and through
+//! CMake, with the shared library and with the archive; and `make uninstall` takes it away.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod native;
@@ -21,6 +21,11 @@ fn installed(name: &str) -> (PathBuf, PathBuf) {
     let prefix = dir.join("a prefix & more");
     install(&prefix, None);
     (dir, prefix)
+}
+
+/// Takes away what was installed.
+fn uninstall(prefix: &Path) -> std::process::Output {
+    output(Command::new(root().join("tools/uninstall.sh")).arg(prefix))
 }
 
 fn install(prefix: &Path, destination: Option<&Path>) {
@@ -83,6 +88,12 @@ fn compile_smoke(program: &Path, flags: &[String]) {
     run(command.args(flags).arg("-o").arg(program));
 }
 
+/// Runs the program that uses the whole of the C++ header.
+fn wraps(program: &Path, library_path: &Path) {
+    let printed = run(Command::new(program).env("LD_LIBRARY_PATH", library_path));
+    assert!(printed.ends_with(" passed, 0 failed\n"), "{printed}");
+}
+
 #[test]
 fn everything_is_installed_where_hosts_look_for_it() {
     let (dir, prefix) = installed("files");
@@ -90,17 +101,51 @@ fn everything_is_installed_where_hosts_look_for_it() {
     files(&prefix, &prefix, &mut found);
     let expected = [
         "include/flagstone.h",
+        "include/flagstone.hpp",
+        "include/flagstone/base.hpp",
+        "include/flagstone/client.hpp",
+        "include/flagstone/config.hpp",
+        "include/flagstone/context.hpp",
+        "include/flagstone/detail.hpp",
+        "include/flagstone/flag.hpp",
         "lib/cmake/flagstone/flagstoneConfig.cmake",
         "lib/cmake/flagstone/flagstoneConfigVersion.cmake",
         "lib/libflagstone.a",
         "lib/libflagstone.so",
         "lib/libflagstone.so.1",
         "lib/pkgconfig/flagstone.pc",
+        "share/flagstone/manifest",
     ];
     assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected);
     assert_eq!(fs::read_link(prefix.join("lib/libflagstone.so")).unwrap(), Path::new("libflagstone.so.1"));
-    // Again over what is there.
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn what_was_installed_is_removed_and_nothing_else() {
+    let dir = work_dir("install-uninstall");
+    let (prefix, others) = (dir.join("a prefix & more"), ["include/other.h", "lib/pkgconfig/other.pc"]);
+    fs::create_dir_all(prefix.join("include")).unwrap();
+    fs::write(prefix.join(others[0]), "").unwrap();
     install(&prefix, None);
+    fs::write(prefix.join(others[1]), "").unwrap();
+    // What an earlier version put down and this one does not have goes with the next installation; places outside do not.
+    fs::write(prefix.join("include/gone.h"), "").unwrap();
+    fs::write(dir.join("outside"), "").unwrap();
+    let manifest = prefix.join("share/flagstone/manifest");
+    let listed = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, listed + "include/gone.h\n../outside\n").unwrap();
+    install(&prefix, None);
+    assert!(!prefix.join("include/gone.h").exists() && dir.join("outside").exists());
+
+    let removed = uninstall(&prefix);
+    assert!(removed.status.success() && text(&removed).is_empty(), "{}", text(&removed));
+    let mut left = BTreeSet::new();
+    files(&prefix, &prefix, &mut left);
+    assert_eq!(left.iter().map(String::as_str).collect::<Vec<_>>(), others);
+    assert!(!prefix.join("share").exists() && !prefix.join("lib/cmake").exists(), "folders that were made go, too");
+    let again = uninstall(&prefix);
+    assert!(again.status.code() == Some(1) && text(&again).contains("nothing was installed"), "{}", text(&again));
     fs::remove_dir_all(dir).unwrap();
 }
 
@@ -141,14 +186,31 @@ fn pkg_config_builds_a_program_with_the_shared_library_and_with_the_archive() {
     assert!(loads_the_library(&shared));
     serves(&shared, Some(&prefix.join("lib")));
 
-    let mut flags = pkg_config(&prefix, &["--static", "--cflags", "--libs"]);
-    let library = flags.iter().position(|flag| flag == "-lflagstone").unwrap();
-    flags[library] = "-l:libflagstone.a".to_owned();
-    flags.push("-DFLAGSTONE_STATIC".to_owned());
-    let with_archive = dir.join("with-archive");
-    compile_smoke(&with_archive, &flags);
-    assert!(!loads_the_library(&with_archive));
-    serves(&with_archive, None);
+    let in_cxx = dir.join("in-cxx");
+    let mut command = Command::new("c++");
+    command.args(["-std=c++17", "-pthread"]).arg(root().join("tests/c/wrapper.cpp"));
+    run(command.args(pkg_config(&prefix, &["--cflags", "--libs"])).arg("-o").arg(&in_cxx));
+    wraps(&in_cxx, &prefix.join("lib"));
+
+    // As it says, with the shared library; with the archive; and with nothing but archives, in both ways that linkers have.
+    let words = pkg_config(&prefix, &["--static", "--cflags", "--libs"]);
+    for (name, archive, more) in [
+        ("as-it-says", false, None),
+        ("with-archive", true, Some("-DFLAGSTONE_STATIC")),
+        ("static", false, Some("-static")),
+        ("static-pie", false, Some("-static-pie")),
+    ] {
+        let mut flags = words.clone();
+        let library = flags.iter().position(|flag| flag == "-lflagstone").unwrap();
+        if archive {
+            flags[library] = "-l:libflagstone.a".to_owned();
+        }
+        flags.extend(more.map(str::to_owned));
+        let program = dir.join(name);
+        compile_smoke(&program, &flags);
+        assert_eq!(loads_the_library(&program), more.is_none(), "{name}");
+        serves(&program, more.is_none().then(|| prefix.join("lib")).as_deref());
+    }
     fs::remove_dir_all(dir).unwrap();
 }
 
@@ -174,6 +236,7 @@ fn cmake_builds_a_program_with_the_shared_library_and_with_the_archive() {
     assert!(loads_the_library(&shared) && !loads_the_library(&with_archive));
     serves(&shared, None);
     serves(&with_archive, None);
+    wraps(&build.join("in_cxx"), &prefix.join("lib"));
     fs::remove_dir_all(dir).unwrap();
 }
 

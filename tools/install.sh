@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Installs header, libraries, pkg-config file and CMake package: tools/install.sh PREFIX [DESTDIR]
+# Installs headers, libraries, pkg-config file and CMake package: tools/install.sh PREFIX [DESTDIR]
 #
 # DESTDIR is put before every path, for building packages; the installed files speak of PREFIX alone. Called by
 # `make install`, which builds first. FLAGSTONE_LIB_DIR names the folder with libflagstone.so and libflagstone.a.
+#
+# What was put down is listed in PREFIX/share/flagstone/manifest, below PREFIX, folders that were made with a slash at the end:
+# tools/uninstall.sh goes by that. What an earlier version put down there and this one does not have is removed.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 prefix=${1:?usage: tools/install.sh PREFIX [DESTDIR]}
@@ -13,6 +16,7 @@ esac
 to=${2:-}$prefix
 from=${FLAGSTONE_LIB_DIR:-$root/target/release}
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
+manifest=share/flagstone/manifest
 
 for library in libflagstone.so libflagstone.a; do
   if [ ! -e "$from/$library" ]; then
@@ -21,20 +25,62 @@ for library in libflagstone.so libflagstone.a; do
   fi
 done
 
-# Not by sed: in a path any character may come.
+installed=()
+# Folders are listed before what is below them.
+folder() {
+  case $1 in */*) folder "${1%/*}" ;; esac
+  if [ ! -d "$to/$1" ]; then
+    install -d "$to/$1"
+    installed+=("$1/")
+  fi
+}
+# MODE SOURCE PLACE
+put() {
+  folder "${3%/*}"
+  install -m "$1" "$2" "$to/$3"
+  installed+=("$3")
+}
+# TEMPLATE PLACE. Not by sed: in a path any character may come.
 fill() {
   local text
-  text=$(<"$1")
+  text=$(<"$root/$1")
   text=${text//@PREFIX@/"$prefix"}
-  printf '%s\n' "${text//@VERSION@/"$version"}" >"$2"
-  chmod 644 "$2"
+  folder "${2%/*}"
+  printf '%s\n' "${text//@VERSION@/"$version"}" >"$to/$2"
+  chmod 644 "$to/$2"
+  installed+=("$2")
 }
 
-install -d "$to/include" "$to/lib/pkgconfig" "$to/lib/cmake/flagstone"
-install -m 644 "$root/include/flagstone.h" "$to/include/flagstone.h"
-install -m 755 "$from/libflagstone.so" "$to/lib/libflagstone.so.1"
+before=()
+if [ -e "$to/$manifest" ]; then mapfile -t before <"$to/$manifest"; fi
+
+install -d "$to"
+put 644 "$root/include/flagstone.h" include/flagstone.h
+put 644 "$root/include/flagstone.hpp" include/flagstone.hpp
+for header in "$root"/include/flagstone/*.hpp; do
+  put 644 "$header" "include/flagstone/${header##*/}"
+done
+put 755 "$from/libflagstone.so" lib/libflagstone.so.1
 ln -sf libflagstone.so.1 "$to/lib/libflagstone.so"
-install -m 644 "$from/libflagstone.a" "$to/lib/libflagstone.a"
-fill "$root/flagstone.pc.in" "$to/lib/pkgconfig/flagstone.pc"
-fill "$root/cmake/flagstoneConfig.cmake.in" "$to/lib/cmake/flagstone/flagstoneConfig.cmake"
-fill "$root/cmake/flagstoneConfigVersion.cmake.in" "$to/lib/cmake/flagstone/flagstoneConfigVersion.cmake"
+installed+=(lib/libflagstone.so)
+put 644 "$from/libflagstone.a" lib/libflagstone.a
+fill flagstone.pc.in lib/pkgconfig/flagstone.pc
+fill cmake/flagstoneConfig.cmake.in lib/cmake/flagstone/flagstoneConfig.cmake
+fill cmake/flagstoneConfigVersion.cmake.in lib/cmake/flagstone/flagstoneConfigVersion.cmake
+folder "${manifest%/*}"
+installed+=("$manifest")
+
+# Folders that an earlier run made are still there, and still its own.
+kept=()
+for place in "${before[@]}"; do
+  case $place in */) kept+=("$place") ;; esac
+done
+{
+  printf '%s\n' "${kept[@]}"
+  printf '%s\n' "${installed[@]}"
+} | sed '/^$/d' | awk '!seen[$0]++' >"$to/$manifest.new"
+for place in "${before[@]}"; do
+  case $place in "" | */ | /* | *..*) continue ;; esac
+  grep -qxF -e "$place" "$to/$manifest.new" || rm -f "$to/$place"
+done
+mv -f "$to/$manifest.new" "$to/$manifest"

@@ -46,7 +46,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
 def _build(root: Path) -> Path:
     core = root / "core" if (root / "core" / "Cargo.toml").is_file() else root.parent.parent
     command = ["cargo", "build", "--release", "--lib", "--locked", "--message-format=json-render-diagnostics"]
-    output = subprocess.run([*command], cwd=core, check=True, stdout=subprocess.PIPE).stdout
+    output = subprocess.run([*command], cwd=core, env=_environment(), check=True, stdout=subprocess.PIPE).stdout
     for line in output.splitlines():
         message = json.loads(line)
         if message.get("reason") == "compiler-artifact" and "cdylib" in message["target"]["crate_types"]:
@@ -54,3 +54,13 @@ def _build(root: Path) -> Path:
                 if name.endswith((".so", ".dylib", ".dll")):
                     return Path(name)
     raise RuntimeError("cargo built no shared library")
+
+
+def _environment() -> dict[str, str]:
+    """What cargo gets, so that the library carries no path of the machine it is built on."""
+    flags = os.environ.get("CARGO_ENCODED_RUSTFLAGS", "").split("\x1f") + os.environ.get("RUSTFLAGS", "").split()
+    if not any(flag.startswith("--remap-path-prefix") for flag in flags):
+        sources = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo") / "registry" / "src"
+        flags.append(f"--remap-path-prefix={sources}=/registry")
+    # Not RUSTFLAGS, which is split at spaces.
+    return {**os.environ, "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flag for flag in flags if flag)}

@@ -1,7 +1,8 @@
-//! What the tests of the C side share: where the built library is, how C is compiled and run, what to do without a tool.
+//! What the tests of the C side share: the built library, how C is compiled and run, what to do without a tool.
 //!
-//! Cargo builds the shared library and the archive of the package for its integration tests, beside the test programs; it
-//! has no variable that names them. Depends on the standard library alone.
+//! The library is built here, alone, as it is for shipping: cargo could turn on more of what it depends on when it builds it
+//! with the tools. (That it does not is for `shipped.rs` to see, so usually nothing is left to do.) Depends on the standard
+//! library alone.
 #![allow(dead_code, reason = "each test program uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,45 +10,58 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// The root of the project.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The shared library that was built with this test.
+/// The shared library.
 pub fn shared_library() -> PathBuf {
-    built("libflagstone.so")
+    built().join("libflagstone.so")
 }
 
-/// The archive that was built with this test.
+/// The archive.
 pub fn archive() -> PathBuf {
-    built("libflagstone.a")
+    built().join("libflagstone.a")
 }
 
-fn built(name: &str) -> PathBuf {
-    let deps = std::env::current_exe().unwrap().parent().unwrap().to_owned();
-    let path = deps.join(name);
-    let built_at = modified(&path).unwrap_or_else(|| panic!("{} is missing", path.display()));
-    let newest = newest_source(&root().join("src")).max(modified(&root().join("Cargo.toml")).unwrap());
-    assert!(newest <= built_at, "{} is older than the sources: build again", path.display());
-    path
+/// Cargo, without what the one that runs this test has told it: that would be news to build scripts.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    let told = [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_CRATE_",
+        "CARGO_BIN_",
+        "CARGO_PRIMARY_",
+        "CARGO_TARGET_TMPDIR",
+        "OUT_DIR",
+    ];
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| told.iter().any(|start| name.starts_with(start))) {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(root());
+    command
 }
 
-fn modified(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
-}
-
-fn newest_source(dir: &Path) -> SystemTime {
-    fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| {
-            let path = entry.unwrap().path();
-            if path.is_dir() { newest_source(&path) } else { modified(&path).unwrap() }
-        })
-        .max()
-        .unwrap_or(SystemTime::UNIX_EPOCH)
+/// The folder of the library, in the profile of this test.
+fn built() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let folder = test.parent().and_then(Path::parent).unwrap();
+        let profile = folder.file_name().and_then(|name| name.to_str()).unwrap();
+        let profile = if profile == "debug" { "dev" } else { profile };
+        let mut build = cargo();
+        build.args(["build", "--quiet", "--lib", "--package", "flagstone", "--profile", profile, "--target-dir"]);
+        run(build.arg(folder.parent().unwrap()));
+        folder.to_owned()
+    })
 }
 
 /// An empty folder of one's own below the target folder.
@@ -67,11 +81,15 @@ pub fn link_library_into(dir: &Path) {
     }
 }
 
-/// Whether `program` is in `PATH`. Without it the test says so where nobody can overlook it, and fails in CI.
+/// Whether `program` is in `PATH`.
+pub fn is_in_path(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// The same. Without it the test says so where nobody can overlook it, and fails in CI.
 pub fn has_tool(program: &str, what_is_skipped: &str) -> bool {
-    let found = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
-    if found {
+    if is_in_path(program) {
         return true;
     }
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is missing, and CI needs it: {what_is_skipped}");

@@ -80,6 +80,10 @@ def test_an_sdist_builds_with_cargo_alone(environment: Environment, tmp_path: Pa
     # Dependencies are compiled once for all runs of this test.
     install(python, "--no-build-isolation", str(sdist), CARGO_TARGET_DIR=os.environ["FLAGSTONE_TEST_SDIST_TARGET"])
     assert first_evaluation(python, environment) == "True\n"
+    (library,) = (tmp_path / "venv").glob("lib/*/site-packages/flagstone/_native/libflagstone.so")
+    for built in (library, Path(os.environ["FLAGSTONE_TEST_LIBRARY"])):
+        content = built.read_bytes()
+        assert not [place for place in (Path.home(), PROJECT, tmp_path) if os.fsencode(place) + b"/" in content], built
 
 
 @in_full

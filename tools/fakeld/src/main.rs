@@ -115,8 +115,9 @@ fn told(request: &Request) -> Value {
 fn fallthrough(fake: &Fake, key: &str, variation: &str) -> Result<(), String> {
     let variation: u32 = variation.parse().map_err(|_| format!("{variation} is no variation"))?;
     let mut flag = None;
-    fake.edit(|environment| flag = environment.get(Kind::Flag, key).cloned());
-    let mut flag = flag.ok_or_else(|| format!("there is no flag {key}"))?;
+    fake.edit(|environment| flag = environment.get(Kind::Flag, key).map(str::to_owned));
+    let flag = flag.ok_or_else(|| format!("there is no flag {key}"))?;
+    let mut flag: Value = serde_json::from_str(&flag).map_err(|error| error.to_string())?;
     let version = flag["version"].as_i64().unwrap_or(0) + 1;
     flag["version"] = version.into();
     flag["fallthrough"] = json!({ "variation": variation });

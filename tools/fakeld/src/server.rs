@@ -8,17 +8,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use rustls::ServerConfig;
-use serde_json::{Value, json};
-
-use crate::environment::{Environment, Kind};
+use crate::environment::{Environment, Kind, quoted};
 use crate::lock;
 use crate::script::Action;
 use crate::stream::{Streams, event, pump};
 use crate::tls::{self, Socket};
 use crate::wire::{Request, answer};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rustls::ServerConfig;
 
 /// A running server. It stops when dropped.
 pub struct Fake {
@@ -132,7 +130,7 @@ impl Fake {
     pub fn patch(&self, kind: Kind, json: &str) -> Result<(), String> {
         let mut environment = lock(&self.shared.environment);
         let (key, item) = environment.set(kind, json)?;
-        let data = json!({"path": format!("/{}/{key}", kind.path()), "data": item});
+        let data = format!(r#"{{"path":{},"data":{item}}}"#, path(kind, &key));
         self.shared.streams.send(&event("patch", &data));
         Ok(())
     }
@@ -141,7 +139,7 @@ impl Fake {
     pub fn delete(&self, kind: Kind, key: &str, version: i64) {
         let mut environment = lock(&self.shared.environment);
         environment.remove(kind, key);
-        let data = json!({"path": format!("/{}/{key}", kind.path()), "version": version});
+        let data = format!(r#"{{"path":{},"version":{version}}}"#, path(kind, key));
         self.shared.streams.send(&event("delete", &data));
     }
 
@@ -358,7 +356,12 @@ fn serve_stream(
 }
 
 fn put_event(environment: &Environment) -> Vec<u8> {
-    event("put", &json!({"path": "/", "data": environment.json()}))
+    event("put", &format!(r#"{{"path":"/","data":{}}}"#, environment.json()))
+}
+
+/// The path of an item, as JSON.
+fn path(kind: Kind, key: &str) -> String {
+    quoted(&format!("/{}/{key}", kind.path()))
 }
 
 fn serve_regular(output: &mut impl Write, request: &Request, shared: &Shared) -> io::Result<()> {
@@ -377,10 +380,10 @@ fn serve_poll(
     output: &mut impl Write,
     request: &Request,
     mut headers: Vec<(String, String)>,
-    data: &Value,
+    data: &str,
     without_etag: bool,
 ) -> io::Result<()> {
-    let mut body = data.to_string().into_bytes();
+    let mut body = data.as_bytes().to_vec();
     if !without_etag {
         let etag = format!("\"{:x}\"", fingerprint(&body));
         headers.push(("ETag".to_owned(), etag.clone()));

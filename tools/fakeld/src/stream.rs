@@ -6,8 +6,6 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::lock;
 use crate::wire::chunk;
 
@@ -71,6 +69,6 @@ fn is_gone(peer: &TcpStream) -> bool {
 }
 
 /// The bytes of one event.
-pub(crate) fn event(name: &str, data: &Value) -> Vec<u8> {
+pub(crate) fn event(name: &str, data: &str) -> Vec<u8> {
     format!("event: {name}\ndata: {data}\n\n").into_bytes()
 }

@@ -112,7 +112,7 @@ fn the_program_obeys_its_standard_input() {
     std::fs::write(&file, r#"{"flags":{"b":{"key":"b","version":1}}}"#).unwrap();
     writeln!(input, "replace {}\nstreams\nrequests", file.display()).unwrap();
     assert_eq!(output.next().unwrap(), "0");
-    let requests = r#"[{"method":"GET","path":"/sdk/latest-all","query":"","headers":{}}]"#;
+    let requests = r#"[{"headers":{},"method":"GET","path":"/sdk/latest-all","query":""}]"#;
     assert_eq!(output.next().unwrap(), requests);
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let everything = r#"{"flags":{"b":{"key":"b","version":1}},"segments":{}}"#;

@@ -159,7 +159,7 @@ fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(target) = target else { return };
     for (name, value) in patch {
         if value.is_null() {
-            target.shift_remove(name);
+            target.remove(name);
         } else {
             merge(target.entry(name).or_insert(Value::Null), value);
         }

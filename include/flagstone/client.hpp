@@ -1,0 +1,131 @@
+// Part of flagstone.hpp: the client.
+#ifndef FLAGSTONE_CLIENT_HPP
+#define FLAGSTONE_CLIENT_HPP
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config.hpp"
+#include "context.hpp"
+#include "detail.hpp"
+
+namespace flagstone {
+
+// One environment's flags, held and kept true. One per environment and process is enough.
+class Client {
+ public:
+  explicit Client(const Config &config)
+      : handle_(internal::made<flagstone_client>([&](flagstone_client **out, flagstone_error **error) {
+          return flagstone_client_new(config.get(), out, error);
+        })) {}
+
+  // Waits until the data are there. Not in time: it goes on trying, and the outcome says why so far.
+  Outcome start(Milliseconds timeout) noexcept {
+    return internal::call(
+        [&](flagstone_error **error) { return flagstone_client_start(get(), internal::count(timeout), error); });
+  }
+  Outcome wait(State state, Milliseconds timeout) const noexcept {
+    return {flagstone_client_wait(get(), static_cast<std::int32_t>(state), internal::count(timeout)), nullptr};
+  }
+  State state() const noexcept { return static_cast<State>(flagstone_client_state(get())); }
+  std::optional<Text> status_json(Outcome *outcome = nullptr) const noexcept {
+    return internal::text(outcome, [this](flagstone_bytes *out, flagstone_error **error) {
+      return flagstone_client_status_json(get(), out, error);
+    });
+  }
+  std::optional<Status> status(Outcome *outcome = nullptr) const noexcept {
+    std::optional<Status> status(std::in_place);
+    Outcome made =
+        internal::call([&](flagstone_error **error) { return flagstone_client_status(get(), status->get(), error); });
+    if (!made) status.reset();
+    if (outcome != nullptr) *outcome = std::move(made);
+    return status;
+  }
+  // In a child of fork, before its first evaluation; not needed.
+  Outcome postfork() noexcept {
+    return internal::call([this](flagstone_error **error) { return flagstone_client_postfork(get(), error); });
+  }
+  Outcome flush(Milliseconds timeout) noexcept {
+    return internal::call(
+        [&](flagstone_error **error) { return flagstone_client_flush(get(), internal::count(timeout), error); });
+  }
+  // Evaluation goes on answering from the last data held. Without it, the last copy of the client closes and does not wait.
+  Outcome close(Milliseconds timeout) noexcept {
+    return {flagstone_client_close(get(), internal::count(timeout)), nullptr};
+  }
+
+  bool bool_variation(const Context &context, std::string_view key, bool default_value) const noexcept {
+    return flagstone_bool_variation(get(), context.get(), key.data(), key.size(), default_value ? 1 : 0) != 0;
+  }
+  std::int64_t int_variation(const Context &context, std::string_view key, std::int64_t default_value) const noexcept {
+    return flagstone_int_variation(get(), context.get(), key.data(), key.size(), default_value);
+  }
+  double double_variation(const Context &context, std::string_view key, double default_value) const noexcept {
+    return flagstone_double_variation(get(), context.get(), key.data(), key.size(), default_value);
+  }
+  std::string string_variation(const Context &context, std::string_view key, std::string_view default_value) const {
+    const std::optional<Text> text = text_variation(context, key);
+    return std::string(text ? text->view() : default_value);
+  }
+  // Without a copy; nothing where string_variation gives its default.
+  std::optional<Text> text_variation(const Context &context, std::string_view key) const noexcept {
+    std::optional<Text> text(std::in_place);
+    const std::int32_t found =
+        flagstone_string_variation(get(), context.get(), key.data(), key.size(), nullptr, 0, text->get());
+    if (found == 0) text.reset();
+    return text;
+  }
+  // A value of another type than `want` is ERROR/WRONG_TYPE; `json` takes any and gives its JSON text.
+  Detail variation(const Context &context, std::string_view key, Type want = Type::none) const noexcept {
+    Detail detail;
+    flagstone_variation(get(), context.get(), key.data(), key.size(), static_cast<std::int32_t>(want), nullptr, 0,
+                        detail.get());
+    return detail;
+  }
+  std::vector<Detail> variation_many(const Context &context, const std::vector<std::string_view> &keys) const {
+    std::vector<flagstone_str> texts;
+    texts.reserve(keys.size());
+    for (const std::string_view key : keys) texts.push_back(internal::str(key));
+    std::vector<Detail> details(keys.size());
+    if (!keys.empty()) {
+      flagstone_variation_many(get(), context.get(), texts.data(), texts.size(), details.front().get());
+    }
+    return details;
+  }
+  // `options`: FLAGSTONE_ALL_FLAGS_... bits.
+  std::optional<Text> all_flags_json(const Context &context, std::uint32_t options = 0,
+                                     Outcome *outcome = nullptr) const noexcept {
+    return internal::text(outcome, [&](flagstone_bytes *out, flagstone_error **error) {
+      return flagstone_all_flags_json(get(), context.get(), options, out, error);
+    });
+  }
+  std::optional<Text> secure_mode_hash(const Context &context, Outcome *outcome = nullptr) const noexcept {
+    return internal::text(outcome, [&](flagstone_bytes *out, flagstone_error **error) {
+      return flagstone_secure_mode_hash(get(), context.get(), out, error);
+    });
+  }
+
+  // The oldest notification; nothing when none came in time (TIMEOUT), or none will come any more (CLOSED).
+  std::optional<Notification> next_notification(Milliseconds timeout, Outcome *outcome = nullptr) noexcept {
+    std::optional<Notification> notification(std::in_place);
+    const flagstone_status status =
+        flagstone_client_next_notification(get(), internal::count(timeout), notification->get());
+    if (status != FLAGSTONE_STATUS_OK) notification.reset();
+    if (outcome != nullptr) *outcome = Outcome(status, nullptr);
+    return notification;
+  }
+  // Ends the wait of one who waits for a notification.
+  void wake() noexcept { flagstone_client_wake(get()); }
+
+  flagstone_client *get() const noexcept { return handle_.get(); }
+
+ private:
+  internal::Shared<flagstone_client, flagstone_client_retain, flagstone_client_release> handle_;
+};
+
+}  // namespace flagstone
+
+#endif  // FLAGSTONE_CLIENT_HPP

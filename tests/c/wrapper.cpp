@@ -1,0 +1,248 @@
+// All of flagstone.hpp, on test data: `wrapper`. That nothing is used too late, leaked or given back twice is for the
+// sanitizers to say.
+#include <flagstone.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace {
+
+using namespace flagstone;
+using std::chrono::seconds;
+constexpr seconds SOON(30);
+
+int passed = 0;
+int failed = 0;
+
+void check(bool held, const char *what, int line) {
+  ++(held ? passed : failed);
+  if (!held) std::fprintf(stderr, "failed in line %d: %s\n", line, what);
+}
+#define CHECK(condition) check(static_cast<bool>(condition), #condition, __LINE__)
+
+// Whether a call throws this status, with a message that has `word` in it.
+template <typename Call>
+bool throws(flagstone_status status, const char *word, Call &&call) {
+  try {
+    call();
+  } catch (const Error &error) {
+    return error.status() == status && std::strstr(error.what(), word) != nullptr;
+  }
+  return false;
+}
+
+std::string flag(const std::string &key, const std::string &value, const std::string &more = "") {
+  return "{\"key\":\"" + key + "\",\"version\":1,\"on\":true,\"variations\":[" + value + "],\"fallthrough\":{\"variation\":0}" +
+         more + "}";
+}
+
+TestData data() {
+  TestData data;
+  CHECK(data.set(Kind::flag, flag("bool", "true")));
+  CHECK(data.set(Kind::flag, flag("int", "1234567890123456789")));
+  CHECK(data.set(Kind::flag, flag("double", "2.5")));
+  CHECK(data.set(Kind::flag, flag("string", "\"gr\xc3\xbcn\"")));
+  CHECK(data.set(Kind::flag, flag("json", "{\"a\":[1]}")));
+  CHECK(data.set(Kind::flag, flag("null", "null")));
+  CHECK(data.set(Kind::flag, flag("needs", "1", ",\"offVariation\":0,\"prerequisites\":[{\"key\":\"bool\",\"variation\":7}]")));
+  CHECK(data.set(Kind::flag, flag("rule", "1,\"two\"",
+                                  ",\"rules\":[{\"id\":\"the-rule\",\"variation\":1,\"clauses\":[{\"attribute\":\"\",\"op\":"
+                                  "\"segmentMatch\",\"values\":[\"s\"]}]}]")));
+  CHECK(data.set(Kind::segment, "{\"key\":\"s\",\"version\":1,\"included\":[\"ada\"]}"));
+  const Outcome refused = data.set(Kind::flag, "{");
+  CHECK(!refused && refused.status() == FLAGSTONE_STATUS_INVALID_ARGUMENT && !refused.message().empty());
+  CHECK(data.remove(Kind::flag, "no-such-flag"));
+  return data;
+}
+
+void configurations() {
+  Config config;
+  CHECK(throws(FLAGSTONE_STATUS_INVALID_ARGUMENT, "no.such", [&] { config.set("no.such", "x"); }));
+  CHECK(throws(FLAGSTONE_STATUS_BAD_JSON, "JSON", [&] { config.load_json("{"); }));
+  config.set("redis.prefix", "p").load_json("{\"cache\":{\"ttl_ms\":5}}");
+  config.set("redis.tls.ca_file", "/no/such/file.pem");
+  CHECK(throws(FLAGSTONE_STATUS_INVALID_ARGUMENT, "rediss://", [&] { Client client(config); }));
+  Config moved = std::move(config);
+  CHECK(moved.get() != nullptr);
+}
+
+void contexts() {
+  const std::string name = "Ada";
+  const Context ada("user", "ada", {{"name", name}, {"anonymous", true}, {"age", 36}, {"height", 1.5F}, {"title", "Dr"},
+                                    Attribute::json("address", "{\"city\":\"London\"}").as_private()});
+  const std::optional<Text> json = ada.to_json();
+  CHECK(json && json->str() ==
+                    "{\"kind\":\"user\",\"key\":\"ada\",\"name\":\"Ada\",\"anonymous\":true,\"age\":36,\"height\":1.5,"
+                    "\"title\":\"Dr\",\"address\":{\"city\":\"London\"},\"_meta\":{\"privateAttributes\":[\"address\"]}}");
+  const Context org = ContextBuilder("org", "o").set({"plan", "gold"}).set_private("plan").build();
+  const Context both = Context::merge({ada, org});
+  CHECK(both.canonical_key()->view() == "org:o:user:ada");
+  Context shared = ada, moved = Context::from_json("{\"kind\":\"user\",\"key\":\"bob\"}");
+  CHECK(shared.get() == ada.get());
+  shared = std::move(moved);
+  CHECK(shared.canonical_key()->view() == "bob");
+  shared = both;
+  CHECK(shared.get() == both.get());
+  CHECK(Context("user", "ada", {}).to_json()->view() == "{\"kind\":\"user\",\"key\":\"ada\"}");
+
+  CHECK(throws(FLAGSTONE_STATUS_INVALID_ARGUMENT, "key", [] { Context("user", ""); }));
+  CHECK(throws(FLAGSTONE_STATUS_BAD_UTF8, "key", [] { Context("user", "\x80"); }));
+  CHECK(throws(FLAGSTONE_STATUS_INVALID_ARGUMENT, "finite", [] { Context("user", "u", {{"x", std::nan("")}}); }));
+  CHECK(throws(FLAGSTONE_STATUS_BAD_JSON, "JSON", [] { Context::from_json("{"); }));
+  CHECK(throws(FLAGSTONE_STATUS_INVALID_ARGUMENT, "user", [&] { Context::merge({ada, Context("user", "u")}); }));
+  CHECK(throws(FLAGSTONE_STATUS_INVALID_ARGUMENT, "kind", [] { ContextBuilder("a b", "k").build(); }));
+  CHECK(throws(FLAGSTONE_STATUS_BAD_UTF8, "UTF-8", [] { ContextBuilder("\x80", "k"); }));
+  CHECK(throws(FLAGSTONE_STATUS_BAD_JSON, "\"x\"", [] { ContextBuilder("user", "k").set(Attribute::json("x", "{")); }));
+}
+
+void values(const Client &client, const Context &ada) {
+  CHECK(client.bool_variation(ada, "bool", false) && client.bool_variation(ada, "missing", true));
+  CHECK(client.int_variation(ada, "int", 0) == 1234567890123456789 && client.int_variation(ada, "double", 0) == 2);
+  CHECK(client.double_variation(ada, "double", 0) == 2.5);
+  CHECK(client.string_variation(ada, "string", "x") == "gr\xc3\xbcn" && client.string_variation(ada, "bool", "x") == "x");
+  CHECK(!client.text_variation(ada, "missing"));
+  std::optional<Text> text = client.text_variation(ada, "string");
+  CHECK(text && std::string_view(*text) == "gr\xc3\xbcn");
+  Text moved = std::move(*text);
+  moved = Text(std::move(moved));
+  text.reset();
+  CHECK(moved.view() == "gr\xc3\xbcn");
+}
+
+void details(const Client &client, const Context &ada) {
+  CHECK(client.variation(ada, "bool").as_bool() == true && client.variation(ada, "bool").variation_index() == 0);
+  const Detail number = client.variation(ada, "int", Type::number);
+  CHECK(number.as_int() == 1234567890123456789 && number.as_double() == 1234567890123456768.0 && number.text().size() == 19);
+  CHECK(number.type() == Type::number && !number.as_bool() && !number.as_string() && !number.is_stale());
+  CHECK(client.variation(ada, "string").as_string() == "gr\xc3\xbcn");
+  CHECK(client.variation(ada, "json").text() == "{\"a\":[1]}" && client.variation(ada, "json").type() == Type::json);
+  CHECK(client.variation(ada, "null").has_value() && client.variation(ada, "null").type() == Type::none);
+  Detail rule = client.variation(ada, "rule");
+  CHECK(rule.reason() == Reason::rule_match && rule.rule_index() == 0 && rule.rule_id() == "the-rule");
+  CHECK(rule.error_kind() == ErrorKind::none && !rule.in_experiment() && rule.big_segments() == FLAGSTONE_BIG_SEGMENTS_NONE);
+  const Detail needs = client.variation(ada, "needs");
+  CHECK(needs.reason() == Reason::prerequisite_failed && needs.prerequisite_key() == "bool");
+  const Detail missing = client.variation(ada, "missing", Type::boolean);
+  CHECK(!missing.has_value() && missing.error_kind() == ErrorKind::flag_not_found && !missing.variation_index());
+  CHECK(client.variation(ada, "bool", Type::string).error_kind() == ErrorKind::wrong_type);
+
+  Detail moved = std::move(rule);
+  rule = client.variation(ada, "string");
+  std::swap(moved, rule);
+  CHECK(moved.as_string() == "gr\xc3\xbcn" && rule.as_string() == "two" && rule.rule_id() == "the-rule");
+  std::vector<Detail> many = client.variation_many(ada, {"bool", "string", "missing"});
+  CHECK(many.size() == 3 && many[0].as_bool() == true && many[1].as_string() == "gr\xc3\xbcn" && !many[2].has_value());
+  many.erase(many.begin());
+  CHECK(many[0].as_string() == "gr\xc3\xbcn");
+  CHECK(client.variation_many(ada, {}).empty());
+}
+
+void prepared(const Client &client, const Context &ada) {
+  const Flag<bool> boolean(client, "bool", false);
+  CHECK(boolean.value(ada) && boolean.try_value(ada) == true && boolean.detail(ada).as_bool() == true);
+  CHECK(Flag<bool>(client, "missing", true).value(ada));
+  CHECK(Flag<std::int64_t>(client, "int", 0).value(ada) == 1234567890123456789);
+  CHECK(Flag<std::int64_t>(client, "missing", std::numeric_limits<std::int64_t>::min()).value(ada) ==
+        std::numeric_limits<std::int64_t>::min());
+  CHECK(Flag<double>(client, "double", 0).value(ada) == 2.5 && Flag<double>(client, "missing", -0.1).value(ada) == -0.1);
+  CHECK(Flag<double>(client, "missing", 1e300).value(ada) == 1e300);
+  const std::string odd("a\"\\\n\0\xc3\xbc", 7);
+  CHECK(Flag<std::string>(client, "missing", odd).value(ada) == odd);
+  Flag<std::string> text(client, "string", "default");
+  const Flag<std::string> copy = text;
+  CHECK(copy.get() == text.get() && copy.value(ada) == "gr\xc3\xbcn");
+  text = Flag<std::string>(client, "missing", "default");
+  const Text kept = text.text(ada);
+  text = copy;
+  CHECK(kept.view() == "default"); /* a text keeps what it points to */
+  CHECK(throws(FLAGSTONE_STATUS_INVALID_ARGUMENT, "finite", [&] { Flag<double>(client, "double", HUGE_VAL); }));
+  CHECK(throws(FLAGSTONE_STATUS_BAD_UTF8, "key", [&] { Flag<bool>(client, "\x80", false); }));
+}
+
+void texts(const Client &client, const Context &ada) {
+  Outcome outcome;
+  CHECK(client.status_json(&outcome)->view().front() == '{' && outcome);
+  CHECK(client.all_flags_json(ada)->view().find("\"int\":1234567890123456789,") != std::string_view::npos);
+  CHECK(!client.all_flags_json(ada, 1024, &outcome) && outcome.status() == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  CHECK(outcome.message().find("options") != std::string_view::npos);
+  CHECK(!client.secure_mode_hash(ada, &outcome) && outcome.message().find("sdk.key") != std::string_view::npos);
+}
+
+void notifications(Client client, TestData data) {
+  CHECK(data.set(Kind::flag, flag("announced", "true")));
+  bool changed = false;
+  while (!changed) {
+    Outcome outcome;
+    std::optional<Notification> notification = client.next_notification(SOON, &outcome);
+    CHECK(outcome);
+    if (!notification) break;
+    changed = notification->kind() == FLAGSTONE_NOTIFICATION_FLAG_CHANGED && notification->text() == "announced";
+    if (changed) CHECK(notification->extra().find("\"new_version\":1") != std::string_view::npos);
+    CHECK(notification->unix_ms() > 0 && notification->dropped() == 0);
+    if (notification->kind() == FLAGSTONE_NOTIFICATION_LOG) CHECK(notification->level() <= FLAGSTONE_LEVEL_ERROR);
+    if (notification->kind() == FLAGSTONE_NOTIFICATION_STATUS) CHECK(notification->state() <= State::forked);
+  }
+  CHECK(data.set_status(State::interrupted, FLAGSTONE_SOURCE_ERROR_ERROR_RESPONSE, 503, "busy"));
+  CHECK(client.wait(State::interrupted, SOON));
+  const std::optional<Status> status = client.status();
+  CHECK(status && status->source_state() == State::interrupted && status->last_error() == "busy");
+  CHECK(status->last_error_kind() == FLAGSTONE_SOURCE_ERROR_ERROR_RESPONSE && status->last_error_status() == 503);
+  CHECK(status->last_error_ms() > 0 && status->source_since_ms() > 0 && status->store_available());
+  CHECK(status->store_stale_since_ms() == 0);
+  std::thread waker([client]() mutable { client.wake(); });
+  bool woken = false;
+  while (const auto notification = client.next_notification(SOON)) {
+    woken = notification->kind() == FLAGSTONE_NOTIFICATION_WAKE;
+    if (woken) break;
+  }
+  waker.join();
+  CHECK(woken);
+}
+
+void clients() {
+  TestData flags = data();
+  Config config;
+  config.set_test_data(flags);
+  Client client(config);
+  const Context ada("user", "ada");
+  CHECK(client.state() == State::init && !client.bool_variation(ada, "bool", false));
+  CHECK(client.start(SOON) && client.wait(State::valid, SOON) && client.state() == State::valid);
+  CHECK(client.postfork() && client.flush(seconds(-1)));
+  values(client, ada);
+  details(client, ada);
+  prepared(client, ada);
+  texts(client, ada);
+  notifications(client, flags);
+  Client copy = client;
+  CHECK(copy.get() == client.get());
+  CHECK(client.close(Milliseconds::max()));
+  const Outcome late = copy.start(seconds(0));
+  CHECK(late.status() == FLAGSTONE_STATUS_CLOSED && late.message() == "the client is closed");
+  CHECK(copy.wait(State::valid, SOON).message() == "CLOSED");
+  Outcome outcome;
+  while (copy.next_notification(SOON, &outcome)) {
+  }
+  CHECK(outcome.status() == FLAGSTONE_STATUS_CLOSED && !copy.status(&outcome) && !outcome);
+  CHECK(copy.bool_variation(ada, "bool", false)); /* the last data held */
+}
+
+static_assert(std::is_copy_constructible_v<Client> && std::is_copy_constructible_v<Context>);
+static_assert(!std::is_copy_constructible_v<Detail> && std::is_nothrow_move_constructible_v<Detail>);
+static_assert(!std::is_copy_constructible_v<Text> && std::is_nothrow_move_assignable_v<Text>);
+static_assert(std::is_nothrow_invocable_v<decltype(&Client::bool_variation), Client &, const Context &, std::string_view, bool>);
+
+}  // namespace
+
+int main() {
+  configurations();
+  contexts();
+  clients();
+  std::printf("%d passed, %d failed\n", passed, failed);
+  return failed != 0;
+}
