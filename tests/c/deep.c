@@ -15,7 +15,7 @@
 
 #define STACK 262144
 /* How long the chains are and how deep the JSON is. */
-#define LENGTH (the_setting.slow ? 1000 : 10000)
+#define LENGTH (the_setting.slow ? 300 : 10000)
 
 static setting the_setting;
 
@@ -125,7 +125,7 @@ static void fill(void) {
   redis *connection = redis_open(the_setting.port);
   put_bool(connection, the_setting.prefix, "neighbour", 1, 1);
   put_chain_of_flags(connection, "long", LENGTH);
-  put_chain_of_flags(connection, "short", FLAGSTONE_LIMIT_CHAIN);
+  put_chain_of_flags(connection, "short", FLAGSTONE_LIMIT_CHAIN + 1); /* the first is no prerequisite */
   put_chain_of_flags(connection, "above", FLAGSTONE_LIMIT_CHAIN + 2);
   put_chain_of_segments(connection, "s-long", LENGTH);
   put_chain_of_segments(connection, "s-short", FLAGSTONE_LIMIT_CHAIN);
