@@ -3,11 +3,16 @@
 //!
 //! The marks are atomics because evaluations (any thread) set them while the store thread reads them. May depend on
 //! `model` only.
+//!
+//! An entry may be sealed: its text is in force, and was only glanced at. Who asks for the item first opens it; of threads
+//! that race each opens it and one wins, so that nobody waits, and a child of a fork never for a thread that it does not have.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use crate::model::{Flag, Interner, ParseError, Parsed, Remark, Segment, parse_flag, parse_segment, repair};
+use once_cell::race::OnceBox;
+
+use crate::model::{Flag, Interner, ParseError, Parsed, Remark, Segment, glance, parse_flag, parse_segment, repair};
 
 /// What the text of an item turned out to be.
 #[derive(Debug)]
@@ -18,6 +23,20 @@ pub enum State<T> {
     Tombstone,
     /// The text does not parse, and no earlier good version is held.
     Unreadable,
+}
+
+/// What is known of a text.
+#[derive(Debug)]
+enum Content<T> {
+    Known(State<T>),
+    Sealed(Sealed<T>),
+}
+
+/// An item that was not parsed when it came.
+#[derive(Debug)]
+struct Sealed<T> {
+    field: Box<str>,
+    opened: OnceBox<State<T>>,
 }
 
 /// A flag or a segment: something that Redis holds as JSON text under a field name.
@@ -87,7 +106,7 @@ pub struct Entry<T> {
     told: AtomicU8,
     /// Generation for which a read has confirmed this text.
     verified: AtomicU64,
-    state: State<T>,
+    content: Content<T>,
     text: Box<[u8]>,
     /// The text of what is in force, where `text` is what came after it and does not parse.
     good: Option<Box<[u8]>>,
@@ -100,15 +119,38 @@ impl<T: Item> Entry<T> {
     /// Parses `text`, lone surrogates repaired. On failure the entry is [`State::Unreadable`] and the error is returned
     /// beside it.
     pub fn parse(field: &str, text: Vec<u8>, interner: &mut Interner) -> (Self, Option<ParseError>) {
-        let (state, version, error) = match T::parse(field, &repair(&text), interner) {
-            Ok(Parsed::Live(item)) => {
-                let version = item.version();
-                (State::Live(item), version, None)
-            }
-            Ok(Parsed::Tombstone { version }) => (State::Tombstone, version, None),
-            Err(error) => (State::Unreadable, 0, Some(error)),
-        };
+        let (state, version, error) = parse(field, &text, interner);
         (Self { remarks: interner.take_remarks().into_boxed_slice(), ..Self::new(text, state, version) }, error)
+    }
+
+    /// Puts a text in force that is not parsed before somebody asks for the item; gives it back where it must be parsed now.
+    pub fn sealed(field: &str, text: Vec<u8>) -> Result<Self, Vec<u8>> {
+        let Some(version) = glance(&text) else { return Err(text) };
+        let sealed = Sealed { field: Box::from(field), opened: OnceBox::new() };
+        Ok(Self { content: Content::Sealed(sealed), ..Self::new(text, State::Tombstone, version) })
+    }
+
+    /// What the text turned out to be.
+    #[inline]
+    pub fn state(&self) -> &State<T> {
+        match &self.content {
+            Content::Known(state) => state,
+            Content::Sealed(sealed) => self.open(sealed),
+        }
+    }
+
+    /// The flag or segment, unless this is a tombstone or unreadable.
+    pub fn live(&self) -> Option<&T> {
+        match self.state() {
+            State::Live(item) => Some(item),
+            State::Tombstone | State::Unreadable => None,
+        }
+    }
+
+    /// Expressions count towards no budget here: before long the store thread parses the text in earnest.
+    #[cold]
+    fn open<'a>(&self, sealed: &'a Sealed<T>) -> &'a State<T> {
+        sealed.opened.get_or_init(|| Box::new(parse(&sealed.field, &self.text, &mut Interner::default()).0))
     }
 
     /// A text that does not parse and came where memory leads: it is kept as received, because Redis gets it, while the
@@ -128,7 +170,7 @@ impl<T: Item> Entry<T> {
         Self {
             text: text.into_boxed_slice(),
             good: None,
-            state,
+            content: Content::Known(state),
             version,
             used: AtomicU32::new(0),
             verified: AtomicU64::new(0),
@@ -139,7 +181,33 @@ impl<T: Item> Entry<T> {
     }
 }
 
+/// What a text is, lone surrogates repaired, with its version.
+fn parse<T: Item>(field: &str, text: &[u8], interner: &mut Interner) -> (State<T>, i64, Option<ParseError>) {
+    match T::parse(field, &repair(text), interner) {
+        Ok(Parsed::Live(item)) => {
+            let version = item.version();
+            (State::Live(item), version, None)
+        }
+        Ok(Parsed::Tombstone { version }) => (State::Tombstone, version, None),
+        Err(error) => (State::Unreadable, 0, Some(error)),
+    }
+}
+
 impl<T> Entry<T> {
+    /// Whether the text was not parsed when it came.
+    pub fn is_sealed(&self) -> bool {
+        matches!(self.content, Content::Sealed(_))
+    }
+
+    /// Whether there is a flag or segment, as far as is known without parsing one for this question.
+    pub fn is_live(&self) -> bool {
+        let state = match &self.content {
+            Content::Known(state) => Some(state),
+            Content::Sealed(sealed) => sealed.opened.get(),
+        };
+        state.is_none_or(|state| matches!(state, State::Live(_)))
+    }
+
     /// The bytes as read from Redis, or as the data source delivered them for it.
     pub fn text(&self) -> &[u8] {
         &self.text
@@ -155,20 +223,7 @@ impl<T> Entry<T> {
         self.good.is_some()
     }
 
-    /// What the text turned out to be.
-    pub fn state(&self) -> &State<T> {
-        &self.state
-    }
-
-    /// The flag or segment, unless this is a tombstone or unreadable.
-    pub fn live(&self) -> Option<&T> {
-        match &self.state {
-            State::Live(item) => Some(item),
-            State::Tombstone | State::Unreadable => None,
-        }
-    }
-
-    /// Version of the item or of its tombstone; 0 when unreadable.
+    /// Version of the item or of its tombstone; 0 when unreadable, as far as is known.
     pub fn version(&self) -> i64 {
         self.version
     }
@@ -226,6 +281,13 @@ impl<T> Entry<T> {
     /// Takes over the use mark of the entry that this one replaces.
     pub fn inherit_use(&self, older: &Self) {
         self.used.store(older.used(), Relaxed);
+    }
+
+    /// Takes over every mark of an entry with the same text.
+    pub fn inherit_marks(&self, sealed: &Self) {
+        self.inherit_use(sealed);
+        self.mark_verified(sealed.verified());
+        self.told.fetch_or(sealed.told.load(Relaxed), Relaxed);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use crate::model::{Interner, Kind};
+use crate::model::{Interner, Kind, ParseError};
 use crate::store::memory::entry::{Entry, Item, State, Told};
 use crate::store::status::{Level, Listener};
 
@@ -43,9 +43,16 @@ pub struct Judge {
     hasher: RandomState,
     /// Fields whose names are not UTF-8, at the latest full read.
     pub unnameable: usize,
+    /// What was not held before is put in force sealed; [`Judge::open`] is to be called for it later.
+    pub seals: bool,
 }
 
 impl Judge {
+    /// A judge that has not seen anything yet.
+    pub fn new(seals: bool) -> Self {
+        Self { seals, ..Self::default() }
+    }
+
     /// Compares `text` with what is held under `key`.
     pub fn judge<T: Item>(
         &mut self,
@@ -55,6 +62,14 @@ impl Judge {
         text: Vec<u8>,
         listener: &dyn Listener,
     ) -> Verdict<T> {
+        let text = match held {
+            // Without an earlier version nothing depends on whether it parses.
+            None if self.seals => match Entry::sealed(key, text) {
+                Ok(entry) => return Verdict::Replace(Arc::new(entry)),
+                Err(text) => text,
+            },
+            _ => text,
+        };
         if let Some(held) = held
             && held.text() == text
         {
@@ -84,9 +99,7 @@ impl Judge {
             return Verdict::Replace(Arc::new(entry));
         };
         if !reported {
-            let content = self.hasher.hash_one(entry.text());
-            self.bad(kind).insert(Box::from(key), content);
-            report(kind, key, &error, held.is_some(), listener);
+            self.note_bad(kind, key, &entry, &error, held.is_some(), listener);
         }
         match held {
             Some(held) if held.live().is_some() => {
@@ -95,6 +108,38 @@ impl Judge {
             }
             _ => Verdict::Replace(Arc::new(entry)),
         }
+    }
+
+    /// Parses what was put in force sealed, and reports it if it does not parse.
+    pub fn open<T: Item>(
+        &mut self,
+        kind: Kind,
+        key: &str,
+        sealed: &Entry<T>,
+        listener: &dyn Listener,
+    ) -> Arc<Entry<T>> {
+        let (entry, error) = Entry::parse(key, sealed.text().to_vec(), &mut self.interner);
+        if let Some(error) = error {
+            self.note_bad(kind, key, &entry, &error, false, listener);
+        } else if !entry.remarks().is_empty() {
+            self.tell_remarks(kind, key, &entry, listener);
+        }
+        entry.inherit_marks(sealed);
+        Arc::new(entry)
+    }
+
+    fn note_bad<T: Item>(
+        &mut self,
+        kind: Kind,
+        key: &str,
+        entry: &Entry<T>,
+        error: &ParseError,
+        has_earlier: bool,
+        listener: &dyn Listener,
+    ) {
+        let content = self.hasher.hash_one(entry.text());
+        self.bad(kind).insert(Box::from(key), content);
+        report(kind, key, error, has_earlier, listener);
     }
 
     /// An item that is evicted and read again is not told of again.
@@ -155,7 +200,7 @@ fn word(kind: Kind) -> &'static str {
     }
 }
 
-fn report(kind: Kind, key: &str, error: &crate::model::ParseError, has_earlier: bool, listener: &dyn Listener) {
+fn report(kind: Kind, key: &str, error: &ParseError, has_earlier: bool, listener: &dyn Listener) {
     let what = word(kind);
     let consequence = if has_earlier { "its last good version stays in force" } else { "it cannot be evaluated" };
     listener.log(Level::Error, format_args!("{what} {key:?} in Redis does not parse ({error}); {consequence}"));

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use once_cell::race::OnceBox;
 
 use crate::model::{Flag, Found, Lookup, Segment};
-use crate::store::memory::entry::{Entry, State};
+use crate::store::memory::entry::{Entry, Item, State};
 
 type Hasher = foldhash::fast::RandomState;
 
@@ -249,7 +249,7 @@ impl<'a> View<'a> {
         self.superseded.get()
     }
 
-    fn found<T>(&self, entry: Option<&'a Arc<Entry<T>>>) -> Found<&'a T> {
+    fn found<T: Item>(&self, entry: Option<&'a Arc<Entry<T>>>) -> Found<&'a T> {
         let Some(entry) = entry else { return Found::Missing };
         if entry.is_superseded() {
             self.superseded.set(true);

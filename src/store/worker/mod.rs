@@ -9,6 +9,7 @@
 //! | `pairing` | data and watch lead to the same server |
 //! | `due` | items to read again by age |
 //! | `leading`, `healing` | memory leads: writes, and what others did to them |
+//! | `opening` | what the first read put in force without parsing it |
 //! | `outgoing` | what a data source delivered, on its way to Redis |
 //! | `answering` | host threads that wait for a read |
 //! | `condition` | state, freshness in force, log |
@@ -27,6 +28,7 @@ mod following_lazy;
 mod healing;
 mod leading;
 mod looking;
+mod opening;
 mod outgoing;
 mod pairing;
 pub mod watching;
@@ -45,7 +47,7 @@ use pairing::Pairing;
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::{Mailbox, Wake};
 use crate::store::memory::judge::Judge;
-use crate::store::options::Freshness;
+use crate::store::options::{Freshness, Residency};
 use crate::store::redis::class::Class;
 use crate::store::redis::connector::Connector;
 use crate::store::shared::Shared;
@@ -66,6 +68,8 @@ struct Worker<'a> {
     agenda: Agenda,
     condition: Condition,
     judge: Judge,
+    /// There may be items in force that were not parsed yet.
+    has_sealed: bool,
     /// Much of the data set is gone.
     doubt: Doubt,
     pairing: Pairing,
@@ -116,6 +120,7 @@ impl<'a> Worker<'a> {
     ) -> Self {
         let now = Instant::now();
         // A forked child holds data already; what is never to be read again stays as it was inherited.
+        let holds_all = shared.options.residency == Residency::All;
         let reads = shared.options.freshness != Freshness::Forever || !shared.health.is_ready();
         Self {
             shared,
@@ -125,7 +130,9 @@ impl<'a> Worker<'a> {
             exchange: Exchange::new(shared, connector),
             agenda: Agenda::new(now, reads),
             condition: Condition::default(),
-            judge: Judge::default(),
+            judge: Judge::new(holds_all && !shared.health.is_ready()),
+            // A forked child may have inherited them.
+            has_sealed: holds_all,
             doubt: Doubt::default(),
             pairing: Pairing::new(),
             mirror: Mirror::default(),
@@ -173,6 +180,9 @@ impl<'a> Worker<'a> {
     }
 
     fn pause(&self, now: Instant) -> Duration {
+        if self.may_open() {
+            return Duration::ZERO;
+        }
         let mut pause = TICK;
         if self.waits_for_watch(now) {
             return pause;
@@ -207,6 +217,9 @@ impl<'a> Worker<'a> {
             self.listener.wants_fresh_data();
         }
         self.report();
+        if self.may_open() {
+            self.open_some();
+        }
     }
 
     /// A connection that ends while nobody uses it may be the first sign of another server.
