@@ -285,7 +285,7 @@ impl<T> Entry<T> {
 
     /// Takes over every mark of an entry with the same text.
     pub fn inherit_marks(&self, sealed: &Self) {
-        self.inherit_use(sealed);
+        self.used.fetch_max(sealed.used(), Relaxed);
         self.mark_verified(sealed.verified());
         self.told.fetch_or(sealed.told.load(Relaxed), Relaxed);
     }
@@ -295,3 +295,44 @@ impl<T> Entry<T> {
 pub type FlagEntry = Arc<Entry<Flag>>;
 /// Shared handle of a held segment.
 pub type SegmentEntry = Arc<Entry<Segment>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::flag;
+
+    fn sealed(text: &[u8]) -> Entry<Flag> {
+        Entry::sealed("a", text.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_sealed_item_is_what_its_text_says_and_counts_as_live_until_somebody_asks() {
+        let good = sealed(&flag("a", 7, &["b"], &[]));
+        assert!(good.is_sealed() && good.is_live() && good.version() == 7);
+        assert_eq!(good.live().unwrap().prerequisites().collect::<Vec<_>>(), ["b"]);
+        assert!(std::ptr::eq(good.live().unwrap(), good.live().unwrap()), "it is opened once");
+
+        let bad = sealed(br#"{"version":3,"rules":7}"#);
+        assert!(bad.is_live());
+        assert!(matches!(bad.state(), State::Unreadable) && !bad.is_live());
+    }
+
+    #[test]
+    fn what_a_glance_does_not_settle_is_not_sealed() {
+        for text in ["{", r#"{"version":3,"deleted":true}"#, "\u{0}"] {
+            assert_eq!(Entry::<Flag>::sealed("a", text.into()).unwrap_err(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_was_noted_of_a_sealed_item_is_known_of_the_opened_one() {
+        let sealed = sealed(&flag("a", 1, &[], &[]));
+        sealed.mark_used(4);
+        sealed.mark_verified(9);
+        sealed.tell(Told::WrongType);
+        let (opened, _) = Entry::<Flag>::parse("a", sealed.text().to_vec(), &mut Interner::default());
+        opened.inherit_marks(&sealed);
+        assert_eq!((opened.used(), opened.verified()), (4, 9));
+        assert!(opened.was_told(Told::WrongType) && !opened.was_told(Told::Malformed));
+    }
+}

@@ -43,14 +43,27 @@ pub struct Judge {
     hasher: RandomState,
     /// Fields whose names are not UTF-8, at the latest full read.
     pub unnameable: usize,
-    /// What was not held before is put in force sealed; [`Judge::open`] is to be called for it later.
-    pub seals: bool,
+    /// After so many bytes what was not held before is put in force sealed.
+    seals_after: Option<usize>,
 }
 
 impl Judge {
-    /// A judge that has not seen anything yet.
-    pub fn new(seals: bool) -> Self {
-        Self { seals, ..Self::default() }
+    /// A judge of a first read, which must not last long: of a large one the most is put in force sealed, and
+    /// [`Judge::open`] is to be called for that later.
+    pub fn of_first_read() -> Self {
+        Self { seals_after: Some(AT_ONCE), ..Self::default() }
+    }
+
+    /// From here on everything is parsed when it comes.
+    pub fn seal_no_more(&mut self) {
+        self.seals_after = None;
+    }
+
+    fn seals(&mut self, text: &[u8]) -> bool {
+        let Some(room) = &mut self.seals_after else { return false };
+        let is_over = text.len() > *room;
+        *room = room.saturating_sub(text.len());
+        is_over
     }
 
     /// Compares `text` with what is held under `key`.
@@ -64,7 +77,7 @@ impl Judge {
     ) -> Verdict<T> {
         let text = match held {
             // Without an earlier version nothing depends on whether it parses.
-            None if self.seals => match Entry::sealed(key, text) {
+            None if self.seals(&text) => match Entry::sealed(key, text) {
                 Ok(entry) => return Verdict::Replace(Arc::new(entry)),
                 Err(text) => text,
             },
@@ -180,6 +193,8 @@ impl Judge {
     }
 }
 
+/// Bytes of a first read that are parsed at once. Smaller sets are never sealed.
+const AT_ONCE: usize = 512 << 10;
 /// Contents whose remarks are remembered as told.
 const MOST_REMARKED: usize = 1_000;
 

@@ -130,7 +130,7 @@ impl<'a> Worker<'a> {
             exchange: Exchange::new(shared, connector),
             agenda: Agenda::new(now, reads),
             condition: Condition::default(),
-            judge: Judge::new(holds_all && !shared.health.is_ready()),
+            judge: if holds_all && !shared.health.is_ready() { Judge::of_first_read() } else { Judge::default() },
             // A forked child may have inherited them.
             has_sealed: holds_all,
             doubt: Doubt::default(),
