@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 
 use once_cell::race::OnceBox;
 
-use crate::model::{Flag, Interner, ParseError, Parsed, Remark, Segment, glance, parse_flag, parse_segment, repair};
+use crate::model::{Flag, Interner, ParseError, Parsed, Remark, Segment, Text, glance, read_flag, read_segment};
+use crate::store::memory::received::Received;
 
 /// What the text of an item turned out to be.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ struct Sealed<T> {
 /// A flag or a segment: something that Redis holds as JSON text under a field name.
 pub trait Item: Clone + Send + Sync + 'static {
     /// Parses the text of one hash field; the field name is the item's identity.
-    fn parse(field: &str, text: &[u8], interner: &mut Interner) -> Result<Parsed<Self>, ParseError>;
+    fn parse(field: &str, text: &Text, interner: &mut Interner) -> Result<Parsed<Self>, ParseError>;
     /// The version stated in the text.
     fn version(&self) -> i64;
     /// Calls `found` with the key of each flag this item names as a prerequisite.
@@ -52,8 +53,8 @@ pub trait Item: Clone + Send + Sync + 'static {
 }
 
 impl Item for Flag {
-    fn parse(field: &str, text: &[u8], interner: &mut Interner) -> Result<Parsed<Self>, ParseError> {
-        parse_flag(field, text, interner)
+    fn parse(field: &str, text: &Text, interner: &mut Interner) -> Result<Parsed<Self>, ParseError> {
+        read_flag(field, text, interner)
     }
     fn version(&self) -> i64 {
         self.version
@@ -67,8 +68,8 @@ impl Item for Flag {
 }
 
 impl Item for Segment {
-    fn parse(field: &str, text: &[u8], interner: &mut Interner) -> Result<Parsed<Self>, ParseError> {
-        parse_segment(field, text, interner)
+    fn parse(field: &str, text: &Text, interner: &mut Interner) -> Result<Parsed<Self>, ParseError> {
+        read_segment(field, text, interner)
     }
     fn version(&self) -> i64 {
         self.version
@@ -107,10 +108,16 @@ pub struct Entry<T> {
     /// Generation for which a read has confirmed this text.
     verified: AtomicU64,
     content: Content<T>,
-    text: Box<[u8]>,
-    /// The text of what is in force, where `text` is what came after it and does not parse.
-    good: Option<Box<[u8]>>,
+    received: Received,
     version: i64,
+    /// What hardly any item has.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug)]
+struct Rare {
+    /// What is in force, where what was received came after it and does not parse.
+    good: Option<Received>,
     /// What is remarkable about the text, although it parses.
     remarks: Box<[Remark]>,
 }
@@ -119,15 +126,26 @@ impl<T: Item> Entry<T> {
     /// Parses `text`, lone surrogates repaired. On failure the entry is [`State::Unreadable`] and the error is returned
     /// beside it.
     pub fn parse(field: &str, text: Vec<u8>, interner: &mut Interner) -> (Self, Option<ParseError>) {
-        let (state, version, error) = parse(field, &text, interner);
-        (Self { remarks: interner.take_remarks().into_boxed_slice(), ..Self::new(text, state, version) }, error)
+        Self::of(field, Received::new(text), interner)
+    }
+
+    /// Parses the text of a sealed entry, which is shared from then on.
+    pub fn parse_sealed(field: &str, sealed: &Self, interner: &mut Interner) -> (Self, Option<ParseError>) {
+        Self::of(field, sealed.received.clone(), interner)
+    }
+
+    fn of(field: &str, received: Received, interner: &mut Interner) -> (Self, Option<ParseError>) {
+        let (state, version, error) = received.parse(field, interner);
+        let remarks = interner.take_remarks();
+        let rare = (!remarks.is_empty()).then(|| Box::new(Rare { good: None, remarks: remarks.into_boxed_slice() }));
+        (Self { rare, ..Self::new(received, state, version) }, error)
     }
 
     /// Puts a text in force that is not parsed before somebody asks for the item; gives it back where it must be parsed now.
     pub fn sealed(field: &str, text: Vec<u8>) -> Result<Self, Vec<u8>> {
         let Some(version) = glance(&text) else { return Err(text) };
         let sealed = Sealed { field: Box::from(field), opened: OnceBox::new() };
-        Ok(Self { content: Content::Sealed(sealed), ..Self::new(text, State::Tombstone, version) })
+        Ok(Self { content: Content::Sealed(sealed), ..Self::new(Received::new(text), State::Tombstone, version) })
     }
 
     /// What the text turned out to be.
@@ -150,46 +168,34 @@ impl<T: Item> Entry<T> {
     /// Expressions count towards no budget here: before long the store thread parses the text in earnest.
     #[cold]
     fn open<'a>(&self, sealed: &'a Sealed<T>) -> &'a State<T> {
-        sealed.opened.get_or_init(|| Box::new(parse(&sealed.field, &self.text, &mut Interner::default()).0))
+        sealed.opened.get_or_init(|| Box::new(self.received.parse(&sealed.field, &mut Interner::default()).0))
     }
 
     /// A text that does not parse and came where memory leads: it is kept as received, because Redis gets it, while the
     /// last good version that is `held` stays in force.
     pub fn unreadable(text: Vec<u8>, version: i64, held: Option<&Self>) -> Self {
+        let received = Received::new(text);
         match held.and_then(|held| Some((held, held.live()?))) {
-            None => Self::new(text, State::Unreadable, version),
+            None => Self::new(received, State::Unreadable, version),
             Some((held, item)) => Self {
-                good: Some(Box::from(held.good_text())),
+                rare: Some(Box::new(Rare { good: Some(held.good().clone()), remarks: Box::default() })),
                 superseded: AtomicBool::new(true),
-                ..Self::new(text, State::Live(item.clone()), version)
+                ..Self::new(received, State::Live(item.clone()), version)
             },
         }
     }
 
-    fn new(text: Vec<u8>, state: State<T>, version: i64) -> Self {
+    fn new(received: Received, state: State<T>, version: i64) -> Self {
         Self {
-            text: text.into_boxed_slice(),
-            good: None,
+            received,
             content: Content::Known(state),
             version,
             used: AtomicU32::new(0),
             verified: AtomicU64::new(0),
             superseded: AtomicBool::new(false),
             told: AtomicU8::new(0),
-            remarks: Box::default(),
+            rare: None,
         }
-    }
-}
-
-/// What a text is, lone surrogates repaired, with its version.
-fn parse<T: Item>(field: &str, text: &[u8], interner: &mut Interner) -> (State<T>, i64, Option<ParseError>) {
-    match T::parse(field, &repair(text), interner) {
-        Ok(Parsed::Live(item)) => {
-            let version = item.version();
-            (State::Live(item), version, None)
-        }
-        Ok(Parsed::Tombstone { version }) => (State::Tombstone, version, None),
-        Err(error) => (State::Unreadable, 0, Some(error)),
     }
 }
 
@@ -210,17 +216,21 @@ impl<T> Entry<T> {
 
     /// The bytes as read from Redis, or as the data source delivered them for it.
     pub fn text(&self) -> &[u8] {
-        &self.text
+        self.received.bytes()
     }
 
     /// The text of what is in force.
     pub fn good_text(&self) -> &[u8] {
-        self.good.as_deref().unwrap_or(&self.text)
+        self.good().bytes()
+    }
+
+    fn good(&self) -> &Received {
+        self.rare.as_ref().and_then(|rare| rare.good.as_ref()).unwrap_or(&self.received)
     }
 
     /// True where the text is newer than what is in force, and does not parse.
     pub fn is_outlived(&self) -> bool {
-        self.good.is_some()
+        self.rare.as_ref().is_some_and(|rare| rare.good.is_some())
     }
 
     /// Version of the item or of its tombstone; 0 when unreadable, as far as is known.
@@ -230,7 +240,7 @@ impl<T> Entry<T> {
 
     /// What is remarkable about the text, although it parses.
     pub fn remarks(&self) -> &[Remark] {
-        &self.remarks
+        self.rare.as_ref().map_or(&[], |rare| &rare.remarks)
     }
 
     /// Whether this has been told of this content.

@@ -131,7 +131,7 @@ impl Judge {
         sealed: &Entry<T>,
         listener: &dyn Listener,
     ) -> Arc<Entry<T>> {
-        let (entry, error) = Entry::parse(key, sealed.text().to_vec(), &mut self.interner);
+        let (entry, error) = Entry::parse_sealed(key, sealed, &mut self.interner);
         if let Some(error) = error {
             self.note_bad(kind, key, &entry, &error, false, listener);
         } else if !entry.remarks().is_empty() {

@@ -8,4 +8,5 @@ pub mod draft;
 pub mod entry;
 pub mod judge;
 pub mod publication;
+pub mod received;
 pub mod snapshot;
