@@ -66,6 +66,12 @@ soak: setup-test build ## Memory over millions of evaluations and contexts from 
 chaos: setup-test ## 200 random troubles of Redis and source (CHAOS_ROUNDS, CHAOS_SEED) while every answer is checked
 	@CHAOS_ROUNDS=$${CHAOS_ROUNDS:-200} $(CARGO) test --test chaos
 
+.PHONY: fleet
+fleet: setup-test ## What 200 clients read of Redis after edits and how soon they serve them; 1,000 clients of a dead Redis
+	@for measured in two_hundred a_thousand; do
+	  $(CARGO) test --release --quiet --test redis_fleet -- --ignored --nocapture $$measured
+	done
+
 .PHONY: dotnet-pack
 dotnet-pack: build ## The NuGet package: bindings/dotnet/artifacts/package/release
 	@dotnet pack bindings/dotnet/src/Flagstone

@@ -173,7 +173,9 @@
  *   file.duplicates            fail                     fail: an item in two files is an error; first: the first one counts
  *   file.auto_reload           false                    true: files are read again when they change
  *   snapshot.file              (none)                   file that keeps the last data for a start at which nothing answers; only
- *                                                       with cache.residency all; also in daemon mode
+ *                                                       with cache.residency all; also in daemon mode. One that others could
+ *                                                       have written is refused; a group of this process may, with sdk.key,
+ *                                                       which seals it
  *   store.write                (by source)              what the source delivers is written to Redis: true with stream and poll,
  *                                                       false with file and testdata, which fill memory only
  *   application.id             (none)                   sent as a tag with every request, like
@@ -268,6 +270,11 @@
  * debug events at present.
  */
 #define FLAGSTONE_ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED 4
+
+/**
+ * Bit of `flagstone_client_subscribe`: changes of flags, also of those that are not evaluated.
+ */
+#define FLAGSTONE_SUBSCRIBE_FLAG_CHANGES 1
 
 /**
  * The values of `flagstone_status`.
@@ -1444,6 +1451,20 @@ FLAGSTONE_API void flagstone_event_clear(struct flagstone_event *event);
  * Ends the wait of one poller with an event of kind WAKE; if nobody waits, the next poll gets it. Any thread.
  */
 FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
+
+/**
+ * Says what the host acts upon: `wants` is a sum of `FLAGSTONE_SUBSCRIBE_…`, in place of what was said before; 0 at first.
+ * Unknown bits are ignored.
+ *
+ * Not needed in order to hear of anything: it says how soon. A changed flag that is being evaluated is read at once in any case;
+ * the rest of the data set waits, so that a hundred processes do not read everything at the same moment, for up to half a
+ * minute in large fleets. A host that has listeners to flag changes subscribes, and hears of all of them at once. OK; CLOSED
+ * after close.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_subscribe(struct flagstone_client *client,
+                                            uint32_t wants,
+                                            struct flagstone_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

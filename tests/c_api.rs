@@ -118,7 +118,7 @@ macro_rules! programs {
 }
 
 mod as_it_is {
-    programs! { Plain: all_api bad_input threads fork inherited deep signals sigwait }
+    programs! { Plain: all_api bad_input threads fork fork_dead inherited deep signals sigwait }
 }
 
 mod under_sanitizers {

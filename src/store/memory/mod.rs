@@ -10,3 +10,4 @@ pub mod judge;
 pub mod publication;
 pub mod received;
 pub mod snapshot;
+mod table;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Failed, Worker};
 use crate::model::{ItemKey, Kind};
-use crate::store::inbox::flight::Flight;
+use crate::store::inbox::flight::Taken;
 use crate::store::memory::cache::{CacheItem, Held};
 use crate::store::memory::snapshot::Snapshot;
 use crate::store::options::Residency;
@@ -35,7 +35,7 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn serve_batch(&mut self, batch: &[(ItemKey, Arc<Flight>)]) -> Result<(), Failed> {
+    fn serve_batch(&mut self, batch: &[(ItemKey, Taken)]) -> Result<(), Failed> {
         let items: Vec<ItemKey> = batch.iter().map(|(item, _)| item.clone()).collect();
         let generation = self.shared.generation();
         let tick = self.shared.tick();
