@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use support::*;
 
 /// A call that is to return at once may take this long on a busy machine.
@@ -391,6 +393,44 @@ fn an_error_is_told_with_its_time_and_kept_as_the_previous_one_after_recovery() 
         let status = client.status();
         status["last_error"].is_null() && status["previous_error"].is_string()
     });
+}
+
+#[test]
+fn closing_takes_a_moment_while_the_watch_waits_for_pushes() {
+    let server = RedisServer::holding(&[("a", flag("a", 1, "on"))], &[]);
+    let machine = Machine::watch();
+    let mut closes: Vec<Duration> = (0..7)
+        .map(|_| {
+            let client = Config::of(&server).started();
+            let (outcome, took) = machine.timed(|| client.close(PATIENCE_MS));
+            assert_eq!(outcome, OK);
+            assert_eq!(client.drain().iter().filter(|notice| format!("{notice:?}").contains("lost")).count(), 0);
+            took
+        })
+        .collect();
+    closes.sort_unstable();
+    assert!(closes[closes.len() / 2] < Duration::from_millis(60), "{closes:?}");
+}
+
+#[test]
+fn closing_takes_a_moment_while_the_watch_is_being_connected() {
+    // One accepts and never answers, the other does not even accept: its backlog is full.
+    let server = RedisServer::start();
+    let silent = Proxy::to(server.port());
+    silent.set(Mode::BlackHole);
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let full = listener.local_addr().unwrap().as_socket().unwrap();
+    let waiting: Vec<TcpStream> = std::iter::from_fn(|| TcpStream::connect_timeout(&full, AT_ONCE).ok()).collect();
+    for url in [silent.url(), format!("redis://{full}")] {
+        let client = Config::new().with("redis.url", &url).with("redis.connect_timeout_ms", "20000").client();
+        assert_eq!(client.start(100).unwrap_err().status, TIMEOUT);
+        let (outcome, took) = Machine::watch().timed(|| client.close(PATIENCE_MS));
+        assert_eq!(outcome, OK);
+        assert!(took < AT_ONCE, "{url}: {took:?}");
+    }
+    drop(waiting);
 }
 
 #[test]

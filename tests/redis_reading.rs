@@ -7,6 +7,7 @@ use redis::pipe;
 use serde_json::json;
 use support::*;
 
+const ERROR: i32 = 3;
 const SECRET: &str = "hunter2-is-secret";
 
 #[test]
@@ -86,6 +87,45 @@ fn a_bad_item_is_an_error_of_its_own_and_leaves_its_neighbours_alone() {
     let status = client.status();
     assert_eq!((&status["state"], &status["malformed"]), (&json!("VALID"), &json!(bad.len() + 2)));
     assert!(!client.detail("good").stale);
+}
+
+#[test]
+fn what_a_large_first_read_did_not_parse_is_judged_before_long_and_answers_at_once() {
+    let large = |key: &str, version: i64, value: &str| big_flag(key, version, value, 3_000);
+    let mut items: Vec<(&'static str, String)> = many_flags(600, 1, "on");
+    items.iter_mut().for_each(|(key, text)| *text = large(key, 1, "on"));
+    // By their outline these are items; they do not parse nevertheless.
+    let deep = format!(r#"{{"version":1,"x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    let bad = [r#"{"version":1,"rules":7}"#, r#"{"version":1,"variations":[tru]}"#, r#"{"version":1,"on":}"#, &deep];
+    let bad_keys: Vec<&'static str> = (0..40).map(|number| &*format!("bad-{number}").leak()).collect();
+    items.extend(bad_keys.iter().zip(bad.iter().cycle()).map(|(key, text)| (*key, (*text).to_owned())));
+    items.push(("via", Flag::new("via", 1, "in").requires("bad-1").text()));
+    items.push(("in-segment", Flag::new("in-segment", 1, "in").for_segment("s").text()));
+    let server = RedisServer::holding(&items, &[("s", segment("s", 1, &["ada"]))]);
+
+    let client = Config::of(&server).with("log.level", "error").started();
+    for key in bad_keys.iter().chain(&["via"]) {
+        assert_eq!(client.ask(key), "EXCEPTION", "{key}");
+    }
+    assert_eq!((client.ask("flag-599"), client.ask("in-segment")), ("on".into(), "in".into()));
+    client.reports("malformed", bad_keys.len());
+    let notices = client.drain();
+    for key in &bad_keys {
+        let about = format!("{key:?} in Redis does not parse");
+        assert_eq!(log_lines(&notices, ERROR).iter().filter(|line| line.contains(&about)).count(), 1, "{key}");
+    }
+
+    // What was not parsed at first takes changes as everything does.
+    server.set_flag("flag-0", large("flag-0", 2, "new"));
+    client.serves("flag-0", "new");
+    server.set_flag("flag-1", "{broken");
+    eventually("the bad content is noticed", || client.detail("flag-1").stale);
+    assert_eq!(client.ask("flag-1"), "on");
+    server.set_flag("bad-1", flag("bad-1", 2, "on"));
+    client.serves("via", "in");
+    server.set_segment("s", segment("s", 2, &[]));
+    assert_eq!(client.hears_change_of("in-segment"), (Some(1), Some(1)));
+    client.reports("malformed", bad_keys.len());
 }
 
 #[test]

@@ -82,14 +82,14 @@ impl Client {
     fn held(&self) -> (usize, usize) {
         match &self.plant.shared.cache {
             Some(cache) => (
-                cache.flags().iter().filter(|(_, entry)| entry.live().is_some()).count(),
-                cache.segments().iter().filter(|(_, entry)| entry.live().is_some()).count(),
+                cache.flags().iter().filter(|(_, entry)| entry.is_live()).count(),
+                cache.segments().iter().filter(|(_, entry)| entry.is_live()).count(),
             ),
             None => {
                 let snapshot = self.plant.shared.snapshot.load();
                 (
-                    snapshot.flags.iter().filter(|(_, entry)| entry.live().is_some()).count(),
-                    snapshot.segments.iter().filter(|(_, entry)| entry.live().is_some()).count(),
+                    snapshot.flags.iter().filter(|(_, entry)| entry.is_live()).count(),
+                    snapshot.segments.iter().filter(|(_, entry)| entry.is_live()).count(),
                 )
             }
         }

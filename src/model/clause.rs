@@ -12,6 +12,7 @@ use super::reference::AttributeRef;
 use super::regexes::{Interner, Pattern};
 use super::semver::OwnedSemVer;
 use super::strings::{StringList, StringSet};
+use super::text::Text;
 use super::wire::{self, Scalar};
 
 /// One condition of a rule.
@@ -65,7 +66,7 @@ pub enum Test {
 }
 
 /// The values of an `in` clause.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Members {
     strings: StringSet,
     /// Sorted.
@@ -75,12 +76,12 @@ pub struct Members {
 }
 
 impl Members {
-    fn new(values: &[Scalar]) -> Members {
+    fn new(values: &[Scalar<'_>], text: &Text) -> Members {
         let mut numbers: Vec<f64> = numbers(values).map(positive_zero).collect();
         numbers.sort_by(f64::total_cmp);
         numbers.dedup();
         Members {
-            strings: strings(values).collect(),
+            strings: StringSet::new(text, strings(values)),
             numbers: numbers.into_boxed_slice(),
             has_true: values.contains(&Scalar::Bool(true)),
             has_false: values.contains(&Scalar::Bool(false)),
@@ -111,22 +112,22 @@ fn positive_zero(number: f64) -> f64 {
     number + 0.0
 }
 
-fn strings(values: &[Scalar]) -> impl Iterator<Item = &str> {
+fn strings<'v>(values: &'v [Scalar<'_>]) -> impl Iterator<Item = &'v str> + Clone {
     values.iter().filter_map(|value| match value {
         Scalar::String(text) => Some(&**text),
         _ => None,
     })
 }
 
-fn numbers(values: &[Scalar]) -> impl Iterator<Item = f64> {
+fn numbers(values: &[Scalar<'_>]) -> impl Iterator<Item = f64> {
     values.iter().filter_map(|value| match value {
         Scalar::Number(number) => Some(*number),
         _ => None,
     })
 }
 
-fn instants(values: &[Scalar]) -> Box<[Instant]> {
-    let instant = |value: &Scalar| match value {
+fn instants(values: &[Scalar<'_>]) -> Box<[Instant]> {
+    let instant = |value: &Scalar<'_>| match value {
         Scalar::Number(number) => Instant::from_milliseconds(*number),
         Scalar::String(text) => Instant::from_rfc3339(text),
         _ => None,
@@ -134,14 +135,14 @@ fn instants(values: &[Scalar]) -> Box<[Instant]> {
     values.iter().filter_map(instant).collect()
 }
 
-fn versions(values: &[Scalar]) -> Box<[OwnedSemVer]> {
+fn versions(values: &[Scalar<'_>]) -> Box<[OwnedSemVer]> {
     strings(values).filter_map(OwnedSemVer::parse).collect()
 }
 
 impl Test {
-    fn new(op: &str, values: &[Scalar], interner: &mut Interner) -> Test {
+    fn new(op: &str, values: &[Scalar<'_>], text: &Text, interner: &mut Interner) -> Test {
         match op {
-            "in" => Test::In(Box::new(Members::new(values))),
+            "in" => Test::In(Box::new(Members::new(values, text))),
             "startsWith" => Test::StartsWith(strings(values).collect()),
             "endsWith" => Test::EndsWith(strings(values).collect()),
             "contains" => Test::Contains(strings(values).collect()),
@@ -181,12 +182,12 @@ impl Test {
 }
 
 impl Clause {
-    fn new(wire: wire::Clause, interner: &mut Interner) -> Clause {
+    fn new(wire: wire::Clause<'_>, text: &Text, interner: &mut Interner) -> Clause {
         let context_kind = wire.context_kind.as_deref();
         Clause {
             context_kind: ContextKind::from_option(context_kind),
             attribute: AttributeRef::scoped(wire.attribute.as_deref(), context_kind),
-            test: Test::new(wire.op.0.as_deref().unwrap_or_default(), &wire.values.unwrap_or_default(), interner),
+            test: Test::new(wire.op.0.as_deref().unwrap_or_default(), &wire.values.unwrap_or_default(), text, interner),
             negate: wire.negate.unwrap_or_default(),
         }
     }
@@ -202,9 +203,9 @@ pub enum Clauses {
 }
 
 impl Clauses {
-    pub(super) fn new(wire: Option<Vec<wire::Clause>>, interner: &mut Interner) -> Clauses {
+    pub(super) fn new(wire: Option<Vec<wire::Clause<'_>>>, text: &Text, interner: &mut Interner) -> Clauses {
         let mut clauses: Vec<Clause> =
-            wire.unwrap_or_default().into_iter().map(|clause| Clause::new(clause, interner)).collect();
+            wire.unwrap_or_default().into_iter().map(|clause| Clause::new(clause, text, interner)).collect();
         match clauses.pop() {
             Some(only) if clauses.is_empty() => Clauses::One(only),
             last => {

@@ -8,6 +8,7 @@ use super::clause::{self, Clauses, segment_keys};
 use super::regexes::Interner;
 use super::serve::Serve;
 use super::strings::StringSet;
+use super::text::{Piece, Text};
 use super::variation::Variation;
 use super::wire;
 use super::{ContextKind, variation_index};
@@ -81,7 +82,7 @@ pub struct Target {
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// The identifier; empty if it has none.
-    pub id: Box<str>,
+    pub id: Piece,
     /// The conditions; without any the rule always matches.
     pub clauses: Clauses,
     /// What to serve.
@@ -91,18 +92,23 @@ pub struct Rule {
 }
 
 impl Flag {
-    pub(super) fn new(field: &str, wire: wire::Flag<'_>, interner: &mut Interner) -> Result<Flag, serde_json::Error> {
-        let variations =
-            wire.variations.unwrap_or_default().into_iter().map(Variation::new).collect::<Result<_, _>>()?;
+    pub(super) fn new(
+        field: &str,
+        wire: wire::Flag<'_>,
+        text: &Text,
+        interner: &mut Interner,
+    ) -> Result<Flag, serde_json::Error> {
+        let variation = |raw| Variation::new(raw, text);
+        let variations = wire.variations.unwrap_or_default().into_iter().map(variation).collect::<Result<_, _>>()?;
         let fallthrough = wire.fallthrough.unwrap_or_default();
         let availability = wire.client_side_availability;
-        let targets = targets(wire.targets.unwrap_or_default(), wire.context_targets.unwrap_or_default());
+        let targets = targets(wire.targets.unwrap_or_default(), wire.context_targets.unwrap_or_default(), text);
         let rules: Box<[Rule]> =
-            wire.rules.unwrap_or_default().into_iter().map(|rule| Rule::new(rule, interner)).collect();
+            wire.rules.unwrap_or_default().into_iter().map(|rule| Rule::new(rule, text, interner)).collect();
         let weight = targets.len() + rules.iter().map(|rule| clause::weight(&rule.clauses)).sum::<usize>();
         Ok(Flag {
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
-            key: wire.key.0.unwrap_or_else(|| field.into()),
+            key: wire.key.0.as_deref().unwrap_or(field).into(),
             version: wire.version.0.map_or(0, |version| version.0),
             on: wire.on.unwrap_or_default(),
             variations,
@@ -111,7 +117,7 @@ impl Flag {
             rules,
             fallthrough: Serve::new(fallthrough.variation, fallthrough.rollout),
             off_variation: wire.off_variation.map(|index| variation_index(index.0)),
-            salt: wire.salt.unwrap_or_default(),
+            salt: wire.salt.as_deref().unwrap_or_default().into(),
             track_events: wire.track_events.unwrap_or_default(),
             track_events_fallthrough: wire.track_events_fallthrough.unwrap_or_default(),
             debug_events_until: wire.debug_events_until_date,
@@ -138,19 +144,19 @@ impl Flag {
 }
 
 impl Prerequisite {
-    fn new(wire: wire::Prerequisite) -> Prerequisite {
+    fn new(wire: wire::Prerequisite<'_>) -> Prerequisite {
         Prerequisite {
-            key: wire.key.unwrap_or_default(),
+            key: wire.key.as_deref().unwrap_or_default().into(),
             variation: variation_index(wire.variation.map_or(0, |index| index.0)),
         }
     }
 }
 
 impl Rule {
-    fn new(wire: wire::Rule, interner: &mut Interner) -> Rule {
+    fn new(wire: wire::Rule<'_>, text: &Text, interner: &mut Interner) -> Rule {
         Rule {
-            id: wire.id.unwrap_or_default(),
-            clauses: Clauses::new(wire.clauses, interner),
+            id: Piece::new(text, wire.id.as_deref().unwrap_or_default()),
+            clauses: Clauses::new(wire.clauses, text, interner),
             serve: Serve::new(wire.variation, wire.rollout),
             track_events: wire.track_events.unwrap_or_default(),
         }
@@ -158,16 +164,16 @@ impl Rule {
 }
 
 impl Target {
-    fn new(wire: wire::Target) -> Target {
+    fn new(wire: wire::Target<'_>, text: &Text) -> Target {
         Target {
             context_kind: ContextKind::from_option(wire.context_kind.as_deref()),
             variation: variation_index(index(&wire)),
-            values: wire.values.unwrap_or_default().iter().collect(),
+            values: StringSet::new(text, wire.values.unwrap_or_default().iter().map(|value| &**value)),
         }
     }
 }
 
-fn index(target: &wire::Target) -> i64 {
+fn index(target: &wire::Target<'_>) -> i64 {
     target.variation.map_or(0, |index| index.0)
 }
 
@@ -175,11 +181,11 @@ fn index(target: &wire::Target) -> i64 {
 ///
 /// With `contextTargets` only its order counts. An entry for users without keys stands for the first entry of `targets`
 /// with the same variation; entries of `targets` that nothing stands for are not tried.
-fn targets(targets: Vec<wire::Target>, context_targets: Vec<wire::Target>) -> Box<[Target]> {
+fn targets(targets: Vec<wire::Target<'_>>, context_targets: Vec<wire::Target<'_>>, text: &Text) -> Box<[Target]> {
     if context_targets.is_empty() {
-        return targets.into_iter().map(Target::new).collect();
+        return targets.into_iter().map(|target| Target::new(target, text)).collect();
     }
-    let mut first_by_variation: HashMap<i64, wire::Target> = HashMap::new();
+    let mut first_by_variation: HashMap<i64, wire::Target<'_>> = HashMap::new();
     for target in targets {
         first_by_variation.entry(index(&target)).or_insert(target);
     }
@@ -188,10 +194,10 @@ fn targets(targets: Vec<wire::Target>, context_targets: Vec<wire::Target>) -> Bo
         let user = ContextKind::from_option(entry.context_kind.as_deref()).is_user();
         let placeholder = user && entry.values.as_ref().is_none_or(Vec::is_empty);
         if !placeholder {
-            merged.push(Target::new(entry));
+            merged.push(Target::new(entry, text));
         } else if let Some(target) = first_by_variation.remove(&index(&entry)) {
             // A second placeholder for the variation finds nothing: it would only repeat the first.
-            merged.push(Target::new(wire::Target { context_kind: None, ..target }));
+            merged.push(Target::new(wire::Target { context_kind: None, ..target }, text));
         }
     }
     merged.into_boxed_slice()

@@ -2,6 +2,7 @@
 //!
 //! Any bytes may come out of a store, so nothing here may panic, recurse without bound or take time out of proportion.
 
+use memchr::memchr2_iter;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -9,6 +10,7 @@ use super::error::ParseError;
 use super::flag::Flag;
 use super::regexes::Interner;
 use super::segment::Segment;
+use super::text::Text;
 use super::wire;
 
 /// JSON nested this deep is refused, wherever the nesting is; the JSON reader has the same limit for what it builds.
@@ -26,10 +28,20 @@ pub enum Parsed<T> {
     },
 }
 
-/// Reads a flag. `field` is its identity in the store and its key if the JSON has none.
+/// Reads a flag from a text that is copied; see [`read_flag`].
 pub fn parse_flag(field: &str, json: &[u8], interner: &mut Interner) -> Result<Parsed<Flag>, ParseError> {
+    read_flag(field, &text(json)?, interner)
+}
+
+/// Reads a segment from a text that is copied; see [`read_segment`].
+pub fn parse_segment(field: &str, json: &[u8], interner: &mut Interner) -> Result<Parsed<Segment>, ParseError> {
+    read_segment(field, &text(json)?, interner)
+}
+
+/// Reads a flag, which shares the text. `field` is its identity in the store and its key if the JSON has none.
+pub fn read_flag(field: &str, text: &Text, interner: &mut Interner) -> Result<Parsed<Flag>, ParseError> {
     interner.begin_item();
-    let text = text(json)?;
+    check(text)?;
     let wire = match serde_json::from_str::<wire::Flag<'_>>(text) {
         Ok(wire) => wire,
         Err(error) => return tombstone(text).ok_or_else(|| describe(text, &error)),
@@ -37,38 +49,41 @@ pub fn parse_flag(field: &str, json: &[u8], interner: &mut Interner) -> Result<P
     if wire.deleted == Some(true) {
         return Ok(Parsed::Tombstone { version: wire.version.0.map_or(0, |version| version.0) });
     }
-    Flag::new(field, wire, interner).map(Parsed::Live).map_err(|error| describe(text, &error))
+    Flag::new(field, wire, text, interner).map(Parsed::Live).map_err(|error| describe(text, &error))
 }
 
-/// Reads a segment. `field` is its identity in the store and its key if the JSON has none.
-pub fn parse_segment(field: &str, json: &[u8], interner: &mut Interner) -> Result<Parsed<Segment>, ParseError> {
+/// Reads a segment, which shares the text. `field` is its identity in the store and its key if the JSON has none.
+pub fn read_segment(field: &str, text: &Text, interner: &mut Interner) -> Result<Parsed<Segment>, ParseError> {
     interner.begin_item();
-    let text = text(json)?;
-    let wire = match serde_json::from_str::<wire::Segment>(text) {
+    check(text)?;
+    let wire = match serde_json::from_str::<wire::Segment<'_>>(text) {
         Ok(wire) => wire,
         Err(error) => return tombstone(text).ok_or_else(|| describe(text, &error)),
     };
     if wire.deleted == Some(true) {
         return Ok(Parsed::Tombstone { version: wire.version.0.map_or(0, |version| version.0) });
     }
-    Ok(Parsed::Live(Segment::new(field, wire, interner)))
+    Ok(Parsed::Live(Segment::new(field, wire, text, interner)))
 }
 
-/// The bytes as text that is small and shallow enough to be read.
-fn text(json: &[u8]) -> Result<&str, ParseError> {
-    let text = std::str::from_utf8(json).map_err(|_| ParseError::NotUtf8)?;
+fn text(json: &[u8]) -> Result<Text, ParseError> {
+    std::str::from_utf8(json).map(Text::new).map_err(|_| ParseError::NotUtf8)
+}
+
+/// The text must be small and shallow enough to be read.
+fn check(text: &str) -> Result<(), ParseError> {
     if u32::try_from(text.len()).is_err() {
         return Err(ParseError::Json("longer than 4 GB".to_owned()));
     }
-    if is_too_deep(json) {
+    if is_too_deep(text.as_bytes()) {
         return Err(ParseError::Json("recursion limit exceeded".to_owned()));
     }
-    Ok(text)
+    Ok(())
 }
 
 fn is_too_deep(json: &[u8]) -> bool {
     // Cheap for nearly all items: too few brackets to be deep.
-    if json.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() < DEPTH_LIMIT {
+    if memchr2_iter(b'[', b'{', json).take(DEPTH_LIMIT).count() < DEPTH_LIMIT {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);

@@ -8,6 +8,7 @@ use super::reference::AttributeRef;
 use super::regexes::Interner;
 use super::serve::{bucket_by, weight_bound};
 use super::strings::StringSet;
+use super::text::Text;
 use super::wire;
 
 /// A segment: a named set of contexts.
@@ -67,25 +68,26 @@ pub struct Unbounded {
 }
 
 impl Segment {
-    pub(super) fn new(field: &str, wire: wire::Segment, interner: &mut Interner) -> Segment {
-        let key = wire.key.0.unwrap_or_else(|| field.into());
+    pub(super) fn new(field: &str, wire: wire::Segment<'_>, text: &Text, interner: &mut Interner) -> Segment {
+        let key: Box<str> = wire.key.0.as_deref().unwrap_or(field).into();
         let unbounded = wire.unbounded.unwrap_or_default().then(|| {
             Box::new(Unbounded {
                 context_kind: ContextKind::from_option(wire.unbounded_context_kind.as_deref()),
                 reference: wire.generation.map(|generation| format!("{key}.g{}", generation.0).into_boxed_str()),
             })
         });
-        let (included_contexts, excluded_contexts) = (members(wire.included_contexts), members(wire.excluded_contexts));
+        let included_contexts = members(wire.included_contexts, text);
+        let excluded_contexts = members(wire.excluded_contexts, text);
         let rules: Box<[SegmentRule]> =
-            wire.rules.unwrap_or_default().into_iter().map(|rule| SegmentRule::new(rule, interner)).collect();
+            wire.rules.unwrap_or_default().into_iter().map(|rule| SegmentRule::new(rule, text, interner)).collect();
         let lists = included_contexts.len() + excluded_contexts.len();
         let weight = lists + rules.iter().map(|rule| clause::weight(&rule.clauses)).sum::<usize>();
         Segment {
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             version: wire.version.0.map_or(0, |version| version.0),
-            salt: wire.salt.unwrap_or_default(),
-            included: wire.included.unwrap_or_default().iter().collect(),
-            excluded: wire.excluded.unwrap_or_default().iter().collect(),
+            salt: wire.salt.as_deref().unwrap_or_default().into(),
+            included: keys(wire.included, text),
+            excluded: keys(wire.excluded, text),
             included_contexts,
             excluded_contexts,
             rules,
@@ -101,10 +103,10 @@ impl Segment {
 }
 
 impl SegmentRule {
-    fn new(wire: wire::SegmentRule, interner: &mut Interner) -> SegmentRule {
+    fn new(wire: wire::SegmentRule<'_>, text: &Text, interner: &mut Interner) -> SegmentRule {
         let context_kind = wire.rollout_context_kind.as_deref();
         SegmentRule {
-            clauses: Clauses::new(wire.clauses, interner),
+            clauses: Clauses::new(wire.clauses, text, interner),
             bound: wire.weight.map(weight_bound),
             bucket_by: bucket_by(wire.bucket_by.as_deref(), context_kind),
             context_kind: ContextKind::from_option(context_kind),
@@ -112,10 +114,14 @@ impl SegmentRule {
     }
 }
 
-fn members(wire: Option<Vec<wire::Target>>) -> Box<[Members]> {
-    let entry = |entry: wire::Target| Members {
+fn keys(wire: Option<Vec<wire::Str<'_>>>, text: &Text) -> StringSet {
+    StringSet::new(text, wire.unwrap_or_default().iter().map(|key| &**key))
+}
+
+fn members(wire: Option<Vec<wire::Target<'_>>>, text: &Text) -> Box<[Members]> {
+    let entry = |entry: wire::Target<'_>| Members {
         context_kind: ContextKind::from_option(entry.context_kind.as_deref()),
-        values: entry.values.unwrap_or_default().iter().collect(),
+        values: keys(entry.values, text),
     };
     wire.unwrap_or_default().into_iter().map(entry).collect()
 }

@@ -47,7 +47,7 @@ pub struct WeightedVariation {
 }
 
 impl Serve {
-    pub(super) fn new(variation: Option<wire::Integer>, rollout: Option<wire::Rollout>) -> Serve {
+    pub(super) fn new(variation: Option<wire::Integer>, rollout: Option<wire::Rollout<'_>>) -> Serve {
         if let Some(variation) = variation {
             return Serve::Variation(variation_index(variation.0));
         }
@@ -59,7 +59,7 @@ impl Serve {
 }
 
 impl Rollout {
-    fn new(wire: wire::Rollout) -> Option<Rollout> {
+    fn new(wire: wire::Rollout<'_>) -> Option<Rollout> {
         let variations = weighted_variations(wire.variations.unwrap_or_default());
         if variations.is_empty() {
             return None;

@@ -5,11 +5,13 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// The same JSON with every lone surrogate escape replaced by `\uFFFD`.
 pub fn repair(json: &[u8]) -> Cow<'_, [u8]> {
     let mut repaired: Option<Vec<u8>> = None;
     let mut at = 0;
-    while let Some(found) = json.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\')) {
+    while let Some(found) = json.get(at..).and_then(|rest| memchr(b'\\', rest)) {
         let escape = at + found;
         at = escape + 2;
         match unit(json, escape) {

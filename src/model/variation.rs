@@ -1,12 +1,13 @@
 //! One variation of a flag: its JSON text and what a typed call reads from it.
 //!
 //! The text is kept exactly as it was written, because hosts hand it on. Strings without escapes and trees are not
-//! stored a second time; both point into that text. An integer that a double cannot hold is kept as one. Depends on
-//! serde_json.
+//! stored a second time; both point into that text, which is a part of that of the flag. An integer that a double cannot hold
+//! is kept as one. Depends on `rounding`, `text` and serde_json.
 
 use serde_json::value::RawValue;
 
 use super::Rounding;
+use super::text::{Piece, Text};
 
 /// Up to here doubles hold every integer.
 const EXACT: u64 = 1 << 53;
@@ -14,7 +15,7 @@ const EXACT: u64 = 1 << 53;
 /// A variation of a flag.
 #[derive(Clone, Debug)]
 pub struct Variation {
-    json: Box<str>,
+    json: Piece,
     shape: Shape,
 }
 
@@ -48,8 +49,8 @@ pub enum VariationValue<'a> {
 }
 
 impl Variation {
-    /// Reads a variation from its JSON text.
-    pub(super) fn new(raw: &RawValue) -> Result<Variation, serde_json::Error> {
+    /// Reads a variation from its JSON text, a part of that of its flag.
+    pub(super) fn new(raw: &RawValue, text: &Text) -> Result<Variation, serde_json::Error> {
         let json = raw.get();
         let shape = match json.as_bytes().first() {
             Some(b'"') if json.contains('\\') => Shape::Decoded(serde_json::from_str::<String>(json)?.into_boxed_str()),
@@ -63,7 +64,7 @@ impl Variation {
                 _ => Shape::Number(serde_json::from_str(json)?),
             },
         };
-        Ok(Variation { json: json.into(), shape })
+        Ok(Variation { json: Piece::new(text, json), shape })
     }
 
     /// The value.
@@ -102,7 +103,8 @@ mod tests {
     use super::*;
 
     fn variation(json: &str) -> Variation {
-        Variation::new(serde_json::from_str(json).unwrap()).unwrap()
+        let text = Text::new(json);
+        Variation::new(serde_json::from_str(&text).unwrap(), &text).unwrap()
     }
 
     #[test]
@@ -164,7 +166,7 @@ mod tests {
     #[test]
     fn numbers_out_of_range_and_lone_surrogates_are_refused() {
         for json in ["1e999", r#""\ud800""#] {
-            assert!(Variation::new(serde_json::from_str(json).unwrap()).is_err(), "{json}");
+            assert!(Variation::new(serde_json::from_str(json).unwrap(), &Text::new("")).is_err(), "{json}");
         }
     }
 }

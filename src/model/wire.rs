@@ -4,124 +4,15 @@
 //! property the last one counts. Derived readers refuse repetitions and do not say which property was wrong, hence the
 //! macro. Depends on serde.
 
+mod values;
+
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A property that may be absent, but is not allowed to be null.
-#[derive(Clone, Debug)]
-pub(super) struct NotNull<T>(pub Option<T>);
-
-impl<T> Default for NotNull<T> {
-    fn default() -> Self {
-        NotNull(None)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for NotNull<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        T::deserialize(deserializer).map(|value| NotNull(Some(value)))
-    }
-}
-
-/// A whole number that fits 64 bits, in whatever way it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Integer(pub i64);
-
-impl<'de> Deserialize<'de> for Integer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(IntegerVisitor)
-    }
-}
-
-struct IntegerVisitor;
-
-impl Visitor<'_> for IntegerVisitor {
-    type Value = Integer;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a whole number of at most 64 bits")
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Integer, E> {
-        Ok(Integer(value))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Integer, E> {
-        i64::try_from(value).map(Integer).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Integer, E> {
-        let in_range = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value);
-        if value.fract() == 0.0 && in_range {
-            Ok(Integer(value as i64))
-        } else {
-            Err(E::invalid_value(de::Unexpected::Float(value), &self))
-        }
-    }
-}
-
-/// A value that a clause can compare with: arrays, objects and null never equal anything and are not kept.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Scalar {
-    Other,
-    Bool(bool),
-    Number(f64),
-    String(Box<str>),
-}
-
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
-    }
-}
-
-struct ScalarVisitor;
-
-impl<'de> Visitor<'de> for ScalarVisitor {
-    type Value = Scalar;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Scalar, E> {
-        Ok(Scalar::Other)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Scalar, E> {
-        Ok(Scalar::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Scalar, E> {
-        Ok(Scalar::Number(value as f64))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Scalar, E> {
-        Ok(Scalar::Number(value as f64))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Scalar, E> {
-        Ok(Scalar::Number(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Scalar, E> {
-        Ok(Scalar::String(value.into()))
-    }
-
-    // Skipping does not recurse, so a deep value cannot exhaust a small stack.
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Scalar, A::Error> {
-        while access.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Scalar, A::Error> {
-        while access.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Scalar::Other)
-    }
-}
+pub(super) use values::{Integer, NotNull, Scalar, Str};
 
 /// Prefixes an error with the property in which it happened; nested properties make a path.
 fn within<E: de::Error>(property: &str, error: &E) -> E {
@@ -192,18 +83,18 @@ macro_rules! wire {
 wire! {
     /// A flag.
     Flag<'a> {
-        "key" key: NotNull<Box<str>>,
+        "key" key: NotNull<Str<'a>>,
         "version" version: NotNull<Integer>,
         "deleted" deleted: Option<bool>,
         "on" on: Option<bool>,
-        "prerequisites" prerequisites: Option<Vec<Prerequisite>>,
-        "targets" targets: Option<Vec<Target>>,
-        "contextTargets" context_targets: Option<Vec<Target>>,
-        "rules" rules: Option<Vec<Rule>>,
-        "fallthrough" fallthrough: Option<Serve>,
+        "prerequisites" prerequisites: Option<Vec<Prerequisite<'a>>>,
+        "targets" targets: Option<Vec<Target<'a>>>,
+        "contextTargets" context_targets: Option<Vec<Target<'a>>>,
+        "rules" rules: Option<Vec<Rule<'a>>>,
+        "fallthrough" fallthrough: Option<Serve<'a>>,
         "offVariation" off_variation: Option<Integer>,
         "variations" variations: Option<Vec<&'a RawValue>>,
-        "salt" salt: Option<Box<str>>,
+        "salt" salt: Option<Str<'a>>,
         "trackEvents" track_events: Option<bool>,
         "trackEventsFallthrough" track_events_fallthrough: Option<bool>,
         "debugEventsUntilDate" debug_events_until_date: Option<f64>,
@@ -216,44 +107,44 @@ wire! {
 }
 
 wire! {
-    Prerequisite {
-        "key" key: Option<Box<str>>,
+    Prerequisite<'a> {
+        "key" key: Option<Str<'a>>,
         "variation" variation: Option<Integer>,
     }
 }
 
 wire! {
     /// A target of a flag, or an entry of a segment's lists by kind.
-    Target {
-        "contextKind" context_kind: Option<Box<str>>,
+    Target<'a> {
+        "contextKind" context_kind: Option<Str<'a>>,
         "variation" variation: Option<Integer>,
-        "values" values: Option<Vec<Box<str>>>,
+        "values" values: Option<Vec<Str<'a>>>,
     }
 }
 
 wire! {
-    Rule {
-        "id" id: Option<Box<str>>,
-        "clauses" clauses: Option<Vec<Clause>>,
+    Rule<'a> {
+        "id" id: Option<Str<'a>>,
+        "clauses" clauses: Option<Vec<Clause<'a>>>,
         "trackEvents" track_events: Option<bool>,
         "variation" variation: Option<Integer>,
-        "rollout" rollout: Option<Rollout>,
+        "rollout" rollout: Option<Rollout<'a>>,
     }
 }
 
 wire! {
     /// What to serve: one variation or a rollout.
-    Serve {
+    Serve<'a> {
         "variation" variation: Option<Integer>,
-        "rollout" rollout: Option<Rollout>,
+        "rollout" rollout: Option<Rollout<'a>>,
     }
 }
 
 wire! {
-    Rollout {
-        "kind" kind: Option<Box<str>>,
-        "contextKind" context_kind: Option<Box<str>>,
-        "bucketBy" bucket_by: Option<Box<str>>,
+    Rollout<'a> {
+        "kind" kind: Option<Str<'a>>,
+        "contextKind" context_kind: Option<Str<'a>>,
+        "bucketBy" bucket_by: Option<Str<'a>>,
         "seed" seed: Option<Integer>,
         "variations" variations: Option<Vec<WeightedVariation>>,
     }
@@ -268,11 +159,11 @@ wire! {
 }
 
 wire! {
-    Clause {
-        "contextKind" context_kind: Option<Box<str>>,
-        "attribute" attribute: Option<Box<str>>,
-        "op" op: NotNull<Box<str>>,
-        "values" values: Option<Vec<Scalar>>,
+    Clause<'a> {
+        "contextKind" context_kind: Option<Str<'a>>,
+        "attribute" attribute: Option<Str<'a>>,
+        "op" op: NotNull<Str<'a>>,
+        "values" values: Option<Vec<Scalar<'a>>>,
         "negate" negate: Option<bool>,
     }
 }
@@ -292,28 +183,28 @@ wire! {
 
 wire! {
     /// A segment.
-    Segment {
-        "key" key: NotNull<Box<str>>,
+    Segment<'a> {
+        "key" key: NotNull<Str<'a>>,
         "version" version: NotNull<Integer>,
         "deleted" deleted: Option<bool>,
-        "salt" salt: Option<Box<str>>,
-        "included" included: Option<Vec<Box<str>>>,
-        "excluded" excluded: Option<Vec<Box<str>>>,
-        "includedContexts" included_contexts: Option<Vec<Target>>,
-        "excludedContexts" excluded_contexts: Option<Vec<Target>>,
-        "rules" rules: Option<Vec<SegmentRule>>,
+        "salt" salt: Option<Str<'a>>,
+        "included" included: Option<Vec<Str<'a>>>,
+        "excluded" excluded: Option<Vec<Str<'a>>>,
+        "includedContexts" included_contexts: Option<Vec<Target<'a>>>,
+        "excludedContexts" excluded_contexts: Option<Vec<Target<'a>>>,
+        "rules" rules: Option<Vec<SegmentRule<'a>>>,
         "unbounded" unbounded: Option<bool>,
-        "unboundedContextKind" unbounded_context_kind: Option<Box<str>>,
+        "unboundedContextKind" unbounded_context_kind: Option<Str<'a>>,
         "generation" generation: Option<Integer>,
     }
 }
 
 wire! {
-    SegmentRule {
-        "clauses" clauses: Option<Vec<Clause>>,
+    SegmentRule<'a> {
+        "clauses" clauses: Option<Vec<Clause<'a>>>,
         "weight" weight: Option<f64>,
-        "bucketBy" bucket_by: Option<Box<str>>,
-        "rolloutContextKind" rollout_context_kind: Option<Box<str>>,
+        "bucketBy" bucket_by: Option<Str<'a>>,
+        "rolloutContextKind" rollout_context_kind: Option<Str<'a>>,
     }
 }
 

@@ -14,13 +14,14 @@
 //! | `worker` | the store thread |
 //!
 //! Beside the rooms: `options`, `status`, `shared` (what outlives a fork), `reply` (what reads found), `file` (the snapshot
-//! file), `backoff`.
+//! file), `leash` (ends a wait from outside), `backoff`.
 //!
 //! May depend on `model`; knows nothing of evaluation, contexts or how a client is configured.
 
 mod backoff;
 mod file;
 mod inbox;
+mod leash;
 mod memory;
 mod options;
 mod redis;

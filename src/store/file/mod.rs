@@ -268,7 +268,7 @@ fn body(snapshot: &Snapshot) -> String {
     body
 }
 
-fn append<T>(table: &Table<T>, body: &mut String) {
+fn append<T: Item>(table: &Table<T>, body: &mut String) {
     let mut first = true;
     let mut entries: Vec<_> = table.iter().filter(|(_, entry)| !matches!(entry.state(), State::Unreadable)).collect();
     // The same items are the same text, in whatever order they came.

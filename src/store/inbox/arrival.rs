@@ -92,7 +92,7 @@ impl<'a> Next<'a> {
 
     /// Number of items whose latest text does not parse.
     pub fn malformed(&self) -> usize {
-        fn count<T>(table: &Table<T>) -> usize {
+        fn count<T: Item>(table: &Table<T>) -> usize {
             table.iter().filter(|(_, entry)| entry.is_outlived() || matches!(entry.state(), State::Unreadable)).count()
         }
         count(&self.snapshot.flags) + count(&self.snapshot.segments)
@@ -129,7 +129,7 @@ impl<'a> Next<'a> {
 }
 
 /// Whether what is held is as new as a good item of this version. What does not parse gives way to the same version, too.
-fn is_as_new<T>(held: &Entry<T>, version: i64) -> bool {
+fn is_as_new<T: Item>(held: &Entry<T>, version: i64) -> bool {
     match held.state() {
         State::Unreadable => false,
         _ if held.is_outlived() => held.version() > version,

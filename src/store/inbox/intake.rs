@@ -47,7 +47,7 @@ impl Intake<'_> {
             return true;
         }
         if shared.options.memory_leads() {
-            return shared.snapshot.load().flags.iter().any(|(_, entry)| entry.live().is_some());
+            return shared.snapshot.load().flags.iter().any(|(_, entry)| entry.is_live());
         }
         follows_redis && shared.health.was_inited() || shared.has_passed_flags()
     }

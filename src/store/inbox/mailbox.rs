@@ -14,6 +14,7 @@ use super::flight::{Flight, Taken};
 use super::link::LinkState;
 use super::outbox::Outbox;
 use crate::model::{ItemKey, Kind, lock};
+use crate::store::leash::Leash;
 use crate::store::memory::judge::Remarked;
 use crate::store::memory::publication::Publisher;
 use crate::store::memory::snapshot::Snapshot;
@@ -63,6 +64,8 @@ pub struct Mailbox {
     has_own_set: AtomicBool,
     /// State of the push link.
     pub link: LinkState,
+    /// Ends what the push link waits for.
+    pub leash: Leash,
 }
 
 /// Most unknown keys asked for in one generation; a full read finds the rest.
@@ -93,6 +96,7 @@ impl Mailbox {
             remarked: Arc::default(),
             outbox: Outbox::default(),
             link: LinkState::new(),
+            leash: Leash::default(),
         }
     }
 
@@ -117,6 +121,7 @@ impl Mailbox {
     pub fn stop(&self) {
         *lock(&self.stop) = true;
         self.stopped.notify_all();
+        self.leash.pull();
         self.wake();
         self.abandon_flights();
     }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex};
 
-use crate::model::{Interner, Kind, lock};
+use crate::model::{Interner, Kind, ParseError, lock};
 use crate::store::memory::entry::{Entry, Item, State, Told};
 use crate::store::status::{Level, Listener};
 
@@ -42,9 +42,29 @@ pub struct Judge {
     hasher: RandomState,
     /// Fields whose names are not UTF-8, at the latest full read.
     pub unnameable: usize,
+    /// After so many bytes what was not held before is put in force sealed.
+    seals_after: Option<usize>,
 }
 
 impl Judge {
+    /// The first read must not last long: of a large one the most is put in force sealed, and [`Judge::open`] is to be called
+    /// for that later.
+    pub fn sealing(self) -> Self {
+        Self { seals_after: Some(AT_ONCE), ..self }
+    }
+
+    /// From here on everything is parsed when it comes.
+    pub fn seal_no_more(&mut self) {
+        self.seals_after = None;
+    }
+
+    fn seals(&mut self, text: &[u8]) -> bool {
+        let Some(room) = &mut self.seals_after else { return false };
+        let is_over = text.len() > *room;
+        *room = room.saturating_sub(text.len());
+        is_over
+    }
+
     /// Tells nothing that was told already by whoever shares `remarked`.
     pub fn sharing(remarked: &Arc<Mutex<Remarked>>) -> Self {
         Self { remarked: remarked.clone(), ..Self::default() }
@@ -59,6 +79,14 @@ impl Judge {
         text: Vec<u8>,
         listener: &dyn Listener,
     ) -> Verdict<T> {
+        let text = match held {
+            // Without an earlier version nothing depends on whether it parses.
+            None if self.seals(&text) => match Entry::sealed(key, text) {
+                Ok(entry) => return Verdict::Replace(Arc::new(entry)),
+                Err(text) => text,
+            },
+            _ => text,
+        };
         if let Some(held) = held
             && held.text() == text
         {
@@ -88,9 +116,7 @@ impl Judge {
             return Verdict::Replace(Arc::new(entry));
         };
         if !reported {
-            let content = self.hasher.hash_one(entry.text());
-            self.bad(kind).insert(Box::from(key), content);
-            report(kind, key, &error, held.is_some(), listener);
+            self.note_bad(kind, key, &entry, &error, held.is_some(), listener);
         }
         match held {
             Some(held) if held.live().is_some() => {
@@ -99,6 +125,38 @@ impl Judge {
             }
             _ => Verdict::Replace(Arc::new(entry)),
         }
+    }
+
+    /// Parses what was put in force sealed, and reports it if it does not parse.
+    pub fn open<T: Item>(
+        &mut self,
+        kind: Kind,
+        key: &str,
+        sealed: &Entry<T>,
+        listener: &dyn Listener,
+    ) -> Arc<Entry<T>> {
+        let (entry, error) = Entry::parse_sealed(key, sealed, &mut self.interner);
+        if let Some(error) = error {
+            self.note_bad(kind, key, &entry, &error, false, listener);
+        } else if !entry.remarks().is_empty() {
+            lock(&self.remarked).tell(kind, key, &entry, listener);
+        }
+        entry.inherit_marks(sealed);
+        Arc::new(entry)
+    }
+
+    fn note_bad<T: Item>(
+        &mut self,
+        kind: Kind,
+        key: &str,
+        entry: &Entry<T>,
+        error: &ParseError,
+        has_earlier: bool,
+        listener: &dyn Listener,
+    ) {
+        let content = self.hasher.hash_one(entry.text());
+        self.bad(kind).insert(Box::from(key), content);
+        report(kind, key, error, has_earlier, listener);
     }
 
     /// The item is not held any more.
@@ -127,6 +185,8 @@ impl Judge {
     }
 }
 
+/// Bytes of a first read that are parsed at once. Smaller sets are never sealed.
+const AT_ONCE: usize = 512 << 10;
 /// Contents whose remarks are remembered as told.
 const MOST_REMARKED: usize = 1_000;
 
@@ -172,7 +232,7 @@ fn word(kind: Kind) -> &'static str {
     }
 }
 
-fn report(kind: Kind, key: &str, error: &crate::model::ParseError, has_earlier: bool, listener: &dyn Listener) {
+fn report(kind: Kind, key: &str, error: &ParseError, has_earlier: bool, listener: &dyn Listener) {
     let what = word(kind);
     let consequence = if has_earlier { "its last good version stays in force" } else { "it cannot be evaluated" };
     listener.log(Level::Error, format_args!("{what} {key:?} in Redis does not parse ({error}); {consequence}"));

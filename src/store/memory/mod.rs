@@ -8,5 +8,6 @@ pub mod draft;
 pub mod entry;
 pub mod judge;
 pub mod publication;
+pub mod received;
 pub mod snapshot;
 mod table;

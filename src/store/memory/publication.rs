@@ -39,6 +39,8 @@ impl Publisher {
         let before = shared.snapshot.swap(next.clone());
         match &mut self.graph {
             Some(graph) if Arc::ptr_eq(&before, base) => graph.update(changes, base, &next),
+            // Nobody asks it yet: it is made when sealed items are opened, or when it is first needed.
+            None if !announce => {}
             // The first one, or one that replaces what it was not made from.
             graph => *graph = Some(Graph::new(next.flags.iter(), next.segments.iter())),
         }
@@ -51,6 +53,18 @@ impl Publisher {
                 listener.flag_changed(&flag.key, flag.old, flag.new);
             }
         }
+    }
+}
+
+impl Publisher {
+    /// Puts `next` in force, which says what the snapshot in force says: some of it was sealed there.
+    pub fn reopen(&mut self, shared: &Shared, next: Snapshot) {
+        shared.snapshot.store(Arc::new(next));
+    }
+
+    /// Makes what is needed to tell who depends on whom, unless it is there.
+    pub fn prepare(&mut self, snapshot: &Snapshot) {
+        self.graph.get_or_insert_with(|| Graph::new(snapshot.flags.iter(), snapshot.segments.iter()));
     }
 }
 

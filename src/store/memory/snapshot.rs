@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::model::{Flag, Found, Lookup, Segment};
-use crate::store::memory::entry::{Entry, State};
+use crate::store::memory::entry::{Entry, Item, State};
 
 pub use super::table::{Slot, Table};
 
@@ -47,7 +47,7 @@ impl<'a> View<'a> {
         self.superseded.get()
     }
 
-    fn found<T>(&self, entry: Option<&'a Arc<Entry<T>>>) -> Found<&'a T> {
+    fn found<T: Item>(&self, entry: Option<&'a Arc<Entry<T>>>) -> Found<&'a T> {
         let Some(entry) = entry else { return Found::Missing };
         if entry.is_superseded() {
             self.superseded.set(true);

@@ -21,6 +21,7 @@ use super::tls::{Tls, TlsOptions};
 use super::url::{RedisUrl, UrlError};
 use super::wire::{Deadline, Wire};
 use crate::model::Jitter;
+use crate::store::leash::Leash;
 
 /// Time-out of connecting and of commands when nothing is configured.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -148,19 +149,19 @@ impl Connector {
     /// a command that they do not know: after such an end the next attempt tells no more than it must, and so on in turn.
     pub fn open(&self) -> Result<Connection, RedisError> {
         let courtesy = if self.tells_little.load(Relaxed) { Courtesy::None } else { Courtesy::Full };
-        let outcome = self.connect(Protocol::Resp2, courtesy);
+        let outcome = self.connect(Protocol::Resp2, courtesy, None);
         if outcome.as_ref().is_err_and(|error| error.is_connection_dropped() && !error.is_timeout()) {
             self.tells_little.store(courtesy == Courtesy::Full, Relaxed);
         }
         outcome
     }
 
-    /// Opens a connection that can receive pushes.
-    pub fn open_resp3(&self) -> Result<Connection, RedisError> {
+    /// Opens a connection that can receive pushes. From the first packet on it is on the leash.
+    pub fn open_resp3(&self, leash: &Leash) -> Result<Connection, RedisError> {
         if self.resp2_only {
             return Err((ErrorKind::RESP3NotSupported, "redis.url says protocol=2").into());
         }
-        self.connect(Protocol::Resp3, Courtesy::Full)
+        self.connect(Protocol::Resp3, Courtesy::Full, Some(leash))
     }
 
     /// Longest silence while a reply is awaited.
@@ -183,11 +184,11 @@ impl Connector {
         &self.sockets
     }
 
-    fn connect(&self, protocol: Protocol, courtesy: Courtesy) -> Result<Connection, RedisError> {
+    fn connect(&self, protocol: Protocol, courtesy: Courtesy, leash: Option<&Leash>) -> Result<Connection, RedisError> {
         let tls = self.tls.as_ref().map(|tls| Ok::<_, ConnectError>((tls, tls.config()?))).transpose();
         let tls = tls.map_err(|error| io::Error::other(error.to_string()))?;
         let mut deadline = Deadline::after(self.connect_timeout);
-        let socket = self.address.connect(&mut deadline)?;
+        let socket = self.address.connect(&mut deadline, leash)?;
         let remembered = Sockets::remember(&self.sockets, &socket);
         let wire = Wire::new(socket, deadline);
         let channel = match tls {

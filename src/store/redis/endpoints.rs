@@ -1,5 +1,5 @@
 //! Where Redis is, and a socket to it in time. Names are looked up at each connect: a name may lead to another server by
-//! then. Depends on `wire`.
+//! then. Depends on `wire` and `leash`.
 
 use std::fmt;
 use std::io;
@@ -7,11 +7,13 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
 
 use super::wire::{Deadline, Socket};
+use crate::store::leash::Leash;
 
 /// The port of a URL that names none.
 pub const DEFAULT_PORT: u16 = 6379;
@@ -47,11 +49,11 @@ impl fmt::Display for Address {
 
 impl Address {
     /// A socket to it. The lookup of a name is the system's, which keeps its own time; what is left for the rest is a quarter
-    /// of the whole then, at least.
-    pub fn connect(&self, deadline: &mut Deadline) -> io::Result<Socket> {
+    /// of the whole then, at least. The socket is on the leash while it connects, and afterwards.
+    pub fn connect(&self, deadline: &mut Deadline, leash: Option<&Leash>) -> io::Result<Arc<Socket>> {
         let connected = match self {
-            Self::Unix(path) => connect_unix(path, deadline),
-            Self::Tcp { host, port } => connect_tcp(host, *port, deadline),
+            Self::Unix(path) => connect_unix(path, deadline, leash),
+            Self::Tcp { host, port } => connect_tcp(host, *port, deadline, leash),
         };
         connected.map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => deadline.passed(&format!("no connection to {self}")),
@@ -60,37 +62,50 @@ impl Address {
     }
 }
 
-fn connect_tcp(host: &str, port: u16, deadline: &mut Deadline) -> io::Result<Socket> {
+fn connect_tcp(host: &str, port: u16, deadline: &mut Deadline, leash: Option<&Leash>) -> io::Result<Arc<Socket>> {
     let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
     deadline.leave_a_quarter();
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for (position, address) in addresses.iter().enumerate() {
         // An address that swallows everything must not use up the time of those after it.
         let share = u32::try_from(addresses.len() - position).unwrap_or(u32::MAX);
-        match TcpStream::connect_timeout(address, (deadline.left() / share).max(Duration::from_millis(1))) {
-            Ok(stream) => return prepared(stream),
+        let socket = RawSocket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
+        let socket = held(Socket::Tcp(TcpStream::from(socket)), leash)?;
+        let limit = (deadline.left() / share).max(Duration::from_millis(1));
+        match socket.reference().connect_timeout(&SockAddr::from(*address), limit) {
+            Ok(()) => return prepared(socket),
             Err(error) => failure = error,
         }
     }
     Err(failure)
 }
 
-fn prepared(stream: TcpStream) -> io::Result<Socket> {
-    stream.set_nodelay(true)?;
+fn held(socket: Socket, leash: Option<&Leash>) -> io::Result<Arc<Socket>> {
+    let socket = Arc::new(socket);
+    if let Some(leash) = leash {
+        let waited_for: Weak<Socket> = Arc::downgrade(&socket);
+        leash.hold(waited_for)?;
+    }
+    Ok(socket)
+}
+
+fn prepared(socket: Arc<Socket>) -> io::Result<Arc<Socket>> {
+    socket.reference().set_tcp_nodelay(true)?;
     let keepalive =
         TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_QUESTIONS);
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-    Ok(Socket::Tcp(stream))
+    socket.reference().set_tcp_keepalive(&keepalive)?;
+    Ok(socket)
 }
 
 /// The system waits for a place in the server's backlog as long as a write may take, by default without limit.
-fn connect_unix(path: &Path, deadline: &Deadline) -> io::Result<Socket> {
+fn connect_unix(path: &Path, deadline: &Deadline, leash: Option<&Leash>) -> io::Result<Arc<Socket>> {
     let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    let socket = held(Socket::Unix(UnixStream::from(OwnedFd::from(socket))), leash)?;
     let address = SockAddr::unix(path)?;
     loop {
-        socket.set_write_timeout(Some(deadline.left()))?;
-        match socket.connect(&address) {
-            Ok(()) => return Ok(Socket::Unix(UnixStream::from(OwnedFd::from(socket)))),
+        socket.reference().set_write_timeout(Some(deadline.left()))?;
+        match socket.reference().connect(&address) {
+            Ok(()) => return Ok(socket),
             Err(error) if error.kind() == io::ErrorKind::Interrupted && !deadline.is_over() => {}
             Err(error) => return Err(error),
         }

@@ -1,5 +1,5 @@
 //! Bytes to and from a server, each way with a limit: a server that hangs must not hold a thread for ever. A signal that
-//! interrupts a wait does not end it, and time-outs are called so. Depends on nothing.
+//! interrupts a wait does not end it, and time-outs are called so. Depends on `leash`.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,9 +8,12 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
+
+use crate::store::leash::Breakable;
 
 /// A wait that a signal or a stop of the process interrupted after its time gets so much more: what came meanwhile is there.
 const GRACE: Duration = Duration::from_millis(100);
@@ -68,7 +71,7 @@ impl Patience {
     }
 }
 
-/// A connected socket.
+/// A socket, connected or about to be.
 #[derive(Debug)]
 pub enum Socket {
     /// Over the network.
@@ -103,28 +106,32 @@ impl Socket {
 
     /// Whether the other end has closed, found without waiting.
     fn is_closed(&self) -> bool {
-        let socket = match self {
-            Self::Tcp(stream) => SockRef::from(stream),
-            Self::Unix(stream) => SockRef::from(stream),
-        };
-        match socket.recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_PEEK | libc::MSG_DONTWAIT) {
+        match self.reference().recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_PEEK | libc::MSG_DONTWAIT) {
             Ok(count) => count == 0,
             Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
         }
     }
 
-    fn shut_down(&self) -> io::Result<()> {
+    /// All that can be done with it.
+    pub fn reference(&self) -> SockRef<'_> {
         match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Both),
-            Self::Unix(stream) => stream.shutdown(Shutdown::Both),
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::Unix(stream) => SockRef::from(stream),
         }
+    }
+}
+
+impl Breakable for Socket {
+    fn break_off(&self) {
+        // The server may have left first.
+        let _ = self.reference().shutdown(Shutdown::Both);
     }
 }
 
 /// A socket with its limits.
 #[derive(Debug)]
 pub struct Wire {
-    socket: Socket,
+    socket: Arc<Socket>,
     read: Way,
     write: Way,
 }
@@ -183,7 +190,7 @@ impl Way {
 
 impl Wire {
     /// Everything that is done over it is to be done by then, until other limits are set.
-    pub fn new(socket: Socket, deadline: Deadline) -> Self {
+    pub fn new(socket: Arc<Socket>, deadline: Deadline) -> Self {
         let until = Patience::Until(deadline);
         Self { socket, read: Way::new(until), write: Way::new(until) }
     }
@@ -211,7 +218,7 @@ impl Wire {
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let socket = &self.socket;
+        let socket = &*self.socket;
         self.read.wait(
             "no answer",
             |limit| socket.limit_read(limit),
@@ -225,7 +232,7 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let socket = &self.socket;
+        let socket = &*self.socket;
         self.write.wait(
             "the server took nothing",
             |limit| socket.limit_write(limit),
@@ -243,7 +250,7 @@ impl Write for Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        // A forked child may hold the socket open: the server is told nevertheless. It may have left first.
-        let _ = self.socket.shut_down();
+        // A forked child may hold the socket open: the server is told nevertheless.
+        self.socket.break_off();
     }
 }

@@ -46,8 +46,8 @@ pub fn loss(
         return Some("$inited is gone".to_owned());
     }
     let live = [
-        snapshot.flags.iter().filter(|(_, entry)| entry.live().is_some()).count(),
-        snapshot.segments.iter().filter(|(_, entry)| entry.live().is_some()).count(),
+        snapshot.flags.iter().filter(|(_, entry)| entry.is_live()).count(),
+        snapshot.segments.iter().filter(|(_, entry)| entry.is_live()).count(),
     ];
     if !presence.features && live[0] > 0 {
         return Some("the features hash is gone".to_owned());

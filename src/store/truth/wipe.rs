@@ -57,8 +57,7 @@ impl Dependants {
         flags: impl Iterator<Item = (Arc<str>, FlagEntry)>,
         segments: impl Iterator<Item = (Arc<str>, SegmentEntry)>,
     ) -> Self {
-        let segments: HashSet<Arc<str>> =
-            segments.filter(|(_, entry)| entry.live().is_some()).map(|(key, _)| key).collect();
+        let segments: HashSet<Arc<str>> = segments.filter(|(_, entry)| entry.is_live()).map(|(key, _)| key).collect();
         if segments.is_empty() {
             return Self::default();
         }

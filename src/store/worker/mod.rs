@@ -9,6 +9,7 @@
 //! | `pairing` | data and watch lead to the same server |
 //! | `due` | items to read again by age |
 //! | `leading`, `healing` | memory leads: writes, and what others did to them |
+//! | `opening` | what the first read put in force without parsing it |
 //! | `outgoing` | what a data source delivered, on its way to Redis |
 //! | `answering` | host threads that wait for a read |
 //! | `condition` | state, freshness in force, log |
@@ -28,6 +29,7 @@ mod following_part;
 mod healing;
 mod leading;
 mod looking;
+mod opening;
 mod outgoing;
 mod pairing;
 mod spread;
@@ -47,7 +49,7 @@ use pairing::Pairing;
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::{Mailbox, Wake};
 use crate::store::memory::judge::Judge;
-use crate::store::options::Freshness;
+use crate::store::options::{Freshness, Residency};
 use crate::store::redis::class::Class;
 use crate::store::redis::connector::Connector;
 use crate::store::shared::Shared;
@@ -68,6 +70,8 @@ struct Worker<'a> {
     agenda: Agenda,
     condition: Condition,
     judge: Judge,
+    /// There may be items in force that were not parsed yet.
+    has_sealed: bool,
     /// Much of the data set is gone.
     doubt: Doubt,
     pairing: Pairing,
@@ -120,6 +124,8 @@ impl<'a> Worker<'a> {
     ) -> Self {
         let now = Instant::now();
         // A forked child holds data already; what is never to be read again stays as it was inherited.
+        let holds_all = shared.options.residency == Residency::All;
+        let judge = Judge::sharing(&mailbox.remarked);
         let reads = shared.options.freshness != Freshness::Forever || !shared.health.is_ready();
         Self {
             shared,
@@ -129,7 +135,9 @@ impl<'a> Worker<'a> {
             exchange: Exchange::new(shared, connector),
             agenda: Agenda::new(now, reads),
             condition: Condition::default(),
-            judge: Judge::sharing(&mailbox.remarked),
+            judge: if holds_all && !shared.health.is_ready() { judge.sealing() } else { judge },
+            // A forked child may have inherited them.
+            has_sealed: holds_all,
             doubt: Doubt::default(),
             pairing: Pairing::new(),
             mirror: Mirror::default(),
@@ -178,6 +186,9 @@ impl<'a> Worker<'a> {
     }
 
     fn pause(&self, now: Instant) -> Duration {
+        if self.may_open() {
+            return Duration::ZERO;
+        }
         let mut pause = TICK;
         if self.waits_for_watch(now) {
             return pause;
@@ -212,6 +223,9 @@ impl<'a> Worker<'a> {
             self.listener.wants_fresh_data();
         }
         self.report();
+        if self.may_open() {
+            self.open_some();
+        }
     }
 
     /// A connection that ends while nobody uses it may be the first sign of another server.

@@ -33,7 +33,12 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
     let (mut backoff, ladder) = (Backoff::new(), Ladder::new());
     loop {
         let armed = mailbox.link.armed();
-        let pause = match session(shared, connector, mailbox, &ladder, &mut backoff) {
+        let ended = session(shared, connector, mailbox, &ladder, &mut backoff);
+        if mailbox.is_stopped() {
+            // The stop itself has broken off the connection.
+            return;
+        }
+        let pause = match ended {
             Ended::Stopped => return,
             Ended::Renew => Duration::ZERO,
             Ended::Gone(WatchError::Refused(reason)) => {
@@ -70,7 +75,7 @@ fn wait_for_data(shared: &Shared, mailbox: &Mailbox) -> bool {
 fn session(shared: &Shared, connector: &Connector, mailbox: &Mailbox, ladder: &Ladder, backoff: &mut Backoff) -> Ended {
     // What was asked for before this connection is made is granted by it.
     mailbox.link.take_renewal_wish();
-    let Armed { mut watch, rung } = match ladder.arm(connector, &shared.keys) {
+    let Armed { mut watch, rung } = match ladder.arm(connector, &shared.keys, &mailbox.leash) {
         Ok(armed) => armed,
         Err(error) => return Ended::Gone(error),
     };

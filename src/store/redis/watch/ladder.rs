@@ -3,6 +3,7 @@
 use super::super::connector::Connector;
 use super::super::layout::Keys;
 use super::{Watch, WatchError, tracking};
+use crate::store::leash::Leash;
 
 /// A watch, and what it is called.
 pub struct Armed {
@@ -12,7 +13,7 @@ pub struct Armed {
     pub rung: &'static str,
 }
 
-type Arm = fn(&Connector, &Keys) -> Result<Box<dyn Watch>, WatchError>;
+type Arm = fn(&Connector, &Keys, &Leash) -> Result<Box<dyn Watch>, WatchError>;
 
 /// Rungs, best first.
 pub struct Ladder {
@@ -26,11 +27,11 @@ impl Ladder {
     }
 
     /// Arms the best rung that can be armed. Where none can be, the error is that of the last one that was only lost, for it
-    /// may be there soon.
-    pub fn arm(&self, connector: &Connector, keys: &Keys) -> Result<Armed, WatchError> {
+    /// may be there soon. What is waited for meanwhile and afterwards is on the leash.
+    pub fn arm(&self, connector: &Connector, keys: &Keys, leash: &Leash) -> Result<Armed, WatchError> {
         let mut refused = WatchError::Refused("there is no way to watch".to_owned());
         for (rung, arm) in self.rungs {
-            match arm(connector, keys) {
+            match arm(connector, keys, leash) {
                 Ok(watch) => return Ok(Armed { watch, rung }),
                 Err(error @ WatchError::Refused(_)) => refused = error,
                 // A server that is away is away for every rung.

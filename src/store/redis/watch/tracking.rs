@@ -10,18 +10,19 @@ use super::super::layout::Keys;
 use super::super::server::identity;
 use super::{Watch, WatchError};
 use crate::model::Kind;
+use crate::store::leash::Leash;
 use crate::store::signal::Signal;
 
-/// Arms tracking on a connection of its own.
-pub fn arm(connector: &Connector, keys: &Keys) -> Result<Box<dyn Watch>, WatchError> {
-    match try_arm(connector, keys) {
+/// Arms tracking on a connection of its own, which is on the leash.
+pub fn arm(connector: &Connector, keys: &Keys, leash: &Leash) -> Result<Box<dyn Watch>, WatchError> {
+    match try_arm(connector, keys, leash) {
         Ok(tracking) => Ok(Box::new(tracking)),
         Err(error) => Err(WatchError::of(&error)),
     }
 }
 
-fn try_arm(connector: &Connector, keys: &Keys) -> Result<Tracking, RedisError> {
-    let mut connection = connector.open_resp3()?;
+fn try_arm(connector: &Connector, keys: &Keys, leash: &Leash) -> Result<Tracking, RedisError> {
+    let mut connection = connector.open_resp3(leash)?;
     // Whole hash names, never "<prefix>:": other keys of the environment would be broadcast as well.
     let tracking = cmd("CLIENT")
         .arg(&["TRACKING", "ON", "BCAST"])

@@ -1,0 +1,54 @@
+//! Ends, from another thread, what a thread waits for at a socket. A thread that is told to stop while it reads or connects
+//! would notice only when its wait is over. Depends on `sync` of `model`.
+
+use std::fmt;
+use std::io;
+use std::sync::{Mutex, Weak};
+
+use crate::model::lock;
+
+/// Something that a thread may wait for.
+pub trait Breakable: Send + Sync {
+    /// Ends a wait for it that goes on now, and every later one.
+    fn break_off(&self);
+}
+
+/// What one thread waits for, for another one that wants it to stop. Pulled once, it stays pulled.
+#[derive(Default)]
+pub struct Leash {
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    is_pulled: bool,
+    /// Weak: what is closed meanwhile must not be kept open.
+    waited_for: Option<Weak<dyn Breakable>>,
+}
+
+impl Leash {
+    /// From here on this is what the thread waits for. An error after the leash was pulled.
+    pub fn hold(&self, waited_for: Weak<dyn Breakable>) -> io::Result<()> {
+        let mut held = lock(&self.held);
+        if held.is_pulled {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client is being closed"));
+        }
+        held.waited_for = Some(waited_for);
+        Ok(())
+    }
+
+    /// Ends what the thread waits for. Never blocks.
+    pub fn pull(&self) {
+        let mut held = lock(&self.held);
+        held.is_pulled = true;
+        if let Some(waited_for) = held.waited_for.take().and_then(|waited_for| waited_for.upgrade()) {
+            waited_for.break_off();
+        }
+    }
+}
+
+impl fmt::Debug for Leash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leash").finish_non_exhaustive()
+    }
+}
