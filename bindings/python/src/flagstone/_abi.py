@@ -20,7 +20,7 @@ from ctypes import (
 from typing import Any
 
 ABI_MAJOR = 1
-ABI_MINOR = 1
+ABI_MINOR = 2
 
 STATUS_OK = 0
 STATUS_TIMEOUT = 1
@@ -167,6 +167,10 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_context_merge": (c_int32, (_OUT, c_size_t, _OUT, _OUT)),
     "flagstone_context_to_json": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_context_canonical_key": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_context_kinds": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_context_get": (c_int32, (_HANDLE, Str, Str, POINTER(Bytes), _OUT)),
+    "flagstone_context_private_attributes": (c_int32, (_HANDLE, Str, POINTER(Bytes), _OUT)),
+    "flagstone_context_individual": (c_int32, (_HANDLE, Str, _OUT, _OUT)),
     "flagstone_context_retain": (_HANDLE, (_HANDLE,)),
     "flagstone_context_release": (None, (_HANDLE,)),
     "flagstone_context_builder_new": (_HANDLE, (Str, Str)),
