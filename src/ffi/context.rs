@@ -7,11 +7,14 @@ use super::{
     Opaque, borrow, element, flagstone_bytes, flagstone_error, flagstone_status, flagstone_str, guard, into_handle,
     put, release, retain, text,
 };
-use crate::context::{Context, ContextBuilder};
-use crate::model::Value;
+use crate::context::{Context, ContextBuilder, ContextError};
+use crate::model::{Value, excerpt};
+
+/// Characters of a name that messages show.
+const SHOWN: usize = 100;
 
 /// A context: who a flag is evaluated for. Immutable; may be shared by any number of clients and threads. Making one costs
-/// about a microsecond, so keep it as long as the same one asks. Counted.
+/// a fraction of a microsecond, so keep it as long as the same one asks. Counted.
 pub struct flagstone_context {
     _opaque: [u8; 0],
 }
@@ -40,6 +43,12 @@ pub enum flagstone_type {
 /// Flag bit of `flagstone_attr`: events must not carry the value.
 pub const FLAGSTONE_ATTR_PRIVATE: u32 = 1;
 
+/// The most bytes that kind, key, names and texts of one individual context, or its JSON form, may have together.
+/// INVALID_ARGUMENT beyond.
+pub const FLAGSTONE_CONTEXT_MAX_BYTES: u32 = 0x1000_0000;
+
+const _: () = assert!(FLAGSTONE_CONTEXT_MAX_BYTES as usize == Context::MAX_BYTES);
+
 /// One attribute of a context. The texts are borrowed for the call.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +68,8 @@ pub struct flagstone_attr {
 /// A context that has nothing but kind and key. An empty kind means `user`.
 ///
 /// The texts are borrowed for the call. `*out` is owned by the caller. INVALID_ARGUMENT for an empty key, for the kinds
-/// `kind` and `multi`, and for a kind with other characters than letters, digits, `.`, `_`, `-`.
+/// `kind` and `multi`, for a kind with other characters than letters, digits, `.`, `_`, `-`, and for more text than
+/// `FLAGSTONE_CONTEXT_MAX_BYTES`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_context_from_key(
     kind: flagstone_str,
@@ -71,10 +81,10 @@ pub unsafe extern "C" fn flagstone_context_from_key(
         let make = || {
             // SAFETY: readable by the rules of the header.
             let (kind, key) = unsafe { kind_and_key(kind, key) }?;
-            Ok(Context::from_key(kind, key)?)
+            Ok(into_handle::<flagstone_context>(Context::from_key(kind, key)?))
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
-        unsafe { hand_out(make(), out, err) }
+        unsafe { hand_out(make, out, err) }
     })
 }
 
@@ -106,10 +116,10 @@ pub unsafe extern "C" fn flagstone_context_from_attrs(
                 // SAFETY: its texts are readable by the rules of the header.
                 unsafe { add_attr(&mut builder, &attr) }?;
             }
-            Ok(builder.build()?)
+            Ok(into_handle::<flagstone_context>(builder.into_context()?))
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
-        unsafe { hand_out(make(), out, err) }
+        unsafe { hand_out(make, out, err) }
     })
 }
 
@@ -128,11 +138,11 @@ pub unsafe extern "C" fn flagstone_context_from_json(
     guard!(status::PANIC, {
         let make = || {
             // SAFETY: readable by the rules of the header.
-            let json = unsafe { text(json, json_len) }.map_err(|error| Failure::text("json", &error))?;
-            Ok(Context::from_json(json)?)
+            let json = unsafe { part("json", flagstone_str { ptr: json, len: json_len }) }?;
+            Ok(into_handle::<flagstone_context>(Context::from_json(json)?))
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
-        unsafe { hand_out(make(), out, err) }
+        unsafe { hand_out(make, out, err) }
     })
 }
 
@@ -160,10 +170,10 @@ pub unsafe extern "C" fn flagstone_context_merge(
                 // SAFETY: each is NULL or live, by the rules of the header.
                 parts.push(unsafe { borrow(handle) }.ok_or_else(|| Failure::handle("an element of contexts", handle))?);
             }
-            Ok(Context::merge(&parts)?)
+            Ok(into_handle::<flagstone_context>(Context::merge(&parts)?))
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
-        unsafe { hand_out(make(), out, err) }
+        unsafe { hand_out(make, out, err) }
     })
 }
 
@@ -178,7 +188,7 @@ pub unsafe extern "C" fn flagstone_context_to_json(
 ) -> flagstone_status {
     guard!(status::PANIC, {
         // SAFETY: live and writable by the rules of the header.
-        unsafe { describe(context, out, err, Context::to_json) }
+        unsafe { describe(context, out, err, |context| Ok(context.to_json())) }
     })
 }
 
@@ -194,7 +204,7 @@ pub unsafe extern "C" fn flagstone_context_canonical_key(
 ) -> flagstone_status {
     guard!(status::PANIC, {
         // SAFETY: live and writable by the rules of the header.
-        unsafe { describe(context, out, err, |context| context.canonical_key().to_owned()) }
+        unsafe { describe(context, out, err, |context| Ok(context.canonical_key().to_owned())) }
     })
 }
 
@@ -220,10 +230,22 @@ pub unsafe extern "C" fn flagstone_context_release(context: *mut flagstone_conte
 /// The texts are readable for `'a`.
 unsafe fn kind_and_key<'a>(kind: flagstone_str, key: flagstone_str) -> Result<(&'a str, &'a str), Failure> {
     // SAFETY: the caller's promise.
-    let kind = unsafe { text(kind.ptr, kind.len) }.map_err(|error| Failure::text("kind", &error))?;
+    let kind = unsafe { part("kind", kind) }?;
     // SAFETY: the caller's promise.
-    let key = unsafe { text(key.ptr, key.len) }.map_err(|error| Failure::text("key", &error))?;
+    let key = unsafe { part("key", key) }?;
     Ok((kind, key))
+}
+
+/// One of the texts of a context. One that no context may have is not looked at.
+///
+/// # Safety
+/// The text is readable for `'a`.
+pub(super) unsafe fn part<'a>(argument: &str, value: flagstone_str) -> Result<&'a str, Failure> {
+    if value.len > Context::MAX_BYTES {
+        return Err(ContextError::TooLarge.into());
+    }
+    // SAFETY: the caller's promise.
+    unsafe { text(value.ptr, value.len) }.map_err(|error| Failure::text(argument, &error))
 }
 
 /// Adds an attribute to a builder.
@@ -232,82 +254,71 @@ unsafe fn kind_and_key<'a>(kind: flagstone_str, key: flagstone_str) -> Result<(&
 /// The texts of the attribute are readable.
 pub(super) unsafe fn add_attr(builder: &mut ContextBuilder, attr: &flagstone_attr) -> Result<(), Failure> {
     // SAFETY: the caller's promise.
-    let name =
-        unsafe { text(attr.name.ptr, attr.name.len) }.map_err(|error| Failure::text("attribute name", &error))?;
+    let name = unsafe { part("attribute name", attr.name) }?;
     // SAFETY: the caller's promise.
-    let content =
-        || unsafe { text(attr.text.ptr, attr.text.len) }.map_err(|error| Failure::text("attribute text", &error));
+    let content = || unsafe { part("attribute text", attr.text) };
     if attr.flags & !FLAGSTONE_ATTR_PRIVATE != 0 {
-        let message = format!("attribute {name:?} has unknown flags {:#x}", attr.flags);
-        return Err(Failure::new(status::INVALID_ARGUMENT, message));
+        return Err(refused(name, &format!("has unknown flags {:#x}", attr.flags)));
     }
-    let value = match attr.r#type {
-        0 => Value::Null,
-        1 => Value::Bool(attr.number != 0.0),
-        2 if attr.number.is_finite() => Value::Number(attr.number),
-        2 => {
-            return Err(Failure::new(status::INVALID_ARGUMENT, format!("attribute {name:?} is not a finite number")));
-        }
-        3 => Value::String(Box::from(content()?)),
-        4 => serde_json::from_str(content()?)
-            .map_err(|error| Failure::new(status::BAD_JSON, format!("attribute {name:?} is not JSON: {error}")))?,
-        other => {
-            return Err(Failure::new(
-                status::INVALID_ARGUMENT,
-                format!("attribute {name:?} has the unknown type {other}"),
-            ));
-        }
+    match attr.r#type {
+        0 => builder.set(name, Value::Null),
+        1 => builder.set(name, Value::Bool(attr.number != 0.0)),
+        2 if attr.number.is_finite() => builder.set(name, Value::Number(attr.number)),
+        2 => return Err(refused(name, "is not a finite number")),
+        3 => builder.set_string(name, content()?),
+        4 => builder.set(name, json_value(name, content()?)?),
+        other => return Err(refused(name, &format!("has the unknown type {other}"))),
     };
-    builder.set(name, value);
     if attr.flags & FLAGSTONE_ATTR_PRIVATE != 0 {
-        builder.private(&literal_reference(name));
+        builder.private_name(name);
     }
     Ok(())
 }
 
-/// The reference that means the attribute of this very name, whatever characters it has.
-fn literal_reference(name: &str) -> String {
-    if name.starts_with('/') { format!("/{}", name.replace('~', "~0").replace('/', "~1")) } else { name.to_owned() }
+#[cold]
+fn refused(name: &str, why: &str) -> Failure {
+    Failure::new(status::INVALID_ARGUMENT, format!("attribute {:?} {why}", excerpt(name, SHOWN)))
 }
 
-/// Gives a new context to the caller, or the error.
+fn json_value(name: &str, json: &str) -> Result<Value, Failure> {
+    serde_json::from_str(json).map_err(|error| {
+        Failure::new(status::BAD_JSON, format!("attribute {:?} is not JSON: {error}", excerpt(name, SHOWN)))
+    })
+}
+
+/// Gives what `make` made to the caller, or the error. Contexts are large: what goes around is the handle.
 ///
 /// # Safety
 /// `out` and `err` are NULL or writable.
+#[inline]
 pub(super) unsafe fn hand_out(
-    made: Result<Context, Failure>,
+    make: impl FnOnce() -> Result<*mut flagstone_context, Failure>,
     out: *mut *mut flagstone_context,
     err: *mut *mut flagstone_error,
 ) -> flagstone_status {
-    let outcome = made.and_then(|context| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
-        // SAFETY: not NULL, and the caller vouches for the place.
-        unsafe { put(out, into_handle::<flagstone_context>(context)) };
-        Ok(())
-    });
+    let made = if out.is_null() { Err(Failure::null("out")) } else { make() };
+    // SAFETY: not NULL where something was made, and the caller vouches for the place.
+    let outcome = made.map(|handle| unsafe { put(out, handle) });
     // SAFETY: the caller's promise.
     unsafe { finish(outcome, err) }
 }
 
 /// # Safety
 /// `context` is NULL or live; `out` and `err` are NULL or writable.
-unsafe fn describe(
+pub(super) unsafe fn describe(
     context: *const flagstone_context,
     out: *mut flagstone_bytes,
     err: *mut *mut flagstone_error,
-    what: impl FnOnce(&Context) -> String,
+    what: impl FnOnce(&Context) -> Result<String, Failure>,
 ) -> flagstone_status {
     // SAFETY: the caller's promise.
     let outcome = match unsafe { borrow(context) } {
         None => Err(Failure::handle("context", context)),
         Some(_) if out.is_null() => Err(Failure::null("out")),
-        Some(context) => {
+        Some(context) => what(context).map(|text| {
             // SAFETY: not NULL, and the caller vouches for the place.
-            unsafe { put(out, flagstone_bytes::new(what(context))) };
-            Ok(())
-        }
+            unsafe { put(out, flagstone_bytes::new(text)) };
+        }),
     };
     // SAFETY: the caller's promise.
     unsafe { finish(outcome, err) }
