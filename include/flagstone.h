@@ -84,8 +84,8 @@
  *                                flagstone_client_release, flagstone_client_status, flagstone_bool_variation,
  *                                flagstone_int_variation, flagstone_double_variation, flagstone_string_variation,
  *                                flagstone_variation, flagstone_variation_many, flagstone_all_flags_json,
- *                                flagstone_secure_mode_hash, flagstone_client_next_notification, flagstone_client_wake,
- *                                flagstone_client_subscribe
+ *                                flagstone_secure_mode_hash, flagstone_client_subscribe,
+ *                                flagstone_client_next_notification, flagstone_client_wake
  *   flagstone_client_status_info flagstone_client_status_info_clear
  *   flagstone_context            flagstone_context_from_key, flagstone_context_from_attrs, flagstone_context_from_json,
  *                                flagstone_context_merge, flagstone_context_to_json, flagstone_context_canonical_key,
@@ -1695,6 +1695,20 @@ flagstone_status flagstone_secure_mode_hash(const struct flagstone_client *clien
                                             struct flagstone_error **err);
 
 /**
+ * Says what the host acts upon: `wants` is a sum of `FLAGSTONE_SUBSCRIBE_…`, in place of what was said before; 0 at first.
+ * Unknown bits are ignored.
+ *
+ * Not needed in order to hear of anything: it says how soon. A changed flag that is being evaluated is read at once in any case;
+ * the rest of the data set waits, so that a hundred processes do not read everything at the same moment, for up to half a
+ * minute in large fleets. A host that has listeners to flag changes subscribes, and hears of all of them at once. OK; CLOSED
+ * after close.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_subscribe(struct flagstone_client *client,
+                                            uint32_t wants,
+                                            struct flagstone_error **err);
+
+/**
  * Takes the oldest notification, waiting for one at most `timeout_ms` milliseconds.
  *
  * OK: `*out` is written; give it back with `flagstone_notification_clear`. TIMEOUT: none came. CLOSED: the client is closed and
@@ -1733,20 +1747,6 @@ FLAGSTONE_API void flagstone_event_clear(struct flagstone_event *event);
  * The old name of `flagstone_client_wake`, and the same.
  */
 FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
-
-/**
- * Says what the host acts upon: `wants` is a sum of `FLAGSTONE_SUBSCRIBE_…`, in place of what was said before; 0 at first.
- * Unknown bits are ignored.
- *
- * Not needed in order to hear of anything: it says how soon. A changed flag that is being evaluated is read at once in any case;
- * the rest of the data set waits, so that a hundred processes do not read everything at the same moment, for up to half a
- * minute in large fleets. A host that has listeners to flag changes subscribes, and hears of all of them at once. OK; CLOSED
- * after close.
- */
-FLAGSTONE_API
-flagstone_status flagstone_client_subscribe(struct flagstone_client *client,
-                                            uint32_t wants,
-                                            struct flagstone_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"
