@@ -62,7 +62,7 @@ public sealed partial class FlagstoneClient
         IntPtr native = Context.Acquire(context ?? throw new ArgumentNullException(nameof(context)));
         int status = NativeMethods.flagstone_secure_mode_hash(_native, native, &text, &error);
         Leave(context, native);
-        NativeResult.Check(status, error);
+        NativeResult.Check(status, error, null, OptionChecks.Translated);
         return NativeResult.Take(ref text);
     }
 }

@@ -1,7 +1,6 @@
 // What is refused about options before the library sees them: what can only be a mistake, and what it would find out later or
 // take in another sense.
 using System;
-using System.Collections.Generic;
 using System.IO;
 using System.Text.RegularExpressions;
 
@@ -19,7 +18,10 @@ internal static class OptionChecks
         CheckRedisUrl(Value("redis.url", options.RedisUrl));
         CheckProxy(Value("http.proxy", options.HttpProxy));
         CheckSnapshot(Value("snapshot.file", options.SnapshotFile));
-        if (options.TestData is not null && options.SourceKind is not (null or SourceKind.TestData))
+        bool other = options.Others.TryGetValue("source.kind", out string? kind)
+            ? kind != "testdata"
+            : options.SourceKind is not (null or SourceKind.TestData);
+        if (options.TestData is not null && other)
         {
             throw Refused(
                 nameof(FlagstoneOptions.TestData), $"test data are a source, and {nameof(FlagstoneOptions.SourceKind)} names another");
@@ -29,6 +31,9 @@ internal static class OptionChecks
     /// <summary>The exception for an option.</summary>
     internal static ArgumentException Refused(string property, string reason, string argument = "options") =>
         new($"{property}: {reason}", argument);
+
+    /// <inheritdoc cref="Translated(string, FlagstoneOptions)"/>
+    internal static string Translated(string message) => Translated(message, new FlagstoneOptions());
 
     /// <summary>What the library says of options, with the names of their properties.</summary>
     /// <param name="message">The message.</param>

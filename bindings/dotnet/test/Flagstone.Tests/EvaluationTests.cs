@@ -45,6 +45,7 @@ public sealed class EvaluationTests(RedisServer server) : IAsyncLifetime
             Flags.Value("huge", 1, "1e300"),
             Flags.Value("minus-huge", 1, "-1e300"),
             Flags.Value("long", 1, new string('9', 30)),
+            Flags.Value("exact", 1, "1234567890123456789"),
             Flags.Value("deep", 1, new string('[', 100) + new string(']', 100)));
         _client = await _environment.StartAsync();
     }
@@ -128,6 +129,42 @@ public sealed class EvaluationTests(RedisServer server) : IAsyncLifetime
             Assert.Equal(extreme, _client.IntVariation("missing", _ada, extreme));
             Assert.Equal(extreme, _client.IntFlag("missing", extreme).Value(_ada));
         }
+    }
+
+    [Fact]
+    public void Longs_are_exact_over_64_bits_and_rounded_by_the_same_rule()
+    {
+        foreach ((string key, long expected) in new[]
+        {
+            ("int", 3L), ("exact", 1234567890123456789), ("below-half", 2), ("fraction", 4), ("negative", -4), ("two-and-half", 2),
+            ("beyond", 2147483648), ("lowest", -2147483648), ("huge", long.MaxValue), ("minus-huge", long.MinValue),
+            ("long", long.MaxValue),
+        })
+        {
+            byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(key);
+            Assert.Equal(expected, _client.LongVariation(key, _ada, 0));
+            Assert.Equal(expected, _client.LongVariation(utf8, _ada, 0));
+            Assert.Equal(expected, _client.LongVariationDetail(key, _ada, 0).Value);
+            Assert.Equal(expected, _client.LongVariationDetail(utf8, _ada, 0).Value);
+            Assert.Equal(expected, _client.LongFlag(key, 0).Value(_ada));
+            Assert.Equal(expected, _client.LongFlag(key, 0).Detail(_ada).Value);
+        }
+        foreach (long extreme in (long[])[long.MinValue, 1234567890123456789, long.MaxValue])
+        {
+            Assert.Equal(extreme, _client.LongVariation("missing", _ada, extreme));
+            Assert.Equal(extreme, _client.LongFlag("missing", extreme).Value(_ada));
+            Assert.Equal(extreme, _client.LongFlag("missing", extreme).Detail(_ada).Value);
+            Assert.Equal(extreme, _client.LongVariationDetail("text", _ada, extreme).Value);
+        }
+    }
+
+    [Fact]
+    public async Task Integers_are_truncated_where_the_option_says_so()
+    {
+        FlagstoneClient client = await _environment.StartAsync(
+            options => options.EvaluationIntegerRounding = IntegerRounding.Truncate);
+        Assert.Equal((3, -3L), (client.IntVariation("fraction", _ada, 0), client.LongVariation("negative", _ada, 0)));
+        Assert.Equal((3, -3L), (client.IntFlag("fraction", 0).Value(_ada), client.LongFlag("negative", 0).Detail(_ada).Value));
     }
 
     [Fact]
