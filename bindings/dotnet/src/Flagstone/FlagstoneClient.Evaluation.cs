@@ -219,7 +219,10 @@ public sealed partial class FlagstoneClient
         }
         finally
         {
-            NativeMethods.flagstone_bytes_clear(text);
+            if (text->owner != IntPtr.Zero)
+            {
+                NativeMethods.flagstone_bytes_clear(text);
+            }
         }
     }
 

@@ -50,6 +50,7 @@ public sealed class ResurrectionTests(RedisServer server) : IAsyncLifetime
         Assert.Equal("team", await changed.Task.WaitAsync(TimeSpan.FromSeconds(30)));
         back.Client.Dispose();
         Assert.True(back.Right());
+        Assert.Throws<ObjectDisposedException>(() => back.Data.DeleteFlag("team"));
         GC.KeepAlive(back);
     }
 
@@ -172,6 +173,9 @@ public sealed class ResurrectionTests(RedisServer server) : IAsyncLifetime
         ~Phoenix() => s_back.Enqueue(this);
 
         internal FlagstoneClient Client { get; } = client;
+
+        /// <summary>Has a handle that is finalized: it answers as after <see cref="TestData.Dispose"/>.</summary>
+        internal TestData Data { get; } = new();
 
         internal Context Context { get; } = Context.Builder("ada").Set("plan", "team").Build();
 
