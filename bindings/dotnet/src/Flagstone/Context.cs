@@ -248,9 +248,18 @@ public sealed partial class Context : IDisposable, IEquatable<Context>
     {
         lock (_recipe)
         {
-            if (_native == IntPtr.Zero)
+            try
             {
-                _native = _recipe.Make();
+                if (_native == IntPtr.Zero)
+                {
+                    _native = _recipe.Make();
+                }
+            }
+            catch
+            {
+                // It was made before: there is no memory. The call does not take place.
+                Interlocked.Add(ref _state, -OneCall);
+                throw;
             }
             if ((Volatile.Read(ref _state) & Empty) != 0)
             {
