@@ -26,13 +26,14 @@ if ! dotnet build "$root/bench/dotnet/$program" --configuration Release --nologo
 fi
 
 start_private_redis "$work"
-# A thousand flags that are asked as they are, one that gets texts and one that gets numbers.
+# A thousand flags that are asked as they are, and one each that gets texts, numbers and JSON.
 flagdata() {
   local command=$1
   shift
   "$target/release/flagdata" "$command" --redis "$REDIS_URL" --prefix bench "$@" >/dev/null
 }
-flagdata fill --shape rule --flags 1002
+flagdata fill --shape rule --flags 1003
 flagdata set bench.rule-01000 --json-patch '{"variations":["the first of two texts","the second of two texts"]}'
 flagdata set bench.rule-01001 --json-patch '{"variations":[2.5,7.5]}'
+flagdata set bench.rule-01002 --json-patch '{"variations":[{"color":"red","limits":[10,20,30]},{"color":"blue","limits":[]}]}'
 "$target/dotnet/bench/bin/$program/release/$program" "$REDIS_URL" bench

@@ -10,6 +10,8 @@ namespace Flagstone.Bench;
 
 internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
 {
+    private static readonly int[] s_once = [0, 1, 2, 3, 4];
+
     private readonly LdClient _client = new(Configuration.Builder("sdk-key")
         .DataSource(Components.ExternalUpdatesOnly)
         .DataStore(Components
@@ -103,6 +105,84 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
                 _ = LdJsonSerialization.DeserializeObject<Peer.Context>(Ada.Json);
             }
         });
+        foreach (Row row in Requests())
+        {
+            yield return row;
+        }
+    }
+
+    private IEnumerable<Row> Requests()
+    {
+        foreach (int count in Request.Counts)
+        {
+            (Ask Type, string Key)[] questions = Request.Of(count);
+            yield return Row.Of($"request of {count}", s_once, all =>
+            {
+                foreach (int _ in all)
+                {
+                    Peer.Context ada = MakeContext();
+                    foreach ((Ask type, string key) in questions)
+                    {
+                        Ask(type, key, ada);
+                    }
+                }
+            });
+            yield return Row.Of($"request of {count} with reasons", s_once, all =>
+            {
+                foreach (int _ in all)
+                {
+                    Peer.Context ada = MakeContext();
+                    foreach ((Ask type, string key) in questions)
+                    {
+                        AskWhy(type, key, ada);
+                    }
+                }
+            });
+        }
+    }
+
+    private void Ask(Ask type, string key, Peer.Context context)
+    {
+        switch (type)
+        {
+            case Bench.Ask.Bool:
+                _ = _client.BoolVariation(key, context, false);
+                break;
+            case Bench.Ask.Text:
+                _ = _client.StringVariation(key, context, "");
+                break;
+            case Bench.Ask.Whole:
+                _ = _client.IntVariation(key, context, 0);
+                break;
+            case Bench.Ask.Fraction:
+                _ = _client.DoubleVariation(key, context, 0);
+                break;
+            default:
+                _ = _client.JsonVariation(key, context, Peer.LdValue.Null);
+                break;
+        }
+    }
+
+    private void AskWhy(Ask type, string key, Peer.Context context)
+    {
+        switch (type)
+        {
+            case Bench.Ask.Bool:
+                _ = _client.BoolVariationDetail(key, context, false);
+                break;
+            case Bench.Ask.Text:
+                _ = _client.StringVariationDetail(key, context, "");
+                break;
+            case Bench.Ask.Whole:
+                _ = _client.IntVariationDetail(key, context, 0);
+                break;
+            case Bench.Ask.Fraction:
+                _ = _client.DoubleVariationDetail(key, context, 0);
+                break;
+            default:
+                _ = _client.JsonVariationDetail(key, context, Peer.LdValue.Null);
+                break;
+        }
     }
 
     private static string Version(Type type) => type.Assembly.GetName().Version!.ToString(3);

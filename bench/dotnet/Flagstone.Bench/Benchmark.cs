@@ -18,6 +18,10 @@ internal static class Benchmark
         ["bool prepared"] = 50,
     };
 
+    private const int RequestTimesFaster = 8;
+    private const int ContextNanoseconds = 500;
+    private const int ContextBytes = 200;
+
     /// <summary>Runs it, with another subject beside, or with none.</summary>
     internal static void Run(string url, string prefix, ISubject? beside)
     {
@@ -48,7 +52,8 @@ internal static class Benchmark
         bool compared = other is not null;
         Console.WriteLine(FormattableString.Invariant($"\n## .NET {Environment.Version}\n"));
         Console.WriteLine("""
-            A context of five attributes; the thousand flags in shuffled order. Medians of interleaved rounds; the bytes are those
+            A context of five attributes; a request makes one, asks for that many flags (half of them booleans, the others texts,
+            numbers and JSON) and gives it back. The thousand flags in shuffled order. Medians of interleaved rounds; the bytes are those
             that the calling thread allocated.
 
             """);
@@ -75,6 +80,7 @@ internal static class Benchmark
     /// <summary>The row of the other subject that does the same: it knows keys as strings only.</summary>
     private static string Counterpart(string name) =>
         name.Replace(" by UTF-8 key", " by key", StringComparison.Ordinal)
+            .Replace(name.StartsWith("request", StringComparison.Ordinal) ? " prepared" : "\0", "", StringComparison.Ordinal)
             .Replace(" prepared", " by key", StringComparison.Ordinal);
 
     private static string Time(Cost cost) => $"{cost.Nanoseconds:F1} ns";
@@ -99,6 +105,16 @@ internal static class Benchmark
                 demands.Add($">= {TimesFaster}x");
                 met &= other.Nanoseconds >= TimesFaster * cost.Nanoseconds;
             }
+        }
+        if (call == "context of five attributes")
+        {
+            demands.Add($"<= {ContextNanoseconds} ns, <= {ContextBytes} bytes");
+            met &= cost.Nanoseconds <= ContextNanoseconds && cost.Bytes <= ContextBytes;
+        }
+        if (call == "request of 20" && beside is Cost whole)
+        {
+            demands.Add($">= {RequestTimesFaster}x");
+            met &= whole.Nanoseconds >= RequestTimesFaster * cost.Nanoseconds;
         }
         if (free)
         {

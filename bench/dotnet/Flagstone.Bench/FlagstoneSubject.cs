@@ -3,11 +3,15 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text;
+using System.Text.Json;
 
 namespace Flagstone.Bench;
 
 internal sealed class FlagstoneSubject : ISubject
 {
+    // A request is long enough to be measured by itself.
+    private static readonly int[] s_once = [0, 1, 2, 3, 4];
+
     private readonly FlagstoneClient _client;
     private readonly Context _ada = MakeContext();
     private readonly Context _stranger = Context.New(Ada.Stranger);
@@ -164,6 +168,128 @@ internal sealed class FlagstoneSubject : ISubject
                 Context.FromJson(Ada.Json).Dispose();
             }
         });
+        foreach (Row row in Requests())
+        {
+            yield return row;
+        }
+    }
+
+    /// <summary>Whole requests: a context is made, asks, and is given back.</summary>
+    private IEnumerable<Row> Requests()
+    {
+        foreach (int count in Request.Counts)
+        {
+            (Ask Type, string Key)[] questions = Request.Of(count);
+            yield return Row.Of($"request of {count}", s_once, all =>
+            {
+                foreach (int _ in all)
+                {
+                    using Context ada = MakeContext();
+                    foreach ((Ask type, string key) in questions)
+                    {
+                        Ask(type, key, ada);
+                    }
+                }
+            });
+            object[] flags = [.. questions.Select(Prepared)];
+            yield return Row.Of($"request of {count} prepared", s_once, all =>
+            {
+                foreach (int _ in all)
+                {
+                    using Context ada = MakeContext();
+                    for (int index = 0; index < flags.Length; index++)
+                    {
+                        AskPrepared(questions[index].Type, flags[index], ada);
+                    }
+                }
+            });
+            yield return Row.Of($"request of {count} with reasons", s_once, all =>
+            {
+                foreach (int _ in all)
+                {
+                    using Context ada = MakeContext();
+                    foreach ((Ask type, string key) in questions)
+                    {
+                        AskWhy(type, key, ada);
+                    }
+                }
+            });
+        }
+    }
+
+    private void Ask(Ask type, string key, Context context)
+    {
+        switch (type)
+        {
+            case Bench.Ask.Bool:
+                _ = _client.BoolVariation(key, context);
+                break;
+            case Bench.Ask.Text:
+                _ = _client.StringVariation(key, context, "");
+                break;
+            case Bench.Ask.Whole:
+                _ = _client.IntVariation(key, context, 0);
+                break;
+            case Bench.Ask.Fraction:
+                _ = _client.DoubleVariation(key, context, 0);
+                break;
+            default:
+                _ = _client.JsonVariation(key, context, default);
+                break;
+        }
+    }
+
+    private void AskWhy(Ask type, string key, Context context)
+    {
+        switch (type)
+        {
+            case Bench.Ask.Bool:
+                _ = _client.BoolVariationDetail(key, context);
+                break;
+            case Bench.Ask.Text:
+                _ = _client.StringVariationDetail(key, context, "");
+                break;
+            case Bench.Ask.Whole:
+                _ = _client.IntVariationDetail(key, context, 0);
+                break;
+            case Bench.Ask.Fraction:
+                _ = _client.DoubleVariationDetail(key, context, 0);
+                break;
+            default:
+                _ = _client.JsonVariationDetail(key, context, default);
+                break;
+        }
+    }
+
+    private object Prepared((Ask Type, string Key) question) => question.Type switch
+    {
+        Bench.Ask.Bool => _client.BoolFlag(question.Key),
+        Bench.Ask.Text => _client.StringFlag(question.Key, ""),
+        Bench.Ask.Whole => _client.IntFlag(question.Key, 0),
+        Bench.Ask.Fraction => _client.DoubleFlag(question.Key, 0),
+        _ => _client.JsonFlag(question.Key, default),
+    };
+
+    private static void AskPrepared(Ask type, object flag, Context context)
+    {
+        switch (type)
+        {
+            case Bench.Ask.Bool:
+                _ = ((Flag<bool>)flag).Value(context);
+                break;
+            case Bench.Ask.Text:
+                _ = ((Flag<string>)flag).Value(context);
+                break;
+            case Bench.Ask.Whole:
+                _ = ((Flag<int>)flag).Value(context);
+                break;
+            case Bench.Ask.Fraction:
+                _ = ((Flag<double>)flag).Value(context);
+                break;
+            default:
+                _ = ((Flag<JsonElement>)flag).Value(context);
+                break;
+        }
     }
 
     private bool Ask(string key, Context context)

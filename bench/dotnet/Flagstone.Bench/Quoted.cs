@@ -16,5 +16,10 @@ internal static class Quoted
         | Redis store, daemon mode, cached for 15 s | 870-1,000 ns | 528 |
         | the same, cached forever | 1,420-1,650 ns | 528 |
         | the same, not cached | 180,000-206,000 ns | 3,639 |
+
+        | Quoted, not measured, cached forever | Time | Bytes |
+        | --- | --- | --- |
+        | context of five attributes | 460-490 ns | 640 |
+        | request of 1, of 5, of 20 flags | 1.2, 4.0, 14.4 us | 1,168, 3,280, 11,200 |
         """;
 }

@@ -28,6 +28,14 @@ internal sealed record Selection(string Extent, string[] Keys)
     /// <summary>The flag whose values are numbers.</summary>
     internal static string[] Number { get; } = Repeated(Key(Count + 1));
 
+    /// <summary>The flag whose values are of a type other than boolean.</summary>
+    internal static string KeyOf(Ask type) => Key(type switch
+    {
+        Ask.Text => Count,
+        Ask.Json => Count + 2,
+        _ => Count + 1,
+    });
+
     /// <summary>For a call that asks for everything.</summary>
     internal static string[] Once { get; } = [""];
 
@@ -45,6 +53,34 @@ internal sealed record Selection(string Extent, string[] Keys)
 
     /// <summary>As `flagdata --shape rule` names them.</summary>
     private static string Key(int index) => string.Create(CultureInfo.InvariantCulture, $"bench.rule-{index:D5}");
+}
+
+/// <summary>Type of a flag that a request asks for.</summary>
+internal enum Ask
+{
+    Bool,
+    Text,
+    Whole,
+    Fraction,
+    Json,
+}
+
+/// <summary>What a request of a web service asks for: flags of mixed types, for a context that is made for it.</summary>
+internal static class Request
+{
+    /// <summary>Half of the flags are booleans, as in most services.</summary>
+    private static readonly Ask[] s_mixture =
+        [Ask.Bool, Ask.Text, Ask.Bool, Ask.Whole, Ask.Bool, Ask.Json, Ask.Bool, Ask.Text, Ask.Fraction, Ask.Bool];
+
+    /// <summary>How many flags a request asks for.</summary>
+    internal static IReadOnlyList<int> Counts { get; } = [1, 5, 20];
+
+    /// <summary>The questions of a request.</summary>
+    internal static (Ask Type, string Key)[] Of(int count) => [.. Enumerable.Range(0, count).Select(index =>
+    {
+        Ask type = s_mixture[index % s_mixture.Length];
+        return (type, type == Ask.Bool ? Selection.All[0].Keys[index] : Selection.KeyOf(type));
+    })];
 }
 
 /// <summary>A client with its context.</summary>

@@ -4,6 +4,7 @@ using System;
 using System.Collections.Generic;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Threading;
 using Flagstone.Interop;
 
@@ -11,20 +12,33 @@ namespace Flagstone;
 
 /// <summary>
 /// Values of all flags for one context with what client-side SDKs need to know about them. Immutable; usable by any number of
-/// threads.
+/// threads. <c>System.Text.Json</c> writes and reads it as <see cref="ToJson"/> does.
 /// </summary>
+[JsonConverter(typeof(AllFlagsStateJsonConverter))]
 public sealed class AllFlagsState
 {
     private readonly byte[] _json;
     private IReadOnlyDictionary<string, JsonElement>? _values;
 
-    internal AllFlagsState(byte[] json) => _json = json;
+    /// <param name="json">The text as the library writes it.</param>
+    internal AllFlagsState(byte[] json)
+    {
+        _json = json;
+        Valid = json.AsSpan().EndsWith("\"$valid\":true}"u8);
+    }
+
+    /// <param name="form">An object that comes from elsewhere.</param>
+    internal AllFlagsState(JsonElement form)
+    {
+        _json = Encoding.UTF8.GetBytes(form.GetRawText());
+        Valid = StatusForm.Flag(form, "$valid");
+    }
 
     /// <summary>
     /// False when there were no flags to be had: no context, a client that is not ready, or a Redis that had to be read and could
     /// not be.
     /// </summary>
-    public bool Valid => _json.AsSpan().EndsWith("\"$valid\":true}"u8);
+    public bool Valid { get; }
 
     /// <summary>
     /// The JSON text in UTF-8, as the library wrote it, for LaunchDarkly's JavaScript SDK: flags in the byte order of their keys,

@@ -2,39 +2,51 @@
 //
 // Every call that uses the native context counts itself in and out, so that Dispose can give the memory back at once and yet
 // never while a call uses it. Counted here, by two additions that are compiled into the caller: the counting of SafeHandle is a
-// call and a loop each way, some nanoseconds more on a path that all evaluations take.
+// call and a loop each way, some nanoseconds more on a path that all evaluations take. A context that is used after that is
+// made anew from its recipe; the finalizer does what Dispose does, so an object that is brought back after it is as good as new.
 using System;
 using System.Runtime.CompilerServices;
+using System.Text.Json.Serialization;
 using System.Threading;
-using Flagstone.Handles;
 using Flagstone.Interop;
 
 namespace Flagstone;
 
 /// <summary>
-/// Who a flag is evaluated for: immutable, usable by any number of clients and threads. Making one costs about a microsecond;
-/// keep it as long as the same one asks.
+/// Who a flag is evaluated for: immutable, usable by any number of clients and threads. Making one costs less than a
+/// microsecond; keep it as long as the same one asks. <c>System.Text.Json</c> writes and reads it in LaunchDarkly's form.
 /// </summary>
 /// <remarks>
-/// Disposing of a context gives its memory back at once, and may be left to the garbage collector. It may happen while
-/// other threads evaluate with the context; later evaluations give the default, as for no context.
+/// A context holds some hundred bytes of native memory. Disposing of it gives them back at once, and may be left to the garbage
+/// collector. It never does harm: a context that is used again, in an evaluation of another thread or a task that outlives the
+/// scope, is as good as before.
 /// </remarks>
-public sealed class Context : IDisposable, IEquatable<Context>
+[JsonConverter(typeof(ContextJsonConverter))]
+public sealed partial class Context : IDisposable, IEquatable<Context>
 {
-    private const int Disposed = 1;
+    private const int Empty = 1;
     private const int OneCall = 2;
 
-    private readonly ContextHandle _handle;
-    private readonly IntPtr _native;
+    /// <summary>Also what is locked when the memory is given back or made anew.</summary>
+    private readonly Recipe _recipe;
 
-    /// <summary>Bit 0: disposed. Above it: how many calls are under way.</summary>
+    private IntPtr _native;
+
+    /// <summary>Bit 0: there is no native context, or none once the last call has ended. Above it: how many calls are under way.
+    /// </summary>
     private int _state;
 
-    internal Context(IntPtr native)
+    /// <summary>The finalizer has run, or will not.</summary>
+    private bool _unwatched;
+
+    private Context(Recipe recipe, IntPtr native)
     {
-        _handle = new ContextHandle(native);
+        _recipe = recipe;
         _native = native;
     }
+
+    /// <summary>Does what <see cref="Dispose"/> does.</summary>
+    ~Context() => GiveBack(byFinalizer: true);
 
     /// <summary>A context of the kind <c>user</c> that has nothing but a key.</summary>
     /// <param name="key">The key: not empty.</param>
@@ -47,27 +59,8 @@ public sealed class Context : IDisposable, IEquatable<Context>
     /// <param name="key">The key: not empty.</param>
     /// <returns>The context.</returns>
     /// <exception cref="ArgumentException">The kind is not allowed; the key is empty or no text.</exception>
-    [SkipLocalsInit]
-    public static unsafe Context New(ContextKind kind, string key)
-    {
-        NativeLoader.EnsureLoaded();
-        Span<byte> kindBuffer = stackalloc byte[Utf8.NameCapacity];
-        Span<byte> keyBuffer = stackalloc byte[Utf8.KeyCapacity];
-        ReadOnlySpan<byte> kindBytes = Utf8.Encode(kind.Value, kindBuffer, nameof(kind));
-        ReadOnlySpan<byte> keyBytes = Utf8.Encode(key ?? throw new ArgumentNullException(nameof(key)), keyBuffer, nameof(key));
-        IntPtr made = IntPtr.Zero;
-        IntPtr error = IntPtr.Zero;
-        fixed (byte* kindPointer = kindBytes, keyPointer = keyBytes)
-        {
-            int status = NativeMethods.flagstone_context_from_key(
-                new NativeText(kindPointer, (nuint)kindBytes.Length),
-                new NativeText(keyPointer, (nuint)keyBytes.Length),
-                &made,
-                &error);
-            NativeResult.Check(status, error, nameof(key));
-        }
-        return new Context(made);
-    }
+    public static Context New(ContextKind kind, string key) =>
+        From(new KeyRecipe(kind, key ?? throw new ArgumentNullException(nameof(key))));
 
     /// <summary>Joins contexts of different kinds into one; one alone stays as it is.</summary>
     /// <param name="contexts">The contexts; multi-kind ones contribute all their members.</param>
@@ -75,8 +68,12 @@ public sealed class Context : IDisposable, IEquatable<Context>
     /// <exception cref="ArgumentException">A kind comes twice, or there is no context.</exception>
     public static Context NewMulti(params Context[] contexts)
     {
-        _ = contexts ?? throw new ArgumentNullException(nameof(contexts));
-        return Merge(contexts);
+        Context[] parts = (Context[])(contexts ?? throw new ArgumentNullException(nameof(contexts))).Clone();
+        foreach (Context part in parts)
+        {
+            _ = part ?? throw new ArgumentNullException(nameof(contexts));
+        }
+        return From(new JoinedRecipe(parts));
     }
 
     /// <summary>
@@ -86,29 +83,14 @@ public sealed class Context : IDisposable, IEquatable<Context>
     /// <param name="json">JSON text.</param>
     /// <returns>The context.</returns>
     /// <exception cref="ArgumentException">It is no JSON or no valid context; the message names the property.</exception>
-    [SkipLocalsInit]
-    public static Context FromJson(string json)
-    {
-        Span<byte> buffer = stackalloc byte[Utf8.JsonCapacity];
-        return FromJson(Utf8.Encode(json ?? throw new ArgumentNullException(nameof(json)), buffer, nameof(json)));
-    }
+    public static Context FromJson(string json) =>
+        From(new JsonRecipe(Utf8.Encode(json ?? throw new ArgumentNullException(nameof(json)), nameof(json))));
 
     /// <summary>As <see cref="FromJson(string)"/>, from UTF-8.</summary>
     /// <param name="utf8Json">JSON text in UTF-8.</param>
     /// <returns>The context.</returns>
     /// <exception cref="ArgumentException">It is no JSON or no valid context; the message names the property.</exception>
-    public static unsafe Context FromJson(ReadOnlySpan<byte> utf8Json)
-    {
-        NativeLoader.EnsureLoaded();
-        IntPtr made = IntPtr.Zero;
-        IntPtr error = IntPtr.Zero;
-        fixed (byte* pointer = utf8Json)
-        {
-            int status = NativeMethods.flagstone_context_from_json(pointer, (nuint)utf8Json.Length, &made, &error);
-            NativeResult.Check(status, error, "json");
-        }
-        return new Context(made);
-    }
+    public static Context FromJson(ReadOnlySpan<byte> utf8Json) => From(new JsonRecipe(utf8Json.ToArray()));
 
     /// <summary>Collects the attributes of a context of the kind <c>user</c>.</summary>
     /// <param name="key">The key; checked by <see cref="ContextBuilder.Build"/>.</param>
@@ -129,16 +111,15 @@ public sealed class Context : IDisposable, IEquatable<Context>
     /// Identifies who is asking by kinds and keys alone: a user's key, else <c>kind:key</c>, several joined by <c>:</c> in the
     /// order of their kinds.
     /// </summary>
-    /// <exception cref="ObjectDisposedException">The context is disposed.</exception>
     public unsafe string FullyQualifiedKey
     {
         get
         {
             NativeBytes text = default;
             IntPtr error = IntPtr.Zero;
-            IntPtr native = AcquireOrThrow();
+            IntPtr native = Acquire();
             int status = NativeMethods.flagstone_context_canonical_key(native, &text, &error);
-            Release(native);
+            Leave();
             NativeResult.Check(status, error);
             return NativeResult.Take(ref text);
         }
@@ -146,26 +127,24 @@ public sealed class Context : IDisposable, IEquatable<Context>
 
     /// <summary>The JSON form.</summary>
     /// <returns>JSON text.</returns>
-    /// <exception cref="ObjectDisposedException">The context is disposed.</exception>
     public unsafe string ToJsonString()
     {
         NativeBytes text = default;
         IntPtr error = IntPtr.Zero;
-        IntPtr native = AcquireOrThrow();
+        IntPtr native = Acquire();
         int status = NativeMethods.flagstone_context_to_json(native, &text, &error);
-        Release(native);
+        Leave();
         NativeResult.Check(status, error);
         return NativeResult.Take(ref text);
     }
 
-    /// <summary>The JSON form, or the type's name when the context is disposed.</summary>
+    /// <summary>The JSON form.</summary>
     /// <returns>Text for people.</returns>
-    public override string ToString() => (Volatile.Read(ref _state) & Disposed) != 0 ? nameof(Context) : ToJsonString();
+    public override string ToString() => ToJsonString();
 
     /// <summary>Whether both say the same: equal kinds, keys, attributes and private attributes, in any order.</summary>
     /// <param name="other">Another context.</param>
     /// <returns>Whether they are equal.</returns>
-    /// <exception cref="ObjectDisposedException">One of two different contexts is disposed.</exception>
     public bool Equals(Context? other) =>
         ReferenceEquals(this, other) || (other is not null && JsonEquality.AreEqual(ToJsonString(), other.ToJsonString()));
 
@@ -175,22 +154,25 @@ public sealed class Context : IDisposable, IEquatable<Context>
     /// <inheritdoc/>
     public override int GetHashCode() => StringComparer.Ordinal.GetHashCode(FullyQualifiedKey);
 
-    /// <summary>Gives the memory back as soon as no evaluation uses it any more. May be called again.</summary>
-    public void Dispose()
+    /// <summary>
+    /// Gives the native memory back as soon as no call uses it. May be called again. The context stays usable: whoever uses it
+    /// again makes it take memory again, until the next <see cref="Dispose"/> or until it is collected.
+    /// </summary>
+#pragma warning disable CA1816 // the finalizer is left off where the memory is really given back
+    public void Dispose() => GiveBack(byFinalizer: false);
+
+    /// <summary>Makes a context.</summary>
+    /// <exception cref="ArgumentException">There is no such context.</exception>
+    internal static Context From(Recipe recipe)
     {
-        Interlocked.Add(ref _state, OneCall);
-        int state;
-        do
-        {
-            state = Volatile.Read(ref _state);
-        }
-        while (Interlocked.CompareExchange(ref _state, state | Disposed, state) != state);
-        Leave();
+        // First of all: a context without one must not come before its finalizer.
+        IntPtr native = recipe.Make();
+        return new Context(recipe, native);
     }
 
     /// <summary>
-    /// The native context, protected from <see cref="Dispose"/> until <see cref="Release(IntPtr)"/>; zero when there is none or
-    /// it is disposed.
+    /// The native context, protected from <see cref="Dispose"/> until <see cref="Release(Context?, IntPtr)"/>; zero when there
+    /// is none.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static IntPtr Acquire(Context? context) => context is null ? IntPtr.Zero : context.Acquire();
@@ -205,67 +187,90 @@ public sealed class Context : IDisposable, IEquatable<Context>
         }
     }
 
-    internal static unsafe Context Merge(ReadOnlySpan<Context> contexts)
-    {
-        NativeLoader.EnsureLoaded();
-        IntPtr made = IntPtr.Zero;
-        IntPtr error = IntPtr.Zero;
-        IntPtr[] natives = new IntPtr[contexts.Length];
-        int acquired = 0;
-        try
-        {
-            for (; acquired < natives.Length; acquired++)
-            {
-                natives[acquired] = (contexts[acquired] ?? throw new ArgumentNullException(nameof(contexts))).AcquireOrThrow();
-            }
-            fixed (IntPtr* pointer = natives)
-            {
-                int status = NativeMethods.flagstone_context_merge(pointer, (nuint)natives.Length, &made, &error);
-                NativeResult.Check(status, error, nameof(contexts));
-            }
-        }
-        finally
-        {
-            while (acquired > 0)
-            {
-                acquired--;
-                Release(contexts[acquired], natives[acquired]);
-            }
-        }
-        return new Context(made);
-    }
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private IntPtr Acquire()
-    {
-        if ((Interlocked.Add(ref _state, OneCall) & Disposed) == 0)
-        {
-            return _native;
-        }
-        Leave();
-        return IntPtr.Zero;
-    }
+    private IntPtr Acquire() => (Interlocked.Add(ref _state, OneCall) & Empty) == 0 ? _native : MakeAnew();
 
-    /// <summary>Ends a call. The last one after <see cref="Dispose"/> frees; it may come more than once.</summary>
+    /// <summary>Ends a call. The last one after <see cref="Dispose"/> frees.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Leave()
     {
-        if (Interlocked.Add(ref _state, -OneCall) == Disposed)
+        if (Interlocked.Add(ref _state, -OneCall) == Empty)
         {
-            Free();
+            FreeAtLast();
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Free() => _handle.Dispose();
-
-    /// <summary>As <see cref="Acquire(Context?)"/>.</summary>
-    /// <exception cref="ObjectDisposedException">The context is disposed.</exception>
-    internal IntPtr AcquireOrThrow()
+    private void FreeAtLast()
     {
-        IntPtr native = Acquire();
-        return native != IntPtr.Zero ? native : throw new ObjectDisposedException(nameof(Context));
+        lock (_recipe)
+        {
+            FreeIfUnused();
+        }
     }
 
-    private void Release(IntPtr native) => Release(this, native);
+    private void GiveBack(bool byFinalizer)
+    {
+        lock (_recipe)
+        {
+            if ((Volatile.Read(ref _state) & Empty) == 0)
+            {
+                Interlocked.Add(ref _state, Empty);
+            }
+            FreeIfUnused();
+            if (byFinalizer)
+            {
+                _unwatched = true;
+            }
+            else if (!_unwatched && _native == IntPtr.Zero)
+            {
+                _unwatched = true;
+                GC.SuppressFinalize(this);
+            }
+        }
+    }
+
+#pragma warning restore CA1816
+
+    /// <summary>Called with the lock. Whoever counts himself in from here on waits for it.</summary>
+    private void FreeIfUnused()
+    {
+        if (Volatile.Read(ref _state) == Empty && _native != IntPtr.Zero)
+        {
+            NativeMethods.flagstone_context_release(_native);
+            _native = IntPtr.Zero;
+        }
+    }
+
+    /// <summary>For a call that has counted itself in and found that there is no native context, or soon none.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private IntPtr MakeAnew()
+    {
+        lock (_recipe)
+        {
+            try
+            {
+                if (_native == IntPtr.Zero)
+                {
+                    _native = _recipe.Make();
+                }
+            }
+            catch
+            {
+                // It was made before: there is no memory. The call does not take place.
+                Interlocked.Add(ref _state, -OneCall);
+                throw;
+            }
+            if ((Volatile.Read(ref _state) & Empty) != 0)
+            {
+                Interlocked.Add(ref _state, -Empty);
+            }
+            if (_unwatched)
+            {
+                _unwatched = false;
+                GC.ReRegisterForFinalize(this);
+            }
+            return _native;
+        }
+    }
 }

@@ -1,10 +1,6 @@
 // Collects attributes on the managed side and hands them over in one go, so that a builder that is dropped leaves nothing behind.
 using System;
-using System.Collections.Generic;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
-using Flagstone.Handles;
-using Flagstone.Interop;
 
 namespace Flagstone;
 
@@ -14,23 +10,17 @@ namespace Flagstone;
 /// </summary>
 public sealed class ContextBuilder
 {
-    private readonly Dictionary<string, Attribute> _attributes = new(StringComparer.Ordinal);
-    private readonly List<string> _private = [];
-    private ContextKind _kind;
-    private string _key;
+    private AttributesRecipe _recipe;
 
-    internal ContextBuilder(ContextKind kind, string key)
-    {
-        _kind = kind;
-        _key = key ?? throw new ArgumentNullException(nameof(key));
-    }
+    internal ContextBuilder(ContextKind kind, string key) =>
+        _recipe = new AttributesRecipe(kind, key ?? throw new ArgumentNullException(nameof(key)));
 
     /// <summary>Sets the key.</summary>
     /// <param name="key">Not empty; checked by <see cref="Build"/>.</param>
     /// <returns>This builder.</returns>
     public ContextBuilder Key(string key)
     {
-        _key = key ?? throw new ArgumentNullException(nameof(key));
+        Recipe.Key = key ?? throw new ArgumentNullException(nameof(key));
         return this;
     }
 
@@ -39,7 +29,7 @@ public sealed class ContextBuilder
     /// <returns>This builder.</returns>
     public ContextBuilder Kind(ContextKind kind)
     {
-        _kind = kind;
+        Recipe.Kind = kind;
         return this;
     }
 
@@ -64,12 +54,12 @@ public sealed class ContextBuilder
     /// <returns>This builder.</returns>
     /// <exception cref="ArgumentException">The name cannot be set.</exception>
     public ContextBuilder Set(string attribute, string? value) =>
-        Set(attribute, new Attribute(value is null ? NativeCodes.TypeNone : NativeCodes.TypeString, 0, value));
+        Set(attribute, (object?)value);
 
     /// <summary>Sets an attribute to a boolean.</summary>
     /// <inheritdoc cref="Set(string, string?)"/>
     public ContextBuilder Set(string attribute, bool value) =>
-        Set(attribute, new Attribute(NativeCodes.TypeBool, value ? 1 : 0, null));
+        Set(attribute, Boxes.Of(value));
 
     /// <summary>Sets an attribute to a number.</summary>
     /// <inheritdoc cref="Set(string, string?)"/>
@@ -82,7 +72,7 @@ public sealed class ContextBuilder
     /// <summary>Sets an attribute to a number: finite, checked by <see cref="Build"/>.</summary>
     /// <inheritdoc cref="Set(string, string?)"/>
     public ContextBuilder Set(string attribute, double value) =>
-        Set(attribute, new Attribute(NativeCodes.TypeNumber, value, null));
+        Set(attribute, Boxes.Of(value));
 
     /// <summary>Sets an attribute to any JSON value; null removes it.</summary>
     /// <inheritdoc cref="Set(string, string?)"/>
@@ -91,7 +81,7 @@ public sealed class ContextBuilder
         JsonValueKind.Undefined => throw new ArgumentException("the value is undefined", nameof(value)),
         JsonValueKind.Null => Set(attribute, (string?)null),
         JsonValueKind.String => Set(attribute, value.GetString()),
-        _ => Set(attribute, new Attribute(NativeCodes.TypeJson, 0, value.GetRawText())),
+        _ => Set(attribute, new JsonAttribute(value.GetRawText())),
     };
 
     /// <summary>Marks attributes as private.</summary>
@@ -101,7 +91,7 @@ public sealed class ContextBuilder
     {
         foreach (string reference in references ?? throw new ArgumentNullException(nameof(references)))
         {
-            _private.Add(reference ?? throw new ArgumentNullException(nameof(references)));
+            Recipe.AddPrivate(reference ?? throw new ArgumentNullException(nameof(references)));
         }
         return this;
     }
@@ -112,92 +102,30 @@ public sealed class ContextBuilder
     /// The key is empty, the kind is not allowed, a built-in attribute has a wrong type, a number is not finite, or a text is no
     /// UTF-16; the message names it.
     /// </exception>
-    [SkipLocalsInit]
-    public unsafe Context Build()
+    public Context Build()
     {
-        NativeLoader.EnsureLoaded();
-        Span<byte> kindBuffer = stackalloc byte[Utf8.NameCapacity];
-        Span<byte> keyBuffer = stackalloc byte[Utf8.KeyCapacity];
-        ReadOnlySpan<byte> kind = Utf8.Encode(_kind.Value, kindBuffer, "kind");
-        ReadOnlySpan<byte> key = Utf8.Encode(_key, keyBuffer, "key");
-        IntPtr native;
-        fixed (byte* kindPointer = kind, keyPointer = key)
-        {
-            native = NativeMethods.flagstone_context_builder_new(
-                new NativeText(kindPointer, (nuint)kind.Length), new NativeText(keyPointer, (nuint)key.Length));
-        }
-        using ContextBuilderHandle builder = new(native);
-        foreach (KeyValuePair<string, Attribute> attribute in _attributes)
-        {
-            Hand(native, attribute.Key, attribute.Value);
-        }
-        foreach (string reference in _private)
-        {
-            HandPrivate(native, reference);
-        }
-        IntPtr made = IntPtr.Zero;
-        IntPtr error = IntPtr.Zero;
-        int status = NativeMethods.flagstone_context_builder_build(native, &made, &error);
-        NativeResult.Check(status, error);
-        return new Context(made);
+        _recipe.IsGiven = true;
+        return Context.From(_recipe);
     }
 
-    [SkipLocalsInit]
-    private static unsafe void Hand(IntPtr builder, string name, Attribute attribute)
-    {
-        Span<byte> nameBuffer = stackalloc byte[Utf8.NameCapacity];
-        Span<byte> textBuffer = stackalloc byte[Utf8.KeyCapacity];
-        ReadOnlySpan<byte> nameBytes = Utf8.Encode(name, nameBuffer, name);
-        ReadOnlySpan<byte> text = attribute.Text is null ? [] : Utf8.Encode(attribute.Text, textBuffer, name);
-        IntPtr error = IntPtr.Zero;
-        fixed (byte* namePointer = nameBytes, textPointer = text)
-        {
-            NativeAttribute native = new()
-            {
-                name = new NativeText(namePointer, (nuint)nameBytes.Length),
-                type = attribute.Type,
-                number = attribute.Number,
-                text = new NativeText(textPointer, (nuint)text.Length),
-            };
-            NativeResult.Check(NativeMethods.flagstone_context_builder_set(builder, &native, &error), error, name);
-        }
-    }
+    /// <summary>What is collected, to be changed: contexts keep what they were made from.</summary>
+    private AttributesRecipe Recipe => _recipe.IsGiven ? _recipe = _recipe.Copy() : _recipe;
 
-    private static unsafe void HandPrivate(IntPtr builder, string reference)
-    {
-        byte[] bytes = Utf8.Encode(reference, "references");
-        IntPtr error = IntPtr.Zero;
-        fixed (byte* pointer = bytes)
-        {
-            NativeText text = new(pointer, (nuint)bytes.Length);
-            NativeResult.Check(NativeMethods.flagstone_context_builder_set_private(builder, text, &error), error, reference);
-        }
-    }
-
-    private ContextBuilder Set(string attribute, Attribute value)
+    private ContextBuilder Set(string attribute, object? value)
     {
         switch (attribute ?? throw new ArgumentNullException(nameof(attribute)))
         {
-            case "key" when value.Type == NativeCodes.TypeString:
-                return Key(value.Text!);
-            case "kind" when value.Type == NativeCodes.TypeString:
-                return Kind(value.Text!);
+            case "key" when value is string text:
+                return Key(text);
+            case "kind" when value is string text:
+                return Kind(text);
             case "key" or "kind":
                 throw new ArgumentException($"{attribute} must be a string", nameof(attribute));
             case "_meta":
                 throw new ArgumentException("_meta is no name for an attribute; see Private", nameof(attribute));
             default:
-                _attributes[attribute] = value;
+                Recipe.Add(attribute, value);
                 return this;
         }
-    }
-
-    private readonly struct Attribute(int type, double number, string? text)
-    {
-        internal int Type { get; } = type;
-
-        internal double Number { get; } = number;
-
-        internal string? Text { get; } = text;
     }
 }

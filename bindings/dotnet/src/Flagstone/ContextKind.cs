@@ -13,6 +13,9 @@ public readonly struct ContextKind : IEquatable<ContextKind>
     /// <summary>The kind <c>user</c>.</summary>
     public static ContextKind Default => default;
 
+    /// <summary>The kind <c>multi</c>, of contexts that join others; none can be made with it.</summary>
+    public static ContextKind Multi => new("multi");
+
     /// <summary>The kind's name.</summary>
     public string Value => _value ?? "user";
 

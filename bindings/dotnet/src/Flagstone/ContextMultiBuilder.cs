@@ -14,7 +14,7 @@ public sealed class ContextMultiBuilder
     }
 
     /// <summary>Adds a context; a multi-kind one contributes all its members.</summary>
-    /// <param name="context">The context. It stays the caller's, and may be disposed of after <see cref="Build"/>.</param>
+    /// <param name="context">The context.</param>
     /// <returns>This builder.</returns>
     public ContextMultiBuilder Add(Context context)
     {
@@ -25,6 +25,5 @@ public sealed class ContextMultiBuilder
     /// <summary>Makes the context. The builder stays as it is and may build again.</summary>
     /// <returns>The context.</returns>
     /// <exception cref="ArgumentException">A kind comes twice, or there is no context.</exception>
-    /// <exception cref="ObjectDisposedException">An added context is disposed.</exception>
-    public Context Build() => Context.Merge(_contexts.ToArray());
+    public Context Build() => Context.NewMulti([.. _contexts]);
 }

@@ -1,14 +1,22 @@
 // The result of an evaluation with everything that is known about it.
 using System;
 using System.Collections.Generic;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Flagstone;
 
-/// <summary>The result of an evaluation.</summary>
+/// <summary>The result of an evaluation. Values that are JSON are equal when they say the same.</summary>
 /// <typeparam name="T">Type of the value.</typeparam>
 public readonly struct EvaluationDetail<T> : IEquatable<EvaluationDetail<T>>
 {
-    internal EvaluationDetail(T value, int? variationIndex, EvaluationReason reason, bool isStale = false)
+    /// <summary>Makes a result, for example for a test.</summary>
+    /// <param name="value">The flag's value, or the default.</param>
+    /// <param name="variationIndex">Index of the variation, from 0; null when none was served.</param>
+    /// <param name="reason">Why.</param>
+    /// <param name="isStale">See <see cref="IsStale"/>.</param>
+    [JsonConstructor]
+    public EvaluationDetail(T value, int? variationIndex, EvaluationReason reason, bool isStale = false)
     {
         Value = value;
         VariationIndex = variationIndex;
@@ -38,7 +46,7 @@ public readonly struct EvaluationDetail<T> : IEquatable<EvaluationDetail<T>>
 
     /// <inheritdoc/>
     public bool Equals(EvaluationDetail<T> other) =>
-        EqualityComparer<T>.Default.Equals(Value, other.Value) && VariationIndex == other.VariationIndex
+        AreEqual(Value, other.Value) && VariationIndex == other.VariationIndex
         && Reason == other.Reason && IsStale == other.IsStale;
 
     /// <inheritdoc/>
@@ -47,7 +55,11 @@ public readonly struct EvaluationDetail<T> : IEquatable<EvaluationDetail<T>>
     /// <inheritdoc/>
     public override int GetHashCode() =>
         ((VariationIndex ?? -1) * 397) ^ Reason.GetHashCode()
-        ^ (Value is null ? 0 : EqualityComparer<T>.Default.GetHashCode(Value));
+        ^ (Value is null ? 0 : Value is JsonElement json ? JsonEquality.Hash(json) : EqualityComparer<T>.Default.GetHashCode(Value));
+
+    /// <summary>A short form for logs, for example <c>True (1, RULE_MATCH(0,r1))</c>.</summary>
+    /// <returns>Value, index of the variation and reason.</returns>
+    public override string ToString() => FormattableString.Invariant($"{Value} ({VariationIndex}, {Reason})");
 
     /// <summary>Equality of all members.</summary>
     /// <param name="left">One result.</param>
@@ -60,4 +72,9 @@ public readonly struct EvaluationDetail<T> : IEquatable<EvaluationDetail<T>>
     /// <param name="right">The other.</param>
     /// <returns>Whether they differ.</returns>
     public static bool operator !=(EvaluationDetail<T> left, EvaluationDetail<T> right) => !left.Equals(right);
+
+    // Elements of different documents are never equal by themselves.
+    private static bool AreEqual(T one, T other) => one is JsonElement left && other is JsonElement right
+        ? JsonEquality.AreEqual(left, right)
+        : EqualityComparer<T>.Default.Equals(one, other);
 }

@@ -1,6 +1,7 @@
 // Why an evaluation gave what it gave, in the words of LaunchDarkly's SDKs.
 using System;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Flagstone;
 
@@ -42,7 +43,7 @@ public enum EvaluationErrorKind
     /// <summary>There is no such flag.</summary>
     FlagNotFound = 2,
 
-    /// <summary>No context was given, or one that is disposed.</summary>
+    /// <summary>No context was given.</summary>
     UserNotSpecified = 3,
 
     /// <summary>The flag's data contradict themselves.</summary>
@@ -78,9 +79,19 @@ public enum BigSegmentsStatus
 }
 
 /// <summary>Why a flag has the value it has. Members that do not apply are null.</summary>
+/// <remarks><c>System.Text.Json</c> writes and reads it in LaunchDarkly's form.</remarks>
+[JsonConverter(typeof(EvaluationReasonJsonConverter))]
 public readonly struct EvaluationReason : IEquatable<EvaluationReason>
 {
-    internal EvaluationReason(
+    /// <summary>Makes a reason, for example for a test.</summary>
+    /// <param name="kind">The kind of reason.</param>
+    /// <param name="errorKind">See <see cref="ErrorKind"/>; as the other members, null where it does not apply.</param>
+    /// <param name="ruleIndex">See <see cref="RuleIndex"/>.</param>
+    /// <param name="ruleId">See <see cref="RuleId"/>.</param>
+    /// <param name="prerequisiteKey">See <see cref="PrerequisiteKey"/>.</param>
+    /// <param name="inExperiment">See <see cref="InExperiment"/>.</param>
+    /// <param name="bigSegmentsStatus">See <see cref="BigSegmentsStatus"/>.</param>
+    public EvaluationReason(
         EvaluationReasonKind kind,
         EvaluationErrorKind? errorKind = null,
         int? ruleIndex = null,
@@ -121,41 +132,7 @@ public readonly struct EvaluationReason : IEquatable<EvaluationReason>
 
     /// <summary>The JSON form that LaunchDarkly uses: <c>{"kind":"RULE_MATCH","ruleIndex":0,"ruleId":"…"}</c>.</summary>
     /// <returns>JSON text.</returns>
-    public string ToJsonString()
-    {
-        using System.IO.MemoryStream stream = new();
-        using (Utf8JsonWriter writer = new(stream))
-        {
-            writer.WriteStartObject();
-            writer.WriteString("kind", Name(Kind));
-            if (ErrorKind is EvaluationErrorKind error)
-            {
-                writer.WriteString("errorKind", Name(error));
-            }
-            if (RuleIndex is int index)
-            {
-                writer.WriteNumber("ruleIndex", index);
-            }
-            if (RuleId is not null)
-            {
-                writer.WriteString("ruleId", RuleId);
-            }
-            if (PrerequisiteKey is not null)
-            {
-                writer.WriteString("prerequisiteKey", PrerequisiteKey);
-            }
-            if (InExperiment)
-            {
-                writer.WriteBoolean("inExperiment", true);
-            }
-            if (BigSegmentsStatus is BigSegmentsStatus status)
-            {
-                writer.WriteString("bigSegmentsStatus", Name(status));
-            }
-            writer.WriteEndObject();
-        }
-        return System.Text.Encoding.UTF8.GetString(stream.GetBuffer(), 0, (int)stream.Length);
-    }
+    public string ToJsonString() => JsonText.Written(WriteTo);
 
     /// <summary>A short form for logs, for example <c>RULE_MATCH(0,r1)</c>.</summary>
     /// <returns>Text in the notation of LaunchDarkly's SDKs.</returns>
@@ -163,8 +140,8 @@ public readonly struct EvaluationReason : IEquatable<EvaluationReason>
     {
         EvaluationReasonKind.RuleMatch => RuleId is null ? $"RULE_MATCH({RuleIndex})" : $"RULE_MATCH({RuleIndex},{RuleId})",
         EvaluationReasonKind.PrerequisiteFailed => $"PREREQUISITE_FAILED({PrerequisiteKey})",
-        EvaluationReasonKind.Error when ErrorKind is EvaluationErrorKind error => $"ERROR({Name(error)})",
-        _ => Name(Kind),
+        EvaluationReasonKind.Error when ErrorKind is EvaluationErrorKind error => $"ERROR({ReasonForm.Name(error)})",
+        _ => ReasonForm.Name(Kind),
     };
 
     /// <inheritdoc/>
@@ -192,34 +169,35 @@ public readonly struct EvaluationReason : IEquatable<EvaluationReason>
     /// <returns>Whether they differ.</returns>
     public static bool operator !=(EvaluationReason left, EvaluationReason right) => !left.Equals(right);
 
-    private static string Name(EvaluationReasonKind kind) => kind switch
+    /// <summary>Writes the JSON form.</summary>
+    internal void WriteTo(Utf8JsonWriter writer)
     {
-        EvaluationReasonKind.Off => "OFF",
-        EvaluationReasonKind.Fallthrough => "FALLTHROUGH",
-        EvaluationReasonKind.TargetMatch => "TARGET_MATCH",
-        EvaluationReasonKind.RuleMatch => "RULE_MATCH",
-        EvaluationReasonKind.PrerequisiteFailed => "PREREQUISITE_FAILED",
-        EvaluationReasonKind.Error => "ERROR",
-        _ => "UNKNOWN",
-    };
-
-    private static string Name(EvaluationErrorKind kind) => kind switch
-    {
-        EvaluationErrorKind.ClientNotReady => "CLIENT_NOT_READY",
-        EvaluationErrorKind.FlagNotFound => "FLAG_NOT_FOUND",
-        EvaluationErrorKind.UserNotSpecified => "USER_NOT_SPECIFIED",
-        EvaluationErrorKind.MalformedFlag => "MALFORMED_FLAG",
-        EvaluationErrorKind.WrongType => "WRONG_TYPE",
-        EvaluationErrorKind.Exception => "EXCEPTION",
-        _ => "UNKNOWN",
-    };
-
-    private static string Name(BigSegmentsStatus status) => status switch
-    {
-        Flagstone.BigSegmentsStatus.Healthy => "HEALTHY",
-        Flagstone.BigSegmentsStatus.Stale => "STALE",
-        Flagstone.BigSegmentsStatus.NotConfigured => "NOT_CONFIGURED",
-        Flagstone.BigSegmentsStatus.StoreError => "STORE_ERROR",
-        _ => "UNKNOWN",
-    };
+        writer.WriteStartObject();
+        writer.WriteString("kind", ReasonForm.Name(Kind));
+        if (ErrorKind is EvaluationErrorKind error)
+        {
+            writer.WriteString("errorKind", ReasonForm.Name(error));
+        }
+        if (RuleIndex is int index)
+        {
+            writer.WriteNumber("ruleIndex", index);
+        }
+        if (RuleId is not null)
+        {
+            writer.WriteString("ruleId", RuleId);
+        }
+        if (PrerequisiteKey is not null)
+        {
+            writer.WriteString("prerequisiteKey", PrerequisiteKey);
+        }
+        if (InExperiment)
+        {
+            writer.WriteBoolean("inExperiment", true);
+        }
+        if (BigSegmentsStatus is BigSegmentsStatus status)
+        {
+            writer.WriteString("bigSegmentsStatus", ReasonForm.Name(status));
+        }
+        writer.WriteEndObject();
+    }
 }

@@ -1,7 +1,7 @@
 // One thread per started client that takes the library's notifications to the logger and to the handlers.
 //
 // Native threads never enter managed code. The thread holds a native reference of its own and only a weak one to the client, so
-// that a client that is forgotten goes away, and the thread with it: the client's handle wakes it when it is finalized.
+// that a client that is forgotten goes away, and the thread with it: the client's handle wakes it when it is given back.
 using System;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
@@ -35,7 +35,8 @@ internal sealed class EventPump
     internal EventPump(IntPtr native, FlagstoneClient client, ILogger logger)
     {
         _native = NativeMethods.flagstone_client_retain(native);
-        _client = new WeakReference<FlagstoneClient>(client);
+        // Follows a client that a finalizer brings back.
+        _client = new WeakReference<FlagstoneClient>(client, trackResurrection: true);
         _logger = logger;
         _thread = new Thread(Run) { IsBackground = true, Name = "flagstone-events" };
         _thread.Start();
@@ -145,21 +146,14 @@ internal sealed class EventPump
     /// <summary>Nothing that goes wrong with one notification may end the thread.</summary>
     private void Safely<T>(T argument, Action<EventPump, T> action)
     {
-#pragma warning disable CA1031 // see above; a logger may throw as well
+#pragma warning disable CA1031 // see above
         try
         {
             action(this, argument);
         }
         catch (Exception error)
         {
-            try
-            {
-                Log.NotDelivered(_logger, error);
-            }
-            catch (Exception)
-            {
-                // There is nobody left to tell.
-            }
+            Log.NotDelivered(_logger, error);
         }
 #pragma warning restore CA1031
     }

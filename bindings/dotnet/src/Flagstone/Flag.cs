@@ -12,7 +12,10 @@ namespace Flagstone;
 /// <typeparam name="T">Type of the value.</typeparam>
 public abstract class Flag<T>
 {
-    private protected Flag(string key, T defaultValue)
+    /// <summary>For a flag of a host's own, for example in its tests.</summary>
+    /// <param name="key">Key of the flag.</param>
+    /// <param name="defaultValue">What is returned on any problem.</param>
+    protected Flag(string key, T defaultValue)
     {
         Key = key;
         DefaultValue = defaultValue;

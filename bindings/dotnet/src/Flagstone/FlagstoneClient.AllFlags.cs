@@ -31,7 +31,7 @@ public sealed partial class FlagstoneClient
     /// <param name="context">Who asks; without one the state is not valid.</param>
     /// <param name="options">What is told.</param>
     /// <returns>
-    /// The state. It is not valid when there are no flags to be had: no context or a disposed one, a client that is not ready, or
+    /// The state. It is not valid when there are no flags to be had: no context, a client that is not ready, or
     /// a Redis that had to be read and could not be.
     /// </returns>
     /// <exception cref="ArgumentException">An option is unknown.</exception>
@@ -54,15 +54,15 @@ public sealed partial class FlagstoneClient
     /// <param name="context">The context; its kinds and keys alone count.</param>
     /// <returns>64 lower-case hexadecimal digits.</returns>
     /// <exception cref="ArgumentException">The option is not set.</exception>
-    /// <exception cref="ObjectDisposedException">The client is closed, or the context is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The client is closed.</exception>
     public unsafe string SecureModeHash(Context context)
     {
         NativeBytes text = default;
         IntPtr error = IntPtr.Zero;
-        IntPtr native = (context ?? throw new ArgumentNullException(nameof(context))).AcquireOrThrow();
+        IntPtr native = Context.Acquire(context ?? throw new ArgumentNullException(nameof(context)));
         int status = NativeMethods.flagstone_secure_mode_hash(_native, native, &text, &error);
         Leave(context, native);
-        NativeResult.Check(status, error);
+        NativeResult.Check(status, error, null, OptionChecks.Translated);
         return NativeResult.Take(ref text);
     }
 }

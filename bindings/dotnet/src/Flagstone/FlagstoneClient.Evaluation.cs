@@ -45,8 +45,8 @@ public sealed partial class FlagstoneClient
     }
 
     /// <summary>
-    /// Value of a number flag, rounded to the nearest integer as in LaunchDarkly's .NET SDK, halves to the even one (2.5 gives
-    /// 2, 2.75 gives 3); numbers beyond 32 bits give the nearest end of the range.
+    /// Value of a number flag as an integer: as <see cref="LongVariation(string, Context?, long)"/>, but numbers beyond 32 bits
+    /// give the nearest end of the range.
     /// </summary>
     /// <param name="key">Key of the flag.</param>
     /// <param name="context">Who asks; null gives the default.</param>
@@ -71,6 +71,37 @@ public sealed partial class FlagstoneClient
         fixed (byte* pointer = key)
         {
             return Int(pointer, key.Length, context, defaultValue);
+        }
+    }
+
+    /// <summary>
+    /// Value of a number flag as an integer: exact when the flag writes an integer of 64 bits; otherwise rounded to the nearest
+    /// one, halves to the even one (2.5 gives 2, 2.75 gives 3), or as <see cref="FlagstoneOptions.EvaluationIntegerRounding"/>
+    /// says; numbers beyond 64 bits give the nearest end of the range.
+    /// </summary>
+    /// <param name="key">Key of the flag.</param>
+    /// <param name="context">Who asks; null gives the default.</param>
+    /// <param name="defaultValue">What is returned on any problem.</param>
+    /// <returns>The flag's value, or the default. Never throws; allocates nothing.</returns>
+    [SkipLocalsInit]
+    public unsafe long LongVariation(string key, Context? context, long defaultValue)
+    {
+        byte* buffer = stackalloc byte[Utf8.KeyCapacity];
+        int length = key is null ? Utf8.Refused : Utf8.TryEncode(key, buffer, Utf8.KeyCapacity);
+        return length >= 0
+            ? Long(buffer, length, context, defaultValue)
+            : Value<long, LongValue>(key, context, defaultValue);
+    }
+
+    /// <summary>
+    /// As <see cref="LongVariation(string, Context?, long)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.
+    /// </summary>
+    /// <inheritdoc cref="LongVariation(string, Context?, long)"/>
+    public unsafe long LongVariation(ReadOnlySpan<byte> key, Context? context, long defaultValue)
+    {
+        fixed (byte* pointer = key)
+        {
+            return Long(pointer, key.Length, context, defaultValue);
         }
     }
 
@@ -105,16 +136,28 @@ public sealed partial class FlagstoneClient
     /// <param name="key">Key of the flag.</param>
     /// <param name="context">Who asks; null gives the default.</param>
     /// <param name="defaultValue">What is returned on any problem.</param>
-    /// <returns>The flag's value, or the default. Never throws.</returns>
-    public string StringVariation(string key, Context? context, string defaultValue) =>
-        Value<string, StringValue>(key, context, defaultValue);
+    /// <returns>The flag's value, or the default. Never throws; allocates nothing for a short text that was served before.</returns>
+    [SkipLocalsInit]
+    public unsafe string StringVariation(string key, Context? context, string defaultValue)
+    {
+        byte* buffer = stackalloc byte[Utf8.KeyCapacity];
+        int length = key is null ? Utf8.Refused : Utf8.TryEncode(key, buffer, Utf8.KeyCapacity);
+        return length >= 0
+            ? String(buffer, length, context, defaultValue)
+            : Value<string, StringValue>(key, context, defaultValue);
+    }
 
     /// <summary>
     /// As <see cref="StringVariation(string, Context?, string)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.
     /// </summary>
     /// <inheritdoc cref="StringVariation(string, Context?, string)"/>
-    public string StringVariation(ReadOnlySpan<byte> key, Context? context, string defaultValue) =>
-        Value<string, StringValue>(key, context, defaultValue);
+    public unsafe string StringVariation(ReadOnlySpan<byte> key, Context? context, string defaultValue)
+    {
+        fixed (byte* pointer = key)
+        {
+            return String(pointer, key.Length, context, defaultValue);
+        }
+    }
 
     /// <summary>Value of a flag of any type.</summary>
     /// <param name="key">Key of the flag.</param>
@@ -131,57 +174,6 @@ public sealed partial class FlagstoneClient
     public JsonElement JsonVariation(ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) =>
         Value<JsonElement, JsonValue>(key, context, defaultValue);
 
-    /// <summary>As <see cref="BoolVariation(string, Context?, bool)"/>, with the reason.</summary>
-    /// <inheritdoc cref="BoolVariation(string, Context?, bool)"/>
-    public EvaluationDetail<bool> BoolVariationDetail(string key, Context? context, bool defaultValue = false) =>
-        Detail<bool, BoolValue>(key, context, defaultValue);
-
-    /// <summary>As <see cref="BoolVariation(ReadOnlySpan{byte}, Context?, bool)"/>, with the reason.</summary>
-    /// <inheritdoc cref="BoolVariation(ReadOnlySpan{byte}, Context?, bool)"/>
-    public EvaluationDetail<bool> BoolVariationDetail(ReadOnlySpan<byte> key, Context? context, bool defaultValue = false) =>
-        Detail<bool, BoolValue>(key, context, defaultValue);
-
-    /// <summary>As <see cref="IntVariation(string, Context?, int)"/>, with the reason.</summary>
-    /// <inheritdoc cref="IntVariation(string, Context?, int)"/>
-    public EvaluationDetail<int> IntVariationDetail(string key, Context? context, int defaultValue) =>
-        Detail<int, IntValue>(key, context, defaultValue);
-
-    /// <summary>As <see cref="IntVariation(ReadOnlySpan{byte}, Context?, int)"/>, with the reason.</summary>
-    /// <inheritdoc cref="IntVariation(ReadOnlySpan{byte}, Context?, int)"/>
-    public EvaluationDetail<int> IntVariationDetail(ReadOnlySpan<byte> key, Context? context, int defaultValue) =>
-        Detail<int, IntValue>(key, context, defaultValue);
-
-    /// <summary>As <see cref="DoubleVariation(string, Context?, double)"/>, with the reason.</summary>
-    /// <inheritdoc cref="DoubleVariation(string, Context?, double)"/>
-    public EvaluationDetail<double> DoubleVariationDetail(string key, Context? context, double defaultValue) =>
-        Detail<double, DoubleValue>(key, context, defaultValue);
-
-    /// <summary>As <see cref="DoubleVariation(ReadOnlySpan{byte}, Context?, double)"/>, with the reason.</summary>
-    /// <inheritdoc cref="DoubleVariation(ReadOnlySpan{byte}, Context?, double)"/>
-    public EvaluationDetail<double> DoubleVariationDetail(ReadOnlySpan<byte> key, Context? context, double defaultValue) =>
-        Detail<double, DoubleValue>(key, context, defaultValue);
-
-    /// <summary>As <see cref="StringVariation(string, Context?, string)"/>, with the reason.</summary>
-    /// <inheritdoc cref="StringVariation(string, Context?, string)"/>
-    public EvaluationDetail<string> StringVariationDetail(string key, Context? context, string defaultValue) =>
-        Detail<string, StringValue>(key, context, defaultValue);
-
-    /// <summary>As <see cref="StringVariation(ReadOnlySpan{byte}, Context?, string)"/>, with the reason.</summary>
-    /// <inheritdoc cref="StringVariation(ReadOnlySpan{byte}, Context?, string)"/>
-    public EvaluationDetail<string> StringVariationDetail(ReadOnlySpan<byte> key, Context? context, string defaultValue) =>
-        Detail<string, StringValue>(key, context, defaultValue);
-
-    /// <summary>As <see cref="JsonVariation(string, Context?, JsonElement)"/>, with the reason.</summary>
-    /// <inheritdoc cref="JsonVariation(string, Context?, JsonElement)"/>
-    public EvaluationDetail<JsonElement> JsonVariationDetail(string key, Context? context, JsonElement defaultValue) =>
-        Detail<JsonElement, JsonValue>(key, context, defaultValue);
-
-    /// <summary>As <see cref="JsonVariation(ReadOnlySpan{byte}, Context?, JsonElement)"/>, with the reason.</summary>
-    /// <inheritdoc cref="JsonVariation(ReadOnlySpan{byte}, Context?, JsonElement)"/>
-    public EvaluationDetail<JsonElement> JsonVariationDetail(
-        ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) =>
-        Detail<JsonElement, JsonValue>(key, context, defaultValue);
-
     private unsafe bool Bool(byte* key, int length, Context? context, bool defaultValue)
     {
         IntPtr native = Context.Acquire(context);
@@ -190,9 +182,16 @@ public sealed partial class FlagstoneClient
         return value != 0;
     }
 
-    // The native call for integers truncates.
     private unsafe int Int(byte* key, int length, Context? context, int defaultValue) =>
-        IntValue.Round(Double(key, length, context, defaultValue));
+        IntValue.Saturated(Long(key, length, context, defaultValue));
+
+    private unsafe long Long(byte* key, int length, Context? context, long defaultValue)
+    {
+        IntPtr native = Context.Acquire(context);
+        long value = NativeMethods.flagstone_int_variation(_native, native, key, (nuint)length, defaultValue);
+        Leave(context, native);
+        return value;
+    }
 
     private unsafe double Double(byte* key, int length, Context? context, double defaultValue)
     {
@@ -200,6 +199,31 @@ public sealed partial class FlagstoneClient
         double value = NativeMethods.flagstone_double_variation(_native, native, key, (nuint)length, defaultValue);
         Leave(context, native);
         return value;
+    }
+
+    private unsafe string String(byte* key, int length, Context? context, string defaultValue)
+    {
+        NativeBytes text = default;
+        IntPtr native = Context.Acquire(context);
+        int served = NativeMethods.flagstone_string_variation(_native, native, key, (nuint)length, null, 0, &text);
+        Leave(context, native);
+        return served != 0 ? TakeText(&text) : defaultValue;
+    }
+
+    /// <summary>Reads and gives back the text of a flag.</summary>
+    internal static unsafe string TakeText(NativeBytes* text)
+    {
+        try
+        {
+            return TextCache.Get(text->ptr, text->len);
+        }
+        finally
+        {
+            if (text->owner != IntPtr.Zero)
+            {
+                NativeMethods.flagstone_bytes_clear(text);
+            }
+        }
     }
 
     private unsafe T Value<T, TValue>(string? key, Context? context, T defaultValue)
@@ -220,26 +244,6 @@ public sealed partial class FlagstoneClient
         return TakeValue<T, TValue>(&detail, defaultValue);
     }
 
-    private unsafe EvaluationDetail<T> Detail<T, TValue>(string? key, Context? context, T defaultValue)
-        where TValue : struct, IValueType<T>
-    {
-        NativeDetail detail = NativeDetail.New();
-        return Fill(key, context, default(TValue).Wanted, &detail)
-            ? TakeDetail<T, TValue>(&detail, defaultValue)
-            : Details.Failed(defaultValue, EvaluationErrorKind.Exception);
-    }
-
-    private unsafe EvaluationDetail<T> Detail<T, TValue>(ReadOnlySpan<byte> key, Context? context, T defaultValue)
-        where TValue : struct, IValueType<T>
-    {
-        NativeDetail detail = NativeDetail.New();
-        fixed (byte* pointer = key)
-        {
-            Fill(pointer, key.Length, context, default(TValue).Wanted, &detail);
-        }
-        return TakeDetail<T, TValue>(&detail, defaultValue);
-    }
-
     /// <summary>Reads and clears a detail.</summary>
     internal static unsafe T TakeValue<T, TValue>(NativeDetail* detail, T defaultValue)
         where TValue : struct, IValueType<T>
@@ -254,21 +258,7 @@ public sealed partial class FlagstoneClient
         }
     }
 
-    /// <summary>Reads and clears a detail.</summary>
-    internal static unsafe EvaluationDetail<T> TakeDetail<T, TValue>(NativeDetail* detail, T defaultValue)
-        where TValue : struct, IValueType<T>
-    {
-        try
-        {
-            return Details.Decode<T, TValue>(*detail, defaultValue);
-        }
-        finally
-        {
-            NativeMethods.flagstone_detail_clear(detail);
-        }
-    }
-
-    /// <summary>Evaluates into a detail, which is to be cleared; false when the key is no text.</summary>
+    /// <summary>Evaluates into a detail, which is to be cleared; false when the key is none.</summary>
     [SkipLocalsInit]
     private unsafe bool Fill(string? key, Context? context, int wanted, NativeDetail* detail)
     {
@@ -283,17 +273,18 @@ public sealed partial class FlagstoneClient
         {
             return true;
         }
-        if (Interlocked.Exchange(ref _saidNoKey, 1) == 0)
-        {
-            Log.NoKey(_logger);
-        }
+        SayNoKey();
         return false;
     }
 
-    /// <summary>For keys that do not fit the buffer on the stack, and those that are no text.</summary>
+    /// <summary>For keys that do not fit the buffer on the stack, those that are too long, and those that are no text.</summary>
     private unsafe bool FillLong(string key, Context? context, int wanted, NativeDetail* detail)
     {
-        byte[] rented = ArrayPool<byte>.Shared.Rent(checked(key.Length * Utf8.MaxBytesPerChar));
+        if (key.Length > Utf8.MaxKeyLength)
+        {
+            return false;
+        }
+        byte[] rented = ArrayPool<byte>.Shared.Rent(key.Length * Utf8.MaxBytesPerChar);
         int length;
         fixed (byte* pointer = rented)
         {
@@ -326,6 +317,14 @@ public sealed partial class FlagstoneClient
             SayNoContext();
         }
         GC.KeepAlive(this);
+    }
+
+    private void SayNoKey()
+    {
+        if (Interlocked.Exchange(ref _saidNoKey, 1) == 0)
+        {
+            Log.NoKey(_logger);
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -8,6 +8,9 @@ namespace Flagstone;
 
 public sealed partial class FlagstoneClient
 {
+    /// <summary>The most bytes of keys that go into one native call.</summary>
+    private const int MaxBatch = 1 << 28;
+
     /// <summary>Prepares a boolean flag. It need not exist yet.</summary>
     /// <param name="key">Key of the flag.</param>
     /// <param name="defaultValue">What is returned on any problem.</param>
@@ -24,6 +27,13 @@ public sealed partial class FlagstoneClient
     public Flag<int> IntFlag(string key, int defaultValue) =>
         Kept(new PreparedIntFlag(this, _native, NotNull(key), defaultValue));
 
+    /// <summary>
+    /// Prepares a number flag whose value is rounded as <see cref="LongVariation(string, Context?, long)"/> does.
+    /// </summary>
+    /// <inheritdoc cref="BoolFlag"/>
+    public Flag<long> LongFlag(string key, long defaultValue) =>
+        Kept(new PreparedLongFlag(this, _native, NotNull(key), defaultValue));
+
     /// <summary>Prepares a number flag. The default must be finite.</summary>
     /// <inheritdoc cref="BoolFlag"/>
     public Flag<double> DoubleFlag(string key, double defaultValue) =>
@@ -32,7 +42,7 @@ public sealed partial class FlagstoneClient
     /// <summary>Prepares a string flag.</summary>
     /// <inheritdoc cref="BoolFlag"/>
     public Flag<string> StringFlag(string key, string defaultValue) =>
-        Kept(new PreparedFlag<string, StringValue>(this, _native, NotNull(key), defaultValue, JsonText.Of(defaultValue)));
+        Kept(new PreparedStringFlag(this, _native, NotNull(key), defaultValue));
 
     /// <summary>Prepares a flag of any type.</summary>
     /// <inheritdoc cref="BoolFlag"/>
@@ -40,7 +50,9 @@ public sealed partial class FlagstoneClient
         Kept(new PreparedFlag<JsonElement, JsonValue>(this, _native, NotNull(key), defaultValue, JsonText.Of(defaultValue)));
 
     /// <summary>Values of any type of several flags for one context, in one native call, each with its reason.</summary>
-    /// <param name="keys">Keys of the flags; one that comes twice counts once.</param>
+    /// <param name="keys">
+    /// Keys of the flags; one that comes twice counts once. Null is none: it is left out, and a warning is logged.
+    /// </param>
     /// <param name="context">Who asks; null gives no values.</param>
     /// <returns>A result for every key; an undefined <see cref="JsonElement"/> where there is no value. Never throws for what it
     /// is asked.</returns>
@@ -50,33 +62,48 @@ public sealed partial class FlagstoneClient
         Dictionary<string, EvaluationDetail<JsonElement>> found = new(StringComparer.Ordinal);
         List<string> names = [];
         List<byte[]> texts = [];
+        int size = 0;
         foreach (string key in keys ?? throw new ArgumentNullException(nameof(keys)))
         {
-            if (key is null || found.ContainsKey(key))
+            if (key is null)
+            {
+                SayNoKey();
+                continue;
+            }
+            if (found.ContainsKey(key))
             {
                 continue;
             }
             // What cannot be encoded is refused as everywhere else.
             found[key] = Details.Failed(default(JsonElement), EvaluationErrorKind.Exception);
-            if (Utf8.TryEncode(key, out byte[]? text))
+            if (key.Length > Utf8.MaxKeyLength || !Utf8.TryEncode(key, out byte[]? text))
             {
-                names.Add(key);
-                texts.Add(text);
+                SayNoKey();
+                continue;
             }
+            if (text.Length > MaxBatch - size)
+            {
+                EvaluateMany(names, texts, size, context, found);
+                names.Clear();
+                texts.Clear();
+                size = 0;
+            }
+            names.Add(key);
+            texts.Add(text);
+            size += text.Length;
         }
-        EvaluateMany(names, texts, context, found);
+        EvaluateMany(names, texts, size, context, found);
         return found;
     }
 
     private unsafe void EvaluateMany(
-        List<string> names, List<byte[]> texts, Context? context, Dictionary<string, EvaluationDetail<JsonElement>> found)
+        List<string> names,
+        List<byte[]> texts,
+        int size,
+        Context? context,
+        Dictionary<string, EvaluationDetail<JsonElement>> found)
     {
         // All keys in one buffer, so that one pin holds them.
-        int size = 0;
-        foreach (byte[] text in texts)
-        {
-            size += text.Length;
-        }
         byte[] buffer = new byte[size + 1];
         NativeText[] keys = new NativeText[texts.Count];
         NativeDetail[] details = new NativeDetail[texts.Count];

@@ -1,8 +1,7 @@
-// The client: lifecycle, status and events. Evaluation is in FlagstoneClient.Evaluation.cs, all flags in
-// FlagstoneClient.AllFlags.cs.
+// The client: lifecycle, status and events. Waiting, evaluation and all flags are in files of their own.
 //
-// Lifetime: Dispose closes the native client, which stays valid and goes on answering; its memory is given back by the finalizer
-// of the handle. So a call may use the raw pointer as long as it keeps this object alive, without counting itself in.
+// Lifetime: Dispose closes the native client, which stays valid and goes on answering; the handle gives its memory back when this
+// object is gone for good. So a call may use the raw pointer as long as it keeps this object alive, without counting itself in.
 using System;
 using System.Diagnostics;
 using System.Threading;
@@ -31,14 +30,9 @@ namespace Flagstone;
 /// where they say otherwise.
 /// </para>
 /// </remarks>
-public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
+public sealed partial class FlagstoneClient : IFlagstoneClient
 {
     private static readonly TimeSpan s_closeTimeout = TimeSpan.FromSeconds(2);
-
-    private static readonly TimeSpan s_flushPoll = TimeSpan.FromMilliseconds(10);
-
-    /// <summary>How often those who wait look for themselves: a handler may keep the thread that tells them.</summary>
-    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(250);
 
     // Never disposed: see the top of this file.
 #pragma warning disable CA2213
@@ -50,26 +44,22 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     private EventHandler<FlagChangedEventArgs>? _flagChanged;
     private EventPump? _pump;
 
-    /// <summary>Ends with the next notification; replaced each time while somebody waits.</summary>
-    private TaskCompletionSource<bool> _news = NewNews();
-    private int _waiting;
-
     /// <summary>
     /// Makes a client. It does nothing before <see cref="StartAsync(CancellationToken)"/>; Redis need not be there.
     /// </summary>
     /// <param name="options">The options; copied.</param>
     /// <exception cref="ArgumentException">
     /// An option is unknown, a value does not fit it, options do not fit together, or a file they name cannot be read; the
-    /// message names the option.
+    /// message names the property, or the option if it was set by <see cref="FlagstoneOptions.Set"/>.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The <see cref="FlagstoneOptions.TestData"/> are disposed.</exception>
     /// <exception cref="FlagstoneLibraryException">The native library is missing or is another one.</exception>
     public FlagstoneClient(FlagstoneOptions options)
     {
         _ = options ?? throw new ArgumentNullException(nameof(options));
-        _handle = Create(options);
-        _native = _handle.DangerousGetHandle();
-        _logger = options.LoggerFactory?.CreateLogger("Flagstone") ?? NullLogger.Instance;
+        _logger = options.LoggerFactory is ILoggerFactory factory ? new SafeLogger(factory.CreateLogger("Flagstone")) : NullLogger.Instance;
+        _native = Create(options);
+        _handle = new ClientHandle(this, _native);
     }
 
     /// <summary>
@@ -145,96 +135,6 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The client is closed.</exception>
     public DataStoreStatus StoreStatus => Condition(static (in NativeClientStatus status) => StatusForm.Store(status));
 
-    /// <summary>Starts the client and waits until it is ready.</summary>
-    /// <param name="cancellationToken">Ends the wait; the client goes on trying.</param>
-    /// <returns>
-    /// True when the client is ready, however long that takes; false when it never will be: see
-    /// <see cref="StartAsync(TimeSpan, CancellationToken)"/>. May be called again to wait again.
-    /// </returns>
-    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
-    /// <exception cref="ObjectDisposedException">The client is closed, or was closed meanwhile.</exception>
-    public Task<bool> StartAsync(CancellationToken cancellationToken = default) =>
-        StartAsync(Timeout.InfiniteTimeSpan, cancellationToken);
-
-    /// <summary>
-    /// Starts the client and waits until it is ready, for a limited time. Daemon mode: Redis has been read; otherwise: the data
-    /// source has delivered.
-    /// </summary>
-    /// <param name="timeout">Longest wait; zero only starts; <see cref="Timeout.InfiniteTimeSpan"/> waits without limit.</param>
-    /// <param name="cancellationToken">Ends the wait; the client goes on trying.</param>
-    /// <returns>
-    /// True when the client is ready. False when the time was over first: it goes on trying. False at once when the data source
-    /// has failed for good, for example because the SDK key was refused: then <see cref="State"/> is
-    /// <see cref="DataSourceState.Off"/>, and <see cref="DataSourceStatus"/> tells why. Meanwhile the last known flags answer, if
-    /// Redis or the snapshot file has them.
-    /// </returns>
-    /// <exception cref="ArgumentOutOfRangeException">The time is negative.</exception>
-    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
-    /// <exception cref="ObjectDisposedException">The client is closed, or was closed meanwhile.</exception>
-    public Task<bool> StartAsync(TimeSpan timeout, CancellationToken cancellationToken = default)
-    {
-        CheckTimeout(timeout);
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return Task.FromCanceled<bool>(cancellationToken);
-        }
-        EventPump pump = StartPump();
-        _ = Started(0);
-        return WaitUntilAsync(pump, static (client, _) => client.Started(1), default, timeout, cancellationToken);
-    }
-
-    /// <summary>Waits until the client is in a state, for a limited time.</summary>
-    /// <param name="state">The state.</param>
-    /// <param name="timeout">Longest wait; <see cref="Timeout.InfiniteTimeSpan"/> waits without limit.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>
-    /// False when the time was over first; at once when the state will never come, because the data source has failed for good.
-    /// </returns>
-    /// <exception cref="ArgumentOutOfRangeException">
-    /// The time is negative, or the state is none that a client can be in.
-    /// </exception>
-    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
-    /// <exception cref="ObjectDisposedException">
-    /// The client is closed, or was closed meanwhile, and another state than <see cref="DataSourceState.Off"/> was waited for.
-    /// </exception>
-    public Task<bool> WaitAsync(DataSourceState state, TimeSpan timeout, CancellationToken cancellationToken = default)
-    {
-        CheckTimeout(timeout);
-        if (state is < DataSourceState.Initializing or > DataSourceState.Forked)
-        {
-            throw new ArgumentOutOfRangeException(nameof(state), state, "a client is never in this state");
-        }
-        return cancellationToken.IsCancellationRequested
-            ? Task.FromCanceled<bool>(cancellationToken)
-            : WaitUntilAsync(StartPump(), static (client, state) => client.HasReached(state), state, timeout, cancellationToken);
-    }
-
-    /// <summary>
-    /// Waits until what is queued for delivery has been delivered. In daemon mode nothing is ever queued: the task is complete at
-    /// once.
-    /// </summary>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>A task that ends when everything was delivered.</returns>
-    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
-    /// <exception cref="ObjectDisposedException">The client is closed.</exception>
-    public Task FlushAsync(CancellationToken cancellationToken = default) =>
-        FlushAsync(Timeout.InfiniteTimeSpan, cancellationToken);
-
-    /// <summary>As <see cref="FlushAsync(CancellationToken)"/>, for a limited time.</summary>
-    /// <param name="timeout">Longest wait; <see cref="Timeout.InfiniteTimeSpan"/> waits without limit.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>False when the time was over first.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The time is negative.</exception>
-    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
-    /// <exception cref="ObjectDisposedException">The client is closed.</exception>
-    public Task<bool> FlushAsync(TimeSpan timeout, CancellationToken cancellationToken = default)
-    {
-        CheckTimeout(timeout);
-        return cancellationToken.IsCancellationRequested ? Task.FromCanceled<bool>(cancellationToken)
-            : IsFlushed() ? Task.FromResult(true)
-            : WaitUntilFlushedAsync(timeout, cancellationToken);
-    }
-
     /// <summary>Condition of the client.</summary>
     /// <returns>The condition at this moment.</returns>
     /// <exception cref="ObjectDisposedException">The client is closed.</exception>
@@ -256,7 +156,6 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     {
         Stopwatch watch = Stopwatch.StartNew();
         Close()?.Join(Rest(watch));
-        GC.SuppressFinalize(this);
     }
 
     /// <summary>As <see cref="Dispose"/>, without blocking the caller.</summary>
@@ -271,16 +170,6 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
         if (pump is not null)
         {
             await Waiting.ForAsync(pump.Ended, Rest(watch), CancellationToken.None).ConfigureAwait(false);
-        }
-        GC.SuppressFinalize(this);
-    }
-
-    /// <summary>Makes those who wait look again. Called by the pump after every notification.</summary>
-    internal void TellWaiting()
-    {
-        if (Volatile.Read(ref _waiting) != 0)
-        {
-            Interlocked.Exchange(ref _news, NewNews()).TrySetResult(true);
         }
     }
 
@@ -302,22 +191,14 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
         }
     }
 
-    private static unsafe ClientHandle Create(FlagstoneOptions options)
+    private static unsafe IntPtr Create(FlagstoneOptions options)
     {
         using ConfigHandle config = OptionTable.ToConfig(options);
         IntPtr made = IntPtr.Zero;
         IntPtr error = IntPtr.Zero;
         int status = NativeMethods.flagstone_client_new(config.DangerousGetHandle(), &made, &error);
-        NativeResult.Check(status, error, nameof(options));
-        return new ClientHandle(made);
-    }
-
-    private static void CheckTimeout(TimeSpan timeout)
-    {
-        if (timeout < TimeSpan.Zero && timeout != Timeout.InfiniteTimeSpan)
-        {
-            throw new ArgumentOutOfRangeException(nameof(timeout), timeout, "the time must not be negative");
-        }
+        NativeResult.Check(status, error, nameof(options), message => OptionChecks.Translated(message, options));
+        return made;
     }
 
     /// <summary>Who listens to changes of flags hears of all of them at once. After close there is nothing to hear.</summary>
@@ -332,72 +213,6 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
         lock (_lock)
         {
             return _pump ??= new EventPump(_native, this, _logger);
-        }
-    }
-
-    /// <summary>
-    /// Starts the native client: true when it is ready, false when it never will be, null when not yet; without a time it says
-    /// true for not yet.
-    /// </summary>
-    private unsafe bool? Started(uint timeoutMs)
-    {
-        IntPtr error = IntPtr.Zero;
-        return Answer(NativeMethods.flagstone_client_start(_native, timeoutMs, &error), error);
-    }
-
-    /// <summary>True when the client is in the state, false when it never will be, null when not yet.</summary>
-    private bool? HasReached(DataSourceState state) =>
-        Answer(NativeMethods.flagstone_client_wait(_native, (int)state, 0), IntPtr.Zero);
-
-    private bool? Answer(int status, IntPtr error)
-    {
-        GC.KeepAlive(this);
-        if (status is NativeCodes.StatusTimeout or NativeCodes.StatusNotReady)
-        {
-            NativeResult.Discard(error);
-            return status == NativeCodes.StatusNotReady ? false : null;
-        }
-        NativeResult.Check(status, error);
-        return true;
-    }
-
-    /// <summary>Asks until there is an answer, or the time is over: false.</summary>
-    private async Task<bool> WaitUntilAsync(
-        EventPump pump,
-        Func<FlagstoneClient, DataSourceState, bool?> ask,
-        DataSourceState state,
-        TimeSpan timeout,
-        CancellationToken cancellationToken)
-    {
-        if (ask(this, state) is bool known)
-        {
-            return known;
-        }
-        Stopwatch watch = Stopwatch.StartNew();
-        // Somebody waits, so the client is not forgotten, even if nothing else refers to it.
-        using EventPump.Hold hold = pump.HoldClient(this);
-        Interlocked.Increment(ref _waiting);
-        try
-        {
-            while (true)
-            {
-                // Taken before asking, so that nothing falls between.
-                Task news = Volatile.Read(ref _news).Task;
-                if (ask(this, state) is bool answer)
-                {
-                    return answer;
-                }
-                TimeSpan rest = timeout == Timeout.InfiniteTimeSpan ? s_look : timeout - watch.Elapsed;
-                if (rest <= TimeSpan.Zero)
-                {
-                    return false;
-                }
-                await Waiting.ForAsync(news, rest < s_look ? rest : s_look, cancellationToken).ConfigureAwait(false);
-            }
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _waiting);
         }
     }
 
@@ -418,34 +233,6 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
         }
     }
 
-    private unsafe bool IsFlushed()
-    {
-        IntPtr error = IntPtr.Zero;
-        int status = NativeMethods.flagstone_client_flush(_native, 0, &error);
-        GC.KeepAlive(this);
-        if (status == NativeCodes.StatusTimeout)
-        {
-            NativeResult.Discard(error);
-            return false;
-        }
-        NativeResult.Check(status, error);
-        return true;
-    }
-
-    private async Task<bool> WaitUntilFlushedAsync(TimeSpan timeout, CancellationToken cancellationToken)
-    {
-        Stopwatch watch = Stopwatch.StartNew();
-        while (timeout == Timeout.InfiniteTimeSpan || watch.Elapsed < timeout)
-        {
-            await Task.Delay(s_flushPoll, cancellationToken).ConfigureAwait(false);
-            if (IsFlushed())
-            {
-                return true;
-            }
-        }
-        return false;
-    }
-
     private EventPump? Close()
     {
         _ = NativeMethods.flagstone_client_close(_native, (uint)s_closeTimeout.TotalMilliseconds);
@@ -462,8 +249,6 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
         TimeSpan rest = s_closeTimeout - watch.Elapsed;
         return rest > TimeSpan.Zero ? rest : TimeSpan.Zero;
     }
-
-    private static TaskCompletionSource<bool> NewNews() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private void Raise<T>(EventHandler<T> handlers, T arguments)
     {

@@ -6,100 +6,15 @@ using Microsoft.Extensions.Logging;
 
 namespace Flagstone;
 
-/// <summary>What a client holds in memory.</summary>
-public enum CacheResidency
-{
-    /// <summary>The whole data set.</summary>
-    All = 0,
-
-    /// <summary>At most <see cref="FlagstoneOptions.CacheCapacity"/> items, read when first asked for.</summary>
-    Lazy = 1,
-
-    /// <summary>Nothing: every lookup reads Redis. For tests and tools.</summary>
-    Off = 2,
-}
-
-/// <summary>How held items are kept true.</summary>
-public enum CacheFreshness
-{
-    /// <summary>Redis tells what changed (Redis 6 or newer; steps down to <see cref="Ttl"/> where the server refuses).</summary>
-    Push = 0,
-
-    /// <summary>Items are read again when older than <see cref="FlagstoneOptions.CacheTtlMs"/>.</summary>
-    Ttl = 1,
-
-    /// <summary>Items are never read again.</summary>
-    Forever = 2,
-}
-
-/// <summary>What happens to held items when Redis loses the data set.</summary>
-public enum CacheOnWipe
-{
-    /// <summary>They stay in force until the data set is back.</summary>
-    Keep = 0,
-
-    /// <summary>They are dropped: Redis is taken as it is.</summary>
-    Clear = 1,
-}
-
-/// <summary>What becomes of the fraction of a number that is asked for as an integer.</summary>
-public enum IntegerRounding
-{
-    /// <summary>To the nearest integer, halves to the even one.</summary>
-    HalfEven = 0,
-
-    /// <summary>Toward zero, as LaunchDarkly's SDKs for Go, Java and C++ do.</summary>
-    Truncate = 1,
-}
-
-/// <summary>Where the flags come from.</summary>
-public enum SourceKind
-{
-    /// <summary>Redis, where somebody else keeps them: daemon mode.</summary>
-    None = 0,
-
-    /// <summary>The stream of LaunchDarkly or of a Relay Proxy.</summary>
-    Stream = 1,
-
-    /// <summary>The same, asked at intervals.</summary>
-    Poll = 2,
-
-    /// <summary>The files named by <see cref="FlagstoneOptions.FilePaths"/>.</summary>
-    File = 3,
-
-    /// <summary><see cref="FlagstoneOptions.TestData"/>, which is enough to set.</summary>
-    TestData = 4,
-}
-
-/// <summary>What a server that refuses means for a source.</summary>
-public enum RetryMode
-{
-    /// <summary>A status such as 401 or 403 ends the source for good.</summary>
-    Legacy = 0,
-
-    /// <summary>Nothing does: it is tried again after minutes.</summary>
-    Extended = 1,
-}
-
-/// <summary>What happens to an item that is in two files.</summary>
-public enum FileDuplicates
-{
-    /// <summary>It is an error.</summary>
-    Fail = 0,
-
-    /// <summary>The first one counts.</summary>
-    First = 1,
-}
-
 /// <summary>
 /// Options from which clients are made. What is null keeps the library's default. A client copies them; they are checked when it
-/// is made. Times are milliseconds, from 1 to 86,400,000 (a day).
+/// is made. Times are milliseconds, from 1 to 86,400,000 (a day); each can also be set as a span of time.
 /// </summary>
 /// <remarks>
 /// Without a source the flags are read from Redis (daemon mode); with one (<see cref="SourceKind"/>, <see cref="TestData"/>) they
 /// are held in memory, and kept in Redis if <see cref="RedisUrl"/> is set (connected mode).
 /// </remarks>
-public sealed class FlagstoneOptions
+public sealed partial class FlagstoneOptions
 {
     private readonly Dictionary<string, string> _others = new(StringComparer.Ordinal);
 
@@ -108,7 +23,7 @@ public sealed class FlagstoneOptions
 
     /// <summary>
     /// A <c>redis://</c>, <c>rediss://</c> (TLS) or <c>unix://</c> URL with user, password and database, for example
-    /// <c>redis://user:password@host:6379/0</c>. Default: <c>redis://localhost:6379</c>; with a source: no
+    /// <c>redis://user:password@host:6379/0</c>; not the form of StackExchange.Redis. Default: <c>redis://localhost:6379</c>; with a source: no
     /// Redis.
     /// </summary>
     public string? RedisUrl { get; set; }
@@ -265,8 +180,8 @@ public sealed class FlagstoneOptions
     public bool? FileAutoReload { get; set; }
 
     /// <summary>
-    /// File that keeps the last data for a start at which nothing answers; only with <see cref="Flagstone.CacheResidency.All"/>;
-    /// also in daemon mode. Default: none.
+    /// File, in a folder that exists, that keeps the last data for a start at which nothing answers; only with
+    /// <see cref="Flagstone.CacheResidency.All"/>; also in daemon mode. Default: none.
     /// </summary>
     public string? SnapshotFile { get; set; }
 
@@ -301,7 +216,7 @@ public sealed class FlagstoneOptions
     public bool? Offline { get; set; }
 
     /// <summary>
-    /// Flags and segments that a test sets; makes <see cref="SourceKind"/> <see cref="Flagstone.SourceKind.TestData"/>. Clients
+    /// Flags and segments that a test sets; without another source; makes <see cref="SourceKind"/> <see cref="Flagstone.SourceKind.TestData"/>. Clients
     /// keep them, also when they are disposed. Default: none. Not an option of the library by name.
     /// </summary>
     public TestData? TestData { get; set; }

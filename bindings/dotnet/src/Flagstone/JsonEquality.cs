@@ -1,4 +1,5 @@
 // Whether two JSON texts say the same: members in any order, numbers by value.
+using System;
 using System.Collections.Generic;
 using System.Text.Json;
 
@@ -30,10 +31,21 @@ internal static class JsonEquality
             JsonValueKind.Object => AreEqualObjects(left, right),
             JsonValueKind.Array => AreEqualArrays(left, right),
             JsonValueKind.String => left.GetString() == right.GetString(),
-            JsonValueKind.Number => left.GetDouble().Equals(right.GetDouble()),
+            JsonValueKind.Number => left.TryGetInt64(out long one) && right.TryGetInt64(out long other)
+                ? one == other
+                : left.GetDouble().Equals(right.GetDouble()),
             _ => true,
         };
     }
+
+    /// <summary>The same for values that say the same.</summary>
+    internal static int Hash(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Array => value.GetArrayLength(),
+        JsonValueKind.String => StringComparer.Ordinal.GetHashCode(value.GetString()!),
+        JsonValueKind.Number => value.GetDouble().GetHashCode(),
+        _ => (int)value.ValueKind,
+    };
 
     private static bool AreEqualObjects(JsonElement left, JsonElement right)
     {

@@ -17,11 +17,12 @@ internal static partial class Log
     internal static partial void NotDelivered(ILogger logger, Exception error);
 
     [LoggerMessage(EventId = 4, EventName = "NoContext", Level = LogLevel.Warning,
-        Message = "An evaluation gave the default: its context is null or disposed. This is said once per client.")]
+        Message = "An evaluation gave the default: its context is null. This is said once per client.")]
     internal static partial void NoContext(ILogger logger);
 
     [LoggerMessage(EventId = 5, EventName = "NoKey", Level = LogLevel.Warning,
-        Message = "An evaluation gave the default: its key is null or cannot be written as UTF-8. This is said once per client.")]
+        Message = "An evaluation gave the default: its key is null, too long, or cannot be written as UTF-8. "
+            + "This is said once per client.")]
     internal static partial void NoKey(ILogger logger);
 
     [LoggerMessage(EventId = 6, EventName = "PollFailed", Level = LogLevel.Error,

@@ -3,6 +3,7 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using System.Text;
 using Flagstone.Handles;
 using Flagstone.Interop;
 using Microsoft.Extensions.Logging;
@@ -53,10 +54,10 @@ internal static class OptionTable
         ("http.connect_timeout_ms", options => Text(options.HttpConnectTimeoutMs)),
         ("http.read_timeout_ms", options => Text(options.HttpReadTimeoutMs)),
         ("http.proxy", options => options.HttpProxy),
-        ("http.headers", options => Json("http.headers", options.HttpHeaders)),
+        ("http.headers", options => Json(nameof(options.HttpHeaders), options.HttpHeaders)),
         ("http.tls.ca_file", options => options.HttpTlsCaFile),
         ("http.tls.skip_verify", options => Text(options.HttpTlsSkipVerify)),
-        ("file.paths", options => Json("file.paths", options.FilePaths)),
+        ("file.paths", options => Json(nameof(options.FilePaths), options.FilePaths)),
         ("file.duplicates", options => Word(options.FileDuplicates, "fail", "first")),
         ("file.auto_reload", options => Text(options.FileAutoReload)),
         ("snapshot.file", options => options.SnapshotFile),
@@ -70,10 +71,22 @@ internal static class OptionTable
         ("offline", options => Text(options.Offline)),
     ];
 
+    /// <summary>The property of an option: its name in Pascal case.</summary>
+    internal static string PropertyOf(string name)
+    {
+        StringBuilder property = new(name.Length);
+        foreach (string word in name.Split('.', '_'))
+        {
+            property.Append(char.ToUpperInvariant(word[0])).Append(word, 1, word.Length - 1);
+        }
+        return property.ToString();
+    }
+
     /// <summary>A native configuration with everything that is set.</summary>
     /// <exception cref="ArgumentException">An option is unknown or a value does not fit it; the message names it.</exception>
     internal static ConfigHandle ToConfig(FlagstoneOptions options)
     {
+        OptionChecks.Check(options);
         NativeLoader.EnsureLoaded();
         ConfigHandle config = new(NativeMethods.flagstone_config_new());
         try
@@ -82,12 +95,12 @@ internal static class OptionTable
             {
                 if (value(options) is string text && !options.Others.ContainsKey(name))
                 {
-                    Set(config, name, text);
+                    Set(config, options, name, text);
                 }
             }
             foreach (KeyValuePair<string, string> other in options.Others)
             {
-                Set(config, other.Key, other.Value);
+                Set(config, options, other.Key, other.Value);
             }
             // Last: it says where the flags come from, whatever was said before.
             options.TestData?.GiveTo(config);
@@ -100,10 +113,11 @@ internal static class OptionTable
         }
     }
 
-    private static unsafe void Set(ConfigHandle config, string name, string value)
+    private static unsafe void Set(ConfigHandle config, FlagstoneOptions options, string name, string value)
     {
-        byte[] nameBytes = Utf8.Encode(name, "options");
-        byte[] valueBytes = Utf8.Encode(value, "options");
+        byte[] nameBytes = Utf8.Encode(name, nameof(options), "the name of an option");
+        string shown = options.Others.ContainsKey(name) ? name : PropertyOf(name);
+        byte[] valueBytes = Utf8.Encode(value, nameof(options), shown);
         IntPtr error = IntPtr.Zero;
         fixed (byte* namePointer = nameBytes, valuePointer = valueBytes)
         {
@@ -112,7 +126,7 @@ internal static class OptionTable
                 config.DangerousGetHandle(), namePointer, (nuint)nameBytes.Length, valuePointer, (nuint)valueBytes.Length,
                 &error);
             GC.KeepAlive(config);
-            NativeResult.Check(status, error, "options");
+            NativeResult.Check(status, error, nameof(options), message => OptionChecks.Translated(message, options));
         }
     }
 
@@ -144,11 +158,9 @@ internal static class OptionTable
 
     /// <summary>The bytes of a text. One that is none is refused without being shown: it may be a secret.</summary>
     private static byte[] Checked(string name, string? text) =>
-        text is null ? throw Refused($"{name}: a text is null")
+        text is null ? throw OptionChecks.Refused(name, "a text is null")
         : Utf8.TryEncode(text, out byte[]? bytes) ? bytes
-        : throw Refused($"{name}: a text has a lone surrogate and cannot be written as UTF-8");
-
-    private static ArgumentException Refused(string message, string argument = "options") => new(message, argument);
+        : throw OptionChecks.Refused(name, "a text has a lone surrogate and cannot be written as UTF-8");
 
     /// <summary>The word for a member of an enumeration; a number that is no member is passed on, to be refused.</summary>
     private static string? Word<T>(T? value, params string[] words)

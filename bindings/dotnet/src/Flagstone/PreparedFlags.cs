@@ -1,18 +1,15 @@
 // Prepared flags as they are. The scalar ones cross into the library with two pointers.
 //
-// The raw pointers are safe for the same reason as in FlagstoneClient: only the finalizer of the handle gives the flag back, and
-// the call keeps this object, which owns the handle, alive.
+// The raw pointers are safe for the same reason as in FlagstoneClient: the handle gives the flag back when this object is gone for
+// good, and the call keeps it alive.
 using System;
 using Flagstone.Handles;
 using Flagstone.Interop;
 
 namespace Flagstone;
 
-// Its handle is given back by the finalizer alone.
-#pragma warning disable CA1001
 internal class PreparedFlag<T, TValue> : Flag<T>
     where TValue : struct, IValueType<T>
-#pragma warning restore CA1001
 {
     private readonly FlagHandle _handle;
 
@@ -31,7 +28,7 @@ internal class PreparedFlag<T, TValue> : Flag<T>
                 defaultPointer, (nuint)defaultBytes.Length, &made, &error);
             NativeResult.Check(status, error, nameof(key));
         }
-        _handle = new FlagHandle(made);
+        _handle = new FlagHandle(this, made);
         Native = made;
         Client = client;
     }
@@ -82,11 +79,23 @@ internal sealed class PreparedIntFlag(FlagstoneClient client, IntPtr nativeClien
     public override int Value(Context? context)
     {
         IntPtr native = Context.Acquire(context);
-        // The native call for integers truncates.
-        double value = NativeMethods.flagstone_flag_double(Native, native);
+        long value = NativeMethods.flagstone_flag_int(Native, native);
         Client.Leave(context, native);
         GC.KeepAlive(this);
-        return IntValue.Round(value);
+        return IntValue.Saturated(value);
+    }
+}
+
+internal sealed class PreparedLongFlag(FlagstoneClient client, IntPtr nativeClient, string key, long defaultValue)
+    : PreparedFlag<long, LongValue>(client, nativeClient, key, defaultValue, JsonText.Of(defaultValue))
+{
+    public override long Value(Context? context)
+    {
+        IntPtr native = Context.Acquire(context);
+        long value = NativeMethods.flagstone_flag_int(Native, native);
+        Client.Leave(context, native);
+        GC.KeepAlive(this);
+        return value;
     }
 }
 
@@ -100,5 +109,20 @@ internal sealed class PreparedDoubleFlag(FlagstoneClient client, IntPtr nativeCl
         Client.Leave(context, native);
         GC.KeepAlive(this);
         return value;
+    }
+}
+
+internal sealed class PreparedStringFlag(FlagstoneClient client, IntPtr nativeClient, string key, string defaultValue)
+    : PreparedFlag<string, StringValue>(client, nativeClient, key, defaultValue, JsonText.Of(defaultValue))
+{
+    public override unsafe string Value(Context? context)
+    {
+        NativeBytes text = default;
+        IntPtr native = Context.Acquire(context);
+        int served = NativeMethods.flagstone_flag_string(Native, native, &text);
+        Client.Leave(context, native);
+        GC.KeepAlive(this);
+        string value = FlagstoneClient.TakeText(&text);
+        return served != 0 ? value : DefaultValue;
     }
 }

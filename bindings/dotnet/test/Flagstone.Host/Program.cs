@@ -3,6 +3,7 @@
 using System;
 using System.Collections.Generic;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Threading;
 using System.Threading.Tasks;
 using Flagstone;
@@ -48,6 +49,13 @@ switch (args[0])
             $"{client.BoolVariation("yes", ada)} {flag.Value(ada)} {client.IntVariation("int"u8, ada, 0)} {text.Value} "
             + $"{text.Reason.ToJsonString()} {json.GetRawText()} {client.GetStatus().FlagCount} {client.State}");
         Console.WriteLine($"{client.AllFlagsState(ada).GetValue("json")} {client.StoreStatus.Available}");
+        // By code that the compiler makes, as reflection does not survive.
+        string written = JsonSerializer.Serialize(ada, HostJson.Default.Context);
+        AllFlagsState state = client.AllFlagsState(ada);
+        Console.WriteLine(
+            $"{JsonSerializer.Serialize(text.Reason, HostJson.Default.EvaluationReason)} {written} "
+            + $"{JsonSerializer.Deserialize(written, HostJson.Default.Context)!.Equals(ada)} "
+            + $"{JsonSerializer.Serialize(state, HostJson.Default.AllFlagsState) == state.ToJson()}");
         await client.DisposeAsync();
         await TestDataAsync(ada);
         return 0;
@@ -91,3 +99,8 @@ static async Task TestDataAsync(Context ada)
         $"{client.StringVariation("plan", ada, "")} {change.DataSource!.LastError!.HttpStatus} {client.DataSourceStatus!.State} "
         + $"{client.AllFlagsState(ada, AllFlagsOptions.WithReasons).Valid} {client.SecureModeHash(ada).Length}");
 }
+
+[JsonSerializable(typeof(Context))]
+[JsonSerializable(typeof(EvaluationReason))]
+[JsonSerializable(typeof(AllFlagsState))]
+internal sealed partial class HostJson : JsonSerializerContext;

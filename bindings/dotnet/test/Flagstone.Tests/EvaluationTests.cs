@@ -2,6 +2,7 @@
 using System;
 using System.Collections.Generic;
 using System.Text.Json;
+using System.Threading;
 using System.Threading.Tasks;
 using Flagstone.Tests.Support;
 using Xunit;
@@ -44,6 +45,7 @@ public sealed class EvaluationTests(RedisServer server) : IAsyncLifetime
             Flags.Value("huge", 1, "1e300"),
             Flags.Value("minus-huge", 1, "-1e300"),
             Flags.Value("long", 1, new string('9', 30)),
+            Flags.Value("exact", 1, "1234567890123456789"),
             Flags.Value("deep", 1, new string('[', 100) + new string(']', 100)));
         _client = await _environment.StartAsync();
     }
@@ -130,6 +132,42 @@ public sealed class EvaluationTests(RedisServer server) : IAsyncLifetime
     }
 
     [Fact]
+    public void Longs_are_exact_over_64_bits_and_rounded_by_the_same_rule()
+    {
+        foreach ((string key, long expected) in new[]
+        {
+            ("int", 3L), ("exact", 1234567890123456789), ("below-half", 2), ("fraction", 4), ("negative", -4), ("two-and-half", 2),
+            ("beyond", 2147483648), ("lowest", -2147483648), ("huge", long.MaxValue), ("minus-huge", long.MinValue),
+            ("long", long.MaxValue),
+        })
+        {
+            byte[] utf8 = System.Text.Encoding.UTF8.GetBytes(key);
+            Assert.Equal(expected, _client.LongVariation(key, _ada, 0));
+            Assert.Equal(expected, _client.LongVariation(utf8, _ada, 0));
+            Assert.Equal(expected, _client.LongVariationDetail(key, _ada, 0).Value);
+            Assert.Equal(expected, _client.LongVariationDetail(utf8, _ada, 0).Value);
+            Assert.Equal(expected, _client.LongFlag(key, 0).Value(_ada));
+            Assert.Equal(expected, _client.LongFlag(key, 0).Detail(_ada).Value);
+        }
+        foreach (long extreme in (long[])[long.MinValue, 1234567890123456789, long.MaxValue])
+        {
+            Assert.Equal(extreme, _client.LongVariation("missing", _ada, extreme));
+            Assert.Equal(extreme, _client.LongFlag("missing", extreme).Value(_ada));
+            Assert.Equal(extreme, _client.LongFlag("missing", extreme).Detail(_ada).Value);
+            Assert.Equal(extreme, _client.LongVariationDetail("text", _ada, extreme).Value);
+        }
+    }
+
+    [Fact]
+    public async Task Integers_are_truncated_where_the_option_says_so()
+    {
+        FlagstoneClient client = await _environment.StartAsync(
+            options => options.EvaluationIntegerRounding = IntegerRounding.Truncate);
+        Assert.Equal((3, -3L), (client.IntVariation("fraction", _ada, 0), client.LongVariation("negative", _ada, 0)));
+        Assert.Equal((3, -3L), (client.IntFlag("fraction", 0).Value(_ada), client.LongFlag("negative", 0).Detail(_ada).Value));
+    }
+
+    [Fact]
     public void Defaults_survive_every_way_unchanged()
     {
         foreach (double value in (double[])[double.Epsilon, double.MaxValue, -0.0, 0.1, 1.0 / 3])
@@ -213,25 +251,72 @@ public sealed class EvaluationTests(RedisServer server) : IAsyncLifetime
     }
 
     [Fact]
-    public void No_context_and_a_disposed_one_give_the_default_and_say_so()
+    public void No_context_gives_the_default_and_says_so()
     {
-        Context disposed = Context.New("gone");
-        disposed.Dispose();
-        disposed.Dispose();
-        foreach (Context? context in (Context?[])[null, disposed])
+        Assert.True(_client.BoolVariation("no", null, true));
+        Assert.Equal(7, _client.IntVariation("int", null, 7));
+        Assert.Equal(7.5, _client.DoubleVariation("int"u8, null, 7.5));
+        Assert.Equal("x", _client.StringVariation("text", null, "x"));
+        Assert.Equal(JsonValueKind.Undefined, _client.JsonVariation("json", null, default).ValueKind);
+        Assert.True(_client.BoolFlag("no", true).Value(null));
+        Assert.Equal(7, _client.IntFlag("int", 7).Value(null));
+        Assert.Equal("x", _client.StringFlag("text", "x").Value(null));
+        EvaluationReason expected = new(EvaluationReasonKind.Error, EvaluationErrorKind.UserNotSpecified);
+        Assert.Equal(expected, _client.BoolVariationDetail("yes", null).Reason);
+        Assert.Equal(expected, _client.BoolFlag("yes").Detail(null).Reason);
+    }
+
+    [Fact]
+    public void A_context_outlives_its_scope()
+    {
+        Context built = Context.Builder("ada").Set("plan", "team").Build();
+        Context[] contexts =
+        [
+            Context.New("ada"), built, Context.FromJson("""{"kind":"user","key":"ada"}"""),
+            Context.NewMulti(Context.New("ada"), Context.New(ContextKind.Of("org"), "acme")),
+        ];
+        foreach (Context context in contexts)
         {
-            Assert.True(_client.BoolVariation("no", context, true));
-            Assert.Equal(7, _client.IntVariation("int", context, 7));
-            Assert.Equal(7.5, _client.DoubleVariation("int"u8, context, 7.5));
-            Assert.Equal("x", _client.StringVariation("text", context, "x"));
-            Assert.Equal(JsonValueKind.Undefined, _client.JsonVariation("json", context, default).ValueKind);
-            Assert.True(_client.BoolFlag("no", true).Value(context));
-            Assert.Equal(7, _client.IntFlag("int", 7).Value(context));
-            Assert.Equal("x", _client.StringFlag("text", "x").Value(context));
-            EvaluationReason expected = new(EvaluationReasonKind.Error, EvaluationErrorKind.UserNotSpecified);
-            Assert.Equal(expected, _client.BoolVariationDetail("yes", context).Reason);
-            Assert.Equal(expected, _client.BoolFlag("yes").Detail(context).Reason);
+            string form = context.ToJsonString();
+            for (int round = 0; round < 3; round++)
+            {
+                using (context)
+                {
+                }
+                context.Dispose();
+                Assert.Equal("yes", _client.StringVariation("rule", context, ""));
+                Assert.Equal("yes", _client.StringFlag("rule", "").Value(context));
+                Assert.True(_client.BoolVariation("yes", context));
+                context.Dispose();
+                Assert.Equal(EvaluationReasonKind.RuleMatch, _client.StringVariationDetail("rule", context, "").Reason.Kind);
+                Assert.Equal(form, context.ToJsonString());
+            }
         }
+        built.Dispose();
+        Context joined = Context.NewMulti(built, Context.New(ContextKind.Of("org"), "acme"));
+        built.Dispose();
+        joined.Dispose();
+        Assert.Equal("yes", _client.StringVariation("rule", joined, ""));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_logger_that_throws_harms_nobody(bool whenAsked)
+    {
+        using BrokenLogger logger = new(whenAsked);
+        FlagstoneClient client = await _environment.StartAsync(options => options.LoggerFactory = logger);
+        bool raised = false;
+        client.FlagChanged += (_, _) => Volatile.Write(ref raised, true);
+        client.FlagChanged += (_, _) => throw new InvalidOperationException("by a handler");
+        Assert.True(client.BoolVariation("yes", null, true));
+        Assert.True(client.BoolVariation("\ud800", _ada, true));
+        Assert.Equal(EvaluationErrorKind.Exception, client.BoolVariationDetail((string)null!, _ada).Reason.ErrorKind);
+        Assert.Equal("x", client.StringFlag("text", "x").Value(null));
+        Assert.Empty(client.VariationMany([null!], null));
+        _environment.Write(Flags.Bool("yes", 2, true));
+        Assert.True(await Eventually.IsTrueAsync(() => Volatile.Read(ref raised)));
+        Assert.True(logger.Calls > 0);
     }
 
     [Theory]
@@ -241,6 +326,7 @@ public sealed class EvaluationTests(RedisServer server) : IAsyncLifetime
     [InlineData("a\0b", EvaluationErrorKind.FlagNotFound)]
     [InlineData("300", EvaluationErrorKind.FlagNotFound)]
     [InlineData("1000000", EvaluationErrorKind.FlagNotFound)]
+    [InlineData("17000000", EvaluationErrorKind.Exception)]
     public void A_key_that_is_none_gives_the_default(string? key, EvaluationErrorKind expected)
     {
         if (int.TryParse(key, out int length))
@@ -258,6 +344,19 @@ public sealed class EvaluationTests(RedisServer server) : IAsyncLifetime
         Assert.Equal(7.5, _client.DoubleVariation(key!, _ada, 7.5));
         Assert.Equal("x", _client.StringVariation(key!, _ada, "x"));
         Assert.Equal(expected, _client.BoolVariationDetail(key!, _ada).Reason.ErrorKind);
+        if (key is not null)
+        {
+            Assert.Equal(expected, _client.VariationMany([key], _ada)[key].Reason.ErrorKind);
+        }
+    }
+
+    [Fact]
+    public async Task Keys_that_are_null_among_many_are_told()
+    {
+        ListLogger logger = new();
+        FlagstoneClient client = await _environment.StartAsync(options => options.LoggerFactory = logger);
+        Assert.Equal(["yes"], client.VariationMany([null!, "yes", null!], _ada).Keys);
+        Assert.Single(logger.Lines, line => line.Text.Contains("its key is null", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -53,6 +53,40 @@ public sealed class LifecycleTests(RedisServer server) : IDisposable
     }
 
     [Fact]
+    public async Task A_start_that_blocks_is_ready_late_or_ended_like_one_that_does_not()
+    {
+        _environment.Write(Flags.Bool("yes", 1, true));
+        using (FlagstoneClient client = new(_environment.Options()))
+        {
+            Assert.True(client.Start(s_long));
+            Assert.True(client.Start(Timeout.InfiniteTimeSpan));
+            Assert.True(client.BoolVariation("yes", _ada));
+            Assert.Throws<ArgumentOutOfRangeException>(() => client.Start(TimeSpan.FromSeconds(-1)));
+        }
+        FlagstoneClient late = new(new FlagstoneOptions { RedisUrl = $"redis://127.0.0.1:{RedisServer.FreePort()}" });
+        Assert.False(late.Start(TimeSpan.Zero));
+        Assert.False(late.Start(TimeSpan.FromMilliseconds(100)));
+        Task<bool> waiting = Task.Factory.StartNew(
+            () => late.Start(Timeout.InfiniteTimeSpan), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        late.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => waiting.WaitAsync(s_long));
+    }
+
+    [Fact]
+    public async Task Starts_that_block_every_thread_of_the_pool_come_back_in_time()
+    {
+        long[] times = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() =>
+        {
+            using FlagstoneClient client = new(new FlagstoneOptions { RedisUrl = $"redis://127.0.0.1:{RedisServer.FreePort()}" });
+            Stopwatch watch = Stopwatch.StartNew();
+            Assert.False(client.Start(TimeSpan.FromMilliseconds(500)));
+            return watch.ElapsedMilliseconds;
+        })));
+        // The best half: a busy machine makes single ones late, waiting for threads of the pool would make all of them late.
+        Assert.InRange(times.Order().ElementAt(8), 480, 2000);
+    }
+
+    [Fact]
     public async Task Waiting_for_start_ends_when_redis_comes_up()
     {
         using RedisServer own = new();

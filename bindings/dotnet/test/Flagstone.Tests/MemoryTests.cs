@@ -1,7 +1,9 @@
 // Nothing is allocated where nothing may be, and nothing is left behind. The resident set counts native memory too.
 using System;
 using System.IO;
+using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Runtime.Versioning;
 using System.Threading;
 using System.Threading.Tasks;
 using Flagstone.Tests.Support;
@@ -51,7 +53,44 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         AllocatesNothing(() => client.BoolVariation("a", none));
         AllocatesNothing(() => client.BoolVariationDetail("a", _context));
         AllocatesNothing(() => client.State);
-        Assert.True(Allocated(() => client.StringVariation("text", _context, ""), 100) > 0, "the measurement can see something");
+        AllocatesNothing(() => client.LongVariation("n", _context, 0));
+        AllocatesNothing(() => client.StringVariation("text", _context, ""));
+        AllocatesNothing(() => client.StringVariationDetail("rule", _context, ""));
+        AllocatesNothing(() => client.JsonVariation("json", _context, default));
+        Assert.True(Allocated(() => client.StringVariation("long", _context, ""), 100) > 0, "the measurement can see something");
+    }
+
+    [Fact]
+    public void A_context_of_five_attributes_allocates_little()
+    {
+        // The netstandard2.0 build needs an array for the attributes.
+        string target = typeof(Context).Assembly.GetCustomAttribute<TargetFrameworkAttribute>()!.FrameworkName;
+        long most = target.StartsWith(".NETStandard", StringComparison.Ordinal) ? 232 : 200;
+        long allocated = long.MaxValue;
+        for (int pass = 0; pass < 30 && allocated > most; pass++)
+        {
+            allocated = Allocated(() => Make().Dispose(), 5000) / 5000;
+        }
+        Assert.True(allocated <= most, $"{allocated} bytes");
+
+        static Context Make() => Context.Builder("ada").Set("email", "ada@northwind.example").Set("country", "se")
+            .Set("plan", "team").Set("age", 37).Set("beta", true).Build();
+    }
+
+    [Fact]
+    public void Contexts_that_nobody_disposes_of_are_given_back()
+    {
+        LeavesNothing(30_000, number =>
+        {
+            Context.Builder($"user-{number}").Set("plan", "p").Set("email", "x@northwind.example").Build();
+            Context used = Context.New("u");
+            used.Dispose();
+            _ = used.FullyQualifiedKey;
+            if (number % 5000 == 0)
+            {
+                GC.WaitForPendingFinalizers();
+            }
+        });
     }
 
     [Fact]
@@ -167,7 +206,7 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
     {
         _environment.Write(
             Flags.Bool("a", 1, true), Flags.Value("n", 1, "1.5"), Flags.Value("text", 1, $"\"{new string('x', 100)}\""),
-            Flags.Value("json", 1, """{"a":[1,2,3]}"""),
+            Flags.Value("long", 1, $"\"{new string('x', 1000)}\""), Flags.Value("json", 1, """{"a":[1,2,3]}"""),
             Flags.With("rule", 1, Rule, "\"x\""));
         return await _environment.StartAsync(options => options.CacheResidency = residency);
     }
@@ -185,6 +224,14 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         }
         Assert.True(allocated == 0, $"{what} allocates {allocated / 10_000.0} bytes");
     }
+
+    private static long Allocated(Action action, int rounds) => Allocated(
+        () =>
+        {
+            action();
+            return 0;
+        },
+        rounds);
 
     private static long Allocated<T>(Func<T> action, int rounds)
     {

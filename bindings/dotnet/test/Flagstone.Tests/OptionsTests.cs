@@ -23,7 +23,10 @@ public sealed partial class OptionsTests(RedisServer server)
             OptionTable.Options.Select(option => option.Name).Order(StringComparer.Ordinal));
         IEnumerable<string> properties = typeof(FlagstoneOptions).GetProperties().Select(property => property.Name);
         Assert.Equal(
-            Listed().Keys.Select(ToPascalCase).Concat(["LoggerFactory", "TestData"]).Order(StringComparer.Ordinal),
+            Listed().Keys.Select(ToPascalCase).Concat(["LoggerFactory", "TestData"])
+                // Times have a twin.
+                .SelectMany(name => name.EndsWith("Ms", StringComparison.Ordinal) ? [name, name[..^2]] : (string[])[name])
+                .Order(StringComparer.Ordinal),
             properties.Order(StringComparer.Ordinal));
     }
 
@@ -67,6 +70,7 @@ public sealed partial class OptionsTests(RedisServer server)
                 "(LaunchDarkly's)" => "LaunchDarkly's",
                 "(environment)" => "of the environment",
                 "(by source)" => "by source",
+                "half_even" => "IntegerRounding.HalfEven",
                 "all" or "push" or "keep" or "legacy" or "extended" or "fail" => $"{property}.{ToPascalCase(listed)}",
                 _ => listed,
             };
@@ -133,30 +137,30 @@ public sealed partial class OptionsTests(RedisServer server)
     [Fact]
     public void A_value_that_does_not_fit_is_refused_and_named()
     {
-        Refused(new FlagstoneOptions { RedisUrl = "http://localhost" }, "redis.url");
-        Refused(new FlagstoneOptions { RedisDatabase = -1 }, "redis.database");
-        Refused(new FlagstoneOptions { CacheResidency = (CacheResidency)7 }, "cache.residency");
-        Refused(new FlagstoneOptions { CacheTtlMs = 0 }, "cache.ttl_ms");
-        Refused(new FlagstoneOptions { RefreshIntervalMs = int.MaxValue }, "refresh.interval_ms");
+        Refused(new FlagstoneOptions { RedisUrl = "http://localhost" }, "RedisUrl");
+        Refused(new FlagstoneOptions { RedisDatabase = -1 }, "RedisDatabase");
+        Refused(new FlagstoneOptions { CacheResidency = (CacheResidency)7 }, "CacheResidency");
+        Refused(new FlagstoneOptions { CacheTtlMs = 0 }, "CacheTtlMs");
+        Refused(new FlagstoneOptions { RefreshIntervalMs = int.MaxValue }, "RefreshIntervalMs");
         Refused(new FlagstoneOptions { RedisPrefix = "\ud800" }, "surrogate");
-        Refused(new FlagstoneOptions { SourceKind = (SourceKind)7 }, "source.kind");
-        Refused(new FlagstoneOptions { SourceKind = SourceKind.Stream }, "sdk.key");
+        Refused(new FlagstoneOptions { SourceKind = (SourceKind)7 }, "SourceKind");
+        Refused(new FlagstoneOptions { SourceKind = SourceKind.Stream }, "SdkKey");
         Refused(new FlagstoneOptions { SourceKind = SourceKind.TestData }, "testdata");
-        Refused(new FlagstoneOptions { SourceKind = SourceKind.File, FilePaths = [] }, "file.paths");
-        Refused(new FlagstoneOptions { RetryMode = (RetryMode)2 }, "retry.mode");
-        Refused(new FlagstoneOptions { FileDuplicates = (FileDuplicates)(-1) }, "file.duplicates");
-        Refused(new FlagstoneOptions { PollIntervalMs = 0 }, "poll.interval_ms");
-        Refused(new FlagstoneOptions { EndpointsRelay = "ftp://relay" }, "endpoints");
-        Refused(new FlagstoneOptions { FilePaths = ["a", "\ud800"] }, "file.paths");
-        Refused(new FlagstoneOptions { FilePaths = [null!] }, "file.paths");
-        Refused(new FlagstoneOptions { HttpHeaders = new Dictionary<string, string> { ["X"] = null! } }, "http.headers");
+        Refused(new FlagstoneOptions { SourceKind = SourceKind.File, FilePaths = [] }, "FilePaths");
+        Refused(new FlagstoneOptions { RetryMode = (RetryMode)2 }, "RetryMode");
+        Refused(new FlagstoneOptions { FileDuplicates = (FileDuplicates)(-1) }, "FileDuplicates");
+        Refused(new FlagstoneOptions { PollIntervalMs = 0 }, "PollIntervalMs");
+        Refused(new FlagstoneOptions { EndpointsRelay = "ftp://relay" }, "Endpoints");
+        Refused(new FlagstoneOptions { FilePaths = ["a", "\ud800"] }, "FilePaths");
+        Refused(new FlagstoneOptions { FilePaths = [null!] }, "FilePaths");
+        Refused(new FlagstoneOptions { HttpHeaders = new Dictionary<string, string> { ["X"] = null! } }, "HttpHeaders");
         Dictionary<string, string> unnameable = new() { ["a b"] = "c" };
         Refused(new FlagstoneOptions { SourceKind = SourceKind.Stream, SdkKey = "k", HttpHeaders = unnameable }, "a b");
         Refused(new FlagstoneOptions().Set("file.paths", "no JSON"), "file.paths");
         Refused(new FlagstoneOptions().Set("no.such.option", "1"), "no.such.option");
         Refused(new FlagstoneOptions().Set("cache.ttl_ms", "soon"), "cache.ttl_ms");
         Refused(new FlagstoneOptions().Set("\ud800", "soon"), "surrogate");
-        Refused(new FlagstoneOptions { RedisUrl = "rediss://localhost", RedisTlsCaFile = "/missing.pem" }, "ca_file");
+        Refused(new FlagstoneOptions { RedisUrl = "rediss://localhost", RedisTlsCaFile = "/missing.pem" }, "RedisTlsCaFile");
         Assert.Throws<ArgumentNullException>(() => new FlagstoneOptions().Set("redis.url", null!));
         Assert.Throws<ArgumentNullException>(() => new FlagstoneOptions().Set(null!, ""));
         Assert.Throws<ArgumentNullException>(() => new FlagstoneClient(null!));
@@ -196,11 +200,78 @@ public sealed partial class OptionsTests(RedisServer server)
         Assert.DoesNotContain("geheim", Refused(options, ""), StringComparison.Ordinal);
         options.RedisPassword = null;
         options.HttpHeaders = new Dictionary<string, string> { ["Authorization"] = "geheim\ud800" };
-        Assert.DoesNotContain("geheim", Refused(options, "http.headers"), StringComparison.Ordinal);
+        Assert.DoesNotContain("geheim", Refused(options, "HttpHeaders"), StringComparison.Ordinal);
         options.SourceKind = SourceKind.Stream;
         options.SdkKey = "geheim";
         options.HttpHeaders = new Dictionary<string, string> { ["Authorization"] = "geheim\n" };
         Assert.DoesNotContain("geheim", Refused(options, "Authorization"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_can_only_be_a_mistake_is_refused_when_the_client_is_made()
+    {
+        Refused(new FlagstoneOptions { RedisUrl = "" }, "RedisUrl: it is empty");
+        Refused(new FlagstoneOptions().Set("redis.url", " "), "RedisUrl: it is empty");
+        using TestData data = new();
+        foreach (SourceKind other in (SourceKind[])[SourceKind.Stream, SourceKind.Poll, SourceKind.File, SourceKind.None])
+        {
+            Refused(new FlagstoneOptions { TestData = data, SourceKind = other, SdkKey = "k", FilePaths = ["f"] }, "TestData: ");
+        }
+        Refused(new FlagstoneOptions { TestData = data, SdkKey = "k" }.Set("source.kind", "stream"), "TestData: ");
+        using FlagstoneClient client = new(new FlagstoneOptions { TestData = data, SourceKind = SourceKind.TestData });
+        foreach (string proxy in (string[])["proxy", "proxy:3128", "http://", "ftp://proxy:1", "", "http://geheim@ x"])
+        {
+            Assert.DoesNotContain(
+                "geheim", Refused(new FlagstoneOptions { HttpProxy = proxy }, "HttpProxy: "), StringComparison.Ordinal);
+        }
+        string missing = Path.Combine(Path.GetTempPath(), "no such folder", "flags");
+        Refused(new FlagstoneOptions { SnapshotFile = missing }, "SnapshotFile: there is no folder");
+        Refused(new FlagstoneOptions { SnapshotFile = Path.GetTempPath() }, "SnapshotFile: ");
+        Refused(new FlagstoneOptions { RedisConnectTimeout = TimeSpan.FromSeconds(-1) }, "RedisConnectTimeoutMs");
+        Refused(new FlagstoneOptions { RedisPingMs = 0 }, "RedisPingMs");
+        Refused(new FlagstoneOptions { RedisUrl = "http://localhost" }, "RedisUrl");
+        Refused(new FlagstoneOptions { RedisPassword = "\ud800" }, "RedisPassword");
+    }
+
+    [Theory]
+    [InlineData("localhost:6379,password=geheim", "redis://:<password>@localhost:6379")]
+    [InlineData("a:1,b:2,user=u,password=geheim,ssl=True,abortConnect=false,defaultDatabase=3", "rediss://u:<password>@a:1/3")]
+    [InlineData("localhost", "redis://localhost")]
+    [InlineData("password=geheim", "redis://:<password>@host:6379")]
+    [InlineData("user:geheim@host", "redis://host:6379")]
+    public void A_configuration_string_of_stackexchange_redis_is_answered_with_the_url_to_write(string text, string url)
+    {
+        string message = Refused(new FlagstoneOptions { RedisUrl = text }, $"RedisUrl: it is no URL; write {url}");
+        Assert.DoesNotContain("geheim", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Times_have_a_twin()
+    {
+        int twins = 0;
+        foreach (System.Reflection.PropertyInfo twin in typeof(FlagstoneOptions).GetProperties())
+        {
+            if (twin.PropertyType != typeof(TimeSpan?))
+            {
+                continue;
+            }
+            twins++;
+            System.Reflection.PropertyInfo milliseconds = typeof(FlagstoneOptions).GetProperty(twin.Name + "Ms")!;
+            FlagstoneOptions options = new();
+            Assert.Null(twin.GetValue(options));
+            foreach ((TimeSpan? time, int? expected) in new (TimeSpan?, int?)[]
+            {
+                (TimeSpan.FromSeconds(3), 3000), (TimeSpan.FromTicks(1), 1), (TimeSpan.Zero, 0), (TimeSpan.MaxValue, int.MaxValue),
+                (TimeSpan.MinValue, int.MinValue), (null, null),
+            })
+            {
+                twin.SetValue(options, time);
+                Assert.Equal(expected, milliseconds.GetValue(options));
+            }
+            milliseconds.SetValue(options, 250);
+            Assert.Equal(TimeSpan.FromMilliseconds(250), twin.GetValue(options));
+        }
+        Assert.Equal(OptionTable.Options.Count(option => option.Name.EndsWith("_ms", StringComparison.Ordinal)), twins);
     }
 
     private static string Refused(FlagstoneOptions options, string part)

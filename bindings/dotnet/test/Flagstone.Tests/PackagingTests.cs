@@ -4,16 +4,33 @@ using System.Collections.Generic;
 using System.IO;
 using System.IO.Compression;
 using System.Linq;
+using System.Reflection.Metadata;
 using System.Runtime.InteropServices;
 using Flagstone.Tests.Support;
 using Xunit;
 
 namespace Flagstone.Tests;
 
-public sealed class PackagingTests(RedisServer server) : IDisposable
+/// <summary>The package as it is packed for this machine, once for all tests that only read it.</summary>
+public sealed class PackedPackage : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("flagstone-packed-").FullName;
+
+    public PackedPackage() => Programs.Run(
+        "dotnet", ["pack", Project.Binding + "src/Flagstone", "-c", "Release", "--output", _folder], _folder,
+        new Dictionary<string, string?> { ["MSBUILDDISABLENODEREUSE"] = "1" }).MustSucceed();
+
+    /// <summary>The file with a name that ends so.</summary>
+    internal string File(string extension) => Directory.GetFiles(_folder, "*" + extension).Single();
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+}
+
+public sealed class PackagingTests(RedisServer server, PackedPackage package) : IClassFixture<PackedPackage>, IDisposable
 {
     private const string Evaluated = """True True 3 hello {"kind":"FALLTHROUGH"} {"a":1} 4 Valid""" + "\n"
-        + """{"a":1} True""" + "\nsome 503 Interrupted True 64\n";
+        + """{"a":1} True""" + "\n"
+        + """{"kind":"FALLTHROUGH"} {"kind":"user","key":"ada","plan":"team"} True True""" + "\nsome 503 Interrupted True 64\n";
 
     // Outside of the tree, so that nothing of it is found by accident.
     private readonly string _folder = Directory.CreateTempSubdirectory("flagstone-package-").FullName;
@@ -23,16 +40,17 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
     [Fact]
     public void A_project_restores_the_package_from_a_folder_and_evaluates_a_flag_from_redis()
     {
-        string packed = Path.Combine(_folder, "packed");
-        Pack(packed).MustSucceed();
-        string package = Directory.GetFiles(packed, "*.nupkg").Single();
         string native = $"runtimes/{PortableRid}/native/libflagstone.so";
-        using (ZipArchive archive = ZipFile.OpenRead(package))
+        using (ZipArchive archive = ZipFile.OpenRead(package.File(".nupkg")))
         {
             string[] names = [.. archive.Entries.Select(entry => entry.FullName)];
-            Assert.Single(names, name => name.StartsWith("runtimes/", StringComparison.Ordinal));
+            Assert.Equal(
+                [$"runtimes/{PortableRid.Replace("linux-", "linux-musl-", StringComparison.Ordinal)}/native/_._", native],
+                names.Where(name => name.StartsWith("runtimes/", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
             foreach (string name in (string[])[native, "README.md", "lib/net8.0/Flagstone.dll", "lib/net8.0/Flagstone.xml",
-                "lib/netstandard2.0/Flagstone.dll", "lib/netstandard2.0/Flagstone.xml", "build/net462/Flagstone.targets"])
+                "lib/netstandard2.0/Flagstone.dll", "lib/netstandard2.0/Flagstone.xml", "lib/netstandard2.0/Flagstone.dll.config",
+                "build/Flagstone.targets", "buildTransitive/Flagstone.targets", "build/net462/Flagstone.targets", "icon.png",
+                "CHANGELOG.md"])
             {
                 Assert.Contains(name, names);
             }
@@ -114,8 +132,73 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
             .Where(name => name.StartsWith("runtimes/", StringComparison.Ordinal)).Order(StringComparer.Ordinal);
         Assert.Equal(
             ["runtimes/linux-musl-x64/native/libflagstone.so", $"runtimes/{PortableRid}/native/libflagstone.so",
-                "runtimes/win-x64/native/flagstone.dll"],
+                "runtimes/win-x64/native/flagstone_native.dll"],
             natives);
+    }
+
+    [Fact]
+    public void A_program_for_a_platform_that_the_package_lacks_does_not_build()
+    {
+        string folder = NewProject("other", "Console.WriteLine(Flagstone.FlagstoneLibrary.Version);");
+        string musl = PortableRid.Replace("linux-", "linux-musl-", StringComparison.Ordinal);
+        foreach (string rid in (string[])[musl, "osx-arm64"])
+        {
+            Ended ended = For(rid);
+            Assert.NotEqual(0, ended.ExitCode);
+            Assert.Contains(
+                $"FLAGSTONE001: The package Flagstone has no native library for {rid}; it has those of {PortableRid}.",
+                ended.Output, StringComparison.Ordinal);
+        }
+        Directory.Delete(Path.Combine(folder, "obj"), recursive: true);
+        Ended asked = For(musl, "-p:FlagstoneCheckNative=false");
+        asked.MustSucceed();
+        Assert.DoesNotContain(
+            Directory.GetFiles(Path.Combine(folder, "bin"), "*", SearchOption.AllDirectories),
+            file => Path.GetFileName(file).StartsWith("libflagstone", StringComparison.Ordinal));
+
+        // Neither the program that starts it nor the runtime of another platform is at hand everywhere.
+        Ended For(string rid, params string[] properties) => Dotnet(
+            ["build", folder, "-p:RuntimeIdentifier=" + rid, "-p:SelfContained=false", "-p:UseAppHost=false", .. properties]);
+    }
+
+    [Fact]
+    public void Assemblies_have_a_strong_name_and_symbols_with_the_sources_and_no_path_of_the_machine()
+    {
+        using ZipArchive archive = ZipFile.OpenRead(package.File(".nupkg"));
+        using ZipArchive symbols = ZipFile.OpenRead(package.File(".snupkg"));
+        foreach (string target in (string[])["net8.0", "netstandard2.0"])
+        {
+            byte[] assembly = Read(archive, $"lib/{target}/Flagstone.dll");
+            byte[] debug = Read(symbols, $"lib/{target}/Flagstone.pdb");
+            string file = Path.Combine(_folder, target + ".dll");
+            File.WriteAllBytes(file, assembly);
+            Assert.Equal(8, System.Reflection.AssemblyName.GetAssemblyName(file).GetPublicKeyToken()!.Length);
+            string root = Project.Root;
+            Assert.True(assembly.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(root)) < 0, "the assembly has a path");
+            Assert.True(debug.AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(root)) < 0, "the symbols have a path");
+            Assert.True(HasSource(debug, "/Context.cs"), "the symbols have no sources");
+        }
+
+        static byte[] Read(ZipArchive archive, string name)
+        {
+            using MemoryStream copy = new();
+            using Stream entry = archive.GetEntry(name)!.Open();
+            entry.CopyTo(copy);
+            return copy.ToArray();
+        }
+    }
+
+    /// <summary>Whether portable symbols embed the text of a document.</summary>
+    private static bool HasSource(byte[] symbols, string name)
+    {
+        // The kind of debug information that says so.
+        Guid embedded = new("0E8A571B-6926-466E-B4AD-8AB04611F5FE");
+        using MemoryStream stream = new(symbols);
+        using MetadataReaderProvider provider = MetadataReaderProvider.FromPortablePdbStream(stream);
+        MetadataReader reader = provider.GetMetadataReader();
+        return reader.CustomDebugInformation.Select(handle => reader.GetCustomDebugInformation(handle)).Any(information =>
+            information.Parent.Kind == HandleKind.Document && reader.GetGuid(information.Kind) == embedded
+            && reader.GetString(reader.GetDocument((DocumentHandle)information.Parent).Name).EndsWith(name, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -140,14 +223,23 @@ public sealed class PackagingTests(RedisServer server) : IDisposable
     /// <summary>Builds a program against the package; returns the folder with the result.</summary>
     private string Build(string name, string program)
     {
+        string folder = NewProject(name, program);
+        Dotnet("build", folder, "--output", Path.Combine(folder, "built")).MustSucceed();
+        return Path.Combine(folder, "built");
+    }
+
+    /// <summary>A project that uses the package, with one program.</summary>
+    private string NewProject(string name, string program)
+    {
         string folder = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
+        string source = Directory.CreateDirectory(Path.Combine(_folder, "packed")).FullName;
+        File.Copy(package.File(".nupkg"), Path.Combine(source, Path.GetFileName(package.File(".nupkg"))), overwrite: true);
         foreach (string file in Directory.GetFiles(Project.Binding + "test/consumer"))
         {
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
         }
         File.WriteAllText(Path.Combine(folder, "Program.cs"), program);
-        Dotnet("build", folder, "--output", Path.Combine(folder, "built")).MustSucceed();
-        return Path.Combine(folder, "built");
+        return folder;
     }
 
     private string Evaluate(string program, params string[] arguments)

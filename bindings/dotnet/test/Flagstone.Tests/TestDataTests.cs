@@ -399,12 +399,11 @@ public sealed class TestDataTests : IDisposable
     }
 
     [Fact]
-    public async Task Test_data_win_over_another_source_and_fill_memory_only()
+    public async Task Test_data_fill_memory_only()
     {
         _data.Update(_data.Flag("f"));
         await using FlagstoneClient client = new(new FlagstoneOptions
         {
-            SourceKind = SourceKind.Stream,
             SdkKey = LaunchDarkly.SdkKey,
             EndpointsRelay = "http://127.0.0.1:1",
             TestData = _data,

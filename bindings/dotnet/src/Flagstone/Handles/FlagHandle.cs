@@ -1,20 +1,10 @@
 using System;
-using System.Runtime.InteropServices;
 using Flagstone.Interop;
 
 namespace Flagstone.Handles;
 
-/// <summary>Owns a <c>flagstone_flag</c>. Released by the finalizer alone, as <see cref="ClientHandle"/> is.</summary>
-internal sealed class FlagHandle : SafeHandle
+/// <summary>Owns a <c>flagstone_flag</c>.</summary>
+internal sealed class FlagHandle(object owner, IntPtr native) : KeptHandle(owner, native)
 {
-    internal FlagHandle(IntPtr native)
-        : base(IntPtr.Zero, ownsHandle: true) => SetHandle(native);
-
-    public override bool IsInvalid => handle == IntPtr.Zero;
-
-    protected override bool ReleaseHandle()
-    {
-        NativeMethods.flagstone_flag_release(handle);
-        return true;
-    }
+    private protected override void Release(IntPtr native) => NativeMethods.flagstone_flag_release(native);
 }

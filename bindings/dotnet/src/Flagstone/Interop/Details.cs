@@ -29,8 +29,8 @@ internal static class Details
             _ => EvaluationErrorKind.Unknown,
         },
         detail.rule_index >= 0 ? detail.rule_index : null,
-        detail.rule_id.len != 0 ? detail.rule_id.ToString() : null,
-        detail.prerequisite_key.len != 0 ? detail.prerequisite_key.ToString() : null,
+        Text(detail.rule_id),
+        Text(detail.prerequisite_key),
         (detail.flags & NativeCodes.DetailInExperiment) != 0,
         detail.big_segments_status switch
         {
@@ -38,4 +38,6 @@ internal static class Details
             >= 1 and <= (int)BigSegmentsStatus.StoreError => (BigSegmentsStatus)detail.big_segments_status,
             _ => BigSegmentsStatus.Unknown,
         });
+
+    private static unsafe string? Text(in NativeText text) => text.len != 0 ? TextCache.Get(text.ptr, text.len) : null;
 }

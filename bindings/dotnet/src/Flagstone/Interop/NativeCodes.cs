@@ -13,6 +13,7 @@ internal static class NativeCodes
     internal const int StatusNullArgument = 3;
     internal const int StatusBadUtf8 = 4;
     internal const int StatusBadJson = 5;
+    internal const int StatusNotFound = 6;
     internal const int StatusNotReady = 7;
     internal const int StatusClosed = 8;
     internal const int StatusAbiMismatch = 13;

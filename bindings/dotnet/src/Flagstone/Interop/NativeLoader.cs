@@ -17,6 +17,7 @@ internal static class NativeLoader
     internal const string Override = "FLAGSTONE_LIBRARY_PATH";
 
     private static readonly object s_lock = new();
+    private static readonly bool s_onWindows = RuntimeInformation.IsOSPlatform(OSPlatform.Windows);
     private static bool s_prepared;
     private static bool s_usable;
 
@@ -84,10 +85,11 @@ internal static class NativeLoader
         return new FlagstoneLibraryException($"the native library cannot be used: {tried}: {error.Message}", path, error);
     }
 
-    private static string FileName =>
-        RuntimeInformation.IsOSPlatform(OSPlatform.Windows) ? "flagstone.dll"
-        : RuntimeInformation.IsOSPlatform(OSPlatform.OSX) ? "libflagstone.dylib"
-        : "libflagstone.so";
+    /// <summary>Name of the file; on Windows flagstone.dll is the managed assembly, as case does not count there.</summary>
+    internal static string FileNameOn(bool windows, bool mac) =>
+        windows ? "flagstone_native.dll" : mac ? "libflagstone.dylib" : "libflagstone.so";
+
+    private static string FileName => FileNameOn(s_onWindows, RuntimeInformation.IsOSPlatform(OSPlatform.OSX));
 
 #if NET8_0_OR_GREATER
     private static IntPtr s_override;
@@ -113,15 +115,21 @@ internal static class NativeLoader
 
     // Zero: the runtime's own probing.
     private static IntPtr Resolve(string name, System.Reflection.Assembly assembly, DllImportSearchPath? search) =>
-        name == NativeMethods.Library ? s_override : IntPtr.Zero;
+        name != NativeMethods.Library ? IntPtr.Zero
+        : s_override != IntPtr.Zero || !s_onWindows ? s_override
+        : NativeLibrary.Load(NativeMethods.WindowsLibrary, assembly, search);
 #else
     private static string Rid => RuntimeInformation.OSDescription + " " + RuntimeInformation.ProcessArchitecture;
 
-    // Without NativeLibrary only Windows allows to load a file first: a later import finds it by its name. Elsewhere the
-    // runtime's ordinary probing applies.
+    // A later import finds a file that is loaded already by its name; outside of Windows the runtime has to be told.
     private static void Prepare(string? path)
     {
-        if (path is null || !RuntimeInformation.IsOSPlatform(OSPlatform.Windows))
+        if (!s_onWindows)
+        {
+            NativeLibraryByName.Use(path);
+            return;
+        }
+        if (path is null)
         {
             return;
         }
@@ -140,8 +148,9 @@ internal static class NativeLoader
     private static extern IntPtr LoadLibraryW(string path);
 #endif
 
+    /// <summary>Refuses a path that is none.</summary>
     // A bare name would be searched for: another library could answer.
-    private static void RequireFullPath(string path)
+    internal static void RequireFullPath(string path)
     {
         if (!Path.IsPathRooted(path))
         {

@@ -11,8 +11,15 @@ namespace Flagstone.Interop;
 
 internal static unsafe partial class NativeMethods
 {
-    /// <summary>The runtime adds the platform's prefix and suffix.</summary>
+    /// <summary>On Windows <c>flagstone.dll</c> is the managed assembly: case does not count there.</summary>
+    internal const string WindowsLibrary = "flagstone_native";
+
+    /// <summary>The runtime adds the platform's prefix and suffix; the loader puts the right name in its place.</summary>
+#if NET8_0_OR_GREATER
     internal const string Library = "flagstone";
+#else
+    internal const string Library = WindowsLibrary;
+#endif
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

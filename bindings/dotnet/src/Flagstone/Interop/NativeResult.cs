@@ -9,11 +9,12 @@ internal static unsafe class NativeResult
     /// <param name="status">What the call returned.</param>
     /// <param name="error">The error it made; may be zero.</param>
     /// <param name="argument">The argument to blame for a value that is not allowed.</param>
-    internal static void Check(int status, IntPtr error, string? argument = null)
+    /// <param name="translate">Puts the message into the words of the caller.</param>
+    internal static void Check(int status, IntPtr error, string? argument = null, Func<string, string>? translate = null)
     {
         if (status != NativeCodes.StatusOk)
         {
-            throw ToException(status, error, argument);
+            throw ToException(status, error, argument, translate);
         }
     }
 
@@ -52,12 +53,13 @@ internal static unsafe class NativeResult
         }
     }
 
-    private static Exception ToException(int status, IntPtr error, string? argument)
+    private static Exception ToException(int status, IntPtr error, string? argument, Func<string, string>? translate)
     {
         string message = error == IntPtr.Zero
             ? Utf8.ToString(NativeMethods.flagstone_status_name(status))
             : NativeMethods.flagstone_error_message(error).ToString();
         NativeMethods.flagstone_error_free(error);
+        message = translate is null ? message : translate(message);
         return status switch
         {
             NativeCodes.StatusInvalidArgument or NativeCodes.StatusNullArgument or NativeCodes.StatusBadUtf8

@@ -23,7 +23,13 @@ internal static unsafe class Utf8
     /// <summary>Size of the buffers on the stack that keys are encoded into; longer ones take the slow way.</summary>
     internal const int KeyCapacity = 256;
 
-    /// <summary>The same for kinds and for names of attributes.</summary>
+    /// <summary>
+    /// The longest key that is looked up, in UTF-16 units; far beyond what a flag's key can be, and short enough to be encoded
+    /// anywhere.
+    /// </summary>
+    internal const int MaxKeyLength = 1 << 24;
+
+    /// <summary>As <see cref="KeyCapacity"/>, for kinds and for names of attributes.</summary>
     internal const int NameCapacity = 64;
 
     /// <summary>The same for contexts as JSON.</summary>
@@ -75,15 +81,21 @@ internal static unsafe class Utf8
         }
     }
 
+    /// <summary>How many bytes a text takes; one that is no UTF-16 takes no more than that.</summary>
+    internal static long Length(string text) => text.Length <= int.MaxValue / MaxBytesPerChar
+        ? Encoding.UTF8.GetByteCount(text)
+        : (long)text.Length * MaxBytesPerChar;
+
     /// <summary>The bytes of an argument.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="argument">The argument to blame.</param>
+    /// <param name="what">What the text is; by default the argument.</param>
     /// <exception cref="ArgumentException">It is no UTF-16. The text is not shown: it may be a password.</exception>
-    internal static byte[] Encode(string text, string argument) =>
-        TryEncode(text, out byte[]? bytes)
-            ? bytes
-            : throw new ArgumentException($"{argument}: the text has a lone surrogate and cannot be written as UTF-8", argument);
+    internal static byte[] Encode(string text, string? argument, string? what = null) =>
+        TryEncode(text, out byte[]? bytes) ? bytes : throw NotText(what ?? argument, argument);
 
     /// <summary>The same, in the buffer if the text is short enough.</summary>
-    /// <inheritdoc cref="Encode(string, string)"/>
+    /// <inheritdoc cref="Encode(string, string, string)"/>
     internal static ReadOnlySpan<byte> Encode(string text, Span<byte> buffer, string argument)
     {
         fixed (byte* pointer = buffer)
@@ -92,6 +104,10 @@ internal static unsafe class Utf8
             return length >= 0 ? buffer.Slice(0, length) : Encode(text, argument);
         }
     }
+
+    /// <summary>The exception for a text that is no UTF-16.</summary>
+    internal static ArgumentException NotText(string? what, string? argument) =>
+        new($"{what}: the text has a lone surrogate and cannot be written as UTF-8", argument);
 
     /// <summary>A copy of native text.</summary>
     internal static string ToString(byte* text, nuint length) => Encoding.UTF8.GetString(text, checked((int)length));

@@ -26,15 +26,24 @@ internal readonly struct IntValue : IValueType<int>
 {
     public int Wanted => NativeCodes.TypeNumber;
 
-    public int Read(in NativeDetail detail, int defaultValue) =>
-        detail.value_type == NativeCodes.TypeNumber ? Round(detail.number_value) : defaultValue;
+    public int Read(in NativeDetail detail, int defaultValue) => Saturated(default(LongValue).Read(detail, defaultValue));
 
-    /// <summary>
-    /// The nearest int, the even one of two that are equally near. Every int comes back from a double as it was, defaults among
-    /// them.
-    /// </summary>
-    internal static int Round(double value) =>
-        value >= int.MaxValue ? int.MaxValue : value <= int.MinValue ? int.MinValue : (int)Math.Round(value);
+    /// <summary>The nearest int.</summary>
+    internal static int Saturated(long value) =>
+        value >= int.MaxValue ? int.MaxValue : value <= int.MinValue ? int.MinValue : (int)value;
+}
+
+internal readonly unsafe struct LongValue : IValueType<long>
+{
+    public int Wanted => NativeCodes.TypeNumber;
+
+    public long Read(in NativeDetail detail, long defaultValue)
+    {
+        fixed (NativeDetail* pointer = &detail)
+        {
+            return NativeMethods.flagstone_detail_int(pointer, defaultValue);
+        }
+    }
 }
 
 internal readonly struct DoubleValue : IValueType<double>
@@ -45,12 +54,12 @@ internal readonly struct DoubleValue : IValueType<double>
         detail.value_type == NativeCodes.TypeNumber ? detail.number_value : defaultValue;
 }
 
-internal readonly struct StringValue : IValueType<string>
+internal readonly unsafe struct StringValue : IValueType<string>
 {
     public int Wanted => NativeCodes.TypeString;
 
     public string Read(in NativeDetail detail, string defaultValue) =>
-        detail.value_type == NativeCodes.TypeString ? detail.text.ToString() : defaultValue;
+        detail.value_type == NativeCodes.TypeString ? TextCache.Get(detail.text.ptr, detail.text.len) : defaultValue;
 }
 
 /// <summary>Any type, as JSON text.</summary>
@@ -64,7 +73,7 @@ internal readonly unsafe struct JsonValue : IValueType<JsonElement>
     public int Wanted => NativeCodes.TypeJson;
 
     public JsonElement Read(in NativeDetail detail, JsonElement defaultValue) =>
-        detail.text.len == 0 ? s_null : Parse(new ReadOnlySpan<byte>(detail.text.ptr, checked((int)detail.text.len)));
+        detail.text.len == 0 ? s_null : JsonCache.Get(new ReadOnlySpan<byte>(detail.text.ptr, checked((int)detail.text.len)));
 
     internal static JsonElement Parse(ReadOnlySpan<byte> text)
     {

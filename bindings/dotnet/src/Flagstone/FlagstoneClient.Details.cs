@@ -1,0 +1,104 @@
+// Evaluation by key with the reason.
+using System;
+using System.Text.Json;
+using Flagstone.Interop;
+
+namespace Flagstone;
+
+public sealed partial class FlagstoneClient
+{
+    /// <summary>As <see cref="BoolVariation(string, Context?, bool)"/>, with the reason.</summary>
+    /// <inheritdoc cref="BoolVariation(string, Context?, bool)"/>
+    public EvaluationDetail<bool> BoolVariationDetail(string key, Context? context, bool defaultValue = false) =>
+        Detail<bool, BoolValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="BoolVariation(ReadOnlySpan{byte}, Context?, bool)"/>, with the reason.</summary>
+    /// <inheritdoc cref="BoolVariation(ReadOnlySpan{byte}, Context?, bool)"/>
+    public EvaluationDetail<bool> BoolVariationDetail(ReadOnlySpan<byte> key, Context? context, bool defaultValue = false) =>
+        Detail<bool, BoolValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="IntVariation(string, Context?, int)"/>, with the reason.</summary>
+    /// <inheritdoc cref="IntVariation(string, Context?, int)"/>
+    public EvaluationDetail<int> IntVariationDetail(string key, Context? context, int defaultValue) =>
+        Detail<int, IntValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="IntVariation(ReadOnlySpan{byte}, Context?, int)"/>, with the reason.</summary>
+    /// <inheritdoc cref="IntVariation(ReadOnlySpan{byte}, Context?, int)"/>
+    public EvaluationDetail<int> IntVariationDetail(ReadOnlySpan<byte> key, Context? context, int defaultValue) =>
+        Detail<int, IntValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="LongVariation(string, Context?, long)"/>, with the reason.</summary>
+    /// <inheritdoc cref="LongVariation(string, Context?, long)"/>
+    public EvaluationDetail<long> LongVariationDetail(string key, Context? context, long defaultValue) =>
+        Detail<long, LongValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="LongVariation(ReadOnlySpan{byte}, Context?, long)"/>, with the reason.</summary>
+    /// <inheritdoc cref="LongVariation(ReadOnlySpan{byte}, Context?, long)"/>
+    public EvaluationDetail<long> LongVariationDetail(ReadOnlySpan<byte> key, Context? context, long defaultValue) =>
+        Detail<long, LongValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="DoubleVariation(string, Context?, double)"/>, with the reason.</summary>
+    /// <inheritdoc cref="DoubleVariation(string, Context?, double)"/>
+    public EvaluationDetail<double> DoubleVariationDetail(string key, Context? context, double defaultValue) =>
+        Detail<double, DoubleValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="DoubleVariation(ReadOnlySpan{byte}, Context?, double)"/>, with the reason.</summary>
+    /// <inheritdoc cref="DoubleVariation(ReadOnlySpan{byte}, Context?, double)"/>
+    public EvaluationDetail<double> DoubleVariationDetail(ReadOnlySpan<byte> key, Context? context, double defaultValue) =>
+        Detail<double, DoubleValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="StringVariation(string, Context?, string)"/>, with the reason.</summary>
+    /// <inheritdoc cref="StringVariation(string, Context?, string)"/>
+    public EvaluationDetail<string> StringVariationDetail(string key, Context? context, string defaultValue) =>
+        Detail<string, StringValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="StringVariation(ReadOnlySpan{byte}, Context?, string)"/>, with the reason.</summary>
+    /// <inheritdoc cref="StringVariation(ReadOnlySpan{byte}, Context?, string)"/>
+    public EvaluationDetail<string> StringVariationDetail(ReadOnlySpan<byte> key, Context? context, string defaultValue) =>
+        Detail<string, StringValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="JsonVariation(string, Context?, JsonElement)"/>, with the reason.</summary>
+    /// <inheritdoc cref="JsonVariation(string, Context?, JsonElement)"/>
+    public EvaluationDetail<JsonElement> JsonVariationDetail(string key, Context? context, JsonElement defaultValue) =>
+        Detail<JsonElement, JsonValue>(key, context, defaultValue);
+
+    /// <summary>As <see cref="JsonVariation(ReadOnlySpan{byte}, Context?, JsonElement)"/>, with the reason.</summary>
+    /// <inheritdoc cref="JsonVariation(ReadOnlySpan{byte}, Context?, JsonElement)"/>
+    public EvaluationDetail<JsonElement> JsonVariationDetail(
+        ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) =>
+        Detail<JsonElement, JsonValue>(key, context, defaultValue);
+
+    private unsafe EvaluationDetail<T> Detail<T, TValue>(string? key, Context? context, T defaultValue)
+        where TValue : struct, IValueType<T>
+    {
+        NativeDetail detail = NativeDetail.New();
+        return Fill(key, context, default(TValue).Wanted, &detail)
+            ? TakeDetail<T, TValue>(&detail, defaultValue)
+            : Details.Failed(defaultValue, EvaluationErrorKind.Exception);
+    }
+
+    private unsafe EvaluationDetail<T> Detail<T, TValue>(ReadOnlySpan<byte> key, Context? context, T defaultValue)
+        where TValue : struct, IValueType<T>
+    {
+        NativeDetail detail = NativeDetail.New();
+        fixed (byte* pointer = key)
+        {
+            Fill(pointer, key.Length, context, default(TValue).Wanted, &detail);
+        }
+        return TakeDetail<T, TValue>(&detail, defaultValue);
+    }
+
+    /// <summary>Reads and clears a detail.</summary>
+    internal static unsafe EvaluationDetail<T> TakeDetail<T, TValue>(NativeDetail* detail, T defaultValue)
+        where TValue : struct, IValueType<T>
+    {
+        try
+        {
+            return Details.Decode<T, TValue>(*detail, defaultValue);
+        }
+        finally
+        {
+            NativeMethods.flagstone_detail_clear(detail);
+        }
+    }
+}

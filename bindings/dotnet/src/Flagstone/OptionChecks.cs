@@ -1,0 +1,107 @@
+// What is refused about options before the library sees them: what can only be a mistake, and what it would find out later or
+// take in another sense.
+using System;
+using System.IO;
+using System.Text.RegularExpressions;
+
+namespace Flagstone;
+
+internal static class OptionChecks
+{
+    private static readonly string[] s_proxySchemes = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
+    /// <exception cref="ArgumentException">An option cannot be meant; the message names its property.</exception>
+    internal static void Check(FlagstoneOptions options)
+    {
+        string? Value(string name, string? property) => options.Others.TryGetValue(name, out string? other) ? other : property;
+
+        CheckRedisUrl(Value("redis.url", options.RedisUrl));
+        CheckProxy(Value("http.proxy", options.HttpProxy));
+        CheckSnapshot(Value("snapshot.file", options.SnapshotFile));
+        bool other = options.Others.TryGetValue("source.kind", out string? kind)
+            ? kind != "testdata"
+            : options.SourceKind is not (null or SourceKind.TestData);
+        if (options.TestData is not null && other)
+        {
+            throw Refused(
+                nameof(FlagstoneOptions.TestData), $"test data are a source, and {nameof(FlagstoneOptions.SourceKind)} names another");
+        }
+    }
+
+    /// <summary>The exception for an option.</summary>
+    internal static ArgumentException Refused(string property, string reason, string argument = "options") =>
+        new($"{property}: {reason}", argument);
+
+    /// <inheritdoc cref="Translated(string, FlagstoneOptions)"/>
+    internal static string Translated(string message) => Translated(message, new FlagstoneOptions());
+
+    /// <summary>What the library says of options, with the names of their properties.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="options">What was set by name keeps its name.</param>
+    internal static string Translated(string message, FlagstoneOptions options)
+    {
+        foreach ((string name, Func<FlagstoneOptions, string?> _) in OptionTable.Options)
+        {
+            if (!options.Others.ContainsKey(name))
+            {
+                // Not within a longer one.
+                message = Regex.Replace(message, $@"(?<![\w.]){Regex.Escape(name)}(?![\w.]*\w)", OptionTable.PropertyOf(name));
+            }
+        }
+        return message;
+    }
+
+    private static void CheckRedisUrl(string? url)
+    {
+        const string Property = nameof(FlagstoneOptions.RedisUrl);
+        if (url is null)
+        {
+            return;
+        }
+        if (string.IsNullOrWhiteSpace(url))
+        {
+            throw Refused(Property, "it is empty; null is the default");
+        }
+        if (url.AsSpan().IndexOf("://".AsSpan()) < 0)
+        {
+            throw Refused(Property, $"it is no URL; write {StackExchangeForm.ToUrl(url)}");
+        }
+    }
+
+    private static void CheckProxy(string? proxy)
+    {
+        if (proxy is not null && (!Uri.TryCreate(proxy.Trim(), UriKind.Absolute, out Uri? url) || url.Host.Length == 0
+            || Array.IndexOf(s_proxySchemes, url.Scheme) < 0))
+        {
+            // It is not shown: it may have a password.
+            throw Refused(
+                nameof(FlagstoneOptions.HttpProxy), "it is no URL of a proxy, such as http://proxy.example.org:3128");
+        }
+    }
+
+    private static void CheckSnapshot(string? file)
+    {
+        const string Property = nameof(FlagstoneOptions.SnapshotFile);
+        if (string.IsNullOrEmpty(file))
+        {
+            return;
+        }
+        string? folder;
+        try
+        {
+            folder = Path.GetDirectoryName(Path.GetFullPath(file));
+        }
+        catch (Exception error) when (error is ArgumentException or NotSupportedException or PathTooLongException)
+        {
+            throw Refused(Property, $"it is no path: {error.Message}");
+        }
+        if (folder is null || Directory.Exists(file))
+        {
+            throw Refused(Property, $"{file} is a folder");
+        }
+        if (!Directory.Exists(folder))
+        {
+            throw Refused(Property, $"there is no folder {folder}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+// The configuration strings of StackExchange.Redis ("host:6379,password=…,ssl=true"), which .NET services often have at hand: how
+// to write the same as a URL. They are not taken as they are, since most of what they can say has no counterpart here.
+using System;
+using System.Collections.Generic;
+
+namespace Flagstone;
+
+internal static class StackExchangeForm
+{
+    private static readonly char[] s_equals = ['='];
+
+    /// <summary>The URL to write; what is secret is not shown.</summary>
+    internal static string ToUrl(string configuration)
+    {
+        string host = "";
+        Dictionary<string, string> settings = new(StringComparer.OrdinalIgnoreCase);
+        foreach (string part in configuration.Split(','))
+        {
+            string[] pair = part.Split(s_equals, 2);
+            if (pair.Length == 2)
+            {
+                settings[pair[0].Trim()] = pair[1].Trim();
+            }
+            else if (host.Length == 0)
+            {
+                host = part.Trim();
+            }
+        }
+        bool tls = settings.TryGetValue("ssl", out string? ssl) && string.Equals(ssl, "true", StringComparison.OrdinalIgnoreCase);
+        string user = settings.TryGetValue("user", out string? name) ? Uri.EscapeDataString(name) : "";
+        string password = settings.ContainsKey("password") ? ":<password>" : "";
+        string login = user.Length + password.Length > 0 ? $"{user}{password}@" : "";
+        string database = settings.TryGetValue("defaultDatabase", out string? number) ? $"/{number}" : "";
+        // A text with an @ or a ? is something else, perhaps with a password in it.
+        host = host.Length == 0 || host.IndexOfAny(['@', '?', '/', ' ']) >= 0 ? "host:6379" : host;
+        return $"{(tls ? "rediss" : "redis")}://{login}{host}{database}";
+    }
+}
