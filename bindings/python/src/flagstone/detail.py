@@ -1,8 +1,7 @@
-"""Results of evaluations: value, variation and reason. Depends on ``_abi`` alone."""
+"""Results of evaluations: value, variation and reason. Depends on ``_abi`` and ``_json``."""
 
 from __future__ import annotations
 
-import json
 import struct
 from ctypes import string_at
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from . import _abi
+from ._json import loads
 
 __all__ = ["BigSegmentsStatus", "ErrorKind", "EvaluationDetail", "EvaluationReason", "ReasonKind"]
 
@@ -202,7 +202,7 @@ def _value(value_type: int, number: float, text: bytes) -> Any:
     if value_type == _abi.TYPE_NUMBER:
         return _number(number, text)
     if value_type == _abi.TYPE_JSON:
-        return json.loads(text)
+        return loads(text)
     return None
 
 

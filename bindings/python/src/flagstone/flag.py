@@ -6,13 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _abi, _fast
-from ._lib import lib, make, release_with
-from .detail import ErrorKind, EvaluationDetail, decode, failed
+from ._handles import Native, handle_of
+from ._lib import lib, make, release_with, utf8
+from .context import Context
+from .detail import EvaluationDetail, decode
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from .client import Client
-    from .context import Context
 
 __all__ = ["Flag"]
 
@@ -21,13 +22,13 @@ T = TypeVar("T")
 _INT64 = range(-(2**63), 2**63)
 
 
-class Flag(Generic[T]):
+class Flag(Native, Generic[T]):
     """A prepared flag, about half the cost of a call by key. Made by :meth:`Client.flag`; usable by any thread.
 
     It keeps its client alive. After the client is closed it answers from the last data held.
     """
 
-    __slots__ = ("__weakref__", "_call", "_client", "_detail", "_h", "default", "key")
+    __slots__ = ("_call", "_client", "_detail", "default", "key")
 
     #: Key of the flag.
     key: str
@@ -36,10 +37,10 @@ class Flag(Generic[T]):
 
     def __init__(self, client: Client, key: str, default: T, want: int) -> None:
         self._client, self.key, self.default = client, key, default
+        raw_key = utf8(key, "key")
         try:
-            raw_key = key.encode()
             raw_default = b"" if default is None else json.dumps(default, allow_nan=False).encode()
-        except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise InvalidArgumentError(f"flag {key!a} cannot be prepared: {error}") from error
         self._h = make(lib.flagstone_flag_new, client._h, raw_key, len(raw_key), want, raw_default, len(raw_default))
         release_with(self, lib.flagstone_flag_release, self._h)
@@ -51,13 +52,15 @@ class Flag(Generic[T]):
 
     def detail(self, context: Context | None) -> EvaluationDetail[T]:
         """The value with the reason for it. Never raises."""
+        native = handle_of(context, Context)
+        if native is None:
+            return self._client._refuse(self.key, context, self.default)
         buffer = _fast.take()
         try:
-            self._detail(self._h, context._h, buffer.address)  # type: ignore[union-attr]
+            self._detail(self._h, native, buffer.address)
             return decode(buffer.detail, self.default)
-        except AttributeError:
-            self._client._refuse(self.key, context)
-            return failed(self.default, ErrorKind.USER_NOT_SPECIFIED)
+        except Exception as error:
+            return self._client._unreadable(self.key, error, self.default)
         finally:
             _fast.give_back(buffer)
 
@@ -73,10 +76,12 @@ class _BoolFlag(Flag[bool]):
         self._call = client._calls.flag_bool
 
     def value(self, context: Context | None) -> bool:
-        try:
-            return self._call(self._h, context._h) == 1  # type: ignore[union-attr,no-any-return]
-        except AttributeError:
-            return self.detail(None).value
+        if type(context) is Context:
+            try:
+                return self._call(self._h, context._h) == 1  # type: ignore[no-any-return]
+            except AttributeError:  # never initialised
+                pass
+        return self.detail(context).value
 
 
 class _NumberFlag(Flag[T]):
@@ -89,16 +94,19 @@ class _NumberFlag(Flag[T]):
         self._call = call
 
     def value(self, context: Context | None) -> T:
-        try:
-            return self._call(self._h, context._h)  # type: ignore[union-attr,no-any-return]
-        except AttributeError:
-            return self.detail(None).value
+        if type(context) is Context:
+            try:
+                return self._call(self._h, context._h)  # type: ignore[no-any-return]
+            except AttributeError:  # never initialised
+                pass
+        native = handle_of(context, Context)
+        return self.detail(context).value if native is None else self._call(self._h, native)
 
 
 def prepare(client: Client, key: str, default: Any) -> Flag[Any]:
     """The kind of flag that the type of ``default`` asks for."""
     calls = client._calls
-    if isinstance(default, bool):
+    if default is True or default is False:
         return _BoolFlag(client, key, default)
     if type(default) is int and default in _INT64:
         return _NumberFlag(client, key, default, calls.flag_int)
@@ -109,8 +117,9 @@ def prepare(client: Client, key: str, default: Any) -> Flag[Any]:
 
 def want_of(default: Any) -> int:
     """The native type that a default asks for; anything that is no bool, number or string asks for any type."""
-    if isinstance(default, bool):
+    kind = type(default)
+    if kind is bool:
         return _abi.TYPE_BOOL
-    if isinstance(default, (int, float)):
+    if issubclass(kind, (int, float)):
         return _abi.TYPE_NUMBER
-    return _abi.TYPE_STRING if isinstance(default, str) else _abi.TYPE_NONE
+    return _abi.TYPE_STRING if issubclass(kind, str) else _abi.TYPE_NONE
