@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from . import _abi, _fast
+from . import _abi, _fast, _forks
 from ._handles import Native, handle_of
 from ._lib import lib, make, release_with, utf8
 from .context import Context
@@ -19,6 +19,8 @@ __all__ = ["Flag"]
 
 T = TypeVar("T")
 
+#: The class whose objects take the short way; none in a process that is asleep.
+_short: Any = Context
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -52,6 +54,7 @@ class Flag(Native, Generic[T]):
 
     def detail(self, context: Context | None) -> EvaluationDetail[T]:
         """The value with the reason for it. Never raises."""
+        self._client._awake()
         native = handle_of(context, Context)
         if native is None:
             return self._client._refuse(self.key, context, self.default)
@@ -76,7 +79,7 @@ class _BoolFlag(Flag[bool]):
         self._call = client._calls.flag_bool
 
     def value(self, context: Context | None) -> bool:
-        if type(context) is Context:
+        if type(context) is _short:
             try:
                 return self._call(self._h, context._h) == 1  # type: ignore[no-any-return]
             except AttributeError:  # never initialised
@@ -94,11 +97,12 @@ class _NumberFlag(Flag[T]):
         self._call = call
 
     def value(self, context: Context | None) -> T:
-        if type(context) is Context:
+        if type(context) is _short:
             try:
                 return self._call(self._h, context._h)  # type: ignore[no-any-return]
             except AttributeError:  # never initialised
                 pass
+        self._client._awake()
         native = handle_of(context, Context)
         return self.detail(context).value if native is None else self._call(self._h, native)
 
@@ -123,3 +127,11 @@ def want_of(default: Any) -> int:
     if issubclass(kind, (int, float)):
         return _abi.TYPE_NUMBER
     return _abi.TYPE_STRING if issubclass(kind, str) else _abi.TYPE_NONE
+
+
+def _switch(open_: bool) -> None:
+    global _short
+    _short = Context if open_ else None
+
+
+_forks.switch_with(_switch)
