@@ -1,7 +1,8 @@
 """What threads are where gevent or eventlet has replaced them by its greenlets.
 
-A greenlet that waits inside native code stops every other one. So a real thread waits there, and waiting Python code gives
-way. Neither library is imported here before the program has done so, which may be after it has imported this package. Depends on nothing.
+A greenlet that waits inside native code stops every other one: so a real thread waits there, and waiting Python code gives
+way. Neither library is imported here before the program has done so, which may be after it has imported this
+package. Depends on nothing.
 """
 
 from __future__ import annotations
