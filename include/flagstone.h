@@ -8,26 +8,31 @@
  *
  *     #include <flagstone.h>
  *     #include <stdio.h>
- *     #include <string.h>
+ *
+ *     static void complain(flagstone_error *error) {
+ *       flagstone_str why = flagstone_error_message(error);
+ *       fprintf(stderr, "%.*s\n", (int)why.len, why.ptr);
+ *       flagstone_error_free(error);
+ *     }
  *
  *     int main(void) {
  *       flagstone_config *config = flagstone_config_new();
- *       flagstone_config_set(config, "redis.url", 9, "redis://localhost:6379", 22, NULL);
  *       flagstone_client *client = NULL;
+ *       flagstone_context *context = NULL;
  *       flagstone_error *error = NULL;
- *       if (flagstone_client_new(config, &client, &error) != FLAGSTONE_STATUS_OK) {
- *         flagstone_str message = flagstone_error_message(error);
- *         fprintf(stderr, "%.*s\n", (int)message.len, message.ptr);
- *         flagstone_error_free(error);
+ *       flagstone_config_set(config, FLAGSTONE_TEXT("redis.url"), FLAGSTONE_TEXT("redis://localhost:6379"), NULL);
+ *       flagstone_status made = flagstone_client_new(config, &client, &error);
+ *       flagstone_config_free(config);
+ *       if (made != FLAGSTONE_STATUS_OK) {
+ *         complain(error);
  *         return 1;
  *       }
- *       flagstone_config_free(config);
- *       flagstone_client_start(client, 5000, NULL);                   // wait for the data, at most 5 s
+ *       // Waits for the data, at most 5 s. If there are none yet, it says why, and goes on trying.
+ *       if (flagstone_client_start(client, 5000, &error) != FLAGSTONE_STATUS_OK) complain(error);
  *
- *       flagstone_context *context = NULL;
- *       const char *json = "{\"kind\":\"user\",\"key\":\"ada\",\"email\":\"ada@example.org\"}";
- *       flagstone_context_from_json(json, strlen(json), &context, NULL);
- *       if (flagstone_bool_variation(client, context, "new-checkout", 12, 0)) puts("new checkout");
+ *       flagstone_context_from_key(FLAGSTONE_STR("user"), FLAGSTONE_STR("ada"), &context, NULL);
+ *       int is_new = flagstone_bool_variation(client, context, FLAGSTONE_TEXT("new-checkout"), 0);
+ *       puts(is_new ? "new checkout" : "old checkout");
  *
  *       flagstone_context_release(context);
  *       flagstone_client_close(client, 2000);
@@ -59,6 +64,39 @@
  * In both, the status and each result say when data are not known to be true.
  *
  *
+ * FUNCTIONS, by the type that they are about
+ *
+ *   the library                  flagstone_abi_version, flagstone_version_string, flagstone_features,
+ *                                flagstone_status_name
+ *   flagstone_bytes              flagstone_bytes_clear
+ *   flagstone_error              flagstone_error_code, flagstone_error_message, flagstone_error_free
+ *   flagstone_config             flagstone_config_new, flagstone_config_set, flagstone_config_load_json,
+ *                                flagstone_config_free, flagstone_config_set_test_data
+ *   flagstone_test_data          flagstone_test_data_new, flagstone_test_data_set_json, flagstone_test_data_delete,
+ *                                flagstone_test_data_set_status, flagstone_test_data_retain,
+ *                                flagstone_test_data_release
+ *   flagstone_client             flagstone_client_new, flagstone_client_start, flagstone_client_wait,
+ *                                flagstone_client_state, flagstone_client_status_json, flagstone_client_postfork,
+ *                                flagstone_client_flush, flagstone_client_close, flagstone_client_retain,
+ *                                flagstone_client_release, flagstone_client_status, flagstone_bool_variation,
+ *                                flagstone_int_variation, flagstone_double_variation, flagstone_string_variation,
+ *                                flagstone_variation, flagstone_variation_many, flagstone_all_flags_json,
+ *                                flagstone_secure_mode_hash, flagstone_client_next_notification, flagstone_client_wake
+ *   flagstone_client_status_info flagstone_client_status_info_clear
+ *   flagstone_context            flagstone_context_from_key, flagstone_context_from_attrs, flagstone_context_from_json,
+ *                                flagstone_context_merge, flagstone_context_to_json, flagstone_context_canonical_key,
+ *                                flagstone_context_retain, flagstone_context_release
+ *   flagstone_context_builder    flagstone_context_builder_new, flagstone_context_builder_set,
+ *                                flagstone_context_builder_set_private, flagstone_context_builder_build,
+ *                                flagstone_context_builder_free
+ *   flagstone_detail             flagstone_detail_clear, flagstone_detail_int
+ *   flagstone_flag               flagstone_flag_new, flagstone_flag_bool, flagstone_flag_bool_try, flagstone_flag_int,
+ *                                flagstone_flag_double, flagstone_flag_string, flagstone_flag_detail,
+ *                                flagstone_flag_release
+ *   flagstone_notification       flagstone_notification_clear
+ *   old names                    flagstone_poll_event, flagstone_event_clear, flagstone_wake
+ *
+ *
  * OWNERSHIP
  *
  * Handles (flagstone_config, _client, _context, _context_builder, _flag, _error) are opaque. What a function hands out through
@@ -66,8 +104,8 @@
  * type: _release for counted things (client, context, flag), _free for others. What a function takes is borrowed for the
  * call: nothing is consumed, not even by a function that fails. All frees accept NULL.
  *
- * Value structs (flagstone_detail, _event, _bytes) are made by the caller. They carry an `owner` that keeps their texts alive;
- * the _clear function gives it back, and may be called twice. Texts stay valid until then, whatever happens to the client.
+ * Value structs (flagstone_detail, _notification, _bytes) are made by the caller. They carry an `owner` that keeps their texts
+ * alive; the _clear function gives it back, and may be called twice. Texts stay valid until then, whatever happens to the client.
  * Structs that begin with `struct_size` may grow at the end: set it to sizeof; the library never writes more than it says.
  *
  * A client copies its configuration. A prepared flag keeps its client alive.
@@ -77,7 +115,7 @@
  *
  * Every function on a client, context or flag may be called from any number of threads at once, also while another one closes
  * the client. Each reference is released once. A config and a builder belong to one thread at a time; an error, detail,
- * event or bytes to whoever owns it. With several pollers each event goes to exactly one.
+ * notification or bytes to whoever owns it. With several pollers each notification goes to exactly one of them.
  *
  * The library starts its threads in flagstone_client_start and in no other call (in a forked child: at its first call). They
  * never call into the host: notifications wait in a queue until the host polls. After close the client may still be used:
@@ -91,8 +129,10 @@
  * left alone. Other out-parameters are written on success only. Evaluations
  * never fail: they return the default, and flagstone_variation tells why. Codes may be added: treat unknown ones as failures.
  *
- * A NULL pointer or a handle of another Flagstone type is recognised and refused. A freed handle or an arbitrary pointer is
- * undefined behaviour. A defect inside the library does not end the host: it is caught at the border, the call gives its
+ * A NULL pointer or a handle of another Flagstone type is recognised and refused. So, nearly always, is a handle that was
+ * released, by mistake, before it is used or released again: with INVALID_ARGUMENT, the default or nothing done, and a line in
+ * the log when it is the context of an evaluation. Do not rely on it: its memory may belong to another handle by then. An
+ * arbitrary pointer is undefined behaviour. A defect inside the library does not end the host: it is caught at the border, the call gives its
  * default or PANIC, and the status counts it.
  *
  *
@@ -101,13 +141,33 @@
  * Texts are pointer and length, UTF-8, and never need an end of NUL; those that the library hands out have none. With length 0
  * the pointer is not looked at. Only flagstone_version_string and flagstone_status_name return C strings, static ones.
  *
+ * For literals: FLAGSTONE_STR("user") is a flagstone_str; FLAGSTONE_TEXT("new-checkout") stands for two arguments, pointer and
+ * length. A key that is built at run time is passed with its length: strlen, or size().
+ *
  *
  * FORK
  *
  * A child of fork() keeps answering from the data it inherited and makes threads and connections of its own at its first call
  * (or by flagstone_client_postfork), which also closes the sockets to Redis that it inherited. It shares no thread, lock or
- * event with the parent afterwards. Other sockets, and those of a child that makes no call, stay open in the child, unused,
- * until it ends or calls exec: a parent that only forks itself into the background should make its client afterwards.
+ * notification with the parent afterwards. Other sockets, and those of a child that makes no call, stay open in the child,
+ * unused, until it ends or calls exec: a parent that only forks itself into the background should make its client afterwards.
+ *
+ *
+ * SIGNALS
+ *
+ * The library installs no handler and raises no signal, SIGPIPE included. Its threads block every asynchronous signal but
+ * SIGPROF, so that a host's handlers run on threads of the host, and sigwait or signalfd get what they wait for. No function
+ * may be called from a handler: set a flag there, or write to a pipe, and call from a thread. No wait inside the library ends
+ * early because of a signal.
+ *
+ *
+ * LIMITS
+ *
+ * Keys, names, texts and values have any length; of keys, log lines show the first 200 bytes. sdk.key: at most 8192 bytes.
+ * JSON, of hosts and of flags, nests at most FLAGSTONE_LIMIT_JSON_DEPTH deep. Chains of prerequisites or of segments are
+ * followed over FLAGSTONE_LIMIT_CHAIN items, and one evaluation visits at most FLAGSTONE_LIMIT_VISITS; more, a cycle, or work
+ * beyond about a megabyte matched by expressions gives MALFORMED_FLAG. An expression that takes more than 1 MB compiled never
+ * matches. 256 kB of stack are enough for any call.
  *
  *
  * OPTIONS (flagstone_config_set)
@@ -146,7 +206,10 @@
  *   cache.on_wipe              keep                     when Redis loses the data set: keep what is held, or clear; the default is
  *                                                       clear with a source and cache.residency lazy or off
  *   refresh.interval_ms        60000                    interval of the safety poll; not with forever in daemon mode
- *   events.queue_capacity      1000                     most notifications kept for flagstone_poll_event
+ *   events.queue_capacity      1000                     most notifications kept for flagstone_client_next_notification
+ *   evaluation.integer_rounding  half_even              a number with a fraction that is asked for as an integer: half_even: to
+ *                                                       the nearest one, halves to the even one; truncate: toward zero, as
+ *                                                       LaunchDarkly's SDKs for Go, Java and C++ do
  *   log.level                  info                     debug, info, warn, error, none
  *   source.kind                none                     none: daemon mode; stream, poll: from LaunchDarkly or a Relay Proxy; file:
  *                                                       from files; testdata: set by flagstone_config_set_test_data
@@ -214,6 +277,14 @@
 #define FLAGSTONE_API
 #endif
 
+/* A literal as a flagstone_str, and as two arguments: pointer and length. */
+#ifdef __cplusplus
+#define FLAGSTONE_STR(literal) (flagstone_str{"" literal, sizeof(literal) - 1})
+#else
+#define FLAGSTONE_STR(literal) ((flagstone_str){"" literal, sizeof(literal) - 1})
+#endif
+#define FLAGSTONE_TEXT(literal) "" literal, sizeof(literal) - 1
+
 
 /**
  * Grows when something that hosts rely on changes or goes away. A host refuses another one.
@@ -229,6 +300,21 @@
  * Bit of `flagstone_features`: `rediss://` URLs work.
  */
 #define FLAGSTONE_FEATURE_TLS 1
+
+/**
+ * Longest chain of prerequisites, and of segments that name segments, that an evaluation follows: MALFORMED_FLAG beyond it.
+ */
+#define FLAGSTONE_LIMIT_CHAIN 100
+
+/**
+ * Most prerequisites and segments that one evaluation visits: MALFORMED_FLAG beyond it.
+ */
+#define FLAGSTONE_LIMIT_VISITS 100000
+
+/**
+ * Deepest nesting of arrays and objects in JSON, that of hosts and that of flags: BAD_JSON or EXCEPTION beyond it.
+ */
+#define FLAGSTONE_LIMIT_JSON_DEPTH 127
 
 /**
  * Flag bit of `flagstone_attr`: events must not carry the value.
@@ -260,6 +346,12 @@
 #define FLAGSTONE_DETAIL_STALE 4
 
 /**
+ * Bit of `flagstone_detail.flags`, with a number: the client was made with `evaluation.integer_rounding` = truncate, which
+ * `flagstone_detail_int` heeds.
+ */
+#define FLAGSTONE_DETAIL_TRUNCATES 8
+
+/**
  * Option bit of `flagstone_all_flags_json`: only flags that client-side SDKs may see.
  */
 #define FLAGSTONE_ALL_FLAGS_CLIENT_SIDE_ONLY 1
@@ -288,7 +380,7 @@ typedef enum flagstone_status_code {
    */
   FLAGSTONE_STATUS_TIMEOUT = 1,
   /**
-   * A value that is not allowed, or a handle of another type.
+   * A value that is not allowed, or a handle of another type or that was released.
    */
   FLAGSTONE_STATUS_INVALID_ARGUMENT = 2,
   /**
@@ -487,31 +579,57 @@ typedef enum flagstone_big_segments {
 } flagstone_big_segments;
 
 /**
- * Kinds of events.
+ * Kinds of notifications.
  */
-typedef enum flagstone_event_kind {
+typedef enum flagstone_notification_kind {
   /**
    * A log line: `level_or_state` is a `FLAGSTONE_LEVEL_…`, `text` the line.
    */
-  FLAGSTONE_EVENT_LOG = 0,
+  FLAGSTONE_NOTIFICATION_LOG = 0,
   /**
    * Data source or store changed: `level_or_state` is the client's `FLAGSTONE_STATE_…` from now on, `text` says why, `extra`
    * is JSON: `{"source":{"state":"VALID","since_ms":n,"error":{"kind":"NETWORK_ERROR","status":0,"message":"…","unix_ms":n}},
    * "store":{"available":true,"stale_since_ms":null}}`; `source` is null in daemon mode, `error` null before the first one.
    */
-  FLAGSTONE_EVENT_STATUS = 1,
+  FLAGSTONE_NOTIFICATION_STATUS = 1,
   /**
    * A flag, or something it depends on, changed: `text` is its key, `extra` is JSON, `{"old_version":3,"new_version":4}`. A
    * deletion has a version, too; null stands where nothing was or is held. Equal versions say that only something it depends
    * on changed.
    */
-  FLAGSTONE_EVENT_FLAG_CHANGED = 2,
+  FLAGSTONE_NOTIFICATION_FLAG_CHANGED = 2,
   /**
    * The state of the big-segment store changed.
    */
+  FLAGSTONE_NOTIFICATION_BIG_SEGMENTS = 3,
+  /**
+   * `flagstone_client_wake` was called.
+   */
+  FLAGSTONE_NOTIFICATION_WAKE = 4,
+} flagstone_notification_kind;
+
+/**
+ * Old names of `flagstone_notification_kind`.
+ */
+typedef enum flagstone_event_kind {
+  /**
+   * `FLAGSTONE_NOTIFICATION_LOG`
+   */
+  FLAGSTONE_EVENT_LOG = 0,
+  /**
+   * `FLAGSTONE_NOTIFICATION_STATUS`
+   */
+  FLAGSTONE_EVENT_STATUS = 1,
+  /**
+   * `FLAGSTONE_NOTIFICATION_FLAG_CHANGED`
+   */
+  FLAGSTONE_EVENT_FLAG_CHANGED = 2,
+  /**
+   * `FLAGSTONE_NOTIFICATION_BIG_SEGMENTS`
+   */
   FLAGSTONE_EVENT_BIG_SEGMENTS = 3,
   /**
-   * `flagstone_wake` was called.
+   * `FLAGSTONE_NOTIFICATION_WAKE`
    */
   FLAGSTONE_EVENT_WAKE = 4,
 } flagstone_event_kind;
@@ -525,7 +643,7 @@ typedef enum flagstone_level {
    */
   FLAGSTONE_LEVEL_DEBUG = 0,
   /**
-   * Normal events.
+   * Normal operation.
    */
   FLAGSTONE_LEVEL_INFO = 1,
   /**
@@ -623,7 +741,7 @@ typedef struct flagstone_flag flagstone_flag;
 typedef struct flagstone_test_data flagstone_test_data;
 
 /**
- * Text that belongs to the caller; give it back with `flagstone_bytes_clear`. UTF-8, not ended by NUL.
+ * Text that stays valid until `flagstone_bytes_clear`. UTF-8, not ended by NUL. Only to be read: it may be shared.
  */
 typedef struct flagstone_bytes {
   /**
@@ -635,7 +753,7 @@ typedef struct flagstone_bytes {
    */
   size_t len;
   /**
-   * What keeps the bytes alive; not for the host.
+   * What keeps the bytes alive; not for the host. NULL when nothing needs to.
    */
   void *owner;
 } flagstone_bytes;
@@ -777,7 +895,7 @@ typedef struct flagstone_detail {
    */
   int32_t big_segments_status;
   /**
-   * BOOL: 0 or 1. NUMBER: the number.
+   * BOOL: 0 or 1. NUMBER: the number, as the nearest double; `flagstone_detail_int` gives it as an integer.
    */
   double number_value;
   /**
@@ -799,16 +917,16 @@ typedef struct flagstone_detail {
 } flagstone_detail;
 
 /**
- * An event. The caller makes it: set `struct_size` to `sizeof(flagstone_event)` and the rest to 0. Its texts are valid until
- * `flagstone_event_clear`.
+ * A notification. The caller makes it: set `struct_size` to `sizeof(flagstone_notification)` and the rest to 0. Its texts are
+ * valid until `flagstone_notification_clear`.
  */
-typedef struct flagstone_event {
+typedef struct flagstone_notification {
   /**
    * Size of this struct as the host knows it, in bytes.
    */
   uint32_t struct_size;
   /**
-   * A `FLAGSTONE_EVENT_…`. Leave out kinds that you do not know.
+   * A `FLAGSTONE_NOTIFICATION_…`. Leave out kinds that you do not know.
    */
   int32_t kind;
   /**
@@ -816,7 +934,7 @@ typedef struct flagstone_event {
    */
   int32_t level_or_state;
   /**
-   * Number of events dropped just before this one because the queue was full.
+   * Number of notifications dropped just before this one because the queue was full.
    */
   uint32_t dropped;
   /**
@@ -833,6 +951,44 @@ typedef struct flagstone_event {
   struct flagstone_str extra;
   /**
    * What keeps the texts alive; not for the host.
+   */
+  void *owner;
+} flagstone_notification;
+
+/**
+ * The old name of `flagstone_notification`, and the same. In this interface an event is what analytics are made of.
+ */
+typedef struct flagstone_event {
+  /**
+   * As in `flagstone_notification`.
+   */
+  uint32_t struct_size;
+  /**
+   * As there.
+   */
+  int32_t kind;
+  /**
+   * As there.
+   */
+  int32_t level_or_state;
+  /**
+   * As there.
+   */
+  uint32_t dropped;
+  /**
+   * As there.
+   */
+  int64_t unix_ms;
+  /**
+   * As there.
+   */
+  struct flagstone_str text;
+  /**
+   * As there.
+   */
+  struct flagstone_str extra;
+  /**
+   * As there.
    */
   void *owner;
 } flagstone_event;
@@ -857,9 +1013,10 @@ FLAGSTONE_API const char *flagstone_version_string(void);
 FLAGSTONE_API uint64_t flagstone_features(void);
 
 /**
- * Frees the text and clears the struct, so that a second call does nothing. NULL is allowed.
+ * Gives the text back and clears the struct, so that a second call does nothing. NULL is allowed. Any thread that owns it.
  */
-FLAGSTONE_API void flagstone_bytes_clear(struct flagstone_bytes *bytes);
+FLAGSTONE_API
+void flagstone_bytes_clear(struct flagstone_bytes *bytes);
 
 /**
  * Name of a status code, for example `"TIMEOUT"`; `"UNKNOWN"` for a code that this library does not know.
@@ -1313,6 +1470,14 @@ FLAGSTONE_API
 void flagstone_detail_clear(struct flagstone_detail *detail);
 
 /**
+ * The number of a detail as an integer, by the rule of `flagstone_int_variation`: so a detail that asked for NUMBER says why,
+ * and this what. `default_value` when there is no number, or for NULL. Any thread that owns the detail.
+ */
+FLAGSTONE_API
+int64_t flagstone_detail_int(const struct flagstone_detail *detail,
+                             int64_t default_value);
+
+/**
  * Value of a bool flag: 1 or 0. Gives `default_value` (as 0 or 1) on any problem: `flagstone_variation` tells which.
  *
  * `key` is UTF-8 and borrowed for the call. Residency `all`: no I/O, no lock, no allocation. Residency `lazy` and `off`: a
@@ -1327,7 +1492,9 @@ int32_t flagstone_bool_variation(const struct flagstone_client *client,
                                  int32_t default_value);
 
 /**
- * Value of a number flag, truncated toward zero; numbers beyond 64 bits give the nearest end of the range. Otherwise as
+ * Value of a number flag as an integer, by the one rule of all calls and bindings: exact when the flag writes an integer of
+ * 64 bits; the nearest end of the range beyond 64 bits; otherwise rounded to the nearest integer, halves to the even one (2.5
+ * gives 2, 3.5 gives 4), or toward zero with `evaluation.integer_rounding` = truncate. Otherwise as
  * `flagstone_bool_variation`.
  */
 FLAGSTONE_API
@@ -1338,7 +1505,7 @@ int64_t flagstone_int_variation(const struct flagstone_client *client,
                                 int64_t default_value);
 
 /**
- * Value of a number flag. Otherwise as `flagstone_bool_variation`.
+ * Value of a number flag: the double nearest to what the flag writes. Otherwise as `flagstone_bool_variation`.
  */
 FLAGSTONE_API
 double flagstone_double_variation(const struct flagstone_client *client,
@@ -1346,6 +1513,23 @@ double flagstone_double_variation(const struct flagstone_client *client,
                                   const char *key,
                                   size_t key_len,
                                   double default_value);
+
+/**
+ * Value of a string flag: 1, and `*out` is its text; or 0, and `*out` is `default_value` itself, which stays yours. 0 on any
+ * problem, with nothing written when `out` is NULL.
+ *
+ * Nothing is copied: the text is that of the flag, kept alive until `flagstone_bytes_clear`, whatever happens to the flag or
+ * the client; do not write into it. `default_value` may be NULL, with `default_len` 0, and is not looked at. Otherwise as
+ * `flagstone_bool_variation`.
+ */
+FLAGSTONE_API
+int32_t flagstone_string_variation(const struct flagstone_client *client,
+                                   const struct flagstone_context *context,
+                                   const char *key,
+                                   size_t key_len,
+                                   const char *default_value,
+                                   size_t default_len,
+                                   struct flagstone_bytes *out);
 
 /**
  * Value of a flag of any type, with reason.
@@ -1416,15 +1600,29 @@ int32_t flagstone_flag_bool_try(const struct flagstone_flag *flag,
                                 const struct flagstone_context *context);
 
 /**
- * Value of a prepared number flag, truncated toward zero; numbers beyond 64 bits give the nearest end of the range; its
- * default on any problem; 0 for NULL. Any thread.
+ * Value of a prepared number flag as an integer, by the rule of `flagstone_int_variation`, which holds for its default as
+ * well; its default on any problem; 0 for NULL. Any thread.
  */
-FLAGSTONE_API int64_t flagstone_flag_int(const struct flagstone_flag *flag, const struct flagstone_context *context);
+FLAGSTONE_API
+int64_t flagstone_flag_int(const struct flagstone_flag *flag,
+                           const struct flagstone_context *context);
 
 /**
  * Value of a prepared number flag; its default on any problem; 0 for NULL. Any thread.
  */
 FLAGSTONE_API double flagstone_flag_double(const struct flagstone_flag *flag, const struct flagstone_context *context);
+
+/**
+ * Value of a prepared string flag: 1, and `*out` is its text; or 0, and `*out` is its default, on any problem; empty for
+ * NULL, and as the default of a flag that was prepared as another type. 0, with nothing written, when `out` is NULL.
+ *
+ * Nothing is copied: either text is kept alive until `flagstone_bytes_clear`, whatever happens to flag and client; do not
+ * write into it. May wait for Redis as `flagstone_bool_variation` may. Any thread.
+ */
+FLAGSTONE_API
+int32_t flagstone_flag_string(const struct flagstone_flag *flag,
+                              const struct flagstone_context *context,
+                              struct flagstone_bytes *out);
 
 /**
  * Value of a prepared flag with reason: as `flagstone_variation` with the key and type given when it was prepared.
@@ -1484,11 +1682,29 @@ flagstone_status flagstone_secure_mode_hash(const struct flagstone_client *clien
                                             struct flagstone_error **err);
 
 /**
- * Takes the oldest event, waiting for one at most `timeout_ms` milliseconds.
+ * Takes the oldest notification, waiting for one at most `timeout_ms` milliseconds.
  *
- * OK: `*out` is written; give it back with `flagstone_event_clear`. TIMEOUT: none came. CLOSED: the client is closed and
- * every event was delivered. INVALID_ARGUMENT: `out->struct_size` is too small. Nobody has to poll; a full queue drops the
- * oldest event, status changes after all others, and counts. Any thread; with several pollers each event goes to exactly one.
+ * OK: `*out` is written; give it back with `flagstone_notification_clear`. TIMEOUT: none came. CLOSED: the client is closed and
+ * every notification was delivered. INVALID_ARGUMENT: `out->struct_size` is too small. Nobody has to poll; a full queue drops the
+ * oldest, status changes after all others, and counts. Any thread; with several pollers each notification goes to exactly one.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_next_notification(struct flagstone_client *client,
+                                                    uint32_t timeout_ms,
+                                                    struct flagstone_notification *out);
+
+/**
+ * Frees the texts of a notification and clears it, except for `struct_size`. May be called twice. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_notification_clear(struct flagstone_notification *notification);
+
+/**
+ * Ends the wait of one poller with a notification of kind WAKE; if nobody waits, the next poll gets it. Any thread.
+ */
+FLAGSTONE_API void flagstone_client_wake(struct flagstone_client *client);
+
+/**
+ * The old name of `flagstone_client_next_notification`, and the same.
  */
 FLAGSTONE_API
 flagstone_status flagstone_poll_event(struct flagstone_client *client,
@@ -1496,12 +1712,12 @@ flagstone_status flagstone_poll_event(struct flagstone_client *client,
                                       struct flagstone_event *out);
 
 /**
- * Frees the texts of an event and clears it, except for `struct_size`. May be called twice. NULL is allowed.
+ * The old name of `flagstone_notification_clear`, and the same.
  */
 FLAGSTONE_API void flagstone_event_clear(struct flagstone_event *event);
 
 /**
- * Ends the wait of one poller with an event of kind WAKE; if nobody waits, the next poll gets it. Any thread.
+ * The old name of `flagstone_client_wake`, and the same.
  */
 FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
 
