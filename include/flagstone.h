@@ -368,6 +368,11 @@
 #define FLAGSTONE_ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED 4
 
 /**
+ * Bit of `flagstone_client_subscribe`: changes of flags, also of those that are not evaluated.
+ */
+#define FLAGSTONE_SUBSCRIBE_FLAG_CHANGES 1
+
+/**
  * The values of `flagstone_status`.
  */
 typedef enum flagstone_status_code {
@@ -1720,6 +1725,20 @@ FLAGSTONE_API void flagstone_event_clear(struct flagstone_event *event);
  * The old name of `flagstone_client_wake`, and the same.
  */
 FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
+
+/**
+ * Says what the host acts upon: `wants` is a sum of `FLAGSTONE_SUBSCRIBE_…`, in place of what was said before; 0 at first.
+ * Unknown bits are ignored.
+ *
+ * Not needed in order to hear of anything: it says how soon. A changed flag that is being evaluated is read at once in any case;
+ * the rest of the data set waits, so that a hundred processes do not read everything at the same moment, for up to half a
+ * minute in large fleets. A host that has listeners to flag changes subscribes, and hears of all of them at once. OK; CLOSED
+ * after close.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_subscribe(struct flagstone_client *client,
+                                            uint32_t wants,
+                                            struct flagstone_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -37,6 +37,7 @@ fn generated() -> String {
         .with_src(root.join("src/ffi/flag.rs"))
         .with_src(root.join("src/ffi/all_flags.rs"))
         .with_src(root.join("src/ffi/notification.rs"))
+        .with_src(root.join("src/ffi/subscribe.rs"))
         .generate()
         .expect("src/ffi is readable");
     let mut text = Vec::new();

@@ -295,6 +295,12 @@ impl Client {
         Ok(())
     }
 
+    /// The host acts upon changes of flags, or does not any more: whoever does hears of all of them soon.
+    pub fn hear_flag_changes(&self, hears: bool) {
+        self.plant.shared.set_hears_flag_changes(hears);
+        self.current().mailbox.wake();
+    }
+
     /// Takes the oldest notification, waiting for one if need be.
     pub fn poll(&self, timeout: Duration) -> Polled {
         self.current().notifications.poll(timeout)

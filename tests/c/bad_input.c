@@ -96,6 +96,8 @@ static void clients(const handles *live) {
   REFUSED(INVALID, "client", flagstone_client_postfork(other, &error));
   REFUSED(IS_NULL, "client", flagstone_client_flush(NULL, 0, &error));
   REFUSED(INVALID, "client", flagstone_client_flush(other, 0, &error));
+  REFUSED(IS_NULL, "client", flagstone_client_subscribe(NULL, 1, &error));
+  REFUSED(INVALID, "client", flagstone_client_subscribe(other, 1, &error));
   REFUSED(IS_NULL, "client", flagstone_client_status_json(NULL, &bytes, &error));
   REFUSED(INVALID, "client", flagstone_client_status_json(other, &bytes, &error));
   REFUSED(IS_NULL, "out", flagstone_client_status_json(live->client, NULL, &error));

@@ -233,11 +233,18 @@ class Client(Native):
         _check_listener(listener)
         with self._lock:
             self._flag_listeners = (*self._flag_listeners, listener)
+            self._subscribe()
 
     def remove_flag_change_listener(self, listener: FlagChangeListener) -> None:
         """Undoes :meth:`add_flag_change_listener`; an unknown listener is left alone."""
         with self._lock:
             self._flag_listeners = tuple(known for known in self._flag_listeners if known != listener)
+            self._subscribe()
+
+    def _subscribe(self) -> None:
+        """Who listens to changes of flags hears of all of them at once. After close there is nothing to hear."""
+        wants = _abi.SUBSCRIBE_FLAG_CHANGES if self._flag_listeners else 0
+        lib.flagstone_client_subscribe(self._h, wants, None)
 
     def add_status_listener(self, listener: StatusListener) -> None:
         """Calls ``listener`` with a :class:`StatusChange` whenever the condition of the data source or of Redis changes, as
