@@ -1,4 +1,4 @@
-"""The hot calls: bound without argument conversion, handed prebuilt objects only.
+"""The hot calls through ctypes: bound without argument conversion, handed prebuilt objects only; and what owns handles.
 
 Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and does not make threads queue for it;
 ``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib`` and ``_abi``.
@@ -10,7 +10,7 @@ from ctypes import addressof, c_int32, c_size_t, c_void_p, sizeof
 from typing import Any
 
 from . import _abi
-from ._lib import unchecked
+from ._lib import lib, release_with, unchecked
 
 #: Sizes of short keys; ctypes would pass a bare int as a C int, which is not size_t.
 SIZES = tuple(c_size_t(size) for size in range(256))
@@ -78,3 +78,45 @@ def give_back(buffer: Buffer) -> None:
     _clear(buffer.address)
     if len(_free) < _MOST_FREE:
         _free.append(buffer)
+
+
+class ContextBase:
+    """The handle of a context."""
+
+    __slots__ = ("_h",)
+
+    _h: c_void_p
+
+    def _adopt(self, handle: c_void_p) -> None:
+        """Takes a handle that nobody else gives back."""
+        self._h = handle
+        release_with(self, lib.flagstone_context_release, handle)
+
+
+class ClientBase:
+    """The native client."""
+
+    def _attach(self, handle: c_void_p, may_wait: bool) -> None:
+        """Takes a handle that nobody else gives back, and whether evaluation may wait."""
+        release_with(self, _forget, handle)
+
+
+class FlagBase:
+    """A native flag, its key and its default."""
+
+    __slots__ = ("_h", "default", "key")
+
+    _h: c_void_p
+    key: str
+    default: Any
+
+    def _attach(self, handle: c_void_p, key: str, default: Any, how: str, may_wait: bool) -> None:
+        """Takes a handle that nobody else gives back; ``how`` values are asked for is one of the letters in ``flag``."""
+        self._h, self.key, self.default = handle, key, default
+        release_with(self, lib.flagstone_flag_release, handle)
+
+
+def _forget(handle: c_void_p) -> None:
+    """Gives back the client's reference. The event thread, if there is one, sees that the client is gone."""
+    lib.flagstone_wake(handle)
+    lib.flagstone_client_release(handle)

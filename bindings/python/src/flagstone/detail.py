@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import marshal
 import struct
-from ctypes import string_at
+from ctypes import c_char
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -100,9 +101,11 @@ class EvaluationReason:
         return form
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class EvaluationDetail(Generic[V]):
     """The result of an evaluation."""
+
+    __slots__ = ("is_stale", "reason", "value", "variation_index")
 
     #: The flag's value, or the default.
     value: V
@@ -113,12 +116,28 @@ class EvaluationDetail(Generic[V]):
     #: read yet by this process, or has lost the data set. Otherwise: the data source has not delivered yet, or is not
     #: ``VALID``; with ``cache_residency`` ``lazy`` and ``off`` also as in daemon mode. In both: Redis holds newer content
     #: that does not parse, or the client is closed.
-    is_stale: bool = False
+    is_stale: bool
+
+    def __init__(self, value: V, variation_index: int | None, reason: EvaluationReason, is_stale: bool = False) -> None:
+        _set_value(self, value)
+        _set_variation_index(self, variation_index)
+        _set_reason(self, reason)
+        _set_is_stale(self, is_stale)
 
     @property
     def is_default(self) -> bool:
         """True when no variation was served."""
         return self.variation_index is None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.value, self.variation_index, self.reason, self.is_stale)
+
+
+# A frozen object is filled through its slots: a result is made for each evaluation, and this is the cheapest way.
+_set_value = EvaluationDetail.__dict__["value"].__set__
+_set_variation_index = EvaluationDetail.__dict__["variation_index"].__set__
+_set_reason = EvaluationDetail.__dict__["reason"].__set__
+_set_is_stale = EvaluationDetail.__dict__["is_stale"].__set__
 
 
 def failed(default: T, kind: ErrorKind) -> EvaluationDetail[T]:
@@ -126,55 +145,61 @@ def failed(default: T, kind: ErrorKind) -> EvaluationDetail[T]:
     return EvaluationDetail(default, None, EvaluationReason(ReasonKind.ERROR, kind))
 
 
-# The members of flagstone_detail in their order, with native alignment.
-_layout = struct.Struct("@I5iIidPNPNPNP")
+# The members of flagstone_detail in their order, with native alignment: in one piece those that most results share.
+_layout = struct.Struct("@I28sdPNPNPNP")
+_codes = struct.Struct("@5iIi")
+
+#: Parsed JSON of a prepared flag by variation: its text, and what to make copies from.
+Parsed = dict[int, "tuple[bytes, bytes]"]
+
+#: In place of a type: there is no value.
+_DEFAULTED = -1
 
 
-def decode(detail: _abi.Detail, default: Any) -> EvaluationDetail[Any]:
-    """Copies everything out of a filled native detail, which may be cleared afterwards."""
-    (
-        _,
-        value_type,
-        reason,
-        error_kind,
-        variation,
-        rule,
-        flags,
-        big_segments,
-        number,
-        text,
-        text_len,
-        rule_id,
-        rule_id_len,
-        prerequisite,
-        prerequisite_len,
-        _,
-    ) = _layout.unpack_from(detail)
-    if flags & _abi.DETAIL_DEFAULTED:
+def decode(details: Any, default: Any, parsed: Parsed | None = None, offset: int = 0) -> EvaluationDetail[Any]:
+    """Copies everything out of the filled native detail at ``offset``, which may be cleared afterwards."""
+    _, codes, number, text, text_len, rule, rule_len, required, required_len, _ = _layout.unpack_from(details, offset)
+    rule_id = _read(rule, rule_len) if rule_len else b""
+    value_type, variation, why, stale = _decoded(codes, rule_id, _read(required, required_len) if required_len else b"")
+    if value_type == _DEFAULTED:
         value = default
+    elif value_type == _abi.TYPE_BOOL:
+        value = number != 0.0
     else:
-        value = _value(value_type, number, string_at(text, text_len) if text_len else b"")
-    why = _reason(
-        reason,
-        error_kind,
-        rule,
-        string_at(rule_id, rule_id_len) if rule_id_len else b"",
-        string_at(prerequisite, prerequisite_len) if prerequisite_len else b"",
-        flags & _abi.DETAIL_IN_EXPERIMENT != 0,
-        big_segments,
-    )
-    return EvaluationDetail(value, variation if variation >= 0 else None, why, flags & _abi.DETAIL_STALE != 0)
+        value = _value(value_type, number, _read(text, text_len) if text_len else b"", variation, parsed)
+    return EvaluationDetail(value, variation, why, stale)
 
 
-def value(detail: _abi.Detail, default: Any) -> Any:
+def value(details: Any, default: Any, parsed: Parsed | None = None) -> Any:
     """The value alone of a filled native detail."""
-    if detail.flags & _abi.DETAIL_DEFAULTED:
+    _, codes, number, text, text_len, _, _, _, _, _ = _layout.unpack_from(details)
+    value_type, _, _, variation, _, flags, _ = _codes.unpack(codes)
+    if flags & _abi.DETAIL_DEFAULTED:
         return default
-    text = detail.text
-    return _value(detail.value_type, detail.number_value, string_at(text.ptr, text.len) if text.len else b"")
+    return _value(value_type, number, _read(text, text_len) if text_len else b"", variation, parsed)
 
 
-# Reasons are immutable and few: most evaluations share one.
+# Types of texts by their length, which ctypes makes on first use and keeps; ``string_at`` costs three times as much.
+_texts = tuple((c_char * size).from_address for size in range(256))
+
+
+def _read(address: int, size: int) -> bytes:
+    """A copy of borrowed text."""
+    return (_texts[size] if size < 256 else (c_char * size).from_address)(address).raw
+
+
+# Most evaluations share what this gives: reasons are immutable and few.
+@lru_cache(maxsize=1024)
+def _decoded(codes: bytes, rule_id: bytes, prerequisite: bytes) -> tuple[int, int | None, EvaluationReason, bool]:
+    value_type, reason, error_kind, variation, rule, flags, big_segments = _codes.unpack(codes)
+    why = _reason(
+        reason, error_kind, rule, rule_id, prerequisite, flags & _abi.DETAIL_IN_EXPERIMENT != 0, big_segments
+    )
+    if flags & _abi.DETAIL_DEFAULTED:
+        value_type = _DEFAULTED
+    return value_type, variation if variation >= 0 else None, why, flags & _abi.DETAIL_STALE != 0
+
+
 @lru_cache(maxsize=1024)
 def _reason(
     kind: int, error_kind: int, rule: int, rule_id: bytes, prerequisite: bytes, in_experiment: bool, big_segments: int
@@ -194,16 +219,24 @@ def _at(names: tuple[Any, ...], code: int, unknown: Any) -> Any:
     return names[code] if 0 <= code < len(names) else unknown
 
 
-def _value(value_type: int, number: float, text: bytes) -> Any:
+def _value(
+    value_type: int, number: float, text: bytes, variation: int | None = None, parsed: Parsed | None = None
+) -> Any:
     if value_type == _abi.TYPE_BOOL:
         return number != 0.0
     if value_type == _abi.TYPE_STRING:
         return text.decode()
     if value_type == _abi.TYPE_NUMBER:
         return _number(number, text)
-    if value_type == _abi.TYPE_JSON:
+    if value_type != _abi.TYPE_JSON:
+        return None
+    if parsed is None or variation is None:
         return json.loads(text)
-    return None
+    kept = parsed.get(variation)
+    if kept is None or kept[0] != text:
+        # marshal copies what json.loads gives several times faster than that parses it, and never leaves the process.
+        parsed[variation] = kept = text, marshal.dumps(json.loads(text))
+    return marshal.loads(kept[1])
 
 
 def _number(number: float, text: bytes) -> int | float:

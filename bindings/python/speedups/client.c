@@ -1,0 +1,333 @@
+/* Evaluation by key: the native client in an object, and a method for each call that asks for one flag or for many. */
+#include "speedups.h"
+
+#include <string.h>
+
+struct client {
+  PyObject_HEAD
+  flagstone_client *handle;
+  int may_wait;
+};
+
+/* A call with a real context, a key and a default. */
+struct asked {
+  const flagstone_client *client;
+  const flagstone_context *context;
+  const char *key;
+  size_t key_len;
+  PyObject *default_value;
+  int may_wait;
+};
+
+/* Arguments by name count as plain in the order of the parameters. */
+static int in_order(Py_ssize_t count, PyObject *names)
+{
+  Py_ssize_t named = names ? PyTuple_Size(names) : 0;
+  if (count + named != 3) {
+    return 0;
+  }
+  for (Py_ssize_t index = 0; index < named; index++) {
+    if (PyTuple_GetItem(names, index) != speedups.parameters[count + index]) {
+      return 0;
+    }
+  }
+  return 1;
+}
+
+/* True for plain arguments. */
+static int take(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names, struct asked *asked)
+{
+  struct client *client = (struct client *)self;
+  Py_ssize_t size;
+  if ((count != 3 || names) && !in_order(count, names)) {
+    return 0;
+  }
+  asked->context = speedups_context(args[1]);
+  if (!asked->context || !PyUnicode_CheckExact(args[0]) || !client->handle) {
+    return 0;
+  }
+  asked->key = PyUnicode_AsUTF8AndSize(args[0], &size);
+  if (!asked->key) {
+    PyErr_Clear();
+    return 0;
+  }
+  asked->key_len = (size_t)size;
+  asked->client = client->handle;
+  asked->default_value = args[2];
+  asked->may_wait = client->may_wait;
+  return 1;
+}
+
+static PyObject *ask_bool(const struct asked *asked)
+{
+  int32_t value;
+  SPEEDUPS_CALL(asked->may_wait, value = speedups.native.bool_variation(asked->client, asked->context, asked->key, asked->key_len,
+                                                                       asked->default_value == Py_True));
+  return speedups_keep(value == 1 ? Py_True : Py_False);
+}
+
+/* Value or detail of a type; NULL without an exception when the method in Python is to say it. */
+static PyObject *ask(const struct asked *asked, int32_t want, int with_reason)
+{
+  flagstone_detail detail = {.struct_size = sizeof detail};
+  SPEEDUPS_CALL(asked->may_wait, speedups.native.variation(asked->client, asked->context, asked->key, asked->key_len, want, NULL,
+                                                          0, &detail));
+  PyObject *result = speedups_value(&detail, asked->default_value, NULL);
+  if (result && with_reason) {
+    PyObject *value = result;
+    result = speedups_detail(&detail, value);
+    Py_DECREF(value);
+  }
+  speedups.native.detail_clear(&detail);
+  if (!result) {
+    speedups_recover();
+  }
+  return result;
+}
+
+/* The type that a default asks for; -1 for one that is not plain. */
+static int want_of(PyObject *value)
+{
+  if (value == Py_True || value == Py_False) {
+    return FLAGSTONE_TYPE_BOOL;
+  }
+  if (PyUnicode_CheckExact(value)) {
+    return FLAGSTONE_TYPE_STRING;
+  }
+  if (PyLong_CheckExact(value) || PyFloat_CheckExact(value)) {
+    return FLAGSTONE_TYPE_NUMBER;
+  }
+  return value == Py_None || PyDict_CheckExact(value) || PyList_CheckExact(value) ? FLAGSTONE_TYPE_NONE : -1;
+}
+
+#define ARGUMENTS PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names
+
+/* What was found here, or what the method in Python says. */
+static PyObject *or_else(PyObject *result, enum method method, ARGUMENTS)
+{
+  return result || PyErr_Occurred() ? result : speedups_fall_back(method, self, args, count, names);
+}
+
+static PyObject *bool_variation(ARGUMENTS)
+{
+  struct asked asked;
+  if (take(self, args, count, names, &asked) && PyBool_Check(asked.default_value)) {
+    return ask_bool(&asked);
+  }
+  return speedups_fall_back(METHOD_bool_variation, self, args, count, names);
+}
+
+static PyObject *int_variation(ARGUMENTS)
+{
+  struct asked asked;
+  if (take(self, args, count, names, &asked) && PyLong_CheckExact(asked.default_value)) {
+    int overflow;
+    long long value = PyLong_AsLongLongAndOverflow(asked.default_value, &overflow);
+    if (!overflow) {
+      SPEEDUPS_CALL(asked.may_wait, value = speedups.native.int_variation(asked.client, asked.context, asked.key, asked.key_len,
+                                                                         value));
+      return PyLong_FromLongLong(value);
+    }
+  }
+  return speedups_fall_back(METHOD_int_variation, self, args, count, names);
+}
+
+static PyObject *float_variation(ARGUMENTS)
+{
+  struct asked asked;
+  if (take(self, args, count, names, &asked) && PyFloat_CheckExact(asked.default_value)) {
+    double value = PyFloat_AsDouble(asked.default_value);
+    SPEEDUPS_CALL(asked.may_wait, value = speedups.native.double_variation(asked.client, asked.context, asked.key, asked.key_len,
+                                                                          value));
+    return PyFloat_FromDouble(value);
+  }
+  return speedups_fall_back(METHOD_float_variation, self, args, count, names);
+}
+
+static PyObject *variation(ARGUMENTS)
+{
+  struct asked asked;
+  PyObject *result = NULL;
+  if (take(self, args, count, names, &asked)) {
+    int want = want_of(asked.default_value);
+    if (want == FLAGSTONE_TYPE_BOOL) {
+      return ask_bool(&asked);
+    }
+    result = want < 0 ? NULL : ask(&asked, want, 0);
+  }
+  return or_else(result, METHOD_variation, self, args, count, names);
+}
+
+static PyObject *variation_detail(ARGUMENTS)
+{
+  struct asked asked;
+  PyObject *result = NULL;
+  if (take(self, args, count, names, &asked)) {
+    int want = want_of(asked.default_value);
+    result = want < 0 ? NULL : ask(&asked, want, 1);
+  }
+  return or_else(result, METHOD_variation_detail, self, args, count, names);
+}
+
+#define TYPED(name, want, with_reason)                                                                                       \
+  static PyObject *name(ARGUMENTS)                                                                                           \
+  {                                                                                                                          \
+    struct asked asked;                                                                                                      \
+    PyObject *result = take(self, args, count, names, &asked) ? ask(&asked, want, with_reason) : NULL;                       \
+    return or_else(result, METHOD_##name, self, args, count, names);                                                         \
+  }
+
+TYPED(string_variation, FLAGSTONE_TYPE_STRING, 0)
+TYPED(json_variation, FLAGSTONE_TYPE_NONE, 0)
+TYPED(bool_variation_detail, FLAGSTONE_TYPE_BOOL, 1)
+TYPED(string_variation_detail, FLAGSTONE_TYPE_STRING, 1)
+TYPED(json_variation_detail, FLAGSTONE_TYPE_NONE, 1)
+
+/* Keys and defaults of a call for many flags, as lists of its own; false for what is not plain. */
+static int take_keys(PyObject *asked, PyObject **keys, PyObject **defaults)
+{
+  *keys = *defaults = NULL;
+  if (PyDict_CheckExact(asked)) {
+    *keys = PyDict_Keys(asked);
+    *defaults = PyDict_Values(asked);
+    return *keys && *defaults;
+  }
+  if (PyList_CheckExact(asked) || PyTuple_CheckExact(asked)) {
+    *keys = PySequence_List(asked);
+    return *keys != NULL;
+  }
+  return 0;
+}
+
+static PyObject *collect(PyObject *keys, PyObject *defaults, const flagstone_detail *details)
+{
+  Py_ssize_t count = PyList_Size(keys);
+  PyObject *results = PyDict_New();
+  for (Py_ssize_t index = 0; results && index < count; index++) {
+    PyObject *value = speedups_value(&details[index], defaults ? PyList_GetItem(defaults, index) : Py_None, NULL);
+    PyObject *result = value ? speedups_detail(&details[index], value) : NULL;
+    if (!result || PyDict_SetItem(results, PyList_GetItem(keys, index), result)) {
+      Py_DECREF(results);
+      results = NULL;
+    }
+    Py_XDECREF(value);
+    Py_XDECREF(result);
+  }
+  return results;
+}
+
+static PyObject *ask_many(const struct client *client, const flagstone_context *context, PyObject *keys, PyObject *defaults)
+{
+  Py_ssize_t count = PyList_Size(keys);
+  flagstone_str *texts = PyMem_Malloc((size_t)(count + 1) * sizeof *texts);
+  flagstone_detail *details = PyMem_Malloc((size_t)(count + 1) * sizeof *details);
+  PyObject *results = NULL;
+  Py_ssize_t ready = 0;
+  while (texts && details && ready < count) {
+    PyObject *key = PyList_GetItem(keys, ready);
+    Py_ssize_t size;
+    texts[ready].ptr = PyUnicode_CheckExact(key) ? PyUnicode_AsUTF8AndSize(key, &size) : NULL;
+    if (!texts[ready].ptr) {
+      break;
+    }
+    texts[ready].len = (size_t)size;
+    details[ready++] = (flagstone_detail){.struct_size = sizeof *details};
+  }
+  if (texts && details && ready == count) {
+    SPEEDUPS_CALL(client->may_wait,
+                  speedups.native.variation_many(client->handle, context, texts, (size_t)count, details));
+    results = collect(keys, defaults, details);
+    for (Py_ssize_t index = 0; index < count; index++) {
+      speedups.native.detail_clear(&details[index]);
+    }
+  }
+  PyMem_Free(texts);
+  PyMem_Free(details);
+  return results;
+}
+
+static PyObject *variation_many(ARGUMENTS)
+{
+  const struct client *client = (struct client *)self;
+  const flagstone_context *context = count == 2 && !names ? speedups_context(args[1]) : NULL;
+  PyObject *keys = NULL, *defaults = NULL, *results = NULL;
+  if (context && client->handle && take_keys(args[0], &keys, &defaults)) {
+    results = ask_many(client, context, keys, defaults);
+  }
+  Py_XDECREF(keys);
+  Py_XDECREF(defaults);
+  if (!results && PyErr_Occurred()) {
+    speedups_recover();
+  }
+  return or_else(results, METHOD_variation_many, self, args, count, names);
+}
+
+static PyObject *attach(PyObject *self, PyObject *args)
+{
+  struct client *client = (struct client *)self;
+  PyObject *pointer;
+  int may_wait;
+  if (!PyArg_ParseTuple(args, "Op:_attach", &pointer, &may_wait)) {
+    return NULL;
+  }
+  flagstone_client *handle = speedups_address(pointer);
+  if (!handle) {
+    return NULL;
+  }
+  if (client->handle) {
+    speedups.native.client_release(handle);
+    PyErr_SetString(PyExc_TypeError, "a client is made once");
+    return NULL;
+  }
+  client->handle = handle;
+  client->may_wait = may_wait;
+  Py_RETURN_NONE;
+}
+
+static void dealloc(PyObject *self)
+{
+  PyTypeObject *type = Py_TYPE(self);
+  flagstone_client *handle = ((struct client *)self)->handle;
+  if (handle) {
+    /* The thread that waits for notifications, if there is one, sees that the client is gone. */
+    speedups.native.wake(handle);
+    speedups.native.client_release(handle);
+  }
+  ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+  Py_DECREF(type);
+}
+
+#define CALL(name, parameters, text)                                                                                         \
+  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, #name "($self, " parameters ")\n--\n\n" text}
+#define ONE "key, context, default"
+
+static PyMethodDef methods[] = {
+  CALL(bool_variation, ONE, "Value of a bool flag, or ``default``."),
+  CALL(int_variation, ONE, "Value of a number flag, truncated toward zero, at most 64 bits; or ``default``."),
+  CALL(float_variation, ONE, "Value of a number flag, or ``default``."),
+  CALL(string_variation, ONE, "Value of a string flag, or ``default``."),
+  CALL(json_variation, ONE, "Value of a flag of any type, as ``json.loads`` gives it; or ``default``, whatever that is."),
+  CALL(variation, ONE, "Value of a flag of the type of ``default``; or ``default``."),
+  CALL(bool_variation_detail, ONE, "As :meth:`bool_variation`, with the reason."),
+  CALL(string_variation_detail, ONE, "As :meth:`string_variation`, with the reason."),
+  CALL(json_variation_detail, ONE, "As :meth:`json_variation`, with the reason."),
+  CALL(variation_detail, ONE, "As :meth:`variation`, with the reason."),
+  CALL(variation_many, "keys, context", "Values of any type of several flags for one context, in one native call."),
+  {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, and whether evaluation may wait."},
+  {0},
+};
+
+static PyType_Slot slots[] = {
+  {Py_tp_doc, "The native client."},
+  {Py_tp_new, PyType_GenericNew},
+  {Py_tp_dealloc, dealloc},
+  {Py_tp_methods, methods},
+  {0, NULL},
+};
+
+PyType_Spec speedups_client_spec = {
+  .name = "flagstone._speedups.ClientBase",
+  .basicsize = sizeof(struct client),
+  .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+  .slots = slots,
+};

@@ -1,0 +1,199 @@
+/* Prepared flags: the native flag, its key and default in an object. */
+#include "speedups.h"
+
+/* How values are asked for; the letters are those of flag.py. */
+enum { BOOL = 'b', INT = 'i', FLOAT = 'f', ANY = 'a' };
+
+struct flag {
+  PyObject_HEAD
+  flagstone_flag *handle;
+  PyObject *key, *default_value;
+  struct json_cache cache;
+  int may_wait, how;
+};
+
+#define ARGUMENTS PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names
+
+/* The context of a call; NULL for arguments that are not plain. */
+static const flagstone_context *context_of(const struct flag *flag, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+  if (count != 1 || names) {
+    if (count || !names || PyTuple_Size(names) != 1 || PyTuple_GetItem(names, 0) != speedups.parameters[1]) {
+      return NULL;
+    }
+  }
+  return flag->handle ? speedups_context(args[0]) : NULL;
+}
+
+/* Makes a value what a flag with a number as default promises; NULL without an exception when Python is to do it. */
+static PyObject *as_promised(const struct flag *flag, const flagstone_detail *detail, PyObject *value)
+{
+  if (detail->flags & FLAGSTONE_DETAIL_DEFAULTED || (flag->how != FLOAT && flag->how != INT) ||
+      (flag->how == INT && PyLong_CheckExact(value) && detail->text.len <= 18)) {
+    return value;
+  }
+  Py_DECREF(value);
+  return flag->how == FLOAT ? PyFloat_FromDouble(detail->number_value) : NULL;
+}
+
+static PyObject *evaluate(struct flag *flag, const flagstone_context *context, int with_reason)
+{
+  flagstone_detail detail = {.struct_size = sizeof detail};
+  SPEEDUPS_CALL(flag->may_wait, speedups.native.flag_detail(flag->handle, context, &detail));
+  PyObject *result = speedups_value(&detail, flag->default_value, &flag->cache);
+  if (result && with_reason) {
+    PyObject *value = as_promised(flag, &detail, result);
+    result = value ? speedups_detail(&detail, value) : NULL;
+    Py_XDECREF(value);
+  }
+  speedups.native.detail_clear(&detail);
+  if (!result && PyErr_Occurred()) {
+    speedups_recover();
+  }
+  return result;
+}
+
+static PyObject *value(ARGUMENTS)
+{
+  struct flag *flag = (struct flag *)self;
+  const flagstone_context *context = context_of(flag, args, count, names);
+  if (!context) {
+    return speedups_fall_back(METHOD_flag_value, self, args, count, names);
+  }
+  if (flag->how == BOOL) {
+    int32_t truth;
+    SPEEDUPS_CALL(flag->may_wait, truth = speedups.native.flag_bool(flag->handle, context));
+    return speedups_keep(truth == 1 ? Py_True : Py_False);
+  }
+  if (flag->how == INT) {
+    int64_t number;
+    SPEEDUPS_CALL(flag->may_wait, number = speedups.native.flag_int(flag->handle, context));
+    return PyLong_FromLongLong(number);
+  }
+  if (flag->how == FLOAT) {
+    double number;
+    SPEEDUPS_CALL(flag->may_wait, number = speedups.native.flag_double(flag->handle, context));
+    return PyFloat_FromDouble(number);
+  }
+  PyObject *result = evaluate(flag, context, 0);
+  return result || PyErr_Occurred() ? result : speedups_fall_back(METHOD_flag_value, self, args, count, names);
+}
+
+static PyObject *detail(ARGUMENTS)
+{
+  struct flag *flag = (struct flag *)self;
+  const flagstone_context *context = context_of(flag, args, count, names);
+  PyObject *result = context ? evaluate(flag, context, 1) : NULL;
+  return result || PyErr_Occurred() ? result : speedups_fall_back(METHOD_flag_detail, self, args, count, names);
+}
+
+static PyObject *attach(PyObject *self, PyObject *args)
+{
+  struct flag *flag = (struct flag *)self;
+  PyObject *pointer, *key, *default_value;
+  int may_wait, how;
+  if (!PyArg_ParseTuple(args, "OOOCp:_attach", &pointer, &key, &default_value, &how, &may_wait)) {
+    return NULL;
+  }
+  flagstone_flag *handle = speedups_address(pointer);
+  if (!handle) {
+    return NULL;
+  }
+  if (flag->handle) {
+    speedups.native.flag_release(handle);
+    PyErr_SetString(PyExc_TypeError, "a flag is prepared once");
+    return NULL;
+  }
+  flag->handle = handle;
+  flag->key = speedups_keep(key);
+  flag->default_value = speedups_keep(default_value);
+  flag->may_wait = may_wait;
+  flag->how = how;
+  Py_RETURN_NONE;
+}
+
+static PyObject *get_handle(PyObject *self, void *closure)
+{
+  (void)closure;
+  struct flag *flag = (struct flag *)self;
+  if (!flag->handle || !speedups.pointer) {
+    PyErr_SetString(PyExc_AttributeError, "_h");
+    return NULL;
+  }
+  return PyObject_CallFunction(speedups.pointer, "K", (unsigned long long)(uintptr_t)flag->handle);
+}
+
+static int traverse(PyObject *self, visitproc visit, void *arg)
+{
+  struct flag *flag = (struct flag *)self;
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(flag->key);
+  Py_VISIT(flag->default_value);
+  return speedups_json_traverse(&flag->cache, visit, arg);
+}
+
+static int clear(PyObject *self)
+{
+  struct flag *flag = (struct flag *)self;
+  PyObject *key = flag->key, *default_value = flag->default_value;
+  /* A finalizer that is called later may still evaluate: a default is needed as long as there is a handle. */
+  flag->key = NULL;
+  flag->default_value = speedups_keep(Py_None);
+  Py_XDECREF(key);
+  Py_XDECREF(default_value);
+  speedups_json_clear(&flag->cache);
+  return 0;
+}
+
+static void dealloc(PyObject *self)
+{
+  PyTypeObject *type = Py_TYPE(self);
+  struct flag *flag = (struct flag *)self;
+  PyObject_GC_UnTrack(self);
+  Py_XDECREF(flag->key);
+  Py_XDECREF(flag->default_value);
+  speedups_json_clear(&flag->cache);
+  speedups.native.flag_release(flag->handle);
+  ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+  Py_DECREF(type);
+}
+
+#define CALL(name, text)                                                                                                     \
+  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, #name "($self, context)\n--\n\n" text}
+
+static PyMethodDef methods[] = {
+  CALL(value, "The flag's value for ``context``; the default on any problem. Never raises."),
+  CALL(detail, "The value with the reason for it. Never raises."),
+  {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, key, default, kind, and whether it may wait."},
+  {0},
+};
+
+static PyMemberDef members[] = {
+  {"key", T_OBJECT_EX, offsetof(struct flag, key), READONLY, "Key of the flag."},
+  {"default", T_OBJECT_EX, offsetof(struct flag, default_value), READONLY, "What is returned when there is no value."},
+  {0},
+};
+
+static PyGetSetDef handles[] = {
+  {"_h", get_handle, NULL, "The handle, for calls through ctypes.", NULL},
+  {0},
+};
+
+static PyType_Slot slots[] = {
+  {Py_tp_doc, "The native flag."},
+  {Py_tp_new, PyType_GenericNew},
+  {Py_tp_dealloc, dealloc},
+  {Py_tp_traverse, traverse},
+  {Py_tp_clear, clear},
+  {Py_tp_methods, methods},
+  {Py_tp_members, members},
+  {Py_tp_getset, handles},
+  {0, NULL},
+};
+
+PyType_Spec speedups_flag_spec = {
+  .name = "flagstone._speedups.FlagBase",
+  .basicsize = sizeof(struct flag),
+  .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+  .slots = slots,
+};

@@ -1,0 +1,146 @@
+/*
+ * The hot calls of the Python package as an extension module, flagstone._speedups: contexts, evaluation by key, prepared
+ * flags. It does what the package does without it, and no more: plain arguments and results are handled here, everything
+ * else goes to the method in Python that the call stands for (speedups_fall_back). So what odd arguments give is written down
+ * once, in Python, and no object but a real context reaches native code.
+ *
+ * Nothing is linked: the package hands over the addresses of the library that it has loaded (module.c). Limited API of
+ * CPython 3.9. Everything here runs under the GIL; it is released around native calls that may wait for Redis.
+ *
+ * module.c    the module, what Python hands over
+ * context.c   contexts
+ * client.c    evaluation by key
+ * flag.c      prepared flags
+ * result.c    results as Python objects
+ * json.c      JSON values that are parsed once
+ */
+#ifndef SPEEDUPS_H
+#define SPEEDUPS_H
+
+#define Py_LIMITED_API 0x03090000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#define FLAGSTONE_STATIC
+#include <flagstone.h>
+
+/* Both joined the limited API in 3.10, unchanged. */
+#ifndef METH_FASTCALL
+#define METH_FASTCALL 0x0080
+#endif
+PyAPI_FUNC(const char *) PyUnicode_AsUTF8AndSize(PyObject *text, Py_ssize_t *size);
+
+/* Addresses of the library's functions; the header checks their types. */
+#define SPEEDUPS_NATIVE(X)                                                                                                   \
+  X(client_release) X(wake) X(context_from_attrs) X(context_release) X(error_free) X(detail_clear) X(bool_variation)          \
+  X(int_variation) X(double_variation) X(variation) X(variation_many) X(flag_bool) X(flag_int) X(flag_double) X(flag_detail)  \
+  X(flag_release)
+
+struct native {
+#define X(name) __typeof__(&flagstone_##name) name;
+  SPEEDUPS_NATIVE(X)
+#undef X
+};
+
+/* Methods in Python that calls fall back to. */
+#define SPEEDUPS_METHODS(X)                                                                                                  \
+  X(context_init, "__init__") X(flag_value, "value") X(flag_detail, "detail") X(bool_variation, "bool_variation")             \
+  X(int_variation, "int_variation") X(float_variation, "float_variation") X(string_variation, "string_variation")            \
+  X(json_variation, "json_variation") X(variation, "variation") X(bool_variation_detail, "bool_variation_detail")            \
+  X(string_variation_detail, "string_variation_detail") X(json_variation_detail, "json_variation_detail")                    \
+  X(variation_detail, "variation_detail") X(variation_many, "variation_many")
+
+enum method {
+#define X(name, text) METHOD_##name,
+  SPEEDUPS_METHODS(X)
+#undef X
+  METHODS
+};
+
+/* All that is not in an object. Strong references; NULL before the module is made and once it is gone. */
+struct speedups {
+  struct native native;
+  PyTypeObject *context_base, *flag_base, *client_base;
+  /* Classes of the package. */
+  PyTypeObject *context_type, *detail_type;
+  /* Functions of the package: see the stub file. */
+  PyObject *decode, *reason, *encode, *pointer;
+  PyObject *methods[METHODS];
+  /* Interned names. */
+  PyObject *value, *variation_index, *reason_name, *is_stale, *parameters[3];
+};
+extern struct speedups speedups;
+
+/* An object of the package's class Context. */
+struct context {
+  PyObject_HEAD
+  flagstone_context *handle;
+};
+
+/* What the values of a prepared flag's variations were parsed from, and into what. */
+struct parsed {
+  PyObject *text, *value;
+};
+struct json_cache {
+  struct parsed *entries;
+  int count;
+};
+
+/* Py_NewRef, which is younger. */
+static inline PyObject *speedups_keep(PyObject *object)
+{
+  Py_INCREF(object);
+  return object;
+}
+
+extern PyType_Spec speedups_context_spec, speedups_client_spec, speedups_flag_spec;
+
+/* Calls the method in Python; arguments as a METH_FASTCALL | METH_KEYWORDS function gets them. */
+PyObject *speedups_fall_back(enum method method, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+
+/* True when the exception that is set may be answered by the method in Python, which meets it again or not; clears it. */
+int speedups_recover(void);
+
+/* The address in an object of ctypes.c_void_p; NULL with an exception for none. */
+void *speedups_address(PyObject *pointer);
+
+/* A context from a dictionary that nobody else has; None when not all of it is plain. Takes class and dictionary. */
+PyObject *speedups_context_from(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/*
+ * A filled detail as a value or as an EvaluationDetail. The caller clears the detail. `cache` may be NULL. NULL with an
+ * exception when it cannot be done here.
+ */
+PyObject *speedups_value(const flagstone_detail *detail, PyObject *default_value, struct json_cache *cache);
+PyObject *speedups_detail(const flagstone_detail *detail, PyObject *value);
+void speedups_forget_reasons(void);
+
+/* The value of a JSON variation: a copy that belongs to the caller. */
+PyObject *speedups_json(const flagstone_detail *detail, struct json_cache *cache);
+int speedups_json_traverse(struct json_cache *cache, visitproc visit, void *arg);
+void speedups_json_clear(struct json_cache *cache);
+
+/* The handle of a real context that has been made; NULL for everything else. */
+static inline const flagstone_context *speedups_context(PyObject *object)
+{
+  PyTypeObject *type = Py_TYPE(object);
+  if (type != speedups.context_type && (!speedups.context_base || !PyType_IsSubtype(type, speedups.context_base))) {
+    return NULL;
+  }
+  return ((struct context *)object)->handle;
+}
+
+/* A native call; the GIL is given away where it may wait for Redis. Handles and texts belong to objects that the caller holds. */
+#define SPEEDUPS_CALL(may_wait, statement)                                                                                   \
+  do {                                                                                                                       \
+    if (may_wait) {                                                                                                          \
+      PyThreadState *saved = PyEval_SaveThread();                                                                            \
+      statement;                                                                                                             \
+      PyEval_RestoreThread(saved);                                                                                           \
+    } else {                                                                                                                 \
+      statement;                                                                                                             \
+    }                                                                                                                        \
+  } while (0)
+
+#endif

@@ -1,0 +1,64 @@
+"""Who makes the hot calls: the extension ``_speedups``, in C, where it can be used, else ``_fast``, through ctypes alone.
+
+Both do the same: the extension takes plain arguments, and hands all others to the methods in Python that it stands for. The
+variable ``FLAGSTONE_SPEEDUPS`` decides: ``0`` leaves the extension out, ``1`` makes it an error when it cannot be used.
+Depends on ``_lib``, ``_fast`` and ``detail``.
+"""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from ctypes import c_void_p, cast
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import _fast, detail
+from ._lib import lib
+from .errors import LibraryError
+
+C = TypeVar("C", bound=type)
+
+SWITCH = "FLAGSTONE_SPEEDUPS"
+
+
+def _extension() -> tuple[Any, str]:
+    """The extension, or ``None`` and why it is not used."""
+    switch = os.environ.get(SWITCH, "")
+    if switch == "0":
+        return None, f"{SWITCH} is 0"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        missing: object = "a free-threaded Python has no stable ABI"
+    else:
+        try:
+            from . import _speedups
+
+            addresses = {name: cast(getattr(lib, name), c_void_p).value for name in _speedups.NATIVE}
+            _speedups.bind(addresses, c_void_p, detail.EvaluationDetail, detail._value, detail._reason)
+            return _speedups, ""
+        except ImportError as error:
+            missing = error
+    if switch == "1":
+        raise LibraryError(f"{SWITCH} is 1, but the extension cannot be used: {missing}")
+    return None, str(missing)
+
+
+#: The extension, if it is used; otherwise why it is not.
+SPEEDUPS, WHY_NOT = _extension()
+
+if TYPE_CHECKING or not SPEEDUPS:
+    from ._fast import ClientBase, ContextBase, FlagBase
+else:
+    ClientBase, ContextBase, FlagBase = SPEEDUPS.ClientBase, SPEEDUPS.ContextBase, SPEEDUPS.FlagBase
+
+__all__ = ["SPEEDUPS", "WHY_NOT", "ClientBase", "ContextBase", "FlagBase", "accelerated"]
+
+
+def accelerated(cls: C) -> C:
+    """Puts the extension's methods in place of those of ``cls`` that they stand for."""
+    if SPEEDUPS:
+        for name, method in vars(cls.__mro__[1]).items():
+            original = vars(cls).get(name)
+            if callable(original):
+                SPEEDUPS.stand_for(name, original)
+                setattr(cls, name, method)
+    return cls
