@@ -146,7 +146,10 @@
  *   cache.on_wipe              keep                     when Redis loses the data set: keep what is held, or clear; the default is
  *                                                       clear with a source and cache.residency lazy or off
  *   refresh.interval_ms        60000                    interval of the safety poll; not with forever in daemon mode
- *   events.queue_capacity      1000                     most notifications kept for flagstone_poll_event
+ *   events.queue_capacity      1000                     most notifications kept for flagstone_client_next_notification
+ *   evaluation.integer_rounding  half_even              a number with a fraction that is asked for as an integer: half_even: to
+ *                                                       the nearest one, halves to the even one; truncate: toward zero, as
+ *                                                       LaunchDarkly's SDKs for Go, Java and C++ do
  *   log.level                  info                     debug, info, warn, error, none
  *   source.kind                none                     none: daemon mode; stream, poll: from LaunchDarkly or a Relay Proxy; file:
  *                                                       from files; testdata: set by flagstone_config_set_test_data
@@ -223,7 +226,7 @@
 /**
  * Grows when functions, or members at the end of a struct, are added. A host refuses a smaller one.
  */
-#define FLAGSTONE_ABI_MINOR 1
+#define FLAGSTONE_ABI_MINOR 2
 
 /**
  * Bit of `flagstone_features`: `rediss://` URLs work.
@@ -252,6 +255,12 @@
  * the client is closed.
  */
 #define FLAGSTONE_DETAIL_STALE 4
+
+/**
+ * Bit of `flagstone_detail.flags`, with a number: the client was made with `evaluation.integer_rounding` = truncate, which
+ * `flagstone_detail_int` heeds.
+ */
+#define FLAGSTONE_DETAIL_TRUNCATES 8
 
 /**
  * Option bit of `flagstone_all_flags_json`: only flags that client-side SDKs may see.
@@ -481,31 +490,57 @@ typedef enum flagstone_big_segments {
 } flagstone_big_segments;
 
 /**
- * Kinds of events.
+ * Kinds of notifications.
  */
-typedef enum flagstone_event_kind {
+typedef enum flagstone_notification_kind {
   /**
    * A log line: `level_or_state` is a `FLAGSTONE_LEVEL_…`, `text` the line.
    */
-  FLAGSTONE_EVENT_LOG = 0,
+  FLAGSTONE_NOTIFICATION_LOG = 0,
   /**
    * Data source or store changed: `level_or_state` is the client's `FLAGSTONE_STATE_…` from now on, `text` says why, `extra`
    * is JSON: `{"source":{"state":"VALID","since_ms":n,"error":{"kind":"NETWORK_ERROR","status":0,"message":"…","unix_ms":n}},
    * "store":{"available":true,"stale_since_ms":null}}`; `source` is null in daemon mode, `error` null before the first one.
    */
-  FLAGSTONE_EVENT_STATUS = 1,
+  FLAGSTONE_NOTIFICATION_STATUS = 1,
   /**
    * A flag, or something it depends on, changed: `text` is its key, `extra` is JSON, `{"old_version":3,"new_version":4}`. A
    * deletion has a version, too; null stands where nothing was or is held. Equal versions say that only something it depends
    * on changed.
    */
-  FLAGSTONE_EVENT_FLAG_CHANGED = 2,
+  FLAGSTONE_NOTIFICATION_FLAG_CHANGED = 2,
   /**
    * The state of the big-segment store changed.
    */
+  FLAGSTONE_NOTIFICATION_BIG_SEGMENTS = 3,
+  /**
+   * `flagstone_client_wake` was called.
+   */
+  FLAGSTONE_NOTIFICATION_WAKE = 4,
+} flagstone_notification_kind;
+
+/**
+ * Old names of `flagstone_notification_kind`.
+ */
+typedef enum flagstone_event_kind {
+  /**
+   * `FLAGSTONE_NOTIFICATION_LOG`
+   */
+  FLAGSTONE_EVENT_LOG = 0,
+  /**
+   * `FLAGSTONE_NOTIFICATION_STATUS`
+   */
+  FLAGSTONE_EVENT_STATUS = 1,
+  /**
+   * `FLAGSTONE_NOTIFICATION_FLAG_CHANGED`
+   */
+  FLAGSTONE_EVENT_FLAG_CHANGED = 2,
+  /**
+   * `FLAGSTONE_NOTIFICATION_BIG_SEGMENTS`
+   */
   FLAGSTONE_EVENT_BIG_SEGMENTS = 3,
   /**
-   * `flagstone_wake` was called.
+   * `FLAGSTONE_NOTIFICATION_WAKE`
    */
   FLAGSTONE_EVENT_WAKE = 4,
 } flagstone_event_kind;
@@ -519,7 +554,7 @@ typedef enum flagstone_level {
    */
   FLAGSTONE_LEVEL_DEBUG = 0,
   /**
-   * Normal events.
+   * Normal operation.
    */
   FLAGSTONE_LEVEL_INFO = 1,
   /**
@@ -617,7 +652,7 @@ typedef struct flagstone_flag flagstone_flag;
 typedef struct flagstone_test_data flagstone_test_data;
 
 /**
- * Text that belongs to the caller; give it back with `flagstone_bytes_clear`. UTF-8, not ended by NUL.
+ * Text that stays valid until `flagstone_bytes_clear`. UTF-8, not ended by NUL. Only to be read: it may be shared.
  */
 typedef struct flagstone_bytes {
   /**
@@ -629,7 +664,7 @@ typedef struct flagstone_bytes {
    */
   size_t len;
   /**
-   * What keeps the bytes alive; not for the host.
+   * What keeps the bytes alive; not for the host. NULL when nothing needs to.
    */
   void *owner;
 } flagstone_bytes;
@@ -771,7 +806,7 @@ typedef struct flagstone_detail {
    */
   int32_t big_segments_status;
   /**
-   * BOOL: 0 or 1. NUMBER: the number.
+   * BOOL: 0 or 1. NUMBER: the number, as the nearest double; `flagstone_detail_int` gives it as an integer.
    */
   double number_value;
   /**
@@ -793,16 +828,16 @@ typedef struct flagstone_detail {
 } flagstone_detail;
 
 /**
- * An event. The caller makes it: set `struct_size` to `sizeof(flagstone_event)` and the rest to 0. Its texts are valid until
- * `flagstone_event_clear`.
+ * A notification. The caller makes it: set `struct_size` to `sizeof(flagstone_notification)` and the rest to 0. Its texts are valid until
+ * `flagstone_notification_clear`.
  */
-typedef struct flagstone_event {
+typedef struct flagstone_notification {
   /**
    * Size of this struct as the host knows it, in bytes.
    */
   uint32_t struct_size;
   /**
-   * A `FLAGSTONE_EVENT_…`. Leave out kinds that you do not know.
+   * A `FLAGSTONE_NOTIFICATION_…`. Leave out kinds that you do not know.
    */
   int32_t kind;
   /**
@@ -810,7 +845,7 @@ typedef struct flagstone_event {
    */
   int32_t level_or_state;
   /**
-   * Number of events dropped just before this one because the queue was full.
+   * Number of notifications dropped just before this one because the queue was full.
    */
   uint32_t dropped;
   /**
@@ -827,6 +862,44 @@ typedef struct flagstone_event {
   struct flagstone_str extra;
   /**
    * What keeps the texts alive; not for the host.
+   */
+  void *owner;
+} flagstone_notification;
+
+/**
+ * The old name of `flagstone_notification`, and the same. In this interface an event is what analytics are made of.
+ */
+typedef struct flagstone_event {
+  /**
+   * As in `flagstone_notification`.
+   */
+  uint32_t struct_size;
+  /**
+   * As there.
+   */
+  int32_t kind;
+  /**
+   * As there.
+   */
+  int32_t level_or_state;
+  /**
+   * As there.
+   */
+  uint32_t dropped;
+  /**
+   * As there.
+   */
+  int64_t unix_ms;
+  /**
+   * As there.
+   */
+  struct flagstone_str text;
+  /**
+   * As there.
+   */
+  struct flagstone_str extra;
+  /**
+   * As there.
    */
   void *owner;
 } flagstone_event;
@@ -851,9 +924,10 @@ FLAGSTONE_API const char *flagstone_version_string(void);
 FLAGSTONE_API uint64_t flagstone_features(void);
 
 /**
- * Frees the text and clears the struct, so that a second call does nothing. NULL is allowed.
+ * Gives the text back and clears the struct, so that a second call does nothing. NULL is allowed. Any thread that owns it.
  */
-FLAGSTONE_API void flagstone_bytes_clear(struct flagstone_bytes *bytes);
+FLAGSTONE_API
+void flagstone_bytes_clear(struct flagstone_bytes *bytes);
 
 /**
  * Name of a status code, for example `"TIMEOUT"`; `"UNKNOWN"` for a code that this library does not know.
@@ -1253,6 +1327,14 @@ FLAGSTONE_API
 void flagstone_detail_clear(struct flagstone_detail *detail);
 
 /**
+ * The number of a detail as an integer, by the rule of `flagstone_int_variation`: so a detail that asked for NUMBER says why,
+ * and this what. `default_value` when there is no number, or for NULL. Any thread that owns the detail.
+ */
+FLAGSTONE_API
+int64_t flagstone_detail_int(const struct flagstone_detail *detail,
+                             int64_t default_value);
+
+/**
  * Value of a bool flag: 1 or 0. Gives `default_value` (as 0 or 1) on any problem: `flagstone_variation` tells which.
  *
  * `key` is UTF-8 and borrowed for the call. Residency `all`: no I/O, no lock, no allocation. Residency `lazy` and `off`: a
@@ -1267,7 +1349,9 @@ int32_t flagstone_bool_variation(const struct flagstone_client *client,
                                  int32_t default_value);
 
 /**
- * Value of a number flag, truncated toward zero; numbers beyond 64 bits give the nearest end of the range. Otherwise as
+ * Value of a number flag as an integer, by the one rule of all calls and bindings: exact when the flag writes an integer of
+ * 64 bits; the nearest end of the range beyond 64 bits; otherwise rounded to the nearest integer, halves to the even one (2.5
+ * gives 2, 3.5 gives 4), or toward zero with `evaluation.integer_rounding` = truncate. Otherwise as
  * `flagstone_bool_variation`.
  */
 FLAGSTONE_API
@@ -1278,7 +1362,7 @@ int64_t flagstone_int_variation(const struct flagstone_client *client,
                                 int64_t default_value);
 
 /**
- * Value of a number flag. Otherwise as `flagstone_bool_variation`.
+ * Value of a number flag: the double nearest to what the flag writes. Otherwise as `flagstone_bool_variation`.
  */
 FLAGSTONE_API
 double flagstone_double_variation(const struct flagstone_client *client,
@@ -1286,6 +1370,23 @@ double flagstone_double_variation(const struct flagstone_client *client,
                                   const char *key,
                                   size_t key_len,
                                   double default_value);
+
+/**
+ * Value of a string flag: 1, and `*out` is its text; or 0, and `*out` is `default_value` itself, which stays yours. 0 on any
+ * problem, with nothing written when `out` is NULL.
+ *
+ * Nothing is copied: the text is that of the flag, kept alive until `flagstone_bytes_clear`, whatever happens to the flag or
+ * the client; do not write into it. `default_value` may be NULL, with `default_len` 0, and is not looked at. Otherwise as
+ * `flagstone_bool_variation`.
+ */
+FLAGSTONE_API
+int32_t flagstone_string_variation(const struct flagstone_client *client,
+                                   const struct flagstone_context *context,
+                                   const char *key,
+                                   size_t key_len,
+                                   const char *default_value,
+                                   size_t default_len,
+                                   struct flagstone_bytes *out);
 
 /**
  * Value of a flag of any type, with reason.
@@ -1356,15 +1457,29 @@ int32_t flagstone_flag_bool_try(const struct flagstone_flag *flag,
                                 const struct flagstone_context *context);
 
 /**
- * Value of a prepared number flag, truncated toward zero; numbers beyond 64 bits give the nearest end of the range; its
- * default on any problem; 0 for NULL. Any thread.
+ * Value of a prepared number flag as an integer, by the rule of `flagstone_int_variation`, which holds for its default as
+ * well; its default on any problem; 0 for NULL. Any thread.
  */
-FLAGSTONE_API int64_t flagstone_flag_int(const struct flagstone_flag *flag, const struct flagstone_context *context);
+FLAGSTONE_API
+int64_t flagstone_flag_int(const struct flagstone_flag *flag,
+                           const struct flagstone_context *context);
 
 /**
  * Value of a prepared number flag; its default on any problem; 0 for NULL. Any thread.
  */
 FLAGSTONE_API double flagstone_flag_double(const struct flagstone_flag *flag, const struct flagstone_context *context);
+
+/**
+ * Value of a prepared string flag: 1, and `*out` is its text; or 0, and `*out` is its default, on any problem; empty for
+ * NULL, and as the default of a flag that was prepared as another type. 0, with nothing written, when `out` is NULL.
+ *
+ * Nothing is copied: either text is kept alive until `flagstone_bytes_clear`, whatever happens to flag and client; do not
+ * write into it. May wait for Redis as `flagstone_bool_variation` may. Any thread.
+ */
+FLAGSTONE_API
+int32_t flagstone_flag_string(const struct flagstone_flag *flag,
+                              const struct flagstone_context *context,
+                              struct flagstone_bytes *out);
 
 /**
  * Value of a prepared flag with reason: as `flagstone_variation` with the key and type given when it was prepared.
@@ -1424,11 +1539,29 @@ flagstone_status flagstone_secure_mode_hash(const struct flagstone_client *clien
                                             struct flagstone_error **err);
 
 /**
- * Takes the oldest event, waiting for one at most `timeout_ms` milliseconds.
+ * Takes the oldest notification, waiting for one at most `timeout_ms` milliseconds.
  *
- * OK: `*out` is written; give it back with `flagstone_event_clear`. TIMEOUT: none came. CLOSED: the client is closed and
- * every event was delivered. INVALID_ARGUMENT: `out->struct_size` is too small. Nobody has to poll; a full queue drops the
- * oldest event, status changes after all others, and counts. Any thread; with several pollers each event goes to exactly one.
+ * OK: `*out` is written; give it back with `flagstone_notification_clear`. TIMEOUT: none came. CLOSED: the client is closed and
+ * every notification was delivered. INVALID_ARGUMENT: `out->struct_size` is too small. Nobody has to poll; a full queue drops the
+ * oldest, status changes after all others, and counts. Any thread; with several pollers each notification goes to exactly one.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_next_notification(struct flagstone_client *client,
+                                                    uint32_t timeout_ms,
+                                                    struct flagstone_notification *out);
+
+/**
+ * Frees the texts of a notification and clears it, except for `struct_size`. May be called twice. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_notification_clear(struct flagstone_notification *notification);
+
+/**
+ * Ends the wait of one poller with a notification of kind WAKE; if nobody waits, the next poll gets it. Any thread.
+ */
+FLAGSTONE_API void flagstone_client_wake(struct flagstone_client *client);
+
+/**
+ * The old name of `flagstone_client_next_notification`, and the same.
  */
 FLAGSTONE_API
 flagstone_status flagstone_poll_event(struct flagstone_client *client,
@@ -1436,12 +1569,12 @@ flagstone_status flagstone_poll_event(struct flagstone_client *client,
                                       struct flagstone_event *out);
 
 /**
- * Frees the texts of an event and clears it, except for `struct_size`. May be called twice. NULL is allowed.
+ * The old name of `flagstone_notification_clear`, and the same.
  */
 FLAGSTONE_API void flagstone_event_clear(struct flagstone_event *event);
 
 /**
- * Ends the wait of one poller with an event of kind WAKE; if nobody waits, the next poll gets it. Any thread.
+ * The old name of `flagstone_client_wake`, and the same.
  */
 FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
 

@@ -100,6 +100,10 @@ fn structs_are_laid_out_as_recorded() {
             struct_size as "struct_size", kind as "kind", level_or_state as "level_or_state", dropped as "dropped",
             unix_ms as "unix_ms", text as "text", extra as "extra", owner as "owner"
         }
+        flagstone_notification {
+            struct_size as "struct_size", kind as "kind", level_or_state as "level_or_state", dropped as "dropped",
+            unix_ms as "unix_ms", text as "text", extra as "extra", owner as "owner"
+        }
     };
     let recorded = &layout()["structs"];
     assert_eq!(&measured, recorded, "measured:\n{measured:#}");
@@ -255,7 +259,7 @@ fn abidiff_rejects_headers_that_would_break_a_host() {
         ),
         ("wider", changed(&header, "uint32_t timeout_ms", "uint64_t timeout_ms"), "flagstone_client_start"),
         ("parameter", changed(&header, "double default_value)", "double default_value, int more)"), "double_variation"),
-        ("gone", changed(&header, "flagstone_wake(", "flagstone_wake_up("), "flagstone_wake"),
+        ("gone", changed(&header, "flagstone_client_wake(", "flagstone_client_wake_up("), "flagstone_client_wake"),
     ];
     for (name, header, named) in breaks {
         let report = differences(&now, &stub_library(&dir, name, &header));

@@ -307,6 +307,11 @@ fn evaluate_in_every_way(
         black_box(flagstone_bool_variation(client, context, text, len, 0));
         black_box(flagstone_int_variation(client, context, text, len, 0));
         black_box(flagstone_double_variation(client, context, text, len, 0.0));
+        let mut bytes = flagstone_bytes { ptr: null_mut(), len: 0, owner: null_mut() };
+        black_box(flagstone_string_variation(client, context, text, len, c"default".as_ptr(), 7, &raw mut bytes));
+        flagstone_bytes_clear(&raw mut bytes);
+        black_box(flagstone_flag_string(flag, context, &raw mut bytes));
+        flagstone_bytes_clear(&raw mut bytes);
         black_box(flagstone_flag_bool(flag, context));
         black_box(flagstone_flag_bool_try(flag, context));
         black_box(flagstone_flag_int(flag, context));
@@ -316,6 +321,7 @@ fn evaluate_in_every_way(
             flagstone_detail_clear(&raw mut by_key);
         }
         flagstone_variation(client, context, text, len, r#type as i32, null(), 0, &raw mut by_key);
+        black_box(flagstone_detail_int(&raw const by_key, 0));
         flagstone_flag_detail(flag, context, &raw mut prepared);
         flagstone_variation_many(client, context, &raw const keys, 1, &raw mut of_many);
     }

@@ -24,7 +24,7 @@ fn generated() -> String {
         .with_src(root.join("src/ffi/variation.rs"))
         .with_src(root.join("src/ffi/flag.rs"))
         .with_src(root.join("src/ffi/all_flags.rs"))
-        .with_src(root.join("src/ffi/event.rs"))
+        .with_src(root.join("src/ffi/notification.rs"))
         .generate()
         .expect("src/ffi is readable");
     let mut text = Vec::new();

@@ -87,12 +87,12 @@ int main(int argc, char **argv) {
 
   /* It does not wait: the last known flags answer as soon as Redis has been read. */
   flagstone_client_start(client, 0, NULL);
-  flagstone_event event;
-  memset(&event, 0, sizeof event);
-  event.struct_size = sizeof event;
+  flagstone_notification notification;
+  memset(&notification, 0, sizeof notification);
+  notification.struct_size = sizeof notification;
   while (!input_has_ended()) {
-    flagstone_poll_event(client, 20, &event);
-    flagstone_event_clear(&event);
+    flagstone_client_next_notification(client, 20, &notification);
+    flagstone_notification_clear(&notification);
     show(client, context, argv, argc == 7);
   }
   flagstone_client_close(client, 2000);

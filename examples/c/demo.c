@@ -265,19 +265,19 @@ static int wait_for_change(flagstone_client *client, const flagstone_context *co
   fflush(stdout); /* whoever makes the change may be reading this */
 
   /* Notifications wait in a queue until somebody takes them. Nobody has to: evaluations see every change anyway. */
-  flagstone_event event = {0};
-  event.struct_size = sizeof event;
-  while (flagstone_poll_event(client, CHANGE_TIMEOUT_MS, &event) == FLAGSTONE_STATUS_OK) {
-    int is_it = event.kind == FLAGSTONE_EVENT_FLAG_CHANGED && event.text.len == strlen(key) &&
-                memcmp(event.text.ptr, key, event.text.len) == 0;
-    if (event.kind == FLAGSTONE_EVENT_LOG) fprintf(stderr, "log: %.*s\n", PRINT(event.text));
+  flagstone_notification notification = {0};
+  notification.struct_size = sizeof notification;
+  while (flagstone_client_next_notification(client, CHANGE_TIMEOUT_MS, &notification) == FLAGSTONE_STATUS_OK) {
+    int is_it = notification.kind == FLAGSTONE_NOTIFICATION_FLAG_CHANGED && notification.text.len == strlen(key) &&
+                memcmp(notification.text.ptr, key, notification.text.len) == 0;
+    if (notification.kind == FLAGSTONE_NOTIFICATION_LOG) fprintf(stderr, "log: %.*s\n", PRINT(notification.text));
     if (is_it) {
       int after = flagstone_bool_variation(client, context, key, strlen(key), 0);
       long long served = unix_microseconds();
-      printf("  %s: %s -> %s  %.*s\n", key, before ? "true" : "false", after ? "true" : "false", PRINT(event.extra));
+      printf("  %s: %s -> %s  %.*s\n", key, before ? "true" : "false", after ? "true" : "false", PRINT(notification.extra));
       print_delay(served);
     }
-    flagstone_event_clear(&event);
+    flagstone_notification_clear(&notification);
     if (is_it) return 1;
   }
   fprintf(stderr, "nobody changed %s\n", key);

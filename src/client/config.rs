@@ -84,6 +84,7 @@ const OPTIONS: &[(&str, Check)] = &[
     ("cache.on_wipe", Check::Word(&["keep", "clear"])),
     ("refresh.interval_ms", MILLISECONDS),
     ("events.queue_capacity", Check::Integer { least: 1, most: 10_000_000 }),
+    ("evaluation.integer_rounding", Check::Word(&["half_even", "truncate"])),
     ("log.level", Check::Word(&["debug", "info", "warn", "error", "none"])),
     ("source.kind", Check::Word(&["none", "stream", "poll", "file", "testdata"])),
     ("source.filter", Check::Text),

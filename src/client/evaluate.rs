@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::trouble::Witness;
-use super::{Client, Wanted, atfork};
+use super::{Client, Rounding, Wanted, atfork};
 use crate::context::Context;
 use crate::eval::{Detail, ErrorKind, NoMemberships, Reason, evaluate};
 use crate::store::{FlagEntry, ReadThrough, Residency, Slot, State, View};
@@ -22,6 +22,17 @@ pub struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
+    /// The value as an integer, if it is a number.
+    #[inline]
+    pub fn integer(&self) -> Option<i64> {
+        self.detail.variation?.integer(self.client.rounding)
+    }
+
+    /// How a number with a fraction becomes an integer.
+    pub fn rounding(&self) -> Rounding {
+        self.client.rounding
+    }
+
     /// The value is of another type than the caller wants; told once for each flag and content.
     #[cold]
     pub fn wrong_type(&self, wanted: Wanted) {

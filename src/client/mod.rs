@@ -38,6 +38,7 @@ pub use notifications::{Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared, Wanted};
 pub use settings::Settings;
 
+pub use crate::model::Rounding;
 pub use crate::source::{Failure as SourceFailure, FailureKind, Report as SourceReport, TestData, TestDataError};
 
 use crate::http::HttpError;
@@ -96,6 +97,7 @@ pub struct Client {
     offline: bool,
     queue_capacity: usize,
     log_level: Level,
+    rounding: Rounding,
     secure_mode: SecureMode,
     panics: AtomicU64,
     /// The first line of the log was written.
@@ -134,6 +136,7 @@ impl Client {
             offline: settings.offline,
             queue_capacity: settings.queue_capacity,
             log_level: settings.log_level,
+            rounding: settings.rounding,
             secure_mode: SecureMode::new(settings.sdk_key.as_deref()),
             panics: AtomicU64::new(0),
             introduced: AtomicBool::new(false),

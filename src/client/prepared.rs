@@ -99,10 +99,16 @@ impl Prepared {
         self.default.as_f64().unwrap_or(0.0)
     }
 
-    /// The default as an integer, exact where it is one.
+    /// The default as an integer, exact where it is one; 0 when it is no number.
     #[inline]
-    pub fn default_int(&self) -> Option<i64> {
-        self.default.as_i64()
+    pub fn default_int(&self) -> i64 {
+        self.default.as_i64().unwrap_or_else(|| self.client.rounding.round(self.default_number()))
+    }
+
+    /// The default as text; empty when it is none.
+    #[inline]
+    pub fn default_text(&self) -> &str {
+        self.default.as_str().unwrap_or_default()
     }
 
     /// The client that this flag keeps alive.

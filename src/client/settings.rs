@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Rounding;
 use super::config::{Config, ConfigError};
 use crate::http::{HttpOptions, ProxyEnvironment};
 use crate::source::{Duplicates, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions};
@@ -35,6 +36,8 @@ pub struct Settings {
     pub queue_capacity: usize,
     /// Least severe log level that is kept.
     pub log_level: Level,
+    /// How a number with a fraction becomes an integer.
+    pub rounding: Rounding,
     /// What the host should know about its options.
     pub remarks: Vec<(Level, String)>,
 }
@@ -67,6 +70,10 @@ impl Config {
                 Some("error") => Level::Error,
                 Some("none") => Level::None,
                 _ => Level::Info,
+            },
+            rounding: match self.get("evaluation.integer_rounding") {
+                Some("truncate") => Rounding::Truncate,
+                _ => Rounding::HalfEven,
             },
             remarks,
         })

@@ -4,8 +4,9 @@ use std::ffi::c_void;
 use std::mem::size_of;
 use std::sync::Arc;
 
-use super::{flagstone_str, flagstone_type, guard};
-use crate::client::{Evaluation, Wanted};
+use super::variation::usable;
+use super::{flagstone_str, flagstone_type, guard, text};
+use crate::client::{Evaluation, Rounding, Wanted};
 use crate::eval::{BigSegmentsStatus, Detail, ErrorKind, Reason};
 use crate::model::{Flag, Variation, VariationValue};
 use crate::store::{Entry, FlagEntry};
@@ -75,6 +76,9 @@ pub const FLAGSTONE_DETAIL_IN_EXPERIMENT: u32 = 2;
 /// is not VALID; with residency lazy and off also as in daemon mode. In both: Redis holds newer content that does not parse, or
 /// the client is closed.
 pub const FLAGSTONE_DETAIL_STALE: u32 = 4;
+/// Bit of `flagstone_detail.flags`, with a number: the client was made with `evaluation.integer_rounding` = truncate, which
+/// `flagstone_detail_int` heeds.
+pub const FLAGSTONE_DETAIL_TRUNCATES: u32 = 8;
 
 /// The result of an evaluation. The caller makes it: set `struct_size` to `sizeof(flagstone_detail)` and the rest to 0.
 ///
@@ -99,7 +103,7 @@ pub struct flagstone_detail {
     pub flags: u32,
     /// A `FLAGSTONE_BIG_SEGMENTS_…`.
     pub big_segments_status: i32,
-    /// BOOL: 0 or 1. NUMBER: the number.
+    /// BOOL: 0 or 1. NUMBER: the number, as the nearest double; `flagstone_detail_int` gives it as an integer.
     pub number_value: f64,
     /// STRING: the text. JSON: the JSON text. NUMBER: the number as written in the flag.
     pub text: flagstone_str,
@@ -129,6 +133,24 @@ pub unsafe extern "C" fn flagstone_detail_clear(detail: *mut flagstone_detail) {
             // just replaced by NULL.
             drop(unsafe { Arc::from_raw(owner.cast_const().cast::<Entry<Flag>>()) });
         }
+    })
+}
+
+/// The number of a detail as an integer, by the rule of `flagstone_int_variation`: so a detail that asked for NUMBER says why,
+/// and this what. `default_value` when there is no number, or for NULL. Any thread that owns the detail.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_detail_int(detail: *const flagstone_detail, default_value: i64) -> i64 {
+    guard!(default_value, {
+        // SAFETY: NULL or valid, by the rules of the header.
+        let Ok(detail) = (unsafe { usable(detail.cast_mut()) }) else { return default_value };
+        if detail.value_type != flagstone_type::FLAGSTONE_TYPE_NUMBER as i32 {
+            return default_value;
+        }
+        let truncates = detail.flags & FLAGSTONE_DETAIL_TRUNCATES != 0;
+        let rounding = if truncates { Rounding::Truncate } else { Rounding::HalfEven };
+        // SAFETY: the text of a detail that was not cleared is readable.
+        let written = unsafe { text(detail.text.ptr, detail.text.len) }.unwrap_or_default();
+        rounding.round_written(written, detail.number_value)
     })
 }
 
@@ -168,6 +190,11 @@ impl flagstone_detail {
             evaluation.wrong_type(wanted);
             self.fill_error(ErrorKind::WrongType);
             return;
+        }
+        if self.value_type == flagstone_type::FLAGSTONE_TYPE_NUMBER as i32
+            && evaluation.rounding() == Rounding::Truncate
+        {
+            self.flags |= FLAGSTONE_DETAIL_TRUNCATES;
         }
         self.variation_index = detail.index.and_then(|index| i32::try_from(index).ok()).unwrap_or(-1);
         self.fill_reason(detail);

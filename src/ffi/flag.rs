@@ -4,10 +4,10 @@ use std::ffi::c_char;
 
 use super::client::{handle_status, open};
 use super::error::{Failure, finish, status};
-use super::variation::{as_bool, as_number, detail_panicked, no_value, truncate, usable};
+use super::variation::{as_bool, as_integer, as_number, as_text, detail_panicked, give_text, no_value, usable};
 use super::{
-    Opaque, borrow, client_panicked, flag_panicked, flagstone_client, flagstone_context, flagstone_detail,
-    flagstone_error, flagstone_status, guard, into_handle, put, release, text,
+    Opaque, borrow, client_panicked, flag_panicked, flagstone_bytes, flagstone_client, flagstone_context,
+    flagstone_detail, flagstone_error, flagstone_status, guard, into_handle, put, release, text,
 };
 use crate::client::{Prepared, Wanted};
 
@@ -20,11 +20,6 @@ pub struct flagstone_flag {
 impl Opaque for flagstone_flag {
     type Inner = Prepared;
     const TAG: u64 = u64::from_be_bytes(*b"fs--flag");
-}
-
-/// The default of a prepared number flag as an integer: exact where it is one.
-fn default_int(flag: &Prepared) -> i64 {
-    flag.default_int().unwrap_or_else(|| truncate(flag.default_number()))
 }
 
 /// The default of a flag; that of the type for NULL and for handles of another type.
@@ -106,17 +101,16 @@ pub unsafe extern "C" fn flagstone_flag_bool_try(
     })
 }
 
-/// Value of a prepared number flag, truncated toward zero; numbers beyond 64 bits give the nearest end of the range; its
-/// default on any problem; 0 for NULL. Any thread.
+/// Value of a prepared number flag as an integer, by the rule of `flagstone_int_variation`, which holds for its default as
+/// well; its default on any problem; 0 for NULL. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_flag_int(flag: *const flagstone_flag, context: *const flagstone_context) -> i64 {
-    guard!(count flag_panicked(flag); default_of(flag, default_int), {
+    guard!(count flag_panicked(flag); default_of(flag, Prepared::default_int), {
         // SAFETY: NULL or live, by the rules of the header.
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0 };
         // SAFETY: NULL or live, by the rules of the header.
         let context = unsafe { borrow(context) };
-        flag.evaluate(context, |evaluation| as_number(&evaluation).map(truncate))
-            .unwrap_or_else(|| default_int(flag))
+        flag.evaluate(context, |evaluation| as_integer(&evaluation)).unwrap_or_else(|| flag.default_int())
     })
 }
 
@@ -130,6 +124,45 @@ pub unsafe extern "C" fn flagstone_flag_double(flag: *const flagstone_flag, cont
         let context = unsafe { borrow(context) };
         flag.evaluate(context, |evaluation| as_number(&evaluation)).unwrap_or_else(|| flag.default_number())
     })
+}
+
+/// Value of a prepared string flag: 1, and `*out` is its text; or 0, and `*out` is its default, on any problem; empty for
+/// NULL, and as the default of a flag that was prepared as another type. 0, with nothing written, when `out` is NULL.
+///
+/// Nothing is copied: either text is kept alive until `flagstone_bytes_clear`, whatever happens to flag and client; do not
+/// write into it. May wait for Redis as `flagstone_bool_variation` may. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_flag_string(
+    flag: *const flagstone_flag,
+    context: *const flagstone_context,
+    out: *mut flagstone_bytes,
+) -> i32 {
+    guard!(count flag_panicked(flag); text_panicked(flag, out), {
+        if out.is_null() {
+            return 0;
+        }
+        // SAFETY: NULL or live, by the rules of the header.
+        let context = unsafe { borrow(context) };
+        // SAFETY: NULL or live, by the rules of the header.
+        let text = unsafe { borrow(flag) }.and_then(|flag| flag.evaluate(context, |evaluation| as_text(&evaluation)));
+        // SAFETY: writable by the rules of the header.
+        unsafe { give_text(out, text, || default_text(flag)) }
+    })
+}
+
+/// After a panic: the text is the default.
+#[cold]
+fn text_panicked(flag: *const flagstone_flag, out: *mut flagstone_bytes) -> i32 {
+    // SAFETY: NULL or writable, by the rules of the header.
+    unsafe { give_text(out, None, || default_text(flag)) }
+}
+
+/// The default of a prepared string flag, which the text keeps alive.
+fn default_text(flag: *const flagstone_flag) -> flagstone_bytes {
+    // SAFETY: NULL or live, by the rules of the header.
+    let text = unsafe { borrow(flag) }.map_or("", Prepared::default_text);
+    // SAFETY: as above; the text is inside the flag.
+    unsafe { flagstone_bytes::of_default(text, flag) }
 }
 
 /// Value of a prepared flag with reason: as `flagstone_variation` with the key and type given when it was prepared.

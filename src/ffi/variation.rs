@@ -6,8 +6,8 @@ use super::client::handle_status;
 use super::detail::SMALLEST;
 use super::error::status;
 use super::{
-    TextError, borrow, client_panicked, element, flagstone_client, flagstone_context, flagstone_detail,
-    flagstone_status, flagstone_str, guard, text,
+    TextError, borrow, client_panicked, element, flagstone_bytes, flagstone_client, flagstone_context,
+    flagstone_detail, flagstone_status, flagstone_str, guard, put, text,
 };
 use crate::client::{Evaluation, Wanted};
 use crate::eval::ErrorKind;
@@ -33,7 +33,9 @@ pub unsafe extern "C" fn flagstone_bool_variation(
     })
 }
 
-/// Value of a number flag, truncated toward zero; numbers beyond 64 bits give the nearest end of the range. Otherwise as
+/// Value of a number flag as an integer, by the one rule of all calls and bindings: exact when the flag writes an integer of
+/// 64 bits; the nearest end of the range beyond 64 bits; otherwise rounded to the nearest integer, halves to the even one (2.5
+/// gives 2, 3.5 gives 4), or toward zero with `evaluation.integer_rounding` = truncate. Otherwise as
 /// `flagstone_bool_variation`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_int_variation(
@@ -45,12 +47,12 @@ pub unsafe extern "C" fn flagstone_int_variation(
 ) -> i64 {
     guard!(count client_panicked(client); default_value, {
         // SAFETY: live and readable by the rules of the header.
-        unsafe { scalar(client, context, key, key_len, |evaluation| as_number(evaluation).map(truncate)) }
+        unsafe { scalar(client, context, key, key_len, as_integer) }
             .unwrap_or(default_value)
     })
 }
 
-/// Value of a number flag. Otherwise as `flagstone_bool_variation`.
+/// Value of a number flag: the double nearest to what the flag writes. Otherwise as `flagstone_bool_variation`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_double_variation(
     client: *const flagstone_client,
@@ -62,6 +64,33 @@ pub unsafe extern "C" fn flagstone_double_variation(
     guard!(count client_panicked(client); default_value, {
         // SAFETY: live and readable by the rules of the header.
         unsafe { scalar(client, context, key, key_len, as_number) }.unwrap_or(default_value)
+    })
+}
+
+/// Value of a string flag: 1, and `*out` is its text; or 0, and `*out` is `default_value` itself, which stays yours. 0 on any
+/// problem, with nothing written when `out` is NULL.
+///
+/// Nothing is copied: the text is that of the flag, kept alive until `flagstone_bytes_clear`, whatever happens to the flag or
+/// the client; do not write into it. `default_value` may be NULL, with `default_len` 0, and is not looked at. Otherwise as
+/// `flagstone_bool_variation`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_string_variation(
+    client: *const flagstone_client,
+    context: *const flagstone_context,
+    key: *const c_char,
+    key_len: usize,
+    default_value: *const c_char,
+    default_len: usize,
+    out: *mut flagstone_bytes,
+) -> i32 {
+    guard!(count client_panicked(client); text_panicked(out, default_value, default_len), {
+        if out.is_null() {
+            return 0;
+        }
+        // SAFETY: live and readable by the rules of the header.
+        let text = unsafe { scalar(client, context, key, key_len, as_text) };
+        // SAFETY: writable by the rules of the header.
+        unsafe { give_text(out, text, || flagstone_bytes::borrowed(default_value, default_len)) }
     })
 }
 
@@ -152,6 +181,29 @@ pub unsafe extern "C" fn flagstone_variation_many(
         }
         worst
     })
+}
+
+/// Writes the text of a flag, or the default when there is none, and gives which: 1 or 0.
+///
+/// # Safety
+/// `out` is NULL or writable.
+#[inline]
+pub(super) unsafe fn give_text(
+    out: *mut flagstone_bytes,
+    text: Option<flagstone_bytes>,
+    default: impl FnOnce() -> flagstone_bytes,
+) -> i32 {
+    let found = text.is_some();
+    // SAFETY: the caller's promise.
+    unsafe { put(out, text.unwrap_or_else(default)) };
+    i32::from(found)
+}
+
+/// After a panic: the text is the default.
+#[cold]
+fn text_panicked(out: *mut flagstone_bytes, default_value: *const c_char, default_len: usize) -> i32 {
+    // SAFETY: NULL or writable, by the rules of the header.
+    unsafe { give_text(out, None, || flagstone_bytes::borrowed(default_value, default_len)) }
 }
 
 /// After a panic: the detail says that there is no value.
@@ -267,12 +319,24 @@ pub(super) fn as_number(evaluation: &Evaluation<'_>) -> Option<f64> {
     }
 }
 
-/// Toward zero, and to the nearest end of the range beyond it.
 #[inline]
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "the cast is defined to truncate and saturate, which is what is wanted"
-)]
-pub(super) fn truncate(number: f64) -> i64 {
-    number as i64
+pub(super) fn as_integer(evaluation: &Evaluation<'_>) -> Option<i64> {
+    evaluation.detail.variation?;
+    let value = evaluation.integer();
+    if value.is_none() {
+        evaluation.wrong_type(Wanted::Number);
+    }
+    value
+}
+
+/// The text of a string flag, kept alive by the flag.
+#[inline]
+pub(super) fn as_text(evaluation: &Evaluation<'_>) -> Option<flagstone_bytes> {
+    match evaluation.detail.variation?.value() {
+        VariationValue::String(text) => Some(flagstone_bytes::of_flag(text, evaluation.entry)),
+        _ => {
+            evaluation.wrong_type(Wanted::String);
+            None
+        }
+    }
 }

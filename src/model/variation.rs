@@ -1,9 +1,15 @@
 //! One variation of a flag: its JSON text and what a typed call reads from it.
 //!
 //! The text is kept exactly as it was written, because hosts hand it on. Strings without escapes and trees are not
-//! stored a second time; both point into that text. Depends on serde_json.
+//! stored a second time; both point into that text. An integer that a double cannot hold is kept as one. Depends on
+//! serde_json.
 
 use serde_json::value::RawValue;
+
+use super::Rounding;
+
+/// Up to here doubles hold every integer.
+const EXACT: u64 = 1 << 53;
 
 /// A variation of a flag.
 #[derive(Clone, Debug)]
@@ -17,6 +23,8 @@ enum Shape {
     Null,
     Bool(bool),
     Number(f64),
+    /// A number written as an integer of 64 bits that a double may not hold.
+    Wide(i64),
     /// A string that is the text between the quotes.
     Plain,
     /// A string with escapes, decoded.
@@ -50,7 +58,10 @@ impl Variation {
             Some(b't') => Shape::Bool(true),
             Some(b'f') => Shape::Bool(false),
             Some(b'n') => Shape::Null,
-            _ => Shape::Number(serde_json::from_str(json)?),
+            _ => match json.parse::<i64>() {
+                Ok(integer) if integer.unsigned_abs() > EXACT => Shape::Wide(integer),
+                _ => Shape::Number(serde_json::from_str(json)?),
+            },
         };
         Ok(Variation { json: json.into(), shape })
     }
@@ -62,9 +73,20 @@ impl Variation {
             Shape::Null => VariationValue::Null,
             Shape::Bool(value) => VariationValue::Bool(*value),
             Shape::Number(value) => VariationValue::Number(*value),
+            Shape::Wide(value) => VariationValue::Number(*value as f64),
             Shape::Plain => VariationValue::String(self.json.get(1..self.json.len() - 1).unwrap_or_default()),
             Shape::Decoded(text) => VariationValue::String(text),
             Shape::Tree => VariationValue::Json(&self.json),
+        }
+    }
+
+    /// A number as an integer: exact where it is written as one, otherwise rounded. `None` when it is no number.
+    #[inline]
+    pub fn integer(&self, rounding: Rounding) -> Option<i64> {
+        match &self.shape {
+            Shape::Number(value) => Some(rounding.round(*value)),
+            Shape::Wide(value) => Some(*value),
+            _ => None,
         }
     }
 
@@ -108,6 +130,35 @@ mod tests {
         let variation = variation("\"abc\"");
         let VariationValue::String(text) = variation.value() else { panic!("not a string") };
         assert_eq!(text.as_ptr() as usize, variation.json().as_ptr() as usize + 1);
+    }
+
+    #[test]
+    fn integers_of_64_bits_are_exact_and_are_the_nearest_double_as_numbers() {
+        for (json, integer) in [
+            ("1234567890123456789", 1_234_567_890_123_456_789),
+            ("-9007199254740993", -9_007_199_254_740_993),
+            ("9007199254740992", 9_007_199_254_740_992),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
+            ("9223372036854775808", i64::MAX),
+            ("1e3", 1000),
+            ("-0", 0),
+            ("2.5", 2),
+        ] {
+            let variation = variation(json);
+            assert_eq!(variation.integer(Rounding::HalfEven), Some(integer), "{json}");
+            let VariationValue::Number(number) = variation.value() else { panic!("not a number") };
+            assert_eq!(number.to_bits(), json.parse::<f64>().unwrap().to_bits(), "{json}");
+            assert_eq!(variation.json(), json);
+        }
+        for json in ["true", "null", "\"1\"", "[1]"] {
+            assert_eq!(variation(json).integer(Rounding::HalfEven), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_integer_takes_no_more_memory_than_a_string() {
+        assert_eq!(size_of::<Variation>(), 5 * size_of::<usize>());
     }
 
     #[test]

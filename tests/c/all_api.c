@@ -208,9 +208,9 @@ static void after_close(setting setting, const char *options, int expected) {
   flagstone_context *context = user("ada");
   flagstone_flag *flag = NULL, *late = NULL;
   flagstone_bytes bytes = {NULL, 0, NULL};
-  flagstone_event event;
-  memset(&event, 0, sizeof event);
-  event.struct_size = sizeof event;
+  flagstone_notification notification;
+  memset(&notification, 0, sizeof notification);
+  notification.struct_size = sizeof notification;
   ACCEPTED(flagstone_flag_new(client, "bool", 4, FLAGSTONE_TYPE_BOOL, "false", 5, &flag, &error));
   CHECK(bool_value(client, context, "bool", 0) == 1);
 
@@ -232,9 +232,9 @@ static void after_close(setting setting, const char *options, int expected) {
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_flag_new(client, "bool", 4, FLAGSTONE_TYPE_BOOL, "", 0, &late, &error));
   CHECK(bytes.ptr == NULL && bytes.owner == NULL && late == NULL);
   /* What was queued is delivered first. */
-  while (flagstone_poll_event(client, 0, &event) == FLAGSTONE_STATUS_OK) flagstone_event_clear(&event);
-  CHECK(flagstone_poll_event(client, SOON, &event) == FLAGSTONE_STATUS_CLOSED);
-  flagstone_wake(client);
+  while (flagstone_client_next_notification(client, 0, &notification) == FLAGSTONE_STATUS_OK) flagstone_notification_clear(&notification);
+  CHECK(flagstone_client_next_notification(client, SOON, &notification) == FLAGSTONE_STATUS_CLOSED);
+  flagstone_client_wake(client);
 
   flagstone_client_release(client);
   CHECK(flagstone_flag_bool(flag, context) == expected); /* a prepared flag keeps its client */
@@ -391,7 +391,7 @@ static void scalars(const flagstone_client *client, const flagstone_context *con
   CHECK(flagstone_bool_variation(client, context, "int", 3, 1) == 1); /* wrong type */
   CHECK(flagstone_bool_variation(client, context, "", 0, -5) == 1);
   CHECK(flagstone_int_variation(client, context, "int", 3, 5) == -7);
-  CHECK(flagstone_int_variation(client, context, "double", 6, 5) == 2);
+  CHECK(flagstone_int_variation(client, context, "double", 6, 5) == 3);
   CHECK(flagstone_int_variation(client, context, "huge", 4, 5) == INT64_MAX);
   CHECK(flagstone_int_variation(client, context, "bool", 4, 5) == 5);
   CHECK(flagstone_int_variation(client, context, "missing", 7, INT64_MIN) == INT64_MIN);
@@ -545,7 +545,7 @@ static void prepared_flags(flagstone_client *client, const flagstone_context *co
   CHECK(flagstone_flag_bool(flag, context) == 1 && flagstone_flag_bool_try(flag, context) == (holds ? 1 : -1));
   flagstone_flag_release(flag);
   ACCEPTED(PREPARE("double", NUMBER, "9007199254740993"));
-  CHECK(flagstone_flag_int(flag, context) == 2 && flagstone_flag_double(flag, context) == 2.75);
+  CHECK(flagstone_flag_int(flag, context) == 3 && flagstone_flag_double(flag, context) == 2.75);
   flagstone_flag_release(flag);
   ACCEPTED(PREPARE("missing", NUMBER, "9007199254740993")); /* more than a double can hold */
   CHECK(flagstone_flag_int(flag, context) == INT64_C(9007199254740993));
@@ -560,43 +560,63 @@ static void prepared_flags(flagstone_client *client, const flagstone_context *co
   CHECK(flag == NULL);
 }
 
-static void events(setting setting, flagstone_client *client) {
+static void notifications(setting setting, flagstone_client *client) {
   redis *connection = redis_open(setting.port);
-  flagstone_event event;
+  flagstone_notification notification;
   long long deadline = now_ms() + SOON;
   int valid = 0, changed = 0;
-  memset(&event, 0, sizeof event);
-  event.struct_size = sizeof event;
+  memset(&notification, 0, sizeof notification);
+  notification.struct_size = sizeof notification;
   /* A state is there a moment before it is told. */
-  while (!valid && flagstone_poll_event(client, SOON, &event) == FLAGSTONE_STATUS_OK) {
-    valid = event.kind == FLAGSTONE_EVENT_STATUS && event.level_or_state == FLAGSTONE_STATE_VALID;
-    CHECK(event.kind >= FLAGSTONE_EVENT_LOG && event.kind <= FLAGSTONE_EVENT_WAKE && event.dropped == 0);
-    CHECK(event.unix_ms > INT64_C(1500000000000));
-    flagstone_event_clear(&event);
+  while (!valid && flagstone_client_next_notification(client, SOON, &notification) == FLAGSTONE_STATUS_OK) {
+    valid = notification.kind == FLAGSTONE_NOTIFICATION_STATUS && notification.level_or_state == FLAGSTONE_STATE_VALID;
+    CHECK(notification.kind >= FLAGSTONE_NOTIFICATION_LOG && notification.kind <= FLAGSTONE_NOTIFICATION_WAKE);
+    CHECK(notification.dropped == 0);
+    CHECK(notification.unix_ms > INT64_C(1500000000000));
+    flagstone_notification_clear(&notification);
   }
   CHECK(valid);
-  CHECK(flagstone_poll_event(client, 1, &event) == FLAGSTONE_STATUS_TIMEOUT);
+  CHECK(flagstone_client_next_notification(client, 1, &notification) == FLAGSTONE_STATUS_TIMEOUT);
 
-  flagstone_wake(client);
-  CHECK(flagstone_poll_event(client, SOON, &event) == FLAGSTONE_STATUS_OK && event.kind == FLAGSTONE_EVENT_WAKE);
-  flagstone_event_clear(&event);
+  flagstone_client_wake(client);
+  CHECK(flagstone_client_next_notification(client, SOON, &notification) == FLAGSTONE_STATUS_OK);
+  CHECK(notification.kind == FLAGSTONE_NOTIFICATION_WAKE);
+  flagstone_notification_clear(&notification);
 
   put_bool(connection, setting.prefix, "announced", 1, 1);
   while (!changed && now_ms() < deadline) {
-    if (flagstone_poll_event(client, SOON, &event) != FLAGSTONE_STATUS_OK) continue;
-    if (event.kind == FLAGSTONE_EVENT_FLAG_CHANGED && equals(event.text, "announced")) {
+    if (flagstone_client_next_notification(client, SOON, &notification) != FLAGSTONE_STATUS_OK) continue;
+    if (notification.kind == FLAGSTONE_NOTIFICATION_FLAG_CHANGED && equals(notification.text, "announced")) {
       changed = 1;
-      CHECK(contains(event.extra, "\"old_version\":null") && contains(event.extra, "\"new_version\":1"));
+      CHECK(contains(notification.extra, "\"old_version\":null") && contains(notification.extra, "\"new_version\":1"));
     }
-    flagstone_event_clear(&event);
-    CHECK(event.struct_size == sizeof event && event.owner == NULL && event.text.len == 0 && event.extra.len == 0);
-    flagstone_event_clear(&event); /* twice */
+    flagstone_notification_clear(&notification);
+    CHECK(notification.struct_size == sizeof notification && notification.owner == NULL);
+    CHECK(notification.text.len == 0 && notification.extra.len == 0);
+    flagstone_notification_clear(&notification); /* twice */
   }
   CHECK(changed);
-  flagstone_event_clear(NULL);
-  event.struct_size = sizeof event - 1;
-  CHECK(flagstone_poll_event(client, 0, &event) == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  flagstone_notification_clear(NULL);
+  notification.struct_size = sizeof notification - 1;
+  CHECK(flagstone_client_next_notification(client, 0, &notification) == FLAGSTONE_STATUS_INVALID_ARGUMENT);
   redis_close(connection);
+}
+
+/* Notifications used to be called events: hosts that were written then go on working. */
+static void old_names(flagstone_client *client) {
+  flagstone_event event;
+  memset(&event, 0, sizeof event);
+  event.struct_size = sizeof event;
+  flagstone_wake(client);
+  while (flagstone_poll_event(client, SOON, &event) == FLAGSTONE_STATUS_OK && event.kind != FLAGSTONE_EVENT_WAKE) {
+    CHECK(event.kind >= FLAGSTONE_EVENT_LOG && event.kind <= FLAGSTONE_EVENT_BIG_SEGMENTS && event.owner != NULL);
+    flagstone_event_clear(&event);
+  }
+  CHECK(event.kind == FLAGSTONE_EVENT_WAKE);
+  flagstone_event_clear(&event);
+  CHECK(event.struct_size == sizeof event && event.kind == 0 && event.owner == NULL);
+  CHECK(FLAGSTONE_EVENT_STATUS == (int)FLAGSTONE_NOTIFICATION_STATUS);
+  CHECK(FLAGSTONE_EVENT_FLAG_CHANGED == (int)FLAGSTONE_NOTIFICATION_FLAG_CHANGED);
 }
 
 static void evaluation(setting setting, const char *options, int holds) {
@@ -819,7 +839,8 @@ int main(int argc, char **argv) {
   after_close(setting, "{\"cache.residency\":\"lazy\"}", 1);
   after_close(setting, "{\"cache.residency\":\"off\"}", 0);
   client = started_client(setting, NULL);
-  events(setting, client);
+  notifications(setting, client);
+  old_names(client);
   CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
   flagstone_client_release(client);
   return report();

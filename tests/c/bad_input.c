@@ -84,9 +84,9 @@ static void configurations(const handles *live) {
 static void clients(const handles *live) {
   flagstone_client *other = AS(flagstone_client, live->config);
   flagstone_bytes bytes = {NULL, 0, NULL};
-  flagstone_event event;
-  memset(&event, 0, sizeof event);
-  event.struct_size = sizeof event;
+  flagstone_notification notification;
+  memset(&notification, 0, sizeof notification);
+  notification.struct_size = sizeof notification;
   REFUSED(IS_NULL, "client", flagstone_client_start(NULL, 0, &error));
   REFUSED(INVALID, "client", flagstone_client_start(other, 0, &error));
   REFUSED(IS_NULL, "client", flagstone_client_postfork(NULL, &error));
@@ -118,14 +118,14 @@ static void clients(const handles *live) {
   CHECK(flagstone_client_retain(NULL) == NULL);
   CHECK(flagstone_client_retain(other) == NULL);
   flagstone_client_release(other);
-  flagstone_wake(NULL);
-  flagstone_wake(other);
-  CHECK(flagstone_poll_event(NULL, 0, &event) == IS_NULL);
-  CHECK(flagstone_poll_event(other, 0, &event) == INVALID);
-  CHECK(flagstone_poll_event(live->client, 0, NULL) == IS_NULL);
-  event.struct_size = 0;
-  CHECK(flagstone_poll_event(live->client, 0, &event) == INVALID);
-  CHECK(event.kind == 0 && event.owner == NULL);
+  flagstone_client_wake(NULL);
+  flagstone_client_wake(other);
+  CHECK(flagstone_client_next_notification(NULL, 0, &notification) == IS_NULL);
+  CHECK(flagstone_client_next_notification(other, 0, &notification) == INVALID);
+  CHECK(flagstone_client_next_notification(live->client, 0, NULL) == IS_NULL);
+  notification.struct_size = 0;
+  CHECK(flagstone_client_next_notification(live->client, 0, &notification) == INVALID);
+  CHECK(notification.kind == 0 && notification.owner == NULL);
 }
 
 static void contexts(const handles *live) {

@@ -42,11 +42,13 @@ static void *evaluate(void *argument) {
 }
 
 static void *poll_events(void *argument) {
-  flagstone_event event;
-  memset(&event, 0, sizeof event);
-  event.struct_size = sizeof event;
+  flagstone_notification notification;
+  memset(&notification, 0, sizeof notification);
+  notification.struct_size = sizeof notification;
   (void)argument;
-  while (flagstone_poll_event(the_client, 10, &event) != FLAGSTONE_STATUS_CLOSED) flagstone_event_clear(&event);
+  while (flagstone_client_next_notification(the_client, 10, &notification) != FLAGSTONE_STATUS_CLOSED) {
+    flagstone_notification_clear(&notification);
+  }
   return NULL;
 }
 
@@ -66,7 +68,7 @@ static void *write_to_redis(void *argument) {
 
 /* What a child does; `ready` is told when it may be sent a change. Gives the number of failed checks. */
 static unsigned in_child(int round, int ready, unsigned before) {
-  flagstone_event event;
+  flagstone_notification notification;
   flagstone_flag *flag = NULL;
   flagstone_bytes bytes = {NULL, 0, NULL};
   flagstone_str state;
@@ -75,12 +77,12 @@ static unsigned in_child(int round, int ready, unsigned before) {
   CHECK(flagstone_client_state(the_client) == FLAGSTONE_STATE_FORKED);
   if (round % 3 == 1) ACCEPTED(flagstone_client_postfork(the_client, &error));
   if (round % 3 == 2) {
-    /* The events that the parent had queued stay with the parent. */
-    memset(&event, 0, sizeof event);
-    event.struct_size = sizeof event;
-    while (flagstone_poll_event(the_client, 0, &event) == FLAGSTONE_STATUS_OK) {
-      CHECK(event.kind != FLAGSTONE_EVENT_FLAG_CHANGED || !equals(event.text, "steady"));
-      flagstone_event_clear(&event);
+    /* The notifications that the parent had queued stay with the parent. */
+    memset(&notification, 0, sizeof notification);
+    notification.struct_size = sizeof notification;
+    while (flagstone_client_next_notification(the_client, 0, &notification) == FLAGSTONE_STATUS_OK) {
+      CHECK(notification.kind != FLAGSTONE_NOTIFICATION_FLAG_CHANGED || !equals(notification.text, "steady"));
+      flagstone_notification_clear(&notification);
     }
   }
   CHECK(bool_value(the_client, the_context, "steady", 0) == 1);

@@ -38,13 +38,13 @@ static void interrupt_all(void) {
 
 /* No state but VALID was told. */
 static void check_told(flagstone_client *client) {
-  flagstone_event event;
-  memset(&event, 0, sizeof event);
-  event.struct_size = sizeof event;
-  while (flagstone_poll_event(client, 0, &event) == FLAGSTONE_STATUS_OK) {
-    int bad = event.kind == FLAGSTONE_EVENT_STATUS && event.level_or_state != FLAGSTONE_STATE_VALID;
-    if (!CHECK(!bad)) fprintf(stderr, "  %.*s\n", (int)event.text.len, event.text.ptr);
-    flagstone_event_clear(&event);
+  flagstone_notification notification;
+  memset(&notification, 0, sizeof notification);
+  notification.struct_size = sizeof notification;
+  while (flagstone_client_next_notification(client, 0, &notification) == FLAGSTONE_STATUS_OK) {
+    int bad = notification.kind == FLAGSTONE_NOTIFICATION_STATUS && notification.level_or_state != FLAGSTONE_STATE_VALID;
+    if (!CHECK(!bad)) fprintf(stderr, "  %.*s\n", (int)notification.text.len, notification.text.ptr);
+    flagstone_notification_clear(&notification);
   }
 }
 

@@ -1,5 +1,5 @@
 /*
- * Many threads on one client at once: eight evaluate in every way there is, one polls for events, two take and give back
+ * Many threads on one client at once: eight evaluate in every way there is, one polls for notifications, two take and give back
  * references and make clients of their own, while the main thread changes a flag in Redis again and again.
  *
  * Every value that is seen must be one that was written, and the last one written must be seen by everybody. What is not
@@ -102,15 +102,16 @@ static void *evaluate(void *argument) {
 }
 
 static void *poll_events(void *argument) {
-  flagstone_event event;
+  flagstone_notification notification;
   int changes = 0;
   flagstone_status status;
-  memset(&event, 0, sizeof event);
-  event.struct_size = sizeof event;
+  memset(&notification, 0, sizeof notification);
+  notification.struct_size = sizeof notification;
   (void)argument;
-  while ((status = flagstone_poll_event(the_client, 100, &event)) != FLAGSTONE_STATUS_CLOSED) {
-    if (status == FLAGSTONE_STATUS_OK && event.kind == FLAGSTONE_EVENT_FLAG_CHANGED && equals(event.text, "n")) changes++;
-    flagstone_event_clear(&event);
+  while ((status = flagstone_client_next_notification(the_client, 100, &notification)) != FLAGSTONE_STATUS_CLOSED) {
+    int changed = status == FLAGSTONE_STATUS_OK && notification.kind == FLAGSTONE_NOTIFICATION_FLAG_CHANGED;
+    if (changed && equals(notification.text, "n")) changes++;
+    flagstone_notification_clear(&notification);
   }
   CHECK(changes > 0);
   return NULL;
@@ -134,7 +135,7 @@ static void *share(void *argument) {
     flagstone_bytes_clear(&bytes);
     if (flagstone_all_flags_json(client, both, 0, &bytes, NULL) != FLAGSTONE_STATUS_OK) CHECK(!"there is a state of all flags");
     flagstone_bytes_clear(&bytes);
-    flagstone_wake(client);
+    flagstone_client_wake(client);
     flagstone_context_release(both);
     flagstone_context_release(org);
     flagstone_context_release(context);

@@ -19,6 +19,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "flagstone_attr": _abi.Attr,
     "flagstone_detail": _abi.Detail,
     "flagstone_event": _abi.Event,
+    "flagstone_notification": _abi.Event,
     "flagstone_client_status_info": _abi.ClientStatusInfo,
 }
 SCALARS = {

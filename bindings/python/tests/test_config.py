@@ -58,6 +58,7 @@ def test_every_keyword_takes_its_native_type_and_reaches_the_library() -> None:
         "cache_residency": "all",
         "cache_freshness": "push",
         "cache_on_wipe": "keep",
+        "evaluation_integer_rounding": "truncate",
         "log_level": "info",
         "source_kind": "stream",
         "retry_mode": "extended",

@@ -42,6 +42,16 @@ public enum CacheOnWipe
     Clear = 1,
 }
 
+/// <summary>What becomes of the fraction of a number that is asked for as an integer.</summary>
+public enum IntegerRounding
+{
+    /// <summary>To the nearest integer, halves to the even one.</summary>
+    HalfEven = 0,
+
+    /// <summary>Toward zero, as LaunchDarkly's SDKs for Go, Java and C++ do.</summary>
+    Truncate = 1,
+}
+
 /// <summary>Where the flags come from.</summary>
 public enum SourceKind
 {
@@ -170,6 +180,12 @@ public sealed class FlagstoneOptions
 
     /// <summary>Most notifications that wait for the handlers. Default: 1000.</summary>
     public int? EventsQueueCapacity { get; set; }
+
+    /// <summary>
+    /// What becomes of the fraction of a number that is asked for as an integer. Default:
+    /// <see cref="Flagstone.IntegerRounding.HalfEven"/>.
+    /// </summary>
+    public IntegerRounding? EvaluationIntegerRounding { get; set; }
 
     /// <summary>
     /// The least severe lines that the library writes to the logger; <see cref="LogLevel.Trace"/> counts as

@@ -35,6 +35,7 @@ internal static class OptionTable
         ("cache.on_wipe", options => Word(options.CacheOnWipe, "keep", "clear")),
         ("refresh.interval_ms", options => Text(options.RefreshIntervalMs)),
         ("events.queue_capacity", options => Text(options.EventsQueueCapacity)),
+        ("evaluation.integer_rounding", options => Word(options.EvaluationIntegerRounding, "half_even", "truncate")),
         ("log.level", options => Word(
             options.LogLevel ?? (options.LoggerFactory is null ? LogLevel.None : null),
             "debug", "debug", "info", "warn", "error", "error", "none")),

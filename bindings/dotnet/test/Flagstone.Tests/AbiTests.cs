@@ -24,6 +24,7 @@ public sealed partial class AbiTests
         ["flagstone_attr"] = typeof(NativeAttribute),
         ["flagstone_detail"] = typeof(NativeDetail),
         ["flagstone_event"] = typeof(NativeEvent),
+        ["flagstone_notification"] = typeof(NativeEvent),
         ["flagstone_client_status_info"] = typeof(NativeClientStatus),
     };
 

@@ -20,7 +20,7 @@ from ctypes import (
 from typing import Any
 
 ABI_MAJOR = 1
-ABI_MINOR = 1
+ABI_MINOR = 2
 
 STATUS_OK = 0
 STATUS_TIMEOUT = 1
@@ -175,9 +175,11 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_context_builder_build": (c_int32, (_HANDLE, _OUT, _OUT)),
     "flagstone_context_builder_free": (None, (_HANDLE,)),
     "flagstone_detail_clear": (None, (POINTER(Detail),)),
+    "flagstone_detail_int": (c_int64, (POINTER(Detail), c_int64)),
     "flagstone_bool_variation": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_int32)),
     "flagstone_int_variation": (c_int64, (_HANDLE, _HANDLE, *_TEXT, c_int64)),
     "flagstone_double_variation": (c_double, (_HANDLE, _HANDLE, *_TEXT, c_double)),
+    "flagstone_string_variation": (c_int32, (_HANDLE, _HANDLE, *_TEXT, *_TEXT, POINTER(Bytes))),
     "flagstone_variation": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_int32, *_TEXT, POINTER(Detail))),
     "flagstone_variation_many": (c_int32, (_HANDLE, _HANDLE, POINTER(Str), c_size_t, POINTER(Detail))),
     "flagstone_flag_new": (c_int32, (_HANDLE, *_TEXT, c_int32, *_TEXT, _OUT, _OUT)),
@@ -185,10 +187,14 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_flag_bool_try": (c_int32, (_HANDLE, _HANDLE)),
     "flagstone_flag_int": (c_int64, (_HANDLE, _HANDLE)),
     "flagstone_flag_double": (c_double, (_HANDLE, _HANDLE)),
+    "flagstone_flag_string": (c_int32, (_HANDLE, _HANDLE, POINTER(Bytes))),
     "flagstone_flag_detail": (c_int32, (_HANDLE, _HANDLE, POINTER(Detail))),
     "flagstone_flag_release": (None, (_HANDLE,)),
     "flagstone_all_flags_json": (c_int32, (_HANDLE, _HANDLE, c_uint32, POINTER(Bytes), _OUT)),
     "flagstone_secure_mode_hash": (c_int32, (_HANDLE, _HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_client_next_notification": (c_int32, (_HANDLE, c_uint32, POINTER(Event))),
+    "flagstone_notification_clear": (None, (POINTER(Event),)),
+    "flagstone_client_wake": (None, (_HANDLE,)),
     "flagstone_poll_event": (c_int32, (_HANDLE, c_uint32, POINTER(Event))),
     "flagstone_event_clear": (None, (POINTER(Event),)),
     "flagstone_wake": (None, (_HANDLE,)),

@@ -39,6 +39,7 @@ OPTIONS: dict[str, str] = {
     "cache_on_wipe": "cache.on_wipe",
     "refresh_interval_ms": "refresh.interval_ms",
     "events_queue_capacity": "events.queue_capacity",
+    "evaluation_integer_rounding": "evaluation.integer_rounding",
     "log_level": "log.level",
     "source_kind": "source.kind",
     "source_filter": "source.filter",
@@ -105,6 +106,8 @@ class Config:
         with a source and ``cache_residency`` ``lazy`` or ``off``.
     :param refresh_interval_ms: interval of the safety poll; not with ``forever`` in daemon mode. Default 60000.
     :param events_queue_capacity: most notifications that wait for the listeners. Default 1000.
+    :param evaluation_integer_rounding: a number with a fraction that is asked for as an int: ``half_even``: to the nearest
+        one, halves to the even one; ``truncate``: toward zero. Default ``half_even``.
     :param log_level: ``debug``, ``info``, ``warn``, ``error`` or ``none``: what reaches the logger ``flagstone``.
         Default ``info``.
     :param source_kind: ``none``: daemon mode; ``stream``, ``poll``: from LaunchDarkly or a Relay Proxy; ``file``: from
@@ -175,6 +178,7 @@ class Config:
         cache_on_wipe: str | None = None,
         refresh_interval_ms: int | None = None,
         events_queue_capacity: int | None = None,
+        evaluation_integer_rounding: str | None = None,
         log_level: str | None = None,
         source_kind: str | None = None,
         source_filter: str | None = None,

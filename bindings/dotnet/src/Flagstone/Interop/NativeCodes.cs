@@ -5,7 +5,7 @@ namespace Flagstone.Interop;
 internal static class NativeCodes
 {
     internal const int AbiMajor = 1;
-    internal const int AbiMinor = 1;
+    internal const int AbiMinor = 2;
 
     internal const int StatusOk = 0;
     internal const int StatusTimeout = 1;

@@ -428,6 +428,15 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     internal static extern
 #endif
+        long flagstone_detail_int(NativeDetail* detail, long defaultValue);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
         int flagstone_bool_variation(IntPtr client, IntPtr context, byte* key, nuint keyLen, int defaultValue);
 
 #if NET8_0_OR_GREATER
@@ -447,6 +456,16 @@ internal static unsafe partial class NativeMethods
     internal static extern
 #endif
         double flagstone_double_variation(IntPtr client, IntPtr context, byte* key, nuint keyLen, double defaultValue);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_string_variation(
+            IntPtr client, IntPtr context, byte* key, nuint keyLen, byte* defaultValue, nuint defaultLen, NativeBytes* @out);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -521,6 +540,15 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     internal static extern
 #endif
+        int flagstone_flag_string(IntPtr flag, IntPtr context, NativeBytes* @out);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
         int flagstone_flag_detail(IntPtr flag, IntPtr context, NativeDetail* @out);
 
 #if NET8_0_OR_GREATER
@@ -549,6 +577,33 @@ internal static unsafe partial class NativeMethods
     internal static extern
 #endif
         int flagstone_secure_mode_hash(IntPtr client, IntPtr context, NativeBytes* @out, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_client_next_notification(IntPtr client, uint timeoutMs, NativeEvent* @out);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        void flagstone_notification_clear(NativeEvent* notification);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        void flagstone_client_wake(IntPtr client);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
