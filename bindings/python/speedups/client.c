@@ -66,19 +66,25 @@ static PyObject *ask_bool(const struct asked *asked)
   return speedups_keep(value == 1 ? Py_True : Py_False);
 }
 
+static PyObject *ask_text(const struct asked *asked)
+{
+  flagstone_bytes bytes = {0};
+  int32_t found;
+  SPEEDUPS_CALL(asked->may_wait, found = speedups.native.string_variation(asked->client, asked->context, asked->key,
+                                                                         asked->key_len, NULL, 0, &bytes));
+  return speedups_text(found, &bytes, asked->default_value);
+}
+
+/* The function that makes a result of a filled detail. */
+typedef PyObject *convert(flagstone_detail *, PyObject *, enum form, struct json_cache *);
+
 /* Value or detail of a type; NULL without an exception when the method in Python is to say it. */
-static PyObject *ask(const struct asked *asked, int32_t want, int with_reason)
+static PyObject *ask(const struct asked *asked, int32_t want, enum form form, convert *convert)
 {
   flagstone_detail detail = {.struct_size = sizeof detail};
   SPEEDUPS_CALL(asked->may_wait, speedups.native.variation(asked->client, asked->context, asked->key, asked->key_len, want, NULL,
                                                           0, &detail));
-  PyObject *result = speedups_value(&detail, asked->default_value, NULL);
-  if (result && with_reason) {
-    PyObject *value = result;
-    result = speedups_detail(&detail, value);
-    Py_DECREF(value);
-  }
-  speedups.native.detail_clear(&detail);
+  PyObject *result = convert(&detail, asked->default_value, form, NULL);
   if (!result) {
     speedups_recover();
   }
@@ -153,7 +159,11 @@ static PyObject *variation(ARGUMENTS)
     if (want == FLAGSTONE_TYPE_BOOL) {
       return ask_bool(&asked);
     }
-    result = want < 0 ? NULL : ask(&asked, want, 0);
+    if (want == FLAGSTONE_TYPE_STRING) {
+      result = ask_text(&asked);
+    } else if (want >= 0) {
+      result = ask(&asked, want, FORM_ANY, speedups_value);
+    }
   }
   return or_else(result, METHOD_variation, self, args, count, names);
 }
@@ -164,24 +174,32 @@ static PyObject *variation_detail(ARGUMENTS)
   PyObject *result = NULL;
   if (take(self, args, count, names, &asked)) {
     int want = want_of(asked.default_value);
-    result = want < 0 ? NULL : ask(&asked, want, 1);
+    result = want < 0 ? NULL : ask(&asked, want, FORM_ANY, speedups_detail);
   }
   return or_else(result, METHOD_variation_detail, self, args, count, names);
 }
 
-#define TYPED(name, want, with_reason)                                                                                       \
+static PyObject *string_variation(ARGUMENTS)
+{
+  struct asked asked;
+  PyObject *result = take(self, args, count, names, &asked) ? ask_text(&asked) : NULL;
+  return or_else(result, METHOD_string_variation, self, args, count, names);
+}
+
+#define TYPED(name, want, form, convert)                                                                                     \
   static PyObject *name(ARGUMENTS)                                                                                           \
   {                                                                                                                          \
     struct asked asked;                                                                                                      \
-    PyObject *result = take(self, args, count, names, &asked) ? ask(&asked, want, with_reason) : NULL;                       \
+    PyObject *result = take(self, args, count, names, &asked) ? ask(&asked, want, form, convert) : NULL;                     \
     return or_else(result, METHOD_##name, self, args, count, names);                                                         \
   }
 
-TYPED(string_variation, FLAGSTONE_TYPE_STRING, 0)
-TYPED(json_variation, FLAGSTONE_TYPE_NONE, 0)
-TYPED(bool_variation_detail, FLAGSTONE_TYPE_BOOL, 1)
-TYPED(string_variation_detail, FLAGSTONE_TYPE_STRING, 1)
-TYPED(json_variation_detail, FLAGSTONE_TYPE_NONE, 1)
+TYPED(json_variation, FLAGSTONE_TYPE_NONE, FORM_ANY, speedups_value)
+TYPED(bool_variation_detail, FLAGSTONE_TYPE_BOOL, FORM_BOOL, speedups_detail)
+TYPED(int_variation_detail, FLAGSTONE_TYPE_NUMBER, FORM_INT, speedups_detail)
+TYPED(float_variation_detail, FLAGSTONE_TYPE_NUMBER, FORM_FLOAT, speedups_detail)
+TYPED(string_variation_detail, FLAGSTONE_TYPE_STRING, FORM_STRING, speedups_detail)
+TYPED(json_variation_detail, FLAGSTONE_TYPE_NONE, FORM_ANY, speedups_detail)
 
 /* Keys and defaults of a call for many flags, as lists of its own; false for what is not plain. */
 static int take_keys(PyObject *asked, PyObject **keys, PyObject **defaults)
@@ -199,19 +217,20 @@ static int take_keys(PyObject *asked, PyObject **keys, PyObject **defaults)
   return 0;
 }
 
-static PyObject *collect(PyObject *keys, PyObject *defaults, const flagstone_detail *details)
+/* Makes the results and clears the details, all of them in any case. */
+static PyObject *collect(PyObject *keys, PyObject *defaults, flagstone_detail *details)
 {
   Py_ssize_t count = PyList_Size(keys);
   PyObject *results = PyDict_New();
-  for (Py_ssize_t index = 0; results && index < count; index++) {
-    PyObject *value = speedups_value(&details[index], defaults ? PyList_GetItem(defaults, index) : Py_None, NULL);
-    PyObject *result = value ? speedups_detail(&details[index], value) : NULL;
-    if (!result || PyDict_SetItem(results, PyList_GetItem(keys, index), result)) {
+  for (Py_ssize_t index = 0; index < count; index++) {
+    PyObject *default_value = defaults ? PyList_GetItem(defaults, index) : Py_None;
+    PyObject *result = results ? speedups_detail(&details[index], default_value, FORM_ANY, NULL) : NULL;
+    if (results && (!result || PyDict_SetItem(results, PyList_GetItem(keys, index), result))) {
       Py_DECREF(results);
       results = NULL;
     }
-    Py_XDECREF(value);
     Py_XDECREF(result);
+    speedups.native.detail_clear(&details[index]);
   }
   return results;
 }
@@ -237,9 +256,6 @@ static PyObject *ask_many(const struct client *client, const flagstone_context *
     SPEEDUPS_CALL(client->may_wait,
                   speedups.native.variation_many(client->handle, context, texts, (size_t)count, details));
     results = collect(keys, defaults, details);
-    for (Py_ssize_t index = 0; index < count; index++) {
-      speedups.native.detail_clear(&details[index]);
-    }
   }
   PyMem_Free(texts);
   PyMem_Free(details);
@@ -290,7 +306,7 @@ static void dealloc(PyObject *self)
   flagstone_client *handle = ((struct client *)self)->handle;
   if (handle) {
     /* The thread that waits for notifications, if there is one, sees that the client is gone. */
-    speedups.native.wake(handle);
+    speedups.native.client_wake(handle);
     speedups.native.client_release(handle);
   }
   ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
@@ -303,12 +319,14 @@ static void dealloc(PyObject *self)
 
 static PyMethodDef methods[] = {
   CALL(bool_variation, ONE, "Value of a bool flag, or ``default``."),
-  CALL(int_variation, ONE, "Value of a number flag, truncated toward zero, at most 64 bits; or ``default``."),
+  CALL(int_variation, ONE, "Value of a number flag as an int of at most 64 bits; or ``default``."),
   CALL(float_variation, ONE, "Value of a number flag, or ``default``."),
   CALL(string_variation, ONE, "Value of a string flag, or ``default``."),
   CALL(json_variation, ONE, "Value of a flag of any type, as ``json.loads`` gives it; or ``default``, whatever that is."),
   CALL(variation, ONE, "Value of a flag of the type of ``default``; or ``default``."),
   CALL(bool_variation_detail, ONE, "As :meth:`bool_variation`, with the reason."),
+  CALL(int_variation_detail, ONE, "As :meth:`int_variation`, with the reason."),
+  CALL(float_variation_detail, ONE, "As :meth:`float_variation`, with the reason."),
   CALL(string_variation_detail, ONE, "As :meth:`string_variation`, with the reason."),
   CALL(json_variation_detail, ONE, "As :meth:`json_variation`, with the reason."),
   CALL(variation_detail, ONE, "As :meth:`variation`, with the reason."),

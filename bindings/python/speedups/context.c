@@ -19,7 +19,7 @@ static int is(flagstone_str text, const char *name)
 }
 
 /* What a context is made from. */
-struct form {
+struct parts {
   flagstone_str kind, key;
   flagstone_attr attrs[MOST];
   /* JSON texts that attributes borrow from. */
@@ -31,7 +31,7 @@ struct form {
  * Writes the value of an attribute; false when it is not plain, perhaps with an exception. The JSON of lists and dictionaries
  * is written by Python code, so the dictionary that is being read must be nobody else's.
  */
-static int take_value(struct form *form, flagstone_attr *attr, PyObject *value)
+static int take_value(struct parts *parts, flagstone_attr *attr, PyObject *value)
 {
   if (PyUnicode_CheckExact(value)) {
     attr->type = FLAGSTONE_TYPE_STRING;
@@ -63,7 +63,7 @@ static int take_value(struct form *form, flagstone_attr *attr, PyObject *value)
       Py_XDECREF(text);
       return 0;
     }
-    form->texts[form->count] = text;
+    parts->texts[parts->count] = text;
     attr->type = FLAGSTONE_TYPE_JSON;
     attr->text = (flagstone_str){bytes, (size_t)size};
     return 1;
@@ -72,7 +72,7 @@ static int take_value(struct form *form, flagstone_attr *attr, PyObject *value)
 }
 
 /* Adds what a dictionary says; false when something is not plain, perhaps with an exception. */
-static int take_members(struct form *form, PyObject *members)
+static int take_members(struct parts *parts, PyObject *members)
 {
   PyObject *name, *value;
   Py_ssize_t position = 0;
@@ -85,40 +85,40 @@ static int take_members(struct form *form, PyObject *members)
       return 0;
     }
     if (is(text, "key")) {
-      if (form->key.ptr || !PyUnicode_CheckExact(value)) {
+      if (parts->key.ptr || !PyUnicode_CheckExact(value)) {
         return 0;
       }
-      form->key = as_str(value);
+      parts->key = as_str(value);
     } else if (is(text, "kind")) {
-      if (form->kind.ptr || !PyUnicode_CheckExact(value)) {
+      if (parts->kind.ptr || !PyUnicode_CheckExact(value)) {
         return 0;
       }
-      form->kind = as_str(value);
-    } else if (form->count == MOST || is(text, "_meta")) {
+      parts->kind = as_str(value);
+    } else if (parts->count == MOST || is(text, "_meta")) {
       return 0;
     } else {
-      flagstone_attr *attr = &form->attrs[form->count];
+      flagstone_attr *attr = &parts->attrs[parts->count];
       *attr = (flagstone_attr){.name = text};
-      form->texts[form->count] = NULL;
-      if (!take_value(form, attr, value)) {
+      parts->texts[parts->count] = NULL;
+      if (!take_value(parts, attr, value)) {
         return 0;
       }
-      form->count++;
+      parts->count++;
     }
   }
   return 1;
 }
 
 /* Makes the handle; NULL when it cannot be done here, without an exception or with one that must be raised. */
-static flagstone_context *make(struct form *form)
+static flagstone_context *make(struct parts *parts)
 {
   flagstone_context *handle = NULL;
-  int plain = form->key.ptr && form->key.len && form->kind.ptr && form->kind.len && !is(form->kind, "multi");
+  int plain = parts->key.ptr && parts->key.len && parts->kind.ptr && parts->kind.len && !is(parts->kind, "multi");
   if (plain && !PyErr_Occurred()) {
-    speedups.native.context_from_attrs(form->kind, form->key, form->attrs, form->count, &handle, NULL);
+    speedups.native.context_from_attrs(parts->kind, parts->key, parts->attrs, parts->count, &handle, NULL);
   }
-  for (size_t index = 0; index < form->count; index++) {
-    Py_XDECREF(form->texts[index]);
+  for (size_t index = 0; index < parts->count; index++) {
+    Py_XDECREF(parts->texts[index]);
   }
   if (PyErr_Occurred()) {
     speedups_recover();
@@ -129,27 +129,27 @@ static flagstone_context *make(struct form *form)
 static int initialize(PyObject *self, PyObject *args, PyObject *keywords)
 {
   struct context *context = (struct context *)self;
-  struct form form;
-  form.count = 0;
-  form.key = form.kind = (flagstone_str){NULL, 0};
+  struct parts parts;
+  parts.count = 0;
+  parts.key = parts.kind = (flagstone_str){NULL, 0};
   Py_ssize_t positional = PyTuple_Size(args);
   int plain = !context->handle && positional <= 2;
   if (plain && positional > 0) {
     PyObject *key = PyTuple_GetItem(args, 0);
-    plain = PyUnicode_CheckExact(key) && (form.key = as_str(key)).ptr;
+    plain = PyUnicode_CheckExact(key) && (parts.key = as_str(key)).ptr;
   }
   if (plain && positional > 1) {
     PyObject *kind = PyTuple_GetItem(args, 1);
-    plain = PyUnicode_CheckExact(kind) && (form.kind = as_str(kind)).ptr;
+    plain = PyUnicode_CheckExact(kind) && (parts.kind = as_str(kind)).ptr;
   }
-  plain = plain && (!keywords || take_members(&form, keywords));
-  if (plain && !form.kind.ptr) {
-    form.kind = (flagstone_str){"user", 4};
+  plain = plain && (!keywords || take_members(&parts, keywords));
+  if (plain && !parts.kind.ptr) {
+    parts.kind = (flagstone_str){"user", 4};
   }
   if (!plain) {
-    form.key.ptr = NULL;
+    parts.key.ptr = NULL;
   }
-  flagstone_context *handle = make(&form);
+  flagstone_context *handle = make(&parts);
   if (handle) {
     context->handle = handle;
     return 0;
@@ -185,13 +185,13 @@ PyObject *speedups_context_from(PyObject *module, PyObject *const *args, Py_ssiz
     Py_RETURN_NONE;
   }
   PyObject *type = args[0], *members = args[1];
-  struct form form;
-  form.count = 0;
-  form.key = form.kind = (flagstone_str){NULL, 0};
-  if (!take_members(&form, members)) {
-    form.key.ptr = NULL;
+  struct parts parts;
+  parts.count = 0;
+  parts.key = parts.kind = (flagstone_str){NULL, 0};
+  if (!take_members(&parts, members)) {
+    parts.key.ptr = NULL;
   }
-  flagstone_context *handle = make(&form);
+  flagstone_context *handle = make(&parts);
   if (!handle) {
     return PyErr_Occurred() ? NULL : speedups_keep(Py_None);
   }

@@ -1,15 +1,13 @@
 /* Prepared flags: the native flag, its key and default in an object. */
 #include "speedups.h"
 
-/* How values are asked for; the letters are those of flag.py. */
-enum { BOOL = 'b', INT = 'i', FLOAT = 'f', ANY = 'a' };
-
 struct flag {
   PyObject_HEAD
   flagstone_flag *handle;
   PyObject *key, *default_value;
   struct json_cache cache;
-  int may_wait, how;
+  enum form form;
+  int may_wait;
 };
 
 #define ARGUMENTS PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names
@@ -25,57 +23,50 @@ static const flagstone_context *context_of(const struct flag *flag, PyObject *co
   return flag->handle ? speedups_context(args[0]) : NULL;
 }
 
-/* Makes a value what a flag with a number as default promises; NULL without an exception when Python is to do it. */
-static PyObject *as_promised(const struct flag *flag, const flagstone_detail *detail, PyObject *value)
-{
-  if (detail->flags & FLAGSTONE_DETAIL_DEFAULTED || (flag->how != FLOAT && flag->how != INT) ||
-      (flag->how == INT && PyLong_CheckExact(value) && detail->text.len <= 18)) {
-    return value;
-  }
-  Py_DECREF(value);
-  return flag->how == FLOAT ? PyFloat_FromDouble(detail->number_value) : NULL;
-}
+/* The function that makes a result of a filled detail. */
+typedef PyObject *convert(flagstone_detail *, PyObject *, enum form, struct json_cache *);
 
-static PyObject *evaluate(struct flag *flag, const flagstone_context *context, int with_reason)
+/* NULL without an exception when the method in Python is to say it. */
+static PyObject *evaluate(struct flag *flag, const flagstone_context *context, convert *convert)
 {
   flagstone_detail detail = {.struct_size = sizeof detail};
   SPEEDUPS_CALL(flag->may_wait, speedups.native.flag_detail(flag->handle, context, &detail));
-  PyObject *result = speedups_value(&detail, flag->default_value, &flag->cache);
-  if (result && with_reason) {
-    PyObject *value = as_promised(flag, &detail, result);
-    result = value ? speedups_detail(&detail, value) : NULL;
-    Py_XDECREF(value);
-  }
-  speedups.native.detail_clear(&detail);
-  if (!result && PyErr_Occurred()) {
+  PyObject *result = convert(&detail, flag->default_value, flag->form, &flag->cache);
+  if (!result) {
     speedups_recover();
   }
   return result;
+}
+
+static PyObject *scalar(struct flag *flag, const flagstone_context *context)
+{
+  int32_t truth;
+  int64_t integer;
+  double number;
+  flagstone_bytes bytes = {0};
+  switch (flag->form) {
+    case FORM_BOOL:
+      SPEEDUPS_CALL(flag->may_wait, truth = speedups.native.flag_bool(flag->handle, context));
+      return speedups_keep(truth == 1 ? Py_True : Py_False);
+    case FORM_INT:
+      SPEEDUPS_CALL(flag->may_wait, integer = speedups.native.flag_int(flag->handle, context));
+      return PyLong_FromLongLong(integer);
+    case FORM_FLOAT:
+      SPEEDUPS_CALL(flag->may_wait, number = speedups.native.flag_double(flag->handle, context));
+      return PyFloat_FromDouble(number);
+    case FORM_STRING:
+      SPEEDUPS_CALL(flag->may_wait, truth = speedups.native.flag_string(flag->handle, context, &bytes));
+      return speedups_text(truth, &bytes, flag->default_value);
+    default:
+      return evaluate(flag, context, speedups_value);
+  }
 }
 
 static PyObject *value(ARGUMENTS)
 {
   struct flag *flag = (struct flag *)self;
   const flagstone_context *context = context_of(flag, args, count, names);
-  if (!context) {
-    return speedups_fall_back(METHOD_flag_value, self, args, count, names);
-  }
-  if (flag->how == BOOL) {
-    int32_t truth;
-    SPEEDUPS_CALL(flag->may_wait, truth = speedups.native.flag_bool(flag->handle, context));
-    return speedups_keep(truth == 1 ? Py_True : Py_False);
-  }
-  if (flag->how == INT) {
-    int64_t number;
-    SPEEDUPS_CALL(flag->may_wait, number = speedups.native.flag_int(flag->handle, context));
-    return PyLong_FromLongLong(number);
-  }
-  if (flag->how == FLOAT) {
-    double number;
-    SPEEDUPS_CALL(flag->may_wait, number = speedups.native.flag_double(flag->handle, context));
-    return PyFloat_FromDouble(number);
-  }
-  PyObject *result = evaluate(flag, context, 0);
+  PyObject *result = context ? scalar(flag, context) : NULL;
   return result || PyErr_Occurred() ? result : speedups_fall_back(METHOD_flag_value, self, args, count, names);
 }
 
@@ -83,7 +74,7 @@ static PyObject *detail(ARGUMENTS)
 {
   struct flag *flag = (struct flag *)self;
   const flagstone_context *context = context_of(flag, args, count, names);
-  PyObject *result = context ? evaluate(flag, context, 1) : NULL;
+  PyObject *result = context ? evaluate(flag, context, speedups_detail) : NULL;
   return result || PyErr_Occurred() ? result : speedups_fall_back(METHOD_flag_detail, self, args, count, names);
 }
 
@@ -91,8 +82,9 @@ static PyObject *attach(PyObject *self, PyObject *args)
 {
   struct flag *flag = (struct flag *)self;
   PyObject *pointer, *key, *default_value;
-  int may_wait, how;
-  if (!PyArg_ParseTuple(args, "OOOCp:_attach", &pointer, &key, &default_value, &how, &may_wait)) {
+  enum form form;
+  int may_wait;
+  if (!PyArg_ParseTuple(args, "OOOCp:_attach", &pointer, &key, &default_value, &form, &may_wait)) {
     return NULL;
   }
   flagstone_flag *handle = speedups_address(pointer);
@@ -108,7 +100,7 @@ static PyObject *attach(PyObject *self, PyObject *args)
   flag->key = speedups_keep(key);
   flag->default_value = speedups_keep(default_value);
   flag->may_wait = may_wait;
-  flag->how = how;
+  flag->form = (enum form)form;
   Py_RETURN_NONE;
 }
 

@@ -22,24 +22,41 @@ static PyObject *number(const flagstone_detail *detail)
                                (Py_ssize_t)size);
 }
 
-PyObject *speedups_value(const flagstone_detail *detail, PyObject *default_value, struct json_cache *cache)
+static PyObject *value_of(const flagstone_detail *detail, PyObject *default_value, enum form form, struct json_cache *cache)
 {
-  PyObject *value;
   if (detail->flags & FLAGSTONE_DETAIL_DEFAULTED) {
-    value = default_value;
-  } else if (detail->value_type == FLAGSTONE_TYPE_BOOL) {
-    value = detail->number_value != 0.0 ? Py_True : Py_False;
-  } else if (detail->value_type == FLAGSTONE_TYPE_STRING) {
-    return PyUnicode_DecodeUTF8(detail->text.len ? detail->text.ptr : "", (Py_ssize_t)detail->text.len, NULL);
-  } else if (detail->value_type == FLAGSTONE_TYPE_NUMBER) {
-    return number(detail);
-  } else if (detail->value_type == FLAGSTONE_TYPE_JSON) {
-    return speedups_json(detail, cache);
-  } else {
-    value = Py_None;
+    return speedups_keep(default_value);
   }
-  Py_INCREF(value);
+  switch (detail->value_type) {
+    case FLAGSTONE_TYPE_BOOL:
+      return speedups_keep(detail->number_value != 0.0 ? Py_True : Py_False);
+    case FLAGSTONE_TYPE_STRING:
+      return PyUnicode_DecodeUTF8(detail->text.len ? detail->text.ptr : "", (Py_ssize_t)detail->text.len, NULL);
+    case FLAGSTONE_TYPE_NUMBER:
+      if (form == FORM_INT) {
+        return PyLong_FromLongLong(speedups.native.detail_int(detail, 0));
+      }
+      return form == FORM_FLOAT ? PyFloat_FromDouble(detail->number_value) : number(detail);
+    case FLAGSTONE_TYPE_JSON:
+      return speedups_json(detail, cache);
+    default:
+      return speedups_keep(Py_None);
+  }
+}
+
+PyObject *speedups_value(flagstone_detail *detail, PyObject *default_value, enum form form, struct json_cache *cache)
+{
+  PyObject *value = value_of(detail, default_value, form, cache);
+  speedups.native.detail_clear(detail);
   return value;
+}
+
+PyObject *speedups_text(int32_t found, flagstone_bytes *bytes, PyObject *default_value)
+{
+  PyObject *text = found == 1 ? PyUnicode_DecodeUTF8(bytes->len ? bytes->ptr : "", (Py_ssize_t)bytes->len, NULL)
+                              : speedups_keep(default_value);
+  speedups.native.bytes_clear(bytes);
+  return text;
 }
 
 /* Reasons are immutable and few, so they are kept: each in the one place that its content leads to. */
@@ -123,7 +140,7 @@ static int set(PyObject *object, PyObject *name, PyObject *value)
   return value ? PyObject_GenericSetAttr(object, name, value) : -1;
 }
 
-PyObject *speedups_detail(const flagstone_detail *detail, PyObject *value)
+static PyObject *detail_of(const flagstone_detail *detail, PyObject *value)
 {
   PyObject *object = PyType_GenericAlloc(speedups.detail_type, 0), *why = reason(detail);
   PyObject *index = detail->variation_index >= 0 ? PyLong_FromLong(detail->variation_index) : speedups_keep(Py_None);
@@ -136,4 +153,13 @@ PyObject *speedups_detail(const flagstone_detail *detail, PyObject *value)
   Py_XDECREF(why);
   Py_XDECREF(index);
   return object;
+}
+
+PyObject *speedups_detail(flagstone_detail *detail, PyObject *default_value, enum form form, struct json_cache *cache)
+{
+  PyObject *value = value_of(detail, default_value, form, cache);
+  PyObject *result = value ? detail_of(detail, value) : NULL;
+  Py_XDECREF(value);
+  speedups.native.detail_clear(detail);
+  return result;
 }

@@ -33,9 +33,9 @@ PyAPI_FUNC(const char *) PyUnicode_AsUTF8AndSize(PyObject *text, Py_ssize_t *siz
 
 /* Addresses of the library's functions; the header checks their types. */
 #define SPEEDUPS_NATIVE(X)                                                                                                   \
-  X(client_release) X(wake) X(context_from_attrs) X(context_release) X(error_free) X(detail_clear) X(bool_variation)          \
-  X(int_variation) X(double_variation) X(variation) X(variation_many) X(flag_bool) X(flag_int) X(flag_double) X(flag_detail)  \
-  X(flag_release)
+  X(bytes_clear) X(client_release) X(client_wake) X(context_from_attrs) X(context_release) X(detail_clear) X(detail_int)     \
+  X(bool_variation) X(int_variation) X(double_variation) X(string_variation) X(variation) X(variation_many) X(flag_bool)     \
+  X(flag_int) X(flag_double) X(flag_string) X(flag_detail) X(flag_release)
 
 struct native {
 #define X(name) __typeof__(&flagstone_##name) name;
@@ -48,6 +48,7 @@ struct native {
   X(context_init, "__init__") X(flag_value, "value") X(flag_detail, "detail") X(bool_variation, "bool_variation")             \
   X(int_variation, "int_variation") X(float_variation, "float_variation") X(string_variation, "string_variation")            \
   X(json_variation, "json_variation") X(variation, "variation") X(bool_variation_detail, "bool_variation_detail")            \
+  X(int_variation_detail, "int_variation_detail") X(float_variation_detail, "float_variation_detail")                        \
   X(string_variation_detail, "string_variation_detail") X(json_variation_detail, "json_variation_detail")                    \
   X(variation_detail, "variation_detail") X(variation_many, "variation_many")
 
@@ -77,6 +78,9 @@ struct context {
   PyObject_HEAD
   flagstone_context *handle;
 };
+
+/* In what form a number is promised, if in one. The letters are those of _fast.py. */
+enum form { FORM_BOOL = 'b', FORM_INT = 'i', FORM_FLOAT = 'f', FORM_STRING = 's', FORM_ANY = 'a' };
 
 /* What the values of a prepared flag's variations were parsed from, and into what. */
 struct parsed {
@@ -109,11 +113,14 @@ void *speedups_address(PyObject *pointer);
 PyObject *speedups_context_from(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /*
- * A filled detail as a value or as an EvaluationDetail. The caller clears the detail. `cache` may be NULL. NULL with an
- * exception when it cannot be done here.
+ * A filled detail as a value or as an EvaluationDetail; clears it. `cache` may be NULL. NULL with an exception when it cannot
+ * be done here.
  */
-PyObject *speedups_value(const flagstone_detail *detail, PyObject *default_value, struct json_cache *cache);
-PyObject *speedups_detail(const flagstone_detail *detail, PyObject *value);
+PyObject *speedups_value(flagstone_detail *detail, PyObject *default_value, enum form form, struct json_cache *cache);
+PyObject *speedups_detail(flagstone_detail *detail, PyObject *default_value, enum form form, struct json_cache *cache);
+
+/* Text that was handed out, or the default; gives the text back. */
+PyObject *speedups_text(int32_t found, flagstone_bytes *bytes, PyObject *default_value);
 void speedups_forget_reasons(void);
 
 /* The value of a JSON variation: a copy that belongs to the caller. */

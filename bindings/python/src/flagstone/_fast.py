@@ -1,16 +1,18 @@
 """The hot calls through ctypes: bound without argument conversion, handed prebuilt objects only; and what owns handles.
 
 Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and does not make threads queue for it;
-``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib`` and ``_abi``.
+``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib``, ``_abi`` and ``detail``.
 """
 
 from __future__ import annotations
 
-from ctypes import addressof, c_int32, c_size_t, c_void_p, sizeof
+from ctypes import addressof, c_char, c_char_p, c_int32, c_int64, c_size_t, c_void_p, cast, sizeof
+from struct import pack
 from typing import Any
 
 from . import _abi
 from ._lib import lib, release_with, unchecked
+from .detail import EvaluationDetail, Parsed, decode
 
 #: Sizes of short keys; ctypes would pass a bare int as a C int, which is not size_t.
 SIZES = tuple(c_size_t(size) for size in range(256))
@@ -28,7 +30,7 @@ def size(text: bytes) -> c_size_t:
 class Calls:
     """The hot functions in one way of calling."""
 
-    __slots__ = ("bool", "detail", "double", "flag_bool", "flag_detail", "flag_double", "flag_int", "int")
+    __slots__ = ("bool", "detail", "double", "flag_bool", "flag_detail", "flag_double", "flag_int", "int", "many")
 
     def __init__(self, *, keeps_gil: bool) -> None:
         def bind(name: str) -> Any:
@@ -38,6 +40,7 @@ class Calls:
         self.int = bind("int_variation")
         self.double = bind("double_variation")
         self.detail = bind("variation")
+        self.many = bind("variation_many")
         self.flag_bool = bind("flag_bool")
         self.flag_int = bind("flag_int")
         self.flag_double = bind("flag_double")
@@ -46,6 +49,9 @@ class Calls:
 
 IN_MEMORY = Calls(keeps_gil=True)
 MAY_BLOCK = Calls(keeps_gil=False)
+
+#: In what form a value is promised: a number as an int or a float, or everything as the flag has it.
+BOOL, INT, FLOAT, STRING, ANY = "b", "i", "f", "s", "a"
 
 _clear = unchecked("flagstone_detail_clear", keeps_gil=True)
 
@@ -75,9 +81,53 @@ def take() -> Buffer:
 
 def give_back(buffer: Buffer) -> None:
     """Frees what the detail borrows and keeps the buffer for the next evaluation."""
-    _clear(buffer.address)
+    if buffer.detail.owner:
+        _clear(buffer.address)
     if len(_free) < _MOST_FREE:
         _free.append(buffer)
+
+
+_as_int = unchecked("flagstone_detail_int", keeps_gil=True)
+_ZERO = c_int64(0)
+
+
+def result(buffer: Buffer, default: Any, form: str = ANY, parsed: Parsed | None = None) -> EvaluationDetail[Any]:
+    """What the buffer holds, its value in the promised form."""
+    found = decode(buffer.detail, default, parsed)
+    if form == INT and not found.is_default:
+        number: int | float = _as_int(buffer.address, _ZERO)
+    elif form == FLOAT and type(found.value) is int and not found.is_default:
+        number = buffer.detail.number_value
+    else:
+        return found
+    return EvaluationDetail(number, found.variation_index, found.reason, found.is_stale)
+
+
+_DETAIL = sizeof(_abi.Detail)
+_CLEARED = bytes(_abi.Detail(struct_size=_DETAIL))
+
+
+def many(
+    calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes], defaults: list[Any]
+) -> list[EvaluationDetail[Any]]:
+    """Details of several flags in one call. Texts and details are one piece of memory each: objects for every one of them
+    would cost more than the evaluation."""
+    count = len(keys)
+    joined = c_char_p(b"".join(keys))
+    places, at = [], cast(joined, c_void_p).value or 0
+    for key in keys:
+        places += (at, len(key))
+        at += len(key)
+    details = (c_char * (count * _DETAIL))()
+    details.raw = _CLEARED * count
+    calls.many(client, context, pack(f"@{2 * count}N", *places), c_size_t(count), details)
+    offsets = range(0, count * _DETAIL, _DETAIL)
+    try:
+        return [decode(details, default, None, offset) for default, offset in zip(defaults, offsets)]
+    finally:
+        start = addressof(details)
+        for offset in offsets:
+            _clear(c_void_p(start + offset))
 
 
 class ContextBase:
@@ -110,13 +160,13 @@ class FlagBase:
     key: str
     default: Any
 
-    def _attach(self, handle: c_void_p, key: str, default: Any, how: str, may_wait: bool) -> None:
-        """Takes a handle that nobody else gives back; ``how`` values are asked for is one of the letters in ``flag``."""
+    def _attach(self, handle: c_void_p, key: str, default: Any, form: str, may_wait: bool) -> None:
+        """Takes a handle that nobody else gives back, and the form of the values."""
         self._h, self.key, self.default = handle, key, default
         release_with(self, lib.flagstone_flag_release, handle)
 
 
 def _forget(handle: c_void_p) -> None:
     """Gives back the client's reference. The event thread, if there is one, sees that the client is gone."""
-    lib.flagstone_wake(handle)
+    lib.flagstone_client_wake(handle)
     lib.flagstone_client_release(handle)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import sysconfig
 from ctypes import c_void_p, cast
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from . import _fast, detail
 from ._lib import lib
 from .errors import LibraryError
 
 C = TypeVar("C", bound=type)
+X = TypeVar("X")
 
 SWITCH = "FLAGSTONE_SPEEDUPS"
 
@@ -50,7 +51,7 @@ if TYPE_CHECKING or not SPEEDUPS:
 else:
     ClientBase, ContextBase, FlagBase = SPEEDUPS.ClientBase, SPEEDUPS.ContextBase, SPEEDUPS.FlagBase
 
-__all__ = ["SPEEDUPS", "WHY_NOT", "ClientBase", "ContextBase", "FlagBase", "accelerated"]
+__all__ = ["SPEEDUPS", "WHY_NOT", "ClientBase", "ContextBase", "FlagBase", "accelerated", "bind_context", "context_from"]
 
 
 def accelerated(cls: C) -> C:
@@ -62,3 +63,14 @@ def accelerated(cls: C) -> C:
                 SPEEDUPS.stand_for(name, original)
                 setattr(cls, name, method)
     return cls
+
+
+def bind_context(cls: type[Any], to_json: Callable[[Any], bytes]) -> None:
+    """Tells the extension the class of contexts, and how attributes that are lists or dictionaries become JSON."""
+    if SPEEDUPS:
+        SPEEDUPS.bind_context(cls, to_json)
+
+
+def context_from(cls: type[X], data: dict[str, Any]) -> X | None:
+    """A context from a dictionary that nobody else has; ``None`` when that is not plain."""
+    return SPEEDUPS.context_from(cls, data) if SPEEDUPS else None

@@ -9,18 +9,18 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Mapping
-from ctypes import byref, c_char_p, c_double, c_int64, c_void_p, cast, sizeof
+from ctypes import byref, c_double, c_int64, c_void_p, sizeof
 from types import TracebackType
 from typing import Any, Callable, TypeVar, overload
 
-from . import _abi, _fast
+from . import _abi, _fast, _hot
 from ._events import Pump, logger
 from ._fast import BOOLS, SIZES
-from ._lib import do, lib, make, milliseconds, raise_for, read, release_with, text
+from ._lib import do, lib, make, milliseconds, raise_for, read, text
 from .all_flags import AllFlagsState
 from .config import Config
 from .context import Context
-from .detail import ErrorKind, EvaluationDetail, decode, failed, value
+from .detail import ErrorKind, EvaluationDetail, failed, value
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError
 from .flag import _INT64, Flag, prepare, want_of
 from .status import (
@@ -43,7 +43,8 @@ T = TypeVar("T")
 _MISUSE = (AttributeError, LookupError, TypeError, ValueError)
 
 
-class Client:
+@_hot.accelerated
+class Client(_hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -63,8 +64,8 @@ class Client:
         if not isinstance(config, Config):
             raise InvalidArgumentError(f"a Config is needed, not {type(config).__name__}")
         self._h = make(lib.flagstone_client_new, config._h)
-        release_with(self, _forget, self._h)
         self._calls = _fast.IN_MEMORY if config._residency == "all" else _fast.MAY_BLOCK
+        self._attach(self._h, self._calls is _fast.MAY_BLOCK)
         self._bool, self._int = self._calls.bool, self._calls.int
         self._double, self._detail = self._calls.double, self._calls.detail
         self._refused: set[str] = set()
@@ -231,14 +232,15 @@ class Client:
         return self._value(key, context, default, _abi.TYPE_BOOL)
 
     def int_variation(self, key: str, context: Context | None, default: int) -> int:
-        """Value of a number flag, truncated toward zero, at most 64 bits; or ``default``."""
+        """Value of a number flag as an int of at most 64 bits; or ``default``. A number with a fraction is rounded as the
+        option ``evaluation_integer_rounding`` says."""
         if type(default) is int and default in _INT64:
             try:
                 raw = key.encode()
                 return self._int(self._h, context._h, raw, SIZES[len(raw)], c_int64(default))  # type: ignore[union-attr,no-any-return]
             except _MISUSE:
                 pass
-        return _truncated(self._evaluate(key, context, default, _abi.TYPE_NUMBER)).value
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.INT).value
 
     def float_variation(self, key: str, context: Context | None, default: float) -> float:
         """Value of a number flag, or ``default``."""
@@ -248,7 +250,7 @@ class Client:
                 return self._double(self._h, context._h, raw, SIZES[len(raw)], c_double(default))  # type: ignore[union-attr,no-any-return]
             except _MISUSE:
                 pass
-        return _floating(self._evaluate(key, context, default, _abi.TYPE_NUMBER)).value
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.FLOAT).value
 
     def string_variation(self, key: str, context: Context | None, default: str) -> str:
         """Value of a string flag, or ``default``."""
@@ -277,11 +279,11 @@ class Client:
 
     def int_variation_detail(self, key: str, context: Context | None, default: int) -> EvaluationDetail[int]:
         """As :meth:`int_variation`, with the reason."""
-        return _truncated(self._evaluate(key, context, default, _abi.TYPE_NUMBER))
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.INT)
 
     def float_variation_detail(self, key: str, context: Context | None, default: float) -> EvaluationDetail[float]:
         """As :meth:`float_variation`, with the reason."""
-        return _floating(self._evaluate(key, context, default, _abi.TYPE_NUMBER))
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.FLOAT)
 
     def string_variation_detail(self, key: str, context: Context | None, default: str) -> EvaluationDetail[str]:
         """As :meth:`string_variation`, with the reason."""
@@ -306,17 +308,8 @@ class Client:
         if not isinstance(context, Context) or not all(_is_text(key) for key in defaults):
             return {key: self._evaluate(key, context, default, _abi.TYPE_NONE) for key, default in defaults.items()}
         raw = [key.encode() for key in defaults]
-        count = len(raw)
-        texts = (_abi.Str * count)(*(_abi.Str(cast(c_char_p(key), c_void_p), len(key)) for key in raw))
-        details = (_abi.Detail * count)()
-        for detail in details:
-            detail.struct_size = sizeof(_abi.Detail)
-        lib.flagstone_variation_many(self._h, context._h, texts, count, details)
-        try:
-            return {key: decode(detail, default) for (key, default), detail in zip(defaults.items(), details)}
-        finally:
-            for detail in details:
-                lib.flagstone_detail_clear(byref(detail))
+        found = _fast.many(self._calls, self._h, context._h, raw, list(defaults.values()))
+        return dict(zip(defaults, found))
 
     # All flags
 
@@ -385,11 +378,13 @@ class Client:
         finally:
             _fast.give_back(buffer)
 
-    def _evaluate(self, key: str, context: Context | None, default: T, want: int) -> EvaluationDetail[T]:
+    def _evaluate(
+        self, key: str, context: Context | None, default: T, want: int, form: str = _fast.ANY
+    ) -> EvaluationDetail[T]:
         buffer = _fast.take()
         try:
             self._fill(buffer, key, context, want)
-            return decode(buffer.detail, default)
+            return _fast.result(buffer, default, form)
         except _MISUSE:
             self._refuse(key, context)
             kind = ErrorKind.EXCEPTION if isinstance(context, Context) else ErrorKind.USER_NOT_SPECIFIED
@@ -451,31 +446,12 @@ def _store_status(info: _abi.ClientStatusInfo) -> StoreStatus:
     return StoreStatus(info.store_available == 1, info.store_stale_since_ms or None)
 
 
-def _truncated(detail: EvaluationDetail[Any]) -> EvaluationDetail[int]:
-    if detail.is_default:
-        return detail
-    value = max(_INT64.start, min(int(detail.value), _INT64.stop - 1))
-    return EvaluationDetail(value, detail.variation_index, detail.reason, detail.is_stale)
-
-
-def _floating(detail: EvaluationDetail[Any]) -> EvaluationDetail[float]:
-    if detail.is_default or type(detail.value) is float:
-        return detail
-    return EvaluationDetail(float(detail.value), detail.variation_index, detail.reason, detail.is_stale)
-
-
 def _is_text(key: Any) -> bool:
     try:
         key.encode()
     except (AttributeError, UnicodeEncodeError):
         return False
     return isinstance(key, str)
-
-
-def _forget(handle: c_void_p) -> None:
-    """Gives back the client's reference. The event thread, if there is one, sees that the client is gone."""
-    lib.flagstone_wake(handle)
-    lib.flagstone_client_release(handle)
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()

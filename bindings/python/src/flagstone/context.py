@@ -1,4 +1,4 @@
-"""Who a flag is evaluated for. Depends on ``_lib``."""
+"""Who a flag is evaluated for. Depends on ``_hot`` and ``_lib``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from ctypes import c_void_p
 from typing import Any
 
-from ._lib import lib, make, read, release_with
+from . import _hot
+from ._lib import lib, make, read
 from .errors import InvalidArgumentError
 
 __all__ = ["Context", "ContextBuilder", "ContextMultiBuilder"]
@@ -22,7 +23,8 @@ def _to_json(data: Any) -> bytes:
         raise InvalidArgumentError(f"the context cannot be written as JSON: {error}") from error
 
 
-class Context:
+@_hot.accelerated
+class Context(_hot.ContextBase):
     """A context: immutable, usable by any number of clients and threads.
 
     Making one costs a few microseconds; keep it as long as the same one asks. There is nothing to close.
@@ -32,9 +34,7 @@ class Context:
     >>> Context.from_dict({"kind": "multi", "user": {"key": "ada"}, "org": {"key": "acme"}})
     """
 
-    __slots__ = ("__weakref__", "_h")
-
-    _h: c_void_p
+    __slots__ = ("__weakref__",)
 
     def __init__(self, key: str, kind: str = "user", **attributes: Any) -> None:
         """A single-kind context with attributes, ``name`` and ``anonymous`` included.
@@ -68,7 +68,7 @@ class Context:
         """
         if not isinstance(data, Mapping):
             raise InvalidArgumentError(f"a context is made from a dictionary, not from {type(data).__name__}")
-        return cls._of(_from_dict(dict(data)))
+        return _made(cls, dict(data))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Context:
@@ -109,10 +109,6 @@ class Context:
         data: dict[str, Any] = json.loads(self.to_json_string())
         return data
 
-    def _adopt(self, handle: c_void_p) -> None:
-        self._h = handle
-        release_with(self, lib.flagstone_context_release, handle)
-
     @classmethod
     def _of(cls, handle: c_void_p) -> Context:
         context = cls.__new__(cls)
@@ -132,6 +128,12 @@ class Context:
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return Context.from_json, (self.to_json_string(),)
+
+
+def _made(cls: type[Context], data: dict[str, Any]) -> Context:
+    """A context from a dictionary that nobody else has."""
+    made = _hot.context_from(cls, data)
+    return cls._of(_from_dict(data)) if made is None else made
 
 
 def _from_dict(data: dict[str, Any]) -> c_void_p:
@@ -219,7 +221,7 @@ class ContextBuilder:
         data = dict(self._attributes)
         if self._private:
             data["_meta"] = {"privateAttributes": self._private}
-        return Context._of(_from_dict(data))
+        return _made(Context, data)
 
 
 class ContextMultiBuilder:
@@ -241,3 +243,6 @@ class ContextMultiBuilder:
         :raises InvalidArgumentError: (a ``ValueError``) when a kind comes twice, or for none.
         """
         return Context.create_multi(*self._contexts)
+
+
+_hot.bind_context(Context, _to_json)

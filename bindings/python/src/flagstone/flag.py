@@ -20,9 +20,6 @@ T = TypeVar("T")
 
 _INT64 = range(-(2**63), 2**63)
 
-# How the value of a prepared flag is asked for.
-_BOOL, _INT, _FLOAT, _ANY = "b", "i", "f", "a"
-
 
 @_hot.accelerated
 class Flag(_hot.FlagBase, Generic[T]):
@@ -31,29 +28,29 @@ class Flag(_hot.FlagBase, Generic[T]):
     It keeps its client alive. After the client is closed it answers from the last data held.
     """
 
-    __slots__ = ("__weakref__", "_call", "_client", "_detail", "_how", "_parsed")
+    __slots__ = ("__weakref__", "_call", "_client", "_detail", "_form", "_parsed")
 
     #: Key of the flag.
     key: str
     #: What is returned when there is no value.
     default: T
 
-    def __init__(self, client: Client, key: str, default: T, want: int, how: str = _ANY) -> None:
+    def __init__(self, client: Client, key: str, default: T, want: int, form: str) -> None:
         try:
             raw_key = key.encode()
             raw_default = b"" if default is None else json.dumps(default, allow_nan=False).encode()
         except (AttributeError, TypeError, ValueError, RecursionError) as error:
             raise InvalidArgumentError(f"flag {key!a} cannot be prepared: {error}") from error
+        calls = client._calls
         handle = make(lib.flagstone_flag_new, client._h, raw_key, len(raw_key), want, raw_default, len(raw_default))
-        self._attach(handle, key, default, how, client._calls is _fast.MAY_BLOCK)
-        self._client, self._how = client, how
-        self._detail = client._calls.flag_detail
+        self._attach(handle, key, default, form, calls is _fast.MAY_BLOCK)
+        self._client, self._form, self._detail = client, form, calls.flag_detail
+        self._call = {_fast.BOOL: calls.flag_bool, _fast.INT: calls.flag_int, _fast.FLOAT: calls.flag_double}.get(form)
+        #: JSON by variation.
         self._parsed: Parsed = {}
 
     def value(self, context: Context | None) -> T:
         """The flag's value for ``context``; the default on any problem. Never raises."""
-        if self._how != _ANY:
-            return self.detail(context).value
         buffer = _fast.take()
         try:
             self._detail(self._h, context._h, buffer.address)  # type: ignore[union-attr]
@@ -68,60 +65,54 @@ class Flag(_hot.FlagBase, Generic[T]):
         buffer = _fast.take()
         try:
             self._detail(self._h, context._h, buffer.address)  # type: ignore[union-attr]
-            found = decode(buffer.detail, self.default, self._parsed)
+            return _fast.result(buffer, self.default, self._form, self._parsed)
         except AttributeError:
             self._client._refuse(self.key, context)
             return failed(self.default, ErrorKind.USER_NOT_SPECIFIED)
         finally:
             _fast.give_back(buffer)
-        if self._how == _INT:
-            return truncated(found)
-        return floating(found) if self._how == _FLOAT else found
 
     def __repr__(self) -> str:
         return f"Flag({self.key!r}, default={self.default!r})"
 
 
 class _BoolFlag(Flag[bool]):
-    __slots__ = ()
+    """Where ctypes makes the calls, this one needs no detail."""
 
-    def __init__(self, client: Client, key: str, default: bool) -> None:
-        super().__init__(client, key, default, _abi.TYPE_BOOL)
-        self._call = client._calls.flag_bool
+    __slots__ = ()
 
     def value(self, context: Context | None) -> bool:
         try:
-            return self._call(self._h, context._h) == 1  # type: ignore[union-attr,no-any-return]
+            return self._call(self._h, context._h) == 1  # type: ignore[union-attr,misc]
         except AttributeError:
             return self.detail(None).value
 
 
 class _NumberFlag(Flag[T]):
-    """An int (truncated toward zero) or a float."""
+    """As a bool flag."""
 
     __slots__ = ()
 
-    def __init__(self, client: Client, key: str, default: T, call: Any) -> None:
-        super().__init__(client, key, default, _abi.TYPE_NUMBER)
-        self._call = call
-
     def value(self, context: Context | None) -> T:
         try:
-            return self._call(self._h, context._h)  # type: ignore[union-attr,no-any-return]
+            return self._call(self._h, context._h)  # type: ignore[union-attr,misc]
         except AttributeError:
             return self.detail(None).value
 
 
 def prepare(client: Client, key: str, default: Any) -> Flag[Any]:
     """The kind of flag that the type of ``default`` asks for."""
-    calls = client._calls
+    kind: type[Flag[Any]] = Flag
+    form = _fast.ANY
     if isinstance(default, bool):
-        return _BoolFlag(client, key, default)
-    if type(default) is int and default in _INT64:
-        return _NumberFlag(client, key, default, calls.flag_int)
-    if type(default) is float:
-        return _NumberFlag(client, key, default, calls.flag_double)
-    return Flag(client, key, default, want_of(default))
+        kind, form = _BoolFlag, _fast.BOOL
+    elif type(default) is int and default in _INT64:
+        kind, form = _NumberFlag, _fast.INT
+    elif type(default) is float:
+        kind, form = _NumberFlag, _fast.FLOAT
+    elif isinstance(default, str):
+        form = _fast.STRING
+    return (Flag if _hot.SPEEDUPS else kind)(client, key, default, want_of(default), form)
 
 
 def want_of(default: Any) -> int:
