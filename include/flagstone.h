@@ -239,6 +239,12 @@
 #define FLAGSTONE_ATTR_PRIVATE 1
 
 /**
+ * The most bytes that kind, key, names and texts of one individual context, or its JSON form, may have together.
+ * INVALID_ARGUMENT beyond.
+ */
+#define FLAGSTONE_CONTEXT_MAX_BYTES 268435456
+
+/**
  * Bit of `flagstone_detail.flags`: there is no value; use your default.
  */
 #define FLAGSTONE_DETAIL_DEFAULTED 1
@@ -1193,7 +1199,8 @@ FLAGSTONE_API void flagstone_client_status_info_clear(struct flagstone_client_st
  * A context that has nothing but kind and key. An empty kind means `user`.
  *
  * The texts are borrowed for the call. `*out` is owned by the caller. INVALID_ARGUMENT for an empty key, for the kinds
- * `kind` and `multi`, and for a kind with other characters than letters, digits, `.`, `_`, `-`.
+ * `kind` and `multi`, for a kind with other characters than letters, digits, `.`, `_`, `-`, and for more text than
+ * `FLAGSTONE_CONTEXT_MAX_BYTES`.
  */
 FLAGSTONE_API
 flagstone_status flagstone_context_from_key(struct flagstone_str kind,
@@ -1274,10 +1281,63 @@ FLAGSTONE_API struct flagstone_context *flagstone_context_retain(const struct fl
 FLAGSTONE_API void flagstone_context_release(struct flagstone_context *context);
 
 /**
+ * The kinds of a context as a JSON array of strings, sorted: `["user"]`, `["org","user"]`.
+ *
+ * `*out` is owned by the caller (`flagstone_bytes_clear`). NULL_ARGUMENT; INVALID_ARGUMENT for a handle of another type.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_kinds(const struct flagstone_context *context,
+                                         struct flagstone_bytes *out,
+                                         struct flagstone_error **err);
+
+/**
+ * One attribute of a context as JSON text; `null` where there is none. Built-in ones are `kind`, `key`, `name` and
+ * `anonymous`.
+ *
+ * `kind` says of which individual context; empty means the context itself: of a multi-kind context that has only its kind,
+ * `"multi"`. `reference` is a name, or a path such as `/address/street`. Both are borrowed for the call. `*out` is owned by the
+ * caller (`flagstone_bytes_clear`). INVALID_ARGUMENT for what is no reference (empty, `//`, `/a~2`), or a handle of
+ * another type; BAD_UTF8; NULL_ARGUMENT.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_get(const struct flagstone_context *context,
+                                       struct flagstone_str kind,
+                                       struct flagstone_str reference,
+                                       struct flagstone_bytes *out,
+                                       struct flagstone_error **err);
+
+/**
+ * The references of the attributes that events must not carry, as a JSON array of strings in the order in which they were
+ * named. `kind` as for `flagstone_context_get`; `[]` for a kind that the context does not have.
+ *
+ * `*out` is owned by the caller (`flagstone_bytes_clear`). INVALID_ARGUMENT for a handle of another type; BAD_UTF8;
+ * NULL_ARGUMENT.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_private_attributes(const struct flagstone_context *context,
+                                                      struct flagstone_str kind,
+                                                      struct flagstone_bytes *out,
+                                                      struct flagstone_error **err);
+
+/**
+ * The individual context of a kind. A single-kind context of that kind is handed out itself, with one more reference; an
+ * empty kind means just that.
+ *
+ * `kind` is borrowed for the call. `*out` is owned by the caller (`flagstone_context_release`). NOT_FOUND when the context
+ * has no such kind, or is multi-kind and `kind` empty; INVALID_ARGUMENT for a handle of another type; BAD_UTF8;
+ * NULL_ARGUMENT.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_context_individual(const struct flagstone_context *context,
+                                              struct flagstone_str kind,
+                                              struct flagstone_context **out,
+                                              struct flagstone_error **err);
+
+/**
  * Starts a context. An empty kind means `user`. Kind and key are checked by `flagstone_context_builder_build`.
  *
  * The texts are borrowed for the call. Owned by the caller: give it back with `flagstone_context_builder_free`. NULL when a
- * text is not UTF-8.
+ * text is not UTF-8, or has more than `FLAGSTONE_CONTEXT_MAX_BYTES`.
  */
 FLAGSTONE_API
 struct flagstone_context_builder *flagstone_context_builder_new(struct flagstone_str kind,

@@ -19,6 +19,7 @@ fn generated() -> String {
         .with_src(root.join("src/ffi/client.rs"))
         .with_src(root.join("src/ffi/status.rs"))
         .with_src(root.join("src/ffi/context.rs"))
+        .with_src(root.join("src/ffi/context_parts.rs"))
         .with_src(root.join("src/ffi/context_builder.rs"))
         .with_src(root.join("src/ffi/detail.rs"))
         .with_src(root.join("src/ffi/variation.rs"))

@@ -4,7 +4,7 @@
 
 use super::attributes::Attributes;
 use super::{Context, ContextError, SingleContext};
-use crate::model::{ContextKind, Member, Value, keep_last};
+use crate::model::{ContextKind, Member, Value, excerpt, keep_last};
 
 /// Collects the properties of a single-kind context.
 ///
@@ -17,6 +17,8 @@ pub struct ContextBuilder {
     anonymous: bool,
     members: Vec<Member>,
     private: Vec<Box<str>>,
+    /// Bytes of text that were given.
+    bytes: usize,
     error: Option<ContextError>,
 }
 
@@ -24,20 +26,36 @@ impl ContextBuilder {
     /// Starts a context. An empty kind means `user`.
     pub(super) fn new(kind: &str, key: &str) -> ContextBuilder {
         let mut builder = ContextBuilder::without_key(if kind.is_empty() { "user" } else { kind });
-        builder.key = Some(key.into());
+        if builder.has_room(key.len()) {
+            builder.key = Some(key.into());
+        }
         builder
     }
 
     pub(super) fn without_key(kind: &str) -> ContextBuilder {
-        ContextBuilder {
-            kind: kind.into(),
+        let mut builder = ContextBuilder {
+            kind: Box::default(),
             key: None,
             name: None,
             anonymous: false,
             members: Vec::new(),
             private: Vec::new(),
+            bytes: 0,
             error: None,
+        };
+        if builder.has_room(kind.len()) {
+            builder.kind = kind.into();
         }
+        builder
+    }
+
+    /// Counts text that is to be kept; it is not when there would be too much.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > Context::MAX_BYTES {
+            self.error.get_or_insert(ContextError::TooLarge);
+        }
+        self.bytes <= Context::MAX_BYTES
     }
 
     /// Sets an attribute; the last value for a name counts, and null removes it.
@@ -45,6 +63,10 @@ impl ContextBuilder {
     /// `kind`, `key`, `name`, `anonymous` and `_meta` are the built-in properties, with the types that they have in the
     /// JSON form of a context. An empty attribute name is ignored.
     pub fn set(&mut self, name: &str, value: Value) -> &mut Self {
+        let text = if let Value::String(text) = &value { text.len() } else { 0 };
+        if !self.has_room(name.len().saturating_add(text)) {
+            return self;
+        }
         let result = match name {
             "" => Ok(()),
             "kind" => required_string(name, value).map(|kind| self.kind = kind),
@@ -65,7 +87,9 @@ impl ContextBuilder {
 
     /// Marks an attribute, named by its reference, as one that events must not show.
     pub fn private(&mut self, reference: &str) -> &mut Self {
-        self.private.push(reference.into());
+        if self.has_room(reference.len()) {
+            self.private.push(reference.into());
+        }
         self
     }
 
@@ -132,7 +156,7 @@ fn check_kind(kind: &str) -> Result<(), ContextError> {
         "kind" => Err(ContextError::KindIsKind),
         "multi" => Err(ContextError::KindIsMulti),
         other if other.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) => Ok(()),
-        other => Err(ContextError::KindCharacters(other.into())),
+        other => Err(ContextError::KindCharacters(excerpt(other, 100).into())),
     }
 }
 

@@ -29,6 +29,9 @@ pub enum ContextError {
     /// The kind has characters other than letters, digits, `.`, `_` and `-`.
     #[error("the context kind {0:?} has characters that are not allowed")]
     KindCharacters(Box<str>),
+    /// The texts are longer than [`Context::MAX_BYTES`](super::Context::MAX_BYTES).
+    #[error("the context is too large: its texts have more than {} bytes", super::Context::MAX_BYTES)]
+    TooLarge,
     /// A multi-kind context without any context.
     #[error("a multi-kind context needs at least one kind")]
     MultiEmpty,

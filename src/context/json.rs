@@ -12,6 +12,9 @@ const LEGACY_ATTRIBUTES: [&str; 6] = ["firstName", "lastName", "email", "country
 const RESERVED: [&str; 5] = ["kind", "key", "name", "anonymous", "_meta"];
 
 pub(super) fn read(json: &str) -> Result<Context, ContextError> {
+    if json.len() > Context::MAX_BYTES {
+        return Err(ContextError::TooLarge);
+    }
     let value: Value = serde_json::from_str(json).map_err(|error| ContextError::Json(error.to_string()))?;
     let Value::Object(members) = value else {
         return Err(ContextError::NotAnObject);

@@ -30,6 +30,9 @@ enum Singles {
 }
 
 impl Context {
+    /// The most bytes that kind, key, names and texts of one individual context, or its JSON form, may have together.
+    pub const MAX_BYTES: usize = 1 << 28;
+
     /// Reads a context from JSON: single-kind, multi-kind, or a user as older SDKs wrote it (without `kind`).
     pub fn from_json(json: &str) -> Result<Context, ContextError> {
         json::read(json)
@@ -136,6 +139,12 @@ impl Context {
             Singles::One(single) => std::slice::from_ref(single),
             Singles::Many(singles) => singles,
         }
+    }
+}
+
+impl From<SingleContext> for Context {
+    fn from(single: SingleContext) -> Context {
+        Context::from_single(single)
     }
 }
 

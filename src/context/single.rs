@@ -1,7 +1,7 @@
 //! One individual context: who is asking, of one kind.
 
 use super::attributes::Attributes;
-use crate::model::{AttributeRef, ContextKind, Member, Value, write_string};
+use crate::model::{AttributeRef, ContextKind, Member, Value, write_array, write_number, write_object, write_string};
 
 /// An individual context of one kind. Immutable.
 #[derive(Clone, Debug)]
@@ -45,6 +45,20 @@ impl<'a> From<&'a Value> for Attribute<'a> {
     }
 }
 
+impl Attribute<'_> {
+    /// Appends the value as JSON text, as [`Value::write_json`] does.
+    pub fn write_json(self, out: &mut String) {
+        match self {
+            Attribute::Null => out.push_str("null"),
+            Attribute::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+            Attribute::Number(number) => write_number(number, out),
+            Attribute::String(text) => write_string(text, out),
+            Attribute::Array(items) => write_array(items, out),
+            Attribute::Object(members) => write_object(members, out),
+        }
+    }
+}
+
 impl SingleContext {
     /// The kind.
     #[inline]
@@ -71,6 +85,11 @@ impl SingleContext {
     /// The custom attributes in the order in which they were set. None of them is null.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.attributes.iter()
+    }
+
+    /// The references of the attributes that events must not carry, in the order in which they were named.
+    pub fn private(&self) -> impl Iterator<Item = &str> {
+        self.private.iter().map(|reference| &**reference)
     }
 
     /// What a reference finds. Paths descend into objects only.

@@ -7,7 +7,7 @@ use super::{
     Opaque, borrow, element, flagstone_bytes, flagstone_error, flagstone_status, flagstone_str, guard, into_handle,
     put, release, retain, text,
 };
-use crate::context::{Context, ContextBuilder};
+use crate::context::{Context, ContextBuilder, ContextError};
 use crate::model::Value;
 
 /// A context: who a flag is evaluated for. Immutable; may be shared by any number of clients and threads. Making one costs
@@ -40,6 +40,12 @@ pub enum flagstone_type {
 /// Flag bit of `flagstone_attr`: events must not carry the value.
 pub const FLAGSTONE_ATTR_PRIVATE: u32 = 1;
 
+/// The most bytes that kind, key, names and texts of one individual context, or its JSON form, may have together.
+/// INVALID_ARGUMENT beyond.
+pub const FLAGSTONE_CONTEXT_MAX_BYTES: u32 = 0x1000_0000;
+
+const _: () = assert!(FLAGSTONE_CONTEXT_MAX_BYTES as usize == Context::MAX_BYTES);
+
 /// One attribute of a context. The texts are borrowed for the call.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +65,8 @@ pub struct flagstone_attr {
 /// A context that has nothing but kind and key. An empty kind means `user`.
 ///
 /// The texts are borrowed for the call. `*out` is owned by the caller. INVALID_ARGUMENT for an empty key, for the kinds
-/// `kind` and `multi`, and for a kind with other characters than letters, digits, `.`, `_`, `-`.
+/// `kind` and `multi`, for a kind with other characters than letters, digits, `.`, `_`, `-`, and for more text than
+/// `FLAGSTONE_CONTEXT_MAX_BYTES`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_context_from_key(
     kind: flagstone_str,
@@ -128,7 +135,7 @@ pub unsafe extern "C" fn flagstone_context_from_json(
     guard!(status::PANIC, {
         let make = || {
             // SAFETY: readable by the rules of the header.
-            let json = unsafe { text(json, json_len) }.map_err(|error| Failure::text("json", &error))?;
+            let json = unsafe { part("json", flagstone_str { ptr: json, len: json_len }) }?;
             Ok(Context::from_json(json)?)
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
@@ -178,7 +185,7 @@ pub unsafe extern "C" fn flagstone_context_to_json(
 ) -> flagstone_status {
     guard!(status::PANIC, {
         // SAFETY: live and writable by the rules of the header.
-        unsafe { describe(context, out, err, Context::to_json) }
+        unsafe { describe(context, out, err, |context| Ok(context.to_json())) }
     })
 }
 
@@ -194,7 +201,7 @@ pub unsafe extern "C" fn flagstone_context_canonical_key(
 ) -> flagstone_status {
     guard!(status::PANIC, {
         // SAFETY: live and writable by the rules of the header.
-        unsafe { describe(context, out, err, |context| context.canonical_key().to_owned()) }
+        unsafe { describe(context, out, err, |context| Ok(context.canonical_key().to_owned())) }
     })
 }
 
@@ -220,10 +227,22 @@ pub unsafe extern "C" fn flagstone_context_release(context: *mut flagstone_conte
 /// The texts are readable for `'a`.
 unsafe fn kind_and_key<'a>(kind: flagstone_str, key: flagstone_str) -> Result<(&'a str, &'a str), Failure> {
     // SAFETY: the caller's promise.
-    let kind = unsafe { text(kind.ptr, kind.len) }.map_err(|error| Failure::text("kind", &error))?;
+    let kind = unsafe { part("kind", kind) }?;
     // SAFETY: the caller's promise.
-    let key = unsafe { text(key.ptr, key.len) }.map_err(|error| Failure::text("key", &error))?;
+    let key = unsafe { part("key", key) }?;
     Ok((kind, key))
+}
+
+/// One of the texts of a context. One that no context may have is not looked at.
+///
+/// # Safety
+/// The text is readable for `'a`.
+pub(super) unsafe fn part<'a>(argument: &str, value: flagstone_str) -> Result<&'a str, Failure> {
+    if value.len > Context::MAX_BYTES {
+        return Err(ContextError::TooLarge.into());
+    }
+    // SAFETY: the caller's promise.
+    unsafe { text(value.ptr, value.len) }.map_err(|error| Failure::text(argument, &error))
 }
 
 /// Adds an attribute to a builder.
@@ -232,11 +251,9 @@ unsafe fn kind_and_key<'a>(kind: flagstone_str, key: flagstone_str) -> Result<(&
 /// The texts of the attribute are readable.
 pub(super) unsafe fn add_attr(builder: &mut ContextBuilder, attr: &flagstone_attr) -> Result<(), Failure> {
     // SAFETY: the caller's promise.
-    let name =
-        unsafe { text(attr.name.ptr, attr.name.len) }.map_err(|error| Failure::text("attribute name", &error))?;
+    let name = unsafe { part("attribute name", attr.name) }?;
     // SAFETY: the caller's promise.
-    let content =
-        || unsafe { text(attr.text.ptr, attr.text.len) }.map_err(|error| Failure::text("attribute text", &error));
+    let content = || unsafe { part("attribute text", attr.text) };
     if attr.flags & !FLAGSTONE_ATTR_PRIVATE != 0 {
         let message = format!("attribute {name:?} has unknown flags {:#x}", attr.flags);
         return Err(Failure::new(status::INVALID_ARGUMENT, message));
@@ -293,21 +310,20 @@ pub(super) unsafe fn hand_out(
 
 /// # Safety
 /// `context` is NULL or live; `out` and `err` are NULL or writable.
-unsafe fn describe(
+pub(super) unsafe fn describe(
     context: *const flagstone_context,
     out: *mut flagstone_bytes,
     err: *mut *mut flagstone_error,
-    what: impl FnOnce(&Context) -> String,
+    what: impl FnOnce(&Context) -> Result<String, Failure>,
 ) -> flagstone_status {
     // SAFETY: the caller's promise.
     let outcome = match unsafe { borrow(context) } {
         None => Err(Failure::handle("context", context)),
         Some(_) if out.is_null() => Err(Failure::null("out")),
-        Some(context) => {
+        Some(context) => what(context).map(|text| {
             // SAFETY: not NULL, and the caller vouches for the place.
-            unsafe { put(out, flagstone_bytes::new(what(context))) };
-            Ok(())
-        }
+            unsafe { put(out, flagstone_bytes::new(text)) };
+        }),
     };
     // SAFETY: the caller's promise.
     unsafe { finish(outcome, err) }

@@ -2,11 +2,11 @@
 
 use std::sync::Mutex;
 
-use super::context::{add_attr, hand_out};
+use super::context::{add_attr, hand_out, part};
 use super::error::{Failure, finish, status};
 use super::{
     Opaque, borrow, flagstone_attr, flagstone_context, flagstone_error, flagstone_status, flagstone_str, guard,
-    into_handle, release, text,
+    into_handle, release,
 };
 use crate::client::lock;
 use crate::context::{Context, ContextBuilder};
@@ -24,7 +24,7 @@ impl Opaque for flagstone_context_builder {
 /// Starts a context. An empty kind means `user`. Kind and key are checked by `flagstone_context_builder_build`.
 ///
 /// The texts are borrowed for the call. Owned by the caller: give it back with `flagstone_context_builder_free`. NULL when a
-/// text is not UTF-8.
+/// text is not UTF-8, or has more than `FLAGSTONE_CONTEXT_MAX_BYTES`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_context_builder_new(
     kind: flagstone_str,
@@ -32,9 +32,9 @@ pub unsafe extern "C" fn flagstone_context_builder_new(
 ) -> *mut flagstone_context_builder {
     guard!(std::ptr::null_mut(), {
         // SAFETY: readable by the rules of the header.
-        let kind = unsafe { text(kind.ptr, kind.len) };
+        let kind = unsafe { part("kind", kind) };
         // SAFETY: readable by the rules of the header.
-        let key = unsafe { text(key.ptr, key.len) };
+        let key = unsafe { part("key", key) };
         match (kind, key) {
             (Ok(kind), Ok(key)) => into_handle::<flagstone_context_builder>(Mutex::new(Context::builder(kind, key))),
             _ => std::ptr::null_mut(),
@@ -80,8 +80,7 @@ pub unsafe extern "C" fn flagstone_context_builder_set_private(
             // SAFETY: NULL or live, by the rules of the header.
             let cell = unsafe { borrow(builder.cast_const()) }.ok_or_else(|| Failure::handle("builder", builder))?;
             // SAFETY: readable by the rules of the header.
-            let reference =
-                unsafe { text(reference.ptr, reference.len) }.map_err(|error| Failure::text("reference", &error))?;
+            let reference = unsafe { part("reference", reference) }?;
             lock(cell).private(reference);
             Ok(())
         };

@@ -55,7 +55,7 @@ pub use strings::{StringList, StringSet};
 pub use surrogates::repair;
 pub use sync::lock;
 pub use tombstone::{Stamp, stamp, tombstone_text};
-pub use value::{Member, Value, keep_last, write_compact, write_number, write_string};
+pub use value::{Member, Value, keep_last, write_array, write_compact, write_number, write_object, write_string};
 pub use variation::{Variation, VariationValue};
 
 /// The two collections that items belong to.

@@ -47,30 +47,36 @@ impl Value {
             Value::Bool(false) => out.push_str("false"),
             Value::Number(number) => write_number(*number, out),
             Value::String(text) => write_string(text, out),
-            Value::Array(items) => {
-                out.push('[');
-                for (position, item) in items.iter().enumerate() {
-                    if position > 0 {
-                        out.push(',');
-                    }
-                    item.write_json(out);
-                }
-                out.push(']');
-            }
-            Value::Object(members) => {
-                out.push('{');
-                for (position, (name, value)) in members.iter().enumerate() {
-                    if position > 0 {
-                        out.push(',');
-                    }
-                    write_string(name, out);
-                    out.push(':');
-                    value.write_json(out);
-                }
-                out.push('}');
-            }
+            Value::Array(items) => write_array(items, out),
+            Value::Object(members) => write_object(members, out),
         }
     }
+}
+
+/// Appends a JSON array.
+pub fn write_array(items: &[Value], out: &mut String) {
+    out.push('[');
+    for (position, item) in items.iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        item.write_json(out);
+    }
+    out.push(']');
+}
+
+/// Appends a JSON object.
+pub fn write_object(members: &[Member], out: &mut String) {
+    out.push('{');
+    for (position, (name, value)) in members.iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        write_string(name, out);
+        out.push(':');
+        value.write_json(out);
+    }
+    out.push('}');
 }
 
 /// Appends a JSON number in the shortest form that reads back as the same double; `-0.0` becomes `0`.

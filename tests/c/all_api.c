@@ -351,6 +351,72 @@ static void attributes(void) {
   CHECK(context == NULL);
 }
 
+/* Checks a call that gives text through `bytes`. */
+#define SAYS(expected, call)                                                         \
+  do {                                                                               \
+    flagstone_bytes bytes = {NULL, 0, NULL};                                         \
+    flagstone_str text;                                                              \
+    ACCEPTED(call);                                                                  \
+    text.ptr = bytes.ptr;                                                            \
+    text.len = bytes.len;                                                            \
+    if (!CHECK(equals(text, expected))) fprintf(stderr, "%.*s\n", (int)text.len, text.ptr); \
+    flagstone_bytes_clear(&bytes);                                                   \
+  } while (0)
+
+#define GET(expected, kind, reference) SAYS(expected, flagstone_context_get(context, str(kind), str(reference), &bytes, &error))
+
+static void parts_of_contexts(void) {
+  flagstone_context *context = NULL, *user = NULL, *other = NULL;
+  flagstone_bytes bytes = {NULL, 0, NULL};
+  ACCEPTED(FROM_JSON("{\"kind\":\"multi\",\"user\":{\"key\":\"u\",\"name\":\"\\u00e9\\n\",\"address\":{\"city\":\"London\",\"no\":7},"
+                     "\"a/b\":[1,null],\"_meta\":{\"privateAttributes\":[\"name\",\"/address/city\"]}},\"org\":{\"key\":\"o\",\"anonymous\":true}}"));
+  SAYS("[\"org\",\"user\"]", flagstone_context_kinds(context, &bytes, &error));
+  GET("\"multi\"", "", "kind");
+  GET("null", "", "key");
+  GET("\"user\"", "user", "kind");
+  GET("\"o\"", "org", "key");
+  GET("true", "org", "/anonymous");
+  GET("false", "user", "anonymous");
+  GET("\"\xc3\xa9\\n\"", "user", "name");
+  GET("null", "org", "name");
+  GET("{\"city\":\"London\",\"no\":7}", "user", "address");
+  GET("\"London\"", "user", "/address/city");
+  GET("null", "user", "/address/street");
+  GET("[1,null]", "user", "a/b");
+  GET("[1,null]", "user", "/a~1b");
+  GET("null", "device", "key");
+  SAYS("[\"name\",\"/address/city\"]", flagstone_context_private_attributes(context, str("user"), &bytes, &error));
+  SAYS("[]", flagstone_context_private_attributes(context, str("org"), &bytes, &error));
+  SAYS("[]", flagstone_context_private_attributes(context, str(""), &bytes, &error));
+  SAYS("[]", flagstone_context_private_attributes(context, str("device"), &bytes, &error));
+
+  ACCEPTED(flagstone_context_individual(context, str("org"), &other, &error));
+  check_context(other, "{\"kind\":\"org\",\"key\":\"o\",\"anonymous\":true}", "org:o");
+  ACCEPTED(flagstone_context_individual(context, str("user"), &user, &error));
+  flagstone_context_release(context);
+  context = user; /* what was handed out does not need the whole */
+  SAYS("[\"user\"]", flagstone_context_kinds(context, &bytes, &error));
+  GET("\"user\"", "", "kind");
+  GET("\"u\"", "", "key");
+  GET("7", "", "/address/no");
+  SAYS("[\"name\",\"/address/city\"]", flagstone_context_private_attributes(context, str(""), &bytes, &error));
+  ACCEPTED(flagstone_context_individual(context, str(""), &other, &error));
+  CHECK(other == user);
+  flagstone_context_release(other);
+  ACCEPTED(flagstone_context_individual(context, str("user"), &other, &error));
+  CHECK(other == user);
+  flagstone_context_release(other);
+  other = NULL;
+  REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "kind", flagstone_context_individual(context, str("org"), &other, &error));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "reference", flagstone_context_get(context, str(""), str(""), &bytes, &error));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "reference", flagstone_context_get(context, str(""), str("/address//no"), &bytes, &error));
+  flagstone_context_release(user);
+  ACCEPTED(FROM_JSON("{\"kind\":\"multi\",\"user\":{\"key\":\"u\"},\"org\":{\"key\":\"o\"}}"));
+  REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "kind", flagstone_context_individual(context, str(""), &other, &error));
+  flagstone_context_release(context);
+  CHECK(other == NULL && bytes.ptr == NULL);
+}
+
 static void builders(void) {
   flagstone_context_builder *builder = flagstone_context_builder_new(str("org"), str("o"));
   flagstone_context *context = NULL;
@@ -821,6 +887,7 @@ int main(int argc, char **argv) {
   starting_without_redis();
   contexts();
   attributes();
+  parts_of_contexts();
   builders();
   lifecycle(setting);
   evaluation(setting, NULL, 1);

@@ -157,10 +157,50 @@ static void contexts(const handles *live) {
   REFUSED(IS_NULL, "context", flagstone_context_canonical_key(NULL, &bytes, &error));
   REFUSED(INVALID, "context", flagstone_context_canonical_key(other, &bytes, &error));
   REFUSED(IS_NULL, "out", flagstone_context_canonical_key(live->context, NULL, &error));
+  REFUSED(IS_NULL, "context", flagstone_context_kinds(NULL, &bytes, &error));
+  REFUSED(INVALID, "context", flagstone_context_kinds(other, &bytes, &error));
+  REFUSED(IS_NULL, "out", flagstone_context_kinds(live->context, NULL, &error));
+  REFUSED(IS_NULL, "context", flagstone_context_get(NULL, str(""), str("key"), &bytes, &error));
+  REFUSED(INVALID, "context", flagstone_context_get(other, str(""), str("key"), &bytes, &error));
+  REFUSED(BAD_UTF8, "kind", flagstone_context_get(live->context, bad, str("key"), &bytes, &error));
+  REFUSED(BAD_UTF8, "reference", flagstone_context_get(live->context, str(""), bad, &bytes, &error));
+  REFUSED(IS_NULL, "reference", flagstone_context_get(live->context, str(""), nothing, &bytes, &error));
+  REFUSED(IS_NULL, "out", flagstone_context_get(live->context, str(""), str("key"), NULL, &error));
+  REFUSED(IS_NULL, "context", flagstone_context_private_attributes(NULL, str(""), &bytes, &error));
+  REFUSED(INVALID, "context", flagstone_context_private_attributes(other, str(""), &bytes, &error));
+  REFUSED(BAD_UTF8, "kind", flagstone_context_private_attributes(live->context, bad, &bytes, &error));
+  REFUSED(IS_NULL, "out", flagstone_context_private_attributes(live->context, str(""), NULL, &error));
+  REFUSED(IS_NULL, "context", flagstone_context_individual(NULL, str(""), &context, &error));
+  REFUSED(INVALID, "context", flagstone_context_individual(other, str(""), &context, &error));
+  REFUSED(BAD_UTF8, "kind", flagstone_context_individual(live->context, bad, &context, &error));
+  REFUSED(IS_NULL, "out", flagstone_context_individual(live->context, str(""), NULL, &error));
   CHECK(context == UNTOUCHED(flagstone_context) && bytes.ptr == NULL && bytes.owner == NULL);
   CHECK(flagstone_context_retain(NULL) == NULL);
   CHECK(flagstone_context_retain(other) == NULL);
   flagstone_context_release(other);
+  {
+    /* Longer than any context may be, which is seen without reading it. */
+    flagstone_str huge = {"x", FLAGSTONE_CONTEXT_MAX_BYTES + (size_t)1};
+    flagstone_attr attr;
+    flagstone_context_builder *builder;
+    memset(&attr, 0, sizeof attr);
+    attr.name = str("x");
+    attr.type = FLAGSTONE_TYPE_STRING;
+    attr.text = huge;
+    REFUSED(INVALID, "268435456 bytes", flagstone_context_from_key(str("user"), huge, &context, &error));
+    REFUSED(INVALID, "268435456 bytes", flagstone_context_from_key(huge, str("k"), &context, &error));
+    REFUSED(INVALID, "268435456 bytes", flagstone_context_from_json(huge.ptr, huge.len, &context, &error));
+    REFUSED(INVALID, "268435456 bytes", flagstone_context_from_attrs(str(""), str("k"), &attr, 1, &context, &error));
+    attr.type = FLAGSTONE_TYPE_JSON;
+    REFUSED(INVALID, "268435456 bytes", flagstone_context_from_attrs(str(""), str("k"), &attr, 1, &context, &error));
+    attr.name = huge;
+    REFUSED(INVALID, "268435456 bytes", flagstone_context_from_attrs(str(""), str("k"), &attr, 1, &context, &error));
+    CHECK(flagstone_context_builder_new(str("user"), huge) == NULL);
+    builder = flagstone_context_builder_new(str("user"), str("k"));
+    REFUSED(INVALID, "268435456 bytes", flagstone_context_builder_set_private(builder, huge, &error));
+    flagstone_context_builder_free(builder);
+    CHECK(context == UNTOUCHED(flagstone_context));
+  }
 }
 
 static void attributes(const handles *live) {

@@ -300,6 +300,12 @@ static PyObject *attach(PyObject *self, PyObject *args)
   Py_RETURN_NONE;
 }
 
+static PyObject *get_handle(PyObject *self, void *closure)
+{
+  (void)closure;
+  return speedups_pointer(((struct client *)self)->handle);
+}
+
 static void dealloc(PyObject *self)
 {
   PyTypeObject *type = Py_TYPE(self);
@@ -335,11 +341,17 @@ static PyMethodDef methods[] = {
   {0},
 };
 
+static PyGetSetDef handles[] = {
+  {"_h", get_handle, NULL, "The handle, for calls through ctypes.", NULL},
+  {0},
+};
+
 static PyType_Slot slots[] = {
   {Py_tp_doc, "The native client."},
   {Py_tp_new, PyType_GenericNew},
   {Py_tp_dealloc, dealloc},
   {Py_tp_methods, methods},
+  {Py_tp_getset, handles},
   {0, NULL},
 };
 

@@ -224,12 +224,7 @@ static PyObject *adopt(PyObject *self, PyObject *pointer)
 static PyObject *get_handle(PyObject *self, void *closure)
 {
   (void)closure;
-  struct context *context = (struct context *)self;
-  if (!context->handle || !speedups.pointer) {
-    PyErr_SetString(PyExc_AttributeError, "_h");
-    return NULL;
-  }
-  return PyObject_CallFunction(speedups.pointer, "K", (unsigned long long)(uintptr_t)context->handle);
+  return speedups_pointer(((struct context *)self)->handle);
 }
 
 static void dealloc(PyObject *self)

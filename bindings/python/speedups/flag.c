@@ -107,12 +107,7 @@ static PyObject *attach(PyObject *self, PyObject *args)
 static PyObject *get_handle(PyObject *self, void *closure)
 {
   (void)closure;
-  struct flag *flag = (struct flag *)self;
-  if (!flag->handle || !speedups.pointer) {
-    PyErr_SetString(PyExc_AttributeError, "_h");
-    return NULL;
-  }
-  return PyObject_CallFunction(speedups.pointer, "K", (unsigned long long)(uintptr_t)flag->handle);
+  return speedups_pointer(((struct flag *)self)->handle);
 }
 
 static int traverse(PyObject *self, visitproc visit, void *arg)

@@ -61,6 +61,15 @@ void *speedups_address(PyObject *pointer)
   return address;
 }
 
+PyObject *speedups_pointer(const void *handle)
+{
+  if (!handle || !speedups.pointer) {
+    PyErr_SetString(PyExc_AttributeError, "_h");
+    return NULL;
+  }
+  return PyObject_CallFunction(speedups.pointer, "K", (unsigned long long)(uintptr_t)handle);
+}
+
 static void replace(PyObject **place, PyObject *object)
 {
   PyObject *old = *place;

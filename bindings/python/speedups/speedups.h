@@ -109,6 +109,9 @@ int speedups_recover(void);
 /* The address in an object of ctypes.c_void_p; NULL with an exception for none. */
 void *speedups_address(PyObject *pointer);
 
+/* An object of ctypes.c_void_p for a handle: what the member _h gives; raises AttributeError for NULL. */
+PyObject *speedups_pointer(const void *handle);
+
 /* A context from a dictionary that nobody else has; None when not all of it is plain. Takes class and dictionary. */
 PyObject *speedups_context_from(PyObject *module, PyObject *const *args, Py_ssize_t count);
 

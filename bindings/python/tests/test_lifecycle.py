@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import logging
+import pickle
 import threading
 import time
 import weakref
@@ -22,6 +24,7 @@ from flagstone import (
     InvalidArgumentError,
     State,
     StatusChange,
+    TestData,
 )
 from support import PATIENCE, PATIENT, Environment, Server, bool_flag, free_port, until
 
@@ -205,3 +208,39 @@ def test_a_forgotten_client_goes_away_with_its_thread(environment: Environment) 
     # Its thread may be about to deliver something.
     assert until(lambda: gc.collect() >= 0 and gone() is None)
     assert until(lambda: len(pumps()) <= before)
+
+
+def test_copies_share_and_what_belongs_to_the_process_is_not_pickled(environment: Environment) -> None:
+    environment.write(yes=bool_flag("yes", 1, True))
+    config = environment.config()
+    client = environment.client()
+    flag = client.flag("yes", False)
+    for _ in range(100):
+        for shared in (config, client, flag):
+            assert copy.copy(shared) is shared and copy.deepcopy([shared])[0] is shared
+    gc.collect()
+    assert client.variation("yes", ADA, False) is flag.value(ADA) is True
+    data = TestData()
+    for duplicate in (copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="TestData cannot be copied"):
+            duplicate(data)
+    for bound in (client, flag, data, Config(test_data=data)):
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            with pytest.raises(TypeError, match="cannot be pickled"):
+                pickle.dumps(bound, protocol)
+
+
+def test_a_pickled_config_makes_the_same_clients(environment: Environment) -> None:
+    environment.write(yes=bool_flag("yes", 1, True))
+    given = environment.config(http_headers={"X-Team": "red"}, cache_residency="lazy", options={"redis.ping_ms": 500})
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        config = pickle.loads(pickle.dumps(given, protocol))
+        assert repr(config) == repr(given)
+    with Client(config) as client:
+        assert client.is_ready and client.variation("yes", ADA, False) is True
+
+
+def test_a_copied_builder_is_independent() -> None:
+    one = TestData().flag("f").variation_for_user("ada", True)
+    other = copy.copy(one).variation_for_user("bob", True)
+    assert one.to_dict() != other.to_dict() == copy.deepcopy(other).to_dict()

@@ -28,6 +28,7 @@ STATUS_INVALID_ARGUMENT = 2
 STATUS_NULL_ARGUMENT = 3
 STATUS_BAD_UTF8 = 4
 STATUS_BAD_JSON = 5
+STATUS_NOT_FOUND = 6
 STATUS_NOT_READY = 7
 STATUS_CLOSED = 8
 
@@ -167,6 +168,10 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_context_merge": (c_int32, (_OUT, c_size_t, _OUT, _OUT)),
     "flagstone_context_to_json": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_context_canonical_key": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_context_kinds": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_context_get": (c_int32, (_HANDLE, Str, Str, POINTER(Bytes), _OUT)),
+    "flagstone_context_private_attributes": (c_int32, (_HANDLE, Str, POINTER(Bytes), _OUT)),
+    "flagstone_context_individual": (c_int32, (_HANDLE, Str, _OUT, _OUT)),
     "flagstone_context_retain": (_HANDLE, (_HANDLE,)),
     "flagstone_context_release": (None, (_HANDLE,)),
     "flagstone_context_builder_new": (_HANDLE, (Str, Str)),

@@ -1,17 +1,19 @@
 """The hot calls through ctypes: bound without argument conversion, handed prebuilt objects only; and what owns handles.
 
 Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and does not make threads queue for it;
-``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib``, ``_abi`` and ``detail``.
+``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib``, ``_abi``,
+``_handles`` and ``detail``.
 """
 
 from __future__ import annotations
 
-from ctypes import addressof, c_char, c_char_p, c_int32, c_int64, c_size_t, c_void_p, cast, sizeof
+from ctypes import Array, addressof, c_char, c_char_p, c_int32, c_int64, c_size_t, c_void_p, cast, sizeof
 from struct import pack
 from typing import Any
 
 from . import _abi
-from ._lib import lib, release_with, unchecked
+from ._handles import Owner, set_handle
+from ._lib import unchecked
 from .detail import EvaluationDetail, Parsed, decode
 
 #: Sizes of short keys; ctypes would pass a bare int as a C int, which is not size_t.
@@ -103,70 +105,101 @@ def result(buffer: Buffer, default: Any, form: str = ANY, parsed: Parsed | None 
     return EvaluationDetail(number, found.variation_index, found.reason, found.is_stale)
 
 
-_DETAIL = sizeof(_abi.Detail)
-_CLEARED = bytes(_abi.Detail(struct_size=_DETAIL))
+DETAIL = sizeof(_abi.Detail)
+_CLEARED = bytes(_abi.Detail(struct_size=DETAIL))
 
 
-def many(
-    calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes], defaults: list[Any]
-) -> list[EvaluationDetail[Any]]:
-    """Details of several flags in one call. Texts and details are one piece of memory each: objects for every one of them
-    would cost more than the evaluation."""
-    count = len(keys)
-    joined = c_char_p(b"".join(keys))
-    places, at = [], cast(joined, c_void_p).value or 0
-    for key in keys:
-        places += (at, len(key))
-        at += len(key)
-    details = (c_char * (count * _DETAIL))()
-    details.raw = _CLEARED * count
-    calls.many(client, context, pack(f"@{2 * count}N", *places), c_size_t(count), details)
-    offsets = range(0, count * _DETAIL, _DETAIL)
-    try:
-        return [decode(details, default, None, offset) for default, offset in zip(defaults, offsets)]
-    finally:
-        start = addressof(details)
-        for offset in offsets:
+class Many:
+    """Details of several flags for one context, from one call, for the time of a ``with``.
+
+    Texts and details are one piece of memory each: objects for every one of them would cost more than the evaluation.
+    """
+
+    __slots__ = ("_details",)
+
+    def __init__(self, calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -> None:
+        count, joined = len(keys), c_char_p(b"".join(keys))
+        texts, at = [], cast(joined, c_void_p).value or 0
+        for key in keys:
+            texts += (at, len(key))
+            at += len(key)
+        self._details = (c_char * (count * DETAIL))()
+        self._details.raw = _CLEARED * count
+        calls.many(client, context, pack(f"@{2 * count}N", *texts), c_size_t(count), self._details)
+
+    def __enter__(self) -> Array[c_char]:
+        return self._details
+
+    def __exit__(self, *_: object) -> None:
+        start = addressof(self._details)
+        for offset in range(0, len(self._details), DETAIL):
             _clear(c_void_p(start + offset))
 
 
-class ContextBase:
+class ContextHandle(c_void_p):
+    """A handle that gives back what it refers to once nobody has it any more.
+
+    It is NULL afterwards: in a cycle of garbage, somebody else's finalizer may come later and still use it.
+    """
+
+    __slots__ = ()
+
+    def __del__(self, release: Any = unchecked("flagstone_context_release", keeps_gil=True)) -> None:
+        release(self)
+        self.value = None
+
+
+class FlagHandle(c_void_p):
+    """As a context's."""
+
+    __slots__ = ()
+
+    def __del__(self, release: Any = unchecked("flagstone_flag_release", keeps_gil=True)) -> None:
+        release(self)
+        self.value = None
+
+
+class ClientHandle(c_void_p):
+    """As a context's. The thread that waits for notifications, if there is one, sees that the client is gone."""
+
+    __slots__ = ()
+
+    def __del__(
+        self,
+        wake: Any = unchecked("flagstone_client_wake", keeps_gil=True),
+        release: Any = unchecked("flagstone_client_release", keeps_gil=True),
+    ) -> None:
+        wake(self)
+        release(self)
+        self.value = None
+
+
+class ContextBase(Owner):
     """The handle of a context."""
 
-    __slots__ = ("_h",)
-
-    _h: c_void_p
+    __slots__ = ()
 
     def _adopt(self, handle: c_void_p) -> None:
         """Takes a handle that nobody else gives back."""
-        self._h = handle
-        release_with(self, lib.flagstone_context_release, handle)
+        set_handle(self, ContextHandle(handle.value))
 
 
-class ClientBase:
+class ClientBase(Owner):
     """The native client."""
 
     def _attach(self, handle: c_void_p, may_wait: bool) -> None:
         """Takes a handle that nobody else gives back, and whether evaluation may wait."""
-        release_with(self, _forget, handle)
+        self._h = ClientHandle(handle.value)
 
 
-class FlagBase:
+class FlagBase(Owner):
     """A native flag, its key and its default."""
 
-    __slots__ = ("_h", "default", "key")
+    __slots__ = ("default", "key")
 
-    _h: c_void_p
     key: str
     default: Any
 
     def _attach(self, handle: c_void_p, key: str, default: Any, form: str, may_wait: bool) -> None:
         """Takes a handle that nobody else gives back, and the form of the values."""
-        self._h, self.key, self.default = handle, key, default
-        release_with(self, lib.flagstone_flag_release, handle)
-
-
-def _forget(handle: c_void_p) -> None:
-    """Gives back the client's reference. The event thread, if there is one, sees that the client is gone."""
-    lib.flagstone_client_wake(handle)
-    lib.flagstone_client_release(handle)
+        self._h, self.key, self.default = FlagHandle(handle.value), key, default

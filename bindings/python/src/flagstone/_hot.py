@@ -13,6 +13,7 @@ from ctypes import c_void_p, cast
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from . import _fast, detail
+from ._handles import Native
 from ._lib import lib
 from .errors import LibraryError
 
@@ -49,7 +50,12 @@ SPEEDUPS, WHY_NOT = _extension()
 if TYPE_CHECKING or not SPEEDUPS:
     from ._fast import ClientBase, ContextBase, FlagBase
 else:
-    ClientBase, ContextBase, FlagBase = SPEEDUPS.ClientBase, SPEEDUPS.ContextBase, SPEEDUPS.FlagBase
+
+    def _base(extension: type) -> type:
+        read = staticmethod(vars(extension)["_h"].__get__)
+        return type(extension.__name__, (Native, extension), {"__slots__": ("__weakref__",), "_read": read})
+
+    ClientBase, ContextBase, FlagBase = map(_base, (SPEEDUPS.ClientBase, SPEEDUPS.ContextBase, SPEEDUPS.FlagBase))
 
 __all__ = ["SPEEDUPS", "WHY_NOT", "ClientBase", "ContextBase", "FlagBase", "accelerated", "bind_context", "context_from"]
 
@@ -57,7 +63,8 @@ __all__ = ["SPEEDUPS", "WHY_NOT", "ClientBase", "ContextBase", "FlagBase", "acce
 def accelerated(cls: C) -> C:
     """Puts the extension's methods in place of those of ``cls`` that they stand for."""
     if SPEEDUPS:
-        for name, method in vars(cls.__mro__[1]).items():
+        (extension,) = (base for base in cls.__mro__ if base.__module__ == SPEEDUPS.__name__)
+        for name, method in vars(extension).items():
             original = vars(cls).get(name)
             if callable(original):
                 SPEEDUPS.stand_for(name, original)

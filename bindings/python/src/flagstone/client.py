@@ -16,11 +16,12 @@ from typing import Any, Callable, TypeVar, overload
 from . import _abi, _fast, _hot
 from ._events import Pump, logger
 from ._fast import BOOLS, SIZES
+from ._handles import handle_of
 from ._lib import do, lib, make, milliseconds, raise_for, read, text
 from .all_flags import AllFlagsState
 from .config import Config
 from .context import Context
-from .detail import ErrorKind, EvaluationDetail, failed, value
+from .detail import ErrorKind, EvaluationDetail, decode, failed, value
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError
 from .flag import _INT64, Flag, prepare, want_of
 from .status import (
@@ -38,9 +39,8 @@ __all__ = ["Client"]
 
 T = TypeVar("T")
 
-#: What evaluation must not let through: no context, a key that is no text, text that is not UTF-8. The hot calls also take
-#: this way out with an unusually long key or a default of another type.
-_MISUSE = (AttributeError, LookupError, TypeError, ValueError)
+#: Kinds of misuse that are logged once each.
+_MOST_TOLD = 100
 
 
 @_hot.accelerated
@@ -61,11 +61,11 @@ class Client(_hot.ClientBase):
 
     def __init__(self, config: Config | None = None) -> None:
         config = Config() if config is None else config
-        if not isinstance(config, Config):
+        options = handle_of(config, Config)
+        if options is None:
             raise InvalidArgumentError(f"a Config is needed, not {type(config).__name__}")
-        self._h = make(lib.flagstone_client_new, config._h)
         self._calls = _fast.IN_MEMORY if config._residency == "all" else _fast.MAY_BLOCK
-        self._attach(self._h, self._calls is _fast.MAY_BLOCK)
+        self._attach(make(lib.flagstone_client_new, options), self._calls is _fast.MAY_BLOCK)
         self._bool, self._int = self._calls.bool, self._calls.int
         self._double, self._detail = self._calls.double, self._calls.detail
         self._refused: set[str] = set()
@@ -200,7 +200,10 @@ class Client(_hot.ClientBase):
         """Calls ``listener`` with a :class:`FlagChange` whenever a flag, or something it depends on, changes.
 
         Listeners run one after the other on the client's own thread; one that raises is logged.
+
+        :raises InvalidArgumentError: for what cannot be called.
         """
+        _check_listener(listener)
         with self._lock:
             self._flag_listeners = (*self._flag_listeners, listener)
 
@@ -212,6 +215,7 @@ class Client(_hot.ClientBase):
     def add_status_listener(self, listener: StatusListener) -> None:
         """Calls ``listener`` with a :class:`StatusChange` whenever the condition of the data source or of Redis changes, as
         flag change listeners are."""
+        _check_listener(listener)
         with self._lock:
             self._status_listeners = (*self._status_listeners, listener)
 
@@ -224,31 +228,32 @@ class Client(_hot.ClientBase):
 
     def bool_variation(self, key: str, context: Context | None, default: bool) -> bool:
         """Value of a bool flag, or ``default``."""
-        try:
-            raw = key.encode()
-            return self._bool(self._h, context._h, raw, SIZES[len(raw)], BOOLS[default]) == 1  # type: ignore[union-attr,no-any-return]
-        except _MISUSE:
-            pass
+        if type(context) is Context and type(key) is str:
+            try:
+                raw = key.encode()
+                return self._bool(self._h, context._h, raw, SIZES[len(raw)], BOOLS[default]) == 1  # type: ignore[no-any-return]
+            except Exception:  # a long key, a default that is no bool; the way below knows them all
+                pass
         return self._value(key, context, default, _abi.TYPE_BOOL)
 
     def int_variation(self, key: str, context: Context | None, default: int) -> int:
         """Value of a number flag as an int of at most 64 bits; or ``default``. A number with a fraction is rounded as the
         option ``evaluation_integer_rounding`` says."""
-        if type(default) is int and default in _INT64:
+        if type(context) is Context and type(key) is str and type(default) is int and default in _INT64:
             try:
                 raw = key.encode()
-                return self._int(self._h, context._h, raw, SIZES[len(raw)], c_int64(default))  # type: ignore[union-attr,no-any-return]
-            except _MISUSE:
+                return self._int(self._h, context._h, raw, SIZES[len(raw)], c_int64(default))  # type: ignore[no-any-return]
+            except Exception:
                 pass
         return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.INT).value
 
     def float_variation(self, key: str, context: Context | None, default: float) -> float:
         """Value of a number flag, or ``default``."""
-        if type(default) is float:
+        if type(context) is Context and type(key) is str and type(default) is float:
             try:
                 raw = key.encode()
-                return self._double(self._h, context._h, raw, SIZES[len(raw)], c_double(default))  # type: ignore[union-attr,no-any-return]
-            except _MISUSE:
+                return self._double(self._h, context._h, raw, SIZES[len(raw)], c_double(default))  # type: ignore[no-any-return]
+            except Exception:
                 pass
         return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.FLOAT).value
 
@@ -304,12 +309,13 @@ class Client(_hot.ClientBase):
 
         A mapping gives a default for each key; otherwise the defaults are ``None``.
         """
-        defaults = dict(keys) if isinstance(keys, Mapping) else dict.fromkeys(keys)
-        if not isinstance(context, Context) or not all(_is_text(key) for key in defaults):
+        defaults, native = self._defaults(keys), handle_of(context, Context)
+        if native is None or not all(_is_text(key) for key in defaults):
             return {key: self._evaluate(key, context, default, _abi.TYPE_NONE) for key, default in defaults.items()}
-        raw = [key.encode() for key in defaults]
-        found = _fast.many(self._calls, self._h, context._h, raw, list(defaults.values()))
-        return dict(zip(defaults, found))
+        raw = [str.encode(key) for key in defaults]
+        with _fast.Many(self._calls, self._h, native, raw) as details:
+            offsets = range(0, len(details), _fast.DETAIL)
+            return {key: self._decoded(details, key, defaults[key], offset) for key, offset in zip(defaults, offsets)}
 
     # All flags
 
@@ -335,7 +341,7 @@ class Client(_hot.ClientBase):
         options = _abi.ALL_FLAGS_CLIENT_SIDE_ONLY if client_side_only else 0
         options |= _abi.ALL_FLAGS_WITH_REASONS if with_reasons else 0
         options |= _abi.ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED if details_only_for_tracked_flags else 0
-        handle = context._h if isinstance(context, Context) else None
+        handle = handle_of(context, Context)
         if handle is None and context is not None:
             logger.warning("all flags: the context is of type %s, not Context", type(context).__name__)
         return AllFlagsState(read(lib.flagstone_all_flags_json, self._h, handle, options))
@@ -347,7 +353,7 @@ class Client(_hot.ClientBase):
         :raises InvalidArgumentError: without ``sdk_key``, or for what is not a context.
         :raises ClosedError: after :meth:`close`.
         """
-        handle = context._h if isinstance(context, Context) else None
+        handle = handle_of(context, Context)
         return read(lib.flagstone_secure_mode_hash, self._h, handle)
 
     # Prepared flags
@@ -368,13 +374,15 @@ class Client(_hot.ClientBase):
     # Inside
 
     def _value(self, key: str, context: Context | None, default: T, want: int) -> T:
+        native = handle_of(context, Context)
+        if native is None or not _is_text(key):
+            return self._refuse(key, context, default).value
         buffer = _fast.take()
         try:
-            self._fill(buffer, key, context, want)
+            self._fill(buffer, key, native, want)
             return value(buffer.detail, default)  # type: ignore[no-any-return]
-        except _MISUSE:
-            self._refuse(key, context)
-            return default
+        except Exception as error:
+            return self._unreadable(key, error, default).value
         finally:
             _fast.give_back(buffer)
 
@@ -383,30 +391,75 @@ class Client(_hot.ClientBase):
     ) -> EvaluationDetail[T]:
         buffer = _fast.take()
         try:
-            self._fill(buffer, key, context, want)
+            if type(context) is Context and type(key) is str:
+                raw = key.encode()
+                size, wanted = SIZES[len(raw)], _fast.WANT[want]
+                self._detail(self._h, context._h, raw, size, wanted, None, _fast.NOTHING, buffer.address)
+                return _fast.result(buffer, default, form)
+        except Exception:  # as in bool_variation
+            pass
+        finally:
+            _fast.give_back(buffer)
+        return self._evaluate_any(key, context, default, want, form)
+
+    def _evaluate_any(
+        self, key: str, context: Context | None, default: T, want: int, form: str
+    ) -> EvaluationDetail[T]:
+        native = handle_of(context, Context)
+        if native is None or not _is_text(key):
+            return self._refuse(key, context, default)
+        buffer = _fast.take()
+        try:
+            self._fill(buffer, key, native, want)
             return _fast.result(buffer, default, form)
-        except _MISUSE:
-            self._refuse(key, context)
-            kind = ErrorKind.EXCEPTION if isinstance(context, Context) else ErrorKind.USER_NOT_SPECIFIED
-            return failed(default, kind)
+        except Exception as error:
+            return self._unreadable(key, error, default)
         finally:
             _fast.give_back(buffer)
 
-    def _fill(self, buffer: _fast.Buffer, key: str, context: Context | None, want: int) -> None:
-        raw, native = key.encode(), context._h  # type: ignore[union-attr]
+    def _fill(self, buffer: _fast.Buffer, key: str, native: c_void_p, want: int) -> None:
+        raw = str.encode(key)
         self._detail(self._h, native, raw, _fast.size(raw), _fast.WANT[want], None, _fast.NOTHING, buffer.address)
 
-    def _refuse(self, key: Any, context: Any) -> None:
-        """Says once per kind of misuse that an evaluation got something it cannot use."""
-        if not isinstance(context, Context):
-            problem = f"the context is of type {type(context).__name__}, not Context"
-        elif not isinstance(key, str):
+    def _decoded(self, details: Any, key: str, default: T, offset: int) -> EvaluationDetail[T]:
+        try:
+            return decode(details, default, None, offset)
+        except Exception as error:
+            return self._unreadable(key, error, default)
+
+    def _defaults(self, keys: Any) -> dict[Any, Any]:
+        """Keys with their defaults; what can be no key of a dictionary is left out."""
+        try:
+            if issubclass(type(keys), str):
+                return {keys: None}
+            return dict(keys) if isinstance(keys, Mapping) else dict.fromkeys(keys)
+        except Exception as error:
+            self._tell_once(f"variation_many needs keys, not {type(keys).__name__} ({type(error).__name__})")
+            return {}
+
+    def _refuse(self, key: Any, context: Any, default: T) -> EvaluationDetail[T]:
+        """The default, for a context or a key that is none."""
+        kind = ErrorKind.FLAG_NOT_FOUND
+        if handle_of(context, Context) is None:
+            kind, problem = ErrorKind.USER_NOT_SPECIFIED, f"the context is of type {type(context).__name__}, not Context"
+        elif not issubclass(type(key), str):
             problem = f"the key is of type {type(key).__name__}, not str"
         else:
             problem = "the key cannot be written as UTF-8"
-        if problem not in self._refused:
+        shown = ascii(str.__str__(key)) if issubclass(type(key), str) else "a flag"
+        self._tell_once(problem, f"evaluation of {shown} gave the default: {problem}")
+        return failed(default, kind)
+
+    def _unreadable(self, key: str, error: Exception, default: T) -> EvaluationDetail[T]:
+        """The default, for a value that Python cannot hold, for example when the stack is nearly full."""
+        problem = f"the value of {str.__str__(key)!a} cannot be read: {type(error).__name__}: {error}"
+        self._tell_once(problem, f"the default was returned: {problem}")
+        return failed(default, ErrorKind.EXCEPTION)
+
+    def _tell_once(self, problem: str, message: str | None = None) -> None:
+        if problem not in self._refused and len(self._refused) < _MOST_TOLD:
             self._refused.add(problem)
-            logger.warning("evaluation of %a gave the default: %s", key, problem)
+            logger.warning("%s", message or problem)
 
     def _condition(self, convert: Callable[[_abi.ClientStatusInfo], T]) -> T:
         info = _abi.ClientStatusInfo(struct_size=sizeof(_abi.ClientStatusInfo))
@@ -432,6 +485,11 @@ class Client(_hot.ClientBase):
         return f"<Client {self.state.name}>"
 
 
+def _check_listener(listener: Any) -> None:
+    if not callable(listener):
+        raise InvalidArgumentError(f"a listener is called with each change: {type(listener).__name__} cannot be called")
+
+
 def _source_status(info: _abi.ClientStatusInfo) -> SourceStatus | None:
     if not info.source_since_ms:
         return None
@@ -448,10 +506,10 @@ def _store_status(info: _abi.ClientStatusInfo) -> StoreStatus:
 
 def _is_text(key: Any) -> bool:
     try:
-        key.encode()
-    except (AttributeError, UnicodeEncodeError):
+        str.encode(key)
+    except (TypeError, UnicodeEncodeError):
         return False
-    return isinstance(key, str)
+    return True
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()

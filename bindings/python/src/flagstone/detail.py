@@ -1,8 +1,7 @@
-"""Results of evaluations: value, variation and reason. Depends on ``_abi`` alone."""
+"""Results of evaluations: value, variation and reason. Depends on ``_abi`` and ``_json``."""
 
 from __future__ import annotations
 
-import json
 import marshal
 import struct
 from ctypes import c_char
@@ -12,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from . import _abi
+from ._json import loads
 
 __all__ = ["BigSegmentsStatus", "ErrorKind", "EvaluationDetail", "EvaluationReason", "ReasonKind"]
 
@@ -231,11 +231,11 @@ def _value(
     if value_type != _abi.TYPE_JSON:
         return None
     if parsed is None or variation is None:
-        return json.loads(text)
+        return loads(text)
     kept = parsed.get(variation)
     if kept is None or kept[0] != text:
         # marshal copies what json.loads gives several times faster than that parses it, and never leaves the process.
-        parsed[variation] = kept = text, marshal.dumps(json.loads(text))
+        parsed[variation] = kept = text, marshal.dumps(loads(text))
     return marshal.loads(kept[1])
 
 

@@ -1,4 +1,5 @@
-"""Prepared flags: key, type and default bound once. Depends on ``_hot``, ``_fast``, ``_lib`` and ``detail``."""
+"""Prepared flags: key, type and default bound once. Depends on ``_hot``, ``_fast``, ``_handles``, ``_lib``, ``context`` and
+``detail``."""
 
 from __future__ import annotations
 
@@ -6,13 +7,14 @@ import json
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _abi, _fast, _hot
-from ._lib import lib, make
-from .detail import ErrorKind, EvaluationDetail, Parsed, decode, failed, value
+from ._handles import handle_of
+from ._lib import lib, make, utf8
+from .context import Context
+from .detail import EvaluationDetail, Parsed, value
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from .client import Client
-    from .context import Context
 
 __all__ = ["Flag"]
 
@@ -28,7 +30,7 @@ class Flag(_hot.FlagBase, Generic[T]):
     It keeps its client alive. After the client is closed it answers from the last data held.
     """
 
-    __slots__ = ("__weakref__", "_call", "_client", "_detail", "_form", "_parsed")
+    __slots__ = ("_call", "_client", "_detail", "_form", "_parsed")
 
     #: Key of the flag.
     key: str
@@ -36,10 +38,10 @@ class Flag(_hot.FlagBase, Generic[T]):
     default: T
 
     def __init__(self, client: Client, key: str, default: T, want: int, form: str) -> None:
+        raw_key = utf8(key, "key")
         try:
-            raw_key = key.encode()
             raw_default = b"" if default is None else json.dumps(default, allow_nan=False).encode()
-        except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise InvalidArgumentError(f"flag {key!a} cannot be prepared: {error}") from error
         calls = client._calls
         handle = make(lib.flagstone_flag_new, client._h, raw_key, len(raw_key), want, raw_default, len(raw_default))
@@ -53,22 +55,26 @@ class Flag(_hot.FlagBase, Generic[T]):
         """The flag's value for ``context``; the default on any problem. Never raises."""
         buffer = _fast.take()
         try:
-            self._detail(self._h, context._h, buffer.address)  # type: ignore[union-attr]
-            return value(buffer.detail, self.default, self._parsed)  # type: ignore[no-any-return]
-        except AttributeError:
-            return self.detail(None).value
+            if type(context) is Context:
+                self._detail(self._h, context._h, buffer.address)
+                return value(buffer.detail, self.default, self._parsed)  # type: ignore[no-any-return]
+        except Exception:  # the way below says what it is
+            pass
         finally:
             _fast.give_back(buffer)
+        return self.detail(context).value
 
     def detail(self, context: Context | None) -> EvaluationDetail[T]:
         """The value with the reason for it. Never raises."""
+        native = handle_of(context, Context)
+        if native is None:
+            return self._client._refuse(self.key, context, self.default)
         buffer = _fast.take()
         try:
-            self._detail(self._h, context._h, buffer.address)  # type: ignore[union-attr]
+            self._detail(self._h, native, buffer.address)
             return _fast.result(buffer, self.default, self._form, self._parsed)
-        except AttributeError:
-            self._client._refuse(self.key, context)
-            return failed(self.default, ErrorKind.USER_NOT_SPECIFIED)
+        except Exception as error:
+            return self._client._unreadable(self.key, error, self.default)
         finally:
             _fast.give_back(buffer)
 
@@ -77,15 +83,17 @@ class Flag(_hot.FlagBase, Generic[T]):
 
 
 class _BoolFlag(Flag[bool]):
-    """Where ctypes makes the calls, this one needs no detail."""
+    """Where ctypes makes the calls, the value of this one needs no detail."""
 
     __slots__ = ()
 
     def value(self, context: Context | None) -> bool:
-        try:
-            return self._call(self._h, context._h) == 1  # type: ignore[union-attr,misc]
-        except AttributeError:
-            return self.detail(None).value
+        if type(context) is Context:
+            try:
+                return self._call(self._h, context._h) == 1  # type: ignore[misc]
+            except AttributeError:  # never initialised
+                pass
+        return self.detail(context).value
 
 
 class _NumberFlag(Flag[T]):
@@ -94,31 +102,34 @@ class _NumberFlag(Flag[T]):
     __slots__ = ()
 
     def value(self, context: Context | None) -> T:
-        try:
-            return self._call(self._h, context._h)  # type: ignore[union-attr,misc]
-        except AttributeError:
-            return self.detail(None).value
+        if type(context) is Context:
+            try:
+                return self._call(self._h, context._h)  # type: ignore[misc]
+            except AttributeError:  # never initialised
+                pass
+        return self.detail(context).value
 
 
 def prepare(client: Client, key: str, default: Any) -> Flag[Any]:
     """The kind of flag that the type of ``default`` asks for."""
     kind: type[Flag[Any]] = Flag
     form = _fast.ANY
-    if isinstance(default, bool):
+    if default is True or default is False:
         kind, form = _BoolFlag, _fast.BOOL
     elif type(default) is int and default in _INT64:
         kind, form = _NumberFlag, _fast.INT
     elif type(default) is float:
         kind, form = _NumberFlag, _fast.FLOAT
-    elif isinstance(default, str):
+    elif issubclass(type(default), str):
         form = _fast.STRING
     return (Flag if _hot.SPEEDUPS else kind)(client, key, default, want_of(default), form)
 
 
 def want_of(default: Any) -> int:
     """The native type that a default asks for; anything that is no bool, number or string asks for any type."""
-    if isinstance(default, bool):
+    kind = type(default)
+    if kind is bool:
         return _abi.TYPE_BOOL
-    if isinstance(default, (int, float)):
+    if issubclass(kind, (int, float)):
         return _abi.TYPE_NUMBER
-    return _abi.TYPE_STRING if isinstance(default, str) else _abi.TYPE_NONE
+    return _abi.TYPE_STRING if issubclass(kind, str) else _abi.TYPE_NONE
