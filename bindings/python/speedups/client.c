@@ -286,7 +286,7 @@ static PyObject *attach(PyObject *self, PyObject *args)
   if (!PyArg_ParseTuple(args, "Op:_attach", &pointer, &may_wait)) {
     return NULL;
   }
-  flagstone_client *handle = speedups_address(pointer);
+  flagstone_client *handle = speedups_take(pointer);
   if (!handle) {
     return NULL;
   }

@@ -207,7 +207,7 @@ PyObject *speedups_context_from(PyObject *module, PyObject *const *args, Py_ssiz
 static PyObject *adopt(PyObject *self, PyObject *pointer)
 {
   struct context *context = (struct context *)self;
-  flagstone_context *handle = speedups_address(pointer);
+  flagstone_context *handle = speedups_take(pointer);
   if (!handle) {
     return NULL;
   }

@@ -87,7 +87,7 @@ static PyObject *attach(PyObject *self, PyObject *args)
   if (!PyArg_ParseTuple(args, "OOOCp:_attach", &pointer, &key, &default_value, &form, &may_wait)) {
     return NULL;
   }
-  flagstone_flag *handle = speedups_address(pointer);
+  flagstone_flag *handle = speedups_take(pointer);
   if (!handle) {
     return NULL;
   }

@@ -1,6 +1,6 @@
 /*
- * JSON values of prepared flags: parsed once for each text that a variation has, and handed out as copies, so that whoever
- * changes what he got changes it for himself alone.
+ * JSON values, handed out as copies, so that whoever changes what he got changes it for himself alone. A prepared flag parses
+ * the text of each variation once; calls by key share a small table, in which a text has one place.
  */
 #include "speedups.h"
 
@@ -8,6 +8,11 @@
 
 /* Variations beyond these are parsed each time. */
 #define MOST 64
+
+/* The table of calls by key, and the longest text in it. */
+#define SHARED 256
+#define LONGEST 65536
+static struct parsed shared[SHARED];
 
 static PyObject *copy(PyObject *value);
 
@@ -57,10 +62,24 @@ static PyObject *copy(PyObject *value)
   return made;
 }
 
-/* The place of a variation; NULL for one that is not kept. */
-static struct parsed *place(struct json_cache *cache, int index)
+/* The place of a text in the table: found by its length, its ends and its middle. */
+static struct parsed *shared_place(flagstone_str text)
 {
-  if (!cache || index < 0 || index >= MOST) {
+  uint32_t hash = (uint32_t)text.len;
+  size_t step = text.len < 48 ? 1 : text.len / 48;
+  for (size_t at = 0; at < text.len; at += step) {
+    hash = hash * 16777619u ^ (unsigned char)text.ptr[at];
+  }
+  return text.len > LONGEST ? NULL : &shared[(hash ^ hash >> 8 ^ hash >> 16) % SHARED];
+}
+
+/* The place of a variation's text; NULL for one that is not kept. */
+static struct parsed *place(struct json_cache *cache, int index, flagstone_str text)
+{
+  if (!cache) {
+    return shared_place(text);
+  }
+  if (index < 0 || index >= MOST) {
     return NULL;
   }
   if (index >= cache->count) {
@@ -85,7 +104,7 @@ static int is_text(PyObject *kept, flagstone_str text)
 
 PyObject *speedups_json(const flagstone_detail *detail, struct json_cache *cache)
 {
-  struct parsed *entry = place(cache, detail->variation_index);
+  struct parsed *entry = place(cache, detail->variation_index, detail->text);
   PyObject *value, *result;
   if (entry && is_text(entry->text, detail->text)) {
     /* Allocation may start a collection, and that any Python code, which may replace the entry. */
@@ -96,12 +115,13 @@ PyObject *speedups_json(const flagstone_detail *detail, struct json_cache *cache
   }
   PyObject *text = PyBytes_FromStringAndSize(detail->text.ptr, (Py_ssize_t)detail->text.len);
   value = text ? PyObject_CallFunction(speedups.decode, "idO", detail->value_type, detail->number_value, text) : NULL;
-  if (!value || !cache) {
+  if (!value) {
     Py_XDECREF(text);
-    return value;
+    return NULL;
   }
   result = copy(value);
-  entry = place(cache, detail->variation_index);
+  /* Python code has run: the places may have moved. */
+  entry = place(cache, detail->variation_index, detail->text);
   struct parsed old = {text, value};
   if (result && entry) {
     old = *entry;
@@ -118,6 +138,16 @@ int speedups_json_traverse(struct json_cache *cache, visitproc visit, void *arg)
     Py_VISIT(cache->entries[index].value);
   }
   return 0;
+}
+
+void speedups_forget_json(void)
+{
+  for (int index = 0; index < SHARED; index++) {
+    struct parsed old = shared[index];
+    shared[index] = (struct parsed){NULL, NULL};
+    Py_XDECREF(old.text);
+    Py_XDECREF(old.value);
+  }
 }
 
 void speedups_json_clear(struct json_cache *cache)

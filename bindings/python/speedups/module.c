@@ -50,11 +50,14 @@ int speedups_recover(void)
   return 1;
 }
 
-void *speedups_address(PyObject *pointer)
+void *speedups_take(PyObject *pointer)
 {
   PyObject *number = PyObject_GetAttr(pointer, speedups.value);
   void *address = number ? PyLong_AsVoidPtr(number) : NULL;
   Py_XDECREF(number);
+  if (address && PyObject_SetAttr(pointer, speedups.value, Py_None)) {
+    return NULL;
+  }
   if (!address && !PyErr_Occurred()) {
     PyErr_SetString(PyExc_ValueError, "the address is NULL");
   }
@@ -106,6 +109,7 @@ static PyObject *bind(PyObject *module, PyObject *args)
     return NULL;
   }
   speedups_forget_reasons();
+  speedups_forget_json();
   replace(&speedups.pointer, pointer);
   replace((PyObject **)&speedups.detail_type, detail_type);
   replace(&speedups.decode, decode);
@@ -238,6 +242,7 @@ static void forget(void *module)
     return;
   }
   speedups_forget_reasons();
+  speedups_forget_json();
   for (size_t index = 0; index < LENGTH(types); index++) {
     PyTypeObject *type = *types[index].place;
     *types[index].place = NULL;

@@ -82,7 +82,7 @@ struct context {
 /* In what form a number is promised, if in one. The letters are those of _fast.py. */
 enum form { FORM_BOOL = 'b', FORM_INT = 'i', FORM_FLOAT = 'f', FORM_STRING = 's', FORM_ANY = 'a' };
 
-/* What the values of a prepared flag's variations were parsed from, and into what. */
+/* What a JSON value was parsed from, and into what. */
 struct parsed {
   PyObject *text, *value;
 };
@@ -106,8 +106,8 @@ PyObject *speedups_fall_back(enum method method, PyObject *self, PyObject *const
 /* True when the exception that is set may be answered by the method in Python, which meets it again or not; clears it. */
 int speedups_recover(void);
 
-/* The address in an object of ctypes.c_void_p; NULL with an exception for none. */
-void *speedups_address(PyObject *pointer);
+/* Takes the address out of an object of ctypes.c_void_p, which is NULL then; NULL with an exception for none. */
+void *speedups_take(PyObject *pointer);
 
 /* An object of ctypes.c_void_p for a handle: what the member _h gives; raises AttributeError for NULL. */
 PyObject *speedups_pointer(const void *handle);
@@ -126,10 +126,11 @@ PyObject *speedups_detail(flagstone_detail *detail, PyObject *default_value, enu
 PyObject *speedups_text(int32_t found, flagstone_bytes *bytes, PyObject *default_value);
 void speedups_forget_reasons(void);
 
-/* The value of a JSON variation: a copy that belongs to the caller. */
+/* The value of a JSON variation: a copy that belongs to the caller. Without a cache, that of all calls by key is used. */
 PyObject *speedups_json(const flagstone_detail *detail, struct json_cache *cache);
 int speedups_json_traverse(struct json_cache *cache, visitproc visit, void *arg);
 void speedups_json_clear(struct json_cache *cache);
+void speedups_forget_json(void);
 
 /* The handle of a real context that has been made; NULL for everything else. */
 static inline const flagstone_context *speedups_context(PyObject *object)

@@ -7,14 +7,15 @@ Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and 
 
 from __future__ import annotations
 
-from ctypes import Array, addressof, c_char, c_char_p, c_int32, c_int64, c_size_t, c_void_p, cast, sizeof
-from struct import pack
+import marshal
+from ctypes import create_string_buffer, addressof, byref, c_char, c_char_p, c_int32, c_int64, c_size_t, c_void_p, cast, sizeof
+from struct import Struct, pack
 from typing import Any
 
 from . import _abi
 from ._handles import Owner, set_handle
 from ._lib import unchecked
-from .detail import EvaluationDetail, Parsed, decode
+from .detail import EvaluationDetail, decode
 
 #: Sizes of short keys; ctypes would pass a bare int as a C int, which is not size_t.
 SIZES = tuple(c_size_t(size) for size in range(256))
@@ -58,14 +59,28 @@ BOOL, INT, FLOAT, STRING, ANY = "b", "i", "f", "s", "a"
 _clear = unchecked("flagstone_detail_clear", keeps_gil=True)
 
 
-class Buffer:
-    """A native detail with its address as ctypes wants it."""
+#: In what form a value is promised: a number as an int or a float, or everything as the flag has it.
+BOOL, INT, FLOAT, STRING, ANY = "b", "i", "f", "s", "a"
 
-    __slots__ = ("address", "detail")
+DETAIL = sizeof(_abi.Detail)
+
+_clear = unchecked("flagstone_detail_clear", keeps_gil=True)
+_as_int = unchecked("flagstone_detail_int", keeps_gil=True)
+_ZERO = c_int64(0)
+
+
+class Buffer:
+    """A native detail with its address as ctypes wants it, and its bytes."""
+
+    __slots__ = ("address", "content", "detail")
 
     def __init__(self) -> None:
-        self.detail = _abi.Detail(struct_size=sizeof(_abi.Detail))
+        self.detail = _abi.Detail(struct_size=DETAIL)
         self.address = c_void_p(addressof(self.detail))
+        self.content = (c_char * DETAIL).from_buffer(self.detail)
+
+    def __del__(self, clear: Any = _clear) -> None:
+        clear(self.address)
 
 
 # A buffer belongs to one evaluation at a time, also when a signal handler evaluates in the middle of another evaluation.
@@ -74,7 +89,7 @@ _MOST_FREE = 64
 
 
 def take() -> Buffer:
-    """A cleared buffer."""
+    """A cleared buffer, to be given back; one that is dropped frees what its detail borrows."""
     try:
         return _free.pop()
     except IndexError:
@@ -83,19 +98,61 @@ def take() -> Buffer:
 
 def give_back(buffer: Buffer) -> None:
     """Frees what the detail borrows and keeps the buffer for the next evaluation."""
-    if buffer.detail.owner:
-        _clear(buffer.address)
+    _clear(buffer.address)
     if len(_free) < _MOST_FREE:
         _free.append(buffer)
 
 
-_as_int = unchecked("flagstone_detail_int", keeps_gil=True)
-_ZERO = c_int64(0)
+class Kept:
+    """A result that was given before, to be given again.
+
+    It is found by the bytes of its native detail. The pointers in there tell texts apart because the buffer is kept, too, and
+    with it what they point to.
+    """
+
+    __slots__ = ("borrows", "buffer", "found", "json")
+
+    def __init__(self, buffer: Buffer, found: EvaluationDetail[Any]) -> None:
+        self.buffer, self.found, self.borrows = buffer, found, bool(buffer.detail.owner)
+        self.json: bytes | None = None
+        if buffer.detail.value_type == _abi.TYPE_JSON:
+            # The caller may change what he gets. marshal makes copies several times faster than json.loads parses; what it
+            # writes never leaves the process.
+            self.json = marshal.dumps(found.value)
+            self.found = EvaluationDetail(None, found.variation_index, found.reason, found.is_stale)
+
+    def again(self) -> EvaluationDetail[Any]:
+        """The result, which is immutable; JSON in it is the caller's own."""
+        found = self.found
+        if self.json is None:
+            return found
+        return EvaluationDetail(marshal.loads(self.json), found.variation_index, found.reason, found.is_stale)
 
 
-def result(buffer: Buffer, default: Any, form: str = ANY, parsed: Parsed | None = None) -> EvaluationDetail[Any]:
-    """What the buffer holds, its value in the promised form."""
-    found = decode(buffer.detail, default, parsed)
+_kept: dict[str, dict[bytes, Kept]] = {form: {} for form in (BOOL, INT, FLOAT, STRING, ANY)}
+_MOST_KEPT = 256
+_LONGEST_KEPT = 64 * 1024
+
+
+def result(buffer: Buffer, default: Any, form: str = ANY) -> EvaluationDetail[Any]:
+    """What the buffer holds, its value in the promised form; takes the buffer."""
+    kept = _kept[form].get(buffer.content.raw)
+    if kept is not None:
+        give_back(buffer)
+        return kept.again()
+    found, known = _formed(buffer, default, form), _kept[form]
+    # A default belongs to one caller.
+    if found.is_default or buffer.detail.text.len > _LONGEST_KEPT:
+        give_back(buffer)
+        return found
+    if len(known) >= _MOST_KEPT:
+        known.clear()
+    known[buffer.content.raw] = Kept(buffer, found)
+    return found
+
+
+def _formed(buffer: Buffer, default: Any, form: str) -> EvaluationDetail[Any]:
+    found = decode(buffer.detail, default)
     if form == INT and not found.is_default:
         number: int | float = _as_int(buffer.address, _ZERO)
     elif form == FLOAT and type(found.value) is int and not found.is_default:
@@ -105,35 +162,63 @@ def result(buffer: Buffer, default: Any, form: str = ANY, parsed: Parsed | None 
     return EvaluationDetail(number, found.variation_index, found.reason, found.is_stale)
 
 
-DETAIL = sizeof(_abi.Detail)
+class Block:
+    """Memory for a call that asks for several flags: one piece for the texts and one for the details, as objects for every one
+    of them would cost more than the evaluation."""
+
+    __slots__ = ("addresses", "contents", "details", "start", "texts")
+
+    def __init__(self, keys: int, texts: int) -> None:
+        self.texts = create_string_buffer(texts)
+        self.details = create_string_buffer(_CLEARED * keys, keys * DETAIL)
+        self.contents = memoryview(self.details).cast("B")
+        self.start = addressof(self.texts)
+        start = addressof(self.details)
+        self.addresses = [c_void_p(start + index * DETAIL) for index in range(keys)]
+
+
 _CLEARED = bytes(_abi.Detail(struct_size=DETAIL))
+_cut = Struct(f"{DETAIL}s")
+_free_blocks: list[Block] = []
+# What a block of the pool holds. ctypes keeps the type of each size for good: others are rounded.
+_KEYS, _TEXTS = 64, 4096
 
 
-class Many:
-    """Details of several flags for one context, from one call, for the time of a ``with``.
+def many(calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -> list[Buffer | EvaluationDetail[Any]]:
+    """Several flags for one context: results that are known, and buffers with those that are not."""
+    count, joined = len(keys), b"".join(keys)
+    size = 16 * count + len(joined)
+    small = count <= _KEYS and size <= _TEXTS
+    block = _free_blocks.pop() if small and _free_blocks else Block(*_rounded(count, size))
+    places: list[int] = []
+    at = block.start + 16 * count
+    for key in keys:
+        length = len(key)
+        places += (at, length)
+        at += length
+    block.texts.raw = pack(f"@{2 * count}N", *places) + joined
+    block.details.raw = _CLEARED * count
+    calls.many(client, context, block.texts, c_size_t(count), block.details)
+    known = _kept[ANY]
+    found: list[Buffer | EvaluationDetail[Any]] = []
+    for (content,), address in zip(_cut.iter_unpack(block.contents[: count * DETAIL]), block.addresses):
+        kept = known.get(content)
+        if kept is None:
+            # What the detail borrows goes with it.
+            buffer = take()
+            buffer.content.raw = content
+            found.append(buffer)
+            continue
+        if kept.borrows:
+            _clear(address)
+        found.append(kept.found if kept.json is None else kept.again())
+    if small:
+        _free_blocks.append(block)
+    return found
 
-    Texts and details are one piece of memory each: objects for every one of them would cost more than the evaluation.
-    """
 
-    __slots__ = ("_details",)
-
-    def __init__(self, calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -> None:
-        count, joined = len(keys), c_char_p(b"".join(keys))
-        texts, at = [], cast(joined, c_void_p).value or 0
-        for key in keys:
-            texts += (at, len(key))
-            at += len(key)
-        self._details = (c_char * (count * DETAIL))()
-        self._details.raw = _CLEARED * count
-        calls.many(client, context, pack(f"@{2 * count}N", *texts), c_size_t(count), self._details)
-
-    def __enter__(self) -> Array[c_char]:
-        return self._details
-
-    def __exit__(self, *_: object) -> None:
-        start = addressof(self._details)
-        for offset in range(0, len(self._details), DETAIL):
-            _clear(c_void_p(start + offset))
+def _rounded(count: int, size: int) -> tuple[int, int]:
+    return max(_KEYS, 1 << count.bit_length()), max(_TEXTS, 1 << size.bit_length())
 
 
 class ContextHandle(c_void_p):
@@ -147,6 +232,15 @@ class ContextHandle(c_void_p):
     def __del__(self, release: Any = unchecked("flagstone_context_release", keeps_gil=True)) -> None:
         release(self)
         self.value = None
+
+
+_from_json = unchecked("flagstone_context_from_json", keeps_gil=True)
+
+
+def context(text: bytes) -> ContextHandle | None:
+    """A context from JSON text; ``None`` when that is no context, or long: the ordinary call says what is wrong."""
+    handle = ContextHandle()
+    return None if len(text) > 255 or _from_json(text, SIZES[len(text)], byref(handle), None) else handle
 
 
 class FlagHandle(c_void_p):
@@ -181,7 +275,7 @@ class ContextBase(Owner):
 
     def _adopt(self, handle: c_void_p) -> None:
         """Takes a handle that nobody else gives back."""
-        set_handle(self, ContextHandle(handle.value))
+        set_handle(self, handle if type(handle) is ContextHandle else ContextHandle(handle.value))
 
 
 class ClientBase(Owner):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -59,7 +59,7 @@ def key_text(key: Any) -> str:
 def to_json(data: Any) -> bytes:
     """The JSON form of a context."""
     try:
-        return _encoder.encode(data).encode()
+        return _write(data).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"the context cannot be written as JSON: {error}") from error
 
@@ -99,4 +99,19 @@ def _in_order(values: Any) -> list[Any]:
         return sorted(values, key=lambda value: (type(value).__name__, repr(value)))
 
 
-_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_converted)
+def _writer() -> Callable[[Any], str]:
+    """Writes JSON without white space; ``JSONEncoder`` makes an encoder anew for each text, which takes as long as writing a
+    small one."""
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_converted)
+    try:
+        from json.encoder import c_make_encoder, encode_basestring
+
+        made = c_make_encoder(None, _converted, encode_basestring, None, ":", ",", False, False, False)
+        if "".join(made({"a": [1.5, None]}, 0)) == '{"a":[1.5,null]}':
+            return lambda data: "".join(made(data, 0))
+    except (ImportError, TypeError):  # it is no part of what json promises
+        pass
+    return encoder.encode
+
+
+_write = _writer()

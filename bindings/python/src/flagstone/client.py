@@ -21,7 +21,7 @@ from ._lib import do, lib, make, milliseconds, raise_for, read, text
 from .all_flags import AllFlagsState
 from .config import Config
 from .context import Context
-from .detail import ErrorKind, EvaluationDetail, decode, failed, value
+from .detail import ErrorKind, EvaluationDetail, failed
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError
 from .flag import _INT64, Flag, prepare, want_of
 from .status import (
@@ -234,7 +234,7 @@ class Client(_hot.ClientBase):
                 return self._bool(self._h, context._h, raw, SIZES[len(raw)], BOOLS[default]) == 1  # type: ignore[no-any-return]
             except Exception:  # a long key, a default that is no bool; the way below knows them all
                 pass
-        return self._value(key, context, default, _abi.TYPE_BOOL)
+        return self._evaluate(key, context, default, _abi.TYPE_BOOL).value
 
     def int_variation(self, key: str, context: Context | None, default: int) -> int:
         """Value of a number flag as an int of at most 64 bits; or ``default``. A number with a fraction is rounded as the
@@ -259,11 +259,11 @@ class Client(_hot.ClientBase):
 
     def string_variation(self, key: str, context: Context | None, default: str) -> str:
         """Value of a string flag, or ``default``."""
-        return self._value(key, context, default, _abi.TYPE_STRING)
+        return self._evaluate(key, context, default, _abi.TYPE_STRING).value
 
     def json_variation(self, key: str, context: Context | None, default: Any) -> Any:
         """Value of a flag of any type, as ``json.loads`` gives it; or ``default``, whatever that is."""
-        return self._value(key, context, default, _abi.TYPE_NONE)
+        return self._evaluate(key, context, default, _abi.TYPE_NONE).value
 
     def variation(self, key: str, context: Context | None, default: T) -> T:
         """Value of a flag of the type of ``default``; or ``default``.
@@ -274,7 +274,7 @@ class Client(_hot.ClientBase):
         """
         if default is True or default is False:
             return self.bool_variation(key, context, default)  # type: ignore[return-value]
-        return self._value(key, context, default, want_of(default))
+        return self._evaluate(key, context, default, want_of(default)).value
 
     # Evaluation: with reasons
 
@@ -310,12 +310,17 @@ class Client(_hot.ClientBase):
         A mapping gives a default for each key; otherwise the defaults are ``None``.
         """
         defaults, native = self._defaults(keys), handle_of(context, Context)
-        if native is None or not all(_is_text(key) for key in defaults):
+        try:
+            raw = [key.encode() for key in defaults if type(key) is str]
+        except UnicodeEncodeError:
+            raw = []
+        if native is None or len(raw) < len(defaults):
             return {key: self._evaluate(key, context, default, _abi.TYPE_NONE) for key, default in defaults.items()}
-        raw = [str.encode(key) for key in defaults]
-        with _fast.Many(self._calls, self._h, native, raw) as details:
-            offsets = range(0, len(details), _fast.DETAIL)
-            return {key: self._decoded(details, key, defaults[key], offset) for key, offset in zip(defaults, offsets)}
+        found = _fast.many(self._calls, self._h, native, raw)
+        return {
+            key: of if type(of) is EvaluationDetail else self._known(of, key, default)
+            for (key, default), of in zip(defaults.items(), found)
+        }
 
     # All flags
 
@@ -373,33 +378,18 @@ class Client(_hot.ClientBase):
 
     # Inside
 
-    def _value(self, key: str, context: Context | None, default: T, want: int) -> T:
-        native = handle_of(context, Context)
-        if native is None or not _is_text(key):
-            return self._refuse(key, context, default).value
-        buffer = _fast.take()
-        try:
-            self._fill(buffer, key, native, want)
-            return value(buffer.detail, default)  # type: ignore[no-any-return]
-        except Exception as error:
-            return self._unreadable(key, error, default).value
-        finally:
-            _fast.give_back(buffer)
-
     def _evaluate(
         self, key: str, context: Context | None, default: T, want: int, form: str = _fast.ANY
     ) -> EvaluationDetail[T]:
-        buffer = _fast.take()
-        try:
-            if type(context) is Context and type(key) is str:
+        if type(context) is Context and type(key) is str:
+            buffer = _fast.take()
+            try:
                 raw = key.encode()
                 size, wanted = SIZES[len(raw)], _fast.WANT[want]
                 self._detail(self._h, context._h, raw, size, wanted, None, _fast.NOTHING, buffer.address)
                 return _fast.result(buffer, default, form)
-        except Exception:  # as in bool_variation
-            pass
-        finally:
-            _fast.give_back(buffer)
+            except Exception:  # as in bool_variation
+                pass
         return self._evaluate_any(key, context, default, want, form)
 
     def _evaluate_any(
@@ -414,22 +404,22 @@ class Client(_hot.ClientBase):
             return _fast.result(buffer, default, form)
         except Exception as error:
             return self._unreadable(key, error, default)
-        finally:
-            _fast.give_back(buffer)
 
     def _fill(self, buffer: _fast.Buffer, key: str, native: c_void_p, want: int) -> None:
         raw = str.encode(key)
         self._detail(self._h, native, raw, _fast.size(raw), _fast.WANT[want], None, _fast.NOTHING, buffer.address)
 
-    def _decoded(self, details: Any, key: str, default: T, offset: int) -> EvaluationDetail[T]:
+    def _known(self, buffer: Any, key: str, default: T) -> EvaluationDetail[T]:
         try:
-            return decode(details, default, None, offset)
+            return _fast.result(buffer, default)
         except Exception as error:
             return self._unreadable(key, error, default)
 
     def _defaults(self, keys: Any) -> dict[Any, Any]:
         """Keys with their defaults; what can be no key of a dictionary is left out."""
         try:
+            if type(keys) is list:
+                return dict.fromkeys(keys)
             if issubclass(type(keys), str):
                 return {keys: None}
             return dict(keys) if isinstance(keys, Mapping) else dict.fromkeys(keys)

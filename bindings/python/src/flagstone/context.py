@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ctypes import byref, c_char_p, c_void_p, cast
 from typing import Any, NoReturn
 
-from . import _abi, _hot
+from . import _abi, _fast, _hot
 from ._handles import handle_of
 from ._json import ContextKey, key_text, loads, to_json
 from ._lib import lib, make, raise_for, read, utf8
@@ -194,7 +194,7 @@ def _made(cls: type[Context], data: dict[str, Any]) -> Context:
 
 def _from_dict(data: dict[str, Any]) -> c_void_p:
     text = to_json(data)
-    return make(lib.flagstone_context_from_json, text, len(text))
+    return _fast.context(text) or make(lib.flagstone_context_from_json, text, len(text))
 
 
 def _bytes(text: Any) -> bytes:

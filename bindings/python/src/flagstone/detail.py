@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import marshal
 import struct
-from ctypes import c_char
+from ctypes import c_char, string_at
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -145,61 +144,32 @@ def failed(default: T, kind: ErrorKind) -> EvaluationDetail[T]:
     return EvaluationDetail(default, None, EvaluationReason(ReasonKind.ERROR, kind))
 
 
-# The members of flagstone_detail in their order, with native alignment: in one piece those that most results share.
+# The members of flagstone_detail in their order, with native alignment; the small ones in one piece.
 _layout = struct.Struct("@I28sdPNPNPNP")
 _codes = struct.Struct("@5iIi")
 
-#: Parsed JSON of a prepared flag by variation: its text, and what to make copies from.
-Parsed = dict[int, "tuple[bytes, bytes]"]
 
-#: In place of a type: there is no value.
-_DEFAULTED = -1
-
-
-def decode(details: Any, default: Any, parsed: Parsed | None = None, offset: int = 0) -> EvaluationDetail[Any]:
-    """Copies everything out of the filled native detail at ``offset``, which may be cleared afterwards."""
-    _, codes, number, text, text_len, rule, rule_len, required, required_len, _ = _layout.unpack_from(details, offset)
-    rule_id = _read(rule, rule_len) if rule_len else b""
-    value_type, variation, why, stale = _decoded(codes, rule_id, _read(required, required_len) if required_len else b"")
-    if value_type == _DEFAULTED:
-        value = default
-    elif value_type == _abi.TYPE_BOOL:
-        value = number != 0.0
-    else:
-        value = _value(value_type, number, _read(text, text_len) if text_len else b"", variation, parsed)
-    return EvaluationDetail(value, variation, why, stale)
+def decode(detail: Any, default: Any) -> EvaluationDetail[Any]:
+    """Copies everything out of the filled native detail, which may be cleared afterwards."""
+    _, codes, number, text, text_len, rule, rule_len, required, required_len, _ = _layout.unpack_from(detail)
+    value_type, reason, error_kind, variation, rule_index, flags, big_segments = _codes.unpack(codes)
+    value = default if flags & _abi.DETAIL_DEFAULTED else _value(value_type, number, _read(text, text_len))
+    in_experiment = flags & _abi.DETAIL_IN_EXPERIMENT != 0
+    rule_id, required_key = _read(rule, rule_len), _read(required, required_len)
+    why = _reason(reason, error_kind, rule_index, rule_id, required_key, in_experiment, big_segments)
+    return EvaluationDetail(value, variation if variation >= 0 else None, why, flags & _abi.DETAIL_STALE != 0)
 
 
-def value(details: Any, default: Any, parsed: Parsed | None = None) -> Any:
-    """The value alone of a filled native detail."""
-    _, codes, number, text, text_len, _, _, _, _, _ = _layout.unpack_from(details)
-    value_type, _, _, variation, _, flags, _ = _codes.unpack(codes)
-    if flags & _abi.DETAIL_DEFAULTED:
-        return default
-    return _value(value_type, number, _read(text, text_len) if text_len else b"", variation, parsed)
-
-
-# Types of texts by their length, which ctypes makes on first use and keeps; ``string_at`` costs three times as much.
+# ctypes keeps the type of each length for good; where there is one, it costs a third of ``string_at``.
 _texts = tuple((c_char * size).from_address for size in range(256))
 
 
 def _read(address: int, size: int) -> bytes:
     """A copy of borrowed text."""
-    return (_texts[size] if size < 256 else (c_char * size).from_address)(address).raw
+    return _texts[size](address).raw if size < 256 else string_at(address, size)
 
 
-# Most evaluations share what this gives: reasons are immutable and few.
-@lru_cache(maxsize=1024)
-def _decoded(codes: bytes, rule_id: bytes, prerequisite: bytes) -> tuple[int, int | None, EvaluationReason, bool]:
-    value_type, reason, error_kind, variation, rule, flags, big_segments = _codes.unpack(codes)
-    why = _reason(
-        reason, error_kind, rule, rule_id, prerequisite, flags & _abi.DETAIL_IN_EXPERIMENT != 0, big_segments
-    )
-    if flags & _abi.DETAIL_DEFAULTED:
-        value_type = _DEFAULTED
-    return value_type, variation if variation >= 0 else None, why, flags & _abi.DETAIL_STALE != 0
-
-
+# Reasons are immutable and few: most evaluations share one.
 @lru_cache(maxsize=1024)
 def _reason(
     kind: int, error_kind: int, rule: int, rule_id: bytes, prerequisite: bytes, in_experiment: bool, big_segments: int
@@ -219,24 +189,14 @@ def _at(names: tuple[Any, ...], code: int, unknown: Any) -> Any:
     return names[code] if 0 <= code < len(names) else unknown
 
 
-def _value(
-    value_type: int, number: float, text: bytes, variation: int | None = None, parsed: Parsed | None = None
-) -> Any:
+def _value(value_type: int, number: float, text: bytes) -> Any:
     if value_type == _abi.TYPE_BOOL:
         return number != 0.0
     if value_type == _abi.TYPE_STRING:
         return text.decode()
     if value_type == _abi.TYPE_NUMBER:
         return _number(number, text)
-    if value_type != _abi.TYPE_JSON:
-        return None
-    if parsed is None or variation is None:
-        return loads(text)
-    kept = parsed.get(variation)
-    if kept is None or kept[0] != text:
-        # marshal copies what json.loads gives several times faster than that parses it, and never leaves the process.
-        parsed[variation] = kept = text, marshal.dumps(loads(text))
-    return marshal.loads(kept[1])
+    return loads(text) if value_type == _abi.TYPE_JSON else None
 
 
 def _number(number: float, text: bytes) -> int | float:

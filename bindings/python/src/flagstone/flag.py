@@ -10,7 +10,7 @@ from . import _abi, _fast, _hot
 from ._handles import handle_of
 from ._lib import lib, make, utf8
 from .context import Context
-from .detail import EvaluationDetail, Parsed, value
+from .detail import EvaluationDetail
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Flag(_hot.FlagBase, Generic[T]):
     It keeps its client alive. After the client is closed it answers from the last data held.
     """
 
-    __slots__ = ("_call", "_client", "_detail", "_form", "_parsed")
+    __slots__ = ("_call", "_client", "_detail", "_form")
 
     #: Key of the flag.
     key: str
@@ -48,35 +48,32 @@ class Flag(_hot.FlagBase, Generic[T]):
         self._attach(handle, key, default, form, calls is _fast.MAY_BLOCK)
         self._client, self._form, self._detail = client, form, calls.flag_detail
         self._call = {_fast.BOOL: calls.flag_bool, _fast.INT: calls.flag_int, _fast.FLOAT: calls.flag_double}.get(form)
-        #: JSON by variation.
-        self._parsed: Parsed = {}
 
     def value(self, context: Context | None) -> T:
         """The flag's value for ``context``; the default on any problem. Never raises."""
-        buffer = _fast.take()
-        try:
-            if type(context) is Context:
-                self._detail(self._h, context._h, buffer.address)
-                return value(buffer.detail, self.default, self._parsed)  # type: ignore[no-any-return]
-        except Exception:  # the way below says what it is
-            pass
-        finally:
-            _fast.give_back(buffer)
         return self.detail(context).value
 
     def detail(self, context: Context | None) -> EvaluationDetail[T]:
         """The value with the reason for it. Never raises."""
+        if type(context) is Context:
+            buffer = _fast.take()
+            try:
+                self._detail(self._h, context._h, buffer.address)
+                return _fast.result(buffer, self.default, self._form)
+            except Exception:  # the way below knows them all
+                pass
+        return self._detail_of_any(context)
+
+    def _detail_of_any(self, context: Any) -> EvaluationDetail[T]:
         native = handle_of(context, Context)
         if native is None:
             return self._client._refuse(self.key, context, self.default)
         buffer = _fast.take()
         try:
             self._detail(self._h, native, buffer.address)
-            return _fast.result(buffer, self.default, self._form, self._parsed)
+            return _fast.result(buffer, self.default, self._form)
         except Exception as error:
             return self._client._unreadable(self.key, error, self.default)
-        finally:
-            _fast.give_back(buffer)
 
     def __repr__(self) -> str:
         return f"Flag({self.key!r}, default={self.default!r})"
