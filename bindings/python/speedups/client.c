@@ -319,24 +319,24 @@ static void dealloc(PyObject *self)
   Py_DECREF(type);
 }
 
-#define CALL(name, parameters, text)                                                                                         \
-  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, #name "($self, " parameters ")\n--\n\n" text}
+#define CALL(name, parameters)                                                                                               \
+  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, #name "($self, " parameters ")\n--\n\n"}
 #define ONE "key, context, default"
 
-static PyMethodDef methods[] = {
-  CALL(bool_variation, ONE, "Value of a bool flag, or ``default``."),
-  CALL(int_variation, ONE, "Value of a number flag as an int of at most 64 bits; or ``default``."),
-  CALL(float_variation, ONE, "Value of a number flag, or ``default``."),
-  CALL(string_variation, ONE, "Value of a string flag, or ``default``."),
-  CALL(json_variation, ONE, "Value of a flag of any type, as ``json.loads`` gives it; or ``default``, whatever that is."),
-  CALL(variation, ONE, "Value of a flag of the type of ``default``; or ``default``."),
-  CALL(bool_variation_detail, ONE, "As :meth:`bool_variation`, with the reason."),
-  CALL(int_variation_detail, ONE, "As :meth:`int_variation`, with the reason."),
-  CALL(float_variation_detail, ONE, "As :meth:`float_variation`, with the reason."),
-  CALL(string_variation_detail, ONE, "As :meth:`string_variation`, with the reason."),
-  CALL(json_variation_detail, ONE, "As :meth:`json_variation`, with the reason."),
-  CALL(variation_detail, ONE, "As :meth:`variation`, with the reason."),
-  CALL(variation_many, "keys, context", "Values of any type of several flags for one context, in one native call."),
+PyMethodDef speedups_client_methods[] = {
+  CALL(bool_variation, ONE),
+  CALL(int_variation, ONE),
+  CALL(float_variation, ONE),
+  CALL(string_variation, ONE),
+  CALL(json_variation, ONE),
+  CALL(variation, ONE),
+  CALL(bool_variation_detail, ONE),
+  CALL(int_variation_detail, ONE),
+  CALL(float_variation_detail, ONE),
+  CALL(string_variation_detail, ONE),
+  CALL(json_variation_detail, ONE),
+  CALL(variation_detail, ONE),
+  CALL(variation_many, "keys, context"),
   {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, and whether evaluation may wait."},
   {0},
 };
@@ -350,7 +350,7 @@ static PyType_Slot slots[] = {
   {Py_tp_doc, "The native client."},
   {Py_tp_new, PyType_GenericNew},
   {Py_tp_dealloc, dealloc},
-  {Py_tp_methods, methods},
+  {Py_tp_methods, speedups_client_methods},
   {Py_tp_getset, handles},
   {0, NULL},
 };

@@ -145,12 +145,12 @@ static void dealloc(PyObject *self)
   Py_DECREF(type);
 }
 
-#define CALL(name, text)                                                                                                     \
-  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, #name "($self, context)\n--\n\n" text}
+#define CALL(name)                                                                                                           \
+  {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, #name "($self, context)\n--\n\n"}
 
-static PyMethodDef methods[] = {
-  CALL(value, "The flag's value for ``context``; the default on any problem. Never raises."),
-  CALL(detail, "The value with the reason for it. Never raises."),
+PyMethodDef speedups_flag_methods[] = {
+  CALL(value),
+  CALL(detail),
   {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, key, default, kind, and whether it may wait."},
   {0},
 };
@@ -172,7 +172,7 @@ static PyType_Slot slots[] = {
   {Py_tp_dealloc, dealloc},
   {Py_tp_traverse, traverse},
   {Py_tp_clear, clear},
-  {Py_tp_methods, methods},
+  {Py_tp_methods, speedups_flag_methods},
   {Py_tp_members, members},
   {Py_tp_getset, handles},
   {0, NULL},

@@ -1,6 +1,9 @@
 /* The module flagstone._speedups: its types, and what the package hands over. Depends on all other files. */
 #include "speedups.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 struct speedups speedups;
 
 /* Modules alive: after all were dropped from sys.modules, an import makes everything anew. */
@@ -139,6 +142,32 @@ static const char *const method_names[] = {
 #undef X
 };
 
+/* Gives a method the documentation of the one that it stands for, once and for good. */
+static int describe(PyMethodDef *method, const char *name, PyObject *function)
+{
+  while (method->ml_name && strcmp(method->ml_name, name) != 0) {
+    method++;
+  }
+  PyObject *text = method->ml_name ? PyObject_GetAttrString(function, "__doc__") : NULL;
+  if (!text) {
+    return PyErr_Occurred() ? -1 : 0;
+  }
+  const char *end = "\n--\n\n";
+  size_t signature = strlen(method->ml_doc);
+  int described = strcmp(method->ml_doc + signature - strlen(end), end) != 0;
+  PyObject *utf8 = PyUnicode_Check(text) && !described ? PyUnicode_AsUTF8String(text) : NULL;
+  Py_ssize_t size;
+  char *bytes, *whole;
+  if (utf8 && PyBytes_AsStringAndSize(utf8, &bytes, &size) == 0 && (whole = malloc(signature + (size_t)size + 1))) {
+    memcpy(whole, method->ml_doc, signature);
+    memcpy(whole + signature, bytes, (size_t)size + 1);
+    method->ml_doc = whole;
+  }
+  Py_XDECREF(utf8);
+  Py_DECREF(text);
+  return PyErr_Occurred() ? -1 : 0;
+}
+
 static PyObject *stand_for(PyObject *module, PyObject *args)
 {
   (void)module;
@@ -150,6 +179,9 @@ static PyObject *stand_for(PyObject *module, PyObject *args)
   for (int method = 0; method < METHODS; method++) {
     if (strcmp(name, method_names[method]) == 0) {
       replace(&speedups.methods[method], function);
+      if (describe(speedups_client_methods, name, function) || describe(speedups_flag_methods, name, function)) {
+        return NULL;
+      }
       Py_RETURN_NONE;
     }
   }

@@ -99,6 +99,8 @@ static inline PyObject *speedups_keep(PyObject *object)
 }
 
 extern PyType_Spec speedups_context_spec, speedups_client_spec, speedups_flag_spec;
+/* Each with its signature for documentation, to which module.c adds that of the method in Python. */
+extern PyMethodDef speedups_client_methods[], speedups_flag_methods[];
 
 /* Calls the method in Python; arguments as a METH_FASTCALL | METH_KEYWORDS function gets them. */
 PyObject *speedups_fall_back(enum method method, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);

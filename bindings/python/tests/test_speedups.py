@@ -70,11 +70,12 @@ SINGLE = [f"{kind}variation{end}" for kind in ("", "bool_", "int_", "float_", "s
 """
 
 BY_KEY = """
+random.seed(2)
 for name in SINGLE:
     call = getattr(client, name)
     for key in KEYS:
         for context in CONTEXTS:
-            for default in DEFAULTS:
+            for default in random.sample(DEFAULTS, 4):
                 print(name, ascii(key), repr(call(key, context, default)), repr(call(key, context, default=default)))
     for wrong in ((), ("yes",), ("yes", ADA := CONTEXTS[0]), ("yes", ADA, 1, 2)):
         try:
@@ -114,7 +115,7 @@ def outcome(make):
         return made.to_json_string(), made.fully_qualified_key, type(made).__name__
     except Exception as error:
         return type(error).__name__, str(error).replace(hex(id(values[20])), "")
-for _ in range(4_000):
+for _ in range(1_500):
     data = {random.choice(words): random.choice(values) for _ in range(random.randrange(5))}
     key, kind = random.choice(["k", "ü", "", "\\ud800", 3, None, Text("t")]), random.choice(["user", "org", "multi", "kind", "", "ü", 3])
     cls = random.choice([Context, Asker])
@@ -149,7 +150,7 @@ for cls in (Client, Flag, Context):
     for name in sorted(vars(cls)):
         member = getattr(cls, name)
         if callable(member) and not name.startswith("_"):
-            print(cls.__name__, name, list(inspect.signature(member).parameters), (inspect.getdoc(member) or "").split(". ")[0].split("\\n")[0])
+            print(cls.__name__, name, list(inspect.signature(member).parameters), inspect.getdoc(member))
 """
 
 
@@ -281,7 +282,7 @@ def test_code_that_runs_in_the_middle_of_an_evaluation_may_evaluate(environment:
     signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
     try:
         gc.set_threshold(1)
-        for _ in range(2_000):
+        for _ in range(400):
             assert flag.value(ADA) == {"a": [[1], [2]]}
             assert client.variation_many(["json"], ADA)["json"].value == {"a": [[1], [2]]}
             assert Context("u", tags=[1]).get("tags") == [1]
@@ -290,7 +291,7 @@ def test_code_that_runs_in_the_middle_of_an_evaluation_may_evaluate(environment:
         gc.callbacks.remove(again)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
-    assert len(inner) > 100
+    assert len(inner) > 20
     assert all(seen == ({"a": [[1], [2]]}, {"a": [[1], [2]]}, True) for seen in inner)
 
 
@@ -397,7 +398,7 @@ def test_the_source_has_no_warning_and_keeps_to_the_stable_interface(tmp_path: P
 
 
 #: What headers of the limited API use under a name that begins like a private one.
-STABLE = ("_Py_NoneStruct", "_Py_TrueStruct", "_Py_FalseStruct", "_Py_Dealloc", "_Py_CheckRecursiveCall", "_Py_CheckRecursionLimit")
+STABLE = ("_Py_NoneStruct", "_Py_TrueStruct", "_Py_FalseStruct", "_Py_Dealloc", "_PyArg_ParseTuple_SizeT", "_PyObject_CallFunction_SizeT")
 
 
 def test_it_runs_with_every_warning_of_the_interpreter(environment: Environment) -> None:
