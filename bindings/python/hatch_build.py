@@ -2,8 +2,8 @@
 
 The library is the file that ``FLAGSTONE_LIBRARY_PATH`` names, else it is built with cargo: from the repository around this
 folder, or from the sources that an sdist carries in ``core``. The extension is compiled where there is a C compiler and the
-headers of CPython; ``FLAGSTONE_SPEEDUPS`` decides: ``0`` leaves it out, ``1`` makes it an error that it cannot be made. Depends
-on ``hatchling`` alone.
+headers of CPython; ``FLAGSTONE_SPEEDUPS`` decides: ``0`` leaves it out, ``1`` makes it an error that it cannot be made.
+Depends on ``hatchling`` alone.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         _put(fresh, target)
         build_data["pure_python"] = False
         build_data["artifacts"].append(f"src/flagstone/_native/{library.name}")
-        platform = (os.environ.get("FLAGSTONE_WHEEL_PLATFORM") or sysconfig.get_platform()).replace("-", "_").replace(".", "_")
+        platform = (
+            (os.environ.get("FLAGSTONE_WHEEL_PLATFORM") or sysconfig.get_platform()).replace("-", "_").replace(".", "_")
+        )
         # One wheel per platform serves every Python: the library does not link to CPython, and the extension keeps to the
         # stable ABI.
         build_data["tag"] = f"py3-none-{platform}"

@@ -8,7 +8,17 @@ Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and 
 from __future__ import annotations
 
 import marshal
-from ctypes import create_string_buffer, addressof, byref, c_char, c_char_p, c_int32, c_int64, c_size_t, c_void_p, cast, sizeof
+from ctypes import (
+    addressof,
+    byref,
+    c_char,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_void_p,
+    create_string_buffer,
+    sizeof,
+)
 from struct import Struct, pack
 from typing import Any
 
@@ -106,8 +116,8 @@ def give_back(buffer: Buffer) -> None:
 class Kept:
     """A result that was given before, to be given again.
 
-    It is found by the bytes of its native detail. The pointers in there tell texts apart because the buffer is kept, too, and
-    with it what they point to.
+    It is found by the bytes of its native detail. The pointers in there tell texts apart because the buffer is kept, too,
+    and with it what they point to.
     """
 
     __slots__ = ("borrows", "buffer", "found", "json")
@@ -163,8 +173,8 @@ def _formed(buffer: Buffer, default: Any, form: str) -> EvaluationDetail[Any]:
 
 
 class Block:
-    """Memory for a call that asks for several flags: one piece for the texts and one for the details, as objects for every one
-    of them would cost more than the evaluation."""
+    """Memory for a call that asks for several flags: one piece for the texts and one for the details, as objects for every
+    one of them would cost more than the evaluation."""
 
     __slots__ = ("addresses", "contents", "details", "start", "texts")
 
@@ -221,15 +231,42 @@ def _rounded(count: int, size: int) -> tuple[int, int]:
     return max(_KEYS, 1 << count.bit_length()), max(_TEXTS, 1 << size.bit_length())
 
 
-class ContextHandle(c_void_p):
-    """A handle that gives back what it refers to once nobody has it any more.
+_release_context = unchecked("flagstone_context_release", keeps_gil=True)
+_release_flag = unchecked("flagstone_flag_release", keeps_gil=True)
+_release_client = unchecked("flagstone_client_release", keeps_gil=True)
+_wake = unchecked("flagstone_client_wake", keeps_gil=True)
 
-    It is NULL afterwards: in a cycle of garbage, somebody else's finalizer may come later and still use it.
-    """
+# Handles that give back what they refer to once nobody has them any more. They are NULL afterwards: in a cycle of garbage,
+# somebody else's finalizer may come later and still use them. Names of this module are gone when the interpreter ends.
+
+
+class ContextHandle(c_void_p):
+    """A context's."""
 
     __slots__ = ()
 
-    def __del__(self, release: Any = unchecked("flagstone_context_release", keeps_gil=True)) -> None:
+    def __del__(self, release: Any = _release_context) -> None:
+        release(self)
+        self.value = None
+
+
+class FlagHandle(c_void_p):
+    """A prepared flag's."""
+
+    __slots__ = ()
+
+    def __del__(self, release: Any = _release_flag) -> None:
+        release(self)
+        self.value = None
+
+
+class ClientHandle(c_void_p):
+    """A client's. The thread that waits for notifications, if there is one, sees that the client is gone."""
+
+    __slots__ = ()
+
+    def __del__(self, wake: Any = _wake, release: Any = _release_client) -> None:
+        wake(self)
         release(self)
         self.value = None
 
@@ -241,31 +278,6 @@ def context(text: bytes) -> ContextHandle | None:
     """A context from JSON text; ``None`` when that is no context, or long: the ordinary call says what is wrong."""
     handle = ContextHandle()
     return None if len(text) > 255 or _from_json(text, SIZES[len(text)], byref(handle), None) else handle
-
-
-class FlagHandle(c_void_p):
-    """As a context's."""
-
-    __slots__ = ()
-
-    def __del__(self, release: Any = unchecked("flagstone_flag_release", keeps_gil=True)) -> None:
-        release(self)
-        self.value = None
-
-
-class ClientHandle(c_void_p):
-    """As a context's. The thread that waits for notifications, if there is one, sees that the client is gone."""
-
-    __slots__ = ()
-
-    def __del__(
-        self,
-        wake: Any = unchecked("flagstone_client_wake", keeps_gil=True),
-        release: Any = unchecked("flagstone_client_release", keeps_gil=True),
-    ) -> None:
-        wake(self)
-        release(self)
-        self.value = None
 
 
 class ContextBase(Owner):

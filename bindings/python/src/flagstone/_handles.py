@@ -13,7 +13,7 @@ S = TypeVar("S")
 
 
 class Native:
-    """What owns a native handle ``_h``. A copy is the object itself: nobody can change it, or everybody is meant to share it."""
+    """What owns a native handle ``_h``. A copy is the object itself: nobody can change it, or all are meant to share it."""
 
     __slots__ = ()
 

@@ -12,7 +12,7 @@ import sysconfig
 from ctypes import c_void_p, cast
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from . import _fast, detail
+from . import detail
 from ._handles import Native
 from ._lib import lib
 from .errors import LibraryError

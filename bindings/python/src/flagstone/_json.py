@@ -100,16 +100,15 @@ def _in_order(values: Any) -> list[Any]:
 
 
 def _writer() -> Callable[[Any], str]:
-    """Writes JSON without white space; ``JSONEncoder`` makes an encoder anew for each text, which takes as long as writing a
-    small one."""
+    """Writes JSON without white space; ``JSONEncoder`` makes an encoder anew for each text, which takes as long as writing
+    a small one."""
     encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_converted)
     try:
-        from json.encoder import c_make_encoder, encode_basestring
-
-        made = c_make_encoder(None, _converted, encode_basestring, None, ":", ",", False, False, False)
+        make, quote = vars(json.encoder)["c_make_encoder"], json.encoder.encode_basestring
+        made = make(None, _converted, quote, None, ":", ",", False, False, False)
         if "".join(made({"a": [1.5, None]}, 0)) == '{"a":[1.5,null]}':
             return lambda data: "".join(made(data, 0))
-    except (ImportError, TypeError):  # it is no part of what json promises
+    except (KeyError, TypeError):  # it is no part of what json promises
         pass
     return encoder.encode
 

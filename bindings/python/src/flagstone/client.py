@@ -392,9 +392,7 @@ class Client(_hot.ClientBase):
                 pass
         return self._evaluate_any(key, context, default, want, form)
 
-    def _evaluate_any(
-        self, key: str, context: Context | None, default: T, want: int, form: str
-    ) -> EvaluationDetail[T]:
+    def _evaluate_any(self, key: str, context: Context | None, default: T, want: int, form: str) -> EvaluationDetail[T]:
         native = handle_of(context, Context)
         if native is None or not _is_text(key):
             return self._refuse(key, context, default)

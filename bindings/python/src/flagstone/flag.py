@@ -87,7 +87,7 @@ class _BoolFlag(Flag[bool]):
     def value(self, context: Context | None) -> bool:
         if type(context) is Context:
             try:
-                return self._call(self._h, context._h) == 1  # type: ignore[misc]
+                return self._call(self._h, context._h) == 1  # type: ignore[misc,no-any-return]
             except AttributeError:  # never initialised
                 pass
         return self.detail(context).value
@@ -101,7 +101,7 @@ class _NumberFlag(Flag[T]):
     def value(self, context: Context | None) -> T:
         if type(context) is Context:
             try:
-                return self._call(self._h, context._h)  # type: ignore[misc]
+                return self._call(self._h, context._h)  # type: ignore[misc,no-any-return]
             except AttributeError:  # never initialised
                 pass
         return self.detail(context).value
