@@ -13,9 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import random
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,10 +22,10 @@ import redis
 from ldclient.config import Config as PeerConfig
 from ldclient.feature_store import CacheConfig
 from ldclient.integrations import Redis as PeerRedis
+from timing import measure
 
 import flagstone
 
-ROUNDS = 31
 STATE_ROUNDS = 9
 STATE_SIZES = (1_000, 10_000)
 ATTRIBUTES = {"email": "ada@example.org", "country": "se", "plan": "team", "age": 37, "beta": True}
@@ -143,18 +141,6 @@ def state_row(url: str, prefix: str, flags: int) -> str:
     met = f">= {TIMES_FASTER}x: {'met' if ratio >= TIMES_FASTER else '**not met**'}"
     beside = f"{ms['dumps']:.2f} ms | {ms['dumps'] / ms['ours']:.1f}x"
     return f"| {flags:,} | {ms['ours']:.2f} ms | {ms['theirs']:.2f} ms | {ratio:.0f}x | {beside} | {met} |"
-
-
-def measure(rows: dict[str, Callable[[], Any]], calls: int, rounds: int = ROUNDS) -> dict[str, float]:
-    """Median nanoseconds per call of each row."""
-    samples: dict[str, list[float]] = {name: [] for name in rows}
-    for _ in range(rounds):
-        # In another order each time: what ran before leaves its traces in the caches.
-        for name, run in random.sample(list(rows.items()), len(rows)):
-            began = time.perf_counter_ns()
-            run()
-            samples[name].append((time.perf_counter_ns() - began) / calls)
-    return {name: statistics.median(sample) for name, sample in samples.items()}
 
 
 def verdict(name: str, ns: float, ratio: float) -> str:

@@ -10,8 +10,10 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from unittest import mock
 
 import pytest
 from test_leaks import growth
+from test_packaging import PACKAGE, build, clean, in_full
 
 import flagstone
 from flagstone import Client, Config, Context, TestData, _hot, _json
@@ -445,3 +448,46 @@ def test_it_runs_with_every_warning_of_the_interpreter(environment: Environment)
     variables = {**os.environ, "PYTHONMALLOC": "debug"}
     ended = subprocess.run(command, capture_output=True, text=True, env=variables, timeout=4 * PATIENCE, check=False)
     assert (ended.stdout, ended.returncode) == ("done\n", 0), ended.stderr
+
+
+@in_full
+def test_a_wheel_goes_without_it_where_it_is_not_wanted_or_cannot_be_compiled(tmp_path: Path) -> None:
+    library = os.environ["FLAGSTONE_TEST_LIBRARY"]
+    for number, (variables, why) in enumerate(
+        [
+            ({"FLAGSTONE_SPEEDUPS": "0"}, "FLAGSTONE_SPEEDUPS is 0"),
+            ({"CC": "no-such-compiler"}, "there is no C compiler"),
+            ({"CC": "false"}, "false -std=c11"),
+        ]
+    ):
+        variables = {**clean(FLAGSTONE_LIBRARY_PATH=library), **variables}
+        command = [
+            sys.executable,
+            "-m",
+            "build",
+            "--no-isolation",
+            "--wheel",
+            "--outdir",
+            str(tmp_path / str(number)),
+            str(PACKAGE),
+        ]
+        built = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        assert built.returncode == 0, built.stderr
+        assert f"without the extension module, through ctypes alone: {why}" in built.stdout + built.stderr
+        (wheel,) = (tmp_path / str(number)).iterdir()
+        assert "-py3-none-" in wheel.name
+        assert not [name for name in zipfile.ZipFile(wheel).namelist() if "abi3" in name]
+    insisting = {**clean(FLAGSTONE_LIBRARY_PATH=library), "CC": "false", "FLAGSTONE_SPEEDUPS": "1"}
+    built = subprocess.run(command, env=insisting, capture_output=True, text=True, check=False)
+    assert built.returncode != 0
+    assert "FLAGSTONE_SPEEDUPS is 1, but the extension module cannot be made" in built.stdout + built.stderr
+
+
+@in_full
+def test_an_sdist_carries_its_source(tmp_path: Path) -> None:
+    with tarfile.open(build("sdist", PACKAGE, tmp_path)) as sdist:
+        names = sdist.getnames()
+    parts = {name.partition("/")[2] for name in names}
+    assert {f"speedups/{path.name}" for path in (PACKAGE / "speedups").iterdir()} <= parts
+    assert "core/include/flagstone.h" in parts
+    assert not [name for name in names if name.endswith(".so")]
