@@ -246,7 +246,8 @@ static PyGetSetDef members[] = {
 };
 
 static PyType_Slot slots[] = {
-  {Py_tp_doc, "The handle of a context."},
+  /* inspect looks here for the signature of classes made from this one. */
+  {Py_tp_doc, "ContextBase(key, kind='user', **attributes)\n--\n\nThe handle of a context."},
   {Py_tp_new, PyType_GenericNew},
   {Py_tp_init, initialize},
   {Py_tp_dealloc, dealloc},

@@ -153,6 +153,7 @@ def test_every_call_gives_the_same_with_and_without_the_extension(program: str) 
 DESCRIBE = """
 import inspect
 from flagstone import Client, Context, Flag
+print([(name, of.kind, of.default) for name, of in inspect.signature(Context).parameters.items()])
 for cls in (Client, Flag, Context):
     for name in sorted(vars(cls)):
         member = getattr(cls, name)

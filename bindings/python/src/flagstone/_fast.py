@@ -66,12 +66,6 @@ MAY_BLOCK = Calls(keeps_gil=False)
 #: In what form a value is promised: a number as an int or a float, or everything as the flag has it.
 BOOL, INT, FLOAT, STRING, ANY = "b", "i", "f", "s", "a"
 
-_clear = unchecked("flagstone_detail_clear", keeps_gil=True)
-
-
-#: In what form a value is promised: a number as an int or a float, or everything as the flag has it.
-BOOL, INT, FLOAT, STRING, ANY = "b", "i", "f", "s", "a"
-
 DETAIL = sizeof(_abi.Detail)
 
 _clear = unchecked("flagstone_detail_clear", keeps_gil=True)
@@ -198,8 +192,7 @@ def many(calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -
     """Several flags for one context: results that are known, and buffers with those that are not."""
     count, joined = len(keys), b"".join(keys)
     size = 16 * count + len(joined)
-    small = count <= _KEYS and size <= _TEXTS
-    block = _free_blocks.pop() if small and _free_blocks else Block(*_rounded(count, size))
+    block = _take_block(count, size)
     places: list[int] = []
     at = block.start + 16 * count
     for key in keys:
@@ -222,13 +215,18 @@ def many(calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -
         if kept.borrows:
             _clear(address)
         found.append(kept.found if kept.json is None else kept.again())
-    if small:
+    if len(block.addresses) == _KEYS and len(block.texts) == _TEXTS and len(_free_blocks) < _MOST_FREE:
         _free_blocks.append(block)
     return found
 
 
-def _rounded(count: int, size: int) -> tuple[int, int]:
-    return max(_KEYS, 1 << count.bit_length()), max(_TEXTS, 1 << size.bit_length())
+def _take_block(count: int, size: int) -> Block:
+    if count <= _KEYS and size <= _TEXTS:
+        try:
+            return _free_blocks.pop()
+        except IndexError:
+            pass
+    return Block(max(_KEYS, 1 << count.bit_length()), max(_TEXTS, 1 << size.bit_length()))
 
 
 _release_context = unchecked("flagstone_context_release", keeps_gil=True)

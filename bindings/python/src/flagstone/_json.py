@@ -100,8 +100,8 @@ def _in_order(values: Any) -> list[Any]:
 
 
 def _writer() -> Callable[[Any, int], Iterable[str]]:
-    """Writes JSON without white space, in pieces. ``JSONEncoder`` makes what does it anew for each text, which takes as long
-    as writing a small one."""
+    """Writes JSON without white space, in pieces. ``JSONEncoder`` makes what does it anew for each text, which takes as
+    long as writing a small one."""
     encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_converted)
     try:
         make, quote = vars(json.encoder)["c_make_encoder"], json.encoder.encode_basestring

@@ -369,7 +369,7 @@ class Client(_hot.ClientBase):
     def flag(self, key: str, default: None = None) -> Flag[Any]: ...
     def flag(self, key: str, default: Any = None) -> Flag[Any]:
         """Prepares a flag, whose type is that of ``default`` as in :meth:`variation`; an int default gives ints,
-        truncated toward zero, a float default floats. The flag need not exist yet.
+        rounded as in :meth:`int_variation`, a float default floats. The flag need not exist yet.
 
         :raises InvalidArgumentError: for a key or a default without a JSON form.
         :raises ClosedError: after :meth:`close`.
