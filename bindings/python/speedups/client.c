@@ -1,13 +1,9 @@
-/* Evaluation by key: the native client in an object, and a method for each call that asks for one flag or for many. */
+/* Evaluation by key: the native client in an object, and a method for each call that asks for one flag. */
 #include "speedups.h"
 
 #include <string.h>
 
-struct client {
-  PyObject_HEAD
-  flagstone_client *handle;
-  int may_wait;
-};
+static const struct native *const native = &speedups.native;
 
 /* A call with a real context, a key and a default. */
 struct asked {
@@ -61,8 +57,8 @@ static int take(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObjec
 static PyObject *ask_bool(const struct asked *asked)
 {
   int32_t value;
-  SPEEDUPS_CALL(asked->may_wait, value = speedups.native.bool_variation(asked->client, asked->context, asked->key, asked->key_len,
-                                                                       asked->default_value == Py_True));
+  SPEEDUPS_CALL(asked->may_wait, value = native->bool_variation(asked->client, asked->context, asked->key, asked->key_len,
+                                                               asked->default_value == Py_True));
   return speedups_keep(value == 1 ? Py_True : Py_False);
 }
 
@@ -70,8 +66,8 @@ static PyObject *ask_text(const struct asked *asked)
 {
   flagstone_bytes bytes = {0};
   int32_t found;
-  SPEEDUPS_CALL(asked->may_wait, found = speedups.native.string_variation(asked->client, asked->context, asked->key,
-                                                                         asked->key_len, NULL, 0, &bytes));
+  SPEEDUPS_CALL(asked->may_wait, found = native->string_variation(asked->client, asked->context, asked->key, asked->key_len,
+                                                                 NULL, 0, &bytes));
   return speedups_text(found, &bytes, asked->default_value);
 }
 
@@ -82,8 +78,8 @@ typedef PyObject *convert(flagstone_detail *, PyObject *, enum form, struct json
 static PyObject *ask(const struct asked *asked, int32_t want, enum form form, convert *convert)
 {
   flagstone_detail detail = {.struct_size = sizeof detail};
-  SPEEDUPS_CALL(asked->may_wait, speedups.native.variation(asked->client, asked->context, asked->key, asked->key_len, want, NULL,
-                                                          0, &detail));
+  SPEEDUPS_CALL(asked->may_wait, native->variation(asked->client, asked->context, asked->key, asked->key_len, want, NULL, 0,
+                                                  &detail));
   PyObject *result = convert(&detail, asked->default_value, form, NULL);
   if (!result) {
     speedups_recover();
@@ -106,15 +102,7 @@ static int want_of(PyObject *value)
   return value == Py_None || PyDict_CheckExact(value) || PyList_CheckExact(value) ? FLAGSTONE_TYPE_NONE : -1;
 }
 
-#define ARGUMENTS PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names
-
-/* What was found here, or what the method in Python says. */
-static PyObject *or_else(PyObject *result, enum method method, ARGUMENTS)
-{
-  return result || PyErr_Occurred() ? result : speedups_fall_back(method, self, args, count, names);
-}
-
-static PyObject *bool_variation(ARGUMENTS)
+static PyObject *bool_variation(SPEEDUPS_ARGUMENTS)
 {
   struct asked asked;
   if (take(self, args, count, names, &asked) && PyBool_Check(asked.default_value)) {
@@ -123,34 +111,32 @@ static PyObject *bool_variation(ARGUMENTS)
   return speedups_fall_back(METHOD_bool_variation, self, args, count, names);
 }
 
-static PyObject *int_variation(ARGUMENTS)
+static PyObject *int_variation(SPEEDUPS_ARGUMENTS)
 {
   struct asked asked;
   if (take(self, args, count, names, &asked) && PyLong_CheckExact(asked.default_value)) {
     int overflow;
     long long value = PyLong_AsLongLongAndOverflow(asked.default_value, &overflow);
     if (!overflow) {
-      SPEEDUPS_CALL(asked.may_wait, value = speedups.native.int_variation(asked.client, asked.context, asked.key, asked.key_len,
-                                                                         value));
+      SPEEDUPS_CALL(asked.may_wait, value = native->int_variation(asked.client, asked.context, asked.key, asked.key_len, value));
       return PyLong_FromLongLong(value);
     }
   }
   return speedups_fall_back(METHOD_int_variation, self, args, count, names);
 }
 
-static PyObject *float_variation(ARGUMENTS)
+static PyObject *float_variation(SPEEDUPS_ARGUMENTS)
 {
   struct asked asked;
   if (take(self, args, count, names, &asked) && PyFloat_CheckExact(asked.default_value)) {
     double value = PyFloat_AsDouble(asked.default_value);
-    SPEEDUPS_CALL(asked.may_wait, value = speedups.native.double_variation(asked.client, asked.context, asked.key, asked.key_len,
-                                                                          value));
+    SPEEDUPS_CALL(asked.may_wait, value = native->double_variation(asked.client, asked.context, asked.key, asked.key_len, value));
     return PyFloat_FromDouble(value);
   }
   return speedups_fall_back(METHOD_float_variation, self, args, count, names);
 }
 
-static PyObject *variation(ARGUMENTS)
+static PyObject *variation(SPEEDUPS_ARGUMENTS)
 {
   struct asked asked;
   PyObject *result = NULL;
@@ -165,10 +151,10 @@ static PyObject *variation(ARGUMENTS)
       result = ask(&asked, want, FORM_ANY, speedups_value);
     }
   }
-  return or_else(result, METHOD_variation, self, args, count, names);
+  return speedups_or_else(result, METHOD_variation, self, args, count, names);
 }
 
-static PyObject *variation_detail(ARGUMENTS)
+static PyObject *variation_detail(SPEEDUPS_ARGUMENTS)
 {
   struct asked asked;
   PyObject *result = NULL;
@@ -176,22 +162,22 @@ static PyObject *variation_detail(ARGUMENTS)
     int want = want_of(asked.default_value);
     result = want < 0 ? NULL : ask(&asked, want, FORM_ANY, speedups_detail);
   }
-  return or_else(result, METHOD_variation_detail, self, args, count, names);
+  return speedups_or_else(result, METHOD_variation_detail, self, args, count, names);
 }
 
-static PyObject *string_variation(ARGUMENTS)
+static PyObject *string_variation(SPEEDUPS_ARGUMENTS)
 {
   struct asked asked;
   PyObject *result = take(self, args, count, names, &asked) ? ask_text(&asked) : NULL;
-  return or_else(result, METHOD_string_variation, self, args, count, names);
+  return speedups_or_else(result, METHOD_string_variation, self, args, count, names);
 }
 
 #define TYPED(name, want, form, convert)                                                                                     \
-  static PyObject *name(ARGUMENTS)                                                                                           \
+  static PyObject *name(SPEEDUPS_ARGUMENTS)                                                                                           \
   {                                                                                                                          \
     struct asked asked;                                                                                                      \
     PyObject *result = take(self, args, count, names, &asked) ? ask(&asked, want, form, convert) : NULL;                     \
-    return or_else(result, METHOD_##name, self, args, count, names);                                                         \
+    return speedups_or_else(result, METHOD_##name, self, args, count, names);                                                         \
   }
 
 TYPED(json_variation, FLAGSTONE_TYPE_NONE, FORM_ANY, speedups_value)
@@ -200,83 +186,6 @@ TYPED(int_variation_detail, FLAGSTONE_TYPE_NUMBER, FORM_INT, speedups_detail)
 TYPED(float_variation_detail, FLAGSTONE_TYPE_NUMBER, FORM_FLOAT, speedups_detail)
 TYPED(string_variation_detail, FLAGSTONE_TYPE_STRING, FORM_STRING, speedups_detail)
 TYPED(json_variation_detail, FLAGSTONE_TYPE_NONE, FORM_ANY, speedups_detail)
-
-/* Keys and defaults of a call for many flags, as lists of its own; false for what is not plain. */
-static int take_keys(PyObject *asked, PyObject **keys, PyObject **defaults)
-{
-  *keys = *defaults = NULL;
-  if (PyDict_CheckExact(asked)) {
-    *keys = PyDict_Keys(asked);
-    *defaults = PyDict_Values(asked);
-    return *keys && *defaults;
-  }
-  if (PyList_CheckExact(asked) || PyTuple_CheckExact(asked)) {
-    *keys = PySequence_List(asked);
-    return *keys != NULL;
-  }
-  return 0;
-}
-
-/* Makes the results and clears the details, all of them in any case. */
-static PyObject *collect(PyObject *keys, PyObject *defaults, flagstone_detail *details)
-{
-  Py_ssize_t count = PyList_Size(keys);
-  PyObject *results = PyDict_New();
-  for (Py_ssize_t index = 0; index < count; index++) {
-    PyObject *default_value = defaults ? PyList_GetItem(defaults, index) : Py_None;
-    PyObject *result = results ? speedups_detail(&details[index], default_value, FORM_ANY, NULL) : NULL;
-    if (results && (!result || PyDict_SetItem(results, PyList_GetItem(keys, index), result))) {
-      Py_DECREF(results);
-      results = NULL;
-    }
-    Py_XDECREF(result);
-    speedups.native.detail_clear(&details[index]);
-  }
-  return results;
-}
-
-static PyObject *ask_many(const struct client *client, const flagstone_context *context, PyObject *keys, PyObject *defaults)
-{
-  Py_ssize_t count = PyList_Size(keys);
-  flagstone_str *texts = PyMem_Malloc((size_t)(count + 1) * sizeof *texts);
-  flagstone_detail *details = PyMem_Malloc((size_t)(count + 1) * sizeof *details);
-  PyObject *results = NULL;
-  Py_ssize_t ready = 0;
-  while (texts && details && ready < count) {
-    PyObject *key = PyList_GetItem(keys, ready);
-    Py_ssize_t size;
-    texts[ready].ptr = PyUnicode_CheckExact(key) ? PyUnicode_AsUTF8AndSize(key, &size) : NULL;
-    if (!texts[ready].ptr) {
-      break;
-    }
-    texts[ready].len = (size_t)size;
-    details[ready++] = (flagstone_detail){.struct_size = sizeof *details};
-  }
-  if (texts && details && ready == count) {
-    SPEEDUPS_CALL(client->may_wait,
-                  speedups.native.variation_many(client->handle, context, texts, (size_t)count, details));
-    results = collect(keys, defaults, details);
-  }
-  PyMem_Free(texts);
-  PyMem_Free(details);
-  return results;
-}
-
-static PyObject *variation_many(ARGUMENTS)
-{
-  const struct client *client = (struct client *)self;
-  const flagstone_context *context = count == 2 && !names ? speedups_context(args[1]) : NULL;
-  PyObject *keys = NULL, *defaults = NULL, *results = NULL;
-  if (context && client->handle && take_keys(args[0], &keys, &defaults)) {
-    results = ask_many(client, context, keys, defaults);
-  }
-  Py_XDECREF(keys);
-  Py_XDECREF(defaults);
-  if (!results && PyErr_Occurred()) {
-    speedups_recover();
-  }
-  return or_else(results, METHOD_variation_many, self, args, count, names);
-}
 
 static PyObject *attach(PyObject *self, PyObject *args)
 {
@@ -336,7 +245,8 @@ PyMethodDef speedups_client_methods[] = {
   CALL(string_variation_detail, ONE),
   CALL(json_variation_detail, ONE),
   CALL(variation_detail, ONE),
-  CALL(variation_many, "keys, context"),
+  {"variation_many", (PyCFunction)(void (*)(void))speedups_variation_many, METH_FASTCALL | METH_KEYWORDS,
+   "variation_many($self, keys, context)\n--\n\n"},
   {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, and whether evaluation may wait."},
   {0},
 };

@@ -10,8 +10,6 @@ struct flag {
   int may_wait;
 };
 
-#define ARGUMENTS PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names
-
 /* The context of a call; NULL for arguments that are not plain. */
 static const flagstone_context *context_of(const struct flag *flag, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
@@ -62,20 +60,20 @@ static PyObject *scalar(struct flag *flag, const flagstone_context *context)
   }
 }
 
-static PyObject *value(ARGUMENTS)
+static PyObject *value(SPEEDUPS_ARGUMENTS)
 {
   struct flag *flag = (struct flag *)self;
   const flagstone_context *context = context_of(flag, args, count, names);
   PyObject *result = context ? scalar(flag, context) : NULL;
-  return result || PyErr_Occurred() ? result : speedups_fall_back(METHOD_flag_value, self, args, count, names);
+  return speedups_or_else(result, METHOD_flag_value, self, args, count, names);
 }
 
-static PyObject *detail(ARGUMENTS)
+static PyObject *detail(SPEEDUPS_ARGUMENTS)
 {
   struct flag *flag = (struct flag *)self;
   const flagstone_context *context = context_of(flag, args, count, names);
   PyObject *result = context ? evaluate(flag, context, speedups_detail) : NULL;
-  return result || PyErr_Occurred() ? result : speedups_fall_back(METHOD_flag_detail, self, args, count, names);
+  return speedups_or_else(result, METHOD_flag_detail, self, args, count, names);
 }
 
 static PyObject *attach(PyObject *self, PyObject *args)
@@ -151,7 +149,7 @@ static void dealloc(PyObject *self)
 PyMethodDef speedups_flag_methods[] = {
   CALL(value),
   CALL(detail),
-  {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, key, default, kind, and whether it may wait."},
+  {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, and the form of the values."},
   {0},
 };
 

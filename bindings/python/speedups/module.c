@@ -193,7 +193,8 @@ static PyMethodDef functions[] = {
   {"bind", bind, METH_VARARGS, "Takes the library's functions and the package's."},
   {"bind_context", bind_context, METH_VARARGS, "Takes the class of contexts."},
   {"stand_for", stand_for, METH_VARARGS, "Takes the method in Python that is called where arguments are not plain."},
-  {"context_from", (PyCFunction)(void (*)(void))speedups_context_from, METH_FASTCALL, "A context from a dictionary that nobody else has; or None."},
+  {"context_from", (PyCFunction)(void (*)(void))speedups_context_from, METH_FASTCALL,
+   "A context from a dictionary that nobody else has; None when that is not plain."},
   {0},
 };
 

@@ -10,6 +10,7 @@
  * module.c    the module, what Python hands over
  * context.c   contexts
  * client.c    evaluation by key
+ * many.c      evaluation of many flags
  * flag.c      prepared flags
  * result.c    results as Python objects
  * json.c      JSON values that are parsed once
@@ -79,6 +80,14 @@ struct context {
   flagstone_context *handle;
 };
 
+/* An object of the package's class Client. */
+struct client {
+  PyObject_HEAD
+  flagstone_client *handle;
+  /* Evaluation may wait for Redis. */
+  int may_wait;
+};
+
 /* In what form a number is promised, if in one. The letters are those of _fast.py. */
 enum form { FORM_BOOL = 'b', FORM_INT = 'i', FORM_FLOAT = 'f', FORM_STRING = 's', FORM_ANY = 'a' };
 
@@ -102,8 +111,19 @@ extern PyType_Spec speedups_context_spec, speedups_client_spec, speedups_flag_sp
 /* Each with its signature for documentation, to which module.c adds that of the method in Python. */
 extern PyMethodDef speedups_client_methods[], speedups_flag_methods[];
 
-/* Calls the method in Python; arguments as a METH_FASTCALL | METH_KEYWORDS function gets them. */
-PyObject *speedups_fall_back(enum method method, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+/* What a METH_FASTCALL | METH_KEYWORDS function gets. */
+#define SPEEDUPS_ARGUMENTS PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names
+
+/* Calls the method in Python. */
+PyObject *speedups_fall_back(enum method method, SPEEDUPS_ARGUMENTS);
+
+/* What was found, or an exception that is set; without either, what the method in Python says. */
+static inline PyObject *speedups_or_else(PyObject *result, enum method method, SPEEDUPS_ARGUMENTS)
+{
+  return result || PyErr_Occurred() ? result : speedups_fall_back(method, self, args, count, names);
+}
+
+PyObject *speedups_variation_many(SPEEDUPS_ARGUMENTS);
 
 /* True when the exception that is set may be answered by the method in Python, which meets it again or not; clears it. */
 int speedups_recover(void);
@@ -144,7 +164,7 @@ static inline const flagstone_context *speedups_context(PyObject *object)
   return ((struct context *)object)->handle;
 }
 
-/* A native call; the GIL is given away where it may wait for Redis. Handles and texts belong to objects that the caller holds. */
+/* A native call; the GIL is given away where it may wait for Redis. Handles and texts belong to objects that callers hold. */
 #define SPEEDUPS_CALL(may_wait, statement)                                                                                   \
   do {                                                                                                                       \
     if (may_wait) {                                                                                                          \

@@ -19,7 +19,7 @@ from ctypes import (
     create_string_buffer,
     sizeof,
 )
-from struct import Struct, pack
+from struct import Struct
 from typing import Any
 
 from . import _abi
@@ -186,6 +186,7 @@ _cut = Struct(f"{DETAIL}s")
 _free_blocks: list[Block] = []
 # What a block of the pool holds. ctypes keeps the type of each size for good: others are rounded.
 _KEYS, _TEXTS = 64, 4096
+_places = [Struct(f"{2 * count}N") for count in range(_KEYS + 1)]
 
 
 def many(calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -> list[Buffer | EvaluationDetail[Any]]:
@@ -199,7 +200,7 @@ def many(calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -
         length = len(key)
         places += (at, length)
         at += length
-    block.texts.raw = pack(f"@{2 * count}N", *places) + joined
+    block.texts.raw = (_places[count] if count <= _KEYS else Struct(f"{2 * count}N")).pack(*places) + joined
     block.details.raw = _CLEARED * count
     calls.many(client, context, block.texts, c_size_t(count), block.details)
     known = _kept[ANY]

@@ -309,7 +309,8 @@ class Client(_hot.ClientBase):
 
         A mapping gives a default for each key; otherwise the defaults are ``None``.
         """
-        defaults, native = self._defaults(keys), handle_of(context, Context)
+        defaults = self._defaults(keys)
+        native = handle_of(context, Context)
         try:
             raw = [key.encode() for key in defaults if type(key) is str]
         except UnicodeEncodeError:
