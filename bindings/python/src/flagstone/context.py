@@ -66,7 +66,7 @@ class Context(_hot.ContextBase):
 
         :raises InvalidArgumentError: (a ``ValueError``) when it is no valid context; the message names the property.
         """
-        if not isinstance(data, Mapping):
+        if type(data) is not dict and not isinstance(data, Mapping):
             raise InvalidArgumentError(f"a context is made from a dictionary, not from {type(data).__name__}")
         return _made(cls, dict(data))
 
@@ -265,7 +265,7 @@ class ContextBuilder:
 
     def set(self, attribute: str, value: Any) -> ContextBuilder:
         """Sets an attribute to anything that has a JSON form; ``None`` is the same as leaving it out."""
-        if not issubclass(type(attribute), str) or attribute == "_meta":
+        if (type(attribute) is not str and not issubclass(type(attribute), str)) or attribute == "_meta":
             raise InvalidArgumentError(f"{attribute!r} is no name for an attribute")
         self._attributes[attribute] = value
         return self
@@ -288,7 +288,8 @@ class ContextBuilder:
         if not self._attributes["kind"] or self._attributes["kind"] == "multi":
             raise InvalidArgumentError("the kind of a single-kind context must not be empty or multi")
         data = dict(self._attributes)
-        data["key"] = key_text(data["key"])
+        if type(data["key"]) is not str:
+            data["key"] = key_text(data["key"])
         if self._private:
             data["_meta"] = {"privateAttributes": self._private}
         return _made(Context, data)
