@@ -170,6 +170,7 @@ def test_methods_look_the_same_with_and_without_the_extension() -> None:
 
 
 def test_the_extension_is_what_answers() -> None:
+    assert flagstone.__calls__ == "extension"
     for cls, name in (
         (Client, "bool_variation"),
         (Client, "variation_many"),
@@ -180,9 +181,9 @@ def test_the_extension_is_what_answers() -> None:
 
 
 def test_the_switch_leaves_the_extension_out_or_insists_on_it(tmp_path: Path) -> None:
-    program = "from flagstone import Client, Context, _hot; print(_hot.SPEEDUPS is not None, _hot.WHY_NOT)"
+    program = "import flagstone; print(flagstone._hot.SPEEDUPS is not None, flagstone.__calls__)"
     ended = run_python(program, env={**os.environ, "FLAGSTONE_SPEEDUPS": "0"})
-    assert ended.stdout == "False FLAGSTONE_SPEEDUPS is 0\n"
+    assert ended.stdout == "False ctypes: FLAGSTONE_SPEEDUPS is 0\n"
     # Without the file, and on a Python without GIL.
     copy = tmp_path / "flagstone"
     shutil.copytree(
@@ -190,13 +191,13 @@ def test_the_switch_leaves_the_extension_out_or_insists_on_it(tmp_path: Path) ->
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "FLAGSTONE_SPEEDUPS": ""}
     ended = run_python(program, env=environment)
-    assert ended.stdout.startswith("False ") and "_speedups" in ended.stdout, ended.stderr
+    assert ended.stdout.startswith("False ctypes: ") and "_speedups" in ended.stdout, ended.stderr
     ended = run_python(program, env={**environment, "FLAGSTONE_SPEEDUPS": "1"})
     assert "LibraryError: FLAGSTONE_SPEEDUPS is 1, but the extension cannot be used" in ended.stderr
     free = "import sysconfig; known = sysconfig.get_config_var\n"
     free += "sysconfig.get_config_var = lambda name: name == 'Py_GIL_DISABLED' or known(name)\n"
     ended = run_python(free + program, env={**os.environ, "FLAGSTONE_SPEEDUPS": ""})
-    assert ended.stdout == "False a free-threaded Python has no stable ABI\n"
+    assert ended.stdout == "False ctypes: a free-threaded Python has no stable ABI\n"
 
 
 def test_json_is_parsed_once_for_each_version_and_is_the_callers_own() -> None:
