@@ -8,26 +8,31 @@
  *
  *     #include <flagstone.h>
  *     #include <stdio.h>
- *     #include <string.h>
+ *
+ *     static void complain(flagstone_error *error) {
+ *       flagstone_str why = flagstone_error_message(error);
+ *       fprintf(stderr, "%.*s\n", (int)why.len, why.ptr);
+ *       flagstone_error_free(error);
+ *     }
  *
  *     int main(void) {
  *       flagstone_config *config = flagstone_config_new();
- *       flagstone_config_set(config, "redis.url", 9, "redis://localhost:6379", 22, NULL);
  *       flagstone_client *client = NULL;
+ *       flagstone_context *context = NULL;
  *       flagstone_error *error = NULL;
- *       if (flagstone_client_new(config, &client, &error) != FLAGSTONE_STATUS_OK) {
- *         flagstone_str message = flagstone_error_message(error);
- *         fprintf(stderr, "%.*s\n", (int)message.len, message.ptr);
- *         flagstone_error_free(error);
+ *       flagstone_config_set(config, FLAGSTONE_TEXT("redis.url"), FLAGSTONE_TEXT("redis://localhost:6379"), NULL);
+ *       flagstone_status made = flagstone_client_new(config, &client, &error);
+ *       flagstone_config_free(config);
+ *       if (made != FLAGSTONE_STATUS_OK) {
+ *         complain(error);
  *         return 1;
  *       }
- *       flagstone_config_free(config);
- *       flagstone_client_start(client, 5000, NULL);                   // wait for the data, at most 5 s
+ *       // Waits for the data, at most 5 s. If there are none yet, it says why, and goes on trying.
+ *       if (flagstone_client_start(client, 5000, &error) != FLAGSTONE_STATUS_OK) complain(error);
  *
- *       flagstone_context *context = NULL;
- *       const char *json = "{\"kind\":\"user\",\"key\":\"ada\",\"email\":\"ada@example.org\"}";
- *       flagstone_context_from_json(json, strlen(json), &context, NULL);
- *       if (flagstone_bool_variation(client, context, "new-checkout", 12, 0)) puts("new checkout");
+ *       flagstone_context_from_key(FLAGSTONE_STR("user"), FLAGSTONE_STR("ada"), &context, NULL);
+ *       int is_new = flagstone_bool_variation(client, context, FLAGSTONE_TEXT("new-checkout"), 0);
+ *       puts(is_new ? "new checkout" : "old checkout");
  *
  *       flagstone_context_release(context);
  *       flagstone_client_close(client, 2000);
@@ -59,6 +64,39 @@
  * In both, the status and each result say when data are not known to be true.
  *
  *
+ * FUNCTIONS, by the type that they are about
+ *
+ *   the library                  flagstone_abi_version, flagstone_version_string, flagstone_features,
+ *                                flagstone_status_name
+ *   flagstone_bytes              flagstone_bytes_clear
+ *   flagstone_error              flagstone_error_code, flagstone_error_message, flagstone_error_free
+ *   flagstone_config             flagstone_config_new, flagstone_config_set, flagstone_config_load_json,
+ *                                flagstone_config_free, flagstone_config_set_test_data
+ *   flagstone_test_data          flagstone_test_data_new, flagstone_test_data_set_json, flagstone_test_data_delete,
+ *                                flagstone_test_data_set_status, flagstone_test_data_retain,
+ *                                flagstone_test_data_release
+ *   flagstone_client             flagstone_client_new, flagstone_client_start, flagstone_client_wait,
+ *                                flagstone_client_state, flagstone_client_status_json, flagstone_client_postfork,
+ *                                flagstone_client_flush, flagstone_client_close, flagstone_client_retain,
+ *                                flagstone_client_release, flagstone_client_status, flagstone_bool_variation,
+ *                                flagstone_int_variation, flagstone_double_variation, flagstone_string_variation,
+ *                                flagstone_variation, flagstone_variation_many, flagstone_all_flags_json,
+ *                                flagstone_secure_mode_hash, flagstone_client_next_notification, flagstone_client_wake
+ *   flagstone_client_status_info flagstone_client_status_info_clear
+ *   flagstone_context            flagstone_context_from_key, flagstone_context_from_attrs, flagstone_context_from_json,
+ *                                flagstone_context_merge, flagstone_context_to_json, flagstone_context_canonical_key,
+ *                                flagstone_context_retain, flagstone_context_release
+ *   flagstone_context_builder    flagstone_context_builder_new, flagstone_context_builder_set,
+ *                                flagstone_context_builder_set_private, flagstone_context_builder_build,
+ *                                flagstone_context_builder_free
+ *   flagstone_detail             flagstone_detail_clear, flagstone_detail_int
+ *   flagstone_flag               flagstone_flag_new, flagstone_flag_bool, flagstone_flag_bool_try, flagstone_flag_int,
+ *                                flagstone_flag_double, flagstone_flag_string, flagstone_flag_detail,
+ *                                flagstone_flag_release
+ *   flagstone_notification       flagstone_notification_clear
+ *   old names                    flagstone_poll_event, flagstone_event_clear, flagstone_wake
+ *
+ *
  * OWNERSHIP
  *
  * Handles (flagstone_config, _client, _context, _context_builder, _flag, _error) are opaque. What a function hands out through
@@ -66,8 +104,8 @@
  * type: _release for counted things (client, context, flag), _free for others. What a function takes is borrowed for the
  * call: nothing is consumed, not even by a function that fails. All frees accept NULL.
  *
- * Value structs (flagstone_detail, _event, _bytes) are made by the caller. They carry an `owner` that keeps their texts alive;
- * the _clear function gives it back, and may be called twice. Texts stay valid until then, whatever happens to the client.
+ * Value structs (flagstone_detail, _notification, _bytes) are made by the caller. They carry an `owner` that keeps their texts
+ * alive; the _clear function gives it back, and may be called twice. Texts stay valid until then, whatever happens to the client.
  * Structs that begin with `struct_size` may grow at the end: set it to sizeof; the library never writes more than it says.
  *
  * A client copies its configuration. A prepared flag keeps its client alive.
@@ -77,7 +115,7 @@
  *
  * Every function on a client, context or flag may be called from any number of threads at once, also while another one closes
  * the client. Each reference is released once. A config and a builder belong to one thread at a time; an error, detail,
- * event or bytes to whoever owns it. With several pollers each event goes to exactly one.
+ * notification or bytes to whoever owns it. With several pollers each notification goes to exactly one of them.
  *
  * The library starts its threads in flagstone_client_start and in no other call (in a forked child: at its first call). They
  * never call into the host: notifications wait in a queue until the host polls. After close the client may still be used:
@@ -91,8 +129,10 @@
  * left alone. Other out-parameters are written on success only. Evaluations
  * never fail: they return the default, and flagstone_variation tells why. Codes may be added: treat unknown ones as failures.
  *
- * A NULL pointer or a handle of another Flagstone type is recognised and refused. A freed handle or an arbitrary pointer is
- * undefined behaviour. A defect inside the library does not end the host: it is caught at the border, the call gives its
+ * A NULL pointer or a handle of another Flagstone type is recognised and refused. So, nearly always, is a handle that was
+ * released, by mistake, before it is used or released again: with INVALID_ARGUMENT, the default or nothing done, and a line in
+ * the log when it is the context of an evaluation. Do not rely on it: its memory may belong to another handle by then. An
+ * arbitrary pointer is undefined behaviour. A defect inside the library does not end the host: it is caught at the border, the call gives its
  * default or PANIC, and the status counts it.
  *
  *
@@ -101,13 +141,33 @@
  * Texts are pointer and length, UTF-8, and never need an end of NUL; those that the library hands out have none. With length 0
  * the pointer is not looked at. Only flagstone_version_string and flagstone_status_name return C strings, static ones.
  *
+ * For literals: FLAGSTONE_STR("user") is a flagstone_str; FLAGSTONE_TEXT("new-checkout") stands for two arguments, pointer and
+ * length. A key that is built at run time is passed with its length: strlen, or size().
+ *
  *
  * FORK
  *
  * A child of fork() keeps answering from the data it inherited and makes threads and connections of its own at its first call
  * (or by flagstone_client_postfork), which also closes the sockets to Redis that it inherited. It shares no thread, lock or
- * event with the parent afterwards. Other sockets, and those of a child that makes no call, stay open in the child, unused,
- * until it ends or calls exec: a parent that only forks itself into the background should make its client afterwards.
+ * notification with the parent afterwards. Other sockets, and those of a child that makes no call, stay open in the child,
+ * unused, until it ends or calls exec: a parent that only forks itself into the background should make its client afterwards.
+ *
+ *
+ * SIGNALS
+ *
+ * The library installs no handler and raises no signal, SIGPIPE included. Its threads block every asynchronous signal but
+ * SIGPROF, so that a host's handlers run on threads of the host, and sigwait or signalfd get what they wait for. No function
+ * may be called from a handler: set a flag there, or write to a pipe, and call from a thread. No wait inside the library ends
+ * early because of a signal.
+ *
+ *
+ * LIMITS
+ *
+ * Keys, names, texts and values have any length; of keys, log lines show the first 200 bytes. sdk.key: at most 8192 bytes.
+ * JSON, of hosts and of flags, nests at most FLAGSTONE_LIMIT_JSON_DEPTH deep. Chains of prerequisites or of segments are
+ * followed over FLAGSTONE_LIMIT_CHAIN items, and one evaluation visits at most FLAGSTONE_LIMIT_VISITS; more, a cycle, or work
+ * beyond about a megabyte matched by expressions gives MALFORMED_FLAG. An expression that takes more than 1 MB compiled never
+ * matches. 256 kB of stack are enough for any call.
  *
  *
  * OPTIONS (flagstone_config_set)
@@ -217,6 +277,14 @@
 #define FLAGSTONE_API
 #endif
 
+/* A literal as a flagstone_str, and as two arguments: pointer and length. */
+#ifdef __cplusplus
+#define FLAGSTONE_STR(literal) (flagstone_str{"" literal, sizeof(literal) - 1})
+#else
+#define FLAGSTONE_STR(literal) ((flagstone_str){"" literal, sizeof(literal) - 1})
+#endif
+#define FLAGSTONE_TEXT(literal) "" literal, sizeof(literal) - 1
+
 
 /**
  * Grows when something that hosts rely on changes or goes away. A host refuses another one.
@@ -232,6 +300,21 @@
  * Bit of `flagstone_features`: `rediss://` URLs work.
  */
 #define FLAGSTONE_FEATURE_TLS 1
+
+/**
+ * Longest chain of prerequisites, and of segments that name segments, that an evaluation follows: MALFORMED_FLAG beyond it.
+ */
+#define FLAGSTONE_LIMIT_CHAIN 100
+
+/**
+ * Most prerequisites and segments that one evaluation visits: MALFORMED_FLAG beyond it.
+ */
+#define FLAGSTONE_LIMIT_VISITS 100000
+
+/**
+ * Deepest nesting of arrays and objects in JSON, that of hosts and that of flags: BAD_JSON or EXCEPTION beyond it.
+ */
+#define FLAGSTONE_LIMIT_JSON_DEPTH 127
 
 /**
  * Flag bit of `flagstone_attr`: events must not carry the value.
@@ -285,6 +368,11 @@
 #define FLAGSTONE_ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED 4
 
 /**
+ * Bit of `flagstone_client_subscribe`: changes of flags, also of those that are not evaluated.
+ */
+#define FLAGSTONE_SUBSCRIBE_FLAG_CHANGES 1
+
+/**
  * The values of `flagstone_status`.
  */
 typedef enum flagstone_status_code {
@@ -297,7 +385,7 @@ typedef enum flagstone_status_code {
    */
   FLAGSTONE_STATUS_TIMEOUT = 1,
   /**
-   * A value that is not allowed, or a handle of another type.
+   * A value that is not allowed, or a handle of another type or that was released.
    */
   FLAGSTONE_STATUS_INVALID_ARGUMENT = 2,
   /**
@@ -834,8 +922,8 @@ typedef struct flagstone_detail {
 } flagstone_detail;
 
 /**
- * A notification. The caller makes it: set `struct_size` to `sizeof(flagstone_notification)` and the rest to 0. Its texts are valid until
- * `flagstone_notification_clear`.
+ * A notification. The caller makes it: set `struct_size` to `sizeof(flagstone_notification)` and the rest to 0. Its texts are
+ * valid until `flagstone_notification_clear`.
  */
 typedef struct flagstone_notification {
   /**
@@ -1637,6 +1725,20 @@ FLAGSTONE_API void flagstone_event_clear(struct flagstone_event *event);
  * The old name of `flagstone_client_wake`, and the same.
  */
 FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
+
+/**
+ * Says what the host acts upon: `wants` is a sum of `FLAGSTONE_SUBSCRIBE_…`, in place of what was said before; 0 at first.
+ * Unknown bits are ignored.
+ *
+ * Not needed in order to hear of anything: it says how soon. A changed flag that is being evaluated is read at once in any case;
+ * the rest of the data set waits, so that a hundred processes do not read everything at the same moment, for up to half a
+ * minute in large fleets. A host that has listeners to flag changes subscribes, and hears of all of them at once. OK; CLOSED
+ * after close.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_subscribe(struct flagstone_client *client,
+                                            uint32_t wants,
+                                            struct flagstone_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -130,16 +130,53 @@ mod under_valgrind {
     programs! { Valgrind: all_api values bad_input threads fork deep }
 }
 
-/// The header's first program asks for a flag under the default prefix.
-#[test]
-fn the_first_program_of_the_header_serves_a_flag() {
+/// A Redis with the flag that the first programs ask for, under the default prefix.
+fn redis_with_new_checkout() -> PrivateRedis {
     let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
     let flag =
         r#"{"key":"new-checkout","version":1,"on":true,"variations":[false,true],"fallthrough":{"variation":1}}"#;
-    redis::cmd("HSET")
-        .arg(&["launchdarkly:features", "new-checkout", flag])
-        .exec(&mut redis.connect().unwrap())
-        .unwrap();
+    let words = ["launchdarkly:features", "new-checkout", flag];
+    redis::cmd("HSET").arg(&words).exec(&mut redis.connect().unwrap()).unwrap();
+    redis
+}
+
+/// The first program as it stands in the header.
+fn first_program() -> String {
+    let header = std::fs::read_to_string(root().join("include/flagstone.h")).unwrap();
+    let from = header.find(" *     #include <flagstone.h>").unwrap();
+    let end = header.find(" *     cc program.c").unwrap();
+    header[from..end].lines().map(|line| line.strip_prefix(" *     ").unwrap_or_default().to_owned() + "\n").collect()
+}
+
+/// Compiled as C and as C++, told where Redis is; with Redis and, then, without.
+#[test]
+fn the_first_program_of_the_header_serves_a_flag_or_says_why_not() {
+    let program = first_program();
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(program.trim()), "README.md begins with the same program");
+    let redis = redis_with_new_checkout();
+    // Nobody listens at port 1.
+    let cases = [
+        ("first", redis.url(), C99, "cc", "new checkout\n", ""),
+        ("nobody", "redis://127.0.0.1:1".to_owned(), CXX11, "c++", "old checkout\n", "not ready within 5000 ms"),
+    ];
+    for (name, url, flags, compiler, printed, told) in cases {
+        let dir = work_dir(&format!("c-{name}"));
+        let source = dir.join(format!("first.{}", if compiler == "cc" { "c" } else { "cpp" }));
+        std::fs::write(&source, program.replace("redis://localhost:6379", &url)).unwrap();
+        let program = compile(&dir, name, compiler, &[source.to_str().unwrap()], &[flags, SANITIZERS]);
+        let output = output_within(&mut Command::new(program), LONGEST);
+        assert!(output.status.success(), "{}", text(&output));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), printed, "{}", text(&output));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.is_empty() == told.is_empty() && errors.contains(told), "{errors}");
+    }
+}
+
+/// What an installation is tried with.
+#[test]
+fn the_smallest_program_serves_a_flag() {
+    let redis = redis_with_new_checkout();
     for (mode, extra) in [(Mode::Plain, &[][..]), (Mode::Sanitized, SANITIZERS), (Mode::Valgrind, &[])] {
         let dir = work_dir("c-smoke");
         let program = compile(&dir, "smoke", "cc", &["smoke.c"], &[C99, extra]);
@@ -306,19 +343,19 @@ fn every_exported_function_is_called_by_a_program_that_checks_what_it_gives() {
     }
 }
 
-/// The instruments find what they are there for: without this, a run that finds nothing would say nothing.
-///
-/// A handle that is freed twice is found by valgrind alone: the library looks at its tag first, and only valgrind sees into
-/// code that was not built for it.
+/// The instruments find what they are there for: without this, a run that finds nothing would say nothing. A handle that is
+/// freed twice is none of that: the library refuses it itself.
 #[test]
-fn the_instruments_find_a_leaked_and_a_twice_freed_handle() {
+fn the_instruments_find_a_leaked_handle_and_a_text_that_is_read_too_late() {
     let leak = "int i; for (i = 0; i < 9; i++) flagstone_config_new(); return 0;";
-    let twice =
-        "flagstone_config *c = flagstone_config_new(); flagstone_config_free(c); flagstone_config_free(c); return 0;";
+    let late = "flagstone_context *c = NULL; flagstone_bytes b = {NULL, 0, NULL}; volatile char *text;
+        flagstone_context_from_key(FLAGSTONE_STR(\"user\"), FLAGSTONE_STR(\"a\"), &c, NULL);
+        flagstone_context_to_json(c, &b, NULL); text = b.ptr; flagstone_bytes_clear(&b); return text[0] == 1;";
     for (name, body, mode, extra, found) in [
         ("leak", leak, Mode::Sanitized, SANITIZERS, "LeakSanitizer"),
         ("leak", leak, Mode::Valgrind, &[], "definitely lost"),
-        ("double-free", twice, Mode::Valgrind, &[], "Invalid read"),
+        ("late", late, Mode::Sanitized, SANITIZERS, "heap-use-after-free"),
+        ("late", late, Mode::Valgrind, &[], "Invalid read"),
     ] {
         let dir = work_dir(&format!("c-canary-{name}-{found}").replace(' ', "-"));
         let source = dir.join("canary.c");

@@ -523,3 +523,26 @@ fn while_everything_is_away_no_call_takes_long() {
         longest
     });
 }
+
+#[test]
+fn what_was_delivered_while_redis_took_no_writes_is_never_taken_back_for_what_redis_still_holds() {
+    for answer in ["LOADING Redis is loading the dataset in memory", "BUSY Redis is busy running a script"] {
+        let (fake, server) = (launchdarkly(&two_flags()), RedisServer::start());
+        let gate = Gate::to(server.port());
+        let config = streaming(&fake).with("redis.url", &gate.url()).with("cache.residency", "lazy");
+        let client = config.with("redis.ping_ms", "200").started();
+        client.serves("a", "one");
+        eventually("it is written", || server.is_inited());
+        gate.rule("EVAL", Rule::error(answer));
+        fake.patch(Kind::Flag, &flag("a", 2, "two")).unwrap();
+        client.serves("a", "two");
+        fake.kill();
+        eventually("it tries to write", || gate.seen().count("EVAL") > 0);
+        // What is held is not known to be true any more.
+        gate.cut(Role::Watch);
+        throughout(Duration::from_secs(2), || assert_eq!(client.ask("a"), "two"));
+        gate.clear();
+        throughout(Duration::from_secs(3), || assert_eq!(client.ask("a"), "two"));
+        eventually("it is written", || version_in_redis(&server, "a") == Some(2));
+    }
+}

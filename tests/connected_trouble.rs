@@ -143,3 +143,102 @@ fn what_did_not_parse_in_redis_is_forgotten_once_the_source_has_delivered() {
     client.serves("b", "one");
     client.reports("malformed", 0);
 }
+
+/// Three flags are changed while Redis is away, so that they are written together; the one in the middle is not taken.
+fn one_of_three_is_not_taken(residency: &str, without_scripts: bool) {
+    let what = format!("{residency}, without scripts: {without_scripts}");
+    let names = ["a", "bad", "z"];
+    let (fake, server) = (launchdarkly(&names.map(|key| (key, flag(key, 1, "one")))), RedisServer::start());
+    let gate = Gate::to(server.port());
+    if without_scripts {
+        gate.rule("EVAL", Rule::error("NOPERM this user has no permissions to run the 'eval' command"));
+    }
+    gate.rule_for_content("poison", Rule::error("ERR this item is not taken"));
+    let config = storing(&fake, &server).with("redis.url", &gate.url()).with("cache.residency", residency);
+    let client = config.started();
+    eventually("all are written", || server.is_inited());
+    client.drain();
+    for version in 2..5 {
+        let value = format!("value-{version}");
+        fake.patch(Kind::Flag, &flag("bad", version, &format!("poison-{version}"))).unwrap();
+        for key in ["a", "z"] {
+            fake.patch(Kind::Flag, &flag(key, version, &value)).unwrap();
+        }
+        for key in ["a", "z"] {
+            eventually(&format!("{what}: {key} is written"), || {
+                server.text("features", key).is_some_and(|text| text.contains(&value))
+            });
+        }
+    }
+    assert!(server.text("features", "bad").is_some_and(|text| text.contains("one")), "{what}");
+    let mut told = Vec::new();
+    eventually(&format!("{what}: it is told"), || {
+        told.extend(log_lines(&client.drain(), 3));
+        told.iter().any(|line| line.contains("\"bad\"") && line.contains("this item is not taken"))
+    });
+    if residency == "all" {
+        client.serves("bad", "poison-4");
+        eventually(&format!("{what}: nothing waits"), || client.info().store_available);
+    }
+}
+
+#[test]
+fn an_item_that_redis_refuses_does_not_keep_the_others_from_being_written() {
+    std::thread::scope(|scope| {
+        for residency in ["all", "lazy", "off"] {
+            for without_scripts in [false, true] {
+                scope.spawn(move || one_of_three_is_not_taken(residency, without_scripts));
+            }
+        }
+    });
+}
+
+/// An item that is larger than the server takes, first as a change and then in a full data set.
+fn one_is_too_large(residency: &str, limit: &str) {
+    let what = format!("{residency}, {limit}");
+    let names = ["a", "huge", "z"];
+    let (fake, server) = (launchdarkly(&names.map(|key| (key, flag(key, 1, "one")))), RedisServer::start());
+    server.run::<()>(&["CONFIG", "SET", limit, "1048576"]);
+    let client = storing(&fake, &server).with("cache.residency", residency).started();
+    eventually("all are written", || server.is_inited());
+    client.drain();
+    let has = |key: &str, value: &str| server.text("features", key).is_some_and(|text| text.contains(value));
+    fake.patch(Kind::Flag, &big_flag("huge", 2, "two", 2_000_000)).unwrap();
+    for (version, value) in [(2, "two"), (3, "three")] {
+        for key in ["a", "z"] {
+            fake.patch(Kind::Flag, &flag(key, version, value)).unwrap();
+        }
+        for key in ["a", "z"] {
+            eventually(&format!("{what}: {key} is written"), || has(key, value));
+        }
+    }
+    assert!(has("huge", "one"), "{what}");
+    let mut told = Vec::new();
+    eventually(&format!("{what}: it is told"), || {
+        told.extend(log_lines(&client.drain(), 3));
+        told.iter().any(|line| line.contains("\"huge\""))
+    });
+    // The next full data set has it, too.
+    fake.edit(|environment| _ = environment.set(Kind::Flag, &flag("new", 1, "new")).unwrap());
+    server.flush();
+    drop(client);
+    let late = storing(&fake, &server).with("cache.residency", residency).started();
+    eventually(&format!("{what}: the others of a full data set are written"), || {
+        server.is_inited() && has("new", "new")
+    });
+    assert!(has("a", "three") && has("z", "three") && !has("huge", "two"), "{what}");
+    late.serves("new", "new");
+    fake.patch(Kind::Flag, &flag("new", 2, "newer")).unwrap();
+    eventually(&format!("{what}: what comes later is written"), || has("new", "newer"));
+}
+
+#[test]
+fn an_item_at_which_redis_closes_the_connection_does_not_keep_the_others_from_being_written() {
+    std::thread::scope(|scope| {
+        for residency in ["all", "lazy"] {
+            for limit in ["proto-max-bulk-len", "client-query-buffer-limit"] {
+                scope.spawn(move || one_is_too_large(residency, limit));
+            }
+        }
+    });
+}

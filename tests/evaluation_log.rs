@@ -3,6 +3,7 @@
 
 mod support;
 
+use fakeld::Kind;
 use serde_json::{Value, json};
 use support::*;
 
@@ -147,4 +148,21 @@ fn patterns_that_never_match_are_told_once_whoever_delivers_them() {
     let client = Config::new().with_data(&data).started();
     assert_eq!((client.ask("heavy"), client.ask("right")), ("on".into(), OTHER.into()));
     check("test data", lines(&client, WARN, "never matches"));
+    for residency in ["lazy", "off"] {
+        let (fake, server) = (launchdarkly(&items), RedisServer::start());
+        let client = storing(&fake, &server).with("cache.residency", residency).started();
+        let mut told = Vec::new();
+        eventually("it is told when it is delivered, before anybody evaluates it", || {
+            told.extend(lines(&client, WARN, "never matches"));
+            told.len() >= 2
+        });
+        client.serves("right", OTHER);
+        client.serves("heavy", "on");
+        client.serves("wrong", "on");
+        fake.put();
+        fake.patch(Kind::Flag, &Flag::new("other", 1, "on").text()).unwrap();
+        client.serves("other", "on");
+        told.extend(lines(&client, WARN, "never matches"));
+        check(&format!("connected, {residency}"), told);
+    }
 }

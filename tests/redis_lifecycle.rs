@@ -392,3 +392,52 @@ fn an_error_is_told_with_its_time_and_kept_as_the_previous_one_after_recovery() 
         status["last_error"].is_null() && status["previous_error"].is_string()
     });
 }
+
+#[test]
+fn start_close_evaluation_and_the_last_release_may_come_in_any_order_at_once() {
+    const ROUNDS: u64 = 60;
+    let server = RedisServer::holding(&[("a", flag("a", 1, "on"))], &[]);
+    for round in 0..ROUNDS {
+        let residency = ["all", "lazy", "off"][(round % 3) as usize];
+        let client = std::sync::Arc::new(Config::of(&server).with("cache.residency", residency).client());
+        let (done, ended) = channel();
+        // Each step comes at a moment of its own; some rounds begin with a client that runs.
+        if round % 2 == 0 {
+            client.start(0).unwrap();
+        }
+        for step in 0..8 {
+            let (client, done) = (client.clone(), done.clone());
+            thread::spawn(move || {
+                thread::sleep(Duration::from_micros((round * 37 + step * 91) % 700));
+                match step % 4 {
+                    0 => {
+                        let outcome = client.start(if step == 0 { 0 } else { PATIENCE_MS });
+                        assert!(matches!(&outcome, Ok(()) | Err(Failure { status: CLOSED, .. })), "{outcome:?}");
+                    }
+                    1 => assert_eq!(client.close(PATIENCE_MS), OK),
+                    2 => {
+                        let word = client.ask("a");
+                        let known = ["on", "CLIENT_NOT_READY", "EXCEPTION", "FLAG_NOT_FOUND"].contains(&word.as_str());
+                        assert!(known && !(residency == "all" && word == "FLAG_NOT_FOUND"), "{residency}: {word}");
+                    }
+                    _ => {
+                        let outcome = client.poll(1).map(|_| ());
+                        assert!(matches!(outcome, Ok(()) | Err(TIMEOUT | CLOSED)), "{outcome:?}");
+                    }
+                }
+                drop(client);
+                done.send(()).unwrap();
+            });
+        }
+        drop(client);
+        for _ in 0..8 {
+            ended
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("round {round}, {residency}: a call does not return"));
+        }
+    }
+    eventually("all connections are closed", || {
+        let list: String = server.run(&["CLIENT", "LIST"]);
+        !list.contains("flagstone")
+    });
+}

@@ -364,7 +364,8 @@ fn keys_that_merely_begin_like_ours_cause_no_reads() {
     server.set_flag("a", flag("a", 2, "y"));
     client.serves("a", "y");
     let reads = server.calls_of("hgetall");
-    assert!(reads <= 3, "{reads}");
+    // Each of them would cause two; the arming of the watch and the change may.
+    assert!(reads <= 6, "{reads}");
 }
 
 #[test]

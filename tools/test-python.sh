@@ -26,7 +26,7 @@ case " $versions " in *" $default "*) ;; *) default=${versions##* } ;; esac
 
 mkdir -p "$work"
 builder=$work/$default
-make_environment "$(find_python "$default")" "$builder" test package lint
+make_environment "$(find_python "$default")" "$builder" test servers package lint
 wheel=$(build_wheel "$builder/bin/python" "$library" "$work/dist")
 
 if [ "${1:-}" = soak ]; then

@@ -82,8 +82,7 @@ int main(int argc, char **argv) {
   flagstone_client *client = make_client(argc, argv);
   if (client == NULL) return 1;
   flagstone_context *context = NULL;
-  flagstone_str kind = {"user", 4}, key = {"guest", 5};
-  flagstone_context_from_key(kind, key, &context, NULL);
+  flagstone_context_from_key(FLAGSTONE_STR("user"), FLAGSTONE_STR("guest"), &context, NULL);
 
   /* It does not wait: the last known flags answer as soon as Redis has been read. */
   flagstone_client_start(client, 0, NULL);

@@ -102,6 +102,8 @@ pub struct Client {
     panics: AtomicU64,
     /// The first line of the log was written.
     introduced: AtomicBool,
+    /// A handle that is none was told.
+    misused: AtomicBool,
     /// What evaluations found wrong and has been told.
     told: ToldLines,
 }
@@ -140,6 +142,7 @@ impl Client {
             secure_mode: SecureMode::new(settings.sdk_key.as_deref()),
             panics: AtomicU64::new(0),
             introduced: AtomicBool::new(false),
+            misused: AtomicBool::new(false),
             told: ToldLines::default(),
         })
     }
@@ -292,14 +295,22 @@ impl Client {
         Ok(())
     }
 
+    /// The host acts upon changes of flags, or does not any more: whoever does hears of all of them soon.
+    pub fn hear_flag_changes(&self, hears: bool) {
+        self.plant.shared.set_hears_flag_changes(hears);
+        self.current().mailbox.wake();
+    }
+
     /// Takes the oldest notification, waiting for one if need be.
     pub fn poll(&self, timeout: Duration) -> Polled {
         self.current().notifications.poll(timeout)
     }
 
-    /// Ends the wait of one poller.
+    /// Ends the wait of one poller. In a forked child that has made no other call nobody polls, and nothing is made for it.
     pub fn wake_poller(&self) {
-        self.current().notifications.wake();
+        if self.stamp.load(Acquire) == atfork::generation() {
+            self.runtime.load().notifications.wake();
+        }
     }
 
     /// A call into the library panicked; reported once.
@@ -307,6 +318,12 @@ impl Client {
         if self.panics.fetch_add(1, Relaxed) == 0 {
             self.current().log(Level::Error, format_args!("an internal error was caught; the default was returned"));
         }
+    }
+
+    /// What is held is known to be true, or will not become so.
+    fn is_true(&self) -> bool {
+        let state = self.plant.feed().map_or_else(|| self.plant.shared.health.state(), Feed::state);
+        matches!(state, StoreState::Valid | StoreState::Off)
     }
 
     /// The runtime of this process.
@@ -351,6 +368,8 @@ impl Client {
             if let Err(error) = fresh.start(&self.plant) {
                 fresh.log(Level::Error, format_args!("cannot start threads in a forked child: {error}"));
             }
+            // What was inherited may be as old as the child.
+            fresh.wait_for(atfork::FIRST_READ, || self.is_true());
         }
         self.stamp.store(generation, Release);
     }

@@ -141,7 +141,8 @@ impl Runtime {
         *self.running() += 1;
         let run = move || {
             let voice = Voice { runtime: &runtime, shared: &plant.shared, feed: plant.feed() };
-            loop {
+            // A client may be closed while it starts.
+            while !runtime.is_stopped() {
                 let outcome = catch_unwind(AssertUnwindSafe(|| body(&voice, &plant)));
                 if outcome.is_ok() || runtime.is_stopped() {
                     break;

@@ -101,6 +101,14 @@ impl Client {
         self.tell(entry, Told::WrongType, Level::Warn, what);
     }
 
+    /// An argument of the host is not what it should be, and not because of any flag; told once.
+    #[cold]
+    pub fn tell_misuse(&self, what: fmt::Arguments<'_>) {
+        if !self.misused.swap(true, Relaxed) {
+            self.current().log(Level::Error, format_args!("{what}; the default is returned"));
+        }
+    }
+
     /// There is no flag of this key.
     #[cold]
     pub(super) fn tell_unknown(&self, key: &str) {

@@ -17,6 +17,7 @@ mod trouble;
 
 pub use detail::{BigSegmentsStatus, Detail, ErrorKind, Reason};
 pub use memberships::{MembershipAnswer, Memberships, NoMemberships};
+pub use scope::{DEPTH_LIMIT, VISIT_LIMIT};
 pub use trouble::Trouble;
 
 use crate::context::Context;

@@ -14,9 +14,9 @@ use crate::context::Context;
 use crate::model::{Lookup, Membership, Segment};
 
 /// The longest chain of prerequisites, and of nested segments.
-pub(super) const DEPTH_LIMIT: u32 = 100;
+pub const DEPTH_LIMIT: u32 = 100;
 /// How many prerequisites and segments one evaluation may visit in all.
-pub(super) const VISIT_LIMIT: u32 = 100_000;
+pub const VISIT_LIMIT: u32 = 100_000;
 
 /// Ends the whole evaluation, however deep it was raised.
 pub(super) type Abort = ErrorKind;

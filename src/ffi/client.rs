@@ -250,7 +250,7 @@ pub(super) fn milliseconds(timeout_ms: u32) -> Duration {
     Duration::from_millis(u64::from(timeout_ms))
 }
 
-/// Status for a handle that is NULL or of another type.
+/// Status for a handle that is NULL, of another type or released.
 pub(super) fn handle_status<O>(handle: *const O) -> flagstone_status {
     if handle.is_null() { status::NULL_ARGUMENT } else { status::INVALID_ARGUMENT }
 }

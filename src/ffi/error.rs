@@ -61,7 +61,7 @@ pub enum flagstone_status_code {
     FLAGSTONE_STATUS_OK = 0,
     /// The time given was over first; what was begun goes on.
     FLAGSTONE_STATUS_TIMEOUT = 1,
-    /// A value that is not allowed, or a handle of another type.
+    /// A value that is not allowed, or a handle of another type or that was released.
     FLAGSTONE_STATUS_INVALID_ARGUMENT = 2,
     /// NULL where something was needed.
     FLAGSTONE_STATUS_NULL_ARGUMENT = 3,
@@ -115,12 +115,12 @@ impl Failure {
         Self::new(status::NULL_ARGUMENT, format!("{argument} is NULL"))
     }
 
-    /// For a handle that is NULL or of another type.
+    /// For a handle that is NULL, of another type or released.
     pub(crate) fn handle<O>(argument: &str, handle: *const O) -> Self {
         if handle.is_null() {
             return Self::null(argument);
         }
-        Self::new(status::INVALID_ARGUMENT, format!("{argument} is a handle of another type"))
+        Self::new(status::INVALID_ARGUMENT, format!("{argument} is a handle of another type, or was released"))
     }
 
     pub(crate) fn text(argument: &str, error: &TextError) -> Self {

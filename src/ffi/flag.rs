@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use super::client::{handle_status, open};
 use super::error::{Failure, finish, status};
-use super::variation::{as_bool, as_integer, as_number, as_text, detail_panicked, give_text, no_value, usable};
+use super::variation::{as_bool, as_integer, as_number, as_text, asker, detail_panicked, give_text, no_value, usable};
 use super::{
     Opaque, borrow, client_panicked, flag_panicked, flagstone_bytes, flagstone_client, flagstone_context,
     flagstone_detail, flagstone_error, flagstone_status, guard, into_handle, put, release, text,
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn flagstone_flag_bool(flag: *const flagstone_flag, contex
         // SAFETY: NULL or live, by the rules of the header.
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0 };
         // SAFETY: NULL or live, by the rules of the header.
-        let context = unsafe { borrow(context) };
+        let context = unsafe { asker(flag.client(), context) };
         i32::from(flag.evaluate(context, |evaluation| as_bool(&evaluation)).unwrap_or(flag.default_bool()))
     })
 }
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn flagstone_flag_bool_try(
         // SAFETY: NULL or live, by the rules of the header.
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0 };
         // SAFETY: NULL or live, by the rules of the header.
-        let context = unsafe { borrow(context) };
+        let context = unsafe { asker(flag.client(), context) };
         match flag.evaluate_now(context, |evaluation| as_bool(&evaluation)) {
             Some(value) => i32::from(value.unwrap_or(flag.default_bool())),
             None => -1,
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn flagstone_flag_int(flag: *const flagstone_flag, context
         // SAFETY: NULL or live, by the rules of the header.
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0 };
         // SAFETY: NULL or live, by the rules of the header.
-        let context = unsafe { borrow(context) };
+        let context = unsafe { asker(flag.client(), context) };
         flag.evaluate(context, |evaluation| as_integer(&evaluation)).unwrap_or_else(|| flag.default_int())
     })
 }
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn flagstone_flag_double(flag: *const flagstone_flag, cont
         // SAFETY: NULL or live, by the rules of the header.
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0.0 };
         // SAFETY: NULL or live, by the rules of the header.
-        let context = unsafe { borrow(context) };
+        let context = unsafe { asker(flag.client(), context) };
         flag.evaluate(context, |evaluation| as_number(&evaluation)).unwrap_or_else(|| flag.default_number())
     })
 }
@@ -142,9 +142,11 @@ pub unsafe extern "C" fn flagstone_flag_string(
             return 0;
         }
         // SAFETY: NULL or live, by the rules of the header.
-        let context = unsafe { borrow(context) };
-        // SAFETY: NULL or live, by the rules of the header.
-        let text = unsafe { borrow(flag) }.and_then(|flag| flag.evaluate(context, |evaluation| as_text(&evaluation)));
+        let text = unsafe { borrow(flag) }.and_then(|flag| {
+            // SAFETY: NULL or live, by the rules of the header.
+            let context = unsafe { asker(flag.client(), context) };
+            flag.evaluate(context, |evaluation| as_text(&evaluation))
+        });
         // SAFETY: writable by the rules of the header.
         unsafe { give_text(out, text, || default_text(flag)) }
     })
@@ -184,11 +186,11 @@ pub unsafe extern "C" fn flagstone_flag_detail(
             return handle_status(flag);
         };
         // SAFETY: NULL or live, by the rules of the header.
-        let Some(asker) = (unsafe { borrow(context) }) else {
+        let Some(asked_by) = (unsafe { asker(inner.client(), context) }) else {
             out.fail(no_value(context));
             return handle_status(context);
         };
-        inner.evaluate(Some(asker), |evaluation| out.fill(&evaluation, inner.wanted()));
+        inner.evaluate(Some(asked_by), |evaluation| out.fill(&evaluation, inner.wanted()));
         status::OK
     })
 }

@@ -4,8 +4,7 @@
 //! macro below, which keeps a panic from crossing the border; a test reads these files and fails on an export without it.
 //! Nothing here decides anything that `client` does not: a need of one binding is a need of the C API.
 //!
-//! Handles are `Arc`s of a tagged cell: a NULL pointer or a handle of another type is recognised and refused, a freed or
-//! arbitrary pointer is undefined behaviour, as the header says. May depend on `client`, `context`, `eval`, `model`.
+//! May depend on `client`, `context`, `eval`, `model`.
 #![allow(non_camel_case_types, reason = "these are the names that C sees")]
 #![allow(clippy::missing_safety_doc, reason = "the header states the rules once, for all exports")]
 
@@ -19,8 +18,11 @@ mod context_parts;
 mod detail;
 mod error;
 mod flag;
+mod handle;
+mod limits;
 mod notification;
 mod status;
+mod subscribe;
 mod test_data;
 mod variation;
 mod version;
@@ -35,13 +37,15 @@ pub use context_parts::*;
 pub use detail::*;
 pub use error::*;
 pub use flag::*;
+pub use limits::*;
 pub use notification::*;
 pub use status::*;
+pub use subscribe::*;
 pub use test_data::*;
 pub use variation::*;
 pub use version::*;
 
-use std::sync::Arc;
+pub(crate) use handle::{Opaque, borrow, into_handle, release, retain};
 
 /// Runs the body of an export. A panic gives `$fallback` instead and is counted with the client, if one is named.
 macro_rules! guard {
@@ -67,71 +71,6 @@ macro_rules! guard {
     };
 }
 pub(crate) use guard;
-
-/// A handle type as C sees it, and what is behind it.
-pub(crate) trait Opaque {
-    /// What a handle holds.
-    type Inner: 'static;
-    /// Comes first in every handle of this type.
-    const TAG: u64;
-}
-
-/// What a handle points to.
-#[repr(C)]
-pub(crate) struct Cell<T> {
-    tag: u64,
-    inner: T,
-}
-
-/// A new handle with one reference.
-pub(crate) fn into_handle<O: Opaque>(inner: O::Inner) -> *mut O {
-    Arc::into_raw(Arc::new(Cell { tag: O::TAG, inner })).cast_mut().cast::<O>()
-}
-
-/// What a handle holds; `None` for NULL and for handles of another type.
-///
-/// # Safety
-/// `handle` is NULL or a live handle of this library, alive for `'a`.
-#[inline]
-pub(crate) unsafe fn borrow<'a, O: Opaque>(handle: *const O) -> Option<&'a O::Inner> {
-    if handle.is_null() {
-        return None;
-    }
-    // SAFETY: every handle of this library begins with a tag; the caller vouches that it is live.
-    let tag = unsafe { *handle.cast::<u64>() };
-    if tag != O::TAG {
-        return None;
-    }
-    // SAFETY: the tag says that this is a cell of this type; the caller vouches that it lives for 'a.
-    let cell = unsafe { &*handle.cast::<Cell<O::Inner>>() };
-    Some(&cell.inner)
-}
-
-/// Adds a reference; NULL for NULL and for handles of another type.
-///
-/// # Safety
-/// As for [`borrow`].
-pub(crate) unsafe fn retain<O: Opaque>(handle: *const O) -> *mut O {
-    // SAFETY: passed on to the caller.
-    if unsafe { borrow(handle) }.is_none() {
-        return std::ptr::null_mut();
-    }
-    // SAFETY: the pointer came from `Arc::into_raw` of this cell type, and a reference is held by the caller.
-    unsafe { Arc::increment_strong_count(handle.cast::<Cell<O::Inner>>()) };
-    handle.cast_mut()
-}
-
-/// Gives back a reference; nothing for NULL and for handles of another type.
-///
-/// # Safety
-/// As for [`borrow`]; the caller gives up one reference that it holds.
-pub(crate) unsafe fn release<O: Opaque>(handle: *mut O) {
-    // SAFETY: passed on to the caller.
-    if unsafe { borrow(handle.cast_const()) }.is_some() {
-        // SAFETY: the pointer came from `Arc::into_raw` of this cell type, and the caller gives up its reference.
-        unsafe { Arc::decrement_strong_count(handle.cast_const().cast::<Cell<O::Inner>>()) };
-    }
-}
 
 /// Text that a host passed.
 pub(crate) enum TextError {

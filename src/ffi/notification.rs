@@ -44,8 +44,8 @@ pub enum flagstone_level {
     FLAGSTONE_LEVEL_NONE = 4,
 }
 
-/// A notification. The caller makes it: set `struct_size` to `sizeof(flagstone_notification)` and the rest to 0. Its texts are valid until
-/// `flagstone_notification_clear`.
+/// A notification. The caller makes it: set `struct_size` to `sizeof(flagstone_notification)` and the rest to 0. Its texts are
+/// valid until `flagstone_notification_clear`.
 #[repr(C)]
 #[derive(Debug)]
 pub struct flagstone_notification {

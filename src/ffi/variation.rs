@@ -9,7 +9,8 @@ use super::{
     TextError, borrow, client_panicked, element, flagstone_bytes, flagstone_client, flagstone_context,
     flagstone_detail, flagstone_status, flagstone_str, guard, put, text,
 };
-use crate::client::{Evaluation, Wanted};
+use crate::client::{Client, Evaluation, Wanted};
+use crate::context::Context;
 use crate::eval::ErrorKind;
 use crate::model::VariationValue;
 
@@ -245,8 +246,8 @@ unsafe fn evaluate_into(
     // SAFETY: the caller's promise.
     let inner = unsafe { borrow(client) };
     // SAFETY: the caller's promise.
-    let asker = unsafe { borrow(context) };
-    let refused = match (inner, asker, &key, wanted) {
+    let asked_by = inner.and_then(|client| unsafe { asker(client, context) });
+    let refused = match (inner, asked_by, &key, wanted) {
         (None, ..) => handle_status(client),
         (_, None, ..) => handle_status(context),
         (_, _, Err(TextError::Null), _) => status::NULL_ARGUMENT,
@@ -259,6 +260,20 @@ unsafe fn evaluate_into(
     };
     out.fail(no_value(context));
     refused
+}
+
+/// The context that an evaluation is for. One that is none is told to the client.
+///
+/// # Safety
+/// `context` is NULL or a live handle, alive for `'a`.
+#[inline]
+pub(super) unsafe fn asker<'a>(client: &Client, context: *const flagstone_context) -> Option<&'a Context> {
+    // SAFETY: the caller's promise.
+    let found = unsafe { borrow(context) };
+    if found.is_none() && !context.is_null() {
+        client.tell_misuse(format_args!("the context of an evaluation is a handle of another type, or was released"));
+    }
+    found
 }
 
 /// Error kind of a call that was refused.
@@ -291,7 +306,7 @@ unsafe fn scalar<R>(
     // SAFETY: the caller's promise.
     let client = unsafe { borrow(client) }?;
     // SAFETY: the caller's promise.
-    let context = unsafe { borrow(context) };
+    let context = unsafe { asker(client, context) };
     // SAFETY: the caller's promise.
     let key = unsafe { text(key, key_len) }.ok()?;
     client.evaluate(key, context, |evaluation| read(&evaluation))

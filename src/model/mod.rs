@@ -43,7 +43,7 @@ pub use jitter::Jitter;
 pub use kind::ContextKind;
 pub use lookup::{Found, Lookup};
 pub use membership::Membership;
-pub use parse::{Parsed, parse_flag, parse_segment};
+pub use parse::{DEPTH_LIMIT, Parsed, parse_flag, parse_segment};
 pub use reference::AttributeRef;
 pub use regexes::{Interner, Pattern, Refusal, Remark};
 pub use rounding::Rounding;

@@ -12,7 +12,7 @@ use super::segment::Segment;
 use super::wire;
 
 /// JSON nested this deep is refused, wherever the nesting is; the JSON reader has the same limit for what it builds.
-const DEPTH_LIMIT: usize = 128;
+pub const DEPTH_LIMIT: usize = 128;
 
 /// A live item, or the mark of a deleted one.
 #[derive(Clone, Debug)]

@@ -125,7 +125,8 @@ impl PollRetry {
 
     fn pause(&mut self) -> Duration {
         if !self.extended {
-            return self.interval;
+            // Never less than the interval, and up to a tenth more: processes that started together must not stay together.
+            return self.interval.saturating_add((self.interval / 10).mul_f64(self.jitter.between(0.0, 1.0)));
         }
         let (first, longest) =
             (self.pace.extended_first.max(self.interval), self.pace.extended_longest.max(self.interval));
@@ -240,12 +241,27 @@ mod tests {
         assert!(again.is_engaging && is_within(again.pause, MINUTE * 5));
     }
 
+    /// The interval of polls here, and up to a tenth more.
+    fn is_a_second(pause: Duration) -> bool {
+        pause >= SECOND && pause <= SECOND * 11 / 10
+    }
+
+    #[test]
+    fn polls_of_processes_that_started_together_drift_apart() {
+        let mut retry = PollRetry::new(RetryMode::Extended, SECOND, Pace::REGULAR);
+        let pauses: Vec<Duration> = (0..100).map(|_| retry.after_success()).collect();
+        assert!(pauses.iter().all(|pause| is_a_second(*pause)));
+        let (least, most) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
+        assert!(*most - *least > SECOND / 20, "{least:?} to {most:?}");
+    }
+
     #[test]
     fn polling_waits_its_interval_after_success_and_passing_failure() {
         let mut retry = PollRetry::new(RetryMode::Extended, SECOND, Pace::REGULAR);
-        assert_eq!(retry.after_success(), SECOND);
+        assert!(is_a_second(retry.after_success()));
         for _ in 0..5 {
-            assert_eq!(retry.after_failure(Passing, None), Next { pause: SECOND, is_engaging: false });
+            let next = retry.after_failure(Passing, None);
+            assert!(is_a_second(next.pause) && !next.is_engaging);
         }
         let mut legacy = PollRetry::new(RetryMode::Legacy, SECOND, Pace::REGULAR);
         assert_eq!(legacy.after_failure(Lasting, None).pause, SECOND);
@@ -261,7 +277,7 @@ mod tests {
         assert!(retry.after_success() >= MINUTE, "one success is not enough");
         assert!(retry.after_failure(Passing, None).pause >= MINUTE, "and is forgotten after a failure");
         retry.after_success();
-        assert_eq!(retry.after_success(), SECOND);
+        assert!(is_a_second(retry.after_success()));
         assert!(is_within(retry.after_failure(Lasting, None).pause, MINUTE * 5), "counting starts anew");
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::Jitter;
 
-const FIRST: Duration = Duration::from_millis(150);
+const FIRST: Duration = Duration::from_millis(300);
 const LONGEST: Duration = Duration::from_secs(3);
 
 /// Exponential backoff with jitter.

@@ -50,6 +50,8 @@ pub struct Shared {
     answers: AtomicBool,
     /// What is held is not known to be true.
     stale: AtomicBool,
+    /// The host listens to changes of flags.
+    flag_changes: AtomicBool,
 }
 
 impl Shared {
@@ -74,6 +76,7 @@ impl Shared {
             passed_flags: AtomicBool::new(false),
             answers: AtomicBool::new(false),
             stale: AtomicBool::new(false),
+            flag_changes: AtomicBool::new(false),
             options,
         })
     }
@@ -141,6 +144,16 @@ impl Shared {
     /// What the data source delivered has live flags, or has none.
     pub fn set_passed_flags(&self, any: bool) {
         self.passed_flags.store(any, Relaxed);
+    }
+
+    /// Whether the host listens to changes of flags.
+    pub fn hears_flag_changes(&self) -> bool {
+        self.flag_changes.load(Relaxed)
+    }
+
+    /// The host listens to changes of flags, or does not any more.
+    pub fn set_hears_flag_changes(&self, hears: bool) {
+        self.flag_changes.store(hears, Relaxed);
     }
 
     /// Whether memory is the truth by now.

@@ -2,6 +2,9 @@
  * What a host can pass by mistake: NULL, a handle of another type, text that is not UTF-8 or not JSON, numbers that name
  * nothing, structs that are too small; and what somebody else can leave in Redis. Each is recognised and refused with a
  * message that names the argument, nothing is written, and what was there before goes on working.
+ *
+ * Handles that were released are used and released again, too, each right after its release, while the library still keeps
+ * the block of memory: so far the header's promise is one without exception, and the instruments have nothing to find.
  */
 #include "support.h"
 
@@ -93,6 +96,8 @@ static void clients(const handles *live) {
   REFUSED(INVALID, "client", flagstone_client_postfork(other, &error));
   REFUSED(IS_NULL, "client", flagstone_client_flush(NULL, 0, &error));
   REFUSED(INVALID, "client", flagstone_client_flush(other, 0, &error));
+  REFUSED(IS_NULL, "client", flagstone_client_subscribe(NULL, 1, &error));
+  REFUSED(INVALID, "client", flagstone_client_subscribe(other, 1, &error));
   REFUSED(IS_NULL, "client", flagstone_client_status_json(NULL, &bytes, &error));
   REFUSED(INVALID, "client", flagstone_client_status_json(other, &bytes, &error));
   REFUSED(IS_NULL, "out", flagstone_client_status_json(live->client, NULL, &error));
@@ -491,6 +496,90 @@ static void damaged_items(setting setting, const char *options) {
   redis_close(connection);
 }
 
+/* Whether the client has said in its log that a handle was released. */
+static int told_of_a_released_handle(flagstone_client *client) {
+  flagstone_notification notification;
+  int told = 0;
+  memset(&notification, 0, sizeof notification);
+  notification.struct_size = sizeof notification;
+  while (flagstone_client_next_notification(client, 0, &notification) == FLAGSTONE_STATUS_OK) {
+    told += notification.kind == FLAGSTONE_NOTIFICATION_LOG && notification.level_or_state == FLAGSTONE_LEVEL_ERROR &&
+            contains(notification.text, "released");
+    flagstone_notification_clear(&notification);
+  }
+  return told;
+}
+
+static void released_contexts(setting setting) {
+  flagstone_client *client = started_client(setting, NULL);
+  flagstone_flag *flag = NULL;
+  flagstone_context *context = user("ada"), *merged = NULL;
+  flagstone_detail detail = empty_detail();
+  flagstone_bytes bytes = {NULL, 0, NULL};
+  ACCEPTED(flagstone_flag_new(client, "good", 4, FLAGSTONE_TYPE_BOOL, "false", 5, &flag, &error));
+  CHECK(flagstone_context_retain(context) == context);
+  flagstone_context_release(context);
+  CHECK(bool_value(client, context, "good", 0) == 1 && !told_of_a_released_handle(client)); /* one reference is left */
+  flagstone_context_release(context);
+  flagstone_context_release(context);
+  flagstone_context_release(context);
+  CHECK(bool_value(client, context, "good", 0) == 0 && bool_value(client, context, "good", 1) == 1);
+  CHECK(flagstone_flag_bool(flag, context) == 0 && flagstone_flag_bool_try(flag, context) == 0);
+  CHECK(flagstone_flag_detail(flag, context, &detail) == INVALID && detail.error_kind == FLAGSTONE_ERROR_KIND_EXCEPTION);
+  CHECK(flagstone_variation(client, context, "good", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail) == INVALID);
+  CHECK(told_of_a_released_handle(client) == 1); /* once */
+  REFUSED(INVALID, "released", flagstone_context_to_json(context, &bytes, &error));
+  REFUSED(INVALID, "released", flagstone_all_flags_json(client, context, 0, &bytes, &error));
+  REFUSED(INVALID, "contexts", flagstone_context_merge((const flagstone_context *const *)&context, 1, &merged, &error));
+  CHECK(flagstone_context_retain(context) == NULL && bytes.ptr == NULL && merged == NULL);
+  flagstone_flag_release(flag);
+  flagstone_client_release(client);
+}
+
+static void released_clients_and_flags(setting setting, const flagstone_context *context) {
+  flagstone_client *client = started_client(setting, NULL);
+  flagstone_flag *flag = NULL;
+  flagstone_detail detail = empty_detail();
+  ACCEPTED(flagstone_flag_new(client, "good", 4, FLAGSTONE_TYPE_BOOL, "true", 4, &flag, &error));
+  flagstone_client_release(client);
+  flagstone_client_release(client);
+  CHECK(bool_value(client, context, "good", 0) == 0 && bool_value(client, context, "good", 1) == 1);
+  CHECK(flagstone_variation(client, context, "good", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail) == INVALID);
+  CHECK(flagstone_client_state(client) == FLAGSTONE_STATE_OFF && flagstone_client_retain(client) == NULL);
+  CHECK(flagstone_client_close(client, 0) == INVALID);
+  REFUSED(INVALID, "client", flagstone_client_start(client, 0, &error));
+  CHECK(flagstone_flag_bool(flag, context) == 1); /* it keeps the client itself */
+  flagstone_flag_release(flag);
+  flagstone_flag_release(flag);
+  CHECK(flagstone_flag_bool(flag, context) == 0 && flagstone_flag_bool_try(flag, context) == 0);
+  CHECK(flagstone_flag_int(flag, context) == 0 && flagstone_flag_double(flag, context) == 0);
+  CHECK(flagstone_flag_detail(flag, context, &detail) == INVALID);
+}
+
+static void other_released_handles(void) {
+  flagstone_config *config = flagstone_config_new();
+  flagstone_context_builder *builder = flagstone_context_builder_new(str("user"), str("ada"));
+  flagstone_test_data *data = flagstone_test_data_new();
+  flagstone_context *context = NULL;
+  flagstone_client *client = NULL;
+  flagstone_error *error = NULL;
+  flagstone_config_free(config);
+  flagstone_config_free(config);
+  REFUSED(INVALID, "config", flagstone_config_set(config, FLAGSTONE_TEXT("log.level"), FLAGSTONE_TEXT("info"), &error));
+  REFUSED(INVALID, "config", flagstone_client_new(config, &client, &error));
+  flagstone_context_builder_free(builder);
+  flagstone_context_builder_free(builder);
+  REFUSED(INVALID, "builder", flagstone_context_builder_build(builder, &context, &error));
+  flagstone_test_data_release(data);
+  flagstone_test_data_release(data);
+  CHECK(flagstone_test_data_retain(data) == NULL);
+  CHECK(flagstone_context_from_json("{", 1, &context, &error) == BAD_JSON);
+  flagstone_error_free(error);
+  flagstone_error_free(error);
+  CHECK(flagstone_error_code(error) != FLAGSTONE_STATUS_OK && flagstone_error_message(error).len == 0);
+  CHECK(context == NULL && client == NULL);
+}
+
 static void nothing_was_harmed(const handles *live) {
   flagstone_bytes bytes = {NULL, 0, NULL};
   flagstone_str text;
@@ -523,6 +612,10 @@ int main(int argc, char **argv) {
   many(&live);
   prepared_flags(&live);
   damaged_contexts();
+  nothing_was_harmed(&live);
+  released_contexts(setting);
+  released_clients_and_flags(setting, live.context);
+  other_released_handles();
   nothing_was_harmed(&live);
   damaged_items(setting, NULL);
   damaged_items(setting, "{\"cache.residency\":\"lazy\"}");

@@ -109,6 +109,13 @@ static void put_deep_items(redis *connection) {
   put_segment(connection, the_setting.prefix, "deep-segment", unknown);
   put_flag_for_segment(connection, "in-deep-segment", "deep-segment");
   free(arrays);
+  /* The flag and its variations are the first two levels. */
+  arrays = nested(before, "[", "7", "]", "]}", FLAGSTONE_LIMIT_JSON_DEPTH - 2);
+  put_flag(connection, the_setting.prefix, "just-deep", arrays);
+  free(arrays);
+  arrays = nested(before, "[", "7", "]", "]}", FLAGSTONE_LIMIT_JSON_DEPTH - 1);
+  put_flag(connection, the_setting.prefix, "too-deep", arrays);
+  free(arrays);
   free(objects);
   free(unknown);
   free(open);
@@ -118,11 +125,14 @@ static void fill(void) {
   redis *connection = redis_open(the_setting.port);
   put_bool(connection, the_setting.prefix, "neighbour", 1, 1);
   put_chain_of_flags(connection, "long", LENGTH);
-  put_chain_of_flags(connection, "short", 50);
+  put_chain_of_flags(connection, "short", FLAGSTONE_LIMIT_CHAIN);
+  put_chain_of_flags(connection, "above", FLAGSTONE_LIMIT_CHAIN + 2);
   put_chain_of_segments(connection, "s-long", LENGTH);
-  put_chain_of_segments(connection, "s-short", 50);
+  put_chain_of_segments(connection, "s-short", FLAGSTONE_LIMIT_CHAIN);
+  put_chain_of_segments(connection, "s-above", FLAGSTONE_LIMIT_CHAIN + 1);
   put_flag_for_segment(connection, "in-s-long", "s-long-0");
   put_flag_for_segment(connection, "in-s-short", "s-short-0");
+  put_flag_for_segment(connection, "in-s-above", "s-above-0");
   put_cycles(connection);
   put_deep_items(connection);
   put_inited(connection, the_setting.prefix);
@@ -148,6 +158,14 @@ static void contexts_that_are_nested_too_deep(void) {
   CHECK(context == NULL);
   free(arrays);
   free(open);
+  /* The context itself is the first level. */
+  arrays = nested("{\"kind\":\"user\",\"key\":\"k\",\"a\":", "[", "", "]", "}", FLAGSTONE_LIMIT_JSON_DEPTH - 1);
+  open = nested("{\"kind\":\"user\",\"key\":\"k\",\"a\":", "[", "", "]", "}", FLAGSTONE_LIMIT_JSON_DEPTH);
+  ACCEPTED(flagstone_context_from_json(arrays, strlen(arrays), &context, &error));
+  flagstone_context_release(context);
+  REFUSED(FLAGSTONE_STATUS_BAD_JSON, "JSON", flagstone_context_from_json(open, strlen(open), &context, &error));
+  free(arrays);
+  free(open);
 }
 
 /* Options are read once, by the thread that starts the program: that one has an ordinary stack. */
@@ -162,15 +180,22 @@ static void a_configuration_that_is_nested_too_deep(void) {
 static void evaluate_all(const char *options) {
   flagstone_client *client = started_client(the_setting, options);
   flagstone_context *context = user("ada");
+  flagstone_detail detail = empty_detail();
   CHECK(bool_value(client, context, "neighbour", 0) == 1);
   CHECK(bool_value(client, context, "short-0", 0) == 1);
   CHECK(bool_value(client, context, "in-s-short", 0) == 1);
   expect_error(client, context, "long-0", FLAGSTONE_ERROR_KIND_MALFORMED_FLAG);
   expect_error(client, context, "in-s-long", FLAGSTONE_ERROR_KIND_MALFORMED_FLAG);
+  expect_error(client, context, "above-0", FLAGSTONE_ERROR_KIND_MALFORMED_FLAG);
+  expect_error(client, context, "in-s-above", FLAGSTONE_ERROR_KIND_MALFORMED_FLAG);
   expect_error(client, context, "ping", FLAGSTONE_ERROR_KIND_MALFORMED_FLAG);
   expect_error(client, context, "self", FLAGSTONE_ERROR_KIND_MALFORMED_FLAG);
   expect_error(client, context, "in-s-ping", FLAGSTONE_ERROR_KIND_MALFORMED_FLAG);
   expect_error(client, context, "in-s-self", FLAGSTONE_ERROR_KIND_MALFORMED_FLAG);
+  CHECK(flagstone_variation(client, context, "just-deep", 9, FLAGSTONE_TYPE_JSON, NULL, 0, &detail) == FLAGSTONE_STATUS_OK);
+  CHECK(detail.text.len == 2 * (FLAGSTONE_LIMIT_JSON_DEPTH - 2) + 1);
+  flagstone_detail_clear(&detail);
+  expect_error(client, context, "too-deep", FLAGSTONE_ERROR_KIND_EXCEPTION);
   expect_error(client, context, "deep-arrays", FLAGSTONE_ERROR_KIND_EXCEPTION);
   expect_error(client, context, "deep-objects", FLAGSTONE_ERROR_KIND_EXCEPTION);
   expect_error(client, context, "deep-unknown", FLAGSTONE_ERROR_KIND_EXCEPTION);

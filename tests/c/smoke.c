@@ -22,9 +22,8 @@ static int run(const char *url) {
   flagstone_client *client = NULL;
   flagstone_context *context = NULL;
   flagstone_error *error = NULL;
-  const char *json = "{\"kind\":\"user\",\"key\":\"ada\",\"email\":\"ada@example.org\"}";
 
-  check(flagstone_config_set(config, "redis.url", 9, url, strlen(url), NULL) == FLAGSTONE_STATUS_OK, "the URL is taken");
+  check(flagstone_config_set(config, FLAGSTONE_TEXT("redis.url"), url, strlen(url), NULL) == FLAGSTONE_STATUS_OK, "the URL is taken");
   if (flagstone_client_new(config, &client, &error) != FLAGSTONE_STATUS_OK) {
     flagstone_str message = flagstone_error_message(error);
     fprintf(stderr, "%.*s\n", (int)message.len, message.ptr);
@@ -35,9 +34,11 @@ static int run(const char *url) {
   flagstone_config_free(config);
   check(flagstone_client_start(client, 30000, NULL) == FLAGSTONE_STATUS_OK, "the data are read");
 
-  check(flagstone_context_from_json(json, strlen(json), &context, NULL) == FLAGSTONE_STATUS_OK, "the context is made");
-  check(flagstone_bool_variation(client, context, "new-checkout", 12, 0) == 1, "the flag is served");
-  check(flagstone_bool_variation(client, context, "no-such-flag", 12, 1) == 1, "the default is served for a missing flag");
+  check(flagstone_context_from_key(FLAGSTONE_STR("user"), FLAGSTONE_STR("ada"), &context, NULL) == FLAGSTONE_STATUS_OK,
+        "the context is made");
+  check(flagstone_bool_variation(client, context, FLAGSTONE_TEXT("new-checkout"), 0) == 1, "the flag is served");
+  check(flagstone_bool_variation(client, context, FLAGSTONE_TEXT("no-such-flag"), 1) == 1,
+        "the default is served for a missing flag");
 
   flagstone_context_release(context);
   check(flagstone_client_close(client, 30000) == FLAGSTONE_STATUS_OK, "the client closes");

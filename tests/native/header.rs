@@ -1,4 +1,5 @@
 //! What the committed header declares, read from its text. Depends on the standard library alone.
+#![allow(dead_code, reason = "each test program uses its part")]
 
 /// The names of the declared functions, sorted.
 pub fn functions(header: &str) -> Vec<String> {
@@ -19,9 +20,20 @@ pub fn declarations(header: &str) -> Vec<String> {
         .collect()
 }
 
-fn name_of(declaration: &str) -> String {
+/// The name of the function that is declared.
+pub fn name_of(declaration: &str) -> String {
     let before = declaration.split('(').next().unwrap_or_default();
     before.rsplit([' ', '*']).next().unwrap_or_default().to_owned()
+}
+
+/// Each declared function with the comment before it.
+pub fn documented(header: &str) -> Vec<(&str, String)> {
+    let mut found = Vec::new();
+    for part in header.split("/**\n").skip(1) {
+        let (comment, rest) = part.split_once("*/").unwrap_or_default();
+        found.extend(declarations(rest).into_iter().next_back().map(|declaration| (comment, declaration)));
+    }
+    found
 }
 
 /// The names of all constants: members of enums, and numbers that are defined.

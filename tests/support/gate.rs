@@ -69,6 +69,8 @@ struct State {
     target: u16,
     dead: bool,
     rules: BTreeMap<String, Rule>,
+    /// Rules for commands in which these bytes occur.
+    of_content: Vec<(Vec<u8>, Rule)>,
     links: Vec<Arc<Link>>,
     seen: Seen,
 }
@@ -107,8 +109,8 @@ impl Gate {
                 break (port, listener);
             }
         };
-        let (rules, links) = (BTreeMap::new(), Vec::new());
-        let state = State { target: port, dead: false, rules, links, seen: Seen::default() };
+        let (rules, of_content, links) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let state = State { target: port, dead: false, rules, of_content, links, seen: Seen::default() };
         let gate = Self { port: listening, state: Arc::new(Mutex::new(state)) };
         let state = gate.state.clone();
         thread::spawn(move || {
@@ -135,9 +137,15 @@ impl Gate {
         self.state().rules.insert(command.to_owned(), rule);
     }
 
+    /// From now on this rule holds for commands in which `content` occurs, whatever their names.
+    pub fn rule_for_content(&self, content: &str, rule: Rule) {
+        self.state().of_content.push((content.as_bytes().to_vec(), rule));
+    }
+
     /// No rule holds any longer.
     pub fn clear(&self) {
         self.state().rules.clear();
+        self.state().of_content.clear();
     }
 
     /// New connections lead there.
@@ -270,7 +278,7 @@ fn requests(link: &Link, state: &Mutex<State>) -> io::Result<()> {
         unparsed.extend_from_slice(&buffer[..count]);
         while let Some((words, length)) = resp::command(&unparsed) {
             let name = resp::name(&words);
-            let rule = note(link, state, &name, length);
+            let rule = note(link, state, &name, &unparsed[..length]);
             match rule {
                 Rule::Hang => loop {
                     read(&link.client, &mut buffer)?;
@@ -289,13 +297,17 @@ fn requests(link: &Link, state: &Mutex<State>) -> io::Result<()> {
 }
 
 /// Counts a command and says what is to happen to it.
-fn note(link: &Link, state: &Mutex<State>, name: &str, length: usize) -> Rule {
+fn note(link: &Link, state: &Mutex<State>, name: &str, command: &[u8]) -> Rule {
     if ["CLIENT TRACKING", "SUBSCRIBE", "PSUBSCRIBE"].contains(&name) {
         link.watches.store(true, SeqCst);
     }
     let mut state = state.lock().unwrap();
-    state.seen.bytes_asked += length as u64;
+    state.seen.bytes_asked += command.len() as u64;
     *state.seen.commands.entry(name.to_owned()).or_default() += 1;
+    let has = |content: &[u8]| command.windows(content.len()).any(|part| part == content);
+    if let Some((_, rule)) = state.of_content.iter().find(|(content, _)| has(content)) {
+        return rule.clone();
+    }
     let first = name.split(' ').next().unwrap_or(name);
     [name, first, "*"].iter().find_map(|name| state.rules.get(*name)).cloned().unwrap_or(Rule::Pass)
 }

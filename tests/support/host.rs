@@ -394,6 +394,13 @@ impl Client {
         call(|error| unsafe { flagstone_client_flush(self.handle, 1_000, error) })
     }
 
+    /// Says whether the host acts upon changes of flags.
+    pub fn subscribe(&self, to_flag_changes: bool) -> Result<(), Failure> {
+        let wants = u32::from(to_flag_changes) * FLAGSTONE_SUBSCRIBE_FLAG_CHANGES;
+        // SAFETY: a live client.
+        call(|error| unsafe { flagstone_client_subscribe(self.handle, wants, error) })
+    }
+
     pub fn wake(&self) {
         // SAFETY: a live client.
         unsafe { flagstone_wake(self.handle) };

@@ -132,7 +132,15 @@ static PyObject *bind_context(PyObject *module, PyObject *args)
     return NULL;
   }
   replace((PyObject **)&speedups.context_type, type);
+  speedups.awake_type = speedups.context_type;
   replace(&speedups.encode, encode);
+  Py_RETURN_NONE;
+}
+
+static PyObject *set_awake(PyObject *module, PyObject *open)
+{
+  (void)module;
+  speedups.awake_type = open == Py_True ? speedups.context_type : NULL;
   Py_RETURN_NONE;
 }
 
@@ -192,6 +200,7 @@ static PyObject *stand_for(PyObject *module, PyObject *args)
 static PyMethodDef functions[] = {
   {"bind", bind, METH_VARARGS, "Takes the library's functions and the package's."},
   {"bind_context", bind_context, METH_VARARGS, "Takes the class of contexts."},
+  {"set_awake", set_awake, METH_O, "Opens the way through the extension, or closes it: see _forks.py."},
   {"stand_for", stand_for, METH_VARARGS, "Takes the method in Python that is called where arguments are not plain."},
   {"context_from", (PyCFunction)(void (*)(void))speedups_context_from, METH_FASTCALL,
    "A context from a dictionary that nobody else has; None when that is not plain."},
@@ -274,6 +283,7 @@ static void forget(void *module)
   if (!counted || !*counted || --modules > 0) {
     return;
   }
+  speedups.awake_type = NULL;
   speedups_forget_reasons();
   speedups_forget_json();
   for (size_t index = 0; index < LENGTH(types); index++) {

@@ -64,8 +64,8 @@ enum method {
 struct speedups {
   struct native native;
   PyTypeObject *context_base, *flag_base, *client_base;
-  /* Classes of the package. */
-  PyTypeObject *context_type, *detail_type;
+  /* Classes of the package; of contexts twice: NULL in a process that is asleep, where all calls go to Python. */
+  PyTypeObject *context_type, *awake_type, *detail_type;
   /* Functions of the package: see the stub file. */
   PyObject *decode, *reason, *encode, *pointer;
   PyObject *methods[METHODS];
@@ -154,11 +154,11 @@ int speedups_json_traverse(struct json_cache *cache, visitproc visit, void *arg)
 void speedups_json_clear(struct json_cache *cache);
 void speedups_forget_json(void);
 
-/* The handle of a real context that has been made; NULL for everything else. */
+/* The handle of a real context that has been made; NULL for everything else, and for all in a process that is asleep. */
 static inline const flagstone_context *speedups_context(PyObject *object)
 {
   PyTypeObject *type = Py_TYPE(object);
-  if (type != speedups.context_type && (!speedups.context_base || !PyType_IsSubtype(type, speedups.context_base))) {
+  if (type != speedups.awake_type && (!speedups.awake_type || !PyType_IsSubtype(type, speedups.context_base))) {
     return NULL;
   }
   return ((struct context *)object)->handle;

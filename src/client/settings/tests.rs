@@ -130,6 +130,21 @@ fn a_wiped_redis_counts_as_it_is_only_where_a_source_fills_it_and_it_is_the_trut
 }
 
 #[test]
+fn an_sdk_key_alone_is_daemon_mode_on_localhost_and_says_so() {
+    let remarks = |options: &[(&str, &str)]| settings(options).remarks;
+    let told = remarks(&[("sdk.key", "k")]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].0 == Level::Warn && told[0].1.contains("daemon mode") && told[0].1.contains("localhost"),
+        "{told:?}"
+    );
+    for more in [("source.kind", "stream"), ("redis.url", "redis://h"), ("offline", "true")] {
+        assert_eq!(remarks(&[("sdk.key", "k"), more]), [], "{more:?}");
+    }
+    assert_eq!(remarks(&[]), []);
+}
+
+#[test]
 fn offline_wins_over_every_source() {
     let settings = settings(&[("source.kind", "stream"), ("offline", "true"), ("redis.url", "redis://h")]);
     assert!(settings.offline && settings.source.is_none() && settings.store.redis.is_none());

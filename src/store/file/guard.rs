@@ -13,9 +13,9 @@ use super::BackupError;
 /// A file beside the snapshot file that was not touched for this long is not being written any more.
 const ABANDONED: Duration = Duration::from_secs(60);
 
-/// Opens the file for reading if nobody but its owner can have written it. What was opened is what is judged: the name may
-/// lead elsewhere a moment later.
-pub(super) fn open(path: &Path) -> Result<File, BackupError> {
+/// Opens the file for reading if nobody but its owner can have written it; where it carries a keyed seal, a group of ours may
+/// be able to, too. What was opened is what is judged: the name may lead elsewhere a moment later.
+pub(super) fn open(path: &Path, is_sealed: bool) -> Result<File, BackupError> {
     // Without O_NONBLOCK the opening of a named pipe would wait for a writer.
     let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
     let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
@@ -29,10 +29,14 @@ pub(super) fn open(path: &Path) -> Result<File, BackupError> {
     let of = file.metadata()?;
     if !of.is_file() {
         Err(BackupError::Refused(NO_FILE))
-    } else if of.uid() != 0 && of.uid() != own_user()? {
+    } else if of.uid() != 0 && of.uid() != own()?.uid() {
         Err(BackupError::Refused("it belongs to another user"))
-    } else if of.mode() & 0o022 != 0 {
-        Err(BackupError::Refused("it is writable by its group or by others"))
+    } else if of.mode() & 0o002 != 0 {
+        Err(BackupError::Refused("it is writable by everybody"))
+    } else if of.mode() & 0o020 != 0 && !is_sealed {
+        Err(BackupError::Refused("it is writable by its group, and without sdk.key there is no seal"))
+    } else if of.mode() & 0o020 != 0 && !is_own_group(of.gid())? {
+        Err(BackupError::Refused("it is writable by a group that is not ours"))
     } else {
         Ok(file)
     }
@@ -40,10 +44,20 @@ pub(super) fn open(path: &Path) -> Result<File, BackupError> {
 
 const NO_FILE: &str = "it is not a regular file";
 
-/// The user that files of this process belong to: that of a pipe made just now, which needs no place on a disk.
-fn own_user() -> io::Result<u32> {
+/// Whom files of this process belong to: a pipe made just now tells, which needs no place on a disk.
+fn own() -> io::Result<Metadata> {
     let (reader, _) = io::pipe()?;
-    Ok(File::from(OwnedFd::from(reader)).metadata()?.uid())
+    File::from(OwnedFd::from(reader)).metadata()
+}
+
+/// Whether this process belongs to the group; of further groups only the process file system tells.
+fn is_own_group(group: u32) -> io::Result<bool> {
+    if own()?.gid() == group {
+        return Ok(true);
+    }
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
+    Ok(groups.split_whitespace().any(|known| known.parse() == Ok(group)))
 }
 
 /// What the name of a file ends in that is written beside the final one.

@@ -3,8 +3,8 @@
 //! One header line (format version, seal of what follows, SHA-256 of SDK key and prefix), then one JSON object with the items'
 //! texts as they were received. The seal is an HMAC-SHA-256 under the SDK key, so that nobody without it can make a file that
 //! is believed; without an SDK key it is a checksum. Written beside its final name and renamed, readable by its owner alone; a
-//! damaged file, one of another environment and one that others could have written are refused. So is one of an older format:
-//! the next data write it anew. What it held is never written to Redis. May depend on `model`.
+//! damaged file, one of another environment and one that others could have written are refused; a group of ours may be able to,
+//! as on volumes that Kubernetes gives to one, where the seal is keyed. So is one of an older format: the next data write it anew. What it held is never written to Redis. May depend on `model`.
 
 mod guard;
 
@@ -122,7 +122,7 @@ impl Backup {
     /// Writes everything that `snapshot` holds; the file is the old one or the new one at every moment.
     pub fn save(&self, snapshot: &Snapshot) -> Result<(), BackupError> {
         let body = body(snapshot);
-        let header = format!("{MAGIC} {FORMAT} {} {}\n", self.seal(&body), self.environment);
+        let header = format!("{MAGIC} {FORMAT} {} {}\n", self.seal_of(&body), self.environment);
         self.clean();
         if self.holds(&header, &body) {
             return Ok(());
@@ -136,17 +136,28 @@ impl Backup {
         Ok(outcome?)
     }
 
-    /// The seal of a body: of the environment, too, so that it fits no other one.
-    fn seal(&self, body: &str) -> String {
-        match &self.seal {
-            Some(keyed) => {
-                let mut keyed = keyed.clone();
-                keyed.update(self.environment.as_bytes());
-                keyed.update(body.as_bytes());
-                hex(&keyed.finalize().into_bytes())
-            }
+    /// The seal of a body, in hex.
+    fn seal_of(&self, body: &str) -> String {
+        match self.sealing(body) {
+            Some(keyed) => hex(&keyed.finalize().into_bytes()),
             None => hex(&Sha256::digest(body.as_bytes())),
         }
+    }
+
+    /// Whether this is the seal of a body. How long a comparison takes tells nothing of a keyed one.
+    fn is_sealed(&self, body: &str, seal: &str) -> bool {
+        match self.sealing(body) {
+            Some(keyed) => unhex(seal).is_some_and(|seal| keyed.verify_slice(&seal).is_ok()),
+            None => seal == hex(&Sha256::digest(body.as_bytes())),
+        }
+    }
+
+    /// The keyed hash: of the environment, too, so that it fits no other one.
+    fn sealing(&self, body: &str) -> Option<Hmac<Sha256>> {
+        let mut keyed = self.seal.clone()?;
+        keyed.update(self.environment.as_bytes());
+        keyed.update(body.as_bytes());
+        Some(keyed)
     }
 
     /// Removes what earlier processes left beside the file when they were killed; once.
@@ -158,7 +169,7 @@ impl Backup {
 
     /// Whether the file is just that already: many processes may share it, forked children among them.
     fn holds(&self, header: &str, body: &str) -> bool {
-        let Ok(mut file) = guard::open(&self.path) else { return false };
+        let Ok(mut file) = guard::open(&self.path, self.seal.is_some()) else { return false };
         let is_alike = file
             .metadata()
             .is_ok_and(|of| of.len() == (header.len() + body.len()) as u64 && of.permissions().mode() & 0o777 == 0o600);
@@ -213,7 +224,7 @@ impl Backup {
     fn read(&self) -> Result<(Snapshot, Vec<Change>), BackupError> {
         self.clean();
         let mut text = Vec::new();
-        guard::open(&self.path)?.read_to_end(&mut text)?;
+        guard::open(&self.path, self.seal.is_some())?.read_to_end(&mut text)?;
         let text = String::from_utf8(text).map_err(|_| BackupError::Damaged)?;
         let (header, body) = text.split_once('\n').ok_or(BackupError::Format)?;
         let words: Vec<&str> = header.split(' ').collect();
@@ -222,7 +233,7 @@ impl Backup {
         if environment != self.environment {
             return Err(BackupError::Environment);
         }
-        if seal != self.seal(body) {
+        if !self.is_sealed(body, seal) {
             return Err(BackupError::Damaged);
         }
         let body: Body<'_> = serde_json::from_str(body).map_err(|_| BackupError::Damaged)?;
@@ -276,6 +287,12 @@ fn append<T>(table: &Table<T>, body: &mut String) {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    let pairs = digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    digits.len().is_multiple_of(2).then(|| pairs.collect())?
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ fn what_others_could_have_written_is_refused_and_replaced() {
         other => panic!("{other:?}"),
     };
     backup.save(&snapshot()).unwrap();
-    for mode in [0o660, 0o602, 0o620] {
+    for mode in [0o662, 0o602, 0o622] {
         fs::set_permissions(backup.path(), Permissions::from_mode(mode)).unwrap();
         assert!(refused().contains("writable"), "{mode:o}");
     }
@@ -212,5 +212,52 @@ fn leftovers_of_killed_processes_are_removed_and_nothing_else() {
         "other.0123456789abcdef.tmp",
     ];
     assert_eq!(left, expected);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_volume_that_is_given_to_a_group_of_ours_keeps_its_file_in_force_where_the_seal_is_keyed() {
+    let folder = folder("group");
+    let (sealed, keyless) =
+        (Backup::new(folder.join("sealed"), "key", "prefix"), Backup::new(folder.join("keyless"), "", "prefix"));
+    for backup in [&sealed, &keyless] {
+        backup.save(&snapshot()).unwrap();
+        // What a kubelet does to the files of a volume that has an fsGroup.
+        fs::set_permissions(backup.path(), Permissions::from_mode(0o660)).unwrap();
+    }
+    assert!(sealed.read().is_ok());
+    match keyless.read() {
+        Err(BackupError::Refused(why)) => assert!(why.contains("group") && why.contains("sdk.key"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+    // Only root may give files to groups that are not its own.
+    if std::os::unix::fs::chown(sealed.path(), None, Some(65_533)).is_ok() {
+        match sealed.read() {
+            Err(BackupError::Refused(why)) => assert!(why.contains("not ours"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    for backup in [&sealed, &keyless] {
+        backup.save(&snapshot()).unwrap();
+        assert_eq!(fs::metadata(backup.path()).unwrap().mode() & 0o777, 0o600, "it is closed again");
+        assert!(backup.read().is_ok());
+    }
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_seal_of_another_length_or_with_other_digits_is_none() {
+    let folder = folder("seals");
+    let backup = Backup::new(folder.join("flags"), "key", "prefix");
+    backup.save(&snapshot()).unwrap();
+    let text = fs::read_to_string(backup.path()).unwrap();
+    let seal = text.split(' ').nth(2).unwrap().to_owned();
+    assert_eq!(seal.len(), 64);
+    for other in ["", "0", &seal[..62], &seal[..63], &format!("{seal}00"), &"é".repeat(32), &"+f".repeat(32)] {
+        fs::write(backup.path(), text.replacen(&seal, other, 1)).unwrap();
+        assert!(matches!(backup.read(), Err(BackupError::Damaged)), "{other}");
+    }
+    fs::write(backup.path(), &text).unwrap();
+    assert!(backup.read().is_ok());
     fs::remove_dir_all(folder).unwrap();
 }

@@ -5,7 +5,7 @@
 //! Redis is the truth; what is delivered passes through the bounded cache on its way there. An item that does not parse
 //! disturbs no other: its last good version stays in force, and Redis gets it as it was received. May depend on `model`.
 
-use crate::model::{ChangeKind, ChangeSet, Delivery, ItemKey, Kind};
+use crate::model::{ChangeKind, ChangeSet, Delivery, ItemKey, Kind, lock};
 use crate::store::inbox::arrival::{Next, item_key, parse_alone, word};
 use crate::store::inbox::mailbox::Mailbox;
 use crate::store::inbox::outbox::Put;
@@ -58,7 +58,7 @@ impl Intake<'_> {
         if self.shared.options.memory_leads() {
             self.replace_snapshot(&mut publisher, deliveries);
         } else {
-            let items = deliveries.iter().map(|delivery| parse_alone(delivery, &mut publisher.interner)).collect();
+            let items = deliveries.iter().map(|delivery| self.parse_alone(delivery, &mut publisher)).collect();
             self.replace_cached(items);
             self.shared.set_passed_flags(deliveries.iter().any(Delivery::is_live_flag));
         }
@@ -76,12 +76,24 @@ impl Intake<'_> {
             return self.merge_snapshot(&mut publisher, deliveries);
         }
         for delivery in deliveries {
-            let (item, held) = parse_alone(delivery, &mut publisher.interner);
+            let (item, held) = self.parse_alone(delivery, &mut publisher);
             self.merge_cached(item, held);
         }
         if deliveries.iter().any(Delivery::is_live_flag) {
             self.shared.set_passed_flags(true);
         }
+    }
+
+    /// An item for where Redis is the truth. What is remarkable about it is told now: it may not be read here for long.
+    fn parse_alone(&self, delivery: &Delivery<'_>, publisher: &mut Publisher) -> (ItemKey, Held) {
+        let (item, held) = parse_alone(delivery, &mut publisher.interner);
+        let mut remarked = lock(&self.mailbox.remarked);
+        match &held {
+            Held::Flag(entry) => remarked.tell(item.kind, &item.key, entry, self.listener),
+            Held::Segment(entry) => remarked.tell(item.kind, &item.key, entry, self.listener),
+            Held::Missing => {}
+        }
+        (item, held)
     }
 
     fn replace_snapshot(&self, publisher: &mut Publisher, deliveries: &[Delivery<'_>]) {

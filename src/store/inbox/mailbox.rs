@@ -14,6 +14,7 @@ use super::flight::Flight;
 use super::link::LinkState;
 use super::outbox::Outbox;
 use crate::model::{ItemKey, Kind, lock};
+use crate::store::memory::judge::Remarked;
 use crate::store::memory::publication::Publisher;
 use crate::store::memory::snapshot::Snapshot;
 use crate::store::signal::Signal;
@@ -54,6 +55,8 @@ pub struct Mailbox {
     unknown: Mutex<Unknown>,
     requests: Mutex<Requests>,
     publisher: Mutex<Publisher>,
+    /// What was told of items that need not be held, whoever delivered them.
+    pub remarked: Arc<Mutex<Remarked>>,
     /// What the data source has delivered and Redis may not hold yet.
     pub outbox: Outbox,
     /// The data source of this process has delivered a full data set; what is held may be what a parent received.
@@ -87,6 +90,7 @@ impl Mailbox {
             unknown: Mutex::default(),
             requests: Mutex::default(),
             publisher: Mutex::default(),
+            remarked: Arc::default(),
             outbox: Outbox::default(),
             link: LinkState::new(),
         }

@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::model::{ItemKey, lock};
 use crate::store::memory::cache::Held;
 
+/// Items with their keys.
+pub type Items = Vec<(ItemKey, Held)>;
+
 /// A full data set to be written.
 #[derive(Debug)]
 pub enum Put {
     /// Whatever memory holds at the moment of writing.
     Memory,
     /// These items: residencies that do not hold everything.
-    Items(Vec<(ItemKey, Held)>),
+    Items(Items),
 }
 
 /// What is to be written next.
@@ -22,7 +25,7 @@ pub enum Work {
     /// The full data set; it covers all items that waited when it came.
     Put(Arc<Put>),
     /// Single items, versions compared.
-    Items(Vec<(ItemKey, Held)>),
+    Items(Items),
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +58,7 @@ impl Outbox {
 
     /// Items are to be written once more, as far as they are `still` held: what has been delivered since they were looked up
     /// waits already, or has removed them.
-    pub fn add_again(&self, items: Vec<(ItemKey, Held)>, still: impl Fn(&ItemKey, &Held) -> bool) {
+    pub fn add_again(&self, items: Items, still: impl Fn(&ItemKey, &Held) -> bool) {
         let mut inner = self.lock();
         // Whoever publishes does so with this lock, so what is held does not change in between.
         inner.items.extend(items.into_iter().filter(|(item, held)| still(item, held)));
@@ -81,6 +84,13 @@ impl Outbox {
         }
         let items: Vec<_> = inner.items.iter().take(most).map(|(item, held)| (item.clone(), held.clone())).collect();
         (!items.is_empty()).then_some(Work::Items(items))
+    }
+
+    /// The full data set that waits, and what has come after it.
+    pub fn whole(&self) -> Option<(Arc<Put>, Items)> {
+        let inner = self.lock();
+        let after = inner.items.iter().map(|(item, held)| (item.clone(), held.clone()));
+        inner.put.as_ref().map(|put| (put.clone(), after.collect()))
     }
 
     /// A full data set was written. One that came meanwhile waits on.

@@ -3,9 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use crate::model::{Interner, Kind};
+use crate::model::{Interner, Kind, lock};
 use crate::store::memory::entry::{Entry, Item, State, Told};
 use crate::store::status::{Level, Listener};
 
@@ -38,14 +38,18 @@ pub struct Judge {
     /// Hash of the bad content by key: an item that is evicted and read again is not reported again.
     bad_flags: HashMap<Box<str>, u64>,
     bad_segments: HashMap<Box<str>, u64>,
-    /// Hash of contents whose remarks were told.
-    remarked: HashSet<u64>,
+    remarked: Arc<Mutex<Remarked>>,
     hasher: RandomState,
     /// Fields whose names are not UTF-8, at the latest full read.
     pub unnameable: usize,
 }
 
 impl Judge {
+    /// Tells nothing that was told already by whoever shares `remarked`.
+    pub fn sharing(remarked: &Arc<Mutex<Remarked>>) -> Self {
+        Self { remarked: remarked.clone(), ..Self::default() }
+    }
+
     /// Compares `text` with what is held under `key`.
     pub fn judge<T: Item>(
         &mut self,
@@ -76,7 +80,7 @@ impl Judge {
         let Some(error) = error else {
             self.forget(kind, key);
             if !entry.remarks().is_empty() {
-                self.tell_remarks(kind, key, &entry, listener);
+                lock(&self.remarked).tell(kind, key, &entry, listener);
             }
             if let Some(held) = held {
                 entry.inherit_use(held);
@@ -94,18 +98,6 @@ impl Judge {
                 Verdict::Keep
             }
             _ => Verdict::Replace(Arc::new(entry)),
-        }
-    }
-
-    /// An item that is evicted and read again is not told of again.
-    fn tell_remarks<T>(&mut self, kind: Kind, key: &str, entry: &Entry<T>, listener: &dyn Listener) {
-        if self.remarked.len() >= MOST_REMARKED {
-            self.remarked.clear();
-        }
-        if self.remarked.insert(self.hasher.hash_one((kind, key, entry.text()))) {
-            tell_remarks(kind, key, entry, listener);
-        } else {
-            entry.tell(Told::Remarks);
         }
     }
 
@@ -137,6 +129,31 @@ impl Judge {
 
 /// Contents whose remarks are remembered as told.
 const MOST_REMARKED: usize = 1_000;
+
+/// Tells what is remarkable about items that are not all held: one that is evicted and comes again is not told of again.
+#[derive(Debug, Default)]
+pub struct Remarked {
+    /// Hash of contents whose remarks were told.
+    told: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Remarked {
+    /// Tells it once for each content.
+    pub fn tell<T>(&mut self, kind: Kind, key: &str, entry: &Entry<T>, listener: &dyn Listener) {
+        if entry.remarks().is_empty() {
+            return;
+        }
+        if self.told.len() >= MOST_REMARKED {
+            self.told.clear();
+        }
+        if self.told.insert(self.hasher.hash_one((kind, key, entry.text()))) {
+            tell_remarks(kind, key, entry, listener);
+        } else {
+            entry.tell(Told::Remarks);
+        }
+    }
+}
 
 /// Tells once what is remarkable about an item that parses.
 pub fn tell_remarks<T>(kind: Kind, key: &str, entry: &Entry<T>, listener: &dyn Listener) {

@@ -9,3 +9,4 @@ pub mod entry;
 pub mod judge;
 pub mod publication;
 pub mod snapshot;
+mod table;

@@ -12,6 +12,7 @@ use super::abilities::{Abilities, Optional, is_denied, refuses};
 use super::class::{Class, class};
 use super::connector::{Connector, describe};
 use super::layout::Keys;
+use super::server::peers;
 use super::session::Session;
 use super::values::{Values, error_of, flat_fields, is_wrong_type};
 use crate::model::Kind;
@@ -192,6 +193,18 @@ impl<'a> Reader<'a> {
             Ok(Value::ServerError(error)) => check_sign_of_life(RedisError::from(error)),
             Ok(_) => Ok(()),
             Err(error) => check_sign_of_life(error),
+        }
+    }
+
+    /// How many clients share the server, where it tells who it is: no other one is asked, for there are proxies that close a
+    /// connection at a question that they do not know.
+    pub fn peers(&mut self) -> Result<Option<usize>, ReadError> {
+        if self.session.server().is_none() {
+            return Ok(None);
+        }
+        match self.session.call(|connection| connection.req_command(cmd("INFO").arg("clients")))? {
+            Value::BulkString(text) => Ok(peers(&String::from_utf8_lossy(&text))),
+            _ => Ok(None),
         }
     }
 

@@ -78,7 +78,7 @@ impl Writer<'_> {
                     self.scripts = false;
                     None
                 }
-                Value::ServerError(error) if error.code() == "ERR" && !has_no_code(&error) => {
+                Value::ServerError(error) if is_of_item(&error) => {
                     Some(Upsert::Rejected(describe(&RedisError::from(error))))
                 }
                 Value::ServerError(error) => return Err(RedisError::from(error).into()),
@@ -137,9 +137,21 @@ impl Writer<'_> {
         if matches!(replies.last(), Some(Value::Nil)) {
             return Ok(None);
         }
+        // It concerns this item alone, as it does where a script writes it.
+        if let Some(Value::ServerError(error)) = replies.get(1)
+            && is_of_item(error)
+        {
+            self.start_over();
+            return Ok(Some(Upsert::Rejected(describe(&RedisError::from(error.clone())))));
+        }
         check_transaction("HSET", replies)?;
         Ok(Some(Upsert::Applied))
     }
+}
+
+/// Whether the server refuses this very item, and others need not wait for it.
+fn is_of_item(error: &redis::ServerError) -> bool {
+    error.code() == "ERR" && !has_no_code(error) && !refuses_scripts(error)
 }
 
 /// Older servers and proxies say what concerns all items without a code of its own, or inside the error of a script.

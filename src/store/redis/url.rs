@@ -242,95 +242,12 @@ fn number(text: &str) -> Option<i64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-fn database(text: &str) -> Result<i64, UrlError> {
+pub(super) fn database(text: &str) -> Result<i64, UrlError> {
     number(text).filter(|number| *number <= i64::from(i32::MAX)).ok_or(UrlError::Database)
 }
 
-impl RedisUrl {
-    fn take_options(&mut self, query: &str) -> Result<(), UrlError> {
-        let mut after_secret = false;
-        for part in query.split('&').filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').ok_or(UrlError::Options)?;
-            let value = decode(value, "value of an option")?;
-            match self.take_option(&name.to_ascii_lowercase(), value) {
-                // It may be the rest of a password with an & in it.
-                Err(UrlError::UnknownOption(_)) if after_secret || !is_name(name) => return Err(UrlError::Options),
-                outcome => outcome?,
-            }
-            after_secret = matches!(name, "password" | "pass");
-        }
-        Ok(())
-    }
-
-    /// The names are those of this library, or of redis-py, which the URLs of many applications are written for.
-    fn take_option(&mut self, name: &str, value: String) -> Result<(), UrlError> {
-        let wrong = |takes| UrlError::Value(name.to_owned(), takes);
-        match name {
-            "db" | "database" => set(&mut self.database, database(&value)?, "database"),
-            "user" | "username" => set(&mut self.username, value, "user"),
-            "pass" | "password" => set(&mut self.password, value, "password"),
-            "protocol" => {
-                self.resp2_only = match value.as_str() {
-                    "2" | "resp2" => true,
-                    "3" | "resp3" => false,
-                    _ => return Err(wrong("2 or 3")),
-                };
-                Ok(())
-            }
-            "socket_timeout" => {
-                set(&mut self.command_timeout, seconds(&value).ok_or_else(|| wrong(SECONDS))?, "time-out of commands")
-            }
-            "socket_connect_timeout" => {
-                set(&mut self.connect_timeout, seconds(&value).ok_or_else(|| wrong(SECONDS))?, "time-out of connecting")
-            }
-            "socket_keepalive" if is_true(&value) => Ok(()),
-            "socket_keepalive" => Err(wrong("true, which it is anyway")),
-            "client_name" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                set(&mut self.client_name, value, "name of the client")
-            }
-            "client_name" => Err(wrong("a name without white space")),
-            "ssl_ca_certs" => set(&mut self.ca_file, PathBuf::from(value), "file of the authorities"),
-            "ssl_certfile" => set(&mut self.cert_file, PathBuf::from(value), "file of the certificate"),
-            "ssl_keyfile" => set(&mut self.key_file, PathBuf::from(value), "file of the key"),
-            "ssl_cert_reqs" => {
-                let skip = match value.to_ascii_lowercase().trim_start_matches("cert_") {
-                    "none" => true,
-                    "required" => false,
-                    _ => return Err(wrong("required or none")),
-                };
-                set(&mut self.skip_verify, skip, "check of certificates")
-            }
-            _ => Err(UrlError::UnknownOption(name.to_owned())),
-        }
-    }
-}
-
-const SECONDS: &str = "a number of seconds from 0.001 to 86400";
-
-fn seconds(text: &str) -> Option<Duration> {
-    let seconds: f64 = text.parse().ok()?;
-    (0.001..=86_400.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
-}
-
-fn is_true(text: &str) -> bool {
-    matches!(text.to_ascii_lowercase().as_str(), "true" | "1" | "yes" | "on")
-}
-
-fn set<T: PartialEq>(place: &mut Option<T>, value: T, what: &'static str) -> Result<(), UrlError> {
-    if place.as_ref().is_some_and(|present| *present != value) {
-        return Err(UrlError::Twice(what));
-    }
-    *place = Some(value);
-    Ok(())
-}
-
-/// Whether this can be shown: the name of an option, as far as can be seen.
-fn is_name(text: &str) -> bool {
-    text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-}
-
 /// Decodes `%41`. A sign that two hexadecimal digits do not follow stands for itself, as in every client.
-fn decode(text: &str, what: &'static str) -> Result<String, UrlError> {
+pub(super) fn decode(text: &str, what: &'static str) -> Result<String, UrlError> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -12,15 +12,10 @@ use redis::{RedisError, ServerErrorKind, Value};
 use super::class::{Class, class};
 use super::connection::Connection;
 use super::connector::{Connector, describe};
+use super::large::has_large;
 use super::layout::Keys;
-use super::packed::Packed;
 use super::session::Session;
 use crate::model::{Jitter, Kind};
-
-/// Fields of one HSET in a full write.
-const FIELDS: usize = 50;
-/// A full write may be answered this much later for each MiB of it.
-const PATIENCE_PER_MIB: Duration = Duration::from_millis(250);
 
 /// Why a write failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +52,9 @@ impl WriteError {
     }
 }
 
+/// Kind, key and text of an item of a full data set.
+pub type WrittenItem<'i> = (Kind, &'i str, &'i [u8]);
+
 /// What became of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upsert {
@@ -87,12 +85,16 @@ pub struct Upsertion<'i> {
 
 /// Sends writes over one connection, which it opens when needed and drops when it fails.
 pub struct Writer<'a> {
-    session: Session<'a>,
+    pub(super) session: Session<'a>,
     pub(super) keys: &'a Keys,
     /// Longest silence while a reply is awaited.
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// The server runs scripts for us, as far as is known.
     pub(super) scripts: bool,
+    /// The server lets us watch the data set, as far as is known.
+    pub(super) watches: bool,
+    /// This connection watches the data set.
+    pub(super) is_watching: bool,
     pub(super) jitter: Jitter,
     /// What the lock holds while it is ours: differs from that of every other process.
     pub(super) token: String,
@@ -108,67 +110,33 @@ impl<'a> Writer<'a> {
             keys,
             timeout: connector.command_timeout(),
             scripts: true,
+            watches: true,
+            is_watching: false,
             jitter,
             token,
         }
     }
 
-    /// Replaces the data set in one transaction.
-    pub fn init<'i>(&mut self, items: impl Iterator<Item = (Kind, &'i str, &'i [u8])>) -> Result<(), WriteError> {
-        let (packed, replies) = self.pack_init(items);
-        let patience = self.timeout + PATIENCE_PER_MIB * u32::try_from(packed.len() >> 20).unwrap_or(u32::MAX);
-        let timeout = self.timeout;
-        let outcome = self.call(|connection| {
-            connection.set_read_timeout(Some(patience))?;
-            connection.send_packed_command(&packed)?;
-            let replies =
-                (0..replies).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()?;
-            connection.set_read_timeout(Some(timeout))?;
-            Ok(replies)
-        })?;
-        let checked = check_transaction("full write", outcome);
-        self.start_over_after(checked)
-    }
-
-    /// The commands of a full write, and how many replies they have.
-    fn pack_init<'i>(&self, items: impl Iterator<Item = (Kind, &'i str, &'i [u8])>) -> (Vec<u8>, usize) {
-        let mut packed = Packed::default();
-        packed.command(&[b"MULTI"]);
-        packed.command(&[b"DEL", self.keys.segments.as_bytes(), self.keys.features.as_bytes()]);
-        let (mut flags, mut segments) = (Vec::new(), Vec::new());
-        for (kind, key, text) in items {
-            let (hash, fields) = match kind {
-                Kind::Flag => (&self.keys.features, &mut flags),
-                Kind::Segment => (&self.keys.segments, &mut segments),
-            };
-            fields.extend([key.as_bytes(), text]);
-            if fields.len() >= 2 * FIELDS {
-                packed.hset(hash, fields);
-                fields.clear();
-            }
-        }
-        packed.hset(&self.keys.segments, &segments);
-        packed.hset(&self.keys.features, &flags);
-        packed.command(&[b"SET", self.keys.inited.as_bytes(), b""]);
-        packed.command(&[b"EXEC"]);
-        (packed.bytes, packed.commands)
-    }
-
     /// Writes items that are newer than what Redis holds; the outcomes are in the order of the items.
     pub fn upsert(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Upsert>, WriteError> {
-        let outcomes = self.try_upsert(items);
+        let outcomes = match self.try_upsert(items) {
+            Err(error) if error.is_cut() && has_large(items.iter().map(|item| item.text.len())) => {
+                self.upsert_apart(items)
+            }
+            outcomes => outcomes,
+        };
         self.start_over_after(outcomes)
     }
 
     /// The next write opens another connection, and what was refused is tried again there.
     pub fn start_over(&mut self) {
         self.session.drop_connection();
-        self.scripts = true;
+        (self.scripts, self.watches) = (true, true);
     }
 
     /// A refused write leaves no connection behind: it may watch a key still, or lead to a server that only replicates by
     /// now, while another one has taken over its name.
-    fn start_over_after<T>(&mut self, outcome: Result<T, WriteError>) -> Result<T, WriteError> {
+    pub(super) fn start_over_after<T>(&mut self, outcome: Result<T, WriteError>) -> Result<T, WriteError> {
         if outcome.is_err() {
             self.session.drop_connection();
         }
@@ -190,7 +158,7 @@ impl<'a> Writer<'a> {
         self.note(result)
     }
 
-    fn note<T>(&mut self, result: Result<T, RedisError>) -> Result<T, WriteError> {
+    pub(super) fn note<T>(&mut self, result: Result<T, RedisError>) -> Result<T, WriteError> {
         if result.is_err() {
             // Another server may answer next time.
             self.scripts = true;

@@ -1,9 +1,9 @@
 //! What Redis holds beside what memory holds, where memory is the truth. Pure functions. May depend on `model` and `memory`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::loss::has_shrunk_much;
+use super::loss::{has_shrunk_much, is_much};
 use crate::model::{ItemKey, Kind, stamp};
 use crate::store::memory::cache::Held;
 use crate::store::memory::snapshot::Snapshot;
@@ -79,9 +79,25 @@ pub fn snapshot_items(snapshot: &Snapshot) -> impl Iterator<Item = Listed<'_>> {
     segments.chain(flags)
 }
 
-/// The same for items one by one.
-pub fn listed(items: &[(ItemKey, Held)]) -> impl Iterator<Item = Listed<'_>> {
-    items.iter().map(|(item, held)| (item.kind, &*item.key, held.text()))
+/// A full data set with what was delivered after it.
+pub fn listed<'a>(items: &'a [(ItemKey, Held)], after: &'a [(ItemKey, Held)]) -> impl Iterator<Item = Listed<'a>> {
+    merged(items, after).into_iter().map(|(item, held)| (item.kind, &*item.key, held.text()))
+}
+
+fn merged<'a>(items: &'a [(ItemKey, Held)], after: &'a [(ItemKey, Held)]) -> Vec<&'a (ItemKey, Held)> {
+    let mut place: HashMap<&ItemKey, usize> = items.iter().enumerate().map(|(at, (item, _))| (item, at)).collect();
+    let mut all: Vec<_> = items.iter().collect();
+    for new in after {
+        match place.get(&new.0) {
+            Some(at) if all[*at].1.version() >= new.1.version() => {}
+            Some(at) => all[*at] = new,
+            None => {
+                place.insert(&new.0, all.len());
+                all.push(new);
+            }
+        }
+    }
+    all
 }
 
 /// Everything in a snapshot, as held.
@@ -101,22 +117,24 @@ pub fn held_in(snapshot: &Snapshot, item: &ItemKey) -> Option<Held> {
     }
 }
 
-/// Whether Redis holds a newer state of these items: some in higher versions, and none in a lower one.
+/// Whether Redis holds a newer state of these items: some in higher versions, none in a lower one, and not much of them missing,
+/// as it is in another environment's data set.
 pub fn is_older(reply: &FullReply, items: &[Listed<'_>]) -> bool {
     if !reply.presence.inited || reply.wrong_type().is_some() {
         return false;
     }
     let there = index(reply);
-    let mut newer = false;
+    let (mut newer, mut live, mut missing) = (false, 0, 0);
     for (kind, key, text) in items {
-        let found = there.get(&(*kind, key.as_bytes())).and_then(|found| stamp(found));
-        match (found, stamp(text)) {
-            (Some(found), Some(own)) if found.version < own.version => return false,
-            (Some(found), Some(own)) => newer |= found.version > own.version,
-            _ => {}
+        let Some(own) = stamp(text) else { continue };
+        live += usize::from(!own.deleted);
+        match there.get(&(*kind, key.as_bytes())).and_then(|found| stamp(found)) {
+            Some(found) if found.version < own.version => return false,
+            Some(found) => newer |= found.version > own.version,
+            None => missing += usize::from(!own.deleted),
         }
     }
-    newer
+    newer && !is_much(live, missing)
 }
 
 /// Whether Redis holds just these items, by key and version, or by text where versions do not tell. Deletion marks count as
@@ -145,8 +163,63 @@ pub fn is_equal(reply: &FullReply, items: &[Listed<'_>], versions_tell: bool) ->
     if met == there.len() {
         return true;
     }
-    let known: std::collections::HashSet<(Kind, &[u8])> =
-        items.iter().map(|(kind, key, _)| (*kind, key.as_bytes())).collect();
+    let known: HashSet<(Kind, &[u8])> = items.iter().map(|(kind, key, _)| (*kind, key.as_bytes())).collect();
     let mut extra = there.iter().filter(|(key, _)| !known.contains(*key));
     extra.all(|(_, text)| stamp(text).is_some_and(|stamp| stamp.deleted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Interner;
+    use crate::store::memory::entry::Entry;
+    use crate::store::reply::HashReply;
+    use crate::store::testing::{field, flag};
+
+    fn items(versions: &[(&str, i64)]) -> Vec<(ItemKey, Held)> {
+        let held = |(key, version): &(&str, i64)| {
+            let entry = Entry::parse(key, flag(key, *version, &[], &[]), &mut Interner::default()).0;
+            (ItemKey { kind: Kind::Flag, key: Arc::from(*key) }, Held::Flag(Arc::new(entry)))
+        };
+        versions.iter().map(held).collect()
+    }
+
+    fn reply(versions: &[(&str, i64)]) -> FullReply {
+        let fields = versions.iter().map(|(key, version)| field(key, flag(key, *version, &[], &[]))).collect();
+        FullReply {
+            features: HashReply::Fields(fields),
+            segments: HashReply::Fields(Vec::new()),
+            presence: Presence { inited: true, features: true, segments: false },
+            is_moment: true,
+            in_steps: false,
+        }
+    }
+
+    fn is_older_than(delivered: &[(&str, i64)], there: &[(&str, i64)]) -> bool {
+        let delivered = items(delivered);
+        is_older(&reply(there), &listed(&delivered, &[]).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_data_set_is_older_when_redis_holds_higher_versions_and_no_lower_one() {
+        assert!(is_older_than(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 3)]));
+        assert!(is_older_than(&[("a", 1), ("b", 2)], &[("a", 2), ("b", 2), ("new", 1)]));
+        assert!(!is_older_than(&[("a", 1), ("b", 2)], &[("a", 1), ("b", 2)]), "equal");
+        assert!(!is_older_than(&[("a", 2), ("b", 2)], &[("a", 1), ("b", 3)]), "some newer, some older");
+        assert!(!is_older_than(&[("a", 2)], &[]), "nothing there");
+    }
+
+    #[test]
+    fn a_data_set_of_which_redis_lacks_much_is_another_one_and_not_older() {
+        let delivered: Vec<(&str, i64)> = ["a", "b", "c", "d", "e", "f"].iter().map(|key| (*key, 1)).collect();
+        assert!(!is_older_than(&delivered, &[("a", 9), ("b", 9)]));
+        assert!(is_older_than(&delivered, &[("a", 9), ("b", 9), ("c", 9)]), "a few may have been deleted since");
+    }
+
+    #[test]
+    fn what_came_after_a_full_data_set_takes_the_place_of_lower_versions_only() {
+        let (set, after) = (items(&[("a", 1), ("b", 5)]), items(&[("a", 2), ("b", 4), ("c", 1)]));
+        let merged: Vec<_> = listed(&set, &after).map(|(_, key, text)| (key, stamp(text).unwrap().version)).collect();
+        assert_eq!(merged, [("a", 2), ("b", 5), ("c", 1)]);
+    }
 }

@@ -1,33 +1,48 @@
-//! What is due, and when: full reads, retries, wishes for fresh data. Plain state with the rules of time; no I/O.
-//!
-//! What is in use is read at once. The rest follows within a window that grows with the size of the data set and the number of
-//! clients, because one change times 16 MB times 100 processes would be 1.6 GB. May depend on `backoff`.
+//! What is due, and when: full reads, retries, wishes for fresh data. Plain state with the rules of time; no I/O. May depend on
+//! `spread` and `backoff`.
 
 use std::time::{Duration, Instant};
 
+use super::spread::Spread;
 use crate::model::Jitter;
 use crate::store::backoff::Backoff;
 
 /// Shortest time between two full reads, and how many times its own duration one must be apart from the next.
 const FULL_MINIMUM: Duration = Duration::from_millis(100);
 const FULL_COST_FACTOR: u32 = 5;
-/// What all clients of a server together read of it after a change.
-const FLEET_BYTES_PER_SECOND: f64 = 100e6;
-/// So many clients are assumed.
-const PEERS: f64 = 10.0;
-/// The rest is not put off for longer.
-const LONGEST_WINDOW: Duration = Duration::from_secs(30);
+/// A full read that takes no longer costs nothing.
+const TRIFLE: Duration = Duration::from_millis(5);
 /// Pauses between attempts to write what the server refuses.
 const WRITE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 /// Pauses between two wishes for fresh data, as long as none of what was delivered could be written: a Redis that answers
 /// but refuses writes (full, read-only) must not make every process fetch everything again and again.
 const FRESH_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// What has to be read once Redis is back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// What is held stays as it is.
+    Nothing,
+    /// Everything, for the first time.
+    First,
+    /// Everything, although it is held: what has changed is not known.
+    Again {
+        /// Bytes held.
+        bytes: usize,
+    },
+}
+
 /// The agenda of one store thread.
 #[derive(Debug)]
 pub struct Agenda {
-    /// When everything is to be read again.
+    /// When everything is to be read again, whatever changes.
     pub full_due: Option<Instant>,
+    /// When everything is to be read again because something has changed.
+    pub spread: Spread,
+    /// Everything was to be read and could not be: until it is, nothing counts as recovered.
+    pub owes_full: bool,
+    /// The first thing after a failure is to find out whether Redis is there.
+    pub knocks: bool,
     /// That is only because nobody has looked for a while.
     pub is_safety_look: bool,
     full_ended: Instant,
@@ -58,6 +73,9 @@ impl Agenda {
     pub fn new(now: Instant, reads: bool) -> Self {
         Self {
             full_due: reads.then_some(now),
+            spread: Spread::default(),
+            owes_full: false,
+            knocks: false,
             is_safety_look: false,
             full_ended: now,
             full_cost: Duration::ZERO,
@@ -76,9 +94,26 @@ impl Agenda {
         }
     }
 
+    /// When everything is to be read, for whatever reason.
+    pub fn next_full(&self) -> Option<Instant> {
+        self.full_due.into_iter().chain(self.rest_due()).min()
+    }
+
     /// Whether everything is to be read now.
     pub fn is_full_due(&self) -> bool {
-        self.full_due.is_some_and(|due| due <= Instant::now())
+        self.next_full().is_some_and(|due| due <= Instant::now())
+    }
+
+    /// Whether what is due now is due only because nobody has looked for a while.
+    pub fn is_only_a_look(&self) -> bool {
+        self.is_safety_look && self.rest_due().is_none_or(|due| due > Instant::now())
+    }
+
+    /// When everything is to be read because something has changed.
+    pub fn rest_due(&self) -> Option<Instant> {
+        let due = self.spread.due()?;
+        // What is read in no time may be read at any time.
+        Some(if self.full_cost < TRIFLE && !self.spread.is_eager { due } else { due.max(self.soonest_full()) })
     }
 
     /// A whole pass has succeeded.
@@ -87,13 +122,27 @@ impl Agenda {
         self.backoff.reset();
     }
 
-    /// A pass has failed: nothing is tried for a while; then everything is read, if `reads`.
-    pub fn failed(&mut self, reads: bool) {
+    /// A pass has failed: nothing is tried for a while. Everything is read then if it never was; a process that has data looks
+    /// whether Redis is there and takes its turn, with a data set of so many bytes.
+    pub fn failed(&mut self, needs: Needs) {
         self.retry_at = Instant::now() + self.backoff.next_pause();
-        if reads {
-            self.full_due = Some(self.retry_at);
+        match needs {
+            Needs::Nothing => {}
+            Needs::First => self.full_due = Some(self.retry_at),
+            Needs::Again { bytes } => {
+                self.spread.note_outage(self.retry_at, bytes);
+                (self.full_due, self.owes_full, self.knocks) = (None, true, true);
+            }
+        }
+        if needs != Needs::Nothing {
             self.is_safety_look = false;
         }
+    }
+
+    /// Nothing will be read.
+    pub fn owe_nothing(&mut self) {
+        self.spread.close();
+        (self.owes_full, self.knocks) = (false, false);
     }
 
     /// A write was refused: none is tried for a while.
@@ -111,15 +160,17 @@ impl Agenda {
     pub fn note_full(&mut self, cost: Duration) {
         self.full_cost = cost;
         self.full_ended = Instant::now();
+        self.owe_nothing();
     }
 
     /// Something changed, of a data set of so many bytes: everything is read after a while of its own in each process.
     pub fn plan_full_after_change(&mut self, bytes: usize) {
-        #[expect(clippy::cast_precision_loss, reason = "a duration need not be exact")]
-        let window = Duration::from_secs_f64(bytes as f64 * PEERS / FLEET_BYTES_PER_SECOND).min(LONGEST_WINDOW);
-        let put_off = window.mul_f64(self.jitter.between(0.0, 1.0));
-        let soonest = if window < FULL_MINIMUM { Instant::now() } else { self.soonest_full() };
-        self.plan_full_by(soonest.max(Instant::now() + put_off));
+        self.spread.note_edit(Instant::now(), bytes);
+    }
+
+    /// Nobody told of changes for a while: everything is read, also after a while of its own in each process.
+    pub fn plan_full_after_outage(&mut self, bytes: usize) {
+        self.spread.note_outage(Instant::now(), bytes);
     }
 
     /// The earliest moment that its cost allows.
@@ -137,9 +188,12 @@ impl Agenda {
         }
     }
 
-    /// The next read of everything, or a look whether anything was missed.
+    /// The next read of everything, or a look whether anything was missed. Intervals differ by a tenth, so that processes that
+    /// started together do not stay together; what goes by age is never older than it may be.
     pub fn plan_next(&mut self, interval: Option<Duration>, is_safety_look: bool) {
-        self.full_due = interval.map(|interval| Instant::now() + interval.mul_f64(self.jitter.between(0.85, 1.0)));
+        let (shortest, longest) = if is_safety_look { (0.9, 1.1) } else { (0.8, 1.0) };
+        self.full_due =
+            interval.map(|interval| Instant::now() + interval.mul_f64(self.jitter.between(shortest, longest)));
         self.is_safety_look = is_safety_look;
     }
 

@@ -112,7 +112,9 @@ impl Condition {
 
     /// Brings state and freshness up to date and tells when they changed.
     pub fn report(&mut self, shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, waits: bool) {
-        report_rung(shared, mailbox, listener, waits);
+        // An outage is told by its error, once.
+        let is_out = self.is_failing || !shared.health.is_available();
+        report_rung(shared, mailbox, listener, waits, is_out);
         let (state, reason) = self.state(shared);
         let available = shared.health.is_available();
         let is_old = shared.health.state() == state;
@@ -124,7 +126,8 @@ impl Condition {
             return listener.state_changed(state, &reason);
         }
         shared.set_state(state);
-        let level = if state == StoreState::Interrupted { Level::Warn } else { Level::Info };
+        let is_told = is_out || self.wiped.is_some() || self.unwritten.is_some();
+        let level = if state == StoreState::Interrupted && !is_told { Level::Warn } else { Level::Info };
         listener.log(level, format_args!("store is {}: {reason}", state.name()));
         listener.state_changed(state, &reason);
     }
@@ -157,7 +160,7 @@ pub fn keeps_on_wipe(shared: &Shared) -> bool {
     shared.options.on_wipe == OnWipe::Keep && shared.options.residency != Residency::Off
 }
 
-fn report_rung(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, waits: bool) {
+fn report_rung(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, waits: bool, is_out: bool) {
     let link = &mailbox.link;
     let remark = link.remark().map(|remark| (*remark).clone());
     let (rung, reason) = match (shared.options.freshness, link.phase()) {
@@ -173,8 +176,7 @@ fn report_rung(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, wait
     };
     let text = reason.clone().unwrap_or_default();
     if shared.health.set_rung(rung, reason) {
-        // A lost watch is told by the state where it is news of an outage.
-        let falls = rung == Rung::Ttl && shared.options.freshness == Freshness::Push;
+        let falls = rung == Rung::Ttl && shared.options.freshness == Freshness::Push && !is_out;
         let level = if falls { Level::Warn } else { Level::Info };
         listener.log(level, format_args!("freshness in force: {} ({text})", rung.name()));
     }

@@ -35,20 +35,26 @@ pub struct Pass {
 impl Worker<'_> {
     /// One pass over what is due.
     pub(super) fn follow(&mut self, now: Instant) -> Result<(), Failed> {
+        self.knock()?;
         self.send_through();
         let generation = self.shared.generation();
         let armed = self.mailbox.link.armed();
         self.follow_watch(armed);
         let asked = self.mailbox.take_asked();
         // A watch that was armed again counts as a push: everything may have changed while nobody was told.
-        let pushed = generation != self.agenda.answered || self.agenda.armed_read != armed;
+        let rearmed = self.agenda.armed_read != armed;
+        let pushed = generation != self.agenda.answered || rearmed;
         if !self.shared.health.is_ready() {
-            if self.agenda.armed_read != armed {
+            if rearmed {
                 self.agenda.plan_full_by(now);
             }
         } else if self.shared.options.freshness == Freshness::Push && pushed {
             self.refetch_in_use(asked.unwrap_or_default())?;
-            self.agenda.plan_full_after_change(self.held_bytes);
+            if rearmed {
+                self.agenda.plan_full_after_outage(self.held_bytes);
+            } else {
+                self.agenda.plan_full_after_change(self.held_bytes);
+            }
         } else if let Some(unknown) = asked
             && !self.shared.is_all_verified()
         {
@@ -66,6 +72,15 @@ impl Worker<'_> {
         self.ping_when_idle()
     }
 
+    /// After a failure: whether Redis is there again, which need not cost a read of everything each time.
+    fn knock(&mut self) -> Result<(), Failed> {
+        if self.agenda.knocks {
+            self.exchange.read(|reader| reader.presence())?;
+            self.agenda.knocks = false;
+        }
+        Ok(())
+    }
+
     fn refetch_in_use(&mut self, unknown: Vec<Box<str>>) -> Result<(), Failed> {
         let since = self.agenda.refetched_tick.min(self.shared.tick().saturating_sub(LATELY_TICKS));
         self.agenda.refetched_tick = self.shared.tick();
@@ -79,7 +94,7 @@ impl Worker<'_> {
     fn full_read(&mut self) -> Result<(), Failed> {
         let began = Instant::now();
         let generation = self.shared.generation();
-        if self.agenda.is_safety_look
+        if self.agenda.is_only_a_look()
             && self.shared.options.residency == Residency::All
             && !self.look_for_what_was_missed()?
         {
@@ -109,6 +124,7 @@ impl Worker<'_> {
     /// What is to be proved is not left to a look that may come much later.
     pub(super) fn plan_proof(&mut self) {
         let waits = self.condition.unproven.is_some() && self.doubt.look_again().is_none();
+        let waits = waits && self.agenda.rest_due().is_none();
         if waits && (self.agenda.is_safety_look || self.agenda.full_due.is_none()) && self.pairing.is_together() {
             self.agenda.plan_full_by(self.agenda.soonest_full());
         }

@@ -1,9 +1,8 @@
-//! Reads under residency `all` while Redis leads: everything, what is in use, and what is gone.
+//! Reads of everything under residency `all` while Redis leads, and what is gone.
 //!
 //! A snapshot is published only when closed: what a changed item newly names is fetched first. May depend on `memory`,
 //! `redis` and `truth`.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,14 +11,14 @@ use super::following::Pass;
 use super::{Failed, Worker};
 use crate::model::Kind;
 use crate::store::inbox::link::LinkPhase;
-use crate::store::memory::draft::{Draft, in_use};
-use crate::store::memory::entry::{FlagEntry, Item};
+use crate::store::memory::draft::Draft;
+use crate::store::memory::entry::FlagEntry;
 use crate::store::memory::publication::Publisher;
-use crate::store::memory::snapshot::{Snapshot, Table};
+use crate::store::memory::snapshot::Snapshot;
 use crate::store::redis::reader::BATCH;
 use crate::store::reply::{FullReply, PartReply};
 use crate::store::status::Level;
-use crate::store::truth::loss::{has_shrunk_much, is_much};
+use crate::store::truth::loss::is_much;
 use crate::store::truth::wipe::Dependants;
 
 type Keys = Vec<Arc<str>>;
@@ -137,107 +136,6 @@ impl Worker<'_> {
         true
     }
 
-    /// Reads again what this process uses, most recent first, and the unknown keys it was asked for.
-    pub(super) fn refetch_snapshot(&mut self, since: u32, unknown: Vec<Box<str>>) -> Result<(), Failed> {
-        let verified = |generation| self.shared.is_verified(generation);
-        let (mut flags, segments) = in_use(&self.shared.snapshot.load(), since, verified);
-        flags.splice(0..0, unknown.into_iter().map(Arc::from));
-        let empty: &[Arc<str>] = &[];
-        let rounds = flags.len().max(segments.len()).div_ceil(BATCH);
-        for round in 0..rounds {
-            let flags = flags.chunks(BATCH).nth(round).unwrap_or(empty);
-            let segments = segments.chunks(BATCH).nth(round).unwrap_or(empty);
-            self.refetch_part(flags, segments)?;
-        }
-        Ok(())
-    }
-
-    fn refetch_part(&mut self, flags: &[Arc<str>], segments: &[Arc<str>]) -> Result<(), Failed> {
-        let generation = self.shared.generation();
-        let current = self.shared.snapshot.load_full();
-        let reply = self.exchange.read(|reader| reader.part(flags, segments))?;
-        let was_lost = self.condition.wiped.is_some() || self.doubt.is_open();
-        let wiped = self.wipe_of_part(&current, &reply)?;
-        let drops = !wiped && self.may_drop(&current, &reply, was_lost);
-        let mut draft = Draft::new(&current, generation);
-        self.apply_part(&mut draft, flags, segments, reply, drops, &mut HashSet::new());
-        self.close(&mut draft)?;
-        self.publish(&current, draft);
-        Ok(())
-    }
-
-    /// Whether what a read of a few items did not find is gone for good: not when much else is gone, too, or when the server
-    /// does not tell; then a read of everything decides.
-    fn may_drop(&mut self, held: &Snapshot, reply: &PartReply, was_lost: bool) -> bool {
-        let sizes = [held.flags.len(), held.segments.len()];
-        let is_sure = !keeps_on_wipe(self.shared)
-            || !was_lost
-                && reply
-                    .sizes
-                    .iter()
-                    .zip(sizes)
-                    .all(|(there, held)| there.is_some_and(|there| !has_shrunk_much(held, there)));
-        let lacks = reply.flags.iter().chain(&reply.segments).any(Option::is_none);
-        if !is_sure && lacks {
-            let at = self.doubt.look_again().unwrap_or_else(|| self.agenda.soonest_full());
-            self.agenda.plan_full_by(at);
-        }
-        is_sure
-    }
-
-    fn apply_part(
-        &mut self,
-        draft: &mut Draft,
-        flags: &[Arc<str>],
-        segments: &[Arc<str>],
-        reply: PartReply,
-        drop_missing: bool,
-        missing: &mut HashSet<(Kind, Box<str>)>,
-    ) {
-        let flags = flags.iter().zip(reply.flags);
-        self.apply_texts(draft, |s| &mut s.flags, Kind::Flag, flags, drop_missing, missing);
-        let segments = segments.iter().zip(reply.segments);
-        self.apply_texts(draft, |s| &mut s.segments, Kind::Segment, segments, drop_missing, missing);
-    }
-
-    fn apply_texts<'k, T: Item>(
-        &mut self,
-        draft: &mut Draft,
-        table: fn(&mut Snapshot) -> &mut Table<T>,
-        kind: Kind,
-        texts: impl Iterator<Item = (&'k Arc<str>, Option<Vec<u8>>)>,
-        drop_missing: bool,
-        missing: &mut HashSet<(Kind, Box<str>)>,
-    ) {
-        for (key, text) in texts {
-            let Some(text) = text else {
-                missing.insert((kind, Box::from(&**key)));
-                if drop_missing {
-                    draft.remove(table, kind, key, &mut self.judge);
-                } else {
-                    draft.keep(table, key);
-                }
-                continue;
-            };
-            draft.apply_text(table, kind, key, text, &mut self.judge, self.listener);
-        }
-    }
-
-    /// Fetches what changed items newly name, until nothing is missing that Redis has.
-    fn close(&mut self, draft: &mut Draft) -> Result<(), Failed> {
-        let mut missing = HashSet::new();
-        loop {
-            let (mut flags, mut segments) = draft.missing_references(&missing);
-            if flags.is_empty() && segments.is_empty() {
-                return Ok(());
-            }
-            flags.truncate(BATCH);
-            segments.truncate(BATCH);
-            let reply = self.exchange.read(|reader| reader.part(&flags, &segments))?;
-            self.apply_part(draft, &flags, &segments, reply, false, &mut missing);
-        }
-    }
-
     /// Drops the held keys that a full read did not find. False when that could not be decided this time.
     fn drop_missing(
         &mut self,
@@ -309,7 +207,7 @@ impl Worker<'_> {
         snapshot.flags.len() + snapshot.segments.len()
     }
 
-    fn publish(&self, base: &Arc<Snapshot>, draft: Draft) {
+    pub(super) fn publish(&self, base: &Arc<Snapshot>, draft: Draft) {
         self.publish_as(&mut self.mailbox.publisher(), base, draft);
     }
 

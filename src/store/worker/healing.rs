@@ -14,6 +14,8 @@ use crate::store::truth::comparison::{loss, snapshot_items};
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Without a loss for so long, the next one is healed at once.
 const CALM: Duration = Duration::from_secs(5);
+/// So long others may heal first, if the data source of this process does not vouch for what is held here.
+const DEFERENCE: Duration = Duration::from_secs(2);
 /// A lock that somebody else holds for longer is not waited for: its holder may be dead.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -22,6 +24,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 pub struct Healing {
     /// The data set is lost: when to look again.
     look_at: Option<Instant>,
+    /// Since when it is lost, as far as is known.
+    lost_since: Option<Instant>,
     /// Not before.
     not_before: Instant,
     pauses: Backoff,
@@ -35,6 +39,7 @@ impl Healing {
     pub fn new(now: Instant) -> Self {
         Self {
             look_at: None,
+            lost_since: None,
             not_before: now,
             pauses: Backoff::between(PAUSES.0, PAUSES.1),
             healed: None,
@@ -46,6 +51,12 @@ impl Healing {
     /// When to look again whether the data set is lost.
     pub fn due(&self) -> Option<Instant> {
         self.look_at
+    }
+
+    /// Nothing is lost.
+    fn settle(&mut self) {
+        self.look_at = None;
+        self.lost_since = None;
     }
 
     fn note_healed(&mut self, now: Instant) {
@@ -69,14 +80,16 @@ impl Worker<'_> {
             if presence.inited {
                 self.shared.set_inited();
             }
-            self.healing.look_at = None;
+            self.healing.settle();
             self.set_wiped(None);
             return Ok(false);
         };
         self.set_wiped(Some(&reason));
         let now = Instant::now();
         let refused_until = if self.condition.wrong_data { now } else { self.agenda.write_at };
-        let allowed_at = self.healing.not_before.max(refused_until);
+        let lost_since = *self.healing.lost_since.get_or_insert(now);
+        let deferred_until = if self.shared.is_source_valid() { now } else { lost_since + DEFERENCE };
+        let allowed_at = self.healing.not_before.max(refused_until).max(deferred_until);
         if now < allowed_at {
             self.healing.look_at = Some(allowed_at);
             return Ok(true);
@@ -89,7 +102,7 @@ impl Worker<'_> {
                 return Ok(true);
             }
         }
-        let outcome = self.heal_locked();
+        let outcome = self.unless_outrun(Self::heal_locked);
         self.unlock();
         match outcome {
             Err(error @ Failed::Write(_)) => self.cannot_heal(&error),
@@ -118,8 +131,8 @@ impl Worker<'_> {
         Ok(false)
     }
 
-    /// With the lock: another process may have done it just before.
-    fn heal_locked(&mut self) -> Result<(), Failed> {
+    /// With the lock: another process may have done it just before. False when others wrote meanwhile.
+    fn heal_locked(&mut self) -> Result<bool, Failed> {
         let PartReply { mut presence, mut sizes, mut wrong_type, .. } =
             self.exchange.read(|reader| reader.presence())?;
         let snapshot = self.shared.snapshot.load_full();
@@ -131,18 +144,20 @@ impl Worker<'_> {
                 (reply.presence, reply.sizes().map(Some), reply.wrong_type().map(str::to_owned));
         }
         if loss(&snapshot, presence, sizes, wrong_type.as_deref()).is_some() {
-            self.exchange.write(|writer| writer.init(snapshot_items(&snapshot)))?;
+            if self.exchange.write(|writer| writer.init(snapshot_items(&snapshot)))? == Some(false) {
+                return Ok(false);
+            }
             let count = snapshot.flags.len() + snapshot.segments.len();
             self.healing.note_healed(Instant::now());
             self.listener.log(Level::Warn, format_args!("rewrote the lost data set in Redis: {count} items"));
         }
         self.note_whole();
-        Ok(())
+        Ok(true)
     }
 
     /// Redis holds the data set.
     pub(super) fn note_whole(&mut self) {
-        self.healing.look_at = None;
+        self.healing.settle();
         self.mirror.forget_missing();
         self.shared.set_inited();
         self.condition.wrote();

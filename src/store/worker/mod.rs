@@ -2,9 +2,9 @@
 //!
 //! | Module | Is |
 //! |---|---|
-//! | `agenda` | what is due, when, after what pause |
+//! | `agenda`, `spread` | what is due, when, after what pause |
 //! | `exchange` | the one wrapper around every exchange |
-//! | `following`, `following_all`, `following_lazy` | Redis leads: reads, and what they mean for what is held |
+//! | `following`, `following_all`, `following_part`, `following_lazy` | Redis leads: reads, and what they mean for what is held |
 //! | `looking` | whether anything was missed that nobody told |
 //! | `pairing` | data and watch lead to the same server |
 //! | `due` | items to read again by age |
@@ -24,17 +24,19 @@ mod exchange;
 mod following;
 mod following_all;
 mod following_lazy;
+mod following_part;
 mod healing;
 mod leading;
 mod looking;
 mod outgoing;
 mod pairing;
+mod spread;
 pub mod watching;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use agenda::Agenda;
+use agenda::{Agenda, Needs};
 use condition::Condition;
 use due::Due;
 use exchange::{Exchange, Failed};
@@ -78,6 +80,8 @@ struct Worker<'a> {
     held_bytes: usize,
     /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
     whole_fields: usize,
+    /// What Redis held, as a fingerprint, when a full data set gave way to it.
+    yielded: Option<u64>,
     /// Numbers of fields of both hashes that were last accepted (residency `lazy`).
     accepted: [usize; 2],
     /// Where the next look whether anything was missed goes on.
@@ -125,7 +129,7 @@ impl<'a> Worker<'a> {
             exchange: Exchange::new(shared, connector),
             agenda: Agenda::new(now, reads),
             condition: Condition::default(),
-            judge: Judge::default(),
+            judge: Judge::sharing(&mailbox.remarked),
             doubt: Doubt::default(),
             pairing: Pairing::new(),
             mirror: Mirror::default(),
@@ -133,6 +137,7 @@ impl<'a> Worker<'a> {
             due: Due::new(&shared.options),
             held_bytes: 0,
             whole_fields: 0,
+            yielded: None,
             accepted: [0; 2],
             looked_at: 0,
             started: now,
@@ -154,7 +159,7 @@ impl<'a> Worker<'a> {
             let lost = format!("the watch for changes was lost{why}");
             self.shared.health.set_error(lost.clone());
             self.condition.unproven = Some(lost);
-            self.agenda.plan_full_after_change(self.held_bytes);
+            self.agenda.plan_full_after_outage(self.held_bytes);
             // Before anything is read: that may take as long as the server hangs.
             self.report();
         }
@@ -177,7 +182,7 @@ impl<'a> Worker<'a> {
         if self.waits_for_watch(now) {
             return pause;
         }
-        for due in [self.agenda.full_due, self.mirror.due(), self.healing.due(), self.due.next(), self.pairing.due()]
+        for due in [self.agenda.next_full(), self.mirror.due(), self.healing.due(), self.due.next(), self.pairing.due()]
             .into_iter()
             .flatten()
         {
@@ -214,19 +219,38 @@ impl<'a> Worker<'a> {
         if self.exchange.was_closed() && self.condition.is_well() && self.shared.options.freshness != Freshness::Forever
         {
             self.condition.unproven = Some("the connection for reading was lost".to_owned());
-            self.agenda.plan_full_after_change(self.held_bytes);
+            self.agenda.plan_full_after_outage(self.held_bytes);
         }
     }
 
     /// Does what is due. A pass that sent nothing says nothing about Redis.
     fn pass(&mut self, now: Instant) {
         let answers = self.exchange.answers();
+        self.agenda.spread.is_eager = self.shared.hears_flag_changes();
         let outcome = if self.shared.memory_leads() { self.lead() } else { self.follow(now) };
-        match outcome {
-            Ok(()) if self.exchange.answers() == answers => {}
+        if !self.rereads() {
+            self.agenda.owe_nothing();
+        }
+        match outcome.and_then(|()| self.ask_for_peers(now)) {
+            Ok(()) if self.exchange.answers() == answers || self.agenda.owes_full => {}
             Ok(()) => self.succeeded(),
             Err(error) => self.failed(&error),
         }
+    }
+
+    /// Whether what is held is ever read again.
+    fn rereads(&self) -> bool {
+        let options = &self.shared.options;
+        if self.shared.memory_leads() { self.exchange.writes() } else { options.freshness != Freshness::Forever }
+    }
+
+    /// How many clients share the server.
+    fn ask_for_peers(&mut self, now: Instant) -> Result<(), Failed> {
+        if self.agenda.spread.asks_for_peers(now) {
+            let peers = self.exchange.read(|reader| reader.peers())?;
+            self.agenda.spread.set_peers(peers);
+        }
+        Ok(())
     }
 
     /// The first read happens after the watch is armed, so that no change falls between the two; but a watch that does not
@@ -255,7 +279,11 @@ impl<'a> Worker<'a> {
         self.start_source_over();
         // What is held was not read again, whatever the reason for the read was.
         self.shared.invalidate();
-        self.agenda.failed(self.shared.options.freshness != Freshness::Forever || !self.shared.health.is_ready());
+        self.agenda.failed(match self.shared.health.is_ready() {
+            false => Needs::First,
+            true if self.rereads() => Needs::Again { bytes: self.held_bytes },
+            true => Needs::Nothing,
+        });
     }
 
     /// With a watch the watch is pinged; without one the data connection is, so that the status is true.

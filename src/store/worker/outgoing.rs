@@ -1,6 +1,7 @@
 //! What a data source delivered, on its way to Redis. Reads never wait for writes: what the server refuses stays in the outbox
 //! and is tried again after a pause of its own. May depend on `memory`, `inbox`, `redis` and `truth`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Failed, Worker};
@@ -15,9 +16,12 @@ use crate::store::truth::comparison::{Listed, is_equal, is_older, listed, snapsh
 
 /// How long a full write waits for another process that is writing everything.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// How often a full write is tried before others are no longer minded that write meanwhile.
+const ATTEMPTS: usize = 5;
+/// How long items wait whose hash is gone: whoever has the lock writes it anew.
+const GONE_PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait, at least and at most, before a lock that another process holds is tried again.
 const LOCK_PAUSE: (f64, f64) = (0.05, 0.2);
-
 impl Worker<'_> {
     /// Writes what the data source delivered where Redis is the truth.
     pub(super) fn send_through(&mut self) {
@@ -40,9 +44,12 @@ impl Worker<'_> {
             return;
         }
         match self.try_send_outbox() {
-            Ok(()) => {
+            Ok(is_done) => {
                 self.condition.wrote();
                 self.agenda.wrote();
+                if !is_done {
+                    self.agenda.write_at += GONE_PAUSE;
+                }
             }
             Err(error) => self.write_failed(&error),
         }
@@ -66,36 +73,38 @@ impl Worker<'_> {
         self.mirror.note_write_failure();
     }
 
-    /// Where Redis is the truth and missed something, the data source delivers everything again once Redis is back.
+    /// Where Redis is the truth and missed something, the data source delivers everything again once Redis is back. Until then
+    /// what waits here is shown, if versions tell whether Redis has something newer.
     pub(super) fn start_source_over(&mut self) {
         if self.exchange.writes() && !self.shared.options.memory_leads() {
-            self.mailbox.outbox.clear();
+            if !self.shared.options.versions_tell() {
+                self.mailbox.outbox.clear();
+            }
             self.note_cached();
             self.agenda.want_fresh();
         }
     }
 
-    fn try_send_outbox(&mut self) -> Result<(), Failed> {
+    /// Writes what waits; false when the hash that it belongs to is gone.
+    fn try_send_outbox(&mut self) -> Result<bool, Failed> {
         let mut count = 0;
         while let Some(work) = self.mailbox.outbox.next(BATCH) {
             match work {
-                Work::Put(put) => {
-                    self.write_all(&put)?;
-                    self.mailbox.outbox.put_done(&put);
+                Work::Put(_) => {
+                    self.write_all()?;
                     self.mirror.forget_latest();
-                    self.agenda.got_fresh();
                     self.note_cached();
                 }
                 Work::Items(items) => {
                     count += items.len();
                     if !self.write_items(&items, count)? {
-                        break;
+                        return Ok(false);
                     }
                 }
             }
             self.shared.set_ready();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What a full data set has put into the bounded cache is read again when its time has come.
@@ -166,15 +175,35 @@ impl Worker<'_> {
         }
     }
 
-    /// Writes a full data set, unless Redis holds just that: a hundred processes that start must not write it a hundred times.
-    fn write_all(&mut self, put: &Put) -> Result<(), Failed> {
-        let began = Instant::now();
+    /// Writes the full data set that waits, unless Redis holds just that: a hundred processes that start must not write it a
+    /// hundred times.
+    fn write_all(&mut self) -> Result<(), Failed> {
         let owned = self.wait_for_lock()?;
-        let outcome = self.write_all_locked(put, began.elapsed() >= Duration::from_secs_f64(LOCK_PAUSE.0));
+        let outcome = self.unless_outrun(|worker| {
+            // While the lock was waited for, a newer one may have come.
+            let waiting = worker.mailbox.outbox.whole();
+            waiting.map_or(Ok(true), |(put, after)| worker.write_all_locked(&put, &after))
+        });
         if owned {
             self.unlock();
         }
         outcome
+    }
+
+    /// Looks at the data set and writes what follows from that, again when others write in between: `write` says no then.
+    pub(super) fn unless_outrun(
+        &mut self,
+        mut write: impl FnMut(&mut Self) -> Result<bool, Failed>,
+    ) -> Result<(), Failed> {
+        for _ in 0..ATTEMPTS {
+            self.exchange.write(|writer| writer.watch())?;
+            if write(self)? {
+                self.exchange.write(|writer| writer.unwatch())?;
+                return Ok(());
+            }
+        }
+        // Others write all the time. Single items are compared by version afterwards.
+        write(self).map(drop)
     }
 
     /// Gives the lock back. An error leaves it to expire: the one that counts is that of the write.
@@ -187,31 +216,50 @@ impl Worker<'_> {
         Duration::from_secs_f64(self.healing.jitter.between(LOCK_PAUSE.0, LOCK_PAUSE.1))
     }
 
-    fn write_all_locked(&mut self, put: &Put, has_waited: bool) -> Result<(), Failed> {
-        let expected = match put {
+    /// False when others wrote meanwhile.
+    fn write_all_locked(&mut self, put: &Arc<Put>, after: &[(ItemKey, Held)]) -> Result<bool, Failed> {
+        let expected = match &**put {
             Put::Memory => self.held_count(),
             Put::Items(items) => items.len(),
         };
         let reply = self.exchange.read(|reader| reader.everything(expected))?;
         let snapshot = self.shared.snapshot.load_full();
-        let items: Vec<Listed<'_>> = match put {
+        let items: Vec<Listed<'_>> = match &**put {
             Put::Memory => snapshot_items(&snapshot).collect(),
-            Put::Items(items) => listed(items).collect(),
+            Put::Items(items) => listed(items, after).collect(),
         };
-        let count = items.len();
-        if is_equal(&reply, &items, self.shared.options.versions_tell()) {
+        let (count, versions_tell) = (items.len(), self.shared.options.versions_tell());
+        if is_equal(&reply, &items, versions_tell) {
             self.listener.log(Level::Debug, format_args!("Redis holds the {count} items of the full data set already"));
-        } else if has_waited && self.shared.options.versions_tell() && is_older(&reply, &items) {
-            // Whoever had the lock has written what this process has not heard of yet.
-            self.listener.log(Level::Debug, format_args!("Redis holds a newer full data set already"));
+        } else if versions_tell && is_older(&reply, &items) && self.yields_to(reply.fingerprint()) {
+            self.listener.log(
+                Level::Info,
+                format_args!("Redis holds a newer full data set than was delivered: the data source is asked again"),
+            );
+            self.agenda.want_fresh();
+            self.mailbox.outbox.put_done(put);
+            return Ok(true);
         } else {
-            self.exchange.write(|writer| writer.init(items.iter().copied()))?;
+            if self.exchange.write(|writer| writer.init(items.iter().copied()))? == Some(false) {
+                return Ok(false);
+            }
             self.listener.log(Level::Info, format_args!("wrote the full data set to Redis: {count} items"));
         }
+        self.yielded = None;
+        self.mailbox.outbox.put_done(put);
+        after.iter().for_each(|(item, held)| self.mailbox.outbox.item_done(item, held));
+        self.agenda.got_fresh();
         let of_flags = items.iter().filter(|(kind, ..)| *kind == Kind::Flag).count();
         self.accepted = [of_flags, count - of_flags];
         self.note_whole();
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether a full data set gives way to what Redis holds in higher versions. What was delivered may have been on its way
+    /// while another process got and wrote what is newer, so the data source is asked again. If its word is the same and
+    /// nobody has written meanwhile, versions have started over.
+    fn yields_to(&mut self, fingerprint: u64) -> bool {
+        self.yielded.replace(fingerprint) != Some(fingerprint)
     }
 
     /// Waits for the lock; false when another process holds it for too long: the last full write counts in any case.

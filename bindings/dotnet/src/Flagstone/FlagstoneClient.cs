@@ -47,6 +47,7 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     private readonly IntPtr _native;
     private readonly ILogger _logger;
     private readonly object _lock = new();
+    private EventHandler<FlagChangedEventArgs>? _flagChanged;
     private EventPump? _pump;
 
     /// <summary>Ends with the next notification; replaced each time while somebody waits.</summary>
@@ -75,7 +76,26 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
     /// Raised after a flag, or something it depends on, changed. Handlers run one after the other on the client's own thread;
     /// what they throw is logged. Nothing is raised before <see cref="StartAsync(CancellationToken)"/>.
     /// </summary>
-    public event EventHandler<FlagChangedEventArgs>? FlagChanged;
+    public event EventHandler<FlagChangedEventArgs>? FlagChanged
+    {
+        add
+        {
+            lock (_lock)
+            {
+                _flagChanged += value;
+                Subscribe();
+            }
+        }
+
+        remove
+        {
+            lock (_lock)
+            {
+                _flagChanged -= value;
+                Subscribe();
+            }
+        }
+    }
 
     /// <summary>
     /// Raised after the condition of the data source or of the store changed; handlers run as those of <see cref="FlagChanged"/>
@@ -275,7 +295,7 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
 
     internal void OnFlagChanged(string key, long? oldVersion, long? newVersion)
     {
-        EventHandler<FlagChangedEventArgs>? handlers = FlagChanged;
+        EventHandler<FlagChangedEventArgs>? handlers = _flagChanged;
         if (handlers is not null)
         {
             Raise(handlers, new FlagChangedEventArgs(key, oldVersion, newVersion));
@@ -298,6 +318,13 @@ public sealed partial class FlagstoneClient : IDisposable, IAsyncDisposable
         {
             throw new ArgumentOutOfRangeException(nameof(timeout), timeout, "the time must not be negative");
         }
+    }
+
+    /// <summary>Who listens to changes of flags hears of all of them at once. After close there is nothing to hear.</summary>
+    private unsafe void Subscribe()
+    {
+        _ = NativeMethods.flagstone_client_subscribe(_native, _flagChanged is null ? 0 : NativeCodes.SubscribeFlagChanges, null);
+        GC.KeepAlive(this);
     }
 
     private EventPump StartPump()

@@ -5,6 +5,10 @@
 ...     client.variation("new-checkout", Context("ada"), False)
 """
 
+# First: what follows fails with other words where this package does not work.
+from . import _python as _python
+
+# isort: split
 from ._hot import WHY_NOT as _why_not
 from ._lib import lib as _native
 from .all_flags import AllFlagsState

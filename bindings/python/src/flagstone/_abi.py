@@ -50,6 +50,8 @@ EVENT_LOG = 0
 EVENT_STATUS = 1
 EVENT_FLAG_CHANGED = 2
 
+SUBSCRIBE_FLAG_CHANGES = 1
+
 KIND_FLAG = 0
 KIND_SEGMENT = 1
 
@@ -157,6 +159,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_client_status_json": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_client_postfork": (c_int32, (_HANDLE, _OUT)),
     "flagstone_client_flush": (c_int32, (_HANDLE, c_uint32, _OUT)),
+    "flagstone_client_subscribe": (c_int32, (_HANDLE, c_uint32, _OUT)),
     "flagstone_client_close": (c_int32, (_HANDLE, c_uint32)),
     "flagstone_client_retain": (_HANDLE, (_HANDLE,)),
     "flagstone_client_release": (None, (_HANDLE,)),

@@ -2,7 +2,7 @@
 
 Both do the same: the extension takes plain arguments, and hands all others to the methods in Python that it stands for. The
 variable ``FLAGSTONE_SPEEDUPS`` decides: ``0`` leaves the extension out, ``1`` makes it an error when it cannot be used.
-Depends on ``_lib``, ``_fast`` and ``detail``.
+Depends on ``_lib``, ``_fast``, ``_forks``, ``_handles`` and ``detail``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sysconfig
 from ctypes import c_void_p, cast
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from . import detail
+from . import _forks, detail
 from ._handles import Native
 from ._lib import lib
 from .errors import LibraryError
@@ -76,6 +76,7 @@ def bind_context(cls: type[Any], to_json: Callable[[Any], bytes]) -> None:
     """Tells the extension the class of contexts, and how attributes that are lists or dictionaries become JSON."""
     if SPEEDUPS:
         SPEEDUPS.bind_context(cls, to_json)
+        _forks.switch_with(SPEEDUPS.set_awake)
 
 
 def context_from(cls: type[X], data: dict[str, Any]) -> X | None:

@@ -21,7 +21,18 @@ def bind(
     /,
 ) -> None: ...
 def bind_context(context: type[ContextBase], to_json: Callable[[Any], bytes], /) -> None: ...
+def set_awake(open: bool, /) -> None: ...
 def stand_for(name: str, method: Callable[..., Any], /) -> None: ...
 def context_from(context: type[ContextBase], data: dict[str, Any], /) -> Any: ...
 
-__all__ = ["NATIVE", "ClientBase", "ContextBase", "FlagBase", "bind", "bind_context", "context_from", "stand_for"]
+__all__ = [
+    "NATIVE",
+    "ClientBase",
+    "ContextBase",
+    "FlagBase",
+    "bind",
+    "bind_context",
+    "context_from",
+    "set_awake",
+    "stand_for",
+]

@@ -13,11 +13,12 @@ from ctypes import byref, c_double, c_int64, c_void_p, sizeof
 from types import TracebackType
 from typing import Any, Callable, TypeVar, overload
 
-from . import _abi, _fast, _hot
-from ._events import Pump, logger
+from . import _abi, _fast, _forks, _hot
+from ._events import Pump, drain, logger
 from ._fast import BOOLS, SIZES
 from ._handles import handle_of
-from ._lib import do, lib, make, milliseconds, raise_for, read, text
+from ._lib import do, lib, make, raise_for, read, text
+from ._waits import wait
 from .all_flags import AllFlagsState
 from .config import Config
 from .context import Context
@@ -39,6 +40,12 @@ __all__ = ["Client"]
 
 T = TypeVar("T")
 
+#: The class whose objects take the short way; none in a process that is asleep.
+_short: Any = Context
+#: Longest time that a thread can be waited for, in seconds.
+_LONGEST = threading.TIMEOUT_MAX
+#: How long exit waits for threads and listeners of all clients, in seconds.
+_EXIT = 2.0
 #: Kinds of misuse that are logged once each.
 _MOST_TOLD = 100
 
@@ -70,7 +77,7 @@ class Client(_hot.ClientBase):
         self._double, self._detail = self._calls.double, self._calls.detail
         self._refused: set[str] = set()
         self._pump: Pump | None = None
-        self._closed = False
+        self._started = self._closed = False
         self._lock = threading.Lock()
         self._flag_listeners: tuple[FlagChangeListener, ...] = ()
         self._status_listeners: tuple[StatusListener, ...] = ()
@@ -88,9 +95,18 @@ class Client(_hot.ClientBase):
             or the snapshot file has them.
         :raises ClosedError: after :meth:`close`.
         """
+        self._awake()
         self._start_pump()
         error = c_void_p()
-        status = lib.flagstone_client_start(self._h, milliseconds(timeout), byref(error))
+
+        def start(slice_ms: int) -> int:
+            lib.flagstone_error_free(error)
+            error.value = None
+            return lib.flagstone_client_start(self._h, slice_ms, byref(error))  # type: ignore[no-any-return]
+
+        status = wait(start, timeout)
+        if _forks.is_asleep():
+            drain(self._h, self)
         if status in (_abi.STATUS_TIMEOUT, _abi.STATUS_NOT_READY):
             lib.flagstone_error_free(error)
             return False
@@ -105,14 +121,15 @@ class Client(_hot.ClientBase):
 
         :returns: False when a thread was still busy; it ends by itself.
         """
-        wait_ms = milliseconds(timeout)
-        deadline = time.monotonic() + wait_ms / 1000
-        status = lib.flagstone_client_close(self._h, wait_ms)
+        began = time.monotonic()
+        status = wait(lambda slice_ms: lib.flagstone_client_close(self._h, slice_ms), timeout)
         with self._lock:
             self._closed = True
-            pump, self._pump = self._pump, None
+            pump = self._pump
         if pump is not None:
-            pump.join(max(0.0, deadline - time.monotonic()))
+            pump.join(max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began)))
+        elif _forks.is_asleep():
+            drain(self._h, self)
         return bool(status == _abi.STATUS_OK)
 
     def __enter__(self) -> Client:
@@ -130,6 +147,7 @@ class Client(_hot.ClientBase):
 
         :raises ClosedError: after :meth:`close`.
         """
+        self._awake()
         do(lib.flagstone_client_postfork, self._h)
 
     def flush(self, timeout: float = 5.0) -> bool:
@@ -139,7 +157,13 @@ class Client(_hot.ClientBase):
         :raises ClosedError: after :meth:`close`.
         """
         error = c_void_p()
-        status = lib.flagstone_client_flush(self._h, milliseconds(timeout), byref(error))
+
+        def flush(slice_ms: int) -> int:
+            lib.flagstone_error_free(error)
+            error.value = None
+            return lib.flagstone_client_flush(self._h, slice_ms, byref(error))  # type: ignore[no-any-return]
+
+        status = wait(flush, timeout)
         if status == _abi.STATUS_TIMEOUT:
             lib.flagstone_error_free(error)
             return False
@@ -166,6 +190,7 @@ class Client(_hot.ClientBase):
 
         :raises ClosedError: after :meth:`close`.
         """
+        self._awake()
         return Status._from(json.loads(read(lib.flagstone_client_status_json, self._h)))
 
     @property
@@ -190,7 +215,9 @@ class Client(_hot.ClientBase):
         :returns: False when it was not; at once when it never will be, because the data source has failed for good.
         :raises ClosedError: when the client is closed and another state than ``OFF`` was waited for.
         """
-        status = lib.flagstone_client_wait(self._h, int(state), milliseconds(timeout))
+        self._awake()
+        code = int(state)
+        status = wait(lambda slice_ms: lib.flagstone_client_wait(self._h, code, slice_ms), timeout)
         if status in (_abi.STATUS_TIMEOUT, _abi.STATUS_NOT_READY):
             return False
         raise_for(status, c_void_p())
@@ -206,11 +233,18 @@ class Client(_hot.ClientBase):
         _check_listener(listener)
         with self._lock:
             self._flag_listeners = (*self._flag_listeners, listener)
+            self._subscribe()
 
     def remove_flag_change_listener(self, listener: FlagChangeListener) -> None:
         """Undoes :meth:`add_flag_change_listener`; an unknown listener is left alone."""
         with self._lock:
             self._flag_listeners = tuple(known for known in self._flag_listeners if known != listener)
+            self._subscribe()
+
+    def _subscribe(self) -> None:
+        """Who listens to changes of flags hears of all of them at once. After close there is nothing to hear."""
+        wants = _abi.SUBSCRIBE_FLAG_CHANGES if self._flag_listeners else 0
+        lib.flagstone_client_subscribe(self._h, wants, None)
 
     def add_status_listener(self, listener: StatusListener) -> None:
         """Calls ``listener`` with a :class:`StatusChange` whenever the condition of the data source or of Redis changes, as
@@ -228,7 +262,7 @@ class Client(_hot.ClientBase):
 
     def bool_variation(self, key: str, context: Context | None, default: bool) -> bool:
         """Value of a bool flag, or ``default``."""
-        if type(context) is Context and type(key) is str:
+        if type(context) is _short and type(key) is str:
             try:
                 raw = key.encode()
                 return self._bool(self._h, context._h, raw, SIZES[len(raw)], BOOLS[default]) == 1  # type: ignore[no-any-return]
@@ -239,7 +273,7 @@ class Client(_hot.ClientBase):
     def int_variation(self, key: str, context: Context | None, default: int) -> int:
         """Value of a number flag as an int of at most 64 bits; or ``default``. A number with a fraction is rounded as the
         option ``evaluation_integer_rounding`` says."""
-        if type(context) is Context and type(key) is str and type(default) is int and default in _INT64:
+        if type(context) is _short and type(key) is str and type(default) is int and default in _INT64:
             try:
                 raw = key.encode()
                 return self._int(self._h, context._h, raw, SIZES[len(raw)], c_int64(default))  # type: ignore[no-any-return]
@@ -249,7 +283,7 @@ class Client(_hot.ClientBase):
 
     def float_variation(self, key: str, context: Context | None, default: float) -> float:
         """Value of a number flag, or ``default``."""
-        if type(context) is Context and type(key) is str and type(default) is float:
+        if type(context) is _short and type(key) is str and type(default) is float:
             try:
                 raw = key.encode()
                 return self._double(self._h, context._h, raw, SIZES[len(raw)], c_double(default))  # type: ignore[no-any-return]
@@ -309,6 +343,7 @@ class Client(_hot.ClientBase):
 
         A mapping gives a default for each key; otherwise the defaults are ``None``.
         """
+        self._awake()
         defaults = self._defaults(keys)
         native = handle_of(context, Context)
         try:
@@ -347,6 +382,7 @@ class Client(_hot.ClientBase):
         options = _abi.ALL_FLAGS_CLIENT_SIDE_ONLY if client_side_only else 0
         options |= _abi.ALL_FLAGS_WITH_REASONS if with_reasons else 0
         options |= _abi.ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED if details_only_for_tracked_flags else 0
+        self._awake()
         handle = handle_of(context, Context)
         if handle is None and context is not None:
             logger.warning("all flags: the context is of type %s, not Context", type(context).__name__)
@@ -382,7 +418,7 @@ class Client(_hot.ClientBase):
     def _evaluate(
         self, key: str, context: Context | None, default: T, want: int, form: str = _fast.ANY
     ) -> EvaluationDetail[T]:
-        if type(context) is Context and type(key) is str:
+        if type(context) is _short and type(key) is str:
             buffer = _fast.take()
             try:
                 raw = key.encode()
@@ -394,6 +430,7 @@ class Client(_hot.ClientBase):
         return self._evaluate_any(key, context, default, want, form)
 
     def _evaluate_any(self, key: str, context: Context | None, default: T, want: int, form: str) -> EvaluationDetail[T]:
+        self._awake()
         native = handle_of(context, Context)
         if native is None or not _is_text(key):
             return self._refuse(key, context, default)
@@ -451,6 +488,7 @@ class Client(_hot.ClientBase):
             logger.warning("%s", message or problem)
 
     def _condition(self, convert: Callable[[_abi.ClientStatusInfo], T]) -> T:
+        self._awake()
         info = _abi.ClientStatusInfo(struct_size=sizeof(_abi.ClientStatusInfo))
         do(lib.flagstone_client_status, self._h, byref(info))
         try:
@@ -460,15 +498,30 @@ class Client(_hot.ClientBase):
 
     def _start_pump(self) -> None:
         with self._lock:
-            if self._pump is None and not self._closed:
+            self._started = True
+            if self._pump is None and not self._closed and not _forks.is_asleep():
                 self._pump = Pump(self._h, weakref.ref(self))
+
+    def _awake(self) -> None:
+        """Before every call that may be the first one in this process."""
+        if _forks.is_asleep() and _forks.wake():
+            for client in list(_clients):
+                client._live()
+
+    def _live(self) -> None:
+        """Makes threads and connections, with a moment for the first read."""
+        if self._started and not self._closed:
+            error = c_void_p()
+            lib.flagstone_client_postfork(self._h, byref(error))
+            lib.flagstone_error_free(error)
+            self._start_pump()
 
     def _after_fork(self) -> None:
         """In a child: locks and threads of the parent are left alone."""
         self._lock = threading.Lock()
-        had_pump, self._pump = self._pump is not None, None
-        if had_pump:
-            self._start_pump()
+        pump, self._pump = self._pump, None
+        if pump is not None:
+            pump.leave()
 
     def __repr__(self) -> str:
         return f"<Client {self.state.name}>"
@@ -505,19 +558,31 @@ _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 def _close_all() -> None:
-    """At exit: no thread may be inside Python when the interpreter goes away."""
-    for client in list(_clients):
-        try:
-            client.close()
-        except FlagstoneError:
-            pass
+    """At exit: no thread may be inside Python when the interpreter goes away. All have the same moment to end in."""
+    deadline = time.monotonic() + _EXIT
+    clients = list(_clients)
+    for timeout in (0.0, _EXIT):
+        for client in clients:
+            try:
+                client.close(max(0.0, min(timeout, deadline - time.monotonic())))
+            except FlagstoneError:
+                pass
 
 
 def _after_fork() -> None:
+    _forks.sleep()
     for client in list(_clients):
         client._after_fork()
 
 
+def _switch(open_: bool) -> None:
+    global _short
+    _short = Context if open_ else None
+
+
+_forks.switch_with(_switch)
+if _forks.will_fork():
+    _forks.sleep()
 atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

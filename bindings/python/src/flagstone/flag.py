@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from . import _abi, _fast, _hot
+from . import _abi, _fast, _forks, _hot
 from ._handles import handle_of
 from ._lib import lib, make, utf8
 from .context import Context
@@ -20,6 +20,8 @@ __all__ = ["Flag"]
 
 T = TypeVar("T")
 
+#: The class whose objects take the short way; none in a process that is asleep.
+_short: Any = Context
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -55,7 +57,7 @@ class Flag(_hot.FlagBase, Generic[T]):
 
     def detail(self, context: Context | None) -> EvaluationDetail[T]:
         """The value with the reason for it. Never raises."""
-        if type(context) is Context:
+        if type(context) is _short:
             buffer = _fast.take()
             try:
                 self._detail(self._h, context._h, buffer.address)
@@ -65,6 +67,7 @@ class Flag(_hot.FlagBase, Generic[T]):
         return self._detail_of_any(context)
 
     def _detail_of_any(self, context: Any) -> EvaluationDetail[T]:
+        self._client._awake()
         native = handle_of(context, Context)
         if native is None:
             return self._client._refuse(self.key, context, self.default)
@@ -85,7 +88,7 @@ class _BoolFlag(Flag[bool]):
     __slots__ = ()
 
     def value(self, context: Context | None) -> bool:
-        if type(context) is Context:
+        if type(context) is _short:
             try:
                 return self._call(self._h, context._h) == 1  # type: ignore[misc,no-any-return]
             except AttributeError:  # never initialised
@@ -99,7 +102,7 @@ class _NumberFlag(Flag[T]):
     __slots__ = ()
 
     def value(self, context: Context | None) -> T:
-        if type(context) is Context:
+        if type(context) is _short:
             try:
                 return self._call(self._h, context._h)  # type: ignore[misc,no-any-return]
             except AttributeError:  # never initialised
@@ -130,3 +133,11 @@ def want_of(default: Any) -> int:
     if issubclass(kind, (int, float)):
         return _abi.TYPE_NUMBER
     return _abi.TYPE_STRING if issubclass(kind, str) else _abi.TYPE_NONE
+
+
+def _switch(open_: bool) -> None:
+    global _short
+    _short = Context if open_ else None
+
+
+_forks.switch_with(_switch)

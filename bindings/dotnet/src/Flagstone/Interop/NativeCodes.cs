@@ -30,6 +30,8 @@ internal static class NativeCodes
     internal const int EventStatus = 1;
     internal const int EventFlagChanged = 2;
 
+    internal const uint SubscribeFlagChanges = 1;
+
     internal const int LevelDebug = 0;
     internal const int LevelInfo = 1;
     internal const int LevelWarn = 2;

@@ -256,6 +256,15 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     internal static extern
 #endif
+        int flagstone_client_subscribe(IntPtr client, uint wants, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
         int flagstone_client_close(IntPtr client, uint timeoutMs);
 
 #if NET8_0_OR_GREATER
