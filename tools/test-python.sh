@@ -61,7 +61,18 @@ for version in $versions; do
     FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
       "$environment/bin/python" -m pytest -p no:cacheprovider tests "$contract"
   ) || failed=1
+  if [ "$version" = "$default" ] && [[ $wheel == *-abi3-* ]]; then
+    echo "Python $version, through ctypes alone, what touches the calls:"
+    (
+      cd "$package"
+      FLAGSTONE_SPEEDUPS=0 FLAGSTONE_TESTS=short FAKELD=$target/release/fakeld "$environment/bin/python" -m pytest \
+        -p no:cacheprovider tests/test_{context,evaluation,leaks,lifecycle,odd_objects,testdata,threads,vectors}.py
+    ) || failed=1
+  fi
 done
+if [[ $wheel != *-abi3-* ]]; then
+  echo "no C compiler or no headers of CPython, so not tested: the extension module"
+fi
 if [ -n "$missing" ]; then
   echo "not found, so not tested: Python$missing"
 fi

@@ -80,17 +80,18 @@ def test_numbers_are_ints_where_they_are_written_as_ints(client: Client) -> None
     assert client.json_variation("int", ADA, 0) == 3
 
 
-def test_int_variation_truncates_and_saturates(client: Client) -> None:
-    assert client.int_variation("fraction", ADA, 0) == 3
-    assert client.int_variation("negative", ADA, 0) == -3
+def test_int_variation_rounds_and_saturates(client: Client) -> None:
+    assert client.int_variation("fraction", ADA, 0) == 4
+    assert client.int_variation("negative", ADA, 0) == -4
     assert client.int_variation("huge", ADA, 0) == 2**63 - 1
     assert client.int_variation("missing", ADA, 2**70) == 2**70
-    assert client.int_variation("fraction", ADA, 2**70) == 3
+    assert client.int_variation("fraction", ADA, 2**70) == 4
     for key in ("fraction", "negative", "huge", "int", "long"):
         detail = client.int_variation_detail(key, ADA, 0)
         assert detail.value == client.int_variation(key, ADA, 0)
         assert type(detail.value) is int
         assert client.flag(key, 0).value(ADA) == detail.value
+        assert client.flag(key, 0).detail(ADA) == detail
 
 
 def test_float_variation_gives_floats(client: Client) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flagstone import _abi
+from flagstone import _abi, _hot
 from support import FULL, PATIENCE, PROJECT, Environment, bool_flag, run_python
 
 PACKAGE = PROJECT / "bindings" / "python"
@@ -62,11 +62,15 @@ def test_a_wheel_in_an_empty_environment_evaluates_a_flag(environment: Environme
     library = os.environ["FLAGSTONE_TEST_LIBRARY"]
     wheel = build("wheel", PACKAGE, tmp_path / "dist", FLAGSTONE_LIBRARY_PATH=library)
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
-    assert wheel.name.endswith(f"-py3-none-{platform}.whl")
     names = zipfile.ZipFile(wheel).namelist()
+    with_extension = "flagstone/_speedups.abi3.so" in names
+    assert with_extension == bool(_hot.SPEEDUPS)
+    assert wheel.name.endswith(f"-{'cp39-abi3' if with_extension else 'py3-none'}-{platform}.whl")
     assert "flagstone/_native/libflagstone.so" in names
     assert "flagstone/py.typed" in names
-    assert not [name for name in names if "tests" in name or "test_" in name or "hatch" in name]
+    assert not [
+        name for name in names if "tests" in name or "test_" in name or "hatch" in name or name.endswith((".c", ".h"))
+    ]
     python = empty_environment(tmp_path / "venv")
     install(python, str(wheel))
     assert first_evaluation(python, environment) == "True\n"

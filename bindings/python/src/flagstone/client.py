@@ -9,20 +9,20 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Mapping
-from ctypes import byref, c_char_p, c_double, c_int64, c_void_p, cast, sizeof
+from ctypes import byref, c_double, c_int64, c_void_p, sizeof
 from types import TracebackType
 from typing import Any, Callable, TypeVar, overload
 
-from . import _abi, _fast, _forks
+from . import _abi, _fast, _forks, _hot
 from ._events import Pump, drain, logger
 from ._fast import BOOLS, SIZES
-from ._handles import Native, handle_of
-from ._lib import do, lib, make, raise_for, read, release_with, text
+from ._handles import handle_of
+from ._lib import do, lib, make, raise_for, read, text
 from ._waits import wait
 from .all_flags import AllFlagsState
 from .config import Config
 from .context import Context
-from .detail import ErrorKind, EvaluationDetail, decode, failed, value
+from .detail import ErrorKind, EvaluationDetail, failed
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError
 from .flag import _INT64, Flag, prepare, want_of
 from .status import (
@@ -50,7 +50,8 @@ _EXIT = 2.0
 _MOST_TOLD = 100
 
 
-class Client(Native):
+@_hot.accelerated
+class Client(_hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -70,9 +71,8 @@ class Client(Native):
         options = handle_of(config, Config)
         if options is None:
             raise InvalidArgumentError(f"a Config is needed, not {type(config).__name__}")
-        self._h = make(lib.flagstone_client_new, options)
-        release_with(self, _forget, self._h)
         self._calls = _fast.IN_MEMORY if config._residency == "all" else _fast.MAY_BLOCK
+        self._attach(make(lib.flagstone_client_new, options), self._calls is _fast.MAY_BLOCK)
         self._bool, self._int = self._calls.bool, self._calls.int
         self._double, self._detail = self._calls.double, self._calls.detail
         self._refused: set[str] = set()
@@ -268,17 +268,18 @@ class Client(Native):
                 return self._bool(self._h, context._h, raw, SIZES[len(raw)], BOOLS[default]) == 1  # type: ignore[no-any-return]
             except Exception:  # a long key, a default that is no bool; the way below knows them all
                 pass
-        return self._value(key, context, default, _abi.TYPE_BOOL)
+        return self._evaluate(key, context, default, _abi.TYPE_BOOL).value
 
     def int_variation(self, key: str, context: Context | None, default: int) -> int:
-        """Value of a number flag, truncated toward zero, at most 64 bits; or ``default``."""
+        """Value of a number flag as an int of at most 64 bits; or ``default``. A number with a fraction is rounded as the
+        option ``evaluation_integer_rounding`` says."""
         if type(context) is _short and type(key) is str and type(default) is int and default in _INT64:
             try:
                 raw = key.encode()
                 return self._int(self._h, context._h, raw, SIZES[len(raw)], c_int64(default))  # type: ignore[no-any-return]
             except Exception:
                 pass
-        return _truncated(self._evaluate(key, context, default, _abi.TYPE_NUMBER)).value
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.INT).value
 
     def float_variation(self, key: str, context: Context | None, default: float) -> float:
         """Value of a number flag, or ``default``."""
@@ -288,15 +289,15 @@ class Client(Native):
                 return self._double(self._h, context._h, raw, SIZES[len(raw)], c_double(default))  # type: ignore[no-any-return]
             except Exception:
                 pass
-        return _floating(self._evaluate(key, context, default, _abi.TYPE_NUMBER)).value
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.FLOAT).value
 
     def string_variation(self, key: str, context: Context | None, default: str) -> str:
         """Value of a string flag, or ``default``."""
-        return self._value(key, context, default, _abi.TYPE_STRING)
+        return self._evaluate(key, context, default, _abi.TYPE_STRING).value
 
     def json_variation(self, key: str, context: Context | None, default: Any) -> Any:
         """Value of a flag of any type, as ``json.loads`` gives it; or ``default``, whatever that is."""
-        return self._value(key, context, default, _abi.TYPE_NONE)
+        return self._evaluate(key, context, default, _abi.TYPE_NONE).value
 
     def variation(self, key: str, context: Context | None, default: T) -> T:
         """Value of a flag of the type of ``default``; or ``default``.
@@ -307,7 +308,7 @@ class Client(Native):
         """
         if default is True or default is False:
             return self.bool_variation(key, context, default)  # type: ignore[return-value]
-        return self._value(key, context, default, want_of(default))
+        return self._evaluate(key, context, default, want_of(default)).value
 
     # Evaluation: with reasons
 
@@ -317,11 +318,11 @@ class Client(Native):
 
     def int_variation_detail(self, key: str, context: Context | None, default: int) -> EvaluationDetail[int]:
         """As :meth:`int_variation`, with the reason."""
-        return _truncated(self._evaluate(key, context, default, _abi.TYPE_NUMBER))
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.INT)
 
     def float_variation_detail(self, key: str, context: Context | None, default: float) -> EvaluationDetail[float]:
         """As :meth:`float_variation`, with the reason."""
-        return _floating(self._evaluate(key, context, default, _abi.TYPE_NUMBER))
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.FLOAT)
 
     def string_variation_detail(self, key: str, context: Context | None, default: str) -> EvaluationDetail[str]:
         """As :meth:`string_variation`, with the reason."""
@@ -343,21 +344,19 @@ class Client(Native):
         A mapping gives a default for each key; otherwise the defaults are ``None``.
         """
         self._awake()
-        defaults, native = self._defaults(keys), handle_of(context, Context)
-        if native is None or not all(_is_text(key) for key in defaults):
-            return {key: self._evaluate(key, context, default, _abi.TYPE_NONE) for key, default in defaults.items()}
-        raw = [str.encode(key) for key in defaults]
-        count = len(raw)
-        texts = (_abi.Str * count)(*(_abi.Str(cast(c_char_p(key), c_void_p), len(key)) for key in raw))
-        details = (_abi.Detail * count)()
-        for detail in details:
-            detail.struct_size = sizeof(_abi.Detail)
-        lib.flagstone_variation_many(self._h, native, texts, count, details)
+        defaults = self._defaults(keys)
+        native = handle_of(context, Context)
         try:
-            return {key: self._decoded(detail, key, default) for (key, default), detail in zip(defaults.items(), details)}
-        finally:
-            for detail in details:
-                lib.flagstone_detail_clear(byref(detail))
+            raw = [key.encode() for key in defaults if type(key) is str]
+        except UnicodeEncodeError:
+            raw = []
+        if native is None or len(raw) < len(defaults):
+            return {key: self._evaluate(key, context, default, _abi.TYPE_NONE) for key, default in defaults.items()}
+        found = _fast.many(self._calls, self._h, native, raw)
+        return {
+            key: of if type(of) is EvaluationDetail else self._known(of, key, default)
+            for (key, default), of in zip(defaults.items(), found)
+        }
 
     # All flags
 
@@ -407,7 +406,7 @@ class Client(Native):
     def flag(self, key: str, default: None = None) -> Flag[Any]: ...
     def flag(self, key: str, default: Any = None) -> Flag[Any]:
         """Prepares a flag, whose type is that of ``default`` as in :meth:`variation`; an int default gives ints,
-        truncated toward zero, a float default floats. The flag need not exist yet.
+        rounded as in :meth:`int_variation`, a float default floats. The flag need not exist yet.
 
         :raises InvalidArgumentError: for a key or a default without a JSON form.
         :raises ClosedError: after :meth:`close`.
@@ -416,21 +415,21 @@ class Client(Native):
 
     # Inside
 
-    def _value(self, key: str, context: Context | None, default: T, want: int) -> T:
-        self._awake()
-        native = handle_of(context, Context)
-        if native is None or not _is_text(key):
-            return self._refuse(key, context, default).value
-        buffer = _fast.take()
-        try:
-            self._fill(buffer, key, native, want)
-            return value(buffer.detail, default)  # type: ignore[no-any-return]
-        except Exception as error:
-            return self._unreadable(key, error, default).value
-        finally:
-            _fast.give_back(buffer)
+    def _evaluate(
+        self, key: str, context: Context | None, default: T, want: int, form: str = _fast.ANY
+    ) -> EvaluationDetail[T]:
+        if type(context) is _short and type(key) is str:
+            buffer = _fast.take()
+            try:
+                raw = key.encode()
+                size, wanted = SIZES[len(raw)], _fast.WANT[want]
+                self._detail(self._h, context._h, raw, size, wanted, None, _fast.NOTHING, buffer.address)
+                return _fast.result(buffer, default, form)
+            except Exception:  # as in bool_variation
+                pass
+        return self._evaluate_any(key, context, default, want, form)
 
-    def _evaluate(self, key: str, context: Context | None, default: T, want: int) -> EvaluationDetail[T]:
+    def _evaluate_any(self, key: str, context: Context | None, default: T, want: int, form: str) -> EvaluationDetail[T]:
         self._awake()
         native = handle_of(context, Context)
         if native is None or not _is_text(key):
@@ -438,23 +437,25 @@ class Client(Native):
         buffer = _fast.take()
         try:
             self._fill(buffer, key, native, want)
-            return self._decoded(buffer.detail, key, default)
-        finally:
-            _fast.give_back(buffer)
+            return _fast.result(buffer, default, form)
+        except Exception as error:
+            return self._unreadable(key, error, default)
 
     def _fill(self, buffer: _fast.Buffer, key: str, native: c_void_p, want: int) -> None:
         raw = str.encode(key)
         self._detail(self._h, native, raw, _fast.size(raw), _fast.WANT[want], None, _fast.NOTHING, buffer.address)
 
-    def _decoded(self, detail: _abi.Detail, key: str, default: T) -> EvaluationDetail[T]:
+    def _known(self, buffer: Any, key: str, default: T) -> EvaluationDetail[T]:
         try:
-            return decode(detail, default)
+            return _fast.result(buffer, default)
         except Exception as error:
             return self._unreadable(key, error, default)
 
     def _defaults(self, keys: Any) -> dict[Any, Any]:
         """Keys with their defaults; what can be no key of a dictionary is left out."""
         try:
+            if type(keys) is list:
+                return dict.fromkeys(keys)
             if issubclass(type(keys), str):
                 return {keys: None}
             return dict(keys) if isinstance(keys, Mapping) else dict.fromkeys(keys)
@@ -545,31 +546,12 @@ def _store_status(info: _abi.ClientStatusInfo) -> StoreStatus:
     return StoreStatus(info.store_available == 1, info.store_stale_since_ms or None)
 
 
-def _truncated(detail: EvaluationDetail[Any]) -> EvaluationDetail[int]:
-    if detail.is_default:
-        return detail
-    value = max(_INT64.start, min(int(detail.value), _INT64.stop - 1))
-    return EvaluationDetail(value, detail.variation_index, detail.reason, detail.is_stale)
-
-
-def _floating(detail: EvaluationDetail[Any]) -> EvaluationDetail[float]:
-    if detail.is_default or type(detail.value) is float:
-        return detail
-    return EvaluationDetail(float(detail.value), detail.variation_index, detail.reason, detail.is_stale)
-
-
 def _is_text(key: Any) -> bool:
     try:
         str.encode(key)
     except (TypeError, UnicodeEncodeError):
         return False
     return True
-
-
-def _forget(handle: c_void_p) -> None:
-    """Gives back the client's reference. The event thread, if there is one, sees that the client is gone."""
-    lib.flagstone_wake(handle)
-    lib.flagstone_client_release(handle)
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from ctypes import c_void_p
 from typing import Any, Union
 
-from ._handles import Native, handle_of, refuse_copy
+from ._handles import Owner, handle_of, refuse_copy
 from ._lib import do, lib, release_with, utf8
 from .errors import InvalidArgumentError
 from .testdata import TestData
@@ -80,7 +80,7 @@ _SECRET = ("sdk.key", "redis.password", "http.headers")
 _MASK = "***"
 
 
-class Config(Native):
+class Config(Owner):
     """Options from which clients are made. Immutable; may be used for any number of clients, and shown: secrets are masked.
     A pickled one holds its secrets as they are.
 

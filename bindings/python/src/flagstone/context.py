@@ -1,4 +1,4 @@
-"""Who a flag is evaluated for. Depends on ``_lib``, ``_handles`` and ``_json``."""
+"""Who a flag is evaluated for. Depends on ``_hot``, ``_lib``, ``_handles`` and ``_json``."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from collections.abc import Mapping
 from ctypes import byref, c_char_p, c_void_p, cast
 from typing import Any, NoReturn
 
-from . import _abi
-from ._handles import Native, handle_of
+from . import _abi, _fast, _hot
+from ._handles import handle_of
 from ._json import ContextKey, key_text, loads, to_json
-from ._lib import lib, make, raise_for, read, release_with, utf8
+from ._lib import lib, make, raise_for, read, utf8
 from .errors import InvalidArgumentError
 
 __all__ = ["Context", "ContextBuilder", "ContextMultiBuilder"]
 
-_set_handle = Native.__dict__["_h"].__set__
 
-
-class Context(Native):
+@_hot.accelerated
+class Context(_hot.ContextBase):
     """A context: immutable, usable by any number of clients and threads.
 
     Making one costs a few microseconds; keep it as long as the same one asks. There is nothing to close. An object of a
@@ -67,9 +66,9 @@ class Context(Native):
 
         :raises InvalidArgumentError: (a ``ValueError``) when it is no valid context; the message names the property.
         """
-        if not isinstance(data, Mapping):
+        if type(data) is not dict and not isinstance(data, Mapping):
             raise InvalidArgumentError(f"a context is made from a dictionary, not from {type(data).__name__}")
-        return cls._of(_from_dict(dict(data)))
+        return _made(cls, dict(data))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Context:
@@ -166,10 +165,6 @@ class Context(Native):
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"a context is immutable: {name} cannot be set")
 
-    def _adopt(self, handle: c_void_p) -> None:
-        _set_handle(self, handle)
-        release_with(self, lib.flagstone_context_release, handle)
-
     @classmethod
     def _of(cls, handle: c_void_p) -> Context:
         context = cls.__new__(cls)
@@ -191,9 +186,15 @@ class Context(Native):
         return Context.from_json, (self.to_json_string(),)
 
 
+def _made(cls: type[Context], data: dict[str, Any]) -> Context:
+    """A context from a dictionary that nobody else has."""
+    made = _hot.context_from(cls, data)
+    return cls._of(_from_dict(data)) if made is None else made
+
+
 def _from_dict(data: dict[str, Any]) -> c_void_p:
     text = to_json(data)
-    return make(lib.flagstone_context_from_json, text, len(text))
+    return _fast.context(text) or make(lib.flagstone_context_from_json, text, len(text))
 
 
 def _bytes(text: Any) -> bytes:
@@ -264,7 +265,7 @@ class ContextBuilder:
 
     def set(self, attribute: str, value: Any) -> ContextBuilder:
         """Sets an attribute to anything that has a JSON form; ``None`` is the same as leaving it out."""
-        if not issubclass(type(attribute), str) or attribute == "_meta":
+        if (type(attribute) is not str and not issubclass(type(attribute), str)) or attribute == "_meta":
             raise InvalidArgumentError(f"{attribute!r} is no name for an attribute")
         self._attributes[attribute] = value
         return self
@@ -287,10 +288,11 @@ class ContextBuilder:
         if not self._attributes["kind"] or self._attributes["kind"] == "multi":
             raise InvalidArgumentError("the kind of a single-kind context must not be empty or multi")
         data = dict(self._attributes)
-        data["key"] = key_text(data["key"])
+        if type(data["key"]) is not str:
+            data["key"] = key_text(data["key"])
         if self._private:
             data["_meta"] = {"privateAttributes": self._private}
-        return Context._of(_from_dict(data))
+        return _made(Context, data)
 
 
 class ContextMultiBuilder:
@@ -312,3 +314,6 @@ class ContextMultiBuilder:
         :raises InvalidArgumentError: (a ``ValueError``) when a kind comes twice, or for none.
         """
         return Context.create_multi(*self._contexts)
+
+
+_hot.bind_context(Context, to_json)

@@ -14,7 +14,7 @@ from ctypes import c_void_p
 from typing import Any, NoReturn, Union
 
 from . import _abi
-from ._handles import Native, refuse_copy
+from ._handles import Owner, refuse_copy
 from ._lib import do, lib, release_with, utf8
 from .errors import InvalidArgumentError
 from .status import SourceErrorKind, State
@@ -29,7 +29,7 @@ _USER = "user"
 _TRUE, _FALSE = 0, 1
 
 
-class TestData(Native):
+class TestData(Owner):
     """Flags and segments that a test sets, for any number of clients; they have each change when the call returns.
 
     >>> data = TestData()
