@@ -154,9 +154,11 @@
  * FORK
  *
  * A child of fork() keeps answering from the data it inherited and makes threads and connections of its own at its first call
- * (or by flagstone_client_postfork), which also closes the sockets to Redis that it inherited. It shares no thread, lock or
- * notification with the parent afterwards. Other sockets, and those of a child that makes no call, stay open in the child,
- * unused, until it ends or calls exec: a parent that only forks itself into the background should make its client afterwards.
+ * (or by flagstone_client_postfork), which waits at most 200 ms for the first read, as what was inherited may be as old as the
+ * child, and closes the sockets to Redis that were inherited. It shares no thread, lock or notification with the parent
+ * afterwards. Other sockets, and those of a child that makes no call, stay open in the child, unused, until it ends or calls
+ * exec: a parent that only forks itself into the background should make its client afterwards. flagstone_client_state, _wake and
+ * _release are no first calls.
  *
  *
  * SIGNALS

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures evaluation from Python beside LaunchDarkly's Python SDK from PyPI, on flags in a private Redis. Prints a table in
+# Measures evaluation from Python beside LaunchDarkly's Python SDK from PyPI, on flags in a private Redis. Prints tables in
 # Markdown. Called by `make bench`, which has built the library.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,7 +16,7 @@ environment=$target/python/bench
 [ -x "$environment/bin/python" ] || "$python" -m venv "$environment"
 "$environment/bin/pip" install --quiet --disable-pip-version-check \
   "launchdarkly-server-sdk[redis]==9.18.2" "redis==6.4.0" "hatchling==1.27.0"
-FLAGSTONE_LIBRARY_PATH=$target/release/libflagstone.so \
+FLAGSTONE_SPEEDUPS=1 FLAGSTONE_LIBRARY_PATH=$target/release/libflagstone.so \
   "$environment/bin/pip" install --quiet --no-deps --no-build-isolation --force-reinstall "$root/bindings/python"
 
 work=$(mktemp -d)
@@ -27,3 +27,7 @@ for flags in 1000 10000; do
   "$target/release/flagdata" fill --redis "$REDIS_URL" --prefix "bench-$flags" --shape rule --flags "$flags" >/dev/null
 done
 "$environment/bin/python" "$root/bench/python/bench.py" "$REDIS_URL" bench
+# Where LaunchDarkly's SDK sends its events: a process of its own, which ends with its standard input.
+coproc SINK { exec "$environment/bin/python" "$root/bench/python/sink.py"; }
+read -r sink <&"${SINK[0]}"
+"$environment/bin/python" "$root/bench/python/request.py" "$REDIS_URL" bench-request "$sink"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests of the Python binding, and of the programs around the contract tests, on every CPython from 3.9 to 3.13 that is
+# The tests of the Python binding, and of the programs around the contract tests, on every CPython from 3.9 to 3.14 that is
 # found. `make test` has set up what is needed and built the library.
 #     tools/test-python.sh          lints, tests on every version, the repeated ones in full on one of them
 #     tools/test-python.sh soak     memory over ten million evaluations and a million contexts, on one version
@@ -13,20 +13,22 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 contract=$root/tests/contract
 work=$target/python
 default=3.11
+# Most of the time the tests wait.
+workers=3
 
 versions='' missing=''
-for version in 3.9 3.10 3.11 3.12 3.13; do
+for version in 3.9 3.10 3.11 3.12 3.13 3.14 3.13t 3.14t; do
   if [ -n "$(find_python "$version")" ]; then versions="$versions $version"; else missing="$missing $version"; fi
 done
 if [ -z "$versions" ]; then
-  say "no CPython from 3.9 to 3.13 was found: please install one"
+  say "no CPython from 3.9 to 3.14 was found: please install one"
   exit 1
 fi
 case " $versions " in *" $default "*) ;; *) default=${versions##* } ;; esac
 
 mkdir -p "$work"
 builder=$work/$default
-make_environment "$(find_python "$default")" "$builder" test package lint
+make_environment "$(find_python "$default")" "$builder" test servers package lint
 wheel=$(build_wheel "$builder/bin/python" "$library" "$work/dist")
 
 if [ "${1:-}" = soak ]; then
@@ -59,9 +61,20 @@ for version in $versions; do
   (
     cd "$package"
     FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
-      "$environment/bin/python" -m pytest -p no:cacheprovider tests "$contract"
+      "$environment/bin/python" -m pytest -n "$workers" -p no:cacheprovider tests "$contract"
   ) || failed=1
+  if [ "$version" = "$default" ] && [[ $wheel == *-abi3-* ]]; then
+    echo "Python $version, through ctypes alone, what touches the calls:"
+    (
+      cd "$package"
+      FLAGSTONE_SPEEDUPS=0 FLAGSTONE_TESTS=short FAKELD=$target/release/fakeld "$environment/bin/python" -m pytest \
+        -n "$workers" -p no:cacheprovider tests/test_{context,evaluation,leaks,lifecycle,odd_objects,testdata,threads,vectors}.py
+    ) || failed=1
+  fi
 done
+if [[ $wheel != *-abi3-* ]]; then
+  echo "no C compiler or no headers of CPython, so not tested: the extension module"
+fi
 if [ -n "$missing" ]; then
   echo "not found, so not tested: Python$missing"
 fi

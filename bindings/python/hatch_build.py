@@ -1,50 +1,122 @@
-"""Puts the native library into the wheel, and says so in its tag.
+"""Puts the native library and the extension module into the wheel, and says so in its tag.
 
 The library is the file that ``FLAGSTONE_LIBRARY_PATH`` names, else it is built with cargo: from the repository around this
-folder, or from the sources that an sdist carries in ``core``. Depends on ``hatchling`` alone.
+folder, or from the sources that an sdist carries in ``core``. The extension is compiled where there is a C compiler and the
+headers of CPython; ``FLAGSTONE_SPEEDUPS`` decides: ``0`` leaves it out, ``1`` makes it an error that it cannot be made.
+Depends on ``hatchling`` alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+SWITCH = "FLAGSTONE_SPEEDUPS"
+EXTENSION = "src/flagstone/_speedups.abi3.so"
+
 
 class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Copies the library to ``flagstone/_native``, for ordinary and for editable wheels."""
+    """Copies the library to ``flagstone/_native`` and the extension beside it, for ordinary and for editable wheels."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before a wheel is made; ``version`` is ``standard`` or ``editable``."""
         root = Path(self.root)
+        core = root / "core" if (root / "core" / "Cargo.toml").is_file() else root.parent.parent
         named = os.environ.get("FLAGSTONE_LIBRARY_PATH")
-        library = Path(named) if named else _build(root)
+        if not named:
+            self.app.display_info("flagstone: cargo builds the native library; the first time takes minutes")
+        library = Path(named) if named else _build(core)
         target = root / "src" / "flagstone" / "_native" / library.name
         target.parent.mkdir(exist_ok=True)
-        # Not written in place: a process that has the old file loaded keeps it.
         fresh = target.with_suffix(".new")
         shutil.copyfile(library, fresh)
-        strip = shutil.which("strip")
-        if strip:
-            subprocess.run([strip, "--strip-unneeded", fresh], check=True)
-        fresh.replace(target)
-        # One wheel per platform serves every Python: nothing links to CPython.
-        platform = os.environ.get("FLAGSTONE_WHEEL_PLATFORM") or sysconfig.get_platform()
+        _put(fresh, target)
         build_data["pure_python"] = False
-        build_data["tag"] = "py3-none-" + platform.replace("-", "_").replace(".", "_")
         build_data["artifacts"].append(f"src/flagstone/_native/{library.name}")
+        platform = (
+            (os.environ.get("FLAGSTONE_WHEEL_PLATFORM") or sysconfig.get_platform()).replace("-", "_").replace(".", "_")
+        )
+        # One wheel per platform serves every Python: the library does not link to CPython, and the extension keeps to the
+        # stable ABI.
+        build_data["tag"] = f"py3-none-{platform}"
+        if self._extension(root, core):
+            build_data["artifacts"].append(EXTENSION)
+            build_data["tag"] = f"cp39-abi3-{platform}"
+
+    def _extension(self, root: Path, core: Path) -> bool:
+        """Compiles the extension; false when the wheel is to go without it."""
+        target = root / EXTENSION
+        # An editable install would go on using the one of an earlier build.
+        target.unlink(missing_ok=True)
+        obstacle = _obstacle()
+        if obstacle is None:
+            self.app.display_info("flagstone: the C compiler builds the extension module")
+            fresh = target.with_suffix(".new")
+            obstacle = _compile(root, core, fresh)
+            if obstacle is None:
+                _put(fresh, target)
+                return True
+        if os.environ.get(SWITCH) == "1":
+            raise RuntimeError(f"{SWITCH} is 1, but the extension module cannot be made: {obstacle}")
+        self.app.display_warning(f"flagstone: without the extension module, through ctypes alone: {obstacle}")
+        return False
 
 
-def _build(root: Path) -> Path:
-    core = root / "core" if (root / "core" / "Cargo.toml").is_file() else root.parent.parent
+def _put(fresh: Path, target: Path) -> None:
+    """Not written in place: a process that has the old file loaded keeps it."""
+    strip = shutil.which("strip")
+    if strip:
+        subprocess.run([strip, "--strip-unneeded", fresh], check=True)
+    fresh.replace(target)
+
+
+def _compiler() -> list[str] | None:
+    """The C compiler that is named, else the one that built this Python, else the system's."""
+    named = os.environ.get("CC")
+    for command in [named] if named else [sysconfig.get_config_var("CC"), "cc", "gcc", "clang"]:
+        words = shlex.split(command or "")
+        if words and shutil.which(words[0]):
+            return words
+    return None
+
+
+def _obstacle() -> str | None:
+    """Why the extension cannot be compiled here, if so."""
+    if os.environ.get(SWITCH) == "0":
+        return f"{SWITCH} is 0"
+    if sys.implementation.name != "cpython" or sys.platform == "win32":
+        return f"it is for CPython on Unix, this is {sys.implementation.name} on {sys.platform}"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "a free-threaded Python has no stable ABI"
+    headers = Path(sysconfig.get_path("include"), "Python.h")
+    if not headers.is_file():
+        return f"{headers} is missing (on Debian: the package python3-dev)"
+    return None if _compiler() else "there is no C compiler"
+
+
+def _compile(root: Path, core: Path, target: Path) -> str | None:
+    """What the compiler says when it fails."""
+    sources = root / "speedups"
+    command = [*(_compiler() or ()), "-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra"]
+    command += [f"-ffile-prefix-map={root}=/flagstone", f"-I{sysconfig.get_path('include')}", f"-I{core / 'include'}"]
+    command += ["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []
+    command += [*map(str, sorted(sources.glob("*.c"))), "-o", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"{shlex.join(command)}\n{done.stderr}" if done.returncode else None
+
+
+def _build(core: Path) -> Path:
     command = ["cargo", "build", "--release", "--lib", "--locked", "--message-format=json-render-diagnostics"]
     output = subprocess.run([*command], cwd=core, env=_environment(), check=True, stdout=subprocess.PIPE).stdout
     for line in output.splitlines():

@@ -10,11 +10,15 @@ use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
 use crate::model::lock;
 use crate::store::{Items, Shared, Sockets};
+
+/// How long the first call in a child waits for the first read; then what was inherited answers, as stale.
+pub const FIRST_READ: Duration = Duration::from_millis(200);
 
 /// Number of forks between the first process and this one.
 static FORKS: AtomicU64 = AtomicU64::new(0);

@@ -306,9 +306,11 @@ impl Client {
         self.current().notifications.poll(timeout)
     }
 
-    /// Ends the wait of one poller.
+    /// Ends the wait of one poller. In a forked child that has made no other call nobody polls, and nothing is made for it.
     pub fn wake_poller(&self) {
-        self.current().notifications.wake();
+        if self.stamp.load(Acquire) == atfork::generation() {
+            self.runtime.load().notifications.wake();
+        }
     }
 
     /// A call into the library panicked; reported once.
@@ -316,6 +318,12 @@ impl Client {
         if self.panics.fetch_add(1, Relaxed) == 0 {
             self.current().log(Level::Error, format_args!("an internal error was caught; the default was returned"));
         }
+    }
+
+    /// What is held is known to be true, or will not become so.
+    fn is_true(&self) -> bool {
+        let state = self.plant.feed().map_or_else(|| self.plant.shared.health.state(), Feed::state);
+        matches!(state, StoreState::Valid | StoreState::Off)
     }
 
     /// The runtime of this process.
@@ -360,6 +368,8 @@ impl Client {
             if let Err(error) = fresh.start(&self.plant) {
                 fresh.log(Level::Error, format_args!("cannot start threads in a forked child: {error}"));
             }
+            // What was inherited may be as old as the child.
+            fresh.wait_for(atfork::FIRST_READ, || self.is_true());
         }
         self.stamp.store(generation, Release);
     }

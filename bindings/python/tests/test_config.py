@@ -140,3 +140,26 @@ def test_passwords_are_not_shown() -> None:
     with pytest.raises(ValueError) as caught:
         Config(redis_url="http://user:geheim@localhost")
     assert "geheim" not in str(caught.value)
+
+
+def test_a_config_shows_what_it_was_given_and_no_secrets(tmp_path: Path) -> None:
+    secret = "s3cr3t%2F%40"
+    config = Config(
+        sdk_key=secret,
+        redis_url=f"rediss://user:{secret}@host:6379/0",
+        redis_password=secret,
+        redis_ping_ms=500,
+        redis_tls_skip_verify=True,
+        http_headers={"Authorization": secret},
+        http_proxy=f"http://user:{secret}@proxy:3128",
+        file_paths=["a.json", Path("b.json")],
+        options={"redis.password": secret, "log.level": "warn"},
+    )
+    assert repr(config) == (
+        "Config(sdk_key='***', redis_url='rediss://***@host:6379/0', redis_password='***', redis_ping_ms=500, "
+        "redis_tls_skip_verify=True, log_level='warn', http_proxy='http://***@proxy:3128', "
+        "http_headers={'Authorization': '***'}, file_paths=['a.json', 'b.json'])"
+    )
+    assert "cret" not in repr(Config(redis_url="unix:///run/redis.sock?pass=secret"))
+    assert repr(Config()) == "Config()"
+    assert repr(Config(test_data=TestData())).startswith("Config(test_data=<flagstone.testdata.TestData object at ")

@@ -5,11 +5,17 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from collections import ChainMap
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum, IntEnum
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from flagstone import Context, InvalidArgumentError
+from flagstone import Client, Config, Context, InvalidArgumentError, TestData
 
 RECURSIVE: dict[str, Any] = {"kind": "user", "key": "u"}
 RECURSIVE["self"] = RECURSIVE
@@ -118,7 +124,9 @@ def test_private_by_name_takes_every_character_as_it_is(name: str, reference: st
         {"kind": "user", "key": "k", "a": float("inf")},
         {"kind": "user", "key": "k", "a": 10**400},
         {"kind": "user", "key": "k", "a": 10**5000},
-        {"kind": "user", "key": "k", "a": {1, 2}},
+        {"kind": "user", "key": "k", "a": datetime(2020, 1, 1)},
+        {"kind": "user", "key": "k", "a": Decimal("NaN")},
+        {"kind": "user", "key": "k", "a": Decimal("1E999999999")},
         {"kind": "user", "key": "k", "a": object()},
         {"kind": "user", "key": "k", "a": b"bytes"},
         {"kind": "user", "key": "k", "a": {("t",): 1}},
@@ -164,6 +172,136 @@ def test_a_builder_refuses_what_is_no_context() -> None:
         Context.create_multi(Context("a"), Context("b"))
     with pytest.raises(InvalidArgumentError):
         Context.create_multi(Context("a"), None)  # type: ignore[arg-type]
+
+
+class Plan(Enum):
+    TEAM = "team"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+class Words(str, Enum):
+    ADA = "ada"
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (123, "123"),
+        (-(2**70), str(-(2**70))),
+        (UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+        (Plan.TEAM, "team"),
+        (Level.HIGH, "3"),
+        (Words.ADA, "ada"),
+    ],
+    ids=repr,
+)
+def test_what_keys_are_made_of_is_taken_as_its_text(key: Any, text: str) -> None:
+    for context in (Context(key), Context.create(key), Context.builder(key).build(), Context.builder("x").key(key).build()):
+        assert context.key == text and context == Context(text)
+
+
+@pytest.mark.parametrize(
+    "key", [None, "", True, 1.5, Decimal(1), b"k", date(2020, 1, 1), ["k"], object()], ids=lambda key: type(key).__name__
+)
+def test_what_is_no_key_is_a_value_error(key: Any) -> None:
+    for make in (Context, Context.create, lambda key: Context.builder(key).build()):
+        with pytest.raises(InvalidArgumentError, match="key"):
+            make(key)
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        (UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+        (datetime(2020, 1, 2, 3, 4, 5, tzinfo=timezone.utc), "2020-01-02T03:04:05+00:00"),
+        (datetime(2020, 1, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=-2))), "2020-01-02T03:04:05.000006-02:00"),
+        (date(2020, 1, 2), "2020-01-02"),
+        (Decimal("1.5"), 1.5),
+        (Decimal("10"), 10),
+        (Decimal("1E2"), 100),
+        (Plan.TEAM, "team"),
+        (Level.HIGH, 3),
+        (Words.ADA, "ada"),
+        ((1, "b"), [1, "b"]),
+        ({3, 1, 2}, [1, 2, 3]),
+        (frozenset({"b", "a"}), ["a", "b"]),
+        ({"a", 1}, [1, "a"]),
+        (MappingProxyType({"a": 1}), {"a": 1}),
+        (ChainMap({"a": 1}, {"b": 2}), {"a": 1, "b": 2}),
+        ({1: "one"}, {"1": "one"}),
+        ([{"deep": (Plan.TEAM, {Level.HIGH})}], [{"deep": ["team", [3]]}]),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+def test_values_that_json_does_not_know_are_converted_as_documented(value: Any, form: Any) -> None:
+    made = [Context("k", a=value), Context.builder("k").set("a", value).build()]
+    made.append(Context.from_dict({"kind": "user", "key": "k", "a": value}))
+    for context in made:
+        assert context.get("a") == form and type(context.get("a")) is type(form)
+        assert context == Context("k", a=form)
+
+
+def test_a_moment_as_an_attribute_is_one_for_a_rule() -> None:
+    rule = {"clauses": [{"attribute": "at", "op": "after", "values": ["2020-01-01T00:00:00Z"]}], "variation": 1, "id": "r"}
+    flag = {"key": "f", "version": 1, "on": True, "variations": [False, True], "fallthrough": {"variation": 0}, "salt": ""}
+    data = TestData().set_flag({**flag, "rules": [rule]})
+    with Client(Config(test_data=data)) as client:
+        assert client.variation("f", Context("k", at=datetime(2020, 1, 2, tzinfo=timezone.utc)), False) is True
+        assert client.variation("f", Context("k", at=datetime(2019, 1, 2, tzinfo=timezone.utc)), True) is False
+
+
+def test_a_context_tells_what_it_holds() -> None:
+    builder = Context.builder("ada").name("Ada").set("address", {"street": "s", "nr": 3}).set("a/b", 1)
+    ada = builder.private("/address/street", "email").anonymous(True).build()
+    assert (ada.key, ada.kind, ada.kinds, ada.name, ada.anonymous) == ("ada", "user", ["user"], "Ada", True)
+    assert (ada.get("key"), ada.get("address"), ada.get("/address/nr"), ada.get("a/b")) == (
+        "ada",
+        {"street": "s", "nr": 3},
+        3,
+        1,
+    )
+    assert ada.get("missing") is ada.get("/address/missing") is None
+    assert ada.private_attributes == ["/address/street", "email"]
+    assert ada.individual("user") == ada
+    assert ada.individual("org") is ada.individual("") is None
+    odd: list[Any] = ["", "/", "//", "/a~2", 3, None]
+    for reference in odd:
+        with pytest.raises(InvalidArgumentError):
+            ada.get(reference)
+
+
+def test_a_multi_kind_context_tells_what_its_members_hold() -> None:
+    both = Context.create_multi(Context("ada", plan="team"), Context("acme", "org", name="Acme"))
+    assert (both.key, both.kind, both.kinds, both.name, both.anonymous) == ("", "multi", ["org", "user"], None, False)
+    assert both.get("plan") is both.get("key") is None and both.private_attributes == []
+    org, user = both.individual("org"), both.individual("user")
+    assert org and user and (org.name, user.get("plan")) == ("Acme", "team")
+    assert both.individual("device") is both.individual("") is None
+
+
+def test_a_context_cannot_be_changed() -> None:
+    context = Context("ada")
+    for name in ("key", "_h", "other"):
+        with pytest.raises(AttributeError):
+            setattr(context, name, "x")
+    assert copy.copy(context) is context and context.key == "ada"
+
+
+def test_a_class_made_from_context_makes_contexts() -> None:
+    class User(Context):
+        def __init__(self, number: int) -> None:
+            super().__init__(number, plan="team")
+
+    data = TestData().update(TestData().flag("f"))
+    with Client(Config(test_data=data)) as client:
+        for default in (False, None):
+            assert client.variation("f", User(3), default) is client.flag("f", default).value(User(3)) is True
+        assert client.bool_variation_detail("f", User(3), False).value is True
+    assert User(3) == Context("3", plan="team")
+    assert type(pickle.loads(pickle.dumps(User(3)))) is Context
 
 
 def test_large_and_unusual_values_pass_unharmed() -> None:

@@ -341,3 +341,68 @@ def test_what_waits_when_the_process_forks_is_written_by_the_parent_alone(own: E
         assert child.exitcode == 0
     client.close()
     assert (tried, written) == (2, 2)
+
+
+def test_a_child_that_is_late_does_not_answer_from_what_is_old(environment: Environment) -> None:
+    environment.write(a=bool_flag("a", 1, False))
+    client = environment.client()
+    flag = client.flag("a", False)
+    fork = multiprocessing.get_context("fork")
+    results, changed = fork.Queue(), fork.Event()
+
+    def by_key() -> object:
+        return client.bool_variation("a", Context("u"), False)
+
+    def prepared() -> object:
+        return flag.value(Context("u"))
+
+    def many() -> object:
+        return client.variation_many(["a"], Context("u"))["a"].value
+
+    def body(first: Callable[[], object]) -> None:
+        assert changed.wait(PATIENCE)
+        began = time.monotonic()
+        results.put((client.state is State.FORKED, first(), time.monotonic() - began))
+
+    # A busy machine may not read within the time that a child waits.
+    for version in range(2, 12):
+        environment.write(a=bool_flag("a", version, version % 2 == 1))
+        assert until(lambda: flag.value(Context("u")) is (version % 2 == 1))  # noqa: B023
+        changed.clear()
+        children = [fork.Process(target=body, args=(first,)) for first in (by_key, prepared, many)]
+        for child in children:
+            child.start()
+        environment.write(a=bool_flag("a", version + 1, version % 2 == 0))
+        changed.set()
+        answers = [results.get(timeout=2 * PATIENCE) for _ in children]
+        for child in children:
+            child.join(PATIENCE)
+        assert all(forked for forked, _, _ in answers), "no call was made before"
+        if [value for _, value, _ in answers] == [version % 2 == 0] * 3:
+            return
+    raise AssertionError(answers)
+
+
+def test_a_child_waits_a_moment_only_for_a_redis_that_is_away(own: Environment) -> None:
+    own.write(a=bool_flag("a", 1, True))
+    client = own.client()
+    own.server.stop()
+    fork = multiprocessing.get_context("fork")
+    results = fork.Queue()
+
+    def body() -> None:
+        began = time.monotonic()
+        detail = client.bool_variation_detail("a", Context("u"), False)
+        first = time.monotonic()
+        client.bool_variation("a", Context("u"), False)
+        results.put((detail.value, detail.is_stale, first - began, time.monotonic() - first))
+
+    times = []
+    for _ in range(3):
+        child = fork.Process(target=body)
+        child.start()
+        value, stale, *took = results.get(timeout=2 * PATIENCE)
+        child.join(PATIENCE)
+        assert (value, stale) == (True, True)
+        times.append(took)
+    assert min(first for first, _ in times) < 2 and min(second for _, second in times) < 0.1, times

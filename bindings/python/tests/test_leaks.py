@@ -81,6 +81,7 @@ def test_streamed_patches_that_are_written_and_heard_leave_nothing_behind(
     heard: list[int] = []
     client.add_flag_change_listener(lambda change: heard.__setitem__(slice(None), [change.new_version or 0]))
     context = Context("u")
+    assert until(lambda: client.status().available)
 
     def twenty_patches() -> None:
         for version in (last := [next(versions) for _ in range(20)]):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import logging
+import pickle
 import threading
 import time
 import weakref
@@ -22,8 +24,9 @@ from flagstone import (
     InvalidArgumentError,
     State,
     StatusChange,
+    TestData,
 )
-from support import PATIENCE, PATIENT, Environment, Server, bool_flag, free_port, until
+from support import PATIENCE, PATIENT, Environment, Server, bool_flag, free_port, run_python, until
 
 ADA = Context("ada")
 
@@ -205,3 +208,133 @@ def test_a_forgotten_client_goes_away_with_its_thread(environment: Environment) 
     # Its thread may be about to deliver something.
     assert until(lambda: gc.collect() >= 0 and gone() is None)
     assert until(lambda: len(pumps()) <= before)
+
+
+def test_copies_share_and_what_belongs_to_the_process_is_not_pickled(environment: Environment) -> None:
+    environment.write(yes=bool_flag("yes", 1, True))
+    config = environment.config()
+    client = environment.client()
+    flag = client.flag("yes", False)
+    for _ in range(100):
+        for shared in (config, client, flag):
+            assert copy.copy(shared) is shared and copy.deepcopy([shared])[0] is shared
+    gc.collect()
+    assert client.variation("yes", ADA, False) is flag.value(ADA) is True
+    data = TestData()
+    for duplicate in (copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="TestData cannot be copied"):
+            duplicate(data)
+    for bound in (client, flag, data, Config(test_data=data)):
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            with pytest.raises(TypeError, match="cannot be pickled"):
+                pickle.dumps(bound, protocol)
+
+
+def test_a_pickled_config_makes_the_same_clients(environment: Environment) -> None:
+    environment.write(yes=bool_flag("yes", 1, True))
+    given = environment.config(http_headers={"X-Team": "red"}, cache_residency="lazy", options={"redis.ping_ms": 500})
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        config = pickle.loads(pickle.dumps(given, protocol))
+        assert repr(config) == repr(given)
+    with Client(config) as client:
+        assert client.is_ready and client.variation("yes", ADA, False) is True
+
+
+def test_a_copied_builder_is_independent() -> None:
+    one = TestData().flag("f").variation_for_user("ada", True)
+    other = copy.copy(one).variation_for_user("bob", True)
+    assert one.to_dict() != other.to_dict() == copy.deepcopy(other).to_dict()
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()], ids=lambda error: type(error).__name__
+)
+def test_nothing_that_a_listener_raises_ends_notifications(
+    environment: Environment, caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    environment.write(a=bool_flag("a", 1, True))
+    client = environment.client()
+    heard: list[FlagChange] = []
+
+    def fails(change: FlagChange) -> None:
+        raise error
+
+    client.add_flag_change_listener(fails)
+    client.add_flag_change_listener(heard.append)
+    for version in (2, 3):
+        environment.write(a=bool_flag("a", version, True))
+        assert until(lambda: FlagChange("a", version - 1, version) in heard)  # noqa: B023
+    assert len([record for record in caplog.records if "listener raised" in record.getMessage()]) >= 2
+
+
+INTERRUPTED = """
+import os
+import signal
+import threading
+import time
+from flagstone import Client, Config, State
+
+def wait_for_client(wait):
+    began = time.monotonic()
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        wait()
+    except KeyboardInterrupt:
+        return time.monotonic() - began
+    raise AssertionError("nothing interrupted it")
+
+client = Client(Config(redis_url="redis://127.0.0.1:1"))
+took = [wait_for_client(lambda: client.start(60)), wait_for_client(lambda: client.wait(State.VALID, 60))]
+assert max(took) < 20, took
+"""
+
+
+def test_a_wait_ends_when_it_is_interrupted() -> None:
+    result = run_python(INTERRUPTED)
+    assert result.returncode == 0, result.stderr
+
+
+STUCK = """
+import threading
+import time
+from flagstone import Client, Config, TestData
+
+data, never = TestData(), threading.Event()
+stuck, clients = threading.Semaphore(0), []
+for _ in range(5):
+    client = Client(Config(test_data=data, log_level="none"))
+    client.add_flag_change_listener(lambda _: (stuck.release(), never.wait()))
+    assert client.start(30)
+    clients.append(client)
+data.update(data.flag("a"))
+for _ in range(5):
+    assert stuck.acquire(timeout=60)
+print(time.time(), flush=True)
+"""
+
+
+def test_stuck_listeners_do_not_hold_the_exit() -> None:
+    times = []
+    for _ in range(3):
+        result = run_python(STUCK)
+        assert result.returncode == 0, result.stderr
+        times.append(time.time() - float(result.stdout))
+        if times[-1] < 6:
+            return
+    raise AssertionError(times)
+
+
+@pytest.mark.parametrize("module", ["_interpreters", "_xxsubinterpreters"])
+def test_a_sub_interpreter_is_told_that_it_is_one(module: str) -> None:
+    interpreters = pytest.importorskip(module)
+    code = "try:\n    import flagstone\nexcept ImportError as error:\n    print(type(error).__name__, error)"
+    program = f"import {module} as i; i.run_string(i.create(), {code!r})"
+    result = run_python(program)
+    assert "main interpreter only" in result.stdout and "mod_wsgi" in result.stdout, (interpreters, result)
+
+
+def test_another_python_is_told_that_cpython_is_needed() -> None:
+    result = run_python(
+        "import sys; sys.implementation.name = 'pypy'\ntry: import flagstone\nexcept ImportError as e: print(e)"
+    )
+    assert result.stdout == "Flagstone needs CPython; this is pypy\n", result

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from flagstone import _abi
+from flagstone import _abi, _hot
 from support import FULL, PATIENCE, PROJECT, Environment, bool_flag, run_python
 
 PACKAGE = PROJECT / "bindings" / "python"
@@ -62,11 +62,15 @@ def test_a_wheel_in_an_empty_environment_evaluates_a_flag(environment: Environme
     library = os.environ["FLAGSTONE_TEST_LIBRARY"]
     wheel = build("wheel", PACKAGE, tmp_path / "dist", FLAGSTONE_LIBRARY_PATH=library)
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
-    assert wheel.name.endswith(f"-py3-none-{platform}.whl")
     names = zipfile.ZipFile(wheel).namelist()
+    with_extension = "flagstone/_speedups.abi3.so" in names
+    assert with_extension == bool(_hot.SPEEDUPS)
+    assert wheel.name.endswith(f"-{'cp39-abi3' if with_extension else 'py3-none'}-{platform}.whl")
     assert "flagstone/_native/libflagstone.so" in names
     assert "flagstone/py.typed" in names
-    assert not [name for name in names if "tests" in name or "test_" in name or "hatch" in name]
+    assert not [
+        name for name in names if "tests" in name or "test_" in name or "hatch" in name or name.endswith((".c", ".h"))
+    ]
     python = empty_environment(tmp_path / "venv")
     install(python, str(wheel))
     assert first_evaluation(python, environment) == "True\n"
@@ -153,3 +157,20 @@ def test_without_its_library_the_package_says_where_it_looked(tmp_path: Path) ->
     ended = run_python("import flagstone", env=clean(PYTHONPATH=str(tmp_path)))
     assert f"tried {copy / '_native' / 'libflagstone.so'}" in ended.stderr
     assert "FLAGSTONE_LIBRARY_PATH" in ended.stderr
+
+
+@in_full
+def test_a_frozen_program_carries_the_library(environment: Environment, tmp_path: Path) -> None:
+    pytest.importorskip("PyInstaller", reason="PyInstaller is not installed in this Python's test environment")
+    (tmp_path / "first.py").write_text(FIRST)
+    command = [sys.executable, "-m", "PyInstaller", "--log-level", "WARN", "--noconfirm", "first.py"]
+    made = subprocess.run(command, cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    environment.write(a=bool_flag("a", 1, True))
+    moved = (tmp_path / "dist" / "first").rename(tmp_path / "elsewhere")
+    arguments = [str(moved / "first"), environment.server.url, environment.prefix]
+    done = subprocess.run(
+        arguments, env=clean(), cwd="/", capture_output=True, text=True, timeout=4 * PATIENCE, check=False
+    )
+    assert done.stdout == "True\n", done
+    assert len(list(moved.rglob("libflagstone.so"))) == 1

@@ -5,6 +5,11 @@
 ...     client.variation("new-checkout", Context("ada"), False)
 """
 
+# First: what follows fails with other words where this package does not work.
+from . import _python as _python
+
+# isort: split
+from ._hot import WHY_NOT as _why_not
 from ._lib import lib as _native
 from .all_flags import AllFlagsState
 from .client import Client
@@ -61,3 +66,6 @@ __all__ = [
 
 #: Version of the package and of the library it carries.
 __version__: str = _native.flagstone_version_string().decode()
+
+#: Who makes the hot calls: ``extension``, or ``ctypes`` and why.
+__calls__: str = f"ctypes: {_why_not}" if _why_not else "extension"

@@ -1,19 +1,22 @@
 """One Python thread per client that takes the library's notifications to ``logging`` and to listeners.
 
 Native threads never enter Python. The thread holds a native reference of its own and only a weak one to the client, so a
-client that is forgotten goes away and the thread with it. Depends on ``_lib``, ``_abi`` and ``status``.
+client that is forgotten goes away and the thread with it. Where threads are greenlets, a real thread waits and a greenlet
+delivers. Depends on ``_lib``, ``_abi``, ``_green`` and ``status``.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 import weakref
 from ctypes import byref, c_void_p, sizeof
 from typing import Any, Callable, TypeVar
 
 from . import _abi
+from ._green import Green, green
 from ._lib import lib, text
 from .status import FlagChange, StatusChange
 
@@ -32,6 +35,8 @@ class Pump:
     def __init__(self, handle: c_void_p, client: weakref.ref[Any]) -> None:
         self._handle = c_void_p(lib.flagstone_client_retain(handle))
         self._client = client
+        threads = green()
+        self._relay = Relay(self._handle, threads) if threads else None
         self._thread = threading.Thread(target=self._run, name="flagstone-events", daemon=True)
         self._thread.start()
 
@@ -40,39 +45,92 @@ class Pump:
         if self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
+    def leave(self) -> None:
+        """In a child of fork: there is no such thread, but there may be such a greenlet, which ends then."""
+        if self._relay:
+            self._relay.lose()
+
     def _run(self) -> None:
         event = _abi.Event(struct_size=sizeof(_abi.Event))
+        poll = self._relay.poll if self._relay else self._poll
         try:
             while True:
-                status = lib.flagstone_poll_event(self._handle, _WAIT_MS, byref(event))
+                status = poll(event)
                 if status == _abi.STATUS_OK:
-                    self._deliver(event)
+                    deliver(event, self._client())
                     lib.flagstone_event_clear(byref(event))
                 elif status != _abi.STATUS_TIMEOUT:
                     return
                 if self._client() is None:
                     return
         finally:
+            if self._relay:
+                self._relay.close()
             lib.flagstone_client_release(self._handle)
 
-    def _deliver(self, event: _abi.Event) -> None:
+    def _poll(self, event: _abi.Event) -> int:
+        return lib.flagstone_poll_event(self._handle, _WAIT_MS, byref(event))  # type: ignore[no-any-return]
+
+
+class Relay:
+    """Between a real thread, which waits for notifications, and a greenlet, which delivers them: one at a time."""
+
+    def __init__(self, handle: c_void_p, threads: Green) -> None:
+        self._handle = c_void_p(lib.flagstone_client_retain(handle))
+        self._threads = threads
+        self._wanted, self._want = os.pipe()
+        self._found, self._find = os.pipe()
+        self._event = _abi.Event()
+        self._status = _abi.STATUS_TIMEOUT
+        threads.start_thread(self._run, ())
+
+    def poll(self, event: _abi.Event) -> int:
+        """As ``flagstone_poll_event``, while other greenlets run."""
+        self._event = event
+        os.write(self._want, b"+")
+        while not self._threads.select([self._found], [], [], _WAIT_MS / 1000)[0]:
+            pass
+        return self._status if os.read(self._found, 1) else _abi.STATUS_CLOSED
+
+    def close(self) -> None:
+        """Ends the real thread, which is not polling."""
+        os.close(self._want)
+        os.close(self._found)
+
+    def lose(self) -> None:
+        """Where the real thread does not exist: the other side sees that it has gone."""
+        os.close(self._wanted)
+        os.close(self._find)
+
+    def _run(self) -> None:
+        # A real thread: nothing here may wait by what has been replaced.
         try:
-            if event.kind == _abi.EVENT_LOG:
-                level = event.level_or_state
-                logger.log(_LEVELS[level] if 0 <= level < len(_LEVELS) else logging.ERROR, "%s", text(event.text))
-                return
-            client = self._client()
-            if client is None:
-                return
-            if event.kind == _abi.EVENT_FLAG_CHANGED:
-                versions = json.loads(text(event.extra))
-                change = FlagChange(text(event.text), versions.get("old_version"), versions.get("new_version"))
-                tell(client._flag_listeners, change)
-            elif event.kind == _abi.EVENT_STATUS:
-                condition = json.loads(text(event.extra))
-                tell(client._status_listeners, StatusChange._from(event.level_or_state, text(event.text), condition))
-        except Exception:
-            logger.exception("a notification could not be delivered")
+            while os.read(self._wanted, 1):
+                self._status = lib.flagstone_poll_event(self._handle, _WAIT_MS, byref(self._event))
+                os.write(self._find, b"+")
+        finally:
+            self.lose()
+            lib.flagstone_client_release(self._handle)
+
+
+def deliver(event: _abi.Event, client: Any) -> None:
+    """Hands one notification to ``logging``, or to the listeners of ``client`` if there still is one."""
+    try:
+        if event.kind == _abi.EVENT_LOG:
+            level = event.level_or_state
+            logger.log(_LEVELS[level] if 0 <= level < len(_LEVELS) else logging.ERROR, "%s", text(event.text))
+        elif client is None:
+            return
+        elif event.kind == _abi.EVENT_FLAG_CHANGED:
+            versions = json.loads(text(event.extra))
+            change = FlagChange(text(event.text), versions.get("old_version"), versions.get("new_version"))
+            tell(client._flag_listeners, change)
+        elif event.kind == _abi.EVENT_STATUS:
+            condition = json.loads(text(event.extra))
+            tell(client._status_listeners, StatusChange._from(event.level_or_state, text(event.text), condition))
+    # Of a log handler, too: whatever it raises, even SystemExit, must not end all notifications.
+    except BaseException:
+        logger.exception("a notification could not be delivered")
 
 
 def tell(listeners: tuple[Callable[[E], object], ...], change: E) -> None:
@@ -80,5 +138,13 @@ def tell(listeners: tuple[Callable[[E], object], ...], change: E) -> None:
     for listener in listeners:
         try:
             listener(change)
-        except Exception:
+        except BaseException:
             logger.exception("a listener raised an exception")
+
+
+def drain(handle: c_void_p, client: Any) -> None:
+    """Delivers what waits on the calling thread: where no thread of the client's own may run yet."""
+    event = _abi.Event(struct_size=sizeof(_abi.Event))
+    while lib.flagstone_poll_event(handle, 0, byref(event)) == _abi.STATUS_OK:
+        deliver(event, client)
+        lib.flagstone_event_clear(byref(event))

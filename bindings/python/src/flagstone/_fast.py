@@ -1,16 +1,31 @@
-"""The hot calls: bound without argument conversion, handed prebuilt objects only.
+"""The hot calls through ctypes: bound without argument conversion, handed prebuilt objects only; and what owns handles.
 
 Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and does not make threads queue for it;
-``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib`` and ``_abi``.
+``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib``, ``_abi``,
+``_handles`` and ``detail``.
 """
 
 from __future__ import annotations
 
-from ctypes import addressof, c_int32, c_size_t, c_void_p, sizeof
+import marshal
+from ctypes import (
+    addressof,
+    byref,
+    c_char,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_void_p,
+    create_string_buffer,
+    sizeof,
+)
+from struct import Struct
 from typing import Any
 
 from . import _abi
+from ._handles import Owner, set_handle
 from ._lib import unchecked
+from .detail import EvaluationDetail, decode
 
 #: Sizes of short keys; ctypes would pass a bare int as a C int, which is not size_t.
 SIZES = tuple(c_size_t(size) for size in range(256))
@@ -28,7 +43,7 @@ def size(text: bytes) -> c_size_t:
 class Calls:
     """The hot functions in one way of calling."""
 
-    __slots__ = ("bool", "detail", "double", "flag_bool", "flag_detail", "flag_double", "flag_int", "int")
+    __slots__ = ("bool", "detail", "double", "flag_bool", "flag_detail", "flag_double", "flag_int", "int", "many")
 
     def __init__(self, *, keeps_gil: bool) -> None:
         def bind(name: str) -> Any:
@@ -38,6 +53,7 @@ class Calls:
         self.int = bind("int_variation")
         self.double = bind("double_variation")
         self.detail = bind("variation")
+        self.many = bind("variation_many")
         self.flag_bool = bind("flag_bool")
         self.flag_int = bind("flag_int")
         self.flag_double = bind("flag_double")
@@ -47,17 +63,28 @@ class Calls:
 IN_MEMORY = Calls(keeps_gil=True)
 MAY_BLOCK = Calls(keeps_gil=False)
 
+#: In what form a value is promised: a number as an int or a float, or everything as the flag has it.
+BOOL, INT, FLOAT, STRING, ANY = "b", "i", "f", "s", "a"
+
+DETAIL = sizeof(_abi.Detail)
+
 _clear = unchecked("flagstone_detail_clear", keeps_gil=True)
+_as_int = unchecked("flagstone_detail_int", keeps_gil=True)
+_ZERO = c_int64(0)
 
 
 class Buffer:
-    """A native detail with its address as ctypes wants it."""
+    """A native detail with its address as ctypes wants it, and its bytes."""
 
-    __slots__ = ("address", "detail")
+    __slots__ = ("address", "content", "detail")
 
     def __init__(self) -> None:
-        self.detail = _abi.Detail(struct_size=sizeof(_abi.Detail))
+        self.detail = _abi.Detail(struct_size=DETAIL)
         self.address = c_void_p(addressof(self.detail))
+        self.content = (c_char * DETAIL).from_buffer(self.detail)
+
+    def __del__(self, clear: Any = _clear) -> None:
+        clear(self.address)
 
 
 # A buffer belongs to one evaluation at a time, also when a signal handler evaluates in the middle of another evaluation.
@@ -66,7 +93,7 @@ _MOST_FREE = 64
 
 
 def take() -> Buffer:
-    """A cleared buffer."""
+    """A cleared buffer, to be given back; one that is dropped frees what its detail borrows."""
     try:
         return _free.pop()
     except IndexError:
@@ -78,3 +105,206 @@ def give_back(buffer: Buffer) -> None:
     _clear(buffer.address)
     if len(_free) < _MOST_FREE:
         _free.append(buffer)
+
+
+class Kept:
+    """A result that was given before, to be given again.
+
+    It is found by the bytes of its native detail. The pointers in there tell texts apart because the buffer is kept, too,
+    and with it what they point to.
+    """
+
+    __slots__ = ("borrows", "buffer", "found", "json")
+
+    def __init__(self, buffer: Buffer, found: EvaluationDetail[Any]) -> None:
+        self.buffer, self.found, self.borrows = buffer, found, bool(buffer.detail.owner)
+        self.json: bytes | None = None
+        if buffer.detail.value_type == _abi.TYPE_JSON:
+            # The caller may change what he gets. marshal makes copies several times faster than json.loads parses; what it
+            # writes never leaves the process.
+            self.json = marshal.dumps(found.value)
+            self.found = EvaluationDetail(None, found.variation_index, found.reason, found.is_stale)
+
+    def again(self) -> EvaluationDetail[Any]:
+        """The result, which is immutable; JSON in it is the caller's own."""
+        found = self.found
+        if self.json is None:
+            return found
+        return EvaluationDetail(marshal.loads(self.json), found.variation_index, found.reason, found.is_stale)
+
+
+_kept: dict[str, dict[bytes, Kept]] = {form: {} for form in (BOOL, INT, FLOAT, STRING, ANY)}
+_MOST_KEPT = 256
+_LONGEST_KEPT = 64 * 1024
+
+
+def result(buffer: Buffer, default: Any, form: str = ANY) -> EvaluationDetail[Any]:
+    """What the buffer holds, its value in the promised form; takes the buffer."""
+    kept = _kept[form].get(buffer.content.raw)
+    if kept is not None:
+        give_back(buffer)
+        return kept.again()
+    found, known = _formed(buffer, default, form), _kept[form]
+    # A default belongs to one caller.
+    if found.is_default or buffer.detail.text.len > _LONGEST_KEPT:
+        give_back(buffer)
+        return found
+    if len(known) >= _MOST_KEPT:
+        known.clear()
+    known[buffer.content.raw] = Kept(buffer, found)
+    return found
+
+
+def _formed(buffer: Buffer, default: Any, form: str) -> EvaluationDetail[Any]:
+    found = decode(buffer.detail, default)
+    if form == INT and not found.is_default:
+        number: int | float = _as_int(buffer.address, _ZERO)
+    elif form == FLOAT and type(found.value) is int and not found.is_default:
+        number = buffer.detail.number_value
+    else:
+        return found
+    return EvaluationDetail(number, found.variation_index, found.reason, found.is_stale)
+
+
+class Block:
+    """Memory for a call that asks for several flags: one piece for the texts and one for the details, as objects for every
+    one of them would cost more than the evaluation."""
+
+    __slots__ = ("addresses", "contents", "details", "start", "texts")
+
+    def __init__(self, keys: int, texts: int) -> None:
+        self.texts = create_string_buffer(texts)
+        self.details = create_string_buffer(_CLEARED * keys, keys * DETAIL)
+        self.contents = memoryview(self.details).cast("B")
+        self.start = addressof(self.texts)
+        start = addressof(self.details)
+        self.addresses = [c_void_p(start + index * DETAIL) for index in range(keys)]
+
+
+_CLEARED = bytes(_abi.Detail(struct_size=DETAIL))
+_cut = Struct(f"{DETAIL}s")
+_free_blocks: list[Block] = []
+# What a block of the pool holds. ctypes keeps the type of each size for good: others are rounded.
+_KEYS, _TEXTS = 64, 4096
+_places = [Struct(f"{2 * count}N") for count in range(_KEYS + 1)]
+
+
+def many(calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -> list[Buffer | EvaluationDetail[Any]]:
+    """Several flags for one context: results that are known, and buffers with those that are not."""
+    count, joined = len(keys), b"".join(keys)
+    size = 16 * count + len(joined)
+    block = _take_block(count, size)
+    places: list[int] = []
+    at = block.start + 16 * count
+    for key in keys:
+        length = len(key)
+        places += (at, length)
+        at += length
+    block.texts.raw = (_places[count] if count <= _KEYS else Struct(f"{2 * count}N")).pack(*places) + joined
+    block.details.raw = _CLEARED * count
+    calls.many(client, context, block.texts, c_size_t(count), block.details)
+    known = _kept[ANY]
+    found: list[Buffer | EvaluationDetail[Any]] = []
+    for (content,), address in zip(_cut.iter_unpack(block.contents[: count * DETAIL]), block.addresses):
+        kept = known.get(content)
+        if kept is None:
+            # What the detail borrows goes with it.
+            buffer = take()
+            buffer.content.raw = content
+            found.append(buffer)
+            continue
+        if kept.borrows:
+            _clear(address)
+        found.append(kept.found if kept.json is None else kept.again())
+    if len(block.addresses) == _KEYS and len(block.texts) == _TEXTS and len(_free_blocks) < _MOST_FREE:
+        _free_blocks.append(block)
+    return found
+
+
+def _take_block(count: int, size: int) -> Block:
+    if count <= _KEYS and size <= _TEXTS:
+        try:
+            return _free_blocks.pop()
+        except IndexError:
+            pass
+    return Block(max(_KEYS, 1 << count.bit_length()), max(_TEXTS, 1 << size.bit_length()))
+
+
+_release_context = unchecked("flagstone_context_release", keeps_gil=True)
+_release_flag = unchecked("flagstone_flag_release", keeps_gil=True)
+_release_client = unchecked("flagstone_client_release", keeps_gil=True)
+_wake = unchecked("flagstone_client_wake", keeps_gil=True)
+
+# Handles that give back what they refer to once nobody has them any more. They are NULL afterwards: in a cycle of garbage,
+# somebody else's finalizer may come later and still use them. Names of this module are gone when the interpreter ends.
+
+
+class ContextHandle(c_void_p):
+    """A context's."""
+
+    __slots__ = ()
+
+    def __del__(self, release: Any = _release_context) -> None:
+        release(self)
+        self.value = None
+
+
+class FlagHandle(c_void_p):
+    """A prepared flag's."""
+
+    __slots__ = ()
+
+    def __del__(self, release: Any = _release_flag) -> None:
+        release(self)
+        self.value = None
+
+
+class ClientHandle(c_void_p):
+    """A client's. The thread that waits for notifications, if there is one, sees that the client is gone."""
+
+    __slots__ = ()
+
+    def __del__(self, wake: Any = _wake, release: Any = _release_client) -> None:
+        wake(self)
+        release(self)
+        self.value = None
+
+
+_from_json = unchecked("flagstone_context_from_json", keeps_gil=True)
+
+
+def context(text: bytes) -> ContextHandle | None:
+    """A context from JSON text; ``None`` when that is no context, or long: the ordinary call says what is wrong."""
+    handle = ContextHandle()
+    return None if len(text) > 255 or _from_json(text, SIZES[len(text)], byref(handle), None) else handle
+
+
+class ContextBase(Owner):
+    """The handle of a context."""
+
+    __slots__ = ()
+
+    def _adopt(self, handle: c_void_p) -> None:
+        """Takes a handle that nobody else gives back."""
+        set_handle(self, handle if type(handle) is ContextHandle else ContextHandle(handle.value))
+
+
+class ClientBase(Owner):
+    """The native client."""
+
+    def _attach(self, handle: c_void_p, may_wait: bool) -> None:
+        """Takes a handle that nobody else gives back, and whether evaluation may wait."""
+        self._h = ClientHandle(handle.value)
+
+
+class FlagBase(Owner):
+    """A native flag, its key and its default."""
+
+    __slots__ = ("default", "key")
+
+    key: str
+    default: Any
+
+    def _attach(self, handle: c_void_p, key: str, default: Any, form: str, may_wait: bool) -> None:
+        """Takes a handle that nobody else gives back, and the form of the values."""
+        self._h, self.key, self.default = FlagHandle(handle.value), key, default

@@ -102,6 +102,17 @@ def text(borrowed: _abi.Str) -> str:
     return string_at(borrowed.ptr, borrowed.len).decode() if borrowed.len else ""
 
 
+def utf8(value: Any, name: str) -> bytes:
+    """Text as the library takes it; what is no text, or cannot be written as UTF-8, is refused."""
+    # By type and by str's own method: a subclass may say anything.
+    if not issubclass(type(value), str):
+        raise InvalidArgumentError(f"{name}: text is needed, not {type(value).__name__}")
+    try:
+        return str.encode(value)
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(f"{name}: the text cannot be written as UTF-8: {error}") from error
+
+
 def raise_for(status: int, error: c_void_p) -> None:
     """Raises the exception for ``status`` unless it is OK; frees ``error``."""
     if status == _abi.STATUS_OK:
@@ -143,6 +154,8 @@ def read(getter: Callable[..., int], *arguments: Any) -> str:
 
 def milliseconds(seconds: float) -> int:
     """Seconds as the library's unsigned 32-bit milliseconds: never negative, at most 49 days, at least 1 unless 0."""
+    if not issubclass(type(seconds), (int, float)):
+        raise InvalidArgumentError(f"a time in seconds is needed, not {type(seconds).__name__}")
     if not seconds > 0:
         return 0
     return max(1, min(int(min(seconds, 1e7) * 1000), 0xFFFF_FFFF))

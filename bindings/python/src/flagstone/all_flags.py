@@ -1,9 +1,10 @@
-"""The state of all flags for one context, as text for a browser or as values. Depends on nothing."""
+"""The state of all flags for one context, as text for a browser or as values. Depends on ``_json``."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from ._json import loads
 
 __all__ = ["AllFlagsState"]
 
@@ -38,7 +39,7 @@ class AllFlagsState:
     def to_dict(self) -> dict[str, Any]:
         """The parsed text, ``$flagsState`` and ``$valid`` included; the same object each time, so leave it as it is."""
         if self._parsed is None:
-            self._parsed = json.loads(self._text)
+            self._parsed = loads(self._text)
         return self._parsed
 
     def value(self, key: str) -> Any:

@@ -9,18 +9,21 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Mapping
-from ctypes import byref, c_char_p, c_double, c_int64, c_void_p, cast, sizeof
+from ctypes import byref, c_double, c_int64, c_void_p, sizeof
 from types import TracebackType
 from typing import Any, Callable, TypeVar, overload
 
-from . import _abi, _fast
-from ._events import Pump, logger
+from . import _abi, _fast, _forks, _hot
+from ._asyncio import AsyncCalls, Changes
+from ._events import Pump, drain, logger
 from ._fast import BOOLS, SIZES
-from ._lib import do, lib, make, milliseconds, raise_for, read, release_with, text
+from ._handles import handle_of
+from ._lib import do, lib, make, raise_for, read, text
+from ._waits import wait
 from .all_flags import AllFlagsState
 from .config import Config
 from .context import Context
-from .detail import ErrorKind, EvaluationDetail, decode, failed, value
+from .detail import ErrorKind, EvaluationDetail, failed
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError
 from .flag import _INT64, Flag, prepare, want_of
 from .status import (
@@ -38,12 +41,18 @@ __all__ = ["Client"]
 
 T = TypeVar("T")
 
-#: What evaluation must not let through: no context, a key that is no text, text that is not UTF-8. The hot calls also take
-#: this way out with an unusually long key or a default of another type.
-_MISUSE = (AttributeError, LookupError, TypeError, ValueError)
+#: The class whose objects take the short way; none in a process that is asleep.
+_short: Any = Context
+#: Longest time that a thread can be waited for, in seconds.
+_LONGEST = threading.TIMEOUT_MAX
+#: How long exit waits for threads and listeners of all clients, in seconds.
+_EXIT = 2.0
+#: Kinds of misuse that are logged once each.
+_MOST_TOLD = 100
 
 
-class Client:
+@_hot.accelerated
+class Client(AsyncCalls, _hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -60,16 +69,18 @@ class Client:
 
     def __init__(self, config: Config | None = None) -> None:
         config = Config() if config is None else config
-        if not isinstance(config, Config):
+        options = handle_of(config, Config)
+        if options is None:
             raise InvalidArgumentError(f"a Config is needed, not {type(config).__name__}")
-        self._h = make(lib.flagstone_client_new, config._h)
-        release_with(self, _forget, self._h)
         self._calls = _fast.IN_MEMORY if config._residency == "all" else _fast.MAY_BLOCK
+        self._attach(make(lib.flagstone_client_new, options), self._calls is _fast.MAY_BLOCK)
         self._bool, self._int = self._calls.bool, self._calls.int
         self._double, self._detail = self._calls.double, self._calls.detail
+        self._may_block = config._residency != "all"
         self._refused: set[str] = set()
         self._pump: Pump | None = None
-        self._closed = False
+        self._started = self._closed = False
+        self._streams: weakref.WeakSet[Changes] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._flag_listeners: tuple[FlagChangeListener, ...] = ()
         self._status_listeners: tuple[StatusListener, ...] = ()
@@ -87,9 +98,18 @@ class Client:
             or the snapshot file has them.
         :raises ClosedError: after :meth:`close`.
         """
+        self._awake()
         self._start_pump()
         error = c_void_p()
-        status = lib.flagstone_client_start(self._h, milliseconds(timeout), byref(error))
+
+        def start(slice_ms: int) -> int:
+            lib.flagstone_error_free(error)
+            error.value = None
+            return lib.flagstone_client_start(self._h, slice_ms, byref(error))  # type: ignore[no-any-return]
+
+        status = wait(start, timeout)
+        if _forks.is_asleep():
+            drain(self._h, self)
         if status in (_abi.STATUS_TIMEOUT, _abi.STATUS_NOT_READY):
             lib.flagstone_error_free(error)
             return False
@@ -104,14 +124,17 @@ class Client:
 
         :returns: False when a thread was still busy; it ends by itself.
         """
-        wait_ms = milliseconds(timeout)
-        deadline = time.monotonic() + wait_ms / 1000
-        status = lib.flagstone_client_close(self._h, wait_ms)
+        began = time.monotonic()
+        status = wait(lambda slice_ms: lib.flagstone_client_close(self._h, slice_ms), timeout)
         with self._lock:
             self._closed = True
-            pump, self._pump = self._pump, None
+            pump = self._pump
         if pump is not None:
-            pump.join(max(0.0, deadline - time.monotonic()))
+            pump.join(max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began)))
+        elif _forks.is_asleep():
+            drain(self._h, self)
+        for changes in list(self._streams):
+            changes.close()
         return bool(status == _abi.STATUS_OK)
 
     def __enter__(self) -> Client:
@@ -129,6 +152,7 @@ class Client:
 
         :raises ClosedError: after :meth:`close`.
         """
+        self._awake()
         do(lib.flagstone_client_postfork, self._h)
 
     def flush(self, timeout: float = 5.0) -> bool:
@@ -138,7 +162,13 @@ class Client:
         :raises ClosedError: after :meth:`close`.
         """
         error = c_void_p()
-        status = lib.flagstone_client_flush(self._h, milliseconds(timeout), byref(error))
+
+        def flush(slice_ms: int) -> int:
+            lib.flagstone_error_free(error)
+            error.value = None
+            return lib.flagstone_client_flush(self._h, slice_ms, byref(error))  # type: ignore[no-any-return]
+
+        status = wait(flush, timeout)
         if status == _abi.STATUS_TIMEOUT:
             lib.flagstone_error_free(error)
             return False
@@ -165,6 +195,7 @@ class Client:
 
         :raises ClosedError: after :meth:`close`.
         """
+        self._awake()
         return Status._from(json.loads(read(lib.flagstone_client_status_json, self._h)))
 
     @property
@@ -189,7 +220,9 @@ class Client:
         :returns: False when it was not; at once when it never will be, because the data source has failed for good.
         :raises ClosedError: when the client is closed and another state than ``OFF`` was waited for.
         """
-        status = lib.flagstone_client_wait(self._h, int(state), milliseconds(timeout))
+        self._awake()
+        code = int(state)
+        status = wait(lambda slice_ms: lib.flagstone_client_wait(self._h, code, slice_ms), timeout)
         if status in (_abi.STATUS_TIMEOUT, _abi.STATUS_NOT_READY):
             return False
         raise_for(status, c_void_p())
@@ -199,13 +232,18 @@ class Client:
         """Calls ``listener`` with a :class:`FlagChange` whenever a flag, or something it depends on, changes.
 
         Listeners run one after the other on the client's own thread; one that raises is logged.
+
+        :raises InvalidArgumentError: for what cannot be called.
         """
+        _check_listener(listener)
+        self._awake()
         with self._lock:
             self._flag_listeners = (*self._flag_listeners, listener)
             self._subscribe()
 
     def remove_flag_change_listener(self, listener: FlagChangeListener) -> None:
         """Undoes :meth:`add_flag_change_listener`; an unknown listener is left alone."""
+        self._awake()
         with self._lock:
             self._flag_listeners = tuple(known for known in self._flag_listeners if known != listener)
             self._subscribe()
@@ -218,6 +256,7 @@ class Client:
     def add_status_listener(self, listener: StatusListener) -> None:
         """Calls ``listener`` with a :class:`StatusChange` whenever the condition of the data source or of Redis changes, as
         flag change listeners are."""
+        _check_listener(listener)
         with self._lock:
             self._status_listeners = (*self._status_listeners, listener)
 
@@ -230,42 +269,56 @@ class Client:
 
     def bool_variation(self, key: str, context: Context | None, default: bool) -> bool:
         """Value of a bool flag, or ``default``."""
-        try:
-            raw = key.encode()
-            return self._bool(self._h, context._h, raw, SIZES[len(raw)], BOOLS[default]) == 1  # type: ignore[union-attr,no-any-return]
-        except _MISUSE:
-            pass
-        return self._value(key, context, default, _abi.TYPE_BOOL)
-
-    def int_variation(self, key: str, context: Context | None, default: int) -> int:
-        """Value of a number flag, truncated toward zero, at most 64 bits; or ``default``."""
-        if type(default) is int and default in _INT64:
+        if type(context) is _short and type(key) is str:
             try:
                 raw = key.encode()
-                return self._int(self._h, context._h, raw, SIZES[len(raw)], c_int64(default))  # type: ignore[union-attr,no-any-return]
-            except _MISUSE:
+                return self._bool(self._h, context._h, raw, SIZES[len(raw)], BOOLS[default]) == 1  # type: ignore[no-any-return]
+            except Exception:  # a long key, a default that is no bool; the way below knows them all
                 pass
-        return _truncated(self._evaluate(key, context, default, _abi.TYPE_NUMBER)).value
+        return self._evaluate(key, context, default, _abi.TYPE_BOOL).value
+
+    def int_variation(self, key: str, context: Context | None, default: int) -> int:
+        """Value of a number flag as an int of at most 64 bits; or ``default``. A number with a fraction is rounded as the
+        option ``evaluation_integer_rounding`` says."""
+        if type(context) is _short and type(key) is str and type(default) is int and default in _INT64:
+            try:
+                raw = key.encode()
+                return self._int(self._h, context._h, raw, SIZES[len(raw)], c_int64(default))  # type: ignore[no-any-return]
+            except Exception:
+                pass
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.INT).value
 
     def float_variation(self, key: str, context: Context | None, default: float) -> float:
         """Value of a number flag, or ``default``."""
-        if type(default) is float:
+        if type(context) is _short and type(key) is str and type(default) is float:
             try:
                 raw = key.encode()
-                return self._double(self._h, context._h, raw, SIZES[len(raw)], c_double(default))  # type: ignore[union-attr,no-any-return]
-            except _MISUSE:
+                return self._double(self._h, context._h, raw, SIZES[len(raw)], c_double(default))  # type: ignore[no-any-return]
+            except Exception:
                 pass
-        return _floating(self._evaluate(key, context, default, _abi.TYPE_NUMBER)).value
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.FLOAT).value
 
     def string_variation(self, key: str, context: Context | None, default: str) -> str:
         """Value of a string flag, or ``default``."""
-        return self._value(key, context, default, _abi.TYPE_STRING)
+        return self._evaluate(key, context, default, _abi.TYPE_STRING).value
 
     def json_variation(self, key: str, context: Context | None, default: Any) -> Any:
         """Value of a flag of any type, as ``json.loads`` gives it; or ``default``, whatever that is."""
-        return self._value(key, context, default, _abi.TYPE_NONE)
+        return self._evaluate(key, context, default, _abi.TYPE_NONE).value
 
-    def variation(self, key: str, context: Context | None, default: T) -> T:
+    @overload
+    def variation(self, key: str, context: Context | None, default: None) -> Any: ...
+    @overload
+    def variation(self, key: str, context: Context | None, default: bool) -> bool: ...
+    @overload
+    def variation(self, key: str, context: Context | None, default: int) -> int | float: ...
+    @overload
+    def variation(self, key: str, context: Context | None, default: float) -> float: ...
+    @overload
+    def variation(self, key: str, context: Context | None, default: str) -> str: ...
+    @overload
+    def variation(self, key: str, context: Context | None, default: Any) -> Any: ...
+    def variation(self, key: str, context: Context | None, default: Any) -> Any:
         """Value of a flag of the type of ``default``; or ``default``.
 
         A bool asks for a bool flag, an int or a float for a number flag, a string for a string flag, anything else,
@@ -273,8 +326,8 @@ class Client:
         exponent.
         """
         if default is True or default is False:
-            return self.bool_variation(key, context, default)  # type: ignore[return-value]
-        return self._value(key, context, default, want_of(default))
+            return self.bool_variation(key, context, default)
+        return self._evaluate(key, context, default, want_of(default)).value
 
     # Evaluation: with reasons
 
@@ -284,11 +337,11 @@ class Client:
 
     def int_variation_detail(self, key: str, context: Context | None, default: int) -> EvaluationDetail[int]:
         """As :meth:`int_variation`, with the reason."""
-        return _truncated(self._evaluate(key, context, default, _abi.TYPE_NUMBER))
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.INT)
 
     def float_variation_detail(self, key: str, context: Context | None, default: float) -> EvaluationDetail[float]:
         """As :meth:`float_variation`, with the reason."""
-        return _floating(self._evaluate(key, context, default, _abi.TYPE_NUMBER))
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.FLOAT)
 
     def string_variation_detail(self, key: str, context: Context | None, default: str) -> EvaluationDetail[str]:
         """As :meth:`string_variation`, with the reason."""
@@ -298,7 +351,19 @@ class Client:
         """As :meth:`json_variation`, with the reason."""
         return self._evaluate(key, context, default, _abi.TYPE_NONE)
 
-    def variation_detail(self, key: str, context: Context | None, default: T) -> EvaluationDetail[T]:
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: None) -> EvaluationDetail[Any]: ...
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: bool) -> EvaluationDetail[bool]: ...
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: int) -> EvaluationDetail[int | float]: ...
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: float) -> EvaluationDetail[float]: ...
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: str) -> EvaluationDetail[str]: ...
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: Any) -> EvaluationDetail[Any]: ...
+    def variation_detail(self, key: str, context: Context | None, default: Any) -> EvaluationDetail[Any]:
         """As :meth:`variation`, with the reason."""
         return self._evaluate(key, context, default, want_of(default))
 
@@ -309,21 +374,20 @@ class Client:
 
         A mapping gives a default for each key; otherwise the defaults are ``None``.
         """
-        defaults = dict(keys) if isinstance(keys, Mapping) else dict.fromkeys(keys)
-        if not isinstance(context, Context) or not all(_is_text(key) for key in defaults):
-            return {key: self._evaluate(key, context, default, _abi.TYPE_NONE) for key, default in defaults.items()}
-        raw = [key.encode() for key in defaults]
-        count = len(raw)
-        texts = (_abi.Str * count)(*(_abi.Str(cast(c_char_p(key), c_void_p), len(key)) for key in raw))
-        details = (_abi.Detail * count)()
-        for detail in details:
-            detail.struct_size = sizeof(_abi.Detail)
-        lib.flagstone_variation_many(self._h, context._h, texts, count, details)
+        self._awake()
+        defaults = self._defaults(keys)
+        native = handle_of(context, Context)
         try:
-            return {key: decode(detail, default) for (key, default), detail in zip(defaults.items(), details)}
-        finally:
-            for detail in details:
-                lib.flagstone_detail_clear(byref(detail))
+            raw = [key.encode() for key in defaults if type(key) is str]
+        except UnicodeEncodeError:
+            raw = []
+        if native is None or len(raw) < len(defaults):
+            return {key: self._evaluate(key, context, default, _abi.TYPE_NONE) for key, default in defaults.items()}
+        found = _fast.many(self._calls, self._h, native, raw)
+        return {
+            key: of if type(of) is EvaluationDetail else self._known(of, key, default)
+            for (key, default), of in zip(defaults.items(), found)
+        }
 
     # All flags
 
@@ -349,7 +413,8 @@ class Client:
         options = _abi.ALL_FLAGS_CLIENT_SIDE_ONLY if client_side_only else 0
         options |= _abi.ALL_FLAGS_WITH_REASONS if with_reasons else 0
         options |= _abi.ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED if details_only_for_tracked_flags else 0
-        handle = context._h if isinstance(context, Context) else None
+        self._awake()
+        handle = handle_of(context, Context)
         if handle is None and context is not None:
             logger.warning("all flags: the context is of type %s, not Context", type(context).__name__)
         return AllFlagsState(read(lib.flagstone_all_flags_json, self._h, handle, options))
@@ -361,18 +426,18 @@ class Client:
         :raises InvalidArgumentError: without ``sdk_key``, or for what is not a context.
         :raises ClosedError: after :meth:`close`.
         """
-        handle = context._h if isinstance(context, Context) else None
+        handle = handle_of(context, Context)
         return read(lib.flagstone_secure_mode_hash, self._h, handle)
 
     # Prepared flags
 
     @overload
-    def flag(self, key: str, default: T) -> Flag[T]: ...
-    @overload
     def flag(self, key: str, default: None = None) -> Flag[Any]: ...
+    @overload
+    def flag(self, key: str, default: T) -> Flag[T]: ...
     def flag(self, key: str, default: Any = None) -> Flag[Any]:
         """Prepares a flag, whose type is that of ``default`` as in :meth:`variation`; an int default gives ints,
-        truncated toward zero, a float default floats. The flag need not exist yet.
+        rounded as in :meth:`int_variation`, a float default floats. The flag need not exist yet.
 
         :raises InvalidArgumentError: for a key or a default without a JSON form.
         :raises ClosedError: after :meth:`close`.
@@ -381,46 +446,80 @@ class Client:
 
     # Inside
 
-    def _value(self, key: str, context: Context | None, default: T, want: int) -> T:
+    def _evaluate(
+        self, key: str, context: Context | None, default: T, want: int, form: str = _fast.ANY
+    ) -> EvaluationDetail[T]:
+        if type(context) is _short and type(key) is str:
+            buffer = _fast.take()
+            try:
+                raw = key.encode()
+                size, wanted = SIZES[len(raw)], _fast.WANT[want]
+                self._detail(self._h, context._h, raw, size, wanted, None, _fast.NOTHING, buffer.address)
+                return _fast.result(buffer, default, form)
+            except Exception:  # as in bool_variation
+                pass
+        return self._evaluate_any(key, context, default, want, form)
+
+    def _evaluate_any(self, key: str, context: Context | None, default: T, want: int, form: str) -> EvaluationDetail[T]:
+        self._awake()
+        native = handle_of(context, Context)
+        if native is None or not _is_text(key):
+            return self._refuse(key, context, default)
         buffer = _fast.take()
         try:
-            self._fill(buffer, key, context, want)
-            return value(buffer.detail, default)  # type: ignore[no-any-return]
-        except _MISUSE:
-            self._refuse(key, context)
-            return default
-        finally:
-            _fast.give_back(buffer)
+            self._fill(buffer, key, native, want)
+            return _fast.result(buffer, default, form)
+        except Exception as error:
+            return self._unreadable(key, error, default)
 
-    def _evaluate(self, key: str, context: Context | None, default: T, want: int) -> EvaluationDetail[T]:
-        buffer = _fast.take()
-        try:
-            self._fill(buffer, key, context, want)
-            return decode(buffer.detail, default)
-        except _MISUSE:
-            self._refuse(key, context)
-            kind = ErrorKind.EXCEPTION if isinstance(context, Context) else ErrorKind.USER_NOT_SPECIFIED
-            return failed(default, kind)
-        finally:
-            _fast.give_back(buffer)
-
-    def _fill(self, buffer: _fast.Buffer, key: str, context: Context | None, want: int) -> None:
-        raw, native = key.encode(), context._h  # type: ignore[union-attr]
+    def _fill(self, buffer: _fast.Buffer, key: str, native: c_void_p, want: int) -> None:
+        raw = str.encode(key)
         self._detail(self._h, native, raw, _fast.size(raw), _fast.WANT[want], None, _fast.NOTHING, buffer.address)
 
-    def _refuse(self, key: Any, context: Any) -> None:
-        """Says once per kind of misuse that an evaluation got something it cannot use."""
-        if not isinstance(context, Context):
-            problem = f"the context is of type {type(context).__name__}, not Context"
-        elif not isinstance(key, str):
+    def _known(self, buffer: Any, key: str, default: T) -> EvaluationDetail[T]:
+        try:
+            return _fast.result(buffer, default)
+        except Exception as error:
+            return self._unreadable(key, error, default)
+
+    def _defaults(self, keys: Any) -> dict[Any, Any]:
+        """Keys with their defaults; what can be no key of a dictionary is left out."""
+        try:
+            if type(keys) is list:
+                return dict.fromkeys(keys)
+            if issubclass(type(keys), str):
+                return {keys: None}
+            return dict(keys) if isinstance(keys, Mapping) else dict.fromkeys(keys)
+        except Exception as error:
+            self._tell_once(f"variation_many needs keys, not {type(keys).__name__} ({type(error).__name__})")
+            return {}
+
+    def _refuse(self, key: Any, context: Any, default: T) -> EvaluationDetail[T]:
+        """The default, for a context or a key that is none."""
+        kind = ErrorKind.FLAG_NOT_FOUND
+        if handle_of(context, Context) is None:
+            kind, problem = ErrorKind.USER_NOT_SPECIFIED, f"the context is of type {type(context).__name__}, not Context"
+        elif not issubclass(type(key), str):
             problem = f"the key is of type {type(key).__name__}, not str"
         else:
             problem = "the key cannot be written as UTF-8"
-        if problem not in self._refused:
+        shown = ascii(str.__str__(key)) if issubclass(type(key), str) else "a flag"
+        self._tell_once(problem, f"evaluation of {shown} gave the default: {problem}")
+        return failed(default, kind)
+
+    def _unreadable(self, key: str, error: Exception, default: T) -> EvaluationDetail[T]:
+        """The default, for a value that Python cannot hold, for example when the stack is nearly full."""
+        problem = f"the value of {str.__str__(key)!a} cannot be read: {type(error).__name__}: {error}"
+        self._tell_once(problem, f"the default was returned: {problem}")
+        return failed(default, ErrorKind.EXCEPTION)
+
+    def _tell_once(self, problem: str, message: str | None = None) -> None:
+        if problem not in self._refused and len(self._refused) < _MOST_TOLD:
             self._refused.add(problem)
-            logger.warning("evaluation of %a gave the default: %s", key, problem)
+            logger.warning("%s", message or problem)
 
     def _condition(self, convert: Callable[[_abi.ClientStatusInfo], T]) -> T:
+        self._awake()
         info = _abi.ClientStatusInfo(struct_size=sizeof(_abi.ClientStatusInfo))
         do(lib.flagstone_client_status, self._h, byref(info))
         try:
@@ -430,18 +529,38 @@ class Client:
 
     def _start_pump(self) -> None:
         with self._lock:
-            if self._pump is None and not self._closed:
+            self._started = True
+            if self._pump is None and not self._closed and not _forks.is_asleep():
                 self._pump = Pump(self._h, weakref.ref(self))
+
+    def _awake(self) -> None:
+        """Before every call that may be the first one in this process."""
+        if _forks.is_asleep() and _forks.wake():
+            for client in list(_clients):
+                client._live()
+
+    def _live(self) -> None:
+        """Makes threads and connections, with a moment for the first read."""
+        if self._started and not self._closed:
+            error = c_void_p()
+            lib.flagstone_client_postfork(self._h, byref(error))
+            lib.flagstone_error_free(error)
+            self._start_pump()
 
     def _after_fork(self) -> None:
         """In a child: locks and threads of the parent are left alone."""
         self._lock = threading.Lock()
-        had_pump, self._pump = self._pump is not None, None
-        if had_pump:
-            self._start_pump()
+        pump, self._pump = self._pump, None
+        if pump is not None:
+            pump.leave()
 
     def __repr__(self) -> str:
         return f"<Client {self.state.name}>"
+
+
+def _check_listener(listener: Any) -> None:
+    if not callable(listener):
+        raise InvalidArgumentError(f"a listener is called with each change: {type(listener).__name__} cannot be called")
 
 
 def _source_status(info: _abi.ClientStatusInfo) -> SourceStatus | None:
@@ -458,50 +577,43 @@ def _store_status(info: _abi.ClientStatusInfo) -> StoreStatus:
     return StoreStatus(info.store_available == 1, info.store_stale_since_ms or None)
 
 
-def _truncated(detail: EvaluationDetail[Any]) -> EvaluationDetail[int]:
-    if detail.is_default:
-        return detail
-    value = max(_INT64.start, min(int(detail.value), _INT64.stop - 1))
-    return EvaluationDetail(value, detail.variation_index, detail.reason, detail.is_stale)
-
-
-def _floating(detail: EvaluationDetail[Any]) -> EvaluationDetail[float]:
-    if detail.is_default or type(detail.value) is float:
-        return detail
-    return EvaluationDetail(float(detail.value), detail.variation_index, detail.reason, detail.is_stale)
-
-
 def _is_text(key: Any) -> bool:
     try:
-        key.encode()
-    except (AttributeError, UnicodeEncodeError):
+        str.encode(key)
+    except (TypeError, UnicodeEncodeError):
         return False
-    return isinstance(key, str)
-
-
-def _forget(handle: c_void_p) -> None:
-    """Gives back the client's reference. The event thread, if there is one, sees that the client is gone."""
-    lib.flagstone_wake(handle)
-    lib.flagstone_client_release(handle)
+    return True
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
 
 
 def _close_all() -> None:
-    """At exit: no thread may be inside Python when the interpreter goes away."""
-    for client in list(_clients):
-        try:
-            client.close()
-        except FlagstoneError:
-            pass
+    """At exit: no thread may be inside Python when the interpreter goes away. All have the same moment to end in."""
+    deadline = time.monotonic() + _EXIT
+    clients = list(_clients)
+    for timeout in (0.0, _EXIT):
+        for client in clients:
+            try:
+                client.close(max(0.0, min(timeout, deadline - time.monotonic())))
+            except FlagstoneError:
+                pass
 
 
 def _after_fork() -> None:
+    _forks.sleep()
     for client in list(_clients):
         client._after_fork()
 
 
+def _switch(open_: bool) -> None:
+    global _short
+    _short = Context if open_ else None
+
+
+_forks.switch_with(_switch)
+if _forks.will_fork():
+    _forks.sleep()
 atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

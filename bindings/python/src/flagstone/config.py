@@ -1,14 +1,16 @@
-"""Options of a client, one keyword each. Depends on ``_lib`` and ``testdata``."""
+"""Options of a client, one keyword each. Depends on ``_handles``, ``_lib`` and ``testdata``."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from ctypes import c_void_p
-from typing import Any, Union
+from typing import Any, Literal, Union
 
-from ._lib import do, lib, release_with
+from ._handles import Owner, handle_of, refuse_copy
+from ._lib import do, lib, release_with, utf8
 from .errors import InvalidArgumentError
 from .testdata import TestData
 
@@ -73,8 +75,14 @@ OPTIONS: dict[str, str] = {
 }
 
 
-class Config:
-    """Options from which clients are made. Immutable; may be used for any number of clients.
+#: Options whose values nobody should read in a log; of the mappings, the values.
+_SECRET = ("sdk.key", "redis.password", "http.headers")
+_MASK = "***"
+
+
+class Config(Owner):
+    """Options from which clients are made. Immutable; may be used for any number of clients, and shown: secrets are masked.
+    A pickled one holds its secrets as they are.
 
     Every keyword is an option of the library, named with ``_`` for ``.``; what is left out keeps its default. Times are
     milliseconds, from 1 to 86,400,000 (a day).
@@ -152,7 +160,7 @@ class Config:
     :raises InvalidArgumentError: (a ``ValueError``) for an unknown option or a value that does not fit it.
     """
 
-    __slots__ = ("__weakref__", "_h", "_residency")
+    __slots__ = ("_given", "_residency", "_test_data")
 
     def __init__(
         self,
@@ -171,16 +179,16 @@ class Config:
         redis_tls_key_file: str | os.PathLike[str] | None = None,
         redis_tls_server_name: str | None = None,
         redis_tls_skip_verify: bool | None = None,
-        cache_residency: str | None = None,
-        cache_freshness: str | None = None,
+        cache_residency: Literal["all", "lazy", "off"] | None = None,
+        cache_freshness: Literal["push", "ttl", "forever"] | None = None,
         cache_ttl_ms: int | None = None,
         cache_capacity: int | None = None,
-        cache_on_wipe: str | None = None,
+        cache_on_wipe: Literal["keep", "clear"] | None = None,
         refresh_interval_ms: int | None = None,
         events_queue_capacity: int | None = None,
-        evaluation_integer_rounding: str | None = None,
-        log_level: str | None = None,
-        source_kind: str | None = None,
+        evaluation_integer_rounding: Literal["half_even", "truncate"] | None = None,
+        log_level: Literal["debug", "info", "warn", "error", "none"] | None = None,
+        source_kind: Literal["none", "stream", "poll", "file", "testdata"] | None = None,
         source_filter: str | None = None,
         endpoints_stream: str | None = None,
         endpoints_poll: str | None = None,
@@ -190,7 +198,7 @@ class Config:
         stream_read_timeout_ms: int | None = None,
         poll_interval_ms: int | None = None,
         poll_allow_short: bool | None = None,
-        retry_mode: str | None = None,
+        retry_mode: Literal["legacy", "extended"] | None = None,
         http_connect_timeout_ms: int | None = None,
         http_read_timeout_ms: int | None = None,
         http_proxy: str | None = None,
@@ -198,7 +206,7 @@ class Config:
         http_tls_ca_file: str | os.PathLike[str] | None = None,
         http_tls_skip_verify: bool | None = None,
         file_paths: Sequence[str | os.PathLike[str]] | None = None,
-        file_duplicates: str | None = None,
+        file_duplicates: Literal["fail", "first"] | None = None,
         file_auto_reload: bool | None = None,
         snapshot_file: str | os.PathLike[str] | None = None,
         store_write: bool | None = None,
@@ -216,46 +224,83 @@ class Config:
         self._h = c_void_p(lib.flagstone_config_new())
         release_with(self, lib.flagstone_config_free, self._h)
         self._residency = "all"
+        #: What was set, by the names of the options.
+        self._given: dict[str, Any] = {}
+        self._test_data = test_data
         for keyword, name in OPTIONS.items():
             if given[keyword] is not None:
                 self._set(name, given[keyword])
         for name, value in (options or {}).items():
             self._set(name, value)
         if test_data is not None:
-            if not isinstance(test_data, TestData):
+            data = handle_of(test_data, TestData)
+            if data is None:
                 raise InvalidArgumentError(f"test_data: a TestData is needed, not {type(test_data).__name__}")
-            do(lib.flagstone_config_set_test_data, self._h, test_data._h)
+            do(lib.flagstone_config_set_test_data, self._h, data)
 
     def _set(self, name: str, value: Any) -> None:
-        written = _written(value)
-        if written is None or not isinstance(name, str):
+        plain = _plain(value)
+        if plain is None or not issubclass(type(name), str):
             raise InvalidArgumentError(f"{name}: a str, int, bool, list or mapping is needed, not {type(value).__name__}")
-        try:
-            raw_name, raw_value = name.encode(), written.encode()
-        except UnicodeEncodeError:
-            raise InvalidArgumentError(f"{name!a}: the text cannot be written as UTF-8") from None
+        raw_name, raw_value = utf8(name, "option"), utf8(_written(plain), name)
         do(lib.flagstone_config_set, self._h, raw_name, len(raw_name), raw_value, len(raw_value))
+        self._given[name] = plain
         if name == "cache.residency":
-            self._residency = written
+            self._residency = plain
 
     def __repr__(self) -> str:
-        return "Config(...)"  # the options hold credentials
+        shown = {name: _masked(name, value) for name, value in self._given.items()}
+        words = [f"{keyword}={shown.pop(name)!r}" for keyword, name in OPTIONS.items() if name in shown]
+        if self._test_data is not None:
+            words.append(f"test_data={self._test_data!r}")
+        if shown:
+            words.append(f"options={shown!r}")
+        return f"Config({', '.join(words)})"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self._test_data is not None:
+            refuse_copy(self, "pickled when it has test data: those belong to this process")
+        return _restored, (self._given,)
 
 
-def _written(value: Any) -> str | None:
-    """An option's value as the library reads it: lists and mappings are JSON there. ``None`` for what it cannot be."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, (str, os.PathLike)):
-        path = os.fspath(value)
-        return path if isinstance(path, str) else None
+def _restored(given: dict[str, Any]) -> Config:
+    return Config(options=given)
+
+
+def _plain(value: Any) -> Any:
+    """A copy that nobody can change, of types that JSON knows; ``None`` for what can be no option."""
+    kind = type(value)
+    if kind is bool or kind is str:
+        return value
     try:
+        if issubclass(kind, int):
+            return int(value)
+        if issubclass(kind, str):
+            return str.__str__(value)
+        if isinstance(value, os.PathLike):
+            path = os.fspath(value)
+            return path if type(path) is str else None
         if isinstance(value, Mapping):
-            return json.dumps(dict(value))
+            return {name: json.loads(json.dumps(inner)) for name, inner in value.items()}
         if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-            return json.dumps([os.fspath(item) for item in value])
+            return [os.fspath(item) for item in value]
     except (TypeError, ValueError):
         pass
     return None
+
+
+def _written(plain: Any) -> str:
+    """An option's value as the library reads it: lists and mappings are JSON there."""
+    if isinstance(plain, str):
+        return plain
+    try:
+        return json.dumps(plain)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"an option cannot be written as JSON: {error}") from error
+
+
+def _masked(name: str, value: Any) -> Any:
+    if name in _SECRET:
+        return dict.fromkeys(value, _MASK) if isinstance(value, dict) else _MASK
+    # Users and passwords in URLs, and whatever may come behind a question mark.
+    return re.sub(r"(?<=\?).+", _MASK, re.sub(r"(?<=://).*@", _MASK + "@", value)) if isinstance(value, str) else value

@@ -1,51 +1,50 @@
-"""Who a flag is evaluated for. Depends on ``_lib``."""
+"""Who a flag is evaluated for. Depends on ``_hot``, ``_lib``, ``_handles`` and ``_json``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from ctypes import c_void_p
-from typing import Any
+from ctypes import byref, c_char_p, c_void_p, cast
+from typing import Any, NoReturn
 
-from ._lib import lib, make, read, release_with
+from . import _abi, _fast, _hot
+from ._handles import handle_of
+from ._json import ContextKey, key_text, loads, to_json
+from ._lib import lib, make, raise_for, read, utf8
 from .errors import InvalidArgumentError
 
 __all__ = ["Context", "ContextBuilder", "ContextMultiBuilder"]
 
-_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
-
-def _to_json(data: Any) -> bytes:
-    try:
-        return _encoder.encode(data).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidArgumentError(f"the context cannot be written as JSON: {error}") from error
-
-
-class Context:
+@_hot.accelerated
+class Context(_hot.ContextBase):
     """A context: immutable, usable by any number of clients and threads.
 
-    Making one costs a few microseconds; keep it as long as the same one asks. There is nothing to close.
+    Making one costs a few microseconds; keep it as long as the same one asks. There is nothing to close. An object of a
+    class made from this one is a context, too, once its ``__init__`` has called this one's.
+
+    Keys are text; an int, a UUID and a member of an enum of these are taken as their text. Attributes are what has a JSON
+    form; besides that a tuple and a set are lists (a set in the order of its elements), a mapping is an object, a UUID and
+    a ``date`` are their text, a ``datetime``, which needs a time zone, is RFC 3339 text, a ``Decimal`` is a number, and a
+    member of an enum is its value. What is read from JSON or a dictionary has no int for a key.
 
     >>> Context("ada", email="ada@example.org")
     >>> Context.builder("ada").kind("user").set("email", "ada@example.org").private("email").build()
     >>> Context.from_dict({"kind": "multi", "user": {"key": "ada"}, "org": {"key": "acme"}})
     """
 
-    __slots__ = ("__weakref__", "_h")
+    __slots__ = ()
 
-    _h: c_void_p
-
-    def __init__(self, key: str, kind: str = "user", **attributes: Any) -> None:
+    def __init__(self, key: ContextKey, kind: str = "user", **attributes: Any) -> None:
         """A single-kind context with attributes, ``name`` and ``anonymous`` included.
 
         :raises InvalidArgumentError: (a ``ValueError``) for an empty key, a kind that is not allowed or a value without a
             JSON form.
         """
-        self._adopt(_from_dict({**attributes, "kind": kind, "key": key}))
+        self._adopt(_from_dict({**attributes, "kind": kind, "key": key if type(key) is str else key_text(key)}))
 
     @classmethod
-    def create(cls, key: str, kind: str = "user") -> Context:
+    def create(cls, key: ContextKey, kind: str = "user") -> Context:
         """A context that has nothing but kind and key."""
         return cls(key, kind)
 
@@ -55,9 +54,10 @@ class Context:
 
         :raises InvalidArgumentError: when a kind comes twice, or for none.
         """
-        if not all(isinstance(context, Context) for context in contexts):
+        found = [handle_of(context, Context) for context in contexts]
+        if None in found:
             raise InvalidArgumentError("create_multi takes contexts")
-        handles = (c_void_p * len(contexts))(*(context._h for context in contexts))
+        handles = (c_void_p * len(contexts))(*found)
         return cls._of(make(lib.flagstone_context_merge, handles, len(contexts)))
 
     @classmethod
@@ -66,9 +66,9 @@ class Context:
 
         :raises InvalidArgumentError: (a ``ValueError``) when it is no valid context; the message names the property.
         """
-        if not isinstance(data, Mapping):
+        if type(data) is not dict and not isinstance(data, Mapping):
             raise InvalidArgumentError(f"a context is made from a dictionary, not from {type(data).__name__}")
-        return cls._of(_from_dict(dict(data)))
+        return _made(cls, dict(data))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Context:
@@ -76,17 +76,11 @@ class Context:
 
         :raises InvalidArgumentError: (a ``ValueError``) when it is no JSON or no valid context.
         """
-        if isinstance(text, str):
-            try:
-                text = text.encode()
-            except UnicodeEncodeError as error:
-                raise InvalidArgumentError(f"the text cannot be written as UTF-8: {error}") from error
-        if not isinstance(text, bytes):
-            raise InvalidArgumentError(f"JSON text is needed, not {type(text).__name__}")
-        return cls._of(make(lib.flagstone_context_from_json, text, len(text)))
+        raw = utf8(text, "JSON") if isinstance(text, str) else _bytes(text)
+        return cls._of(make(lib.flagstone_context_from_json, raw, len(raw)))
 
     @classmethod
-    def builder(cls, key: str) -> ContextBuilder:
+    def builder(cls, key: ContextKey) -> ContextBuilder:
         """Collects the attributes of a single-kind context."""
         return ContextBuilder(key)
 
@@ -94,6 +88,65 @@ class Context:
     def multi_builder(cls) -> ContextMultiBuilder:
         """Collects contexts of different kinds."""
         return ContextMultiBuilder()
+
+    @property
+    def key(self) -> str:
+        """The key; empty for a multi-kind context."""
+        return self.get("key") or ""
+
+    @property
+    def kind(self) -> str:
+        """The kind; ``multi`` for a multi-kind context."""
+        kind: str = self.get("kind")
+        return kind
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of the individual contexts, sorted."""
+        kinds: list[str] = json.loads(read(lib.flagstone_context_kinds, self._h))
+        return kinds
+
+    @property
+    def name(self) -> str | None:
+        """The built-in attribute ``name``; ``None`` without one, and for a multi-kind context."""
+        name: str | None = self.get("name")
+        return name
+
+    @property
+    def anonymous(self) -> bool:
+        """The built-in attribute ``anonymous``; false for a multi-kind context."""
+        return self.get("anonymous") is True
+
+    @property
+    def private_attributes(self) -> list[str]:
+        """References of the private attributes, in the order in which they were named; none for a multi-kind context."""
+        kind, _kept = _borrowed("", "kind")
+        references: list[str] = json.loads(read(lib.flagstone_context_private_attributes, self._h, kind))
+        return references
+
+    def get(self, reference: str) -> Any:
+        """An attribute by name, built-in ones included, or by a path such as ``/address/street``; ``None`` where there is
+        none. A multi-kind context has only its kind.
+
+        :raises InvalidArgumentError: (a ``ValueError``) for what is no reference: empty, ``//``, ``/a~2``.
+        """
+        kind, _kept = _borrowed("", "kind")
+        name, _also_kept = _borrowed(reference, "reference")
+        return loads(read(lib.flagstone_context_get, self._h, kind, name))
+
+    def individual(self, kind: str) -> Context | None:
+        """The individual context of a kind; ``None`` when there is none."""
+        name, _kept = _borrowed(kind, "kind")
+        # An empty kind would mean any.
+        if not name.len:
+            return None
+        out, error = c_void_p(), c_void_p()
+        status = lib.flagstone_context_individual(self._h, name, byref(out), byref(error))
+        if status == _abi.STATUS_NOT_FOUND:
+            lib.flagstone_error_free(error)
+            return None
+        raise_for(status, error)
+        return Context._of(out)
 
     @property
     def fully_qualified_key(self) -> str:
@@ -106,12 +159,11 @@ class Context:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form as a dictionary."""
-        data: dict[str, Any] = json.loads(self.to_json_string())
+        data: dict[str, Any] = loads(self.to_json_string())
         return data
 
-    def _adopt(self, handle: c_void_p) -> None:
-        self._h = handle
-        release_with(self, lib.flagstone_context_release, handle)
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"a context is immutable: {name} cannot be set")
 
     @classmethod
     def _of(cls, handle: c_void_p) -> Context:
@@ -130,13 +182,32 @@ class Context:
     def __repr__(self) -> str:
         return f"Context.from_json({self.to_json_string()!r})"
 
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, tuple[str]]:
         return Context.from_json, (self.to_json_string(),)
 
 
+def _made(cls: type[Context], data: dict[str, Any]) -> Context:
+    """A context from a dictionary that nobody else has."""
+    made = _hot.context_from(cls, data)
+    return cls._of(_from_dict(data)) if made is None else made
+
+
 def _from_dict(data: dict[str, Any]) -> c_void_p:
-    text = _to_json(data)
-    return make(lib.flagstone_context_from_json, text, len(text))
+    text = to_json(data)
+    return _fast.context(text) or make(lib.flagstone_context_from_json, text, len(text))
+
+
+def _bytes(text: Any) -> bytes:
+    if not issubclass(type(text), bytes):
+        raise InvalidArgumentError(f"JSON text is needed, not {type(text).__name__}")
+    # A class made from bytes may say anything about its length.
+    return bytes(memoryview(text))
+
+
+def _borrowed(value: Any, name: str) -> tuple[_abi.Str, bytes]:
+    """Text for the time of a call, and what must be kept as long."""
+    raw = utf8(value, name)
+    return _abi.Str(cast(c_char_p(raw), c_void_p), len(raw)), raw
 
 
 def _comparable(form: dict[str, Any]) -> dict[str, Any]:
@@ -172,11 +243,11 @@ class ContextBuilder:
 
     __slots__ = ("_attributes", "_private")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: ContextKey) -> None:
         self._attributes: dict[str, Any] = {"kind": "user", "key": key}
         self._private: list[str] = []
 
-    def key(self, key: str) -> ContextBuilder:
+    def key(self, key: ContextKey) -> ContextBuilder:
         """The key: not empty."""
         return self.set("key", key)
 
@@ -194,7 +265,7 @@ class ContextBuilder:
 
     def set(self, attribute: str, value: Any) -> ContextBuilder:
         """Sets an attribute to anything that has a JSON form; ``None`` is the same as leaving it out."""
-        if not isinstance(attribute, str) or attribute == "_meta":
+        if (type(attribute) is not str and not issubclass(type(attribute), str)) or attribute == "_meta":
             raise InvalidArgumentError(f"{attribute!r} is no name for an attribute")
         self._attributes[attribute] = value
         return self
@@ -217,9 +288,11 @@ class ContextBuilder:
         if not self._attributes["kind"] or self._attributes["kind"] == "multi":
             raise InvalidArgumentError("the kind of a single-kind context must not be empty or multi")
         data = dict(self._attributes)
+        if type(data["key"]) is not str:
+            data["key"] = key_text(data["key"])
         if self._private:
             data["_meta"] = {"privateAttributes": self._private}
-        return Context._of(_from_dict(data))
+        return _made(Context, data)
 
 
 class ContextMultiBuilder:
@@ -241,3 +314,6 @@ class ContextMultiBuilder:
         :raises InvalidArgumentError: (a ``ValueError``) when a kind comes twice, or for none.
         """
         return Context.create_multi(*self._contexts)
+
+
+_hot.bind_context(Context, to_json)

@@ -1,16 +1,16 @@
-"""Results of evaluations: value, variation and reason. Depends on ``_abi`` alone."""
+"""Results of evaluations: value, variation and reason. Depends on ``_abi`` and ``_json``."""
 
 from __future__ import annotations
 
-import json
 import struct
-from ctypes import string_at
+from ctypes import c_char, string_at
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from . import _abi
+from ._json import loads
 
 __all__ = ["BigSegmentsStatus", "ErrorKind", "EvaluationDetail", "EvaluationReason", "ReasonKind"]
 
@@ -100,9 +100,11 @@ class EvaluationReason:
         return form
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class EvaluationDetail(Generic[V]):
     """The result of an evaluation."""
+
+    __slots__ = ("is_stale", "reason", "value", "variation_index")
 
     #: The flag's value, or the default.
     value: V
@@ -113,12 +115,28 @@ class EvaluationDetail(Generic[V]):
     #: read yet by this process, or has lost the data set. Otherwise: the data source has not delivered yet, or is not
     #: ``VALID``; with ``cache_residency`` ``lazy`` and ``off`` also as in daemon mode. In both: Redis holds newer content
     #: that does not parse, or the client is closed.
-    is_stale: bool = False
+    is_stale: bool
+
+    def __init__(self, value: V, variation_index: int | None, reason: EvaluationReason, is_stale: bool = False) -> None:
+        _set_value(self, value)
+        _set_variation_index(self, variation_index)
+        _set_reason(self, reason)
+        _set_is_stale(self, is_stale)
 
     @property
     def is_default(self) -> bool:
         """True when no variation was served."""
         return self.variation_index is None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.value, self.variation_index, self.reason, self.is_stale)
+
+
+# A frozen object is filled through its slots: a result is made for each evaluation, and this is the cheapest way.
+_set_value = EvaluationDetail.__dict__["value"].__set__
+_set_variation_index = EvaluationDetail.__dict__["variation_index"].__set__
+_set_reason = EvaluationDetail.__dict__["reason"].__set__
+_set_is_stale = EvaluationDetail.__dict__["is_stale"].__set__
 
 
 def failed(default: T, kind: ErrorKind) -> EvaluationDetail[T]:
@@ -126,52 +144,29 @@ def failed(default: T, kind: ErrorKind) -> EvaluationDetail[T]:
     return EvaluationDetail(default, None, EvaluationReason(ReasonKind.ERROR, kind))
 
 
-# The members of flagstone_detail in their order, with native alignment.
-_layout = struct.Struct("@I5iIidPNPNPNP")
+# The members of flagstone_detail in their order, with native alignment; the small ones in one piece.
+_layout = struct.Struct("@I28sdPNPNPNP")
+_codes = struct.Struct("@5iIi")
 
 
-def decode(detail: _abi.Detail, default: Any) -> EvaluationDetail[Any]:
-    """Copies everything out of a filled native detail, which may be cleared afterwards."""
-    (
-        _,
-        value_type,
-        reason,
-        error_kind,
-        variation,
-        rule,
-        flags,
-        big_segments,
-        number,
-        text,
-        text_len,
-        rule_id,
-        rule_id_len,
-        prerequisite,
-        prerequisite_len,
-        _,
-    ) = _layout.unpack_from(detail)
-    if flags & _abi.DETAIL_DEFAULTED:
-        value = default
-    else:
-        value = _value(value_type, number, string_at(text, text_len) if text_len else b"")
-    why = _reason(
-        reason,
-        error_kind,
-        rule,
-        string_at(rule_id, rule_id_len) if rule_id_len else b"",
-        string_at(prerequisite, prerequisite_len) if prerequisite_len else b"",
-        flags & _abi.DETAIL_IN_EXPERIMENT != 0,
-        big_segments,
-    )
+def decode(detail: Any, default: Any) -> EvaluationDetail[Any]:
+    """Copies everything out of the filled native detail, which may be cleared afterwards."""
+    _, codes, number, text, text_len, rule, rule_len, required, required_len, _ = _layout.unpack_from(detail)
+    value_type, reason, error_kind, variation, rule_index, flags, big_segments = _codes.unpack(codes)
+    value = default if flags & _abi.DETAIL_DEFAULTED else _value(value_type, number, _read(text, text_len))
+    in_experiment = flags & _abi.DETAIL_IN_EXPERIMENT != 0
+    rule_id, required_key = _read(rule, rule_len), _read(required, required_len)
+    why = _reason(reason, error_kind, rule_index, rule_id, required_key, in_experiment, big_segments)
     return EvaluationDetail(value, variation if variation >= 0 else None, why, flags & _abi.DETAIL_STALE != 0)
 
 
-def value(detail: _abi.Detail, default: Any) -> Any:
-    """The value alone of a filled native detail."""
-    if detail.flags & _abi.DETAIL_DEFAULTED:
-        return default
-    text = detail.text
-    return _value(detail.value_type, detail.number_value, string_at(text.ptr, text.len) if text.len else b"")
+# ctypes keeps the type of each length for good; where there is one, it costs a third of ``string_at``.
+_texts = tuple((c_char * size).from_address for size in range(256))
+
+
+def _read(address: int, size: int) -> bytes:
+    """A copy of borrowed text."""
+    return _texts[size](address).raw if size < 256 else string_at(address, size)
 
 
 # Reasons are immutable and few: most evaluations share one.
@@ -201,9 +196,7 @@ def _value(value_type: int, number: float, text: bytes) -> Any:
         return text.decode()
     if value_type == _abi.TYPE_NUMBER:
         return _number(number, text)
-    if value_type == _abi.TYPE_JSON:
-        return json.loads(text)
-    return None
+    return loads(text) if value_type == _abi.TYPE_JSON else None
 
 
 def _number(number: float, text: bytes) -> int | float:

@@ -1,49 +1,55 @@
-"""Prepared flags: key, type and default bound once. Depends on ``_fast``, ``_lib`` and ``detail``."""
+"""Prepared flags: key, type and default bound once. Depends on ``_hot``, ``_fast``, ``_handles``, ``_lib``, ``context`` and
+``detail``."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from . import _abi, _fast
-from ._lib import lib, make, release_with
-from .detail import ErrorKind, EvaluationDetail, decode, failed
+from . import _abi, _fast, _forks, _hot
+from ._handles import handle_of
+from ._lib import lib, make, utf8
+from .context import Context
+from .detail import EvaluationDetail
 from .errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from .client import Client
-    from .context import Context
 
 __all__ = ["Flag"]
 
 T = TypeVar("T")
 
+#: The class whose objects take the short way; none in a process that is asleep.
+_short: Any = Context
 _INT64 = range(-(2**63), 2**63)
 
 
-class Flag(Generic[T]):
+@_hot.accelerated
+class Flag(_hot.FlagBase, Generic[T]):
     """A prepared flag, about half the cost of a call by key. Made by :meth:`Client.flag`; usable by any thread.
 
     It keeps its client alive. After the client is closed it answers from the last data held.
     """
 
-    __slots__ = ("__weakref__", "_call", "_client", "_detail", "_h", "default", "key")
+    __slots__ = ("_call", "_client", "_detail", "_form")
 
     #: Key of the flag.
     key: str
     #: What is returned when there is no value.
     default: T
 
-    def __init__(self, client: Client, key: str, default: T, want: int) -> None:
-        self._client, self.key, self.default = client, key, default
+    def __init__(self, client: Client, key: str, default: T, want: int, form: str) -> None:
+        raw_key = utf8(key, "key")
         try:
-            raw_key = key.encode()
             raw_default = b"" if default is None else json.dumps(default, allow_nan=False).encode()
-        except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise InvalidArgumentError(f"flag {key!a} cannot be prepared: {error}") from error
-        self._h = make(lib.flagstone_flag_new, client._h, raw_key, len(raw_key), want, raw_default, len(raw_default))
-        release_with(self, lib.flagstone_flag_release, self._h)
-        self._detail = client._calls.flag_detail
+        calls = client._calls
+        handle = make(lib.flagstone_flag_new, client._h, raw_key, len(raw_key), want, raw_default, len(raw_default))
+        self._attach(handle, key, default, form, calls is _fast.MAY_BLOCK)
+        self._client, self._form, self._detail = client, form, calls.flag_detail
+        self._call = {_fast.BOOL: calls.flag_bool, _fast.INT: calls.flag_int, _fast.FLOAT: calls.flag_double}.get(form)
 
     def value(self, context: Context | None) -> T:
         """The flag's value for ``context``; the default on any problem. Never raises."""
@@ -51,66 +57,87 @@ class Flag(Generic[T]):
 
     def detail(self, context: Context | None) -> EvaluationDetail[T]:
         """The value with the reason for it. Never raises."""
+        if type(context) is _short:
+            buffer = _fast.take()
+            try:
+                self._detail(self._h, context._h, buffer.address)
+                return _fast.result(buffer, self.default, self._form)
+            except Exception:  # the way below knows them all
+                pass
+        return self._detail_of_any(context)
+
+    def _detail_of_any(self, context: Any) -> EvaluationDetail[T]:
+        self._client._awake()
+        native = handle_of(context, Context)
+        if native is None:
+            return self._client._refuse(self.key, context, self.default)
         buffer = _fast.take()
         try:
-            self._detail(self._h, context._h, buffer.address)  # type: ignore[union-attr]
-            return decode(buffer.detail, self.default)
-        except AttributeError:
-            self._client._refuse(self.key, context)
-            return failed(self.default, ErrorKind.USER_NOT_SPECIFIED)
-        finally:
-            _fast.give_back(buffer)
+            self._detail(self._h, native, buffer.address)
+            return _fast.result(buffer, self.default, self._form)
+        except Exception as error:
+            return self._client._unreadable(self.key, error, self.default)
 
     def __repr__(self) -> str:
         return f"Flag({self.key!r}, default={self.default!r})"
 
 
 class _BoolFlag(Flag[bool]):
+    """Where ctypes makes the calls, the value of this one needs no detail."""
+
     __slots__ = ()
 
-    def __init__(self, client: Client, key: str, default: bool) -> None:
-        super().__init__(client, key, default, _abi.TYPE_BOOL)
-        self._call = client._calls.flag_bool
-
     def value(self, context: Context | None) -> bool:
-        try:
-            return self._call(self._h, context._h) == 1  # type: ignore[union-attr,no-any-return]
-        except AttributeError:
-            return self.detail(None).value
+        if type(context) is _short:
+            try:
+                return self._call(self._h, context._h) == 1  # type: ignore[misc,no-any-return]
+            except AttributeError:  # never initialised
+                pass
+        return self.detail(context).value
 
 
 class _NumberFlag(Flag[T]):
-    """An int (truncated toward zero) or a float."""
+    """As a bool flag."""
 
     __slots__ = ()
 
-    def __init__(self, client: Client, key: str, default: T, call: Any) -> None:
-        super().__init__(client, key, default, _abi.TYPE_NUMBER)
-        self._call = call
-
     def value(self, context: Context | None) -> T:
-        try:
-            return self._call(self._h, context._h)  # type: ignore[union-attr,no-any-return]
-        except AttributeError:
-            return self.detail(None).value
+        if type(context) is _short:
+            try:
+                return self._call(self._h, context._h)  # type: ignore[misc,no-any-return]
+            except AttributeError:  # never initialised
+                pass
+        return self.detail(context).value
 
 
 def prepare(client: Client, key: str, default: Any) -> Flag[Any]:
     """The kind of flag that the type of ``default`` asks for."""
-    calls = client._calls
-    if isinstance(default, bool):
-        return _BoolFlag(client, key, default)
-    if type(default) is int and default in _INT64:
-        return _NumberFlag(client, key, default, calls.flag_int)
-    if type(default) is float:
-        return _NumberFlag(client, key, default, calls.flag_double)
-    return Flag(client, key, default, want_of(default))
+    kind: type[Flag[Any]] = Flag
+    form = _fast.ANY
+    if default is True or default is False:
+        kind, form = _BoolFlag, _fast.BOOL
+    elif type(default) is int and default in _INT64:
+        kind, form = _NumberFlag, _fast.INT
+    elif type(default) is float:
+        kind, form = _NumberFlag, _fast.FLOAT
+    elif issubclass(type(default), str):
+        form = _fast.STRING
+    return (Flag if _hot.SPEEDUPS else kind)(client, key, default, want_of(default), form)
 
 
 def want_of(default: Any) -> int:
     """The native type that a default asks for; anything that is no bool, number or string asks for any type."""
-    if isinstance(default, bool):
+    kind = type(default)
+    if kind is bool:
         return _abi.TYPE_BOOL
-    if isinstance(default, (int, float)):
+    if issubclass(kind, (int, float)):
         return _abi.TYPE_NUMBER
-    return _abi.TYPE_STRING if isinstance(default, str) else _abi.TYPE_NONE
+    return _abi.TYPE_STRING if issubclass(kind, str) else _abi.TYPE_NONE
+
+
+def _switch(open_: bool) -> None:
+    global _short
+    _short = Context if open_ else None
+
+
+_forks.switch_with(_switch)

@@ -1,7 +1,7 @@
 """Flags that a test sets: a data source without a server, and a builder of flags.
 
 The builder composes the JSON of a flag here; what it means, and which version it has, is the library's affair. Depends on
-``_lib`` and ``status``.
+``_handles``, ``_lib`` and ``status``.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from copy import copy
 from ctypes import c_void_p
-from typing import Any, Union
+from typing import Any, NoReturn, Union
 
 from . import _abi
-from ._lib import do, lib, release_with
+from ._handles import Owner, refuse_copy
+from ._lib import do, lib, release_with, utf8
 from .errors import InvalidArgumentError
 from .status import SourceErrorKind, State
 
@@ -27,7 +29,7 @@ _USER = "user"
 _TRUE, _FALSE = 0, 1
 
 
-class TestData:
+class TestData(Owner):
     """Flags and segments that a test sets, for any number of clients; they have each change when the call returns.
 
     >>> data = TestData()
@@ -41,7 +43,7 @@ class TestData:
     # For pytest, which takes classes named like this for tests.
     __test__ = False
 
-    __slots__ = ("__weakref__", "_builders", "_h", "_lock")
+    __slots__ = ("_builders", "_lock")
 
     def __init__(self) -> None:
         self._h = c_void_p(lib.flagstone_test_data_new())
@@ -56,18 +58,18 @@ class TestData:
         """
         with self._lock:
             committed = self._builders.get(key)
-        return committed._copy() if committed else FlagBuilder(key)
+        return copy(committed) if committed else FlagBuilder(key)
 
     def update(self, builder: FlagBuilder) -> TestData:
         """Sets the flag that ``builder`` describes. Its version is raised. The builder may be changed and used again.
 
         :raises InvalidArgumentError: for a flag that cannot be, for example without a key.
         """
-        if not isinstance(builder, FlagBuilder):
+        if not issubclass(type(builder), FlagBuilder):
             raise InvalidArgumentError(f"a FlagBuilder is needed, not {type(builder).__name__}")
         with self._lock:
             self._set(_abi.KIND_FLAG, builder.to_dict())
-            self._builders[builder.key] = builder._copy()
+            self._builders[builder.key] = copy(builder)
         return self
 
     def set_flag(self, flag: Mapping[str, Any] | str) -> TestData:
@@ -110,7 +112,7 @@ class TestData:
 
         :raises InvalidArgumentError: for another state.
         """
-        text = _utf8(message, "message")
+        text = utf8(message, "message")
         try:
             codes = int(state), int(kind), int(http_status)
         except (TypeError, ValueError) as error:
@@ -118,10 +120,16 @@ class TestData:
         do(lib.flagstone_test_data_set_status, self._h, *codes, text, len(text))
         return self
 
+    def __copy__(self) -> NoReturn:
+        refuse_copy(self, "copied: hand the same one to every client, or set the same flags in another one")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> NoReturn:
+        self.__copy__()
+
     def _set(self, kind: int, item: Mapping[str, Any] | str) -> str:
         """Sets an item and returns its key."""
-        if isinstance(item, str):
-            raw = _utf8(item, "item")
+        if issubclass(type(item), str):
+            raw = utf8(item, "item")
         elif isinstance(item, Mapping):
             try:
                 raw = json.dumps(dict(item), allow_nan=False).encode()
@@ -134,7 +142,7 @@ class TestData:
         return key
 
     def _delete(self, kind: int, key: str) -> None:
-        raw = _utf8(key, "key")
+        raw = utf8(key, "key")
         do(lib.flagstone_test_data_delete, self._h, kind, raw, len(raw))
 
 
@@ -294,13 +302,13 @@ class FlagBuilder:
         self.boolean_flag()
         return _TRUE if variation else _FALSE
 
-    def _copy(self) -> FlagBuilder:
-        copy = FlagBuilder(self.key)
-        copy._on, copy._rest, copy._off = self._on, self._rest, self._off
-        copy._variations, copy._rules, copy._members = list(self._variations), list(self._rules), dict(self._members)
+    def __copy__(self) -> FlagBuilder:
+        other = FlagBuilder(self.key)
+        other._on, other._rest, other._off = self._on, self._rest, self._off
+        other._variations, other._rules, other._members = list(self._variations), list(self._rules), dict(self._members)
         for kind, of_kind in self._targets.items():
-            copy._targets[kind] = {index: list(keys) for index, keys in of_kind.items()}
-        return copy
+            other._targets[kind] = {index: list(keys) for index, keys in of_kind.items()}
+        return other
 
     def __repr__(self) -> str:
         return f"FlagBuilder({self.key!r})"
@@ -343,10 +351,3 @@ class RuleBuilder:
         clause = {"contextKind": kind, "attribute": attribute, "op": "in", "values": list(values), "negate": negate}
         self._clauses.append(clause)
         return self
-
-
-def _utf8(text: Any, name: str) -> bytes:
-    try:
-        return text.encode()  # type: ignore[no-any-return]
-    except (AttributeError, UnicodeEncodeError) as error:
-        raise InvalidArgumentError(f"{name}: text that can be written as UTF-8 is needed: {error}") from error
