@@ -222,6 +222,7 @@ def test_json_is_parsed_once_for_each_version_and_is_the_callers_own() -> None:
             assert loads.call_count == 3
 
 
+@in_full
 def test_it_leaves_nothing_behind(environment: Environment) -> None:
     environment.write(json=value_flag("json", 1, {"a": [1, {"b": "c"}]}), text=value_flag("text", 1, "x" * 1000))
     client = environment.client()
@@ -408,6 +409,7 @@ def test_another_interpreter_is_refused_and_the_main_one_goes_on() -> None:
     assert "main interpreter alone" in lines[0] or "subinterpreters" in lines[0], lines
 
 
+@in_full
 def test_the_source_has_no_warning_and_keeps_to_the_stable_interface(tmp_path: Path) -> None:
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").is_file():
