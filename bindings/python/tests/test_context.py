@@ -203,7 +203,9 @@ def test_what_keys_are_made_of_is_taken_as_its_text(key: Any, text: str) -> None
         assert context.key == text and context == Context(text)
 
 
-@pytest.mark.parametrize("key", [None, "", True, 1.5, Decimal(1), b"k", date(2020, 1, 1), ["k"], object()], ids=str)
+@pytest.mark.parametrize(
+    "key", [None, "", True, 1.5, Decimal(1), b"k", date(2020, 1, 1), ["k"], object()], ids=lambda key: type(key).__name__
+)
 def test_what_is_no_key_is_a_value_error(key: Any) -> None:
     for make in (Context, Context.create, lambda key: Context.builder(key).build()):
         with pytest.raises(InvalidArgumentError, match="key"):
@@ -232,7 +234,7 @@ def test_what_is_no_key_is_a_value_error(key: Any) -> None:
         ({1: "one"}, {"1": "one"}),
         ([{"deep": (Plan.TEAM, {Level.HIGH})}], [{"deep": ["team", [3]]}]),
     ],
-    ids=repr,
+    ids=lambda it: type(it).__name__,
 )
 def test_values_that_json_does_not_know_are_converted_as_documented(value: Any, form: Any) -> None:
     made = [Context("k", a=value), Context.builder("k").set("a", value).build()]

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Callable, TypeVar, overload
 
 from . import _abi, _fast, _forks, _hot
+from ._asyncio import AsyncCalls, Changes
 from ._events import Pump, drain, logger
 from ._fast import BOOLS, SIZES
 from ._handles import handle_of
@@ -51,7 +52,7 @@ _MOST_TOLD = 100
 
 
 @_hot.accelerated
-class Client(_hot.ClientBase):
+class Client(AsyncCalls, _hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -75,9 +76,11 @@ class Client(_hot.ClientBase):
         self._attach(make(lib.flagstone_client_new, options), self._calls is _fast.MAY_BLOCK)
         self._bool, self._int = self._calls.bool, self._calls.int
         self._double, self._detail = self._calls.double, self._calls.detail
+        self._may_block = config._residency != "all"
         self._refused: set[str] = set()
         self._pump: Pump | None = None
         self._started = self._closed = False
+        self._streams: weakref.WeakSet[Changes] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._flag_listeners: tuple[FlagChangeListener, ...] = ()
         self._status_listeners: tuple[StatusListener, ...] = ()
@@ -130,6 +133,8 @@ class Client(_hot.ClientBase):
             pump.join(max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began)))
         elif _forks.is_asleep():
             drain(self._h, self)
+        for changes in list(self._streams):
+            changes.close()
         return bool(status == _abi.STATUS_OK)
 
     def __enter__(self) -> Client:
@@ -231,12 +236,14 @@ class Client(_hot.ClientBase):
         :raises InvalidArgumentError: for what cannot be called.
         """
         _check_listener(listener)
+        self._awake()
         with self._lock:
             self._flag_listeners = (*self._flag_listeners, listener)
             self._subscribe()
 
     def remove_flag_change_listener(self, listener: FlagChangeListener) -> None:
         """Undoes :meth:`add_flag_change_listener`; an unknown listener is left alone."""
+        self._awake()
         with self._lock:
             self._flag_listeners = tuple(known for known in self._flag_listeners if known != listener)
             self._subscribe()
@@ -299,7 +306,19 @@ class Client(_hot.ClientBase):
         """Value of a flag of any type, as ``json.loads`` gives it; or ``default``, whatever that is."""
         return self._evaluate(key, context, default, _abi.TYPE_NONE).value
 
-    def variation(self, key: str, context: Context | None, default: T) -> T:
+    @overload
+    def variation(self, key: str, context: Context | None, default: None) -> Any: ...
+    @overload
+    def variation(self, key: str, context: Context | None, default: bool) -> bool: ...
+    @overload
+    def variation(self, key: str, context: Context | None, default: int) -> int | float: ...
+    @overload
+    def variation(self, key: str, context: Context | None, default: float) -> float: ...
+    @overload
+    def variation(self, key: str, context: Context | None, default: str) -> str: ...
+    @overload
+    def variation(self, key: str, context: Context | None, default: Any) -> Any: ...
+    def variation(self, key: str, context: Context | None, default: Any) -> Any:
         """Value of a flag of the type of ``default``; or ``default``.
 
         A bool asks for a bool flag, an int or a float for a number flag, a string for a string flag, anything else,
@@ -307,7 +326,7 @@ class Client(_hot.ClientBase):
         exponent.
         """
         if default is True or default is False:
-            return self.bool_variation(key, context, default)  # type: ignore[return-value]
+            return self.bool_variation(key, context, default)
         return self._evaluate(key, context, default, want_of(default)).value
 
     # Evaluation: with reasons
@@ -332,7 +351,19 @@ class Client(_hot.ClientBase):
         """As :meth:`json_variation`, with the reason."""
         return self._evaluate(key, context, default, _abi.TYPE_NONE)
 
-    def variation_detail(self, key: str, context: Context | None, default: T) -> EvaluationDetail[T]:
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: None) -> EvaluationDetail[Any]: ...
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: bool) -> EvaluationDetail[bool]: ...
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: int) -> EvaluationDetail[int | float]: ...
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: float) -> EvaluationDetail[float]: ...
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: str) -> EvaluationDetail[str]: ...
+    @overload
+    def variation_detail(self, key: str, context: Context | None, default: Any) -> EvaluationDetail[Any]: ...
+    def variation_detail(self, key: str, context: Context | None, default: Any) -> EvaluationDetail[Any]:
         """As :meth:`variation`, with the reason."""
         return self._evaluate(key, context, default, want_of(default))
 
@@ -401,9 +432,9 @@ class Client(_hot.ClientBase):
     # Prepared flags
 
     @overload
-    def flag(self, key: str, default: T) -> Flag[T]: ...
-    @overload
     def flag(self, key: str, default: None = None) -> Flag[Any]: ...
+    @overload
+    def flag(self, key: str, default: T) -> Flag[T]: ...
     def flag(self, key: str, default: Any = None) -> Flag[Any]:
         """Prepares a flag, whose type is that of ``default`` as in :meth:`variation`; an int default gives ints,
         rounded as in :meth:`int_variation`, a float default floats. The flag need not exist yet.

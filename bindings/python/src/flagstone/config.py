@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from ctypes import c_void_p
-from typing import Any, Union
+from typing import Any, Literal, Union
 
 from ._handles import Owner, handle_of, refuse_copy
 from ._lib import do, lib, release_with, utf8
@@ -179,16 +179,16 @@ class Config(Owner):
         redis_tls_key_file: str | os.PathLike[str] | None = None,
         redis_tls_server_name: str | None = None,
         redis_tls_skip_verify: bool | None = None,
-        cache_residency: str | None = None,
-        cache_freshness: str | None = None,
+        cache_residency: Literal["all", "lazy", "off"] | None = None,
+        cache_freshness: Literal["push", "ttl", "forever"] | None = None,
         cache_ttl_ms: int | None = None,
         cache_capacity: int | None = None,
-        cache_on_wipe: str | None = None,
+        cache_on_wipe: Literal["keep", "clear"] | None = None,
         refresh_interval_ms: int | None = None,
         events_queue_capacity: int | None = None,
-        evaluation_integer_rounding: str | None = None,
-        log_level: str | None = None,
-        source_kind: str | None = None,
+        evaluation_integer_rounding: Literal["half_even", "truncate"] | None = None,
+        log_level: Literal["debug", "info", "warn", "error", "none"] | None = None,
+        source_kind: Literal["none", "stream", "poll", "file", "testdata"] | None = None,
         source_filter: str | None = None,
         endpoints_stream: str | None = None,
         endpoints_poll: str | None = None,
@@ -198,7 +198,7 @@ class Config(Owner):
         stream_read_timeout_ms: int | None = None,
         poll_interval_ms: int | None = None,
         poll_allow_short: bool | None = None,
-        retry_mode: str | None = None,
+        retry_mode: Literal["legacy", "extended"] | None = None,
         http_connect_timeout_ms: int | None = None,
         http_read_timeout_ms: int | None = None,
         http_proxy: str | None = None,
@@ -206,7 +206,7 @@ class Config(Owner):
         http_tls_ca_file: str | os.PathLike[str] | None = None,
         http_tls_skip_verify: bool | None = None,
         file_paths: Sequence[str | os.PathLike[str]] | None = None,
-        file_duplicates: str | None = None,
+        file_duplicates: Literal["fail", "first"] | None = None,
         file_auto_reload: bool | None = None,
         snapshot_file: str | os.PathLike[str] | None = None,
         store_write: bool | None = None,

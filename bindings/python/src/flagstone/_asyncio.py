@@ -1,0 +1,171 @@
+"""The client for ``asyncio``: the same calls in forms that do not hold the event loop.
+
+What may wait does so on a thread, a moment at a time, so that who cancels does not wait for it. Depends on ``status``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
+
+from .status import FlagChange, State
+
+if TYPE_CHECKING:
+    from .all_flags import AllFlagsState
+    from .client import Client
+    from .context import Context
+    from .detail import EvaluationDetail
+
+T = TypeVar("T")
+
+#: How long a thread waits before it is looked whether somebody has cancelled, in seconds.
+_MOMENT = 0.1
+
+
+class AsyncCalls:
+    """What :class:`Client` has for coroutines.
+
+    With ``cache_residency`` ``all`` evaluation never waits, so there the plain calls are as good as the ``…_async`` ones,
+    which answer at once; with ``lazy`` and ``off`` these wait for Redis on a thread of asyncio's.
+    """
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> Client:
+        """Starts the client and waits at most 5 seconds."""
+        await self.astart(5.0)
+        return _of(self)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def astart(self, timeout: float = 5.0) -> bool:
+        """As :meth:`Client.start`."""
+        return await _moments(_of(self).start, timeout, lambda: _of(self).state is State.OFF)
+
+    async def aclose(self, timeout: float = 2.0) -> bool:
+        """As :meth:`Client.close`."""
+        return await _moments(_of(self).close, timeout, lambda: False)
+
+    async def await_state(self, state: State, timeout: float) -> bool:
+        """As :meth:`Client.wait`."""
+        return await _moments(lambda moment: _of(self).wait(state, moment), timeout, lambda: _of(self).state is State.OFF)
+
+    def changes(self) -> Changes:
+        """The changes of flags from now on: ``async for change in client.changes()``. Ends when the client is closed.
+
+        Changes wait for as long as the loop body takes; nothing is left out.
+        """
+        return Changes(_of(self))
+
+    async def variation_async(self, key: str, context: Context | None, default: T) -> T | Any:
+        """As :meth:`Client.variation`."""
+        return await _off_loop(_of(self), _of(self).variation, key, context, default)
+
+    async def bool_variation_async(self, key: str, context: Context | None, default: bool) -> bool:
+        """As :meth:`Client.bool_variation`."""
+        return await _off_loop(_of(self), _of(self).bool_variation, key, context, default)
+
+    async def int_variation_async(self, key: str, context: Context | None, default: int) -> int:
+        """As :meth:`Client.int_variation`."""
+        return await _off_loop(_of(self), _of(self).int_variation, key, context, default)
+
+    async def float_variation_async(self, key: str, context: Context | None, default: float) -> float:
+        """As :meth:`Client.float_variation`."""
+        return await _off_loop(_of(self), _of(self).float_variation, key, context, default)
+
+    async def string_variation_async(self, key: str, context: Context | None, default: str) -> str:
+        """As :meth:`Client.string_variation`."""
+        return await _off_loop(_of(self), _of(self).string_variation, key, context, default)
+
+    async def json_variation_async(self, key: str, context: Context | None, default: Any) -> Any:
+        """As :meth:`Client.json_variation`."""
+        return await _off_loop(_of(self), _of(self).json_variation, key, context, default)
+
+    async def variation_detail_async(self, key: str, context: Context | None, default: T) -> EvaluationDetail[T | Any]:
+        """As :meth:`Client.variation_detail`."""
+        return await _off_loop(_of(self), _of(self).variation_detail, key, context, default)
+
+    async def variation_many_async(
+        self, keys: Iterable[str] | Mapping[str, Any], context: Context | None
+    ) -> dict[str, EvaluationDetail[Any]]:
+        """As :meth:`Client.variation_many`."""
+        return await _off_loop(_of(self), _of(self).variation_many, keys, context)
+
+    async def all_flags_state_async(self, context: Context | None, **options: bool) -> AllFlagsState:
+        """As :meth:`Client.all_flags_state`, with the same options."""
+        return await _off_loop(_of(self), lambda: _of(self).all_flags_state(context, **options))
+
+
+def _of(calls: Any) -> Client:
+    """The client that has the calls."""
+    return calls  # type: ignore[no-any-return]
+
+
+async def _moments(wait: Callable[[float], bool], timeout: float, is_vain: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + timeout
+    while True:
+        left = deadline - time.monotonic()
+        if await asyncio.to_thread(wait, max(0.0, min(left, _MOMENT))):
+            return True
+        if is_vain() or time.monotonic() >= deadline:
+            return False
+
+
+async def _off_loop(client: Client, call: Callable[..., T], *arguments: Any) -> T:
+    if client._may_block:
+        return await asyncio.to_thread(call, *arguments)
+    return call(*arguments)
+
+
+class Changes:
+    """The changes of flags, one after the other. Belongs to the event loop in which it was made."""
+
+    def __init__(self, client: Client) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[FlagChange | None] = asyncio.Queue()
+        put = self._put = _put_into(self._loop, self._queue)
+        client.add_flag_change_listener(put)
+        client._streams.add(self)
+        # Nobody who hears no more keeps the client busy, or alive.
+        self._undo = weakref.finalize(self, _stop, weakref.ref(client), put)
+
+    def __aiter__(self) -> Changes:
+        return self
+
+    async def __anext__(self) -> FlagChange:
+        change = await self._queue.get()
+        if change is None:
+            # For whoever asks again, or at the same time.
+            self._queue.put_nowait(None)
+            raise StopAsyncIteration
+        return change
+
+    def close(self) -> None:
+        """Ends the iteration, from any thread."""
+        self._undo()
+        self._put(None)
+
+
+def _put_into(
+    loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[FlagChange | None]
+) -> Callable[[FlagChange | None], None]:
+    def put(change: FlagChange | None) -> None:
+        try:
+            loop.call_soon_threadsafe(queue.put_nowait, change)
+        except RuntimeError:  # the loop is closed
+            pass
+
+    return put
+
+
+def _stop(client: weakref.ref[Client], listener: Any) -> None:
+    alive = client()
+    if alive is not None:
+        alive.remove_flag_change_listener(listener)

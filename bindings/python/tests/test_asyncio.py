@@ -1,0 +1,150 @@
+"""The client in coroutines: nothing holds the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from flagstone import Client, Config, Context, FlagChange, State, TestData
+from support import PATIENCE, Environment, bool_flag, value_flag
+
+ADA = Context("ada")
+
+
+def run(body: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(body, 4 * PATIENCE))
+
+
+async def ticks_while(body: Coroutine[Any, Any, Any]) -> tuple[Any, float]:
+    """What ``body`` gives, and the longest time for which it held the loop."""
+    longest, last, done = 0.0, time.monotonic(), False
+
+    async def tick() -> None:
+        nonlocal longest, last
+        while not done:
+            await asyncio.sleep(0.001)
+            now = time.monotonic()
+            longest, last = max(longest, now - last), now
+
+    ticking = asyncio.ensure_future(tick())
+    try:
+        return await body, longest
+    finally:
+        done = True
+        await ticking
+
+
+def test_a_client_starts_and_closes_in_a_coroutine(environment: Environment) -> None:
+    environment.write(yes=bool_flag("yes", 1, True))
+
+    async def body() -> None:
+        async with Client(environment.config()) as client:
+            assert client.is_ready
+            assert await client.await_state(State.VALID, PATIENCE)
+            assert await client.variation_async("yes", ADA, False) is True
+        assert client.state is State.OFF
+        assert await client.aclose() and await client.await_state(State.OFF, PATIENCE)
+
+    run(body())
+
+
+def test_the_loop_runs_while_a_start_waits_and_cancels_it_at_once() -> None:
+    client = Client(Config(redis_url="redis://127.0.0.1:1"))
+
+    async def body() -> None:
+        began = time.monotonic()
+        started, longest = await ticks_while(client.astart(1))
+        assert not started and time.monotonic() - began >= 1 and longest < 0.9
+        assert await client.await_state(State.VALID, 0.2) is False
+        began = time.monotonic()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.astart(60), 0.2)
+        assert await client.aclose(PATIENCE)
+
+    began = time.monotonic()
+    run(body())
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("residency", ["all", "lazy", "off"])
+def test_every_call_has_a_form_for_coroutines(environment: Environment, residency: str) -> None:
+    environment.write(yes=bool_flag("yes", 1, True), text=value_flag("text", 1, "t"), number=value_flag("number", 1, 3))
+    client = environment.client(cache_residency=residency)
+
+    async def body() -> None:
+        assert await client.variation_async("yes", ADA, False) is True
+        assert await client.bool_variation_async("yes", ADA, False) is True
+        assert await client.int_variation_async("number", ADA, 0) == 3
+        assert await client.float_variation_async("number", ADA, 0.5) == 3.0
+        assert await client.string_variation_async("text", ADA, "") == "t"
+        assert await client.json_variation_async("text", ADA, None) == "t"
+        assert await client.variation_detail_async("text", ADA, "") == client.variation_detail("text", ADA, "")
+        assert await client.variation_many_async(["yes"], ADA) == client.variation_many(["yes"], ADA)
+        state = await client.all_flags_state_async(ADA, with_reasons=True)
+        assert state == client.all_flags_state(ADA, with_reasons=True) and state.values()["text"] == "t"
+        assert await client.variation_async("yes", None, "default") == "default"
+
+    run(body())
+
+
+def test_an_evaluation_that_waits_for_redis_does_not_hold_the_loop(own: Environment) -> None:
+    own.write(yes=bool_flag("yes", 1, True))
+    client = own.client(cache_residency="off", redis_command_timeout_ms=1_000)
+    own.server.freeze()
+
+    async def body() -> float:
+        value, longest = await ticks_while(client.variation_async("yes", ADA, "default"))
+        assert value in ("default", True)
+        return longest
+
+    try:
+        began = time.monotonic()
+        longest = run(body())
+        assert longest < (time.monotonic() - began) / 2
+    finally:
+        own.server.thaw()
+
+
+def test_changes_come_one_after_the_other_until_the_client_is_closed() -> None:
+    data = TestData().update(TestData().flag("a"))
+    client = Client(Config(test_data=data))
+
+    async def body() -> None:
+        assert await client.astart(PATIENCE)
+        changes, others, heard = client.changes(), client.changes(), []
+        threading.Thread(target=lambda: [data.update(data.flag(key)) for key in ("a", "b", "c")]).start()
+        async for change in changes:
+            heard.append(change)
+            if change.key == "c":
+                break
+        assert heard == [FlagChange("a", 1, 2), FlagChange("b", None, 1), FlagChange("c", None, 1)]
+        assert await client.aclose(PATIENCE)
+        assert [change async for change in others] == heard
+        assert [change async for change in changes] == []
+
+    run(body())
+
+
+def test_who_stops_listening_is_forgotten() -> None:
+    client = Client(Config(test_data=TestData()))
+
+    async def body() -> None:
+        assert await client.astart(PATIENCE)
+        changes = client.changes()
+        assert list(client._flag_listeners) != []
+        changes.close()
+        assert list(client._flag_listeners) == [] == [change async for change in changes]
+        changes = client.changes()
+        del changes
+        gc.collect()
+        assert list(client._flag_listeners) == []
+        client._forgotten = client.changes()  # type: ignore[attr-defined]  # outlives its loop
+
+    run(body())
+    assert client.close(PATIENCE)
