@@ -10,11 +10,13 @@ package=$root/bindings/python
 target=${CARGO_TARGET_DIR:-$root/target}
 library=$target/release/libflagstone.so
 
-# The interpreter of a version: from PATH, or from pyenv's versions; nothing when there is none.
+# The interpreter of a version, `3.13t` for the free-threaded build: from PATH, or from pyenv's versions; nothing when there
+# is none.
 find_python() {
   local version=$1 candidate
-  for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python; do
-    if "$candidate" -c "import sys; sys.exit('%d.%d' % sys.version_info[:2] != '$version')" 2>/dev/null; then
+  local is="'%d.%d' % sys.version_info[:2] + 't' * bool(sysconfig.get_config_var('Py_GIL_DISABLED'))"
+  for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}/versions/${version%t}".*/bin/python; do
+    if "$candidate" -c "import sys, sysconfig; sys.exit($is != '$version')" 2>/dev/null; then
       command -v "$candidate"
       return 0
     fi

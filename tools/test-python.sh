@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests of the Python binding, and of the programs around the contract tests, on every CPython from 3.9 to 3.13 that is
+# The tests of the Python binding, and of the programs around the contract tests, on every CPython from 3.9 to 3.14 that is
 # found. `make test` has set up what is needed and built the library.
 #     tools/test-python.sh          lints, tests on every version, the repeated ones in full on one of them
 #     tools/test-python.sh soak     memory over ten million evaluations and a million contexts, on one version
@@ -15,11 +15,11 @@ work=$target/python
 default=3.11
 
 versions='' missing=''
-for version in 3.9 3.10 3.11 3.12 3.13; do
+for version in 3.9 3.10 3.11 3.12 3.13 3.14 3.13t 3.14t; do
   if [ -n "$(find_python "$version")" ]; then versions="$versions $version"; else missing="$missing $version"; fi
 done
 if [ -z "$versions" ]; then
-  say "no CPython from 3.9 to 3.13 was found: please install one"
+  say "no CPython from 3.9 to 3.14 was found: please install one"
   exit 1
 fi
 case " $versions " in *" $default "*) ;; *) default=${versions##* } ;; esac

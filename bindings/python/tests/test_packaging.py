@@ -153,3 +153,18 @@ def test_without_its_library_the_package_says_where_it_looked(tmp_path: Path) ->
     ended = run_python("import flagstone", env=clean(PYTHONPATH=str(tmp_path)))
     assert f"tried {copy / '_native' / 'libflagstone.so'}" in ended.stderr
     assert "FLAGSTONE_LIBRARY_PATH" in ended.stderr
+
+
+@in_full
+def test_a_frozen_program_carries_the_library(environment: Environment, tmp_path: Path) -> None:
+    pytest.importorskip("PyInstaller", reason="PyInstaller is not installed in this Python's test environment")
+    (tmp_path / "first.py").write_text(FIRST)
+    command = [sys.executable, "-m", "PyInstaller", "--log-level", "WARN", "--noconfirm", "first.py"]
+    made = subprocess.run(command, cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    environment.write(a=bool_flag("a", 1, True))
+    moved = (tmp_path / "dist" / "first").rename(tmp_path / "elsewhere")
+    arguments = [str(moved / "first"), environment.server.url, environment.prefix]
+    done = subprocess.run(arguments, env=clean(), cwd="/", capture_output=True, text=True, timeout=4 * PATIENCE, check=False)
+    assert done.stdout == "True\n", done
+    assert len(list(moved.rglob("libflagstone.so"))) == 1
