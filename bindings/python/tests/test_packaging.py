@@ -165,6 +165,8 @@ def test_a_frozen_program_carries_the_library(environment: Environment, tmp_path
     environment.write(a=bool_flag("a", 1, True))
     moved = (tmp_path / "dist" / "first").rename(tmp_path / "elsewhere")
     arguments = [str(moved / "first"), environment.server.url, environment.prefix]
-    done = subprocess.run(arguments, env=clean(), cwd="/", capture_output=True, text=True, timeout=4 * PATIENCE, check=False)
+    done = subprocess.run(
+        arguments, env=clean(), cwd="/", capture_output=True, text=True, timeout=4 * PATIENCE, check=False
+    )
     assert done.stdout == "True\n", done
     assert len(list(moved.rglob("libflagstone.so"))) == 1
