@@ -81,11 +81,14 @@
  *                                flagstone_client_release, flagstone_client_status, flagstone_bool_variation,
  *                                flagstone_int_variation, flagstone_double_variation, flagstone_string_variation,
  *                                flagstone_variation, flagstone_variation_many, flagstone_all_flags_json,
- *                                flagstone_secure_mode_hash, flagstone_client_next_notification, flagstone_client_wake
+ *                                flagstone_secure_mode_hash, flagstone_client_next_notification, flagstone_client_wake,
+ *                                flagstone_client_subscribe
  *   flagstone_client_status_info flagstone_client_status_info_clear
  *   flagstone_context            flagstone_context_from_key, flagstone_context_from_attrs, flagstone_context_from_json,
  *                                flagstone_context_merge, flagstone_context_to_json, flagstone_context_canonical_key,
- *                                flagstone_context_retain, flagstone_context_release
+ *                                flagstone_context_retain, flagstone_context_release, flagstone_context_kinds,
+ *                                flagstone_context_get, flagstone_context_private_attributes,
+ *                                flagstone_context_individual
  *   flagstone_context_builder    flagstone_context_builder_new, flagstone_context_builder_set,
  *                                flagstone_context_builder_set_private, flagstone_context_builder_build,
  *                                flagstone_context_builder_free
@@ -148,9 +151,11 @@
  * FORK
  *
  * A child of fork() keeps answering from the data it inherited and makes threads and connections of its own at its first call
- * (or by flagstone_client_postfork), which also closes the sockets to Redis that it inherited. It shares no thread, lock or
- * notification with the parent afterwards. Other sockets, and those of a child that makes no call, stay open in the child,
- * unused, until it ends or calls exec: a parent that only forks itself into the background should make its client afterwards.
+ * (or by flagstone_client_postfork), which waits at most 200 ms for the first read, as what was inherited may be as old as the
+ * child, and closes the sockets to Redis that were inherited. It shares no thread, lock or notification with the parent
+ * afterwards. Other sockets, and those of a child that makes no call, stay open in the child, unused, until it ends or calls
+ * exec: a parent that only forks itself into the background should make its client afterwards. flagstone_client_state, _wake and
+ * _release are no first calls.
  *
  *
  * SIGNALS

@@ -13,6 +13,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 contract=$root/tests/contract
 work=$target/python
 default=3.11
+# Most of the time the tests wait.
+workers=3
 
 versions='' missing=''
 for version in 3.9 3.10 3.11 3.12 3.13 3.14 3.13t 3.14t; do
@@ -62,14 +64,14 @@ for version in $versions; do
   (
     cd "$package"
     FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
-      "$environment/bin/python" -m pytest -p no:cacheprovider tests "$contract"
+      "$environment/bin/python" -m pytest -n "$workers" -p no:cacheprovider tests "$contract"
   ) || failed=1
   if [ "$version" = "$default" ] && [[ $wheel == *-abi3-* ]]; then
     echo "Python $version, through ctypes alone, what touches the calls:"
     (
       cd "$package"
       FLAGSTONE_SPEEDUPS=0 FLAGSTONE_TESTS=short FAKELD=$target/release/fakeld "$environment/bin/python" -m pytest \
-        -p no:cacheprovider tests/test_{context,evaluation,leaks,lifecycle,odd_objects,testdata,threads,vectors}.py
+        -n "$workers" -p no:cacheprovider tests/test_{context,evaluation,leaks,lifecycle,odd_objects,testdata,threads,vectors}.py
     ) || failed=1
   fi
 done
