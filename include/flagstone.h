@@ -724,7 +724,7 @@ typedef struct flagstone_config flagstone_config;
 
 /**
  * A context: who a flag is evaluated for. Immutable; may be shared by any number of clients and threads. Making one costs
- * about a microsecond, so keep it as long as the same one asks. Counted.
+ * a fraction of a microsecond, so keep it as long as the same one asks. Counted.
  */
 typedef struct flagstone_context flagstone_context;
 

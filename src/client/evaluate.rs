@@ -111,22 +111,24 @@ impl Client {
         if self.refetches_on_use && !self.plant.shared.is_verified(entry.verified()) {
             self.ask_refetch();
         }
-        let (detail, entry, stale) = match entry.state() {
+        let kind = match entry.state() {
             State::Live(flag) => {
                 let view = View::new(&snapshot);
                 let detail = evaluate(flag, context, &view, &NoMemberships, &mut Witness { client: self, entry });
                 if detail.variation.is_none() {
                     self.tell_no_value(entry, detail.reason);
                 }
-                (detail, Some(entry), stale || entry.is_superseded() || view.is_superseded())
+                let stale = stale || entry.is_superseded() || view.is_superseded();
+                // From here, so that the detail is not copied to where the others would come from.
+                return read(Evaluation { detail, entry: Some(entry), stale, client: self }, false);
             }
             State::Tombstone => {
                 self.tell_unknown(key);
-                (error(ErrorKind::FlagNotFound), None, stale)
+                ErrorKind::FlagNotFound
             }
-            State::Unreadable => (error(ErrorKind::Exception), None, stale),
+            State::Unreadable => ErrorKind::Exception,
         };
-        read(Evaluation { detail, entry, stale, client: self }, false)
+        read(Evaluation { detail: error(kind), entry: None, stale, client: self }, false)
     }
 
     /// As [`Client::evaluate_at`], without any wait: `None` when something would have to be read from Redis.

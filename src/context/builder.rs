@@ -2,150 +2,219 @@
 //!
 //! JSON contexts go through the builder as well, so that both ways check and treat properties alike.
 
-use super::attributes::Attributes;
-use super::{Context, ContextError, SingleContext};
-use crate::model::{ContextKind, Member, Value, excerpt, keep_last};
+use super::attributes::{Attributes, Stored};
+use super::block::{Few, Span, Texts};
+use super::{Context, ContextError, SingleContext, canonical_part};
+use crate::model::{Value, excerpt};
+
+/// What stands between kind and key in a canonical key.
+const SEPARATOR: &str = ":";
 
 /// Collects the properties of a single-kind context.
 ///
 /// Nothing fails before [`build`](ContextBuilder::build), which reports the first error.
 #[derive(Clone, Debug)]
 pub struct ContextBuilder {
-    kind: Box<str>,
-    key: Option<Box<str>>,
-    name: Option<Box<str>>,
-    anonymous: bool,
-    members: Vec<Member>,
-    private: Vec<Box<str>>,
-    /// Bytes of text that were given.
-    bytes: usize,
+    /// What becomes the context.
+    draft: SingleContext,
+    has_key: bool,
     error: Option<ContextError>,
 }
 
 impl ContextBuilder {
     /// Starts a context. An empty kind means `user`.
+    #[inline]
     pub(super) fn new(kind: &str, key: &str) -> ContextBuilder {
         let mut builder = ContextBuilder::without_key(if kind.is_empty() { "user" } else { kind });
-        if builder.has_room(key.len()) {
-            builder.key = Some(key.into());
+        if builder.draft.kind.is_some() {
+            // Kind and key then stand as they do in the canonical key.
+            builder.keep(SEPARATOR);
         }
+        builder.set_key(key);
         builder
     }
 
+    #[inline]
     pub(super) fn without_key(kind: &str) -> ContextBuilder {
-        let mut builder = ContextBuilder {
-            kind: Box::default(),
-            key: None,
+        let draft = SingleContext {
+            kind: None,
+            key: Span::default(),
+            canonical_key: Span::default(),
             name: None,
             anonymous: false,
-            members: Vec::new(),
-            private: Vec::new(),
-            bytes: 0,
-            error: None,
+            attributes: Attributes::new(),
+            private: Few::new(),
+            texts: Texts::new(),
         };
-        if builder.has_room(kind.len()) {
-            builder.kind = kind.into();
-        }
+        let mut builder = ContextBuilder { draft, has_key: false, error: None };
+        builder.set_kind(kind);
         builder
-    }
-
-    /// Counts text that is to be kept; it is not when there would be too much.
-    fn has_room(&mut self, bytes: usize) -> bool {
-        self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes > Context::MAX_BYTES {
-            self.error.get_or_insert(ContextError::TooLarge);
-        }
-        self.bytes <= Context::MAX_BYTES
     }
 
     /// Sets an attribute; the last value for a name counts, and null removes it.
     ///
     /// `kind`, `key`, `name`, `anonymous` and `_meta` are the built-in properties, with the types that they have in the
     /// JSON form of a context. An empty attribute name is ignored.
+    #[inline]
     pub fn set(&mut self, name: &str, value: Value) -> &mut Self {
-        let text = if let Value::String(text) = &value { text.len() } else { 0 };
-        if !self.has_room(name.len().saturating_add(text)) {
-            return self;
+        match (name, value) {
+            (_, Value::String(text)) => return self.set_string(name, &text),
+            ("", _) => {}
+            ("kind", _) => self.fail(wrong_type(name, STRING)),
+            ("key", Value::Null) => self.fail(ContextError::KeyMissing),
+            ("key", _) => self.fail(wrong_type(name, STRING)),
+            ("name", Value::Null) => self.draft.name = None,
+            ("name", _) => self.fail(wrong_type(name, STRING_OR_NULL)),
+            ("anonymous", Value::Bool(anonymous)) => self.draft.anonymous = anonymous,
+            ("anonymous", _) => self.fail(wrong_type(name, BOOLEAN)),
+            ("_meta", value) => self.set_meta(value),
+            (_, Value::Null) => self.set_custom(name, Stored::Null),
+            (_, Value::Bool(value)) => self.set_custom(name, Stored::Bool(value)),
+            (_, Value::Number(number)) => self.set_custom(name, Stored::Number(number)),
+            (_, tree) => self.set_custom(name, Stored::Tree(Box::new(tree))),
         }
-        let result = match name {
-            "" => Ok(()),
-            "kind" => required_string(name, value).map(|kind| self.kind = kind),
-            "key" => self.set_key(value),
-            "name" => optional_string(name, value).map(|name| self.name = name),
-            "anonymous" => self.set_anonymous(value),
-            "_meta" => self.set_meta(value),
-            custom => {
-                self.members.push((custom.into(), value));
-                Ok(())
+        self
+    }
+
+    /// Sets an attribute as [`set`](ContextBuilder::set) does with a string, without an allocation of its own.
+    #[inline]
+    pub fn set_string(&mut self, name: &str, text: &str) -> &mut Self {
+        match name {
+            "" => {}
+            "kind" => self.set_kind(text),
+            "key" => self.set_key(text),
+            "name" => self.draft.name = self.keep(text),
+            "anonymous" => self.fail(wrong_type(name, BOOLEAN)),
+            "_meta" => self.fail(wrong_type(name, OBJECT)),
+            _ => {
+                if let Some(text) = self.keep(text) {
+                    self.set_custom(name, Stored::Text(text));
+                }
             }
-        };
-        if let Err(error) = result {
-            self.error.get_or_insert(error);
         }
         self
     }
 
     /// Marks an attribute, named by its reference, as one that events must not show.
     pub fn private(&mut self, reference: &str) -> &mut Self {
-        if self.has_room(reference.len()) {
-            self.private.push(reference.into());
+        if let Some(reference) = self.keep(reference) {
+            self.draft.private.push(reference);
+        }
+        self
+    }
+
+    /// Marks the attribute of this very name, whatever characters it has, as one that events must not show.
+    pub fn private_name(&mut self, name: &str) -> &mut Self {
+        if name.starts_with('/') {
+            return self.private(&format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+        }
+        // Nearly always the attribute that was set just now.
+        let last = self.draft.attributes.iter().next_back().map(|entry| entry.name);
+        match last.filter(|last| self.draft.texts.is(*last, name)) {
+            Some(last) => self.draft.private.push(last),
+            None => return self.private(name),
         }
         self
     }
 
     /// The context, or the first error. The builder stays as it is.
     pub fn build(&self) -> Result<Context, ContextError> {
-        self.clone().single(false).map(Context::from_single)
+        self.clone().into_context()
     }
 
-    /// Finishes the individual context. Only legacy users may have an empty key.
-    pub(super) fn single(self, legacy: bool) -> Result<SingleContext, ContextError> {
-        if let Some(error) = self.error {
+    /// The context, or the first error.
+    #[inline]
+    pub fn into_context(mut self) -> Result<Context, ContextError> {
+        self.finish(false)?;
+        Ok(Context::from(self.draft))
+    }
+
+    /// The individual context, or the first error.
+    pub(super) fn single(mut self, legacy: bool) -> Result<SingleContext, ContextError> {
+        self.finish(legacy)?;
+        Ok(self.draft)
+    }
+
+    /// Makes the draft what it is to be, in place: it is large. Only legacy users may have an empty key.
+    fn finish(&mut self, legacy: bool) -> Result<(), ContextError> {
+        if let Some(error) = self.error.take() {
             return Err(error);
         }
-        check_kind(&self.kind)?;
-        let key = self.key.ok_or(ContextError::KeyMissing)?;
-        if key.is_empty() && !legacy {
+        if let Some(kind) = self.draft.kind {
+            check_kind(self.draft.texts.get(kind))?;
+        }
+        if !self.has_key {
+            return Err(ContextError::KeyMissing);
+        }
+        if self.draft.key().is_empty() && !legacy {
             return Err(ContextError::KeyEmpty);
         }
-        let mut members = keep_last(self.members);
-        members.retain(|(_, value)| *value != Value::Null);
-        Ok(SingleContext {
-            kind: ContextKind::new(&self.kind),
-            key,
-            name: self.name,
-            anonymous: self.anonymous,
-            attributes: Attributes::new(members),
-            private: self.private.into_boxed_slice(),
-        })
-    }
-
-    fn set_key(&mut self, value: Value) -> Result<(), ContextError> {
-        self.key = match value {
-            Value::Null => return Err(ContextError::KeyMissing),
-            other => Some(required_string("key", other)?),
+        self.draft.canonical_key = match self.draft.kind {
+            None => self.draft.key,
+            Some(kind) => self.canonical_key(kind),
         };
+        self.draft.attributes.settle(&self.draft.texts);
         Ok(())
     }
 
-    fn set_anonymous(&mut self, value: Value) -> Result<(), ContextError> {
-        let Value::Bool(anonymous) = value else {
-            return Err(wrong_type("anonymous", "a boolean"));
-        };
-        self.anonymous = anonymous;
-        Ok(())
+    fn canonical_key(&mut self, kind: Span) -> Span {
+        let draft = &mut self.draft;
+        let joined = Texts::join(kind, draft.key);
+        let rest = draft.texts.get(joined).strip_prefix(draft.kind()).and_then(|rest| rest.strip_prefix(SEPARATOR));
+        if rest == Some(draft.key()) && !draft.key().contains(['%', ':']) {
+            return joined;
+        }
+        let text = canonical_part(draft.kind(), draft.key());
+        draft.texts.push(&text)
     }
 
-    fn set_meta(&mut self, value: Value) -> Result<(), ContextError> {
-        self.private.clear();
-        match value {
-            Value::Null => Ok(()),
-            Value::Object(members) => {
-                let list = members.into_iter().find(|(name, _)| &**name == "privateAttributes");
-                self.private = list.map_or(Ok(Vec::new()), |(name, value)| string_list(&name, value))?;
-                Ok(())
-            }
-            _ => Err(wrong_type("_meta", "an object")),
+    /// Keeps a text; none if all would be too much.
+    #[inline]
+    fn keep(&mut self, text: &str) -> Option<Span> {
+        if text.len() > Context::MAX_BYTES - self.draft.texts.len().min(Context::MAX_BYTES) {
+            self.fail(ContextError::TooLarge);
+            return None;
+        }
+        Some(self.draft.texts.push(text))
+    }
+
+    #[cold]
+    fn fail(&mut self, error: ContextError) {
+        self.error.get_or_insert(error);
+    }
+
+    #[inline]
+    fn set_kind(&mut self, kind: &str) {
+        self.draft.kind = if kind == "user" { None } else { self.keep(kind) };
+    }
+
+    #[inline]
+    fn set_key(&mut self, key: &str) {
+        if let Some(key) = self.keep(key) {
+            self.draft.key = key;
+            self.has_key = true;
+        }
+    }
+
+    #[inline]
+    fn set_custom(&mut self, name: &str, value: Stored) {
+        if let Some(name) = self.keep(name) {
+            self.draft.attributes.push(name, value);
+        }
+    }
+
+    fn set_meta(&mut self, value: Value) {
+        self.draft.private.clear();
+        let list = match value {
+            Value::Null => return,
+            Value::Object(members) => members.into_iter().find(|(name, _)| &**name == "privateAttributes"),
+            _ => return self.fail(wrong_type("_meta", OBJECT)),
+        };
+        match list.map_or(Ok(Vec::new()), |(name, value)| string_list(&name, value)) {
+            Ok(references) => references.iter().for_each(|reference| {
+                self.private(reference);
+            }),
+            Err(error) => self.fail(error),
         }
     }
 }
@@ -160,37 +229,35 @@ fn check_kind(kind: &str) -> Result<(), ContextError> {
     }
 }
 
+const STRING: &str = "a string";
+const STRING_OR_NULL: &str = "a string or null";
+const STRINGS: &str = "an array of strings";
+const BOOLEAN: &str = "a boolean";
+const OBJECT: &str = "an object";
+
 pub(super) fn wrong_type(property: &str, expected: &'static str) -> ContextError {
     ContextError::WrongType { property: property.into(), expected }
-}
-
-pub(super) fn required_string(property: &str, value: Value) -> Result<Box<str>, ContextError> {
-    match value {
-        Value::String(text) => Ok(text),
-        _ => Err(wrong_type(property, "a string")),
-    }
 }
 
 pub(super) fn optional_string(property: &str, value: Value) -> Result<Option<Box<str>>, ContextError> {
     match value {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text)),
-        _ => Err(wrong_type(property, "a string or null")),
+        _ => Err(wrong_type(property, STRING_OR_NULL)),
     }
 }
 
 /// An array of strings; null counts as an empty one.
 pub(super) fn string_list(property: &str, value: Value) -> Result<Vec<Box<str>>, ContextError> {
-    const EXPECTED: &str = "an array of strings";
     match value {
         Value::Null => Ok(Vec::new()),
         Value::Array(items) => items
             .into_iter()
             .map(|item| match item {
                 Value::String(text) => Ok(text),
-                _ => Err(wrong_type(property, EXPECTED)),
+                _ => Err(wrong_type(property, STRINGS)),
             })
             .collect(),
-        _ => Err(wrong_type(property, EXPECTED)),
+        _ => Err(wrong_type(property, STRINGS)),
     }
 }

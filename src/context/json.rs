@@ -21,9 +21,9 @@ pub(super) fn read(json: &str) -> Result<Context, ContextError> {
     };
     let kind = members.iter().find(|(name, _)| &**name == "kind").map(|(_, value)| value.clone());
     match kind {
-        None => legacy(members).map(Context::from_single),
+        None => legacy(members).map(Context::from),
         Some(Value::String(kind)) if &*kind == "multi" => multi(members),
-        Some(Value::String(kind)) => single(&kind, members).map(Context::from_single),
+        Some(Value::String(kind)) => single(&kind, members).map(Context::from),
         Some(_) => Err(wrong_type("kind", "a string")),
     }
 }
@@ -68,12 +68,12 @@ fn legacy(members: Box<[Member]>) -> Result<SingleContext, ContextError> {
             "custom" => custom = value,
             "privateAttributeNames" => {
                 for literal in string_list(&name, value)? {
-                    builder.private(&reference_of(&literal));
+                    builder.private_name(&literal);
                 }
             }
             known if LEGACY_ATTRIBUTES.contains(&known) => {
                 if let Some(text) = optional_string(known, value)? {
-                    builder.set(known, Value::String(text));
+                    builder.set_string(known, &text);
                 }
             }
             _ => {}
@@ -96,14 +96,5 @@ fn legacy_custom(builder: &mut ContextBuilder, custom: Value) -> Result<(), Cont
             Ok(())
         }
         _ => Err(wrong_type("custom", "an object or null")),
-    }
-}
-
-/// The reference that means exactly this attribute name.
-fn reference_of(literal: &str) -> String {
-    if literal.starts_with('/') {
-        format!("/{}", literal.replace('~', "~0").replace('/', "~1"))
-    } else {
-        literal.to_owned()
     }
 }

@@ -4,6 +4,7 @@
 //! from JSON, from a key, with a builder or by merging others. Depends on `model` for values and attribute references.
 
 mod attributes;
+mod block;
 mod builder;
 mod error;
 mod json;
@@ -19,14 +20,24 @@ use crate::model::{ContextKind, write_string};
 #[derive(Clone, Debug)]
 pub struct Context {
     singles: Singles,
-    canonical_key: Box<str>,
 }
 
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all contexts are individual ones, which need no second allocation"
+)]
 enum Singles {
-    One(Box<SingleContext>),
+    One(SingleContext),
+    Many(Box<Many>),
+}
+
+/// What a multi-kind context holds.
+#[derive(Clone, Debug)]
+struct Many {
     /// At least two, sorted by kind.
-    Many(Box<[SingleContext]>),
+    singles: Box<[SingleContext]>,
+    canonical_key: Box<str>,
 }
 
 impl Context {
@@ -40,7 +51,7 @@ impl Context {
 
     /// A context that has nothing but a key. An empty kind means `user`.
     pub fn from_key(kind: &str, key: &str) -> Result<Context, ContextError> {
-        ContextBuilder::new(kind, key).build()
+        ContextBuilder::new(kind, key).into_context()
     }
 
     /// Starts a context with attributes. An empty kind means `user`.
@@ -55,41 +66,31 @@ impl Context {
         Context::from_singles(singles)
     }
 
-    fn from_single(single: SingleContext) -> Context {
-        let canonical_key = match single.kind {
-            ContextKind::User => single.key.clone(),
-            ContextKind::Other(_) => canonical_part(&single).into_boxed_str(),
-        };
-        Context { singles: Singles::One(Box::new(single)), canonical_key }
-    }
-
     fn from_singles(mut singles: Vec<SingleContext>) -> Result<Context, ContextError> {
         if singles.len() < 2 {
-            return singles.pop().map(Context::from_single).ok_or(ContextError::MultiEmpty);
+            return singles.pop().map(Context::from).ok_or(ContextError::MultiEmpty);
         }
         singles.sort_by(|one, other| one.kind().cmp(other.kind()));
         for pair in singles.windows(2) {
             if let [one, other] = pair
-                && one.kind == other.kind
+                && one.kind() == other.kind()
             {
                 return Err(ContextError::MultiDuplicate(one.kind().into()));
             }
         }
-        let parts: Vec<String> = singles.iter().map(canonical_part).collect();
-        Ok(Context {
-            singles: Singles::Many(singles.into_boxed_slice()),
-            canonical_key: parts.join(":").into_boxed_str(),
-        })
+        let parts: Vec<String> = singles.iter().map(|single| canonical_part(single.kind(), single.key())).collect();
+        let many = Many { singles: singles.into_boxed_slice(), canonical_key: parts.join(":").into_boxed_str() };
+        Ok(Context { singles: Singles::Many(Box::new(many)) })
     }
 
     /// The JSON form: properties in the order in which they were set, raw UTF-8, integral numbers without a fraction.
     pub fn to_json(&self) -> String {
-        let mut out = String::new();
+        let mut out = String::with_capacity(256);
         match &self.singles {
             Singles::One(single) => single.write_json(true, &mut out),
-            Singles::Many(singles) => {
+            Singles::Many(many) => {
                 out.push_str("{\"kind\":\"multi\"");
-                for single in singles {
+                for single in &many.singles {
                     out.push(',');
                     write_string(single.kind(), &mut out);
                     out.push(':');
@@ -104,7 +105,10 @@ impl Context {
     /// The fully qualified key: it identifies the context by kinds and keys alone.
     #[inline]
     pub fn canonical_key(&self) -> &str {
-        &self.canonical_key
+        match &self.singles {
+            Singles::One(single) => single.canonical_key(),
+            Singles::Many(many) => &many.canonical_key,
+        }
     }
 
     /// The individual context of a kind.
@@ -113,9 +117,12 @@ impl Context {
     }
 
     /// The individual context of a kind that a rule names.
-    #[inline]
+    #[inline(always)]
     pub fn of_kind(&self, kind: &ContextKind) -> Option<&SingleContext> {
-        self.as_slice().iter().find(|single| single.kind == *kind)
+        match &self.singles {
+            Singles::One(single) => single.is_of(kind).then_some(single),
+            Singles::Many(many) => many.of_kind(kind),
+        }
     }
 
     /// The kinds, sorted.
@@ -137,20 +144,27 @@ impl Context {
     fn as_slice(&self) -> &[SingleContext] {
         match &self.singles {
             Singles::One(single) => std::slice::from_ref(single),
-            Singles::Many(singles) => singles,
+            Singles::Many(many) => &many.singles,
         }
+    }
+}
+
+impl Many {
+    #[inline(never)]
+    fn of_kind(&self, kind: &ContextKind) -> Option<&SingleContext> {
+        self.singles.iter().find(|single| single.is_of(kind))
     }
 }
 
 impl From<SingleContext> for Context {
     fn from(single: SingleContext) -> Context {
-        Context::from_single(single)
+        Context { singles: Singles::One(single) }
     }
 }
 
 /// `kind:key` with the separators of the key escaped.
-fn canonical_part(single: &SingleContext) -> String {
-    format!("{}:{}", single.kind(), single.key().replace('%', "%25").replace(':', "%3A"))
+fn canonical_part(kind: &str, key: &str) -> String {
+    format!("{kind}:{}", key.replace('%', "%25").replace(':', "%3A"))
 }
 
 #[cfg(test)]

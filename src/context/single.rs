@@ -1,18 +1,26 @@
 //! One individual context: who is asking, of one kind.
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, Stored};
+use super::block::{Few, Span, Texts};
 use crate::model::{AttributeRef, ContextKind, Member, Value, write_array, write_number, write_object, write_string};
 
 /// An individual context of one kind. Immutable.
 #[derive(Clone, Debug)]
 pub struct SingleContext {
-    pub(super) kind: ContextKind,
-    pub(super) key: Box<str>,
-    pub(super) name: Option<Box<str>>,
+    /// None for a user.
+    pub(super) kind: Option<Span>,
+    pub(super) key: Span,
+    pub(super) canonical_key: Span,
+    pub(super) name: Option<Span>,
     pub(super) anonymous: bool,
     pub(super) attributes: Attributes,
-    pub(super) private: Box<[Box<str>]>,
+    /// References of attributes.
+    pub(super) private: Few<Span, PRIVATE_IN_PLACE>,
+    pub(super) texts: Texts,
 }
+
+/// Private attributes that need no allocation of their own.
+const PRIVATE_IN_PLACE: usize = 4;
 
 /// What an attribute reference finds in a context.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,18 +71,34 @@ impl SingleContext {
     /// The kind.
     #[inline]
     pub fn kind(&self) -> &str {
-        self.kind.as_str()
+        self.kind.map_or("user", |kind| self.texts.get(kind))
+    }
+
+    /// Whether the kind is the one that a rule names.
+    #[inline(always)]
+    pub fn is_of(&self, kind: &ContextKind) -> bool {
+        match (self.kind, kind) {
+            (None, ContextKind::User) => true,
+            (Some(own), ContextKind::Other(name)) => self.texts.is(own, name),
+            _ => false,
+        }
     }
 
     /// The key. Only contexts made from legacy user JSON can have an empty one.
     #[inline]
     pub fn key(&self) -> &str {
-        &self.key
+        self.texts.get(self.key)
+    }
+
+    /// The key by which the context is known where it stands alone.
+    #[inline]
+    pub(super) fn canonical_key(&self) -> &str {
+        self.texts.get(self.canonical_key)
     }
 
     /// The name.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.name.map(|name| self.texts.get(name))
     }
 
     /// Whether the context is anonymous.
@@ -83,26 +107,50 @@ impl SingleContext {
     }
 
     /// The custom attributes in the order in which they were set. None of them is null.
-    pub fn attributes(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.attributes.iter()
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, Attribute<'_>)> {
+        self.attributes.iter().map(|entry| (self.texts.get(entry.name), self.value(&entry.value)))
     }
 
     /// The references of the attributes that events must not carry, in the order in which they were named.
     pub fn private(&self) -> impl Iterator<Item = &str> {
-        self.private.iter().map(|reference| &**reference)
+        self.private.iter().map(|reference| self.texts.get(*reference))
     }
 
     /// What a reference finds. Paths descend into objects only.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, reference: &AttributeRef) -> Attribute<'_> {
         match reference {
-            AttributeRef::Key => Attribute::String(&self.key),
-            AttributeRef::Custom(name) => self.attributes.get(name).map_or(Attribute::Null, Attribute::from),
-            AttributeRef::Kind => Attribute::String(self.kind.as_str()),
-            AttributeRef::Name => self.name.as_deref().map_or(Attribute::Null, Attribute::String),
+            AttributeRef::Custom(name) => {
+                self.attributes.get(name, &self.texts).map_or(Attribute::Null, |stored| self.value(stored))
+            }
+            AttributeRef::Key => Attribute::String(self.key()),
+            other => self.get_rarer(other),
+        }
+    }
+
+    #[inline(never)]
+    fn get_rarer(&self, reference: &AttributeRef) -> Attribute<'_> {
+        match reference {
+            AttributeRef::Kind => Attribute::String(self.kind()),
+            AttributeRef::Name => self.name().map_or(Attribute::Null, Attribute::String),
             AttributeRef::Anonymous => Attribute::Bool(self.anonymous),
             AttributeRef::Path(components) => self.descend(components),
-            AttributeRef::Undefined | AttributeRef::Invalid | AttributeRef::Nothing => Attribute::Null,
+            AttributeRef::Key
+            | AttributeRef::Custom(_)
+            | AttributeRef::Undefined
+            | AttributeRef::Invalid
+            | AttributeRef::Nothing => Attribute::Null,
+        }
+    }
+
+    #[inline(always)]
+    fn value<'a>(&'a self, stored: &'a Stored) -> Attribute<'a> {
+        match stored {
+            Stored::Text(text) => Attribute::String(self.texts.get(*text)),
+            Stored::Number(number) => Attribute::Number(*number),
+            Stored::Bool(value) => Attribute::Bool(*value),
+            Stored::Tree(tree) => Attribute::from(&**tree),
+            Stored::Null => Attribute::Null,
         }
     }
 
@@ -110,19 +158,20 @@ impl SingleContext {
         let Some((first, rest)) = components.split_first() else {
             return Attribute::Null;
         };
-        let Some(mut value) = self.attributes.get(first) else {
+        let Some(stored) = self.attributes.get(first, &self.texts) else {
             return Attribute::Null;
         };
+        let mut value = self.value(stored);
         for component in rest {
-            let Value::Object(members) = value else {
+            let Attribute::Object(members) = value else {
                 return Attribute::Null;
             };
             match members.iter().find(|(name, _)| name == component) {
-                Some((_, member)) => value = member,
+                Some((_, member)) => value = member.into(),
                 None => return Attribute::Null,
             }
         }
-        value.into()
+        value
     }
 
     /// Appends the JSON form. Within a multi-kind context the kind is left out, as it is the name of the member.
@@ -134,15 +183,15 @@ impl SingleContext {
             out.push(',');
         }
         out.push_str("\"key\":");
-        write_string(&self.key, out);
-        if let Some(name) = &self.name {
+        write_string(self.key(), out);
+        if let Some(name) = self.name() {
             out.push_str(",\"name\":");
             write_string(name, out);
         }
         if self.anonymous {
             out.push_str(",\"anonymous\":true");
         }
-        for (name, value) in self.attributes.iter() {
+        for (name, value) in self.attributes() {
             out.push(',');
             write_string(name, out);
             out.push(':');
@@ -157,7 +206,7 @@ impl SingleContext {
             return;
         }
         out.push_str(",\"_meta\":{\"privateAttributes\":[");
-        for (position, reference) in self.private.iter().enumerate() {
+        for (position, reference) in self.private().enumerate() {
             if position > 0 {
                 out.push(',');
             }

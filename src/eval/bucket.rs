@@ -3,7 +3,8 @@
 //! The number must be the same in every SDK, so the hash input, the single-precision division and the treatment of
 //! values that cannot be hashed are fixed. Nothing here allocates.
 
-use sha1_smol::Sha1;
+use sha1::block_api::compress;
+use sha1::{Digest as _, Sha1};
 
 use crate::context::Attribute;
 
@@ -12,6 +13,13 @@ const SCALE: f32 = 0x0FFF_FFFF_FFFF_FFFF_u64 as f32;
 /// 2^63. Whole numbers up to this magnitude have a nearest 64-bit integer whose digits tell them apart; those beyond would
 /// all have the same one.
 const LARGEST_INTEGER: f64 = 9_223_372_036_854_775_808.0;
+
+/// Bytes that SHA-1 takes at once.
+const BLOCK: usize = 64;
+/// Blocks of a text that is put together in place, so that there is nothing to hash but whole blocks.
+const SHORT: usize = 3;
+/// Where every SHA-1 starts.
+const START: [u32; 5] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0];
 
 /// What makes the buckets of different flags independent.
 pub(super) enum Prefix<'a> {
@@ -35,20 +43,56 @@ pub(super) fn bucket(prefix: &Prefix<'_>, value: Attribute<'_>) -> f32 {
 }
 
 fn hash(prefix: &Prefix<'_>, value: &[u8]) -> f32 {
-    let mut sha = Sha1::new();
-    match prefix {
-        Prefix::Salted { key, salt } => {
-            sha.update(key.as_bytes());
-            sha.update(b".");
-            sha.update(salt.as_bytes());
-        }
-        Prefix::Seed(seed) => sha.update(Decimal::default().format(*seed)),
-    }
-    sha.update(b".");
-    sha.update(value);
-    let [a, b, c, d, e, f, g, h, ..] = sha.digest().bytes();
-    let first_60_bits = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 4;
+    let mut digits = Decimal::default();
+    let [a, b] = match prefix {
+        Prefix::Salted { key, salt } => sha1([key.as_bytes(), salt.as_bytes(), value]),
+        Prefix::Seed(seed) => sha1([digits.format(*seed), value]),
+    };
+    let first_60_bits = (u64::from(a) << 32 | u64::from(b)) >> 4;
     first_60_bits as f32 / SCALE
+}
+
+/// The first two words of the SHA-1 of texts that are joined by dots.
+#[inline]
+fn sha1<const N: usize>(parts: [&[u8]; N]) -> [u32; 2] {
+    let length = parts.iter().map(|part| part.len() + 1).sum::<usize>() - 1;
+    // The text, a byte that ends it, and its length in bits at the end of the last block.
+    let used = length / BLOCK + 1 + usize::from(length % BLOCK >= BLOCK - 8);
+    let mut blocks = [[0; BLOCK]; SHORT];
+    let Some(filled) = blocks.get_mut(..used) else { return sha1_of_long(&parts) };
+    let mut rest = filled.as_flattened_mut();
+    for part in parts {
+        let Some((place, behind)) = rest.split_at_mut_checked(part.len()) else { break };
+        place.copy_from_slice(part);
+        let Some((separator, behind)) = behind.split_first_mut() else { break };
+        *separator = b'.';
+        rest = behind;
+    }
+    let flat = filled.as_flattened_mut();
+    if let Some(end) = flat.get_mut(length) {
+        *end = 0x80;
+    }
+    if let Some(end) = flat.last_chunk_mut() {
+        *end = (length as u64 * 8).to_be_bytes();
+    }
+    let mut state = START;
+    compress(&mut state, filled);
+    let [a, b, ..] = state;
+    [a, b]
+}
+
+#[cold]
+fn sha1_of_long(parts: &[&[u8]]) -> [u32; 2] {
+    let mut sha = Sha1::new();
+    for (position, part) in parts.iter().enumerate() {
+        if position > 0 {
+            sha.update(b".");
+        }
+        sha.update(part);
+    }
+    let digest: [u8; 20] = sha.finalize().into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])]
 }
 
 /// Room for a 64-bit number in decimal form.
@@ -137,6 +181,17 @@ mod tests {
             assert_eq!(bucket(&flag, value), 0.0, "{value:?}");
         }
         assert_ne!(bucket(&flag, Attribute::String("")), 0.0);
+    }
+
+    #[test]
+    fn texts_of_any_length_have_the_hash_of_their_whole() {
+        let text = "0123456789".repeat(30);
+        for length in 0..text.len() {
+            for cut in [0, length / 3, length] {
+                let (first, second) = text.as_bytes()[..length].split_at(cut);
+                assert_eq!(sha1([first, second]), sha1_of_long(&[first, second]), "{length}");
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Prerequisites are flags, so these functions recurse; their frames are kept small and the depth is limited.
 
 use super::bucket::{Prefix, bucket};
-use super::rules::all_pass;
+use super::meter::Meter;
+use super::rules::{all_pass, all_pass_alone};
 use super::scope::{Abort, Chain, Scope};
 use super::{Detail, ErrorKind, Memberships, Observer, Reason, Trouble};
 use crate::context::Context;
@@ -35,7 +36,7 @@ impl Outcome {
         Self { variation: INVALID_VARIATION, position: 0, why: Why::Malformed, in_experiment: false };
 
     /// An index that the flag does not have makes the flag malformed.
-    #[inline]
+    #[inline(always)]
     fn new(flag: &Flag, variation: u32, why: Why) -> Self {
         if (variation as usize) < flag.variations.len() {
             Self { variation, position: 0, why, in_experiment: false }
@@ -53,7 +54,7 @@ impl Outcome {
     }
 
     /// What a rule or the fallthrough serves.
-    #[inline]
+    #[inline(always)]
     fn served(flag: &Flag, serve: &Serve, context: &Context, why: Why) -> Self {
         match chosen(flag, serve, context) {
             Some(Choice { variation, in_experiment }) => Self { in_experiment, ..Self::new(flag, variation, why) },
@@ -92,19 +93,51 @@ impl Outcome {
     }
 }
 
-/// Evaluates a flag that refers to nothing and has no rules, which needs no scope; none if it is not of that kind.
+/// What a flag that is off evaluates to.
 #[inline]
-pub(super) fn plain_outcome(flag: &Flag, context: &Context) -> Option<Outcome> {
-    if !flag.on {
-        return Some(Outcome::off(flag, Why::Off));
-    }
-    if !flag.required.is_empty() || !flag.rules.is_empty() {
-        return None;
-    }
-    Some(match target(flag, context) {
+pub(super) fn off(flag: &Flag) -> Detail<'_> {
+    Outcome::off(flag, Why::Off).detail(flag)
+}
+
+/// Evaluates a flag that is on, needs nothing else and has no rules.
+#[inline(always)]
+pub(super) fn outcome_without_rules(flag: &Flag, context: &Context) -> Outcome {
+    match target(flag, context) {
         Some(variation) => Outcome::new(flag, variation, Why::Target),
         None => Outcome::served(flag, &flag.fallthrough, context, Why::Fallthrough),
-    })
+    }
+}
+
+/// Evaluates a flag that needs nothing else. The outcome has no meaning once the meter is spent.
+///
+/// It is given to `done` where it comes about: what is made of it there need not be copied out of a result.
+#[inline(always)]
+pub(super) fn outcome_alone<R>(
+    flag: &Flag,
+    context: &Context,
+    meter: &mut Meter,
+    done: impl FnOnce(Result<Outcome, Abort>, &Meter) -> R,
+) -> R {
+    if !flag.on {
+        return done(Ok(Outcome::off(flag, Why::Off)), meter);
+    }
+    if let Some(variation) = target(flag, context) {
+        return done(Ok(Outcome::new(flag, variation, Why::Target)), meter);
+    }
+    for (position, rule) in flag.rules.iter().enumerate() {
+        match all_pass_alone(&rule.clauses, context, meter) {
+            Ok(false) => {}
+            Ok(true) => return done(Ok(Outcome::served(flag, &rule.serve, context, Why::Rule).at(position)), meter),
+            Err(abort) => return done(Err(abort), meter),
+        }
+    }
+    done(Ok(Outcome::served(flag, &flag.fallthrough, context, Why::Fallthrough)), meter)
+}
+
+/// Keeps the frames of what recurs small.
+#[inline(never)]
+fn outcome_apart(flag: &Flag, context: &Context, meter: &mut Meter) -> Result<Outcome, Abort> {
+    outcome_alone(flag, context, meter, |outcome, _| outcome)
 }
 
 /// Evaluates a flag that may itself be a prerequisite.
@@ -163,7 +196,11 @@ fn is_met<L: Lookup, M: Memberships, O: Observer>(
     match lookup.flag(&required.key) {
         Found::Item(flag) => {
             scope.meter.spend(flag.weight as usize);
-            let outcome = outcome(&flag, scope, Some(chain))?;
+            let outcome = if flag.alone {
+                outcome_apart(&flag, scope.context, &mut scope.meter)
+            } else {
+                outcome(&flag, scope, Some(chain))
+            }?;
             if scope.meter.is_spent() {
                 return Err(scope.abort(Trouble::TooMuchWork));
             }
@@ -177,16 +214,19 @@ fn is_met<L: Lookup, M: Memberships, O: Observer>(
         Found::Unreadable => Err(ErrorKind::Exception),
     }
 }
+
 /// The variation of the first target that names a key of the context.
-#[inline]
+#[inline(always)]
 fn target(flag: &Flag, context: &Context) -> Option<u32> {
+    if flag.targets.is_empty() { None } else { listed(&flag.targets, context) }
+}
+
+#[inline(never)]
+fn listed(targets: &[Target], context: &Context) -> Option<u32> {
     let named = |target: &&Target| {
         context.of_kind(&target.context_kind).is_some_and(|single| target.values.contains(single.key()))
     };
-    if flag.targets.is_empty() {
-        return None;
-    }
-    flag.targets.iter().find(named).map(|target| target.variation)
+    targets.iter().find(named).map(|target| target.variation)
 }
 
 /// What is served.

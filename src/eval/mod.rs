@@ -22,6 +22,8 @@ pub use trouble::Trouble;
 
 use crate::context::Context;
 use crate::model::{Flag, Lookup};
+use flag::Outcome;
+use meter::Meter;
 use scope::Scope;
 
 /// Told about every prerequisite that an evaluation evaluates, children before parents, and about what is wrong with the data.
@@ -48,17 +50,53 @@ pub fn evaluate<'f, L: Lookup, M: Memberships, O: Observer>(
     memberships: &M,
     observer: &mut O,
 ) -> Detail<'f> {
-    if let Some(outcome) = flag::plain_outcome(flag, context) {
-        return outcome.detail(flag);
+    if !flag.on {
+        flag::off(flag)
+    } else if !flag.alone {
+        evaluate_in_scope(flag, context, lookup, memberships, observer)
+    } else if flag.rules.is_empty() {
+        flag::outcome_without_rules(flag, context).detail(flag)
+    } else {
+        evaluate_alone(flag, context, observer)
     }
-    let mut scope = Scope::new(context, lookup, memberships, observer);
-    let mut detail = match flag::outcome(flag, &mut scope, None) {
-        Ok(_) if scope.meter.is_spent() => Detail::error(scope.abort(Trouble::TooMuchWork)),
+}
+
+#[inline(always)]
+fn detail(flag: &Flag, outcome: Result<Outcome, ErrorKind>) -> Detail<'_> {
+    match outcome {
         Ok(outcome) => outcome.detail(flag),
         Err(kind) => Detail::error(kind),
+    }
+}
+
+/// Evaluates a flag that needs nothing else, so that there is nothing to keep account of but the work.
+#[inline(never)]
+fn evaluate_alone<'f, O: Observer>(flag: &'f Flag, context: &Context, observer: &mut O) -> Detail<'f> {
+    flag::outcome_alone(flag, context, &mut Meter::new(), |outcome, meter| match outcome {
+        Ok(_) if meter.is_spent() => {
+            observer.trouble(Trouble::TooMuchWork);
+            Detail::error(ErrorKind::MalformedFlag)
+        }
+        outcome => detail(flag, outcome),
+    })
+}
+
+#[inline(never)]
+fn evaluate_in_scope<'f, L: Lookup, M: Memberships, O: Observer>(
+    flag: &'f Flag,
+    context: &Context,
+    lookup: &L,
+    memberships: &M,
+    observer: &mut O,
+) -> Detail<'f> {
+    let mut scope = Scope::new(context, lookup, memberships, observer);
+    let outcome = match flag::outcome(flag, &mut scope, None) {
+        Ok(_) if scope.meter.is_spent() => Err(scope.abort(Trouble::TooMuchWork)),
+        outcome => outcome,
     };
-    detail.big_segments = scope.big_segments;
-    detail
+    let big_segments = scope.big_segments;
+    drop(scope);
+    Detail { big_segments, ..detail(flag, outcome) }
 }
 
 #[cfg(test)]

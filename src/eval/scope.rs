@@ -18,6 +18,9 @@ pub const DEPTH_LIMIT: u32 = 100;
 /// How many prerequisites and segments one evaluation may visit in all.
 pub const VISIT_LIMIT: u32 = 100_000;
 
+/// Visits before what became of nested segments is remembered: ordinary data are through by then.
+const UNREMEMBERED: u32 = 4;
+
 /// Ends the whole evaluation, however deep it was raised.
 pub(super) type Abort = ErrorKind;
 
@@ -60,6 +63,12 @@ pub(super) struct Chain<'c> {
 }
 
 impl<'c> Chain<'c> {
+    /// Whether an item may be added.
+    #[inline]
+    pub(super) fn has_room(parent: Option<&Chain<'_>>) -> bool {
+        parent.is_none_or(|parent| parent.depth + 1 < DEPTH_LIMIT)
+    }
+
     /// Adds an item; none if the chain is too long.
     pub(super) fn link(key: &'c str, parent: Option<&'c Chain<'c>>) -> Option<Chain<'c>> {
         let depth = parent.map_or(0, |parent| parent.depth + 1);
@@ -120,6 +129,12 @@ impl<'e, L: Lookup, M: Memberships, O: Observer> Scope<'e, L, M, O> {
             self.extras().asked.add(Answer { key, membership: answer.membership });
         }
         self.extras().asked.find(key)?.membership.as_ref()?.get(reference)
+    }
+
+    /// Whether so much has been visited that it may come again.
+    #[inline]
+    pub(super) fn remembers(&self) -> bool {
+        self.visits > UNREMEMBERED
     }
 
     /// Whether the context belongs to a nested segment, if that was found out before.

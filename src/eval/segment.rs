@@ -3,7 +3,8 @@
 //! Segments may refer to segments, so these functions recurse; their frames are kept small and the depth is limited.
 
 use super::bucket::{Prefix, bucket};
-use super::rules::all_pass;
+use super::meter::Meter;
+use super::rules::{all_pass, all_pass_apart};
 use super::scope::{Abort, Chain, Scope};
 use super::{BigSegmentsStatus, ErrorKind, Memberships, Observer, Trouble};
 use crate::context::Context;
@@ -23,14 +24,17 @@ pub(super) fn in_any_segment<L: Lookup, M: Memberships, O: Observer>(
             Found::Item(segment) => {
                 scope.visit()?;
                 // What a flag names itself is bounded by the length of its rules; what segments name is found out once.
-                let known = if chain.is_some() { scope.known(&segment) } else { None };
-                let contains = match known {
+                let remembers = chain.is_some() && scope.remembers();
+                let contains = match if remembers { scope.known(&segment) } else { None } {
                     Some(known) => known,
-                    None => contains(&segment, scope, chain)?,
+                    None => {
+                        let contains = contains(&segment, scope, chain)?;
+                        if remembers {
+                            scope.remember(segment, contains);
+                        }
+                        contains
+                    }
                 };
-                if known.is_none() && chain.is_some() {
-                    scope.remember(segment, contains);
-                }
                 if contains {
                     return Ok(true);
                 }
@@ -42,7 +46,37 @@ pub(super) fn in_any_segment<L: Lookup, M: Memberships, O: Observer>(
     Ok(false)
 }
 
+#[inline]
 fn contains<L: Lookup, M: Memberships, O: Observer>(
+    segment: &Segment,
+    scope: &mut Scope<'_, L, M, O>,
+    parent: Option<&Chain<'_>>,
+) -> Result<bool, Abort> {
+    scope.meter.spend(segment.weight as usize);
+    // One that leads nowhere is in no circle.
+    if segment.alone && Chain::has_room(parent) {
+        contains_alone(segment, scope.context, &mut scope.meter)
+    } else {
+        contains_in_scope(segment, scope, parent)
+    }
+}
+
+/// Whether the context belongs to a segment that needs nothing else.
+#[inline(never)]
+fn contains_alone(segment: &Segment, context: &Context, meter: &mut Meter) -> Result<bool, Abort> {
+    if let Some(listed) = listed(segment, context) {
+        return Ok(listed);
+    }
+    for rule in &segment.rules {
+        if all_pass_apart(&rule.clauses, context, meter)? && in_share(segment, rule, context)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[inline(never)]
+fn contains_in_scope<L: Lookup, M: Memberships, O: Observer>(
     segment: &Segment,
     scope: &mut Scope<'_, L, M, O>,
     parent: Option<&Chain<'_>>,
@@ -53,7 +87,6 @@ fn contains<L: Lookup, M: Memberships, O: Observer>(
     let Some(chain) = Chain::link(&segment.key, parent) else {
         return Err(scope.abort(Trouble::TooDeep { key: &segment.key }));
     };
-    scope.meter.spend(segment.weight as usize);
     let listed = match &segment.unbounded {
         Some(unbounded) => big_segment(unbounded, scope),
         None => listed(segment, scope.context),
@@ -70,7 +103,7 @@ fn contains<L: Lookup, M: Memberships, O: Observer>(
 }
 
 /// What the lists of keys say; inclusion comes before exclusion. None: the rules decide.
-#[inline(never)]
+#[inline]
 fn listed(segment: &Segment, context: &Context) -> Option<bool> {
     let user = context.of_kind(&ContextKind::User).map(|user| user.key());
     let user_in = |keys: &StringSet| user.is_some_and(|user| keys.contains(user));
@@ -107,11 +140,13 @@ fn big_segment<L: Lookup, M: Memberships, O: Observer>(
 }
 
 /// Whether the context is in the share of a weighted rule. A context without the rule's kind is not.
-#[inline(never)]
+#[inline(always)]
 fn in_share(segment: &Segment, rule: &SegmentRule, context: &Context) -> Result<bool, Abort> {
-    let Some(bound) = rule.bound else {
-        return Ok(true);
-    };
+    rule.bound.map_or(Ok(true), |bound| is_below(bound, segment, rule, context))
+}
+
+#[inline(never)]
+fn is_below(bound: f32, segment: &Segment, rule: &SegmentRule, context: &Context) -> Result<bool, Abort> {
     let Some(single) = context.of_kind(&rule.context_kind) else {
         return Ok(false);
     };

@@ -8,10 +8,13 @@ use super::{
     put, release, retain, text,
 };
 use crate::context::{Context, ContextBuilder, ContextError};
-use crate::model::Value;
+use crate::model::{Value, excerpt};
+
+/// Characters of a name that messages show.
+const SHOWN: usize = 100;
 
 /// A context: who a flag is evaluated for. Immutable; may be shared by any number of clients and threads. Making one costs
-/// about a microsecond, so keep it as long as the same one asks. Counted.
+/// a fraction of a microsecond, so keep it as long as the same one asks. Counted.
 pub struct flagstone_context {
     _opaque: [u8; 0],
 }
@@ -78,10 +81,10 @@ pub unsafe extern "C" fn flagstone_context_from_key(
         let make = || {
             // SAFETY: readable by the rules of the header.
             let (kind, key) = unsafe { kind_and_key(kind, key) }?;
-            Ok(Context::from_key(kind, key)?)
+            Ok(into_handle::<flagstone_context>(Context::from_key(kind, key)?))
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
-        unsafe { hand_out(make(), out, err) }
+        unsafe { hand_out(make, out, err) }
     })
 }
 
@@ -113,10 +116,10 @@ pub unsafe extern "C" fn flagstone_context_from_attrs(
                 // SAFETY: its texts are readable by the rules of the header.
                 unsafe { add_attr(&mut builder, &attr) }?;
             }
-            Ok(builder.build()?)
+            Ok(into_handle::<flagstone_context>(builder.into_context()?))
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
-        unsafe { hand_out(make(), out, err) }
+        unsafe { hand_out(make, out, err) }
     })
 }
 
@@ -136,10 +139,10 @@ pub unsafe extern "C" fn flagstone_context_from_json(
         let make = || {
             // SAFETY: readable by the rules of the header.
             let json = unsafe { part("json", flagstone_str { ptr: json, len: json_len }) }?;
-            Ok(Context::from_json(json)?)
+            Ok(into_handle::<flagstone_context>(Context::from_json(json)?))
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
-        unsafe { hand_out(make(), out, err) }
+        unsafe { hand_out(make, out, err) }
     })
 }
 
@@ -167,10 +170,10 @@ pub unsafe extern "C" fn flagstone_context_merge(
                 // SAFETY: each is NULL or live, by the rules of the header.
                 parts.push(unsafe { borrow(handle) }.ok_or_else(|| Failure::handle("an element of contexts", handle))?);
             }
-            Ok(Context::merge(&parts)?)
+            Ok(into_handle::<flagstone_context>(Context::merge(&parts)?))
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
-        unsafe { hand_out(make(), out, err) }
+        unsafe { hand_out(make, out, err) }
     })
 }
 
@@ -255,55 +258,47 @@ pub(super) unsafe fn add_attr(builder: &mut ContextBuilder, attr: &flagstone_att
     // SAFETY: the caller's promise.
     let content = || unsafe { part("attribute text", attr.text) };
     if attr.flags & !FLAGSTONE_ATTR_PRIVATE != 0 {
-        let message = format!("attribute {name:?} has unknown flags {:#x}", attr.flags);
-        return Err(Failure::new(status::INVALID_ARGUMENT, message));
+        return Err(refused(name, &format!("has unknown flags {:#x}", attr.flags)));
     }
-    let value = match attr.r#type {
-        0 => Value::Null,
-        1 => Value::Bool(attr.number != 0.0),
-        2 if attr.number.is_finite() => Value::Number(attr.number),
-        2 => {
-            return Err(Failure::new(status::INVALID_ARGUMENT, format!("attribute {name:?} is not a finite number")));
-        }
-        3 => Value::String(Box::from(content()?)),
-        4 => serde_json::from_str(content()?)
-            .map_err(|error| Failure::new(status::BAD_JSON, format!("attribute {name:?} is not JSON: {error}")))?,
-        other => {
-            return Err(Failure::new(
-                status::INVALID_ARGUMENT,
-                format!("attribute {name:?} has the unknown type {other}"),
-            ));
-        }
+    match attr.r#type {
+        0 => builder.set(name, Value::Null),
+        1 => builder.set(name, Value::Bool(attr.number != 0.0)),
+        2 if attr.number.is_finite() => builder.set(name, Value::Number(attr.number)),
+        2 => return Err(refused(name, "is not a finite number")),
+        3 => builder.set_string(name, content()?),
+        4 => builder.set(name, json_value(name, content()?)?),
+        other => return Err(refused(name, &format!("has the unknown type {other}"))),
     };
-    builder.set(name, value);
     if attr.flags & FLAGSTONE_ATTR_PRIVATE != 0 {
-        builder.private(&literal_reference(name));
+        builder.private_name(name);
     }
     Ok(())
 }
 
-/// The reference that means the attribute of this very name, whatever characters it has.
-fn literal_reference(name: &str) -> String {
-    if name.starts_with('/') { format!("/{}", name.replace('~', "~0").replace('/', "~1")) } else { name.to_owned() }
+#[cold]
+fn refused(name: &str, why: &str) -> Failure {
+    Failure::new(status::INVALID_ARGUMENT, format!("attribute {:?} {why}", excerpt(name, SHOWN)))
 }
 
-/// Gives a new context to the caller, or the error.
+fn json_value(name: &str, json: &str) -> Result<Value, Failure> {
+    serde_json::from_str(json).map_err(|error| {
+        Failure::new(status::BAD_JSON, format!("attribute {:?} is not JSON: {error}", excerpt(name, SHOWN)))
+    })
+}
+
+/// Gives what `make` made to the caller, or the error. Contexts are large: what goes around is the handle.
 ///
 /// # Safety
 /// `out` and `err` are NULL or writable.
+#[inline]
 pub(super) unsafe fn hand_out(
-    made: Result<Context, Failure>,
+    make: impl FnOnce() -> Result<*mut flagstone_context, Failure>,
     out: *mut *mut flagstone_context,
     err: *mut *mut flagstone_error,
 ) -> flagstone_status {
-    let outcome = made.and_then(|context| {
-        if out.is_null() {
-            return Err(Failure::null("out"));
-        }
-        // SAFETY: not NULL, and the caller vouches for the place.
-        unsafe { put(out, into_handle::<flagstone_context>(context)) };
-        Ok(())
-    });
+    let made = if out.is_null() { Err(Failure::null("out")) } else { make() };
+    // SAFETY: not NULL where something was made, and the caller vouches for the place.
+    let outcome = made.map(|handle| unsafe { put(out, handle) });
     // SAFETY: the caller's promise.
     unsafe { finish(outcome, err) }
 }

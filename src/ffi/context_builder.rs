@@ -102,10 +102,10 @@ pub unsafe extern "C" fn flagstone_context_builder_build(
         let build = || {
             // SAFETY: NULL or live, by the rules of the header.
             let cell = unsafe { borrow(builder) }.ok_or_else(|| Failure::handle("builder", builder))?;
-            Ok(lock(cell).build()?)
+            Ok(into_handle::<flagstone_context>(lock(cell).build()?))
         };
         // SAFETY: both are NULL or writable, by the rules of the header.
-        unsafe { hand_out(build(), out, err) }
+        unsafe { hand_out(build, out, err) }
     })
 }
 

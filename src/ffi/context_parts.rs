@@ -3,7 +3,8 @@
 use super::context::{describe, hand_out, part};
 use super::error::{Failure, status};
 use super::{
-    borrow, flagstone_bytes, flagstone_context, flagstone_error, flagstone_status, flagstone_str, guard, put, retain,
+    borrow, flagstone_bytes, flagstone_context, flagstone_error, flagstone_status, flagstone_str, guard, into_handle,
+    retain,
 };
 use crate::context::{Context, SingleContext};
 use crate::model::{AttributeRef, Value, write_string};
@@ -101,23 +102,21 @@ pub unsafe extern "C" fn flagstone_context_individual(
     err: *mut *mut flagstone_error,
 ) -> flagstone_status {
     guard!(status::PANIC, {
-        // SAFETY: readable by the rules of the header.
-        let name = unsafe { part("kind", kind) };
-        // SAFETY: NULL or live, by the rules of the header.
-        let whole = unsafe { borrow(context) }.ok_or_else(|| Failure::handle("context", context));
-        let found = whole.and_then(|whole| {
+        let find = || {
+            // SAFETY: NULL or live, by the rules of the header.
+            let whole = unsafe { borrow(context) }.ok_or_else(|| Failure::handle("context", context))?;
+            // SAFETY: readable by the rules of the header.
+            let kind = unsafe { part("kind", kind) }?;
             let missing = || Failure::new(status::NOT_FOUND, "the context has no individual context of this kind");
-            Ok((whole, individual(whole, name?).ok_or_else(missing)?))
-        });
-        match found {
-            Ok((whole, _)) if !whole.is_multi() && !out.is_null() => {
-                // SAFETY: the handle is live, the place not NULL, and the caller vouches for it.
-                unsafe { put(out, retain(context)) };
-                status::OK
+            let single = individual(whole, kind).ok_or_else(missing)?;
+            if whole.is_multi() {
+                return Ok(into_handle::<flagstone_context>(Context::from(single.clone())));
             }
-            // SAFETY: both are NULL or writable, by the rules of the header.
-            found => unsafe { hand_out(found.map(|(_, single)| Context::from(single.clone())), out, err) },
-        }
+            // SAFETY: live, as it was borrowed above.
+            Ok(unsafe { retain(context) })
+        };
+        // SAFETY: both are NULL or writable, by the rules of the header.
+        unsafe { hand_out(find, out, err) }
     })
 }
 

@@ -232,6 +232,11 @@ pub(super) fn weight(clauses: &[Clause]) -> usize {
     1 + clauses.iter().map(|clause| clause.test.weight()).sum::<usize>()
 }
 
+/// Whether one of the clauses asks for segments.
+pub(super) fn asks_for_segments(clauses: &[Clause]) -> bool {
+    clauses.iter().any(|clause| matches!(clause.test, Test::Segment(_)))
+}
+
 /// The keys of the segments that clauses test.
 pub(super) fn segment_keys(clauses: &[Clause]) -> impl Iterator<Item = &str> {
     clauses.iter().flat_map(|clause| match &clause.test {

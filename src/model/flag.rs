@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::clause::{self, Clauses, segment_keys};
+use super::clause::{self, Clauses, asks_for_segments, segment_keys};
 use super::regexes::Interner;
 use super::serve::Serve;
 use super::strings::StringSet;
@@ -19,6 +19,8 @@ pub struct Flag {
     // In this order in memory: what every evaluation reads comes first and shares cache lines.
     /// Whether targeting is on.
     pub on: bool,
+    /// Whether evaluating it needs nothing else: no prerequisite and no segment.
+    pub alone: bool,
     /// The variation served when the flag is off or a prerequisite failed; may be out of range.
     pub off_variation: Option<u32>,
     /// What is served when nothing else matched.
@@ -99,6 +101,8 @@ impl Flag {
         let targets = targets(wire.targets.unwrap_or_default(), wire.context_targets.unwrap_or_default());
         let rules: Box<[Rule]> =
             wire.rules.unwrap_or_default().into_iter().map(|rule| Rule::new(rule, interner)).collect();
+        let required: Box<[Prerequisite]> =
+            wire.prerequisites.unwrap_or_default().into_iter().map(Prerequisite::new).collect();
         let weight = targets.len() + rules.iter().map(|rule| clause::weight(&rule.clauses)).sum::<usize>();
         Ok(Flag {
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
@@ -106,7 +110,8 @@ impl Flag {
             version: wire.version.0.map_or(0, |version| version.0),
             on: wire.on.unwrap_or_default(),
             variations,
-            required: wire.prerequisites.unwrap_or_default().into_iter().map(Prerequisite::new).collect(),
+            alone: required.is_empty() && !rules.iter().any(|rule| asks_for_segments(&rule.clauses)),
+            required,
             targets,
             rules,
             fallthrough: Serve::new(fallthrough.variation, fallthrough.rollout),

@@ -3,7 +3,7 @@
 //! Big segments (unbounded ones) keep their members in a store of their own and carry only their rules here.
 
 use super::ContextKind;
-use super::clause::{self, Clauses, segment_keys};
+use super::clause::{self, Clauses, asks_for_segments, segment_keys};
 use super::reference::AttributeRef;
 use super::regexes::Interner;
 use super::serve::{bucket_by, weight_bound};
@@ -19,6 +19,8 @@ pub struct Segment {
     pub version: i64,
     /// What evaluating it costs at most, apart from expressions and what it refers to, in units of about one clause.
     pub weight: u32,
+    /// Whether evaluating it needs nothing else: it is no big segment, and names no other.
+    pub alone: bool,
     /// Goes into the hash of weighted rules.
     pub salt: Box<str>,
     /// Keys of users that belong to the segment.
@@ -81,6 +83,7 @@ impl Segment {
         let lists = included_contexts.len() + excluded_contexts.len();
         let weight = lists + rules.iter().map(|rule| clause::weight(&rule.clauses)).sum::<usize>();
         Segment {
+            alone: unbounded.is_none() && !rules.iter().any(|rule| asks_for_segments(&rule.clauses)),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             version: wire.version.0.map_or(0, |version| version.0),
             salt: wire.salt.unwrap_or_default(),

@@ -108,13 +108,15 @@ impl<S: AsRef<str>> FromIterator<S> for StringList {
 #[derive(Clone, Debug, Default)]
 pub struct StringSet {
     list: StringList,
-    index: Option<Box<Index>>,
+    index: Index,
 }
 
-/// Where the strings of a list start, by hash, with linear probing.
-#[derive(Clone, Debug)]
+/// Where the strings of a list start, by hash, with linear probing. Without slots for short lists.
+#[derive(Clone, Debug, Default)]
 struct Index {
     hasher: RandomState,
+    /// The low bits say where a string starts, as many as the list needs; the others are bits of its hash, so that hardly
+    /// any string is looked at in vain.
     slots: Box<[u32]>,
 }
 
@@ -133,39 +135,45 @@ impl StringSet {
     /// True if the set holds exactly this string.
     #[inline]
     pub fn contains(&self, text: &str) -> bool {
-        match &self.index {
-            None => self.list.iter().any(|item| item == text),
-            Some(index) => index.find(&self.list, text).is_ok(),
+        if self.index.slots.is_empty() {
+            self.list.iter().any(|item| item == text)
+        } else {
+            self.index.find(&self.list, text).is_ok()
         }
     }
 }
 
 impl Index {
-    fn new(list: &StringList, count: usize) -> Box<Index> {
+    fn new(list: &StringList, count: usize) -> Index {
         // A third of the slots stays free, so every search ends.
         let slots = vec![FREE; count + count / 2 + 1].into_boxed_slice();
-        let mut index = Box::new(Index { hasher: RandomState::default(), slots });
+        let mut index = Index { hasher: RandomState::default(), slots };
         for (start, text) in list.starts() {
-            if let Err(Some(free)) = index.find(list, text)
+            if let Err(Some((free, mark))) = index.find(list, text)
                 && let Some(slot) = index.slots.get_mut(free)
             {
-                *slot = start as u32;
+                *slot = mark | start as u32;
             }
         }
         index
     }
 
-    /// The start of a string, or else the slot for it.
-    fn find(&self, list: &StringList, text: &str) -> Result<u32, Option<usize>> {
+    /// Nothing for a string that is there, or else the slot for it and the bits of its hash.
+    #[inline]
+    fn find(&self, list: &StringList, text: &str) -> Result<(), Option<(usize, u32)>> {
+        let hash = self.hasher.hash_one(text);
+        // No string starts at the end of the list, so that no slot in use looks free.
+        let starts = u32::MAX.checked_shr(list.text.len().leading_zeros() - (usize::BITS - u32::BITS)).unwrap_or(0);
+        let mark = hash as u32 & !starts;
         // The upper half of the hash, scaled to the number of slots.
-        let first = (((self.hasher.hash_one(text) >> 32) * self.slots.len() as u64) >> 32) as usize;
+        let first = (((hash >> 32) * self.slots.len() as u64) >> 32) as usize;
         let (before, after) = self.slots.split_at_checked(first).unwrap_or_default();
-        for (distance, start) in after.iter().chain(before).enumerate() {
-            if *start == FREE {
-                return Err(Some((first + distance) % self.slots.len()));
+        for (distance, slot) in after.iter().chain(before).enumerate() {
+            if *slot == FREE {
+                return Err(Some(((first + distance) % self.slots.len(), mark)));
             }
-            if list.at(&mut (*start as usize)) == Some(text) {
-                return Ok(*start);
+            if *slot & !starts == mark && list.at(&mut ((*slot & starts) as usize)) == Some(text) {
+                return Ok(());
             }
         }
         Err(None)
@@ -176,7 +184,7 @@ impl<S: AsRef<str>> FromIterator<S> for StringSet {
     fn from_iter<I: IntoIterator<Item = S>>(items: I) -> Self {
         let list = StringList::from_iter(items);
         let count = list.iter().count();
-        let index = (count > FEW).then(|| Index::new(&list, count));
+        let index = if count > FEW { Index::new(&list, count) } else { Index::default() };
         StringSet { list, index }
     }
 }
@@ -221,6 +229,6 @@ mod tests {
     fn a_large_set_takes_little_more_than_its_text() {
         let set: StringSet = (0..1000).map(|number| format!("{number:036}")).collect();
         assert_eq!(set.list.text.len(), 1000 * 37);
-        assert_eq!(set.index.unwrap().slots.len(), 1501);
+        assert_eq!(set.index.slots.len(), 1501);
     }
 }
