@@ -210,8 +210,10 @@ void speedups_forget_results(void)
 
 PyObject *speedups_detail(flagstone_detail *detail, PyObject *default_value, enum form form, struct json_cache *cache)
 {
-  struct given *place = given_place(detail, form);
-  if (place && place->object && place->form == form && memcmp(&place->detail, detail, sizeof *detail) == 0) {
+  /* A value is the same in all other forms. */
+  enum form kept_form = form == FORM_INT || form == FORM_FLOAT ? form : FORM_ANY;
+  struct given *place = given_place(detail, kept_form);
+  if (place && place->object && place->form == kept_form && memcmp(&place->detail, detail, sizeof *detail) == 0) {
     speedups.native.detail_clear(detail);
     return speedups_keep(place->object);
   }
@@ -219,7 +221,7 @@ PyObject *speedups_detail(flagstone_detail *detail, PyObject *default_value, enu
   PyObject *result = value ? detail_of(detail, value) : NULL;
   Py_XDECREF(value);
   if (result && place) {
-    give_again(place, detail, form, result);
+    give_again(place, detail, kept_form, result);
   }
   speedups.native.detail_clear(detail);
   return result;
