@@ -40,6 +40,6 @@ build_wheel() {
   local python=$1 library=$2 folder=$3
   rm -rf "$folder"
   # Elsewhere the wheel goes without its extension module where there is no C compiler.
-  FLAGSTONE_SPEEDUPS=${CI:+1} FLAGSTONE_LIBRARY_PATH=$library "$python" -m build --no-isolation --wheel --outdir "$folder" "$package" >/dev/null
+  FLAGSTONE_SPEEDUPS=${FLAGSTONE_SPEEDUPS:-${CI:+1}} FLAGSTONE_LIBRARY_PATH=$library "$python" -m build --no-isolation --wheel --outdir "$folder" "$package" >/dev/null
   echo "$folder"/*.whl
 }

@@ -11,7 +11,7 @@
 
 /* The table of calls by key, and the longest text in it. */
 #define SHARED 256
-#define LONGEST 65536
+#define LONGEST 16384
 static struct parsed shared[SHARED];
 
 static PyObject *copy(PyObject *value);

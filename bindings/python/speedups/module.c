@@ -98,7 +98,14 @@ static int take_native(PyObject *addresses)
   }
   SPEEDUPS_NATIVE(X)
 #undef X
+  static int bound;
+  if (bound && memcmp(&speedups.native, &native, sizeof native) != 0) {
+    /* Objects of the first one are still about. */
+    PyErr_SetString(PyExc_ImportError, "the extension module serves another native library already");
+    return -1;
+  }
   speedups.native = native;
+  bound = 1;
   return 0;
 }
 
@@ -111,6 +118,7 @@ static PyObject *bind(PyObject *module, PyObject *args)
       take_native(addresses)) {
     return NULL;
   }
+  speedups_forget_results();
   speedups_forget_reasons();
   speedups_forget_json();
   replace(&speedups.pointer, pointer);
@@ -284,6 +292,7 @@ static void forget(void *module)
     return;
   }
   speedups.awake_type = NULL;
+  speedups_forget_results();
   speedups_forget_reasons();
   speedups_forget_json();
   for (size_t index = 0; index < LENGTH(types); index++) {

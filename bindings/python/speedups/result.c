@@ -155,11 +155,74 @@ static PyObject *detail_of(const flagstone_detail *detail, PyObject *value)
   return object;
 }
 
+/*
+ * Results that were given before, to be given again: they are immutable, and most evaluations give what one gave before. Each
+ * has the one place that its native detail leads to. The detail is kept, so what its pointers point to stays, and an equal
+ * one says the same.
+ */
+#define GIVEN_BITS 9
+
+struct given {
+  flagstone_detail detail;
+  enum form form;
+  PyObject *object;
+};
+static struct given given[1 << GIVEN_BITS];
+
+_Static_assert(sizeof(flagstone_detail) == 5 * sizeof(int32_t) + 3 * sizeof(uint32_t) + sizeof(double) + 7 * sizeof(void *),
+               "details are compared byte by byte");
+
+/* NULL for what is never kept: a default is the caller's, and JSON is his to change. */
+static struct given *given_place(const flagstone_detail *detail, enum form form)
+{
+  if (detail->flags & FLAGSTONE_DETAIL_DEFAULTED || detail->value_type == FLAGSTONE_TYPE_JSON) {
+    return NULL;
+  }
+  uint64_t hash = (uint64_t)(uintptr_t)detail->owner ^ (uint64_t)(uintptr_t)detail->text.ptr << 16;
+  hash += (uint64_t)(detail->variation_index * 131 + detail->rule_index * 1009 + detail->reason * 17 + (int)form);
+  hash = (hash + detail->flags) * 0x9E3779B97F4A7C15u;
+  return &given[hash >> (64 - GIVEN_BITS)];
+}
+
+/* Puts a result in its place and takes what the detail borrows. */
+static void give_again(struct given *place, flagstone_detail *detail, enum form form, PyObject *object)
+{
+  struct given old = *place;
+  *place = (struct given){*detail, form, speedups_keep(object)};
+  *detail = (flagstone_detail){.struct_size = sizeof *detail};
+  if (old.object) {
+    speedups.native.detail_clear(&old.detail);
+    Py_DECREF(old.object);
+  }
+}
+
+void speedups_forget_results(void)
+{
+  for (size_t index = 0; index < sizeof given / sizeof given[0]; index++) {
+    struct given old = given[index];
+    given[index].object = NULL;
+    if (old.object) {
+      speedups.native.detail_clear(&old.detail);
+      Py_DECREF(old.object);
+    }
+  }
+}
+
 PyObject *speedups_detail(flagstone_detail *detail, PyObject *default_value, enum form form, struct json_cache *cache)
 {
+  /* A value is the same in all other forms. */
+  enum form kept_form = form == FORM_INT || form == FORM_FLOAT ? form : FORM_ANY;
+  struct given *place = given_place(detail, kept_form);
+  if (place && place->object && place->form == kept_form && memcmp(&place->detail, detail, sizeof *detail) == 0) {
+    speedups.native.detail_clear(detail);
+    return speedups_keep(place->object);
+  }
   PyObject *value = value_of(detail, default_value, form, cache);
   PyObject *result = value ? detail_of(detail, value) : NULL;
   Py_XDECREF(value);
+  if (result && place) {
+    give_again(place, detail, kept_form, result);
+  }
   speedups.native.detail_clear(detail);
   return result;
 }

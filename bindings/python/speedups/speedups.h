@@ -147,6 +147,7 @@ PyObject *speedups_detail(flagstone_detail *detail, PyObject *default_value, enu
 /* Text that was handed out, or the default; gives the text back. */
 PyObject *speedups_text(int32_t found, flagstone_bytes *bytes, PyObject *default_value);
 void speedups_forget_reasons(void);
+void speedups_forget_results(void);
 
 /* The value of a JSON variation: a copy that belongs to the caller. Without a cache, that of all calls by key is used. */
 PyObject *speedups_json(const flagstone_detail *detail, struct json_cache *cache);

@@ -153,7 +153,10 @@ def test_every_call_gives_the_same_with_and_without_the_extension(program: str) 
 DESCRIBE = """
 import inspect
 from flagstone import Client, Context, Flag
-print([(name, of.kind, of.default) for name, of in inspect.signature(Context).parameters.items()])
+import sys
+# Python 3.9 drops the signature of such a class.
+if sys.version_info >= (3, 10):
+    print([(name, of.kind, of.default) for name, of in inspect.signature(Context).parameters.items()])
 for cls in (Client, Flag, Context):
     for name in sorted(vars(cls)):
         member = getattr(cls, name)
@@ -222,6 +225,7 @@ def test_json_is_parsed_once_for_each_version_and_is_the_callers_own() -> None:
             assert loads.call_count == 3
 
 
+@in_full
 def test_it_leaves_nothing_behind(environment: Environment) -> None:
     environment.write(json=value_flag("json", 1, {"a": [1, {"b": "c"}]}), text=value_flag("text", 1, "x" * 1000))
     client = environment.client()
@@ -280,10 +284,10 @@ class Service:
         seen.append(self.flag.value(self.context))
         seen.append(self.client.variation_detail("a", self.context, None).value)
         seen.append(self.client.variation_many(["a"], self.context)["a"].value)
-for _ in range(50):
+for _ in range(20):
     Service()
     gc.collect()
-assert len(seen) == 150
+assert len(seen) == 60
 print(all(value in ({"n": 1}, {"n": 0}, None) for value in seen))
 """
 
@@ -408,6 +412,7 @@ def test_another_interpreter_is_refused_and_the_main_one_goes_on() -> None:
     assert "main interpreter alone" in lines[0] or "subinterpreters" in lines[0], lines
 
 
+@in_full
 def test_the_source_has_no_warning_and_keeps_to_the_stable_interface(tmp_path: Path) -> None:
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").is_file():
@@ -455,6 +460,10 @@ def test_it_runs_with_every_warning_of_the_interpreter(environment: Environment)
 @in_full
 def test_a_wheel_goes_without_it_where_it_is_not_wanted_or_cannot_be_compiled(tmp_path: Path) -> None:
     library = os.environ["FLAGSTONE_TEST_LIBRARY"]
+    # Not in the sources, where an editable install may be using the extension.
+    package = tmp_path / "tree" / "bindings" / "python"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("tests", "*.so", "__pycache__"))
+    (tmp_path / "tree" / "include").symlink_to(PROJECT / "include")
     for number, (variables, why) in enumerate(
         [
             ({"FLAGSTONE_SPEEDUPS": "0"}, "FLAGSTONE_SPEEDUPS is 0"),
@@ -471,7 +480,7 @@ def test_a_wheel_goes_without_it_where_it_is_not_wanted_or_cannot_be_compiled(tm
             "--wheel",
             "--outdir",
             str(tmp_path / str(number)),
-            str(PACKAGE),
+            str(package),
         ]
         built = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
         assert built.returncode == 0, built.stderr

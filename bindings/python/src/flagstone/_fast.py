@@ -135,23 +135,29 @@ class Kept:
 
 _kept: dict[str, dict[bytes, Kept]] = {form: {} for form in (BOOL, INT, FLOAT, STRING, ANY)}
 _MOST_KEPT = 256
-_LONGEST_KEPT = 64 * 1024
+#: Those with long texts, which are few.
+_long: dict[bytes, Kept] = {}
+_MOST_LONG, _SHORT = 16, 16 * 1024
 
 
 def result(buffer: Buffer, default: Any, form: str = ANY) -> EvaluationDetail[Any]:
     """What the buffer holds, its value in the promised form; takes the buffer."""
-    kept = _kept[form].get(buffer.content.raw)
+    content = buffer.content.raw
+    kept = _kept[form].get(content)
+    if kept is None:
+        kept = _long.get(content)
     if kept is not None:
         give_back(buffer)
         return kept.again()
-    found, known = _formed(buffer, default, form), _kept[form]
+    found = _formed(buffer, default, form)
     # A default belongs to one caller.
-    if found.is_default or buffer.detail.text.len > _LONGEST_KEPT:
+    if found.is_default:
         give_back(buffer)
         return found
-    if len(known) >= _MOST_KEPT:
+    known, most = (_kept[form], _MOST_KEPT) if buffer.detail.text.len <= _SHORT else (_long, _MOST_LONG)
+    if len(known) >= most:
         known.clear()
-    known[buffer.content.raw] = Kept(buffer, found)
+    known[content] = Kept(buffer, found)
     return found
 
 
@@ -277,6 +283,25 @@ def context(text: bytes) -> ContextHandle | None:
     """A context from JSON text; ``None`` when that is no context, or long: the ordinary call says what is wrong."""
     handle = ContextHandle()
     return None if len(text) > 255 or _from_json(text, SIZES[len(text)], byref(handle), None) else handle
+
+
+_flag_new = unchecked("flagstone_flag_new", keeps_gil=True)
+_MOST_PREPARED = 1024
+
+
+def prepare(
+    prepared: dict[str, FlagHandle], client: c_void_p, key: str, raw: bytes, want: c_int32, detail: _abi.Detail
+) -> None:
+    """Keeps a prepared flag for calls by key: with fewer arguments, ctypes takes half the time. Only of flags that there
+    are, as anything may be asked for."""
+    if detail.error_kind:
+        return
+    if len(prepared) >= _MOST_PREPARED:
+        prepared.clear()
+    flag = FlagHandle()
+    # Refused once the client is closed.
+    if _flag_new(client, raw, size(raw), want, None, NOTHING, byref(flag), None) == _abi.STATUS_OK:
+        prepared[key] = flag
 
 
 class ContextBase(Owner):

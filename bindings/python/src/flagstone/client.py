@@ -76,6 +76,9 @@ class Client(AsyncCalls, _hot.ClientBase):
         self._attach(make(lib.flagstone_client_new, options), self._calls is _fast.MAY_BLOCK)
         self._bool, self._int = self._calls.bool, self._calls.int
         self._double, self._detail = self._calls.double, self._calls.detail
+        self._flag_detail = self._calls.flag_detail
+        #: By type asked for.
+        self._prepared: tuple[dict[str, _fast.FlagHandle], ...] = tuple({} for _ in _fast.WANT)
         self._may_block = config._residency != "all"
         self._refused: set[str] = set()
         self._pump: Pump | None = None
@@ -452,9 +455,13 @@ class Client(AsyncCalls, _hot.ClientBase):
         if type(context) is _short and type(key) is str:
             buffer = _fast.take()
             try:
-                raw = key.encode()
-                size, wanted = SIZES[len(raw)], _fast.WANT[want]
-                self._detail(self._h, context._h, raw, size, wanted, None, _fast.NOTHING, buffer.address)
+                prepared = self._prepared[want].get(key)
+                if prepared is None:
+                    raw, wanted = key.encode(), _fast.WANT[want]
+                    self._detail(self._h, context._h, raw, SIZES[len(raw)], wanted, None, _fast.NOTHING, buffer.address)
+                    _fast.prepare(self._prepared[want], self._h, key, raw, wanted, buffer.detail)
+                else:
+                    self._flag_detail(prepared, context._h, buffer.address)
                 return _fast.result(buffer, default, form)
             except Exception:  # as in bool_variation
                 pass

@@ -41,7 +41,8 @@ class Context(_hot.ContextBase):
         :raises InvalidArgumentError: (a ``ValueError``) for an empty key, a kind that is not allowed or a value without a
             JSON form.
         """
-        self._adopt(_from_dict({**attributes, "kind": kind, "key": key if type(key) is str else key_text(key)}))
+        attributes["kind"], attributes["key"] = kind, key if type(key) is str else key_text(key)
+        self._adopt(_from_dict(attributes))
 
     @classmethod
     def create(cls, key: ContextKey, kind: str = "user") -> Context:
