@@ -14,6 +14,9 @@ const LIBRARY: &str = "the library";
 /// Functions that are kept for old hosts alone.
 const OLD: &str = "old names";
 
+/// Functions for which C++ has something else: the code of an error is that of the outcome.
+const WITHOUT_CPP: &[&str] = &["flagstone_error_code"];
+
 /// The header as generated from `src/ffi`.
 fn generated() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -130,4 +133,24 @@ fn the_committed_header_is_what_the_sources_say() {
         committed == generated,
         "include/flagstone.h is out of date: FLAGSTONE_UPDATE_HEADER=1 cargo test --test header"
     );
+}
+
+#[test]
+fn every_function_can_be_called_through_the_cpp_header() {
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
+    let text = std::fs::read_to_string(include.join("flagstone.h")).unwrap();
+    let parts = std::fs::read_dir(include.join("flagstone")).unwrap().map(|entry| entry.unwrap().path());
+    let cpp: String =
+        parts.chain([include.join("flagstone.hpp")]).map(|part| std::fs::read_to_string(part).unwrap()).collect();
+    let called: Vec<&str> = cpp.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').collect();
+    let without = |name: &str| {
+        let comment =
+            header::documented(&text).into_iter().find(|(_, declaration)| header::name_of(declaration) == name);
+        comment.is_some_and(|(comment, _)| comment.contains("The old name of")) || WITHOUT_CPP.contains(&name)
+    };
+    let missing: Vec<String> = header::functions(&text)
+        .into_iter()
+        .filter(|name| !called.contains(&name.as_str()) && !without(name))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
 }

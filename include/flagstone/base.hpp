@@ -188,6 +188,11 @@ std::optional<Text> text(Outcome *outcome, Call &&body) noexcept {
 
 }  // namespace internal
 
+// Of the library that is loaded: its version, that of the ABI (major << 16 | minor) and FLAGSTONE_FEATURE_ bits.
+inline std::string_view version() noexcept { return flagstone_version_string(); }
+inline std::uint32_t abi_version() noexcept { return flagstone_abi_version(); }
+inline std::uint64_t features() noexcept { return flagstone_features(); }
+
 }  // namespace flagstone
 
 #endif  // FLAGSTONE_BASE_HPP

@@ -52,6 +52,10 @@ class Client {
     return internal::call(
         [&](flagstone_error **error) { return flagstone_client_flush(get(), internal::count(timeout), error); });
   }
+  // `wants`: FLAGSTONE_SUBSCRIBE_ bits.
+  Outcome subscribe(std::uint32_t wants) noexcept {
+    return internal::call([&](flagstone_error **error) { return flagstone_client_subscribe(get(), wants, error); });
+  }
   // Evaluation goes on answering from the last data held. Without it, the last copy of the client closes and does not wait.
   Outcome close(Milliseconds timeout) noexcept {
     return {flagstone_client_close(get(), internal::count(timeout)), nullptr};

@@ -84,6 +84,30 @@ class Context {
       return flagstone_context_canonical_key(get(), out, error);
     });
   }
+  // What it says, as JSON: a list of kinds; an attribute by reference, `null` where there is none; a list of references. An
+  // empty kind means the context itself.
+  std::optional<Text> kinds(Outcome *outcome = nullptr) const noexcept {
+    return internal::text(outcome, [this](flagstone_bytes *out, flagstone_error **error) {
+      return flagstone_context_kinds(get(), out, error);
+    });
+  }
+  std::optional<Text> attribute(std::string_view reference, std::string_view kind = {},
+                                Outcome *outcome = nullptr) const noexcept {
+    return internal::text(outcome, [&](flagstone_bytes *out, flagstone_error **error) {
+      return flagstone_context_get(get(), internal::str(kind), internal::str(reference), out, error);
+    });
+  }
+  std::optional<Text> private_attributes(std::string_view kind = {}, Outcome *outcome = nullptr) const noexcept {
+    return internal::text(outcome, [&](flagstone_bytes *out, flagstone_error **error) {
+      return flagstone_context_private_attributes(get(), internal::str(kind), out, error);
+    });
+  }
+  // The context of a kind; none where this one has no such kind.
+  std::optional<Context> individual(std::string_view kind) const noexcept {
+    flagstone_context *found = nullptr;
+    if (flagstone_context_individual(get(), internal::str(kind), &found, nullptr) != FLAGSTONE_STATUS_OK) return {};
+    return Context(found);
+  }
   flagstone_context *get() const noexcept { return handle_.get(); }
 
  private:

@@ -82,6 +82,11 @@ void contexts() {
                     "\"title\":\"Dr\",\"address\":{\"city\":\"London\"},\"_meta\":{\"privateAttributes\":[\"address\"]}}");
   const Context org = ContextBuilder("org", "o").set({"plan", "gold"}).set_private("plan").build();
   const Context both = Context::merge({ada, org});
+  CHECK(both.kinds()->view() == "[\"org\",\"user\"]");
+  CHECK(both.individual("user")->canonical_key()->view() == "ada" && !both.individual("device"));
+  CHECK(ada.attribute("key")->view() == "\"ada\"" && both.attribute("key", "org")->view() == "\"o\"");
+  CHECK(ada.attribute("none")->view() == "null" && !ada.attribute(""));
+  CHECK(!ada.private_attributes()->view().empty());
   CHECK(both.canonical_key()->view() == "org:o:user:ada");
   Context shared = ada, moved = Context::from_json("{\"kind\":\"user\",\"key\":\"bob\"}");
   CHECK(shared.get() == ada.get());
@@ -213,7 +218,7 @@ void clients() {
   const Context ada("user", "ada");
   CHECK(client.state() == State::init && !client.bool_variation(ada, "bool", false));
   CHECK(client.start(SOON) && client.wait(State::valid, SOON) && client.state() == State::valid);
-  CHECK(client.postfork() && client.flush(seconds(-1)));
+  CHECK(client.postfork() && client.flush(seconds(-1)) && client.subscribe(FLAGSTONE_SUBSCRIBE_FLAG_CHANGES));
   values(client, ada);
   details(client, ada);
   prepared(client, ada);
@@ -240,6 +245,8 @@ static_assert(std::is_nothrow_invocable_v<decltype(&Client::bool_variation), Cli
 }  // namespace
 
 int main() {
+  CHECK(!flagstone::version().empty() && flagstone::abi_version() >> 16 == FLAGSTONE_ABI_MAJOR);
+  CHECK(flagstone::features() & FLAGSTONE_FEATURE_TLS);
   configurations();
   contexts();
   clients();
