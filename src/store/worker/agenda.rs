@@ -12,6 +12,8 @@ const FULL_MINIMUM: Duration = Duration::from_millis(100);
 const FULL_COST_FACTOR: u32 = 5;
 /// A full read that takes no longer costs nothing.
 const TRIFLE: Duration = Duration::from_millis(5);
+/// How long items wait whose hash is gone.
+const GONE_PAUSE: Duration = Duration::from_millis(20);
 /// Pauses between attempts to write what the server refuses.
 const WRITE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 /// Pauses between two wishes for fresh data, as long as none of what was delivered could be written: a Redis that answers
@@ -58,6 +60,8 @@ pub struct Agenda {
     backoff: Backoff,
     /// Nothing is written before this moment.
     pub write_at: Instant,
+    /// The same for what waits in the outbox, whose hash is gone.
+    gone_until: Instant,
     write_backoff: Backoff,
     /// Redis missed something while it is the truth: the data source has to start over.
     fresh_wanted: bool,
@@ -85,6 +89,7 @@ impl Agenda {
             retry_at: now,
             backoff: Backoff::new(),
             write_at: now,
+            gone_until: now,
             write_backoff: Backoff::between(WRITE_PAUSES.0, WRITE_PAUSES.1),
             fresh_wanted: false,
             fresh_at: now,
@@ -148,6 +153,16 @@ impl Agenda {
     /// A write was refused: none is tried for a while.
     pub fn write_failed(&mut self) {
         self.write_at = Instant::now() + self.write_backoff.next_pause();
+    }
+
+    /// A hash is gone: whoever may heal writes it anew, and items wait for that a little.
+    pub fn found_no_hash(&mut self) {
+        self.gone_until = Instant::now() + GONE_PAUSE;
+    }
+
+    /// When what waits is to be written.
+    pub fn outbox_at(&self) -> Instant {
+        self.write_at.max(self.gone_until)
     }
 
     /// A write was accepted.

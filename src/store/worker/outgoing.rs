@@ -18,8 +18,6 @@ use crate::store::truth::comparison::{Listed, is_equal, is_older, listed, snapsh
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// How often a full write is tried before others are no longer minded that write meanwhile.
 const ATTEMPTS: usize = 5;
-/// How long items wait whose hash is gone: whoever has the lock writes it anew.
-const GONE_PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait, at least and at most, before a lock that another process holds is tried again.
 const LOCK_PAUSE: (f64, f64) = (0.05, 0.2);
 impl Worker<'_> {
@@ -40,7 +38,7 @@ impl Worker<'_> {
 
     /// Writes what waits, if it is time.
     pub(super) fn send_outbox(&mut self) {
-        if !self.exchange.writes() || Instant::now() < self.agenda.write_at || self.mailbox.outbox.is_empty() {
+        if !self.exchange.writes() || Instant::now() < self.agenda.outbox_at() || self.mailbox.outbox.is_empty() {
             return;
         }
         match self.try_send_outbox() {
@@ -48,7 +46,7 @@ impl Worker<'_> {
                 self.condition.wrote();
                 self.agenda.wrote();
                 if !is_done {
-                    self.agenda.write_at += GONE_PAUSE;
+                    self.agenda.found_no_hash();
                 }
             }
             Err(error) => self.write_failed(&error),
