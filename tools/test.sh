@@ -8,6 +8,8 @@ failed=()
 run() {
   "$@" || failed+=("$*")
 }
+# Most tests wait for a server more than they work.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
 run cargo test --workspace --no-fail-fast
 # The tests of the bindings wait more than they work, so they run at the same time; what those of .NET print comes afterwards.
 log=$(mktemp)
