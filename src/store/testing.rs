@@ -1,19 +1,44 @@
-//! Helpers of the store's unit tests: items as JSON and a listener that remembers.
+//! Helpers of the store's unit tests: options, items as JSON and a listener that remembers.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Mutex;
+use std::time::Duration;
 
+use crate::store::options::{Freshness, OnWipe, Residency, StoreOptions, Upstream};
 use crate::store::reply::Field;
 use crate::store::status::{Level, Listener, StoreState};
 
-/// Remembers log lines and flag changes.
+/// A store that goes by age and has no Redis.
+pub fn options() -> StoreOptions {
+    StoreOptions {
+        residency: Residency::Lazy,
+        freshness: Freshness::Ttl,
+        capacity: NonZeroUsize::MIN,
+        redis: None,
+        upstream: Upstream::Redis,
+        prefix: String::new(),
+        ttl: Duration::from_secs(60),
+        on_wipe: OnWipe::Keep,
+        safety_interval: Duration::from_secs(60),
+        ping: Duration::from_secs(1),
+    }
+}
+
+/// Remembers log lines.
 #[derive(Default)]
 pub struct Recorder {
     /// Log lines in order.
     pub lines: Mutex<Vec<String>>,
+    errors: Mutex<usize>,
 }
 
 impl Recorder {
+    /// Number of lines that are errors.
+    pub fn errors(&self) -> usize {
+        *self.errors.lock().unwrap()
+    }
+
     /// Number of lines that contain `part`.
     pub fn count(&self, part: &str) -> usize {
         self.lines.lock().unwrap().iter().filter(|line| line.contains(part)).count()
@@ -24,7 +49,8 @@ impl Listener for Recorder {
     fn wants(&self, _: Level) -> bool {
         true
     }
-    fn log(&self, _: Level, message: fmt::Arguments<'_>) {
+    fn log(&self, level: Level, message: fmt::Arguments<'_>) {
+        *self.errors.lock().unwrap() += usize::from(level == Level::Error);
         self.lines.lock().unwrap().push(message.to_string());
     }
     fn state_changed(&self, _: StoreState, _: &str) {}

@@ -28,6 +28,8 @@ pub struct Condition {
     is_failing: bool,
     /// A refused write was logged, and none was accepted since.
     writes_fail: bool,
+    /// That write told of an outage, which reads meet, too.
+    outage_told: bool,
     told_uninitialized: bool,
     /// Whether Redis answered, as it was told last.
     told_available: bool,
@@ -38,6 +40,7 @@ impl Condition {
     pub fn recovered(&mut self, shared: &Shared) {
         self.has_read = true;
         self.is_failing = false;
+        self.outage_told = false;
         if self.unwritten.is_none() && self.wiped.is_none() && !self.wrong_type {
             shared.health.clear_error();
         }
@@ -56,16 +59,18 @@ impl Condition {
     /// Something failed: one line an outage, whatever else is said while it lasts.
     pub fn failed(&mut self, shared: &Shared, listener: &dyn Listener, text: &str) {
         shared.health.set_error(text.to_owned());
-        let level = if self.is_failing { Level::Debug } else { Level::Error };
+        let level = if self.is_failing || self.outage_told { Level::Debug } else { Level::Error };
         self.is_failing = true;
         listener.log(level, format_args!("{text}"));
     }
 
-    /// Writes are not accepted.
-    pub fn write_failed(&mut self, shared: &Shared, listener: &dyn Listener, text: &str) {
+    /// Writes are not accepted, because Redis is away or for a reason of their own.
+    pub fn write_failed(&mut self, shared: &Shared, listener: &dyn Listener, text: &str, is_away: bool) {
         shared.health.set_error(text.to_owned());
-        let level = if self.writes_fail { Level::Debug } else { Level::Error };
+        let is_told = self.writes_fail || is_away && self.is_failing;
+        let level = if is_told { Level::Debug } else { Level::Error };
         self.writes_fail = true;
+        self.outage_told |= is_away;
         self.unwritten = Some(text.to_owned());
         listener.log(level, format_args!("{text}"));
     }
@@ -75,6 +80,7 @@ impl Condition {
         self.unwritten = None;
         self.wrong_data = false;
         self.writes_fail = false;
+        self.outage_told = false;
     }
 
     /// Records whether Redis lost the data set; `reason` says how. True when it holds one again.
@@ -179,5 +185,25 @@ fn report_rung(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, wait
         let falls = rung == Rung::Ttl && shared.options.freshness == Freshness::Push && !is_out;
         let level = if falls { Level::Warn } else { Level::Info };
         listener.log(level, format_args!("freshness in force: {} ({text})", rung.name()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{Recorder, options};
+
+    #[test]
+    fn an_outage_that_a_write_meets_first_is_told_once_and_a_refused_write_hides_none() {
+        let (shared, lines) = (Shared::new(options()).unwrap(), Recorder::default());
+        let mut condition = Condition::default();
+        condition.write_failed(&shared, &lines, "the server closed the connection", true);
+        condition.failed(&shared, &lines, "no answer");
+        assert_eq!(lines.errors(), 1);
+        condition.recovered(&shared);
+        condition.wrote();
+        condition.write_failed(&shared, &lines, "OOM", false);
+        condition.failed(&shared, &lines, "no answer");
+        assert_eq!(lines.errors(), 3);
     }
 }

@@ -98,7 +98,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::model::Kind;
-    use crate::store::options::{OnWipe, Upstream};
+    use crate::store::testing::options;
 
     fn item(number: usize) -> ItemKey {
         ItemKey { kind: Kind::Flag, key: Arc::from(format!("flag-{number}")) }
@@ -106,18 +106,7 @@ mod tests {
 
     fn due(capacity: usize) -> Due {
         let capacity = NonZeroUsize::new(capacity).unwrap();
-        Due::new(&StoreOptions {
-            residency: Residency::Lazy,
-            freshness: Freshness::Ttl,
-            capacity,
-            redis: None,
-            upstream: Upstream::Redis,
-            prefix: String::new(),
-            ttl: Duration::from_secs(60),
-            on_wipe: OnWipe::Keep,
-            safety_interval: Duration::from_secs(60),
-            ping: Duration::from_secs(1),
-        })
+        Due::new(&StoreOptions { capacity, ..options() })
     }
 
     #[test]

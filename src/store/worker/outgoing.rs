@@ -55,7 +55,8 @@ impl Worker<'_> {
 
     /// A write was refused, or failed.
     pub(super) fn write_failed(&mut self, error: &Failed) {
-        self.condition.write_failed(self.shared, self.listener, &error.to_string());
+        let is_away = error.class() == Class::Later;
+        self.condition.write_failed(self.shared, self.listener, &error.to_string(), is_away);
         self.agenda.write_failed();
         self.condition.wrong_data = error.class() == Class::Data;
         match error.class() {
