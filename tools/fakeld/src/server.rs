@@ -228,8 +228,8 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     if port != 0 {
         return TcpListener::bind(("127.0.0.1", port));
     }
-    // Not the same ports in every process.
-    let own = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap_or(0);
+    // Not the same ports in every process, and not the next ones in the next process.
+    let own = u16::try_from((std::process::id().wrapping_mul(0x9E37_79B1) >> 8) % u32::from(COUNT)).unwrap_or(0);
     loop {
         let port = FIRST + (own + NEXT.fetch_add(1, SeqCst) % COUNT) % COUNT;
         match TcpListener::bind(("127.0.0.1", port)) {
