@@ -225,5 +225,5 @@ fn a_thousand_idle_clients_and_a_dead_redis() {
     let (seconds, told) = dead_redis(1_000, 20);
     let lines = |level| told.iter().map(|told| log_lines(told, level).len()).sum::<usize>();
     eprintln!("connects of 1,000 clients in each second: {seconds:?}");
-    eprintln!("lines: {} warnings, {} errors; of the first: {:#?}", lines(WARN), lines(ERROR), told[0]);
+    eprintln!("log lines of all: {} warnings, {} errors", lines(WARN), lines(ERROR));
 }
