@@ -18,6 +18,11 @@ pub enum Class {
     Data,
 }
 
+/// The server closed the connection; a silence that lasts too long is another thing.
+pub fn is_cut(error: &RedisError) -> bool {
+    error.is_connection_dropped() && !error.is_timeout()
+}
+
 /// Codes that servers begin their errors with.
 const CODES: &[(&str, Class)] = &[
     ("MOVED", Class::Elsewhere),

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 pub use super::describe::describe;
 
+use super::class::is_cut;
 use super::connection::{Channel, Connection};
 use super::endpoints::Address;
 use super::login::{Courtesy, Login, Protocol};
@@ -150,7 +151,7 @@ impl Connector {
     pub fn open(&self) -> Result<Connection, RedisError> {
         let courtesy = if self.tells_little.load(Relaxed) { Courtesy::None } else { Courtesy::Full };
         let outcome = self.connect(Protocol::Resp2, courtesy, None);
-        if outcome.as_ref().is_err_and(|error| error.is_connection_dropped() && !error.is_timeout()) {
+        if outcome.as_ref().is_err_and(is_cut) {
             self.tells_little.store(courtesy == Courtesy::Full, Relaxed);
         }
         outcome

@@ -7,7 +7,7 @@ use redis::{ConnectionLike, RedisError, Value, cmd};
 
 use super::abilities::is_denied;
 use super::connection::Connection;
-use super::large::has_large;
+use super::large::is_large;
 use super::packed::Packed;
 use super::writer::{WriteError, Writer, WrittenItem, check_transaction};
 use crate::model::Kind;
@@ -50,7 +50,7 @@ impl Writer<'_> {
     pub fn init<'i>(&mut self, items: impl Iterator<Item = WrittenItem<'i>>) -> Result<bool, WriteError> {
         let items: Vec<WrittenItem<'_>> = items.collect();
         let outcome = match self.try_init(&items) {
-            Err(error) if error.is_cut() && has_large(items.iter().map(|(_, _, text)| text.len())) => {
+            Err(error) if error.is_cut() && items.iter().any(|(_, _, text)| is_large(text)) => {
                 self.init_apart(&items).map(|()| true)
             }
             outcome => outcome,

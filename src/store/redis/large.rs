@@ -2,8 +2,9 @@
 //! `client-query-buffer-limit`, neither of which can be less than a megabyte), and what was sent with it is lost, too. So large
 //! items go by themselves once a connection was closed, and must not keep the others from being written. Part of the writer.
 
-use redis::{ConnectionLike, RedisError, Value, cmd};
+use redis::{ConnectionLike, Value, cmd};
 
+use super::class::is_cut;
 use super::connector::describe;
 use super::writer::{Upsert, Upsertion, WriteError, Writer, WrittenItem};
 
@@ -14,7 +15,7 @@ impl Writer<'_> {
     /// What a full write does without: the connection was closed at one with large items in it. Those that the server does
     /// not take are missing in Redis then.
     pub(super) fn init_apart(&mut self, items: &[WrittenItem<'_>]) -> Result<(), WriteError> {
-        let (large, others): (Vec<_>, Vec<_>) = items.iter().copied().partition(|(_, _, text)| text.len() >= LARGE);
+        let (large, others): (Vec<_>, Vec<_>) = items.iter().copied().partition(|(_, _, text)| is_large(text));
         // Nobody is watched over the connection that was closed, so it is written in any case.
         self.try_init(&others)?;
         for (kind, key, text) in large {
@@ -29,11 +30,11 @@ impl Writer<'_> {
 
     /// Writes items of which some are large: the connection was closed at all of them together.
     pub(super) fn upsert_apart(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Upsert>, WriteError> {
-        let others: Vec<Upsertion<'_>> = items.iter().copied().filter(|item| !is_large(item)).collect();
+        let others: Vec<Upsertion<'_>> = items.iter().copied().filter(|item| !is_large(item.text)).collect();
         let mut of_others = self.try_upsert(&others)?.into_iter();
         let mut outcomes = Vec::with_capacity(items.len());
         for item in items {
-            let outcome = if is_large(item) { Some(self.upsert_alone(*item)?) } else { of_others.next() };
+            let outcome = if is_large(item.text) { Some(self.upsert_alone(*item)?) } else { of_others.next() };
             outcomes.extend(outcome);
         }
         Ok(outcomes)
@@ -42,7 +43,7 @@ impl Writer<'_> {
     fn upsert_alone(&mut self, item: Upsertion<'_>) -> Result<Upsert, WriteError> {
         match self.try_upsert(&[item]) {
             Ok(outcomes) => outcomes.into_iter().next().ok_or(WriteError::Reply("EVAL")),
-            Err(WriteError::Redis(error)) if WriteError::is_cut_by(&error) => {
+            Err(WriteError::Redis(error)) if is_cut(&error) => {
                 self.check_life()?;
                 Ok(Upsert::Rejected(format!("{} at its {} bytes", describe(&error), item.text.len())))
             }
@@ -60,19 +61,11 @@ impl Writer<'_> {
 impl WriteError {
     /// The server closed the connection.
     pub(super) fn is_cut(&self) -> bool {
-        matches!(self, Self::Redis(error) if Self::is_cut_by(error))
-    }
-
-    fn is_cut_by(error: &RedisError) -> bool {
-        error.is_connection_dropped() && !error.is_timeout()
+        matches!(self, Self::Redis(error) if is_cut(error))
     }
 }
 
-/// Whether one of them may be larger than the server takes.
-pub(super) fn has_large(mut texts: impl Iterator<Item = usize>) -> bool {
-    texts.any(|length| length >= LARGE)
-}
-
-fn is_large(item: &Upsertion<'_>) -> bool {
-    item.text.len() >= LARGE
+/// Whether an item of this text may be larger than the server takes.
+pub(super) fn is_large(text: &[u8]) -> bool {
+    text.len() >= LARGE
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, ConnectionLike, RedisError, Value, cmd, pipe};
 
 use super::abilities::{Abilities, Optional, is_denied, refuses};
-use super::class::{Class, class};
+use super::class::{Class, class, is_cut};
 use super::connector::{Connector, describe};
 use super::layout::Keys;
 use super::server::peers;
@@ -124,8 +124,7 @@ impl<'a> Reader<'a> {
 
     /// The server closed the connection instead of answering, after it had let us in.
     fn is_cut<T>(&self, outcome: &Result<T, ReadError>) -> bool {
-        self.session.was_in()
-            && matches!(outcome, Err(ReadError::Redis(error)) if error.is_connection_dropped() && !error.is_timeout())
+        self.session.was_in() && matches!(outcome, Err(ReadError::Redis(error)) if is_cut(error))
     }
 
     /// Drops a connection that the server has closed; true when there was one.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use redis::RedisError;
 
+use super::class::is_cut;
 use super::connection::Connection;
 use super::connector::Connector;
 use super::server::identity;
@@ -40,7 +41,7 @@ impl<'a> Session<'a> {
                 None => (self.open()?, false),
             };
             match send(&mut connection) {
-                Err(error) if was_idle && error.is_connection_dropped() && !error.is_timeout() => {}
+                Err(error) if was_idle && is_cut(&error) => {}
                 // After an I/O error the connection is in an unknown state: a late reply would answer the next question.
                 Err(error) => return Err(error),
                 Ok(result) => {
@@ -80,7 +81,7 @@ impl<'a> Session<'a> {
                 Err(error) => {
                     // There are proxies that close a connection at a question that they do not know.
                     self.server = None;
-                    let is_cut = error.is_connection_dropped() && !error.is_timeout();
+                    let is_cut = is_cut(&error);
                     if is_cut && self.cut_while_asking {
                         self.ask_at = Some(Instant::now() + ASK_AGAIN);
                     }

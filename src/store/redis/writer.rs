@@ -12,7 +12,7 @@ use redis::{RedisError, ServerErrorKind, Value};
 use super::class::{Class, class};
 use super::connection::Connection;
 use super::connector::{Connector, describe};
-use super::large::has_large;
+use super::large::is_large;
 use super::layout::Keys;
 use super::session::Session;
 use crate::model::{Jitter, Kind};
@@ -120,9 +120,7 @@ impl<'a> Writer<'a> {
     /// Writes items that are newer than what Redis holds; the outcomes are in the order of the items.
     pub fn upsert(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Upsert>, WriteError> {
         let outcomes = match self.try_upsert(items) {
-            Err(error) if error.is_cut() && has_large(items.iter().map(|item| item.text.len())) => {
-                self.upsert_apart(items)
-            }
+            Err(error) if error.is_cut() && items.iter().any(|item| is_large(item.text)) => self.upsert_apart(items),
             outcomes => outcomes,
         };
         self.start_over_after(outcomes)
