@@ -10,16 +10,18 @@
 //! | [`eval`] | a pure function of (flag, context, lookup) to a detail |
 //! | [`http`] | requests, headers, TLS, proxy, redirects |
 //! | [`source`] | stream, poll, file, test data: the outside turned into changesets |
+//! | [`events`] | what happened, counted or told one by one, and how it reaches LaunchDarkly |
 //! | [`store`] | the snapshot, how Redis keeps it true, and how what a source delivers gets into both |
 //! | [`client`] | configuration, lifecycle, status, notifications, fork guard |
 //! | [`ffi`] | the C ABI: the only way a host enters, and, but for forks and signals, the only `unsafe` code |
 //!
-//! An arrow of use goes downwards only: `ffi` → `client` → `source`, `store`, `eval` → `context`, `http` → `model`; the
-//! siblings `source`, `store` and `eval` never see each other. A test reads the sources and fails on any other arrow.
+//! An arrow of use goes downwards only: `ffi` → `client` → `source`, `store`, `eval`, `events` → `context`, `http` → `model`; the
+//! siblings `source`, `store`, `eval` and `events` never see each other. A test reads the sources and fails on any other arrow.
 
 pub mod client;
 pub mod context;
 pub mod eval;
+pub mod events;
 #[allow(unsafe_code, reason = "the C border: every block states why it is sound")]
 pub mod ffi;
 pub mod http;

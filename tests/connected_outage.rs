@@ -436,7 +436,7 @@ fn an_answer_that_is_no_stream_leaves_the_last_known_flags_and_is_tried_again_wi
 fn a_flood_of_logs_and_flag_changes_drops_no_status() {
     let data = TestData::new();
     data.set_flag(&flag("a", 1, "one"));
-    let client = Config::new().with_data(&data).with("events.queue_capacity", "20").started();
+    let client = Config::new().with_data(&data).with("notifications.capacity", "20").started();
     client.hears_state(VALID);
     data.set_status(INTERRUPTED, 1, 0, "first").unwrap();
     data.set_status(VALID, 0, 0, "").unwrap();

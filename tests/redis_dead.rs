@@ -32,7 +32,7 @@ const COMMANDS: u64 = 160;
 const ERROR: i32 = 3;
 
 fn config(gate: &Gate, residency: &str) -> Config {
-    Config::at(&gate.url()).with("cache.residency", residency).with("events.queue_capacity", "10000")
+    Config::at(&gate.url()).with("cache.residency", residency).with("notifications.capacity", "10000")
 }
 
 /// During an outage that has begun, nothing is asked often, and one error is told.

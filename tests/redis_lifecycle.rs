@@ -281,7 +281,7 @@ fn many_clients_come_and_go_while_others_evaluate() {
 #[test]
 fn the_queue_is_bounded_drops_the_oldest_and_counts() {
     let server = RedisServer::holding(&[("a", flag("a", 0, "0"))], &[]);
-    let client = Config::of(&server).with("events.queue_capacity", "3").with("log.level", "none").started();
+    let client = Config::of(&server).with("notifications.capacity", "3").with("log.level", "none").started();
     client.becomes(VALID);
     for version in 1..=10 {
         server.set_flag("a", flag("a", version, &version.to_string()));

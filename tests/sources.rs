@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 /// Which top-level modules a top-level module may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("ffi", &["client", "context", "eval", "model", "store"]),
-    ("client", &["source", "http", "store", "eval", "context", "model"]),
+    ("client", &["source", "http", "store", "eval", "events", "context", "model"]),
+    ("events", &["http", "context", "model"]),
     ("source", &["http", "model"]),
     ("http", &[]),
     ("store", &["model"]),

@@ -8,8 +8,8 @@ use super::flags_state::{AllFlagsOptions, FlagsState, INVALID};
 use super::{Client, ClientError};
 use crate::context::Context;
 use crate::eval::{Detail, NoMemberships, Observer, Trouble, evaluate};
-use crate::model::Flag;
-use crate::store::{FlagEntry, Residency, Snapshot, View, read_whole, unix_ms};
+use crate::model::{Flag, unix_ms};
+use crate::store::{FlagEntry, Residency, Snapshot, View, read_whole};
 
 impl Client {
     /// The state of all flags for `context` (`None`: an invalid one) as JSON text.

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::runtime::{Runtime, Voice};
-use crate::model::{ChangeKind, ChangeSet};
+use crate::model::{ChangeKind, ChangeSet, unix_ms};
 use crate::source::{Failure, Report, Severity, Sink};
-use crate::store::{Intake, Level, Shared, StoreState, unix_ms};
+use crate::store::{Intake, Level, Shared, StoreState};
 
 /// The latest failure of a data source, and when it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,7 +235,7 @@ mod tests {
     fn every_complete_answer_of_the_source_is_counted_and_nothing_else() {
         let mut config = crate::client::Config::default();
         config.set_test_data(crate::client::TestData::new());
-        let (runtime, feed) = (Runtime::new(0, 10, Level::None), Feed::new());
+        let (runtime, feed) = (Runtime::new(0, 10, Level::None, None), Feed::new());
         let shared = Shared::new(config.resolve().unwrap().store).unwrap();
         let sink = FeedSink::new(&runtime, &shared, &feed);
         let take = |kind| sink.apply(ChangeSet { kind, items: Vec::new(), environment_id: None });

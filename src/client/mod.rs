@@ -9,6 +9,7 @@ mod all_flags;
 mod atfork;
 mod config;
 mod evaluate;
+mod events_settings;
 mod feed;
 mod flags_state;
 mod instance;
@@ -41,6 +42,7 @@ pub use settings::Settings;
 pub use crate::model::Rounding;
 pub use crate::source::{Failure as SourceFailure, FailureKind, Report as SourceReport, TestData, TestDataError};
 
+use crate::events::Recorder;
 use crate::http::HttpError;
 pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
@@ -118,7 +120,7 @@ impl Client {
         let shared = Arc::new(Shared::new(settings.store)?);
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
-        let runtime = Runtime::new(stamp, settings.queue_capacity, settings.log_level);
+        let runtime = Runtime::new(stamp, settings.queue_capacity, settings.log_level, settings.events.as_ref());
         for (level, remark) in &settings.remarks {
             runtime.log(*level, format_args!("{remark}"));
         }
@@ -130,6 +132,7 @@ impl Client {
                 shared,
                 source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
                 backup: settings.backup.map(Arc::new),
+                events: settings.events.map(|options| (Arc::new(options), Arc::new(Recorder::new(stamp)))),
             },
             runtime: ArcSwap::from_pointee(runtime),
             stamp: AtomicU64::new(stamp),
@@ -342,7 +345,11 @@ impl Client {
         if inherited.stamp == generation {
             return;
         }
-        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level));
+        let events = self.plant.events.as_ref().map(|(options, recorder)| {
+            recorder.renew(generation);
+            &**options
+        });
+        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, events));
         let before = self.runtime.compare_and_swap(&inherited, fresh.clone());
         if !Arc::ptr_eq(&before, &inherited) {
             return;

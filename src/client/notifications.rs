@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::model::lock;
-use crate::store::{Level, StoreState, unix_ms};
+use crate::model::{lock, unix_ms};
+use crate::store::{Level, StoreState};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]

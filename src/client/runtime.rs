@@ -1,7 +1,8 @@
 //! The threads of a client with everything that they and host threads lock together.
 //!
 //! One runtime belongs to one process: it is stamped with the fork generation, and a child that finds an older stamp takes
-//! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store` and `source`.
+//! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store`, `source` and
+//! `events`.
 
 use std::fmt;
 use std::io;
@@ -16,6 +17,7 @@ use super::keeper;
 use super::notifications::{Event, Notifications};
 use super::signals;
 use super::status::condition_json;
+use crate::events::{EventsOptions, Inbox, Recorder};
 use crate::model::{excerpt, lock};
 use crate::source::{self, Control, SourceOptions};
 use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_watch, run_worker};
@@ -35,6 +37,8 @@ pub struct Runtime {
     pub control: Control,
     /// What the host may want to hear.
     pub notifications: Notifications,
+    /// What waits to be told to LaunchDarkly; `None` when nothing is.
+    pub events: Option<Inbox>,
     /// Threads that have not ended.
     running: Mutex<usize>,
     /// Told when a thread ended or the state changed.
@@ -62,6 +66,8 @@ pub struct Plant {
     pub source: Option<(Arc<SourceOptions>, Arc<Feed>)>,
     /// The snapshot file.
     pub backup: Option<Arc<Backup>>,
+    /// How events are made and delivered, and what evaluations touch for them; `None` when there are none.
+    pub events: Option<(Arc<EventsOptions>, Arc<Recorder>)>,
 }
 
 impl Plant {
@@ -73,13 +79,14 @@ impl Plant {
 
 impl Runtime {
     /// Without threads so far.
-    pub fn new(stamp: u64, capacity: usize, level: Level) -> Self {
+    pub fn new(stamp: u64, capacity: usize, level: Level, events: Option<&EventsOptions>) -> Self {
         let (sender, receiver) = channel();
         Self {
             stamp,
             mailbox: Mailbox::new(sender),
             control: Control::new(),
             notifications: Notifications::new(capacity, level),
+            events: events.map(Inbox::new),
             running: Mutex::new(0),
             moved: Condvar::new(),
             wake: Mutex::new(receiver),

@@ -1,5 +1,5 @@
 //! All options together, defaults filled in: what a client is made of. What concerns several options is decided here. May
-//! depend on `store`, `source` and `http`.
+//! depend on `store`, `source`, `events` and `http`.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Rounding;
 use super::config::{Config, ConfigError};
+use crate::events::EventsOptions;
 use crate::http::{HttpOptions, ProxyEnvironment};
 use crate::source::{Duplicates, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions};
 use crate::store::{Backup, Freshness, Level, OnWipe, RedisOptions, Residency, StoreOptions, Upstream};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub store: StoreOptions,
     /// Where items come from; `None` in daemon mode.
     pub source: Option<SourceOptions>,
+    /// How events are made and delivered; `None` when there are none.
+    pub events: Option<EventsOptions>,
     /// The snapshot file, if one is kept.
     pub backup: Option<Backup>,
     /// Nothing is connected to, and every evaluation gives its default.
@@ -54,16 +57,19 @@ impl Config {
     pub fn resolve(&self) -> Result<Settings, ConfigError> {
         let mut remarks = Vec::new();
         let offline = self.flag("offline") == Some(true);
-        let source = if offline { None } else { self.source(&mut remarks)? };
+        let http = if offline { None } else { self.http(&mut remarks)? };
+        let source = if offline { None } else { self.source(http.as_ref(), &mut remarks)? };
+        let events = self.events(http.as_ref(), &mut remarks)?;
         let store = self.store(source.as_ref(), offline, &mut remarks)?;
         let backup = self.backup(&store)?;
         Ok(Settings {
             sdk_key: self.sdk_key()?,
             store,
             source,
+            events,
             backup: backup.filter(|_| !offline),
             offline,
-            queue_capacity: self.number("events.queue_capacity", 1_000),
+            queue_capacity: self.number("notifications.capacity", 1_000),
             log_level: match self.get("log.level") {
                 Some("debug") => Level::Debug,
                 Some("warn") => Level::Warn,
@@ -186,7 +192,12 @@ impl Config {
         Ok(Some(Backup::new(PathBuf::from(path), &sdk_key, &store.prefix)))
     }
 
-    fn source(&self, remarks: &mut Vec<(Level, String)>) -> Result<Option<SourceOptions>, ConfigError> {
+    fn source(
+        &self,
+        http: Option<&HttpOptions>,
+        remarks: &mut Vec<(Level, String)>,
+    ) -> Result<Option<SourceOptions>, ConfigError> {
+        let key_needed = ConfigError::Together("source.kind stream and poll need sdk.key, which is not set");
         Ok(Some(match self.get("source.kind") {
             Some("stream") => SourceOptions::Stream(StreamOptions {
                 base: self.endpoint("endpoints.stream", StreamOptions::DEFAULT_BASE, remarks),
@@ -194,14 +205,14 @@ impl Config {
                 initial_delay: self.milliseconds("stream.initial_delay_ms", 1_000),
                 read_timeout: self.milliseconds("stream.read_timeout_ms", 300_000),
                 retry: self.retry(),
-                http: self.http(remarks)?,
+                http: http.cloned().ok_or(key_needed)?,
             }),
             Some("poll") => SourceOptions::Poll(PollOptions {
                 base: self.endpoint("endpoints.poll", PollOptions::DEFAULT_BASE, remarks),
                 filter: self.text("source.filter"),
                 interval: self.poll_interval(remarks),
                 retry: self.retry(),
-                http: self.http(remarks)?,
+                http: http.cloned().ok_or(key_needed)?,
             }),
             Some("file") => SourceOptions::File(self.file()?),
             Some("testdata") => SourceOptions::TestData(
@@ -211,11 +222,10 @@ impl Config {
         }))
     }
 
-    fn http(&self, remarks: &mut Vec<(Level, String)>) -> Result<HttpOptions, ConfigError> {
-        let sdk_key = self
-            .sdk_key()?
-            .ok_or(ConfigError::Together("source.kind stream and poll need sdk.key, which is not set"))?;
-        Ok(HttpOptions {
+    /// How all requests of the client are made; `None` without an SDK key, without which nobody is spoken to.
+    fn http(&self, remarks: &mut Vec<(Level, String)>) -> Result<Option<HttpOptions>, ConfigError> {
+        let Some(sdk_key) = self.sdk_key()? else { return Ok(None) };
+        Ok(Some(HttpOptions {
             tags: self.tags(remarks),
             wrapper: self.text("wrapper.name").map(|name| match self.text("wrapper.version") {
                 Some(version) => format!("{name}/{version}"),
@@ -229,7 +239,7 @@ impl Config {
             connect_timeout: self.milliseconds("http.connect_timeout_ms", 10_000),
             read_timeout: self.milliseconds("http.read_timeout_ms", 15_000),
             ..HttpOptions::new(&sdk_key, &super::instance::new_id())
-        })
+        }))
     }
 
     /// The SDK key without the space around it, such as the line end of a mounted secret.
@@ -264,7 +274,7 @@ impl Config {
     }
 
     /// A base URL: its own option, else that of a Relay Proxy, else LaunchDarkly's.
-    fn endpoint(&self, name: &'static str, default: &str, remarks: &mut Vec<(Level, String)>) -> String {
+    pub(super) fn endpoint(&self, name: &'static str, default: &str, remarks: &mut Vec<(Level, String)>) -> String {
         if let Some(url) = self.text(name).or_else(|| self.text("endpoints.relay")) {
             return url;
         }

@@ -8,18 +8,24 @@ mod block;
 mod builder;
 mod error;
 mod json;
+mod kinds;
+mod seen;
 mod single;
 
 pub use builder::ContextBuilder;
 pub use error::ContextError;
+pub use kinds::KindSet;
 pub use single::{Attribute, SingleContext};
 
 use crate::model::{ContextKind, write_string};
+use seen::Seen;
 
 /// A valid context: one individual context, or several of different kinds. Immutable.
 #[derive(Clone, Debug)]
 pub struct Context {
     singles: Singles,
+    kinds: KindSet,
+    seen: Seen,
 }
 
 #[derive(Clone, Debug)]
@@ -80,7 +86,8 @@ impl Context {
         }
         let parts: Vec<String> = singles.iter().map(|single| canonical_part(single.kind(), single.key())).collect();
         let many = Many { singles: singles.into_boxed_slice(), canonical_key: parts.join(":").into_boxed_str() };
-        Ok(Context { singles: Singles::Many(Box::new(many)) })
+        let kinds = many.singles.iter().map(KindSet::of).fold(KindSet::default(), KindSet::with);
+        Ok(Context { singles: Singles::Many(Box::new(many)), kinds, seen: Seen::default() })
     }
 
     /// The JSON form: properties in the order in which they were set, raw UTF-8, integral numbers without a fraction.
@@ -135,6 +142,34 @@ impl Context {
         self.as_slice().iter()
     }
 
+    /// The kinds as a set that is cheap to compare and to join.
+    #[inline]
+    pub fn kind_set(&self) -> KindSet {
+        self.kinds
+    }
+
+    /// Whether the context was marked with `window` last.
+    #[inline]
+    pub fn was_seen(&self, window: u64) -> bool {
+        self.seen.is(window)
+    }
+
+    /// Marks the context, which is equal to an unmarked one in every other respect: whoever tells who was seen need not look
+    /// it up again. A window is a number that the whole process uses once.
+    pub fn mark_seen(&self, window: u64) {
+        self.seen.mark(window);
+    }
+
+    /// The context without its anonymous members; `None` if nobody is left.
+    pub fn without_anonymous(&self) -> Option<Context> {
+        Context::from_singles(self.singles().filter(|single| !single.anonymous()).cloned().collect()).ok()
+    }
+
+    /// How many bytes of memory it takes, roughly.
+    pub fn weight(&self) -> usize {
+        self.singles().map(SingleContext::weight).sum()
+    }
+
     /// Whether there is more than one individual context.
     pub fn is_multi(&self) -> bool {
         matches!(self.singles, Singles::Many(_))
@@ -158,7 +193,8 @@ impl Many {
 
 impl From<SingleContext> for Context {
     fn from(single: SingleContext) -> Context {
-        Context { singles: Singles::One(single) }
+        let kinds = KindSet::of(&single);
+        Context { singles: Singles::One(single), kinds, seen: Seen::default() }
     }
 }
 

@@ -74,6 +74,21 @@ impl SingleContext {
         self.kind.map_or("user", |kind| self.texts.get(kind))
     }
 
+    /// How many bytes of memory it takes, roughly.
+    pub(super) fn weight(&self) -> usize {
+        let trees = self.attributes.iter().map(|entry| match &entry.value {
+            Stored::Tree(tree) => tree.weight(),
+            _ => 0,
+        });
+        size_of::<Self>() + self.texts.len() + trees.sum::<usize>()
+    }
+
+    /// Whether the kind is `user`.
+    #[inline]
+    pub(super) fn is_user(&self) -> bool {
+        self.kind.is_none()
+    }
+
     /// Whether the kind is the one that a rule names.
     #[inline(always)]
     pub fn is_of(&self, kind: &ContextKind) -> bool {

@@ -3,11 +3,13 @@
 //! Holds what evaluation, events and all-flags need and nothing else; the raw JSON text is kept by the store.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::clause::{self, Clauses, asks_for_segments, segment_keys};
 use super::regexes::Interner;
 use super::serve::Serve;
 use super::strings::StringSet;
+use super::tally::{Tally, TallyCell};
 use super::text::{Piece, Text};
 use super::variation::Variation;
 use super::wire;
@@ -22,6 +24,8 @@ pub struct Flag {
     pub on: bool,
     /// Whether evaluating it needs nothing else: no prerequisite and no segment.
     pub alone: bool,
+    /// Whether its evaluations need only be counted: none makes a full event, whatever comes out, and summaries list it.
+    pub plain: bool,
     /// The variation served when the flag is off or a prerequisite failed; may be out of range.
     pub off_variation: Option<u32>,
     /// What is served when nothing else matched.
@@ -58,6 +62,8 @@ pub struct Flag {
     pub mobile: bool,
     /// Whether summaries leave the flag out.
     pub exclude_from_summaries: bool,
+    /// Counts evaluations; see [`Flag::tally`].
+    pub counts: TallyCell,
 }
 
 /// A flag that must be on and serve this variation.
@@ -110,7 +116,19 @@ impl Flag {
         let required: Box<[Prerequisite]> =
             wire.prerequisites.unwrap_or_default().into_iter().map(Prerequisite::new).collect();
         let weight = targets.len() + rules.iter().map(|rule| clause::weight(&rule.clauses)).sum::<usize>();
+        let fallthrough = Serve::new(fallthrough.variation, fallthrough.rollout);
+        let track_events = wire.track_events.unwrap_or_default();
+        let track_events_fallthrough = wire.track_events_fallthrough.unwrap_or_default();
+        let exclude_from_summaries = wire.exclude_from_summaries.unwrap_or_default();
+        let experiments = rules.iter().any(|rule| rule.track_events || rule.serve.is_experiment());
         Ok(Flag {
+            plain: !track_events
+                && !track_events_fallthrough
+                && !exclude_from_summaries
+                && !experiments
+                && !fallthrough.is_experiment()
+                && wire.debug_events_until_date.is_none(),
+            counts: TallyCell::default(),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             key: wire.key.0.as_deref().unwrap_or(field).into(),
             version: wire.version.0.map_or(0, |version| version.0),
@@ -120,11 +138,11 @@ impl Flag {
             required,
             targets,
             rules,
-            fallthrough: Serve::new(fallthrough.variation, fallthrough.rollout),
+            fallthrough,
             off_variation: wire.off_variation.map(|index| variation_index(index.0)),
             salt: wire.salt.as_deref().unwrap_or_default().into(),
-            track_events: wire.track_events.unwrap_or_default(),
-            track_events_fallthrough: wire.track_events_fallthrough.unwrap_or_default(),
+            track_events,
+            track_events_fallthrough,
             debug_events_until: wire.debug_events_until_date,
             client_side: match &availability {
                 Some(availability) => availability.using_environment_id.unwrap_or_default(),
@@ -132,9 +150,14 @@ impl Flag {
             },
             mobile: availability.is_none_or(|availability| availability.using_mobile_key.unwrap_or_default()),
             sampling_ratio: wire.sampling_ratio.map_or(1, |ratio| ratio.0),
-            exclude_from_summaries: wire.exclude_from_summaries.unwrap_or_default(),
+            exclude_from_summaries,
             migration_check_ratio: wire.migration.map(|migration| migration.check_ratio.map_or(1, |ratio| ratio.0)),
         })
+    }
+
+    /// What counts the evaluations of this version of the flag; made when first asked for.
+    pub fn tally(&self) -> &Arc<Tally> {
+        self.counts.get_or_make(|| Tally::new(&self.key, self.version, self.sampling_ratio, &self.variations))
     }
 
     /// The keys of the prerequisites, in order.

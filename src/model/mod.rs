@@ -5,6 +5,8 @@
 //! finds other items. Plain data without I/O; depends on no other module of the crate.
 
 mod clause;
+mod clock;
+mod default_value;
 mod delivery;
 mod error;
 mod excerpt;
@@ -28,6 +30,7 @@ mod serve;
 mod strings;
 mod surrogates;
 mod sync;
+mod tally;
 mod text;
 mod tombstone;
 mod value;
@@ -35,6 +38,8 @@ mod variation;
 mod wire;
 
 pub use clause::{Clause, Clauses, Members, Test};
+pub use clock::unix_ms;
+pub use default_value::{DefaultValue, checked_json};
 pub use delivery::{ChangeKind, ChangeSet, Content, Delivery, LARGEST_VERSION};
 pub use error::ParseError;
 pub use excerpt::excerpt;
@@ -46,7 +51,7 @@ pub use jitter::Jitter;
 pub use kind::ContextKind;
 pub use lookup::{Found, Lookup};
 pub use membership::Membership;
-pub use parse::{DEPTH_LIMIT, Parsed, parse_flag, parse_segment, read_flag, read_segment};
+pub use parse::{DEPTH_LIMIT, Parsed, exceeds_depth, parse_flag, parse_segment, read_flag, read_segment};
 pub use reference::AttributeRef;
 pub use regexes::{Interner, Pattern, Refusal, Remark};
 pub use rounding::Rounding;
@@ -57,6 +62,7 @@ pub use serve::{Rollout, Serve, WeightedVariation};
 pub use strings::{StringList, StringSet};
 pub use surrogates::repair;
 pub use sync::lock;
+pub use tally::{Tally, TallyCell};
 pub use text::{Piece, Text};
 pub use tombstone::{Stamp, stamp, tombstone_text};
 pub use value::{Member, Value, keep_last, write_array, write_compact, write_number, write_object, write_string};

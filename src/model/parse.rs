@@ -75,13 +75,14 @@ fn check(text: &str) -> Result<(), ParseError> {
     if u32::try_from(text.len()).is_err() {
         return Err(ParseError::Json("longer than 4 GB".to_owned()));
     }
-    if is_too_deep(text.as_bytes()) {
+    if exceeds_depth(text.as_bytes()) {
         return Err(ParseError::Json("recursion limit exceeded".to_owned()));
     }
     Ok(())
 }
 
-fn is_too_deep(json: &[u8]) -> bool {
+/// Whether JSON is nested so deep that it is refused.
+pub fn exceeds_depth(json: &[u8]) -> bool {
     // Cheap for nearly all items: too few brackets to be deep.
     if memchr2_iter(b'[', b'{', json).take(DEPTH_LIMIT).count() < DEPTH_LIMIT {
         return false;

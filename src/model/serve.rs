@@ -56,6 +56,11 @@ impl Serve {
             None => Serve::Nothing,
         }
     }
+
+    /// Whether it may put a context into an experiment.
+    pub fn is_experiment(&self) -> bool {
+        matches!(self, Serve::Rollout(rollout) if rollout.experiment)
+    }
 }
 
 impl Rollout {

@@ -37,6 +37,19 @@ impl Value {
         Value::Object(keep_last(members).into_boxed_slice())
     }
 
+    /// How many bytes of memory it takes, roughly.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+                Value::String(text) => text.len(),
+                Value::Array(items) => items.iter().map(Value::weight).sum(),
+                Value::Object(members) => {
+                    members.iter().map(|(name, value)| size_of::<Box<str>>() + name.len() + value.weight()).sum()
+                }
+            }
+    }
+
     /// Appends the value as JSON text: members in order, raw UTF-8, integral numbers without a fraction.
     ///
     /// Numbers that JSON cannot express (infinities, NaN) become `null`.

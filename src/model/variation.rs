@@ -96,6 +96,11 @@ impl Variation {
     pub fn json(&self) -> &str {
         &self.json
     }
+
+    /// As [`Variation::json`], to keep beyond the flag.
+    pub(super) fn text(&self) -> &Piece {
+        &self.json
+    }
 }
 
 #[cfg(test)]

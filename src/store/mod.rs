@@ -50,6 +50,6 @@ pub use redis::sockets::Sockets;
 pub use redis::tls::TlsOptions;
 pub use redis::url::{RedisUrl, UrlError};
 pub use shared::Shared;
-pub use status::{ErrorNote, Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms, unix_ms};
+pub use status::{ErrorNote, Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms};
 pub use worker::run as run_worker;
 pub use worker::watching::run as run_watch;

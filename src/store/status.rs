@@ -1,13 +1,15 @@
 //! What the store tells about itself: state, freshness in force, age of the data. Only atomics and lock-free cells, because
-//! a forked child reads them whatever the parent's threads were doing. Depends on nothing of the crate.
+//! a forked child reads them whatever the parent's threads were doing. May depend on `model`.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+
+use crate::model::unix_ms;
 
 /// Lifecycle of a client's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -289,12 +291,6 @@ impl Health {
 pub fn monotonic_ms() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     saturating_ms(START.elapsed()) + 1
-}
-
-/// Milliseconds since 1970.
-pub fn unix_ms() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A duration in ms that fits 64 bits.

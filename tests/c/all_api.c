@@ -101,7 +101,7 @@ static void configuration(void) {
   ACCEPTED(SET("cache.capacity", "7"));
   ACCEPTED(SET("cache.on_wipe", "clear"));
   ACCEPTED(SET("refresh.interval_ms", "1000"));
-  ACCEPTED(SET("events.queue_capacity", "10"));
+  ACCEPTED(SET("notifications.capacity", "10"));
   ACCEPTED(SET("log.level", "none"));
 
   REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "cache.residencies", SET("cache.residencies", "all"));

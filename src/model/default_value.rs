@@ -1,0 +1,90 @@
+//! The value that a caller wants where a flag has none, as the caller gave it: nothing is parsed or written before an event
+//! needs it. Depends on `value` and serde_json.
+
+use serde_json::value::RawValue;
+
+use super::value::{write_number, write_string};
+use super::{exceeds_depth, repair};
+
+/// A caller's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum DefaultValue<'a> {
+    /// None was given; told as null where there must be one.
+    #[default]
+    None,
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Integer(i64),
+    /// A number.
+    Number(f64),
+    /// A string, as it is.
+    String(&'a str),
+    /// Any JSON value, as text.
+    Json(&'a str),
+}
+
+impl DefaultValue<'_> {
+    /// The value as JSON text. None for none, for text that is not JSON or is nested too deep, and for numbers that JSON
+    /// cannot say.
+    pub fn to_json(self) -> Option<Box<str>> {
+        let mut out = String::new();
+        match self {
+            Self::None => return None,
+            Self::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+            Self::Integer(value) => out.push_str(&value.to_string()),
+            Self::Number(value) if value.is_finite() => write_number(value, &mut out),
+            Self::Number(_) => return None,
+            Self::String(text) => write_string(text, &mut out),
+            Self::Json(text) => return checked_json(text),
+        }
+        Some(out.into_boxed_str())
+    }
+}
+
+/// A JSON text of somebody else, made fit to stand within another one: without space around it, and with lone surrogates
+/// repaired. None if it is not JSON or is nested too deep.
+pub fn checked_json(text: &str) -> Option<Box<str>> {
+    if exceeds_depth(text.as_bytes()) {
+        return None;
+    }
+    let repaired = repair(text.as_bytes());
+    let raw: &RawValue = serde_json::from_slice(&repaired).ok()?;
+    Some(Box::from(raw.get()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(value: DefaultValue<'_>) -> Option<String> {
+        value.to_json().map(String::from)
+    }
+
+    #[test]
+    fn a_default_is_told_as_it_was_given() {
+        let cases = [
+            (DefaultValue::Bool(true), "true"),
+            (DefaultValue::Integer(i64::MIN), "-9223372036854775808"),
+            (DefaultValue::Number(0.5), "0.5"),
+            (DefaultValue::Number(3.0), "3"),
+            (DefaultValue::String("a\"b"), r#""a\"b""#),
+            (DefaultValue::Json(" [1, 2] "), "[1, 2]"),
+            (DefaultValue::Json(r#""\ud800""#), r#""\uFFFD""#),
+        ];
+        for (default, text) in cases {
+            assert_eq!(json(default).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn what_json_cannot_say_is_no_default() {
+        let deep = "[".repeat(200) + &"]".repeat(200);
+        for bad in ["", "{", "NaN", "1 2", "'a'", &deep] {
+            assert_eq!(json(DefaultValue::Json(bad)), None, "{bad}");
+        }
+        for none in [DefaultValue::None, DefaultValue::Number(f64::NAN), DefaultValue::Number(f64::INFINITY)] {
+            assert_eq!(json(none), None);
+        }
+    }
+}
