@@ -12,7 +12,6 @@ mod evaluate;
 mod events_settings;
 mod feed;
 mod flags_state;
-mod instance;
 mod keeper;
 mod notifications;
 mod prepared;
