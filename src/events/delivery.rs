@@ -2,6 +2,7 @@
 //! delivery fares. One lock, held for moments; it belongs to one process.
 
 mod flush;
+mod keep;
 mod report;
 
 use std::collections::VecDeque;
@@ -122,8 +123,9 @@ impl Delivery {
         self.lock().has_worker = is_expected;
     }
 
-    /// Takes what waits, for the last time, and lets it be sent up to this moment. Nothing is taken after it.
-    pub fn close(&self, inbox: &Inbox, recorder: &Recorder, until: Instant) {
+    /// Takes what waits, for the last time, and lets it be sent for this long. Nothing is taken after it.
+    pub fn close(&self, inbox: &Inbox, recorder: &Recorder, sending: Duration) {
+        let until = moment(sending);
         let batch = inbox.take(recorder);
         inbox.shut();
         let mut state = self.lock();
@@ -140,13 +142,12 @@ impl Delivery {
         self.changed.notify_all();
     }
 
-    /// Waits until everything is sent or put away; false when it was not by this moment.
-    pub fn wait_over(&self, until: Instant) -> bool {
-        let mut state = self.lock();
-        while state.stage != Stage::Over && Instant::now() < until {
+    /// Waits until everything is sent or put away, at most for `timeout`; not when there is nothing to wait for.
+    pub fn wait_over(&self, timeout: Duration) {
+        let (mut state, until) = (self.lock(), moment(timeout));
+        while !matches!(state.stage, Stage::Open | Stage::Over) && Instant::now() < until {
             state = self.wait(state, Some(until));
         }
-        state.stage == Stage::Over
     }
 
     /// Whether the threads should end.
@@ -170,6 +171,12 @@ impl Delivery {
     pub(super) fn take_stream_starts(&self) -> Vec<StreamStart> {
         std::mem::take(&mut self.lock().stream_starts)
     }
+}
+
+/// The end of a time that may be too long for clocks.
+fn moment(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
 }
 
 /// What the events thread does.
@@ -202,13 +209,19 @@ impl Delivery {
     }
 
     /// A batch was taken for all flushes up to this one. What was made of it goes to the senders.
-    pub(super) fn hand_over(&self, asked: Option<u64>, payload: Option<Payload>) {
+    pub(super) fn hand_over(&self, asked: u64, payload: Option<Payload>) {
         let mut state = self.lock();
-        state.taken = asked.unwrap_or(state.asked).max(state.taken);
+        state.taken = asked.max(state.taken);
         if let Some(payload) = payload {
             state.push(payload);
         }
         drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Something goes to the senders that no flush waits for.
+    pub(super) fn send_too(&self, payload: Payload) {
+        self.lock().push(payload);
         self.changed.notify_all();
     }
 
@@ -235,6 +248,11 @@ impl Delivery {
     /// Whether anything of this kind is on its way.
     pub(super) fn is_sending(&self, is_it: impl Fn(&Payload) -> bool) -> bool {
         self.lock().in_flight.iter().any(|payload| is_it(payload))
+    }
+
+    /// Whether nothing is sent any more.
+    pub(super) fn is_off(&self) -> bool {
+        self.lock().report.off.is_some()
     }
 
     /// Whether delivery fails at present.

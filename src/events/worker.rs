@@ -12,6 +12,7 @@ use super::options::EventsOptions;
 use super::output;
 use super::payload::{Content, Payload, packed};
 use super::recorder::Recorder;
+use super::redaction::Redaction;
 use super::spool::Pace;
 use crate::model::{Severity, new_id};
 
@@ -20,12 +21,13 @@ const LONG: Duration = Duration::from_secs(3600);
 
 /// Runs until the client is closed and everything is sent or put away.
 pub fn run(options: &EventsOptions, recorder: &Recorder, inbox: &Inbox, delivery: &Delivery, host: &dyn Host) {
-    let worker = Worker { options, recorder, inbox, delivery, host };
-    worker.run();
+    let redaction = Redaction::new(&options.privacy);
+    Worker { options, redaction, recorder, inbox, delivery, host }.run();
 }
 
 struct Worker<'a> {
     options: &'a EventsOptions,
+    redaction: Redaction,
     recorder: &'a Recorder,
     inbox: &'a Inbox,
     delivery: &'a Delivery,
@@ -54,7 +56,7 @@ impl Worker<'_> {
                     if let Some(diagnostics) = &mut diagnostics {
                         diagnostics.note(&batch);
                     }
-                    self.hand_over(Some(asked), batch);
+                    self.hand_over(asked, batch);
                 }
                 Order::Tend => {}
             }
@@ -62,12 +64,13 @@ impl Worker<'_> {
             if let Some(diagnostics) = &mut diagnostics {
                 self.diagnose(diagnostics);
             }
+            pace.look(self.delivery.is_failing());
             self.send_kept(&mut pace);
         }
     }
 
     /// Writes a batch and gives it to the senders.
-    fn hand_over(&self, asked: Option<u64>, batch: Batch) {
+    fn hand_over(&self, asked: u64, batch: Batch) {
         let payload = if batch.is_empty() { None } else { self.payload(&batch) };
         self.delivery.hand_over(asked, payload);
         self.start_senders();
@@ -75,14 +78,14 @@ impl Worker<'_> {
 
     /// A batch as it is sent; nothing when that fails, which is counted.
     fn payload(&self, batch: &Batch) -> Option<Payload> {
-        let events = batch.count();
-        let write = || output::write(batch, &self.options.privacy);
-        let Ok(body) = catch_unwind(AssertUnwindSafe(write)) else {
+        let write = || output::write(batch, &self.redaction);
+        let Ok(written) = catch_unwind(AssertUnwindSafe(write)) else {
+            let events = batch.count();
             self.delivery.lose(events);
             self.host.log(Severity::Error, format_args!("{events} events could not be written and are lost"));
             return None;
         };
-        Some(self.wrap(Content::Events, events, body))
+        (written.elements > 0).then(|| self.wrap(Content::Events, written.elements as u64, written.json))
     }
 
     fn wrap(&self, content: Content, events: u64, body: Vec<u8>) -> Payload {
@@ -108,7 +111,7 @@ impl Worker<'_> {
         let event = diagnostics.next(self.delivery.take_stream_starts());
         // One that is on its way still makes way for nothing: the next one tells the same time.
         if !self.delivery.is_sending(|payload| payload.content == Content::Diagnostic) {
-            self.delivery.hand_over(Some(0), Some(self.wrap(Content::Diagnostic, 0, event)));
+            self.delivery.send_too(self.wrap(Content::Diagnostic, 0, event));
             self.start_senders();
         }
     }
@@ -120,7 +123,7 @@ impl Worker<'_> {
         let kept = if is_free { spool.oldest(self.host) } else { None };
         pace.step(kept.is_some() || !is_free, self.delivery.is_failing());
         if let Some(payload) = kept {
-            self.delivery.hand_over(Some(0), Some(payload));
+            self.delivery.send_too(payload);
             self.start_senders();
         }
     }
@@ -128,7 +131,7 @@ impl Worker<'_> {
     /// Sends what is left up to this moment, and puts away the rest.
     fn close(&self, until: Instant) {
         if let Some(batch) = self.delivery.take_last() {
-            self.hand_over(None, batch);
+            self.hand_over(u64::MAX, batch);
         }
         let left = self.delivery.expire(until);
         self.delivery.put_away(self.host, &left.iter().map(Arc::as_ref).collect::<Vec<_>>());

@@ -1,5 +1,6 @@
 //! Makes one request after another, follows redirects, and can be interrupted from another thread.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,12 @@ struct Agents {
 /// Ends whatever a requester does, from any thread.
 #[derive(Clone)]
 pub struct Interrupter(Arc<Mutex<Agents>>);
+
+impl fmt::Debug for Interrupter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Interrupter").finish_non_exhaustive()
+    }
+}
 
 impl Interrupter {
     /// A read that is blocked ends at once. A name lookup or a TCP connect under way runs into its own deadline.

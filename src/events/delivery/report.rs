@@ -6,9 +6,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Delivery, Fate};
+use super::{Delivery, Fate, State};
 use crate::events::host::Host;
 use crate::events::payload::{Content, Payload};
+use crate::events::spool::Spool;
 use crate::model::{Severity, unix_ms};
 
 /// How delivery fares. Events are counted as they are sent: a summary is one.
@@ -42,9 +43,16 @@ pub struct LastFailure {
 pub(super) struct Outage {
     lost: u64,
     kept: u64,
+    /// What had to make room in the spool.
+    pub evicted: u64,
 }
 
 impl Delivery {
+    /// Payloads in the spool, and files of it that were set aside; `None` without one.
+    pub fn spooled(&self) -> Option<(u64, u64)> {
+        self.spool.as_ref().map(Spool::counts)
+    }
+
     /// An attempt to send events has failed.
     pub(in crate::events) fn note_failure(&self, host: &dyn Host, address: &str, reason: &dyn fmt::Display) {
         let message = format!("events cannot be delivered to {address}: {reason}");
@@ -64,7 +72,7 @@ impl Delivery {
         let mut state = self.lock();
         let Some(place) = state.in_flight.iter().position(|other| Arc::ptr_eq(other, payload)) else { return };
         state.in_flight.swap_remove(place);
-        let line = if payload.content == Content::Events { state.account(payload.events, fate) } else { None };
+        let line = if payload.content == Content::Events { state.account(payload, fate) } else { None };
         drop(state);
         self.changed.notify_all();
         if let Some((severity, line)) = line {
@@ -88,9 +96,11 @@ impl Delivery {
     }
 }
 
-impl super::State {
+impl State {
     /// Counts what became of events, and says what the log should.
-    pub(super) fn account(&mut self, events: u64, fate: Fate) -> Option<(Severity, String)> {
+    fn account(&mut self, payload: &Payload, fate: Fate) -> Option<(Severity, String)> {
+        let events = payload.events;
+        let is_awaited = u64::from(payload.number > 0);
         match fate {
             Fate::Delivered => {
                 self.report.sent += events;
@@ -98,19 +108,26 @@ impl super::State {
             }
             Fate::Lost => {
                 self.report.lost += events;
-                self.report.lost_payloads += 1;
+                self.report.lost_payloads += is_awaited;
                 let outage = self.outage.get_or_insert_default();
                 outage.lost += events;
-                let line = || format!("{events} events could not be delivered and are lost; more may be until it is");
+                let line = || {
+                    format!(
+                        "{events} events could not be delivered and are lost; more may be until they are delivered again"
+                    )
+                };
                 (outage.lost == events).then(|| (Severity::Warn, line()))
             }
+            // It was kept before, and was counted then.
+            Fate::Kept if payload.claim.is_some() => None,
             Fate::Kept => {
                 self.report.kept += events;
-                self.report.kept_payloads += 1;
+                self.report.kept_payloads += is_awaited;
                 let outage = self.outage.get_or_insert_default();
                 outage.kept += events;
-                let line = || format!("{events} events could not be delivered and are kept in the spool");
-                (outage.kept == events).then(|| (Severity::Info, line()))
+                let line =
+                    || format!("{events} events could not be delivered and are kept in the spool; more may follow");
+                (outage.kept == events).then(|| (Severity::Warn, line()))
             }
         }
     }
@@ -118,12 +135,12 @@ impl super::State {
 
 impl Outage {
     fn end(&self) -> String {
-        match (self.lost, self.kept) {
+        match (self.lost + self.evicted, self.kept) {
             (0, 0) => "events are delivered again; none was lost".to_owned(),
-            (0, kept) => format!("events are delivered again; {kept} are kept in the spool and will be sent"),
+            (0, kept) => format!("events are delivered again; none was lost, {kept} are sent from the spool"),
             (lost, 0) => format!("events are delivered again; {lost} were lost meanwhile"),
             (lost, kept) => {
-                format!("events are delivered again; {lost} were lost meanwhile, {kept} are kept in the spool")
+                format!("events are delivered again; {lost} were lost meanwhile, {kept} went to the spool")
             }
         }
     }
