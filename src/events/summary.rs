@@ -16,6 +16,8 @@ pub struct Summary {
 /// The counts of one flag.
 #[derive(Debug, Default)]
 pub struct FlagSummary {
+    /// When it was evaluated first.
+    pub since: i64,
     /// The default of the first evaluation as JSON text; `None` stands for null.
     pub default: Option<Box<str>>,
     /// The kinds of the contexts.
@@ -51,13 +53,16 @@ impl Summary {
         self.end = self.end.max(at);
     }
 
-    /// The counts of a flag; `default` counts for the first one.
-    pub(super) fn flag(&mut self, key: &str, default: &Option<Box<str>>) -> &mut FlagSummary {
+    /// The counts of a flag that was evaluated first at `since`, as far as it is known here, and with this default.
+    pub(super) fn flag(&mut self, key: &str, since: i64, default: Option<&str>) -> &mut FlagSummary {
         if !self.flags.contains_key(key) {
-            let fresh = FlagSummary { default: default.clone(), ..FlagSummary::default() };
-            self.flags.insert(Box::from(key), fresh);
+            self.flags.insert(Box::from(key), FlagSummary { since: i64::MAX, ..FlagSummary::default() });
         }
-        self.flags.entry(Box::from(key)).or_default()
+        let flag = self.flags.entry(Box::from(key)).or_default();
+        if since < flag.since || flag.counters.is_empty() {
+            (flag.since, flag.default) = (since, default.map(Box::from));
+        }
+        flag
     }
 }
 
