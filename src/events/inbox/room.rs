@@ -18,6 +18,11 @@ impl Default for Room {
 }
 
 impl Room {
+    #[cfg(test)]
+    pub(super) fn of(bytes: usize) -> Self {
+        Self(bytes)
+    }
+
     /// Whether there was room for so many bytes, which it is no more then.
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         let left = self.0.checked_sub(bytes);

@@ -171,4 +171,9 @@ impl Sums {
     pub(super) fn tallies(&self) -> usize {
         self.tallies.len()
     }
+
+    /// Leaves so much room until the next drain.
+    pub(super) fn leave(&mut self, bytes: usize) {
+        self.room = Room::of(bytes);
+    }
 }

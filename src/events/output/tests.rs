@@ -230,7 +230,7 @@ fn a_summary_tells_every_flag_with_its_default_its_kinds_and_its_counters() {
         r#"{"kind":"summary","startDate":10,"endDate":20,"features":{"#,
         r#""a":{"default":null,"contextKinds":["user"],"counters":[{"value":null,"unknown":true,"count":18446744073709551615}]},"#,
         r#""b":{"default":"d","contextKinds":["org","user"],"counters":["#,
-        r#"{"value":[1, 2],"version":3,"variation":1,"count":7},{"value":"d","version":3,"count":4},{"value":null,"version":4,"variation":1,"count":1}]}}}]"#,
+        r#"{"value":"d","version":3,"count":4},{"value":[1, 2],"version":3,"variation":1,"count":7},{"value":null,"version":4,"variation":1,"count":1}]}}}]"#,
     );
     assert_eq!(text(&batch), (expected.to_owned(), 2));
 }
