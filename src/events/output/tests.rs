@@ -287,7 +287,7 @@ fn hostile_texts_stay_what_they_are() {
 
 #[test]
 fn large_batches_are_written_whole_and_in_little_time() {
-    let (data, deep): (String, String) = ("1".repeat(1 << 20), "[".repeat(120) + &"]".repeat(120));
+    let (data, deep): (String, String) = (format!("\"{}\"", "x".repeat(1 << 20)), "[".repeat(120) + &"]".repeat(120));
     let mut events: Vec<Event> = [data, deep]
         .into_iter()
         .map(|data| Event::Custom(Box::new(Custom { data: Some(data.into()), ..custom() })))
