@@ -22,7 +22,7 @@ pub(super) struct Sums {
     /// Flags of the summary that do not exist.
     unknown: usize,
     /// Evaluations that were counted here rather than by their thread.
-    counted_here: u64,
+    pub(super) counted_here: u64,
     /// Evaluations of the summary that were counted by a tally.
     counted_there: u64,
     sweep_at: usize,
