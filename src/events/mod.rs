@@ -11,12 +11,17 @@
 //! | `recorder` | what an evaluation touches |
 //! | `inbox` | what waits for the next flush |
 //! | `event`, `summary` | what is told one by one, and what is summed up |
+//! | `output`, `redaction` | what is sent of a batch, and what is kept private |
 
 mod event;
 mod inbox;
 mod options;
+mod output;
 mod recorder;
+mod redaction;
 mod summary;
+#[cfg(test)]
+mod testing;
 
 pub use event::{Custom, Evaluation, Event, Measurement, Migration, Operation, Origins};
 pub use inbox::{Batch, Inbox};
