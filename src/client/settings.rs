@@ -59,7 +59,7 @@ impl Config {
         let offline = self.flag("offline") == Some(true);
         let http = if offline { None } else { self.http(&mut remarks)? };
         let source = if offline { None } else { self.source(http.as_ref(), &mut remarks)? };
-        let events = self.events(http.as_ref(), &mut remarks)?;
+        let events = self.events(http.as_ref(), source.as_ref(), &mut remarks)?;
         let store = self.store(source.as_ref(), offline, &mut remarks)?;
         let backup = self.backup(&store)?;
         Ok(Settings {
@@ -238,7 +238,7 @@ impl Config {
             skip_verify: self.flag("http.tls.skip_verify") == Some(true),
             connect_timeout: self.milliseconds("http.connect_timeout_ms", 10_000),
             read_timeout: self.milliseconds("http.read_timeout_ms", 15_000),
-            ..HttpOptions::new(&sdk_key, &super::instance::new_id())
+            ..HttpOptions::new(&sdk_key, &crate::model::new_id())
         }))
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::ChangeSet;
+pub use crate::model::Severity;
 
 /// What kind of failure a source met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,25 +43,14 @@ pub enum Report {
     Off(Failure),
 }
 
-/// How much a log line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// For those who look for a fault.
-    Debug,
-    /// The regular course of things.
-    Info,
-    /// Something that mends itself.
-    Warn,
-    /// Something that somebody has to mend.
-    Error,
-}
-
 /// What a source talks to. It is called on the source's thread, never after the source was stopped.
 pub trait Sink: Send + Sync {
     /// Takes a changeset. After a full one, and after one that says that nothing has changed, the source counts as valid.
     fn apply(&self, changes: ChangeSet<'_>);
     /// Whether a full changeset without flags would take some away, as far as is known.
     fn holds_flags(&self) -> bool;
+    /// A stream is about to be opened.
+    fn opens_stream(&self) {}
     /// Takes notice of how the source fares.
     fn report(&self, report: Report);
     /// Says whether a line of this severity would be kept.
