@@ -139,6 +139,16 @@ fn a_close_sends_what_waits_and_is_quick_when_nothing_does() {
 }
 
 #[test]
+fn a_close_waits_for_no_diagnostic_event() {
+    let fake = Fake::start().unwrap();
+    fake.always("/diagnostic", Some(Action::Hang(PATIENCE)));
+    let client = telling(&fake).with("events.diagnostics", "true").started();
+    eventually("it hangs", || fake.diagnostics().len() == 1);
+    let (status, took) = timed(|| client.close(PATIENCE_MS));
+    assert!(status == OK && took < PATIENCE / 10, "{took:?}");
+}
+
+#[test]
 fn a_client_that_nobody_holds_any_more_sends_what_waits() {
     let fake = Fake::start().unwrap();
     let client = telling(&fake).started();

@@ -259,10 +259,11 @@ impl Delivery {
         self.lock().outage.is_some()
     }
 
-    /// Waits until everything is sent, at most to this moment; then nothing is sent any more. What is left.
+    /// Waits until all events are sent, at most to this moment; then nothing is sent any more. What is left. What is in the
+    /// spool is safe there, and nobody misses a diagnostic event.
     pub(super) fn expire(&self, until: Instant) -> Vec<Arc<Payload>> {
         let mut state = self.lock();
-        while !state.in_flight.is_empty() && Instant::now() < until {
+        while state.in_flight.iter().any(|payload| payload.number > 0) && Instant::now() < until {
             state = self.wait(state, Some(until));
         }
         state.stage = Stage::Expired;

@@ -53,14 +53,15 @@ impl Worker<'_> {
                 Order::Flush(asked) => {
                     flush_at = after(self.options.flush_interval);
                     let batch = self.inbox.take(self.recorder);
+                    drops.look(self.inbox.dropped(), self.options.capacity, self.host);
+                    drops.flushed(&batch);
                     if let Some(diagnostics) = &mut diagnostics {
                         diagnostics.note(&batch);
                     }
                     self.hand_over(asked, batch);
                 }
-                Order::Tend => {}
+                Order::Tend => drops.look(self.inbox.dropped(), self.options.capacity, self.host),
             }
-            drops.look(self.inbox.dropped(), self.options.capacity, self.host);
             if let Some(diagnostics) = &mut diagnostics {
                 self.diagnose(diagnostics);
             }
@@ -89,7 +90,8 @@ impl Worker<'_> {
     }
 
     fn wrap(&self, content: Content, events: u64, body: Vec<u8>) -> Payload {
-        let packed = if self.options.gzip { packed(&body).ok() } else { None };
+        let is_large = content == Content::Events;
+        let packed = if self.options.gzip && is_large { packed(&body).ok() } else { None };
         let is_packed = packed.is_some();
         Payload { number: 0, content, id: new_id(), events, body: packed.unwrap_or(body), is_packed, claim: None }
     }
@@ -143,7 +145,7 @@ fn after(time: Duration) -> Instant {
     Instant::now() + time
 }
 
-/// Events that did not fit, told once until a flush interval passes without.
+/// Events that did not fit, told once until a flush finds that all did.
 struct Drops {
     seen: u64,
     is_told: bool,
@@ -153,12 +155,15 @@ impl Drops {
     fn look(&mut self, dropped: u64, capacity: usize, host: &dyn Host) {
         let new = dropped - self.seen;
         self.seen = dropped;
-        if new > 0 && !self.is_told {
+        if new > 0 && !std::mem::replace(&mut self.is_told, true) {
             let line = format_args!(
                 "{new} events were dropped: more than events.capacity ({capacity}) wait for one flush; more may be"
             );
             host.log(Severity::Warn, line);
         }
-        self.is_told = new > 0;
+    }
+
+    fn flushed(&mut self, batch: &Batch) {
+        self.is_told &= batch.dropped > 0;
     }
 }
