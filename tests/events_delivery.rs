@@ -75,6 +75,20 @@ fn one_connection_serves_one_payload_after_another_also_when_answers_have_bodies
 }
 
 #[test]
+fn a_connection_that_the_server_has_closed_meanwhile_is_not_used_again() {
+    let fake = Fake::start().unwrap();
+    let client = telling(&fake).started();
+    for count in 1..=3 {
+        client.track("x");
+        client.delivers();
+        assert_eq!(fake.payloads().len(), count);
+        fake.kill();
+        fake.start_again().unwrap();
+    }
+    assert!(log_lines(&client.drain(), 2).is_empty(), "nothing failed");
+}
+
+#[test]
 fn a_flush_that_does_not_wait_may_be_repeated_and_makes_no_payloads_of_its_own() {
     let fake = Fake::start().unwrap();
     fake.script_for("/bulk", Action::Hang(PATIENCE));
@@ -136,6 +150,16 @@ fn a_close_sends_what_waits_and_is_quick_when_nothing_does() {
     let (status, took) = timed(|| client.close(PATIENCE_MS));
     assert!(status == OK && took < PATIENCE / 10, "{took:?}");
     assert_eq!(fake.payloads().len(), 2);
+}
+
+#[test]
+fn a_client_that_was_never_started_says_what_is_lost_with_it() {
+    let fake = Fake::start().unwrap();
+    let client = telling(&fake).client();
+    client.track("x");
+    assert_eq!(client.flush_within(20).unwrap_err().status, TIMEOUT);
+    assert_eq!(client.close(PATIENCE_MS), OK);
+    assert_eq!(log_lines(&client.drain(), 2), ["closed before it was started: 2 events are lost"]);
 }
 
 #[test]

@@ -122,23 +122,26 @@ impl Delivery {
         self.lock().has_worker = is_expected;
     }
 
-    /// Takes what waits, for the last time, and lets it be sent for this long. Nothing is taken after it.
-    pub fn close(&self, inbox: &Inbox, recorder: &Recorder, sending: Duration) {
+    /// Takes what waits, for the last time, and lets it be sent for this long. Nothing is taken after it. Gives the number of
+    /// events that are lost because there is no events thread.
+    pub fn close(&self, inbox: &Inbox, recorder: &Recorder, sending: Duration) -> u64 {
         let until = moment(sending);
         let batch = inbox.take(recorder);
         inbox.shut();
-        let mut state = self.lock();
+        let (mut state, mut lost) = (self.lock(), 0);
         if state.stage == Stage::Open {
             if state.has_worker {
                 state.stage = Stage::Closing(until);
                 state.last = Some(batch);
             } else {
                 state.stage = Stage::Over;
-                state.report.lost += batch.count();
+                lost = batch.count();
+                state.report.lost += lost;
             }
         }
         drop(state);
         self.changed.notify_all();
+        lost
     }
 
     /// Waits until everything is sent or put away, at most for `timeout`; not when there is nothing to wait for.
@@ -167,7 +170,8 @@ impl Delivery {
         }
     }
 
-    pub(super) fn take_stream_starts(&self) -> Vec<StreamStart> {
+    /// Takes what was noted of streams.
+    pub fn take_stream_starts(&self) -> Vec<StreamStart> {
         std::mem::take(&mut self.lock().stream_starts)
     }
 }

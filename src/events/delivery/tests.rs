@@ -96,7 +96,7 @@ impl World {
 
     /// Closes it; all its threads end.
     fn close(&self) {
-        self.delivery.close(&self.inbox, &self.recorder, LONG);
+        assert_eq!(self.delivery.close(&self.inbox, &self.recorder, LONG), 0);
         loop {
             let Some(thread) = lock(&self.threads).pop() else { return };
             thread.join().unwrap();
@@ -139,18 +139,10 @@ fn a_delivery_without_its_thread_counts_what_it_cannot_send_and_is_over_at_once(
     let options = options("http://127.0.0.1:1");
     let (recorder, inbox, delivery) = (Recorder::new(0), Inbox::new(&options), Delivery::new(Some(&options)));
     inbox.custom(&recorder, &Context::builder("user", "ada").build().unwrap(), "x", None, None);
-    delivery.close(&inbox, &recorder, LONG);
+    assert_eq!(delivery.close(&inbox, &recorder, LONG), 2);
     delivery.wait_over(LONG);
     assert!(delivery.is_over());
     assert_eq!((delivery.report().lost, inbox.waiting()), (2, 0));
-}
-
-#[test]
-fn what_cannot_be_written_is_counted_and_the_rest_goes_on() {
-    let world = world(options("http://127.0.0.1:1"));
-    world.delivery.lose(3);
-    assert_eq!(world.delivery.report().lost, 3);
-    world.close();
 }
 
 #[test]
