@@ -83,8 +83,9 @@
  *                                flagstone_client_flush, flagstone_client_close, flagstone_client_retain,
  *                                flagstone_client_release, flagstone_client_status, flagstone_bool_variation,
  *                                flagstone_int_variation, flagstone_double_variation, flagstone_string_variation,
- *                                flagstone_variation, flagstone_variation_many, flagstone_all_flags_json,
- *                                flagstone_secure_mode_hash, flagstone_client_subscribe,
+ *                                flagstone_variation, flagstone_variation_or, flagstone_variation_many,
+ *                                flagstone_variation_many_or, flagstone_identify, flagstone_track,
+ *                                flagstone_all_flags_json, flagstone_secure_mode_hash, flagstone_client_subscribe,
  *                                flagstone_client_next_notification, flagstone_client_wake
  *   flagstone_client_status_info flagstone_client_status_info_clear
  *   flagstone_context            flagstone_context_from_key, flagstone_context_from_attrs, flagstone_context_from_json,
@@ -98,7 +99,7 @@
  *   flagstone_detail             flagstone_detail_clear, flagstone_detail_int
  *   flagstone_flag               flagstone_flag_new, flagstone_flag_bool, flagstone_flag_bool_try, flagstone_flag_int,
  *                                flagstone_flag_double, flagstone_flag_string, flagstone_flag_detail,
- *                                flagstone_flag_release
+ *                                flagstone_flag_value, flagstone_flag_release
  *   flagstone_notification       flagstone_notification_clear
  *   old names                    flagstone_poll_event, flagstone_event_clear, flagstone_wake
  *
@@ -214,7 +215,7 @@
  *   cache.on_wipe              keep                     when Redis loses the data set: keep what is held, or clear; the default is
  *                                                       clear with a source and cache.residency lazy or off
  *   refresh.interval_ms        60000                    interval of the safety poll; not with forever in daemon mode
- *   events.queue_capacity      1000                     most notifications kept for flagstone_client_next_notification
+ *   notifications.capacity     1000                     most notifications kept for flagstone_client_next_notification
  *   evaluation.integer_rounding  half_even              a number with a fraction that is asked for as an integer: half_even: to
  *                                                       the nearest one, halves to the even one; truncate: toward zero, as
  *                                                       LaunchDarkly's SDKs for Go, Java and C++ do
@@ -304,12 +305,17 @@
 /**
  * Grows when functions, or members at the end of a struct, are added. A host refuses a smaller one.
  */
-#define FLAGSTONE_ABI_MINOR 2
+#define FLAGSTONE_ABI_MINOR 3
 
 /**
  * Bit of `flagstone_features`: `rediss://` URLs work.
  */
 #define FLAGSTONE_FEATURE_TLS 1
+
+/**
+ * Bit of `flagstone_features`: analytics events are sent.
+ */
+#define FLAGSTONE_FEATURE_EVENTS 2
 
 /**
  * Longest chain of prerequisites, and of segments that name segments, that an evaluation follows: MALFORMED_FLAG beyond it.
@@ -360,6 +366,11 @@
  * `flagstone_detail_int` heeds.
  */
 #define FLAGSTONE_DETAIL_TRUNCATES 8
+
+/**
+ * Bit of the options of `flagstone_variation_or`: you hand the reason on, so events tell it as well.
+ */
+#define FLAGSTONE_ASK_REASON 1
 
 /**
  * Option bit of `flagstone_all_flags_json`: only flags that client-side SDKs may see.
@@ -930,6 +941,33 @@ typedef struct flagstone_detail {
    */
   void *owner;
 } flagstone_detail;
+
+/**
+ * Your default, borrowed for one call. Events tell it; a call gives it back only where it says so. Zeroed memory is a default
+ * of null.
+ */
+typedef struct flagstone_default {
+  /**
+   * A `FLAGSTONE_TYPE_…`: NONE for null.
+   */
+  int32_t value_type;
+  /**
+   * NUMBER: not 0 if `integer` is the number, else `number` is.
+   */
+  int32_t is_integer;
+  /**
+   * BOOL: 0, or not 0. NUMBER: see `is_integer`.
+   */
+  int64_t integer;
+  /**
+   * NUMBER: see `is_integer`.
+   */
+  double number;
+  /**
+   * STRING: the string itself. JSON: the value as JSON text.
+   */
+  struct flagstone_str text;
+} flagstone_default;
 
 /**
  * A notification. The caller makes it: set `struct_size` to `sizeof(flagstone_notification)` and the rest to 0. Its texts are
@@ -1534,7 +1572,7 @@ double flagstone_double_variation(const struct flagstone_client *client,
  * problem, with nothing written when `out` is NULL.
  *
  * Nothing is copied: the text is that of the flag, kept alive until `flagstone_bytes_clear`, whatever happens to the flag or
- * the client; do not write into it. `default_value` may be NULL, with `default_len` 0, and is not looked at. Otherwise as
+ * the client; do not write into it. `default_value` may be NULL, with `default_len` 0; only events look at it. Otherwise as
  * `flagstone_bool_variation`.
  */
 FLAGSTONE_API
@@ -1550,8 +1588,7 @@ int32_t flagstone_string_variation(const struct flagstone_client *client,
  * Value of a flag of any type, with reason.
  *
  * `want_type`: a `FLAGSTONE_TYPE_…`; a value of another type gives ERROR/WRONG_TYPE. NONE takes any type as it is; JSON takes any type
- * and gives its JSON text. `default_json` is your default as JSON text; it may be empty, and is not looked at as long as no
- * events are sent. Whenever there is no value the bit `FLAGSTONE_DETAIL_DEFAULTED` is set: use your default.
+ * and gives its JSON text. `default_json` is your default as JSON text, which only events look at; it may be empty. Whenever there is no value the bit `FLAGSTONE_DETAIL_DEFAULTED` is set: use your default.
  *
  * OK also when the evaluation ends in ERROR: the reason is in `*out`. NULL_ARGUMENT, BAD_UTF8 (key) and INVALID_ARGUMENT
  * (want_type, a handle of another type) write `*out` as well, as ERROR/USER_NOT_SPECIFIED for a NULL context, else as
@@ -1569,6 +1606,21 @@ flagstone_status flagstone_variation(const struct flagstone_client *client,
                                      struct flagstone_detail *out);
 
 /**
+ * As `flagstone_variation`, with a default that is no JSON text, and with events that tell the reason only if you hand it on.
+ *
+ * `default_value` may be NULL: null. `options`: `FLAGSTONE_ASK_REASON` or 0; bits that there are not do nothing.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_variation_or(const struct flagstone_client *client,
+                                        const struct flagstone_context *context,
+                                        const char *key,
+                                        size_t key_len,
+                                        int32_t want_type,
+                                        const struct flagstone_default *default_value,
+                                        uint32_t options,
+                                        struct flagstone_detail *out);
+
+/**
  * Values of `n` flags for one context, each with its reason; any type.
  *
  * `keys` points to `n` texts, `out` to `n` details whose `struct_size` is the same in all; each is to be given back with
@@ -1582,6 +1634,20 @@ flagstone_status flagstone_variation_many(const struct flagstone_client *client,
                                           const struct flagstone_str *keys,
                                           size_t n,
                                           struct flagstone_detail *out);
+
+/**
+ * As `flagstone_variation_many`, with your defaults, which events tell.
+ *
+ * `defaults` points to `n` defaults, or is NULL: null for all. `options` as for `flagstone_variation_or`.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_variation_many_or(const struct flagstone_client *client,
+                                             const struct flagstone_context *context,
+                                             const struct flagstone_str *keys,
+                                             const struct flagstone_default *defaults,
+                                             size_t n,
+                                             uint32_t options,
+                                             struct flagstone_detail *out);
 
 /**
  * Prepares a flag. It need not exist yet.
@@ -1648,9 +1714,45 @@ flagstone_status flagstone_flag_detail(const struct flagstone_flag *flag,
                                        struct flagstone_detail *out);
 
 /**
+ * As `flagstone_flag_detail`, for callers that do not hand the reason on: events do not tell it either.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_flag_value(const struct flagstone_flag *flag,
+                                      const struct flagstone_context *context,
+                                      struct flagstone_detail *out);
+
+/**
  * Frees a prepared flag. Never blocks. NULL is allowed.
  */
 FLAGSTONE_API void flagstone_flag_release(struct flagstone_flag *flag);
+
+/**
+ * Tells LaunchDarkly who somebody is, whether or not flags are evaluated for him: evaluations tell it by themselves.
+ *
+ * Queued, at most `events.capacity`, and sent with the next flush; no I/O here. Without events nothing happens. OK,
+ * NULL_ARGUMENT, INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_identify(struct flagstone_client *client,
+                                    const struct flagstone_context *context,
+                                    struct flagstone_error **err);
+
+/**
+ * Tells LaunchDarkly that `name` happened to somebody, for example as the metric of an experiment.
+ *
+ * `metric`: a number to measure it by, or NULL; finite. `data_json`: any JSON about it, nested at most 127 deep; with `data_json_len`
+ * 0 there is none. All is borrowed for the call. Queued as by `flagstone_identify`. OK; BAD_JSON, INVALID_ARGUMENT (metric, a
+ * handle of another type), BAD_UTF8, NULL_ARGUMENT, CLOSED: nothing is told then. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_track(struct flagstone_client *client,
+                                 const struct flagstone_context *context,
+                                 const char *name,
+                                 size_t name_len,
+                                 const double *metric,
+                                 const char *data_json,
+                                 size_t data_json_len,
+                                 struct flagstone_error **err);
 
 /**
  * Values of all flags for one context with what client-side SDKs need to know about them, as LaunchDarkly's JavaScript SDK

@@ -24,6 +24,7 @@
 #include "flagstone/client.hpp"
 #include "flagstone/config.hpp"
 #include "flagstone/context.hpp"
+#include "flagstone/default.hpp"
 #include "flagstone/detail.hpp"
 #include "flagstone/flag.hpp"
 

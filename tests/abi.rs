@@ -83,6 +83,10 @@ fn structs_are_laid_out_as_recorded() {
     let measured = measured! {
         flagstone_str { ptr as "ptr", len as "len" }
         flagstone_bytes { ptr as "ptr", len as "len", owner as "owner" }
+        flagstone_default {
+            value_type as "value_type", is_integer as "is_integer", integer as "integer", number as "number",
+            text as "text"
+        }
         flagstone_attr { name as "name", r#type as "type", flags as "flags", number as "number", text as "text" }
         flagstone_detail {
             struct_size as "struct_size", value_type as "value_type", reason as "reason", error_kind as "error_kind",

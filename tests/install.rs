@@ -106,6 +106,7 @@ fn everything_is_installed_where_hosts_look_for_it() {
         "include/flagstone/client.hpp",
         "include/flagstone/config.hpp",
         "include/flagstone/context.hpp",
+        "include/flagstone/default.hpp",
         "include/flagstone/detail.hpp",
         "include/flagstone/flag.hpp",
         "lib/cmake/flagstone/flagstoneConfig.cmake",

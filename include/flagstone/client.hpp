@@ -10,6 +10,7 @@
 
 #include "config.hpp"
 #include "context.hpp"
+#include "default.hpp"
 #include "detail.hpp"
 
 namespace flagstone {
@@ -52,6 +53,18 @@ class Client {
     return internal::call(
         [&](flagstone_error **error) { return flagstone_client_flush(get(), internal::count(timeout), error); });
   }
+  // Tells LaunchDarkly who somebody is, and that something happened; sent with the next flush.
+  Outcome identify(const Context &context) noexcept {
+    return internal::call([&](flagstone_error **error) { return flagstone_identify(get(), context.get(), error); });
+  }
+  // `data_json`: any JSON; empty for none.
+  Outcome track(const Context &context, std::string_view name, std::string_view data_json = {},
+                std::optional<double> metric = std::nullopt) noexcept {
+    return internal::call([&](flagstone_error **error) {
+      return flagstone_track(get(), context.get(), name.data(), name.size(), metric ? &*metric : nullptr,
+                             data_json.data(), data_json.size(), error);
+    });
+  }
   // `wants`: FLAGSTONE_SUBSCRIBE_ bits.
   Outcome subscribe(std::uint32_t wants) noexcept {
     return internal::call([&](flagstone_error **error) { return flagstone_client_subscribe(get(), wants, error); });
@@ -71,14 +84,16 @@ class Client {
     return flagstone_double_variation(get(), context.get(), key.data(), key.size(), default_value);
   }
   std::string string_variation(const Context &context, std::string_view key, std::string_view default_value) const {
-    const std::optional<Text> text = text_variation(context, key);
+    const std::optional<Text> text = text_variation(context, key, default_value);
     return std::string(text ? text->view() : default_value);
   }
-  // Without a copy; nothing where string_variation gives its default.
-  std::optional<Text> text_variation(const Context &context, std::string_view key) const noexcept {
+  // Without a copy; nothing where string_variation gives its default, of which only events tell.
+  std::optional<Text> text_variation(const Context &context, std::string_view key,
+                                     std::string_view default_value = {}) const noexcept {
     std::optional<Text> text(std::in_place);
     const std::int32_t found =
-        flagstone_string_variation(get(), context.get(), key.data(), key.size(), nullptr, 0, text->get());
+        flagstone_string_variation(get(), context.get(), key.data(), key.size(), default_value.data(),
+                                   default_value.size(), text->get());
     if (found == 0) text.reset();
     return text;
   }
@@ -89,6 +104,14 @@ class Client {
                         detail.get());
     return detail;
   }
+  // With a default of which events tell. `options`: FLAGSTONE_ASK_ bits.
+  Detail variation(const Context &context, std::string_view key, Type want, const Default &default_value,
+                   std::uint32_t options = FLAGSTONE_ASK_REASON) const noexcept {
+    Detail detail;
+    flagstone_variation_or(get(), context.get(), key.data(), key.size(), static_cast<std::int32_t>(want),
+                           default_value.get(), options, detail.get());
+    return detail;
+  }
   std::vector<Detail> variation_many(const Context &context, const std::vector<std::string_view> &keys) const {
     std::vector<flagstone_str> texts;
     texts.reserve(keys.size());
@@ -96,6 +119,22 @@ class Client {
     std::vector<Detail> details(keys.size());
     if (!keys.empty()) {
       flagstone_variation_many(get(), context.get(), texts.data(), texts.size(), details.front().get());
+    }
+    return details;
+  }
+  // With defaults of which events tell, as many as keys.
+  std::vector<Detail> variation_many(const Context &context, const std::vector<std::string_view> &keys,
+                                     const std::vector<Default> &defaults,
+                                     std::uint32_t options = FLAGSTONE_ASK_REASON) const {
+    std::vector<flagstone_str> texts;
+    std::vector<flagstone_default> values(keys.size());
+    texts.reserve(keys.size());
+    for (const std::string_view key : keys) texts.push_back(internal::str(key));
+    for (std::size_t at = 0; at < keys.size() && at < defaults.size(); at++) values[at] = *defaults[at].get();
+    std::vector<Detail> details(keys.size());
+    if (!keys.empty()) {
+      flagstone_variation_many_or(get(), context.get(), texts.data(), values.data(), texts.size(), options,
+                                  details.front().get());
     }
     return details;
   }

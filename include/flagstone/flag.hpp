@@ -98,6 +98,12 @@ class Flag {
     flagstone_flag_detail(get(), context.get(), detail.get());
     return detail;
   }
+  // As detail, for callers that do not hand the reason on: events do not tell it either.
+  Detail value_detail(const Context &context) const noexcept {
+    Detail detail;
+    flagstone_flag_value(get(), context.get(), detail.get());
+    return detail;
+  }
   flagstone_flag *get() const noexcept { return handle_.get(); }
 
  private:

@@ -1,15 +1,17 @@
 //! Evaluation of one flag: finds it where the residency keeps it, evaluates it on borrowed data, and hands the result to
-//! a closure, so that nothing is copied that the caller does not want. May depend on `store`, `eval`, `context`, `model`.
+//! a closure, so that nothing is copied that the caller does not want. What came out is counted for the events. May depend on
+//! `store`, `eval`, `context`, `model`.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::trouble::Witness;
-use super::{Client, Rounding, Wanted, atfork};
+use super::{Ask, Client, Rounding, atfork};
 use crate::context::Context;
 use crate::eval::{Detail, ErrorKind, NoMemberships, Reason, evaluate};
+use crate::model::Flag;
 use crate::store::{FlagEntry, ReadThrough, Residency, Slot, State, View};
 
-/// The result of one evaluation, before any type check.
+/// The result of one evaluation. A value of another type than the caller asked for has become an error.
 #[derive(Debug)]
 pub struct Evaluation<'a> {
     /// Value, index and reason; borrows from the entry.
@@ -32,14 +34,6 @@ impl Evaluation<'_> {
     pub fn rounding(&self) -> Rounding {
         self.client.rounding
     }
-
-    /// The value is of another type than the caller wants; told once for each flag and content.
-    #[cold]
-    pub fn wrong_type(&self, wanted: Wanted) {
-        if let Some(entry) = self.entry {
-            self.client.tell_wrong_type(entry, wanted);
-        }
-    }
 }
 
 /// A detail without a value, for `kind`.
@@ -53,8 +47,14 @@ impl Client {
     /// Residency `all`: no I/O, no lock, no allocation. Otherwise a key that is not held waits for Redis at most one
     /// command timeout.
     #[inline]
-    pub fn evaluate<R>(&self, key: &str, context: Option<&Context>, read: impl FnOnce(Evaluation<'_>) -> R) -> R {
-        self.evaluate_at(key, None, context, true, |evaluation, _| read(evaluation))
+    pub fn evaluate<R>(
+        &self,
+        key: &str,
+        context: Option<&Context>,
+        ask: Ask<'_>,
+        read: impl FnOnce(Evaluation<'_>) -> R,
+    ) -> R {
+        self.evaluate_at(key, None, context, ask, true, |evaluation, _| read(evaluation))
     }
 
     /// As [`Client::evaluate`]; `remembered` keeps the place of the flag from call to call. An evaluation that may not
@@ -65,6 +65,7 @@ impl Client {
         key: &str,
         remembered: Option<&AtomicU64>,
         context: Option<&Context>,
+        ask: Ask<'_>,
         may_wait: bool,
         read: impl FnOnce(Evaluation<'_>, bool) -> R,
     ) -> R {
@@ -73,6 +74,7 @@ impl Client {
         }
         let stale = self.plant.shared.is_stale();
         if !self.plant.shared.answers() {
+            self.record_unknown(key, context, ask);
             return read(
                 Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale, client: self },
                 false,
@@ -85,7 +87,7 @@ impl Client {
             );
         };
         if self.plant.shared.options.residency != Residency::All {
-            return self.evaluate_through(key, context, may_wait, read);
+            return self.evaluate_through(key, context, ask, may_wait, read);
         }
         let snapshot = self.plant.shared.snapshot.load();
         let entry = match remembered {
@@ -102,6 +104,7 @@ impl Client {
         let Some(entry) = entry else {
             self.ask_unknown(key);
             self.tell_unknown(key);
+            self.record_unknown(key, Some(context), ask);
             return read(
                 Evaluation { detail: error(ErrorKind::FlagNotFound), entry: None, stale, client: self },
                 false,
@@ -114,11 +117,20 @@ impl Client {
         let kind = match entry.state() {
             State::Live(flag) => {
                 let view = View::new(&snapshot);
-                let detail = evaluate(flag, context, &view, &NoMemberships, &mut Witness { client: self, entry });
-                if detail.variation.is_none() {
-                    self.tell_no_value(entry, detail.reason);
-                }
+                let mut witness = Witness { client: self, entry, context, records: self.records(), ask };
+                let detail = evaluate(flag, context, &view, &NoMemberships, &mut witness);
                 let stale = stale || entry.is_superseded() || view.is_superseded();
+                match detail.variation {
+                    Some(variation) if !ask.wanted.accepts(variation) => {
+                        self.tell_wrong_type(entry, ask.wanted);
+                        let detail = error(ErrorKind::WrongType);
+                        self.record(flag, &detail, context, ask, None);
+                        return read(Evaluation { detail, entry: Some(entry), stale, client: self }, false);
+                    }
+                    Some(_) => {}
+                    None => self.tell_no_value(entry, detail.reason),
+                }
+                self.record(flag, &detail, context, ask, None);
                 // From here, so that the detail is not copied to where the others would come from.
                 return read(Evaluation { detail, entry: Some(entry), stale, client: self }, false);
             }
@@ -128,6 +140,7 @@ impl Client {
             }
             State::Unreadable => ErrorKind::Exception,
         };
+        self.record_unknown(key, Some(context), ask);
         read(Evaluation { detail: error(kind), entry: None, stale, client: self }, false)
     }
 
@@ -137,9 +150,10 @@ impl Client {
         key: &str,
         remembered: Option<&AtomicU64>,
         context: Option<&Context>,
+        ask: Ask<'_>,
         read: impl FnOnce(Evaluation<'_>) -> R,
     ) -> Option<R> {
-        self.evaluate_at(key, remembered, context, false, |evaluation, would_wait| {
+        self.evaluate_at(key, remembered, context, ask, false, |evaluation, would_wait| {
             (!would_wait).then(|| read(evaluation))
         })
     }
@@ -149,6 +163,7 @@ impl Client {
         &self,
         key: &str,
         context: &Context,
+        ask: Ask<'_>,
         may_wait: bool,
         read: impl FnOnce(Evaluation<'_>, bool) -> R,
     ) -> R {
@@ -162,29 +177,63 @@ impl Client {
         let runtime = self.current();
         let view = ReadThrough::new(&self.plant.shared, &runtime.mailbox, may_wait);
         let outcome = view.flag_entry(key);
-        let (detail, entry) = match &outcome {
-            Err(_) => (error(ErrorKind::Exception), None),
-            Ok(None) => {
-                self.tell_unknown(key);
-                (error(ErrorKind::FlagNotFound), None)
-            }
+        let held = match &outcome {
+            Err(_) => Err(ErrorKind::Exception),
+            Ok(None) => Err(ErrorKind::FlagNotFound),
             Ok(Some(entry)) => match entry.state() {
-                State::Live(flag) => {
-                    let detail = evaluate(flag, context, &view, &NoMemberships, &mut Witness { client: self, entry });
-                    if detail.variation.is_none() {
-                        self.tell_no_value(entry, detail.reason);
-                    }
-                    (detail, Some(entry))
-                }
-                State::Tombstone => {
-                    self.tell_unknown(key);
-                    (error(ErrorKind::FlagNotFound), None)
-                }
-                State::Unreadable => (error(ErrorKind::Exception), None),
+                State::Live(flag) => Ok((entry, flag)),
+                State::Tombstone => Err(ErrorKind::FlagNotFound),
+                State::Unreadable => Err(ErrorKind::Exception),
             },
+        };
+        let (detail, entry) = match held {
+            Ok((entry, flag)) => (self.evaluate_held(flag, entry, context, &view, may_wait, ask), Some(entry)),
+            Err(kind) => {
+                if kind == ErrorKind::FlagNotFound {
+                    self.tell_unknown(key);
+                }
+                if !view.would_wait() {
+                    self.record_unknown(key, Some(context), ask);
+                }
+                (error(kind), None)
+            }
         };
         let stale = stale || view.is_superseded();
         read(Evaluation { detail, entry, stale, client: self }, view.would_wait())
+    }
+
+    fn evaluate_held<'f>(
+        &self,
+        flag: &'f Flag,
+        entry: &'f FlagEntry,
+        context: &Context,
+        view: &ReadThrough<'_>,
+        may_wait: bool,
+        ask: Ask<'_>,
+    ) -> Detail<'f> {
+        let mut witness = Witness { client: self, entry, context, records: self.records(), ask };
+        if witness.records && !may_wait && !flag.alone {
+            // What would have to wait is asked again, and must not be counted twice: first it is looked whether it would.
+            witness.records = false;
+            let detail = evaluate(flag, context, view, &NoMemberships, &mut witness);
+            if view.would_wait() {
+                return detail;
+            }
+            witness.records = true;
+        }
+        let mut detail = evaluate(flag, context, view, &NoMemberships, &mut witness);
+        match detail.variation {
+            Some(variation) if !ask.wanted.accepts(variation) => {
+                self.tell_wrong_type(entry, ask.wanted);
+                detail = error(ErrorKind::WrongType);
+            }
+            Some(_) => {}
+            None => self.tell_no_value(entry, detail.reason),
+        }
+        if !view.would_wait() {
+            self.record(flag, &detail, context, ask, None);
+        }
+        detail
     }
 
     #[cold]

@@ -118,7 +118,7 @@ impl FlagsState {
 }
 
 /// Whether the evaluation counts as part of an experiment: its events must be full and carry the reason.
-fn is_experiment(flag: &Flag, reason: &Reason<'_>) -> bool {
+pub(super) fn is_experiment(flag: &Flag, reason: &Reason<'_>) -> bool {
     match *reason {
         Reason::Fallthrough { in_experiment } => in_experiment || flag.track_events_fallthrough,
         Reason::RuleMatch { index, in_experiment, .. } => {
@@ -140,7 +140,7 @@ fn write_prerequisites<'a>(keys: impl Iterator<Item = &'a str>, out: &mut String
     }
 }
 
-fn write_reason(detail: &Detail<'_>, out: &mut String) {
+pub(super) fn write_reason(detail: &Detail<'_>, out: &mut String) {
     out.push_str("{\"kind\":");
     match detail.reason {
         Reason::Off => out.push_str("\"OFF\""),

@@ -6,6 +6,7 @@
 //! `model`.
 
 mod all_flags;
+mod ask;
 mod atfork;
 mod config;
 mod evaluate;
@@ -16,11 +17,13 @@ mod instance;
 mod keeper;
 mod notifications;
 mod prepared;
+mod record;
 mod runtime;
 mod secure_mode;
 mod settings;
 mod signals;
 mod status;
+mod track;
 mod trouble;
 
 use std::sync::Arc;
@@ -31,15 +34,17 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
+pub use ask::{Ask, Wanted};
 pub use config::{Config, ConfigError};
 pub use evaluate::Evaluation;
 pub use feed::{Condition, LastError};
 pub use flags_state::AllFlagsOptions;
 pub use notifications::{Event, Notification, Notifications, Polled};
-pub use prepared::{DefaultError, Prepared, Wanted};
+pub use prepared::{DefaultError, Prepared};
 pub use settings::Settings;
+pub use track::TrackError;
 
-pub use crate::model::Rounding;
+pub use crate::model::{DefaultValue, Rounding};
 pub use crate::source::{Failure as SourceFailure, FailureKind, Report as SourceReport, TestData, TestDataError};
 
 use crate::events::Recorder;

@@ -6,40 +6,11 @@ use std::sync::atomic::AtomicU64;
 
 use serde_json::Value;
 
-use super::Client;
 use super::evaluate::Evaluation;
+use super::{Ask, Client, Wanted};
 use crate::context::Context;
+use crate::model::DefaultValue;
 use crate::store::Slot;
-
-/// The type that a caller asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(i32)]
-pub enum Wanted {
-    /// Whatever the flag has.
-    Any = 0,
-    /// `true` or `false`.
-    Bool = 1,
-    /// A number.
-    Number = 2,
-    /// A string.
-    String = 3,
-    /// Any JSON value, as text.
-    Json = 4,
-}
-
-impl TryFrom<i32> for Wanted {
-    type Error = ();
-    fn try_from(code: i32) -> Result<Self, ()> {
-        match code {
-            0 => Ok(Self::Any),
-            1 => Ok(Self::Bool),
-            2 => Ok(Self::Number),
-            3 => Ok(Self::String),
-            4 => Ok(Self::Json),
-            _ => Err(()),
-        }
-    }
-}
 
 /// Why a default value was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +30,8 @@ pub struct Prepared {
     key: Box<str>,
     wanted: Wanted,
     default: Value,
+    /// The default as events tell it.
+    default_json: Option<Box<str>>,
     place: AtomicU64,
 }
 
@@ -79,7 +52,16 @@ impl Prepared {
         if !fits {
             return Err(DefaultError::Type);
         }
-        Ok(Self { client, key: Box::from(key), wanted, default, place: AtomicU64::new(Slot::UNKNOWN.to_bits()) })
+        let default_json =
+            if default_json.is_empty() { wanted.nothing() } else { DefaultValue::Json(default_json.as_bytes()) };
+        Ok(Self {
+            client,
+            key: Box::from(key),
+            wanted,
+            default,
+            default_json: default_json.to_json(),
+            place: AtomicU64::new(Slot::UNKNOWN.to_bits()),
+        })
     }
 
     /// The type asked for.
@@ -116,15 +98,28 @@ impl Prepared {
         &self.client
     }
 
-    /// Evaluates the flag.
+    /// Evaluates the flag. `with_reason`: the caller is given the reason, so that events tell it, too.
     #[inline]
-    pub fn evaluate<R>(&self, context: Option<&Context>, read: impl FnOnce(Evaluation<'_>) -> R) -> R {
-        self.client.evaluate_at(&self.key, Some(&self.place), context, true, |evaluation, _| read(evaluation))
+    pub fn evaluate<R>(
+        &self,
+        context: Option<&Context>,
+        with_reason: bool,
+        read: impl FnOnce(Evaluation<'_>) -> R,
+    ) -> R {
+        let ask = self.ask(with_reason);
+        self.client.evaluate_at(&self.key, Some(&self.place), context, ask, true, |evaluation, _| read(evaluation))
     }
 
     /// Evaluates the flag without any wait; `None` when something would have to be read from Redis.
     #[inline]
     pub fn evaluate_now<R>(&self, context: Option<&Context>, read: impl FnOnce(Evaluation<'_>) -> R) -> Option<R> {
-        self.client.evaluate_now(&self.key, Some(&self.place), context, read)
+        self.client.evaluate_now(&self.key, Some(&self.place), context, self.ask(false), read)
+    }
+
+    #[inline]
+    fn ask(&self, with_reason: bool) -> Ask<'_> {
+        let default =
+            self.default_json.as_deref().map_or(DefaultValue::None, |json| DefaultValue::Json(json.as_bytes()));
+        Ask { wanted: self.wanted, default, with_reason }
     }
 }

@@ -9,9 +9,10 @@ use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use super::{Client, Wanted};
-use crate::eval::{ErrorKind, Observer, Reason, Trouble};
-use crate::model::excerpt;
+use super::{Ask, Client, Wanted};
+use crate::context::Context;
+use crate::eval::{Detail, ErrorKind, Observer, Reason, Trouble};
+use crate::model::{Flag, excerpt};
 use crate::store::{FlagEntry, Level, Told, monotonic_ms};
 
 /// So many lines may be told in one window; what is left over is told later, if it is met again.
@@ -52,13 +53,24 @@ impl ToldLines {
     }
 }
 
-/// Tells what one evaluation finds wrong.
+/// Tells what one evaluation finds wrong, and records the prerequisites that it evaluates.
 pub(super) struct Witness<'a> {
     pub(super) client: &'a Client,
     pub(super) entry: &'a FlagEntry,
+    pub(super) context: &'a Context,
+    /// Whether prerequisites are recorded.
+    pub(super) records: bool,
+    pub(super) ask: Ask<'a>,
 }
 
 impl Observer for Witness<'_> {
+    #[inline]
+    fn prerequisite(&mut self, owner: &Flag, prerequisite: &Flag, detail: &Detail<'_>) {
+        if self.records {
+            self.client.record(prerequisite, detail, self.context, self.ask, Some(owner));
+        }
+    }
+
     #[cold]
     fn trouble(&mut self, trouble: Trouble<'_>) {
         self.client.tell_trouble(self.entry, trouble);

@@ -97,8 +97,12 @@ impl Inbox {
         let call = &mut Call::new(context, evaluated);
         let Some(mut state) = self.lock() else { return };
         let (at, state) = (unix_ms(), &mut *state);
-        let dropped = state.sums.add(recorder.mark(), at, call);
-        self.count_dropped(state, dropped);
+        if recorder.count_for(evaluated, context) {
+            state.sums.counted_here += 1;
+        } else {
+            let dropped = state.sums.add(recorder.mark(), at, call);
+            self.count_dropped(state, dropped);
+        }
         self.see(state, recorder, at, &mut call.shared);
         let Some(flag) = evaluated.flag else { return };
         if flag.track_events || evaluated.in_experiment {
@@ -116,7 +120,7 @@ impl Inbox {
         }
         let Some(mut state) = self.lock() else { return };
         let (at, state) = (unix_ms(), &mut *state);
-        state.contexts.mark(recorder, context);
+        state.contexts.mark(recorder, at, context);
         match self.told(context) {
             Told::Whole => {
                 state.contexts.note(context);
@@ -163,9 +167,10 @@ impl Inbox {
 
     /// Takes everything, and forgets the contexts that were told if it is time.
     pub fn take(&self, recorder: &Recorder) -> Batch {
+        let at = unix_ms();
         let (events, drained, dropped, deduplicated) = {
             let state = &mut *lock(&self.state);
-            state.contexts.forget_if_due(recorder);
+            state.contexts.forget_if_due(recorder, at);
             state.room = Room::default();
             (
                 std::mem::take(&mut state.events),
@@ -210,7 +215,7 @@ impl Inbox {
     /// Tells a context that has not been told.
     fn see(&self, state: &mut State, recorder: &Recorder, at: i64, shared: &mut Shared<'_>) {
         let context = shared.context();
-        if state.contexts.mark(recorder, context) {
+        if state.contexts.mark(recorder, at, context) {
             match self.told(context) {
                 Told::Whole if state.contexts.note(context) => {
                     return self.push(state, shared.weight(), || Event::Index { at, context: shared.share() });

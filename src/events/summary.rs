@@ -75,6 +75,12 @@ impl FlagSummary {
         !self.counters.is_empty()
     }
 
+    /// Counts one more evaluation of a flag that does not exist; false where this is the first.
+    pub(super) fn add_unknown(&mut self) -> bool {
+        let counter = self.counters.first_mut().filter(|counter| counter.version.is_none());
+        counter.map(|counter| counter.count += 1).is_some()
+    }
+
     /// Adds to the counter of a version and variation; `value` counts for the first one.
     pub(super) fn add(&mut self, version: Option<i64>, variation: Option<u32>, value: Option<&str>, count: u64) {
         let place = self.counters.binary_search_by_key(&(version, variation), |known| (known.version, known.variation));

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::mem::size_of;
 use std::sync::Arc;
 
-use super::variation::usable;
+use super::variation_detail::usable;
 use super::{flagstone_str, flagstone_type, guard, text};
 use crate::client::{Evaluation, Rounding, Wanted};
 use crate::eval::{BigSegmentsStatus, Detail, ErrorKind, Reason};
@@ -171,7 +171,7 @@ impl flagstone_detail {
         owner: std::ptr::null_mut(),
     };
 
-    /// Writes an evaluation that asked for `wanted`; a value of another type becomes WRONG_TYPE.
+    /// Writes an evaluation that asked for `wanted`.
     pub(super) fn fill(&mut self, evaluation: &Evaluation<'_>, wanted: Wanted) {
         *self = Self { struct_size: self.struct_size, ..Self::CLEARED };
         if evaluation.stale {
@@ -179,17 +179,9 @@ impl flagstone_detail {
         }
         let detail = &evaluation.detail;
         self.big_segments_status = big_segments(detail.big_segments);
-        let fits = match detail.variation {
+        match detail.variation {
             Some(variation) => self.fill_value(variation, wanted),
-            None => {
-                self.flags |= FLAGSTONE_DETAIL_DEFAULTED;
-                true
-            }
-        };
-        if !fits {
-            evaluation.wrong_type(wanted);
-            self.fill_error(ErrorKind::WrongType);
-            return;
+            None => self.flags |= FLAGSTONE_DETAIL_DEFAULTED,
         }
         if self.value_type == flagstone_type::FLAGSTONE_TYPE_NUMBER as i32
             && evaluation.rounding() == Rounding::Truncate
@@ -214,18 +206,9 @@ impl flagstone_detail {
         self.value_type = flagstone_type::FLAGSTONE_TYPE_NONE as i32;
     }
 
-    fn fill_value(&mut self, variation: &Variation, wanted: Wanted) -> bool {
+    fn fill_value(&mut self, variation: &Variation, wanted: Wanted) {
         use flagstone_type::*;
         let value = variation.value();
-        let fits = match wanted {
-            Wanted::Any | Wanted::Json => true,
-            Wanted::Bool => matches!(value, VariationValue::Bool(_)),
-            Wanted::Number => matches!(value, VariationValue::Number(_)),
-            Wanted::String => matches!(value, VariationValue::String(_)),
-        };
-        if !fits {
-            return false;
-        }
         self.value_type = match value {
             VariationValue::Null => FLAGSTONE_TYPE_NONE,
             _ if wanted == Wanted::Json => {
@@ -250,7 +233,6 @@ impl flagstone_detail {
                 FLAGSTONE_TYPE_JSON
             }
         } as i32;
-        true
     }
 
     fn fill_reason(&mut self, detail: &Detail<'_>) {

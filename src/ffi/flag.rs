@@ -4,7 +4,8 @@ use std::ffi::c_char;
 
 use super::client::{handle_status, open};
 use super::error::{Failure, finish, status};
-use super::variation::{as_bool, as_integer, as_number, as_text, asker, detail_panicked, give_text, no_value, usable};
+use super::variation::{as_bool, as_integer, as_number, as_text, asker, give_text};
+use super::variation_detail::{detail_panicked, no_value, usable};
 use super::{
     Opaque, borrow, client_panicked, flag_panicked, flagstone_bytes, flagstone_client, flagstone_context,
     flagstone_detail, flagstone_error, flagstone_status, guard, into_handle, put, release, text,
@@ -78,7 +79,7 @@ pub unsafe extern "C" fn flagstone_flag_bool(flag: *const flagstone_flag, contex
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0 };
         // SAFETY: NULL or live, by the rules of the header.
         let context = unsafe { asker(flag.client(), context) };
-        i32::from(flag.evaluate(context, |evaluation| as_bool(&evaluation)).unwrap_or(flag.default_bool()))
+        i32::from(flag.evaluate(context, false, |evaluation| as_bool(&evaluation)).unwrap_or(flag.default_bool()))
     })
 }
 
@@ -110,7 +111,7 @@ pub unsafe extern "C" fn flagstone_flag_int(flag: *const flagstone_flag, context
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0 };
         // SAFETY: NULL or live, by the rules of the header.
         let context = unsafe { asker(flag.client(), context) };
-        flag.evaluate(context, |evaluation| as_integer(&evaluation)).unwrap_or_else(|| flag.default_int())
+        flag.evaluate(context, false, |evaluation| as_integer(&evaluation)).unwrap_or_else(|| flag.default_int())
     })
 }
 
@@ -122,7 +123,7 @@ pub unsafe extern "C" fn flagstone_flag_double(flag: *const flagstone_flag, cont
         let Some(flag) = (unsafe { borrow(flag) }) else { return 0.0 };
         // SAFETY: NULL or live, by the rules of the header.
         let context = unsafe { asker(flag.client(), context) };
-        flag.evaluate(context, |evaluation| as_number(&evaluation)).unwrap_or_else(|| flag.default_number())
+        flag.evaluate(context, false, |evaluation| as_number(&evaluation)).unwrap_or_else(|| flag.default_number())
     })
 }
 
@@ -145,7 +146,7 @@ pub unsafe extern "C" fn flagstone_flag_string(
         let text = unsafe { borrow(flag) }.and_then(|flag| {
             // SAFETY: NULL or live, by the rules of the header.
             let context = unsafe { asker(flag.client(), context) };
-            flag.evaluate(context, |evaluation| as_text(&evaluation))
+            flag.evaluate(context, false, |evaluation| as_text(&evaluation))
         });
         // SAFETY: writable by the rules of the header.
         unsafe { give_text(out, text, || default_text(flag)) }
@@ -175,24 +176,49 @@ pub unsafe extern "C" fn flagstone_flag_detail(
     out: *mut flagstone_detail,
 ) -> flagstone_status {
     guard!(count flag_panicked(flag); detail_panicked(out), {
-        // SAFETY: NULL or valid, by the rules of the header.
-        let out = match unsafe { usable(out) } {
-            Ok(out) => out,
-            Err(status) => return status,
-        };
-        // SAFETY: NULL or live, by the rules of the header.
-        let Some(inner) = (unsafe { borrow(flag) }) else {
-            out.fail(no_value(context));
-            return handle_status(flag);
-        };
-        // SAFETY: NULL or live, by the rules of the header.
-        let Some(asked_by) = (unsafe { asker(inner.client(), context) }) else {
-            out.fail(no_value(context));
-            return handle_status(context);
-        };
-        inner.evaluate(Some(asked_by), |evaluation| out.fill(&evaluation, inner.wanted()));
-        status::OK
+        // SAFETY: the rules of the header.
+        unsafe { evaluate_into(flag, context, true, out) }
     })
+}
+
+/// As `flagstone_flag_detail`, for callers that do not hand the reason on: events do not tell it either.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_flag_value(
+    flag: *const flagstone_flag,
+    context: *const flagstone_context,
+    out: *mut flagstone_detail,
+) -> flagstone_status {
+    guard!(count flag_panicked(flag); detail_panicked(out), {
+        // SAFETY: the rules of the header.
+        unsafe { evaluate_into(flag, context, false, out) }
+    })
+}
+
+/// # Safety
+/// The handles are NULL or live; `out` is NULL or points to a detail.
+unsafe fn evaluate_into(
+    flag: *const flagstone_flag,
+    context: *const flagstone_context,
+    with_reason: bool,
+    out: *mut flagstone_detail,
+) -> flagstone_status {
+    // SAFETY: NULL or valid, by the caller's promise.
+    let out = match unsafe { usable(out) } {
+        Ok(out) => out,
+        Err(status) => return status,
+    };
+    // SAFETY: NULL or live, by the caller's promise.
+    let Some(inner) = (unsafe { borrow(flag) }) else {
+        out.fail(no_value(context));
+        return handle_status(flag);
+    };
+    // SAFETY: NULL or live, by the caller's promise.
+    let Some(asked_by) = (unsafe { asker(inner.client(), context) }) else {
+        out.fail(no_value(context));
+        return handle_status(context);
+    };
+    inner.evaluate(Some(asked_by), with_reason, |evaluation| out.fill(&evaluation, inner.wanted()));
+    status::OK
 }
 
 /// Frees a prepared flag. Never blocks. NULL is allowed.

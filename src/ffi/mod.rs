@@ -15,8 +15,10 @@ mod config;
 mod context;
 mod context_builder;
 mod context_parts;
+mod default;
 mod detail;
 mod error;
+mod events;
 mod flag;
 mod handle;
 mod limits;
@@ -25,6 +27,8 @@ mod status;
 mod subscribe;
 mod test_data;
 mod variation;
+mod variation_detail;
+mod variation_many;
 mod version;
 
 pub use all_flags::*;
@@ -34,8 +38,10 @@ pub use config::*;
 pub use context::*;
 pub use context_builder::*;
 pub use context_parts::*;
+pub use default::*;
 pub use detail::*;
 pub use error::*;
+pub use events::*;
 pub use flag::*;
 pub use limits::*;
 pub use notification::*;
@@ -43,6 +49,8 @@ pub use status::*;
 pub use subscribe::*;
 pub use test_data::*;
 pub use variation::*;
+pub use variation_detail::*;
+pub use variation_many::*;
 pub use version::*;
 
 pub(crate) use handle::{Opaque, borrow, into_handle, release, retain};
@@ -86,15 +94,25 @@ pub(crate) enum TextError {
 /// `ptr` is NULL or points to `len` readable bytes that nobody changes during `'a`.
 #[inline]
 pub(crate) unsafe fn text<'a>(ptr: *const std::ffi::c_char, len: usize) -> Result<&'a str, TextError> {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { raw(ptr, len) }.ok_or(TextError::Null)?;
+    std::str::from_utf8(bytes).map_err(|_| TextError::BadUtf8)
+}
+
+/// Bytes of a host that nobody has looked at; none for NULL with a length.
+///
+/// # Safety
+/// `ptr` is NULL or points to `len` readable bytes that nobody changes during `'a`.
+#[inline]
+pub(crate) unsafe fn raw<'a>(ptr: *const std::ffi::c_char, len: usize) -> Option<&'a [u8]> {
     if len == 0 {
-        return Ok("");
+        return Some(b"");
     }
     if ptr.is_null() || isize::try_from(len).is_err() {
-        return Err(TextError::Null);
+        return None;
     }
     // SAFETY: not NULL, of a possible length, and the caller vouches for the bytes.
-    let bytes = unsafe { std::slice::from_raw_parts(ptr.cast::<u8>(), len) };
-    std::str::from_utf8(bytes).map_err(|_| TextError::BadUtf8)
+    Some(unsafe { std::slice::from_raw_parts(ptr.cast::<u8>(), len) })
 }
 
 /// Element `index` of an array that a host passed.

@@ -18,10 +18,10 @@ pub enum DefaultValue<'a> {
     Integer(i64),
     /// A number.
     Number(f64),
-    /// A string, as it is.
-    String(&'a str),
+    /// A string, as it is; what is not UTF-8 becomes U+FFFD.
+    String(&'a [u8]),
     /// Any JSON value, as text.
-    Json(&'a str),
+    Json(&'a [u8]),
 }
 
 impl DefaultValue<'_> {
@@ -35,8 +35,8 @@ impl DefaultValue<'_> {
             Self::Integer(value) => out.push_str(&value.to_string()),
             Self::Number(value) if value.is_finite() => write_number(value, &mut out),
             Self::Number(_) => return None,
-            Self::String(text) => write_string(text, &mut out),
-            Self::Json(text) => return checked_json(text),
+            Self::String(text) => write_string(&String::from_utf8_lossy(text), &mut out),
+            Self::Json(text) => return checked_json(std::str::from_utf8(text).ok()?),
         }
         Some(out.into_boxed_str())
     }
@@ -68,9 +68,10 @@ mod tests {
             (DefaultValue::Integer(i64::MIN), "-9223372036854775808"),
             (DefaultValue::Number(0.5), "0.5"),
             (DefaultValue::Number(3.0), "3"),
-            (DefaultValue::String("a\"b"), r#""a\"b""#),
-            (DefaultValue::Json(" [1, 2] "), "[1, 2]"),
-            (DefaultValue::Json(r#""\ud800""#), r#""\uFFFD""#),
+            (DefaultValue::String(b"a\"b"), r#""a\"b""#),
+            (DefaultValue::String(b"a\xff"), "\"a\u{fffd}\""),
+            (DefaultValue::Json(b" [1, 2] "), "[1, 2]"),
+            (DefaultValue::Json(br#""\ud800""#), r#""\uFFFD""#),
         ];
         for (default, text) in cases {
             assert_eq!(json(default).as_deref(), Some(text));
@@ -80,8 +81,8 @@ mod tests {
     #[test]
     fn what_json_cannot_say_is_no_default() {
         let deep = "[".repeat(200) + &"]".repeat(200);
-        for bad in ["", "{", "NaN", "1 2", "'a'", &deep] {
-            assert_eq!(json(DefaultValue::Json(bad)), None, "{bad}");
+        for bad in [b"".as_slice(), b"{", b"NaN", b"1 2", b"'a'", b"\"\xff\"", deep.as_bytes()] {
+            assert_eq!(json(DefaultValue::Json(bad)), None, "{bad:?}");
         }
         for none in [DefaultValue::None, DefaultValue::Number(f64::NAN), DefaultValue::Number(f64::INFINITY)] {
             assert_eq!(json(none), None);

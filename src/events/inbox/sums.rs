@@ -26,7 +26,7 @@ pub(super) struct Sums {
     unknown: usize,
     room: Room,
     /// Evaluations that were counted by a tally, but not by their own thread.
-    counted_here: u64,
+    pub(super) counted_here: u64,
     /// Evaluations that were counted by tallies whose flags are gone.
     counted_there: u64,
     /// How many bytes the tallies keep in memory, roughly, and from how many on they are swept.
@@ -57,7 +57,14 @@ impl Sums {
     }
 
     fn add_unknown(&mut self, at: i64, call: &mut Call<'_>) -> u64 {
-        let (key, default) = (call.evaluated.key, call.default.json());
+        let key = call.evaluated.key;
+        if let Some(flag) = self.summary.flags.get_mut(key)
+            && flag.add_unknown()
+        {
+            self.room.extend(&mut flag.kinds, call.context.kinds());
+            return 0;
+        }
+        let default = call.default.json();
         if !self.summary.flags.contains_key(key) {
             let bytes = key.len() + 2 * default.map_or(0, str::len);
             if self.unknown >= MOST_UNKNOWN || !self.room.take_entry(bytes) {

@@ -57,7 +57,7 @@ fn only_what_is_tracked_debugged_or_part_of_an_experiment_is_told_in_full() {
 fn an_event_in_full_has_what_the_evaluation_had() {
     let (desk, context, flag) = (Desk::new(|_| {}), user("a"), flag_with("t", 7, r#","trackEvents":true"#));
     let evaluated = Evaluated {
-        default: DefaultValue::String("d\""),
+        default: DefaultValue::String(b"d\""),
         reason: Some("{}"),
         prerequisite_of: Some("p"),
         ..served(&flag, Some(2))

@@ -3,7 +3,7 @@
 use super::*;
 
 fn with_default<'a>(evaluated: Evaluated<'a>, default: &'a str) -> Evaluated<'a> {
-    Evaluated { default: DefaultValue::String(default), ..evaluated }
+    Evaluated { default: DefaultValue::String(default.as_bytes()), ..evaluated }
 }
 
 fn quoted(text: &str) -> Option<String> {

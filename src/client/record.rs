@@ -1,0 +1,83 @@
+//! What an evaluation leaves for the events: usually a count, sometimes more. May depend on `events`, `eval`, `context`, `model`.
+
+use super::Client;
+use super::ask::Ask;
+use super::flags_state::{is_experiment, write_reason};
+use crate::context::Context;
+use crate::eval::Detail;
+use crate::events::Evaluated;
+use crate::model::{DefaultValue, Flag};
+
+impl Client {
+    /// Whether evaluations leave anything for events.
+    #[inline]
+    pub(super) fn records(&self) -> bool {
+        self.plant.events.is_some()
+    }
+
+    /// A flag was evaluated: the one asked for, or one that `owner` requires.
+    #[inline]
+    pub(super) fn record(
+        &self,
+        flag: &Flag,
+        detail: &Detail<'_>,
+        context: &Context,
+        ask: Ask<'_>,
+        owner: Option<&Flag>,
+    ) {
+        if let Some((_, recorder)) = &self.plant.events
+            && !recorder.count(flag, detail.index, context)
+        {
+            self.record_in_full(flag, detail, context, ask, owner);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn record_in_full(&self, flag: &Flag, detail: &Detail<'_>, context: &Context, ask: Ask<'_>, owner: Option<&Flag>) {
+        let in_experiment = is_experiment(flag, &detail.reason);
+        let tells = in_experiment || ask.with_reason && (flag.track_events || flag.debug_events_until.is_some());
+        let mut reason = String::new();
+        if tells {
+            write_reason(detail, &mut reason);
+        }
+        self.note(
+            context,
+            &Evaluated {
+                key: &flag.key,
+                flag: Some(flag),
+                variation: detail.index,
+                default: if owner.is_none() { ask.default } else { DefaultValue::None },
+                in_experiment,
+                reason: tells.then_some(&*reason),
+                prerequisite_of: owner.map(|owner| &*owner.key),
+            },
+        );
+    }
+
+    /// A flag was asked for that does not exist or cannot be read.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn record_unknown(&self, key: &str, context: Option<&Context>, ask: Ask<'_>) {
+        // An invalid context leaves nothing.
+        let Some(context) = context else { return };
+        self.note(
+            context,
+            &Evaluated {
+                key,
+                flag: None,
+                variation: None,
+                default: ask.default,
+                in_experiment: false,
+                reason: None,
+                prerequisite_of: None,
+            },
+        );
+    }
+
+    fn note(&self, context: &Context, evaluated: &Evaluated<'_>) {
+        if let (Some((_, recorder)), Some(inbox)) = (&self.plant.events, &self.current().events) {
+            inbox.evaluation(recorder, context, evaluated);
+        }
+    }
+}
