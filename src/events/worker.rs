@@ -41,13 +41,7 @@ impl Worker<'_> {
         let mut pace = Pace::new();
         let mut flush_at = after(self.options.flush_interval);
         loop {
-            let mut tend_at = after(self.options.flush_interval.min(LONG));
-            if let Some(diagnostics) = &diagnostics {
-                tend_at = tend_at.min(diagnostics.due());
-            }
-            if self.delivery.spool.is_some() {
-                tend_at = tend_at.min(pace.due());
-            }
+            let tend_at = self.tend_at(diagnostics.as_ref(), &pace);
             match self.delivery.order(flush_at, tend_at) {
                 Order::Close(until) => return self.close(until),
                 Order::Flush(asked) => {
@@ -62,12 +56,25 @@ impl Worker<'_> {
                 }
                 Order::Tend => drops.look(self.inbox.dropped(), self.options.capacity, self.host),
             }
+            if self.delivery.is_off() {
+                continue;
+            }
             if let Some(diagnostics) = &mut diagnostics {
                 self.diagnose(diagnostics);
             }
             pace.look(self.delivery.is_failing());
             self.send_kept(&mut pace);
         }
+    }
+
+    /// When there is something to see to beside flushes.
+    fn tend_at(&self, diagnostics: Option<&Diagnostics<'_>>, pace: &Pace) -> Instant {
+        let at = after(self.options.flush_interval.min(LONG));
+        if self.delivery.is_off() {
+            return at;
+        }
+        let diagnostic = diagnostics.map_or(at, Diagnostics::due);
+        at.min(diagnostic).min(if self.delivery.spool.is_some() { pace.due() } else { at })
     }
 
     /// Writes a batch and gives it to the senders.
@@ -90,8 +97,8 @@ impl Worker<'_> {
     }
 
     fn wrap(&self, content: Content, events: u64, body: Vec<u8>) -> Payload {
-        let is_large = content == Content::Events;
-        let packed = if self.options.gzip && is_large { packed(&body).ok() } else { None };
+        let packs = self.options.gzip && content == Content::Events;
+        let packed = if packs { packed(&body).ok() } else { None };
         let is_packed = packed.is_some();
         Payload { number: 0, content, id: new_id(), events, body: packed.unwrap_or(body), is_packed, claim: None }
     }
@@ -107,21 +114,21 @@ impl Worker<'_> {
     }
 
     fn diagnose(&self, diagnostics: &mut Diagnostics) {
-        if diagnostics.due() > Instant::now() || self.delivery.is_off() {
+        if diagnostics.due() > Instant::now() {
             return;
         }
-        let event = diagnostics.next(|| self.delivery.take_stream_starts());
-        // One that is on its way still makes way for nothing: the next one tells the same time.
-        if !self.delivery.is_sending(|payload| payload.content == Content::Diagnostic) {
-            self.delivery.send_too(self.wrap(Content::Diagnostic, 0, event));
-            self.start_senders();
+        if self.delivery.is_sending(|payload| payload.content == Content::Diagnostic) {
+            return diagnostics.postpone();
         }
+        let event = diagnostics.next(|| self.delivery.take_stream_starts());
+        self.delivery.send_too(self.wrap(Content::Diagnostic, 0, event));
+        self.start_senders();
     }
 
     /// Sends what is in the spool, one payload at a time.
     fn send_kept(&self, pace: &mut Pace) {
         let Some(spool) = self.delivery.spool.as_ref().filter(|_| pace.due() <= Instant::now()) else { return };
-        let is_free = !self.delivery.is_off() && !self.delivery.is_sending(|payload| payload.claim.is_some());
+        let is_free = !self.delivery.is_sending(|payload| payload.claim.is_some());
         let kept = if is_free { spool.oldest(self.host) } else { None };
         pace.step(kept.is_some() || !is_free, spool.counts().0 > 0, self.delivery.is_failing());
         if let Some(payload) = kept {

@@ -1,8 +1,10 @@
 //! Threads of delivery without a client: what a host may do to them.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -25,6 +27,8 @@ struct World {
     delivery: Delivery,
     lines: Mutex<Vec<String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Where the system tells of the events thread.
+    worker: Mutex<PathBuf>,
     started: AtomicUsize,
     refuses_threads: AtomicBool,
     /// The next line panics.
@@ -78,13 +82,17 @@ fn world(options: EventsOptions) -> Arc<World> {
         options,
         lines: Mutex::default(),
         threads: Mutex::default(),
+        worker: Mutex::default(),
         started: AtomicUsize::new(0),
         refuses_threads: AtomicBool::new(false),
         panics: AtomicBool::new(false),
     });
     world.delivery.expect_worker(true);
     let own = Arc::clone(&world);
-    let body = move || run(&own.options, &own.recorder, &own.inbox, &own.delivery, &TestHost(Arc::clone(&own)));
+    let body = move || {
+        *lock(&own.worker) = Path::new("/proc").join(fs::read_link("/proc/thread-self").unwrap());
+        run(&own.options, &own.recorder, &own.inbox, &own.delivery, &TestHost(Arc::clone(&own)));
+    };
     lock(&world.threads).push(thread::spawn(body));
     world
 }
@@ -92,6 +100,14 @@ fn world(options: EventsOptions) -> Arc<World> {
 impl World {
     fn track(&self) {
         self.inbox.custom(&self.recorder, &Context::builder("user", "ada").build().unwrap(), "x", None, None);
+    }
+
+    /// Processor time that the events thread has taken, in hundredths of a second.
+    fn processor_time(&self) -> u64 {
+        let stat = fs::read_to_string(lock(&self.worker).join("stat")).unwrap();
+        // Behind the name, which is in brackets.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
     /// Closes it; all its threads end.
@@ -145,16 +161,34 @@ fn a_delivery_without_its_thread_counts_what_it_cannot_send_and_is_over_at_once(
     assert_eq!((delivery.report().lost, inbox.waiting()), (2, 0));
 }
 
+fn diagnosing(interval: u64) -> Option<DiagnosticOptions> {
+    let interval = Duration::from_millis(interval);
+    Some(DiagnosticOptions { interval, configuration: serde_json::Map::new(), wrapper: None })
+}
+
+#[test]
+fn a_server_that_refuses_events_for_good_or_holds_up_diagnostic_ones_keeps_nobody_busy() {
+    for action in [Action::Status(401), Action::Regular] {
+        let fake = Fake::start().unwrap();
+        fake.always("/diagnostic", Some(Action::Hang(LONG)));
+        fake.always("/bulk", Some(action));
+        let mut options = options(&fake.url());
+        options.diagnostics = diagnosing(1);
+        let world = world(options);
+        world.track();
+        world.delivery.flush(LONG);
+        thread::sleep(Duration::from_millis(500));
+        let took = world.processor_time();
+        assert!(took <= 3, "{took} hundredths of a second");
+        world.close();
+    }
+}
+
 #[test]
 fn periodic_diagnostic_events_tell_what_happened_since_the_one_before() {
     let fake = Fake::start().unwrap();
-    let diagnostics = DiagnosticOptions {
-        interval: Duration::from_millis(200),
-        configuration: serde_json::Map::new(),
-        wrapper: None,
-    };
     let mut options = options(&fake.url());
-    (options.diagnostics, options.capacity) = (Some(diagnostics), 3);
+    (options.diagnostics, options.capacity) = (diagnosing(200), 3);
     let world = world(options);
     (0..5).for_each(|_| world.track());
     world.delivery.note_stream_start(StreamStart { at: 5, took: Duration::from_millis(7), has_failed: true });
