@@ -13,7 +13,7 @@ use fakeld::{Action, Fake};
 
 use super::*;
 use crate::context::Context;
-use crate::events::{DiagnosticOptions, Host, Privacy, run, send};
+use crate::events::{DiagnosticOptions, Host, Inbox, Privacy, Recorder, run, send};
 use crate::http::HttpOptions;
 use crate::model::Severity;
 
