@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, sleep};
@@ -252,11 +253,18 @@ fn wait(timeout: Duration, mut until: impl FnMut() -> bool) -> bool {
     }
 }
 
+/// Listens no more, also where a child that is not yet another program holds the socket, too: closing it is not enough.
+fn stop(listener: TcpListener) {
+    let socket = TcpStream::from(OwnedFd::from(listener));
+    // It cannot fail on a socket that listens; a listener that goes on is found by the next connect.
+    let _ = socket.shutdown(Shutdown::Both);
+}
+
 fn accept(listener: TcpListener, shared: &Arc<Shared>, alive: &Arc<AtomicBool>) {
     while let Ok((stream, _)) = listener.accept() {
         if !alive.load(SeqCst) {
             // The port is let go of before the one who kills sees its connection end.
-            drop(listener);
+            stop(listener);
             return drop(stream);
         }
         let number = shared.next.fetch_add(1, SeqCst);
