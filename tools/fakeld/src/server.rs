@@ -190,9 +190,9 @@ impl Fake {
         let was_alive = lock(&self.shared.alive).swap(false, SeqCst);
         // Wakes the thread that accepts, so that it lets go of the port.
         if was_alive && let Ok(stream) = TcpStream::connect(self.address) {
-            let mut byte = [0];
             let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
-            let _ = io::Read::read(&mut &stream, &mut byte);
+            // Not a single read, which returns early when it is interrupted.
+            let _ = io::Read::read_exact(&mut &stream, &mut [0]);
         }
         self.shared.streams.close();
         for (_, socket) in lock(&self.shared.sockets).drain(..) {

@@ -16,10 +16,11 @@ fn ask(fake: &Fake, request: &str, until: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", fake.port())).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let mut all = Vec::new();
-    let mut byte = [0];
-    while !String::from_utf8_lossy(&all).contains(until) && stream.read(&mut byte).unwrap() == 1 {
-        all.push(byte[0]);
+    let (mut all, mut bytes) = (Vec::new(), stream.bytes());
+    while !String::from_utf8_lossy(&all).contains(until)
+        && let Some(byte) = bytes.next()
+    {
+        all.push(byte.unwrap());
     }
     String::from_utf8_lossy(&all).into_owned()
 }
