@@ -16,7 +16,7 @@ fn ask(fake: &Fake, request: &str, until: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", fake.port())).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let (mut all, mut bytes) = (Vec::new(), stream.bytes());
+    let (mut all, mut bytes) = (Vec::new(), BufReader::new(stream).bytes());
     while !String::from_utf8_lossy(&all).contains(until)
         && let Some(byte) = bytes.next()
     {
