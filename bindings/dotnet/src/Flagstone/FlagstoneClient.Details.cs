@@ -1,5 +1,6 @@
 // Evaluation by key with the reason.
 using System;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Flagstone.Interop;
 
@@ -68,23 +69,32 @@ public sealed partial class FlagstoneClient
         ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) =>
         Detail<JsonElement, JsonValue>(key, context, defaultValue);
 
+    [SkipLocalsInit]
     private unsafe EvaluationDetail<T> Detail<T, TValue>(string? key, Context? context, T defaultValue)
         where TValue : struct, IValueType<T>
     {
+        byte* buffer = stackalloc byte[LentText.Capacity];
+        NativeDefault given = default(TValue).Default(defaultValue, buffer);
         NativeDetail detail = NativeDetail.New();
-        return Fill(key, context, default(TValue).Wanted, &detail)
+        bool isFilled = Fill(key, context, new Question(default(TValue).Wanted, &given, NativeCodes.AskReason), &detail);
+        LentText.TakeBack(given.text, buffer);
+        return isFilled
             ? TakeDetail<T, TValue>(&detail, defaultValue)
             : Details.Failed(defaultValue, EvaluationErrorKind.Exception);
     }
 
+    [SkipLocalsInit]
     private unsafe EvaluationDetail<T> Detail<T, TValue>(ReadOnlySpan<byte> key, Context? context, T defaultValue)
         where TValue : struct, IValueType<T>
     {
+        byte* buffer = stackalloc byte[LentText.Capacity];
+        NativeDefault given = default(TValue).Default(defaultValue, buffer);
         NativeDetail detail = NativeDetail.New();
         fixed (byte* pointer = key)
         {
-            Fill(pointer, key.Length, context, default(TValue).Wanted, &detail);
+            Fill(pointer, key.Length, context, new Question(default(TValue).Wanted, &given, NativeCodes.AskReason), &detail);
         }
+        LentText.TakeBack(given.text, buffer);
         return TakeDetail<T, TValue>(&detail, defaultValue);
     }
 
