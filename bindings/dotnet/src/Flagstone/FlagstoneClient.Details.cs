@@ -74,7 +74,7 @@ public sealed partial class FlagstoneClient
         where TValue : struct, IValueType<T>
     {
         byte* buffer = stackalloc byte[LentText.Capacity];
-        NativeDefault given = default(TValue).Default(defaultValue, buffer);
+        NativeDefault given = _hasEvents ? default(TValue).Default(defaultValue, buffer) : default;
         NativeDetail detail = NativeDetail.New();
         bool isFilled = Fill(key, context, new Question(default(TValue).Wanted, &given, NativeCodes.AskReason), &detail);
         LentText.TakeBack(given.text, buffer);
@@ -88,7 +88,7 @@ public sealed partial class FlagstoneClient
         where TValue : struct, IValueType<T>
     {
         byte* buffer = stackalloc byte[LentText.Capacity];
-        NativeDefault given = default(TValue).Default(defaultValue, buffer);
+        NativeDefault given = _hasEvents ? default(TValue).Default(defaultValue, buffer) : default;
         NativeDetail detail = NativeDetail.New();
         fixed (byte* pointer = key)
         {

@@ -207,7 +207,7 @@ public sealed partial class FlagstoneClient
     private unsafe string String(byte* key, int length, Context? context, string defaultValue)
     {
         byte* buffer = stackalloc byte[LentText.Capacity];
-        NativeText lent = LentText.Of(defaultValue, buffer);
+        NativeText lent = _hasEvents ? LentText.Of(defaultValue, buffer) : default;
         NativeBytes text = default;
         IntPtr native = Context.Acquire(context);
         int served = NativeMethods.flagstone_string_variation(_native, native, key, (nuint)length, lent.ptr, lent.len, &text);
@@ -237,7 +237,7 @@ public sealed partial class FlagstoneClient
         where TValue : struct, IValueType<T>
     {
         byte* buffer = stackalloc byte[LentText.Capacity];
-        NativeDefault given = default(TValue).Default(defaultValue, buffer);
+        NativeDefault given = _hasEvents ? default(TValue).Default(defaultValue, buffer) : default;
         NativeDetail detail = NativeDetail.New();
         bool isFilled = Fill(key, context, new Question(default(TValue).Wanted, &given, 0), &detail);
         LentText.TakeBack(given.text, buffer);
@@ -249,7 +249,7 @@ public sealed partial class FlagstoneClient
         where TValue : struct, IValueType<T>
     {
         byte* buffer = stackalloc byte[LentText.Capacity];
-        NativeDefault given = default(TValue).Default(defaultValue, buffer);
+        NativeDefault given = _hasEvents ? default(TValue).Default(defaultValue, buffer) : default;
         NativeDetail detail = NativeDetail.New();
         fixed (byte* pointer = key)
         {

@@ -31,17 +31,7 @@ public sealed partial class FlagstoneClient
     /// without a context and after <see cref="Dispose"/> nothing is told, which is logged once each.
     /// </remarks>
     /// <param name="context">Who it is; one that is disposed of is as good as before.</param>
-    public unsafe void Identify(Context? context)
-    {
-        IntPtr error = IntPtr.Zero;
-        IntPtr native = Context.Acquire(context);
-        int status = native == IntPtr.Zero
-            ? NativeCodes.StatusNullArgument
-            : NativeMethods.flagstone_identify(_native, native, &error);
-        Context.Release(context, native);
-        GC.KeepAlive(this);
-        CheckTold(status, error);
-    }
+    public void Identify(Context? context) => Tell(context);
 
     /// <summary>Tells LaunchDarkly that something happened to somebody, for example as the metric of an experiment.</summary>
     /// <remarks>
@@ -59,7 +49,7 @@ public sealed partial class FlagstoneClient
     /// <param name="name">What happened.</param>
     /// <param name="context">To whom; one that is disposed of is as good as before.</param>
     /// <param name="data">Any JSON; nothing if it is null or undefined (<c>default</c>).</param>
-    public unsafe void Track(string name, Context? context, JsonElement data) => Track(name, context, data, null);
+    public unsafe void Track(string name, Context? context, JsonElement data) => Track(name, context, data, (double*)null);
 
     /// <summary>As <see cref="Track(string, Context?)"/>, with data about it and a number to measure it by.</summary>
     /// <inheritdoc cref="Track(string, Context?, JsonElement)"/>
@@ -69,6 +59,18 @@ public sealed partial class FlagstoneClient
     /// <param name="metricValue">The number: finite.</param>
     public unsafe void Track(string name, Context? context, JsonElement data, double metricValue) =>
         Track(name, context, data, &metricValue);
+
+    private unsafe void Tell(Context? context)
+    {
+        IntPtr error = IntPtr.Zero;
+        IntPtr native = Context.Acquire(context);
+        int status = native == IntPtr.Zero
+            ? NativeCodes.StatusNullArgument
+            : NativeMethods.flagstone_identify(_native, native, &error);
+        Context.Release(context, native);
+        GC.KeepAlive(this);
+        CheckTold(status, error);
+    }
 
     [SkipLocalsInit]
     private unsafe void Track(string name, Context? context, JsonElement data, double* metric)

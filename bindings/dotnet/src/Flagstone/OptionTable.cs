@@ -35,7 +35,7 @@ internal static class OptionTable
         ("cache.capacity", options => Text(options.CacheCapacity)),
         ("cache.on_wipe", options => Word(options.CacheOnWipe, "keep", "clear")),
         ("refresh.interval_ms", options => Text(options.RefreshIntervalMs)),
-        ("events.queue_capacity", options => Text(options.EventsQueueCapacity)),
+        ("notifications.capacity", options => Text(options.NotificationsCapacity)),
         ("evaluation.integer_rounding", options => Word(options.EvaluationIntegerRounding, "half_even", "truncate")),
         ("log.level", options => Word(
             options.LogLevel ?? (options.LoggerFactory is null ? LogLevel.None : null),
@@ -69,6 +69,19 @@ internal static class OptionTable
         ("wrapper.name", options => options.WrapperName),
         ("wrapper.version", options => options.WrapperVersion),
         ("offline", options => Text(options.Offline)),
+        ("events.enabled", options => Text(options.EventsEnabled)),
+        ("events.capacity", options => Text(options.EventsCapacity)),
+        ("events.flush_interval_ms", options => Text(options.EventsFlushIntervalMs)),
+        ("events.context_keys_capacity", options => Text(options.EventsContextKeysCapacity)),
+        ("events.context_keys_flush_ms", options => Text(options.EventsContextKeysFlushMs)),
+        ("events.gzip", options => Text(options.EventsGzip)),
+        ("events.all_attributes_private", options => Text(options.EventsAllAttributesPrivate)),
+        ("events.private_attributes", options => Json(nameof(options.EventsPrivateAttributes), options.EventsPrivateAttributes)),
+        ("events.omit_anonymous_contexts", options => Text(options.EventsOmitAnonymousContexts)),
+        ("events.diagnostics", options => Text(options.EventsDiagnostics)),
+        ("events.diagnostic_interval_ms", options => Text(options.EventsDiagnosticIntervalMs)),
+        ("events.spool", options => options.EventsSpool),
+        ("events.spool_bytes", options => Text(options.EventsSpoolBytes)),
     ];
 
     /// <summary>The property of an option: its name in Pascal case.</summary>
@@ -131,6 +144,8 @@ internal static class OptionTable
     }
 
     private static string? Text(int? value) => value?.ToString(CultureInfo.InvariantCulture);
+
+    private static string? Text(long? value) => value?.ToString(CultureInfo.InvariantCulture);
 
     private static string? Text(bool? value) => value is bool set ? (set ? "true" : "false") : null;
 
