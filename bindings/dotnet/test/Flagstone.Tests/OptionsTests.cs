@@ -43,6 +43,7 @@ public sealed partial class OptionsTests(RedisServer server)
             {
                 _ when type == typeof(string) => "text",
                 _ when type == typeof(bool) => true,
+                _ when type == typeof(long) => 7L,
                 _ when type == typeof(IList<string>) => new List<string>(),
                 _ when type == typeof(IDictionary<string, string>) => new Dictionary<string, string>(),
                 _ => type.IsEnum ? Enum.ToObject(type, 1) : 7,
