@@ -101,7 +101,11 @@ impl Inbox {
         }
         let at = unix_ms();
         let state = &mut *lock(&self.state);
-        state.sums.add(recorder.mark(), at, context, evaluated);
+        if recorder.count_for(evaluated, context) {
+            state.sums.counted_here += 1;
+        } else {
+            state.sums.add(recorder.mark(), at, context, evaluated);
+        }
         let mut shared = Shared { context, made: None };
         self.see(state, recorder, at, &mut shared);
         let Some(flag) = evaluated.flag else { return };
@@ -119,7 +123,7 @@ impl Inbox {
             return;
         }
         let (at, state) = (unix_ms(), &mut *lock(&self.state));
-        state.contexts.note(recorder, context);
+        state.contexts.note(recorder, at, context);
         if let Some(context) = self.told(&mut Shared { context, made: None }) {
             self.push(state, context.weight(), || Event::Identify { at, context });
         }
@@ -159,9 +163,10 @@ impl Inbox {
 
     /// Takes everything, and forgets the contexts that were told if it is time.
     pub fn take(&self, recorder: &Recorder) -> Batch {
+        let at = unix_ms();
         let (events, drained, dropped, deduplicated) = {
             let state = &mut *lock(&self.state);
-            state.contexts.forget_if_due(recorder);
+            state.contexts.forget_if_due(recorder, at);
             state.bytes = 0;
             (
                 std::mem::take(&mut state.events),
@@ -170,7 +175,7 @@ impl Inbox {
                 std::mem::take(&mut state.deduplicated),
             )
         };
-        let (summary, counted) = drained.sum_up(unix_ms());
+        let (summary, counted) = drained.sum_up(at);
         Batch { events, summary, dropped, deduplicated: deduplicated + counted }
     }
 
@@ -202,7 +207,7 @@ impl Inbox {
 
     /// Tells a context that has not been told.
     fn see(&self, state: &mut State, recorder: &Recorder, at: i64, shared: &mut Shared<'_>) {
-        if !state.contexts.note(recorder, shared.context) {
+        if !state.contexts.note(recorder, at, shared.context) {
             state.deduplicated += 1;
             return;
         }

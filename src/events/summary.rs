@@ -1,6 +1,8 @@
 //! What is summed up: how often each variation of each flag was served between two flushes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
 
 /// The counts of one window. Times are milliseconds since 1970.
 #[derive(Debug, Default)]
@@ -10,7 +12,7 @@ pub struct Summary {
     /// The end of the window.
     pub end: i64,
     /// By the key of the flag.
-    pub flags: HashMap<Box<str>, FlagSummary>,
+    pub flags: HashMap<String, FlagSummary>,
 }
 
 /// The counts of one flag.
@@ -51,13 +53,10 @@ impl Summary {
         self.end = self.end.max(at);
     }
 
-    /// The counts of a flag; `default` counts for the first one.
-    pub(super) fn flag(&mut self, key: &str, default: &Option<Box<str>>) -> &mut FlagSummary {
-        if !self.flags.contains_key(key) {
-            let fresh = FlagSummary { default: default.clone(), ..FlagSummary::default() };
-            self.flags.insert(Box::from(key), fresh);
-        }
-        self.flags.entry(Box::from(key)).or_default()
+    /// The counts of a flag; the default is asked for at the first one.
+    pub(super) fn flag(&mut self, key: &str, default: impl FnOnce() -> Option<Box<str>>) -> &mut FlagSummary {
+        let fresh = || FlagSummary { default: default(), ..FlagSummary::default() };
+        self.flags.entry_ref(key).or_insert_with(fresh)
     }
 }
 
@@ -67,12 +66,27 @@ impl FlagSummary {
         !self.counters.is_empty()
     }
 
-    /// Adds to the counter of a version and variation; `value` counts for the first one.
-    pub(super) fn add(&mut self, version: Option<i64>, variation: Option<u32>, value: Option<&str>, count: u64) {
+    /// Adds to the counter of a version and variation; the value is asked for at the first one.
+    pub(super) fn add(
+        &mut self,
+        version: Option<i64>,
+        variation: Option<u32>,
+        count: u64,
+        value: impl FnOnce() -> Option<Box<str>>,
+    ) {
         let same = |counter: &&mut Counter| (counter.version, counter.variation) == (version, variation);
         match self.counters.iter_mut().find(same) {
             Some(counter) => counter.count += count,
-            None => self.counters.push(Counter { version, variation, value: value.map(Box::from), count }),
+            None => self.counters.push(Counter { version, variation, value: value(), count }),
+        }
+    }
+
+    /// Notes kinds of contexts.
+    pub(super) fn see<'a>(&mut self, kinds: impl Iterator<Item = &'a str>) {
+        for kind in kinds {
+            if !self.kinds.contains(kind) {
+                self.kinds.insert(Box::from(kind));
+            }
         }
     }
 }

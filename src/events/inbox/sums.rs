@@ -22,7 +22,7 @@ pub(super) struct Sums {
     /// Flags of the summary that do not exist.
     unknown: usize,
     /// Evaluations that were counted here rather than by their thread.
-    counted_here: u64,
+    pub(super) counted_here: u64,
     /// Evaluations of the summary that were counted by a tally.
     counted_there: u64,
     sweep_at: usize,
@@ -63,10 +63,9 @@ impl Sums {
             self.unknown += 1;
         }
         self.summary.reach(at);
-        let default = evaluated.default.to_json();
-        let flag = self.summary.flag(evaluated.key, &default);
-        flag.kinds.extend(context.kinds().map(Box::from));
-        flag.add(None, None, default.as_deref(), 1);
+        let flag = self.summary.flag(evaluated.key, || evaluated.default.to_json());
+        flag.see(context.kinds());
+        flag.add(None, None, 1, || evaluated.default.to_json());
     }
 
     fn add_known(&mut self, flag: &Flag, mark: u64, at: i64, context: &Context, evaluated: &Evaluated<'_>) {
@@ -200,15 +199,15 @@ impl Row {
         if self.since != 0 {
             summary.reach(self.since);
         }
-        let flag = summary.flag(self.tally.key(), &self.default);
-        flag.kinds.extend(self.kinds.names().map(Box::from));
+        let flag = summary.flag(self.tally.key(), || self.default);
+        flag.see(self.kinds.names());
         flag.kinds.extend(self.others);
         let version = Some(self.tally.version());
         for (variation, count) in &self.counts {
-            flag.add(version, Some(*variation), self.tally.value(*variation), *count);
+            flag.add(version, Some(*variation), *count, || self.tally.value(*variation).map(Box::from));
         }
         if self.defaulted > 0 {
-            flag.add(version, None, self.default_served.as_deref(), self.defaulted);
+            flag.add(version, None, self.defaulted, || self.default_served);
         }
         self.counts.iter().map(|(_, count)| count).sum()
     }
