@@ -237,7 +237,7 @@ public sealed partial class FlagstoneClient
         where TValue : struct, IValueType<T>
     {
         byte* buffer = stackalloc byte[LentText.Capacity];
-        NativeDefault given = _hasEvents ? default(TValue).Default(defaultValue, buffer) : default;
+        NativeDefault given = Given<T, TValue>(defaultValue, buffer);
         NativeDetail detail = NativeDetail.New();
         bool isFilled = Fill(key, context, new Question(default(TValue).Wanted, &given, 0), &detail);
         LentText.TakeBack(given.text, buffer);
@@ -249,7 +249,7 @@ public sealed partial class FlagstoneClient
         where TValue : struct, IValueType<T>
     {
         byte* buffer = stackalloc byte[LentText.Capacity];
-        NativeDefault given = _hasEvents ? default(TValue).Default(defaultValue, buffer) : default;
+        NativeDefault given = Given<T, TValue>(defaultValue, buffer);
         NativeDetail detail = NativeDetail.New();
         fixed (byte* pointer = key)
         {
@@ -258,6 +258,10 @@ public sealed partial class FlagstoneClient
         LentText.TakeBack(given.text, buffer);
         return TakeValue<T, TValue>(&detail, defaultValue);
     }
+
+    /// <summary>The caller's default, as far as anybody is told of it. A text is lent.</summary>
+    private unsafe NativeDefault Given<T, TValue>(T defaultValue, byte* buffer)
+        where TValue : struct, IValueType<T> => _hasEvents ? default(TValue).Default(defaultValue, buffer) : default;
 
     /// <summary>Reads and clears a detail.</summary>
     internal static unsafe T TakeValue<T, TValue>(NativeDetail* detail, T defaultValue)
@@ -275,7 +279,7 @@ public sealed partial class FlagstoneClient
 
     /// <summary>Evaluates into a detail, which is to be cleared; false when the key is none.</summary>
     [SkipLocalsInit]
-    private unsafe bool Fill(string? key, Context? context, Question question, NativeDetail* detail)
+    private unsafe bool Fill(string? key, Context? context, in Question question, NativeDetail* detail)
     {
         byte* buffer = stackalloc byte[Utf8.KeyCapacity];
         int length = key is null ? Utf8.Refused : Utf8.TryEncode(key, buffer, Utf8.KeyCapacity);
@@ -293,7 +297,7 @@ public sealed partial class FlagstoneClient
     }
 
     /// <summary>For keys that do not fit the buffer on the stack, those that are too long, and those that are no text.</summary>
-    private unsafe bool FillLong(string key, Context? context, Question question, NativeDetail* detail)
+    private unsafe bool FillLong(string key, Context? context, in Question question, NativeDetail* detail)
     {
         if (key.Length > Utf8.MaxKeyLength)
         {
@@ -313,7 +317,7 @@ public sealed partial class FlagstoneClient
         return length >= 0;
     }
 
-    private unsafe void Fill(byte* key, int length, Context? context, Question question, NativeDetail* detail)
+    private unsafe void Fill(byte* key, int length, Context? context, in Question question, NativeDetail* detail)
     {
         byte none = 0;
         IntPtr native = Context.Acquire(context);

@@ -13,6 +13,9 @@ internal interface IValueType<T>
     /// <summary>The value in a detail that has one.</summary>
     T Read(in NativeDetail detail, T defaultValue);
 
+    /// <summary>Whether a default is lent as text, which needs a buffer.</summary>
+    bool IsText { get; }
+
     /// <summary>The caller's default for the library. A text in it may be in the buffer, and is given back.</summary>
     unsafe NativeDefault Default(T defaultValue, byte* buffer);
 }
@@ -20,6 +23,8 @@ internal interface IValueType<T>
 internal readonly struct BoolValue : IValueType<bool>
 {
     public int Wanted => NativeCodes.TypeBool;
+
+    public bool IsText => false;
 
     public unsafe NativeDefault Default(bool defaultValue, byte* buffer) => Defaults.Of(defaultValue);
 
@@ -30,6 +35,8 @@ internal readonly struct BoolValue : IValueType<bool>
 internal readonly struct IntValue : IValueType<int>
 {
     public int Wanted => NativeCodes.TypeNumber;
+
+    public bool IsText => false;
 
     public unsafe NativeDefault Default(int defaultValue, byte* buffer) => Defaults.Of((long)defaultValue);
 
@@ -43,6 +50,8 @@ internal readonly struct IntValue : IValueType<int>
 internal readonly unsafe struct LongValue : IValueType<long>
 {
     public int Wanted => NativeCodes.TypeNumber;
+
+    public bool IsText => false;
 
     public NativeDefault Default(long defaultValue, byte* buffer) => Defaults.Of(defaultValue);
 
@@ -59,6 +68,8 @@ internal readonly struct DoubleValue : IValueType<double>
 {
     public int Wanted => NativeCodes.TypeNumber;
 
+    public bool IsText => false;
+
     public unsafe NativeDefault Default(double defaultValue, byte* buffer) => Defaults.Of(defaultValue);
 
     public double Read(in NativeDetail detail, double defaultValue) =>
@@ -68,6 +79,8 @@ internal readonly struct DoubleValue : IValueType<double>
 internal readonly unsafe struct StringValue : IValueType<string>
 {
     public int Wanted => NativeCodes.TypeString;
+
+    public bool IsText => true;
 
     public NativeDefault Default(string defaultValue, byte* buffer) => Defaults.Of(defaultValue, buffer);
 
@@ -84,6 +97,8 @@ internal readonly unsafe struct JsonValue : IValueType<JsonElement>
     private static readonly JsonElement s_null = Parse("null"u8);
 
     public int Wanted => NativeCodes.TypeJson;
+
+    public bool IsText => true;
 
     public NativeDefault Default(JsonElement defaultValue, byte* buffer) => Defaults.Of(defaultValue, buffer);
 
@@ -104,6 +119,8 @@ internal readonly unsafe struct AnyValue : IValueType<JsonElement>
     private static readonly JsonElement s_false = JsonValue.Parse("false"u8);
 
     public int Wanted => NativeCodes.TypeNone;
+
+    public bool IsText => true;
 
     public NativeDefault Default(JsonElement defaultValue, byte* buffer) => Defaults.Of(defaultValue, buffer);
 
