@@ -343,3 +343,6 @@ impl State {
         self.outgoing.push_back(payload);
     }
 }
+
+#[cfg(test)]
+mod tests;

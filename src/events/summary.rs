@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hashbrown::HashMap;
+use foldhash::quality::RandomState;
+use hashbrown::hash_map::{EntryRef, HashMap};
 
 /// The counts of one window. Times are milliseconds since 1970.
 #[derive(Debug, Default)]
@@ -12,17 +13,19 @@ pub struct Summary {
     /// The end of the window.
     pub end: i64,
     /// By the key of the flag.
-    pub flags: HashMap<String, FlagSummary>,
+    pub flags: HashMap<Box<str>, FlagSummary, RandomState>,
 }
 
 /// The counts of one flag.
 #[derive(Debug, Default)]
 pub struct FlagSummary {
+    /// When it was evaluated first.
+    pub since: i64,
     /// The default of the first evaluation as JSON text; `None` stands for null.
     pub default: Option<Box<str>>,
     /// The kinds of the contexts.
     pub kinds: BTreeSet<Box<str>>,
-    /// No two of the same version and variation.
+    /// By version and variation; no two of the same.
     pub counters: Vec<Counter>,
 }
 
@@ -53,10 +56,16 @@ impl Summary {
         self.end = self.end.max(at);
     }
 
-    /// The counts of a flag; the default is asked for at the first one.
-    pub(super) fn flag(&mut self, key: &str, default: impl FnOnce() -> Option<Box<str>>) -> &mut FlagSummary {
-        let fresh = || FlagSummary { default: default(), ..FlagSummary::default() };
-        self.flags.entry_ref(key).or_insert_with(fresh)
+    /// The counts of a flag that was evaluated first at `since`, as far as it is known here, and with this default.
+    pub(super) fn flag(&mut self, key: &str, since: i64, default: Option<&str>) -> &mut FlagSummary {
+        let flag = match self.flags.entry_ref(key) {
+            EntryRef::Occupied(known) => known.into_mut(),
+            EntryRef::Vacant(place) => place.insert_with_key(Box::from(key), FlagSummary::default()),
+        };
+        if since < flag.since || flag.counters.is_empty() {
+            (flag.since, flag.default) = (since, default.map(Box::from));
+        }
+        flag
     }
 }
 
@@ -66,27 +75,21 @@ impl FlagSummary {
         !self.counters.is_empty()
     }
 
-    /// Adds to the counter of a version and variation; the value is asked for at the first one.
-    pub(super) fn add(
-        &mut self,
-        version: Option<i64>,
-        variation: Option<u32>,
-        count: u64,
-        value: impl FnOnce() -> Option<Box<str>>,
-    ) {
-        let same = |counter: &&mut Counter| (counter.version, counter.variation) == (version, variation);
-        match self.counters.iter_mut().find(same) {
-            Some(counter) => counter.count += count,
-            None => self.counters.push(Counter { version, variation, value: value(), count }),
-        }
+    /// Counts one more evaluation of a flag that does not exist; false where this is the first.
+    pub(super) fn add_unknown(&mut self) -> bool {
+        let counter = self.counters.first_mut().filter(|counter| counter.version.is_none());
+        counter.map(|counter| counter.count += 1).is_some()
     }
 
-    /// Notes kinds of contexts.
-    pub(super) fn see<'a>(&mut self, kinds: impl Iterator<Item = &'a str>) {
-        for kind in kinds {
-            if !self.kinds.contains(kind) {
-                self.kinds.insert(Box::from(kind));
-            }
+    /// Adds to the counter of a version and variation; `value` counts for the first one.
+    pub(super) fn add(&mut self, version: Option<i64>, variation: Option<u32>, value: Option<&str>, count: u64) {
+        let place = self.counters.binary_search_by_key(&(version, variation), |known| (known.version, known.variation));
+        let place = place.unwrap_or_else(|place| {
+            self.counters.insert(place, Counter { version, variation, value: value.map(Box::from), count: 0 });
+            place
+        });
+        if let Some(counter) = self.counters.get_mut(place) {
+            counter.count += count;
         }
     }
 }
