@@ -93,7 +93,7 @@ def test_before_the_first_read_the_state_is_not_valid(environment: Environment) 
 
 
 def test_after_close_it_is_refused(environment: Environment) -> None:
-    client = environment.client(sdk_key=SDK_KEY)
+    client = environment.client(sdk_key=SDK_KEY, options={"events.enabled": "false"})
     client.close()
     with pytest.raises(ClosedError):
         client.all_flags_state(ADA)

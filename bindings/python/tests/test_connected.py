@@ -277,6 +277,7 @@ def test_polling_sees_changes_and_asks_with_everything_that_was_configured(launc
         sdk_key=SDK_KEY,
         endpoints_poll=fake.url,
         endpoints_stream="http://127.0.0.1:1",
+        options={"events.enabled": "false"},
         poll_interval_ms=50,
         poll_allow_short=True,
         source_filter="mobile",

@@ -131,6 +131,8 @@ def options_of(configuration: Form) -> dict[str, Any]:
         **_endpoints(configuration.form("serviceEndpoints")),
         **_source(configuration),
     }
+    if configuration.form("events") is None:
+        options["options"] = {"events.enabled": "false"}
     for name, read in _PARTS.items():
         part = configuration.form(name)
         if part is not None:
