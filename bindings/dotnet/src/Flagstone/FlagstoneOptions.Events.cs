@@ -42,21 +42,24 @@ public sealed partial class FlagstoneOptions
     public IList<string>? EventsPrivateAttributes { get; set; }
 #pragma warning restore CA2227
 
-    /// <summary>Whether contexts that are anonymous are told only with what happens to them. Default: false.</summary>
+    /// <summary>
+    /// Whether anonymous contexts are left out where a context is told for its own sake: when it is seen for the first time, and by
+    /// <see cref="FlagstoneClient.Identify"/>. Default: false.
+    /// </summary>
     public bool? EventsOmitAnonymousContexts { get; set; }
 
     /// <summary>Whether figures of the client itself are sent: its options without names and addresses, and counts. Default: true.</summary>
     public bool? EventsDiagnostics { get; set; }
 
-    /// <summary>Interval at which they are sent. Default: 900000.</summary>
+    /// <summary>Interval at which they are sent; less than a minute is raised. Default: 900000.</summary>
     public int? EventsDiagnosticIntervalMs { get; set; }
 
     /// <summary>
     /// Folder that keeps events that cannot be delivered, also over the end of the process; they are sent when they can be. Made if
-    /// it is not there. Default: none, they are lost.
+    /// it is not there; one that others may write to is refused; processes may share it. Default: none, they are lost.
     /// </summary>
     public string? EventsSpool { get; set; }
 
-    /// <summary>Most bytes that it takes; the oldest go first. Default: 67108864.</summary>
+    /// <summary>Most bytes of it for one <see cref="SdkKey"/>; the oldest make room. Default: 67108864.</summary>
     public long? EventsSpoolBytes { get; set; }
 }
