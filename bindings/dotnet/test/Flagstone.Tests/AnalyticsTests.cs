@@ -1,6 +1,7 @@
 // What LaunchDarkly is told: events as they arrive at a server of the test's own.
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using System.Text;
 using System.Text.Json;
@@ -12,7 +13,7 @@ using Xunit;
 
 namespace Flagstone.Tests;
 
-public sealed class AnalyticsTests : IDisposable
+public sealed class AnalyticsTests(RedisServer server) : IDisposable
 {
     private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
 
@@ -384,10 +385,97 @@ public sealed class AnalyticsTests : IDisposable
     }
 
     [Fact]
+    public async Task Daemon_mode_tells_what_was_evaluated_when_there_is_a_key()
+    {
+        using TestEnvironment environment = new(server);
+        environment.Write(Flags.Bool("yes", 3, true));
+        FlagstoneClient client = await environment.StartAsync(options =>
+        {
+            options.SdkKey = LaunchDarkly.SdkKey;
+            options.EndpointsRelay = _launchDarkly.Url;
+        });
+        Assert.True(client.BoolVariation("yes", _ada));
+        Assert.True(client.FlushAndWait(s_long));
+        Assert.Equal(["index", "summary"], _launchDarkly.Events().Select(Kind));
+    }
+
+    [Fact]
+    public async Task A_server_that_refuses_for_good_is_told_nothing_more()
+    {
+        FlagstoneClient client = await StartAsync(options => options.SdkKey = "sdk-of-nobody");
+        client.Track("a", _ada);
+        Assert.False(client.FlushAndWait(s_long));
+        EventsStatus events = client.GetStatus().Events!;
+        Assert.True(events.IsOff, events.ToString());
+        Assert.Contains("401", events.LastError, StringComparison.Ordinal);
+        Assert.False(await client.FlushAsync());
+    }
+
+    [Fact]
+    public async Task What_cannot_be_delivered_is_kept_in_a_folder_and_sent_by_the_next_client()
+    {
+        string folder = Path.Combine(Path.GetTempPath(), $"flagstone-spool-{Guid.NewGuid():N}");
+        try
+        {
+            _launchDarkly.Kill();
+            await using (FlagstoneClient client = await StartAsync(options => options.EventsSpool = folder))
+            {
+                Assert.Equal((0, 0), (client.GetStatus().Events!.SpoolPayloadCount, client.GetStatus().Events!.SpoolCorruptCount));
+                client.Track("kept", _ada);
+                Assert.False(await client.FlushAsync(s_long));
+                EventsStatus events = client.GetStatus().Events!;
+                Assert.Equal((2, 0, 1), (events.SpooledCount, events.LostCount, events.SpoolPayloadCount));
+            }
+            _launchDarkly.Start();
+            await StartAsync(options => options.EventsSpool = folder);
+            Assert.True(await Eventually.IsTrueAsync(() => _launchDarkly.Events().Count == 2));
+            Assert.Equal("kept", _launchDarkly.Events()[1].GetProperty("key").GetString());
+        }
+        finally
+        {
+            _clients.ForEach(client => client.Dispose());
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Nothing_is_lost_or_counted_twice_when_many_threads_ask_while_flags_change_and_events_are_sent()
+    {
+        const int Threads = 4;
+        const int Rounds = 20_000;
+        _data.SetFlag(Flags.Value("f", 1, "1", "2").Json);
+        FlagstoneClient client = await StartAsync();
+        Flag<int> flag = client.IntFlag("f", 0);
+        Task[] asking = [.. Enumerable.Range(0, Threads).Select(number => Task.Factory.StartNew(
+            () =>
+            {
+                using Context own = Context.New($"user-{number}");
+                for (int round = 0; round < Rounds / 2; round++)
+                {
+                    flag.Value(own);
+                    client.IntVariation("f", own, 0);
+                }
+            },
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+        for (int version = 2; !Task.WhenAll(asking).IsCompleted; version++)
+        {
+            _data.SetFlag(Flags.Value("f", version, "1", "2").Json);
+            Assert.True(await client.FlushAsync(s_long));
+        }
+        await Task.WhenAll(asking);
+        Assert.True(await client.FlushAsync(s_long));
+        long counted = _launchDarkly.Events().Where(told => Kind(told) == "summary")
+            .SelectMany(told => told.GetProperty("features").GetProperty("f").GetProperty("counters").EnumerateArray())
+            .Sum(counter => counter.GetProperty("count").GetInt64());
+        Assert.Equal(Threads * Rounds, counted);
+        Assert.Equal(Threads, _launchDarkly.Events().Count(told => Kind(told) == "index"));
+    }
+
+    [Fact]
     public async Task Without_events_nothing_is_told_and_nothing_is_refused()
     {
         foreach (Action<FlagstoneOptions> change in (Action<FlagstoneOptions>[])
-            [options => options.EventsEnabled = false, options => options.SdkKey = null])
+            [options => options.EventsEnabled = false, options => options.SdkKey = null, options => options.Offline = true])
         {
             FlagstoneClient client = await StartAsync(change);
             Assert.Null(client.GetStatus().Events);
