@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -179,6 +180,35 @@ void texts(const Client &client, const Context &ada) {
   CHECK(!client.secure_mode_hash(ada, &outcome) && outcome.message().find("sdk.key") != std::string_view::npos);
 }
 
+// The events that wait, as the status tells; -1 without events.
+int waiting(const Client &client) {
+  const std::optional<Text> status = client.status_json();
+  const std::string_view member = "\"waiting\":";
+  const std::size_t place = status ? status->view().find(member) : std::string_view::npos;
+  return place == std::string_view::npos ? -1 : std::atoi(status->str().c_str() + place + member.size());
+}
+
+void events(const Context &ada) {
+  Config config;
+  config.set_test_data(data());
+  config.set("sdk.key", "sdk").set("endpoints.events", "http://127.0.0.1:1"); /* nobody listens there */
+  Client client(config);
+  CHECK(client.identify(ada) && client.track(ada, "done") && waiting(client) == 2);
+  CHECK(client.track(ada, "", "{\"items\":[1,2]}", 2.5) && client.track(ada, "measured", {}, 0) && waiting(client) == 4);
+  Outcome refused = client.track(ada, "done", "{");
+  CHECK(refused.status() == FLAGSTONE_STATUS_BAD_JSON && refused.message().find("data_json") != std::string_view::npos);
+  CHECK(client.track(ada, "done", {}, std::nan("")).status() == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  CHECK(client.track(ada, "done", {}, HUGE_VAL).status() == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  CHECK(client.track(ada, "\x80").status() == FLAGSTONE_STATUS_BAD_UTF8 && client.track(ada, "done", "\x80").status() == FLAGSTONE_STATUS_BAD_UTF8);
+  Context nobody = ada;
+  const Context moved = std::move(nobody);
+  CHECK(client.identify(moved) && client.identify(nobody).status() == FLAGSTONE_STATUS_NULL_ARGUMENT);
+  CHECK(waiting(client) == 5);
+  CHECK(client.start(SOON) && !client.flush(SOON) && waiting(client) == 0);
+  CHECK(client.close(SOON));
+  CHECK(client.identify(ada).status() == FLAGSTONE_STATUS_CLOSED && client.track(ada, "late").status() == FLAGSTONE_STATUS_CLOSED);
+}
+
 void notifications(Client client, TestData data) {
   CHECK(data.set(Kind::flag, flag("announced", "true")));
   bool changed = false;
@@ -223,6 +253,8 @@ void clients() {
   details(client, ada);
   prepared(client, ada);
   texts(client, ada);
+  CHECK(client.identify(ada) && client.track(ada, "done") && waiting(client) == -1); /* without events nothing happens */
+  events(ada);
   notifications(client, flags);
   Client copy = client;
   CHECK(copy.get() == client.get());
