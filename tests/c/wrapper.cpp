@@ -180,6 +180,26 @@ void texts(const Client &client, const Context &ada) {
   CHECK(!client.secure_mode_hash(ada, &outcome) && outcome.message().find("sdk.key") != std::string_view::npos);
 }
 
+void defaults(const Client &client, const Context &ada) {
+  const auto is = [](const Default &value, std::int32_t type, bool whole, std::int64_t integer, double number, std::string_view text) {
+    const flagstone_default &raw = *value.get();
+    return raw.value_type == type && (raw.is_integer != 0) == whole && raw.integer == integer &&
+           std::fpclassify(raw.number - number) == FP_ZERO && std::string_view(raw.text.ptr, raw.text.len) == text;
+  };
+  CHECK(is({}, FLAGSTONE_TYPE_NONE, false, 0, 0, ""));
+  CHECK(is(true, FLAGSTONE_TYPE_BOOL, false, 1, 0, "") && is(false, FLAGSTONE_TYPE_BOOL, false, 0, 0, ""));
+  CHECK(is(7, FLAGSTONE_TYPE_NUMBER, true, 7, 0, "") && is(2.5F, FLAGSTONE_TYPE_NUMBER, false, 0, 2.5, ""));
+  CHECK(is(std::numeric_limits<std::int64_t>::min(), FLAGSTONE_TYPE_NUMBER, true, std::numeric_limits<std::int64_t>::min(), 0, ""));
+  CHECK(is("x", FLAGSTONE_TYPE_STRING, false, 0, 0, "x") && is(std::string_view("a\0b", 3), FLAGSTONE_TYPE_STRING, false, 0, 0, {"a\0b", 3}));
+  CHECK(is(Default::json("[1]"), FLAGSTONE_TYPE_JSON, false, 0, 0, "[1]"));
+  CHECK(client.variation(ada, "bool", Type::boolean, false).as_bool() == true);
+  CHECK(client.variation(ada, "string", Type::string, "x", 0).as_string() == "gr\xc3\xbcn");
+  CHECK(client.variation(ada, "missing", Type::none, Default::json("{")).error_kind() == ErrorKind::flag_not_found);
+  const std::vector<Detail> many = client.variation_many(ada, {"bool", "missing", "int"}, {false, "fewer than keys"});
+  CHECK(many.size() == 3 && many[0].as_bool() == true && !many[1].has_value() && many[2].as_int() == 1234567890123456789);
+  CHECK(many[0].reason() == Reason::fallthrough && client.variation_many(ada, {}, {}, 0).empty());
+}
+
 // The events that wait, as the status tells; -1 without events.
 int waiting(const Client &client) {
   const std::optional<Text> status = client.status_json();
@@ -254,6 +274,7 @@ void clients() {
   prepared(client, ada);
   texts(client, ada);
   CHECK(client.identify(ada) && client.track(ada, "done") && waiting(client) == -1); /* without events nothing happens */
+  defaults(client, ada);
   events(ada);
   notifications(client, flags);
   Client copy = client;
