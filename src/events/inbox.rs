@@ -247,8 +247,14 @@ impl Inbox {
             return;
         }
         let Call { evaluated, default, shared, .. } = call;
+        // The value is the flag's, but is written with every event.
+        let value = match evaluated.variation {
+            Some(variation) => flag.tally().value(variation),
+            None => default.json(),
+        };
+        let value = value.map_or(0, str::len);
         let texts = [default.json(), evaluated.reason, evaluated.prerequisite_of];
-        let weight = shared.weight() + texts.iter().flatten().map(|text| text.len()).sum::<usize>();
+        let weight = shared.weight() + value + texts.iter().flatten().map(|text| text.len()).sum::<usize>();
         self.push(state, weight, || {
             Event::Evaluation(Box::new(Evaluation {
                 at,

@@ -75,6 +75,15 @@ impl FlagSummary {
         !self.counters.is_empty()
     }
 
+    /// Whether there is a counter of this version and variation.
+    pub(super) fn counts(&self, version: Option<i64>, variation: Option<u32>) -> bool {
+        self.find(version, variation).is_ok()
+    }
+
+    fn find(&self, version: Option<i64>, variation: Option<u32>) -> Result<usize, usize> {
+        self.counters.binary_search_by_key(&(version, variation), |known| (known.version, known.variation))
+    }
+
     /// Counts one more evaluation of a flag that does not exist; false where this is the first.
     pub(super) fn add_unknown(&mut self) -> bool {
         let counter = self.counters.first_mut().filter(|counter| counter.version.is_none());
@@ -83,8 +92,7 @@ impl FlagSummary {
 
     /// Adds to the counter of a version and variation; `value` counts for the first one.
     pub(super) fn add(&mut self, version: Option<i64>, variation: Option<u32>, value: Option<&str>, count: u64) {
-        let place = self.counters.binary_search_by_key(&(version, variation), |known| (known.version, known.variation));
-        let place = place.unwrap_or_else(|place| {
+        let place = self.find(version, variation).unwrap_or_else(|place| {
             self.counters.insert(place, Counter { version, variation, value: value.map(Box::from), count: 0 });
             place
         });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::call::Given;
-use super::room::Room;
+use super::room::{ENTRY, Room};
 use crate::context::{Context, KindSet};
 use crate::events::summary::Summary;
 use crate::model::Tally;
@@ -123,13 +123,27 @@ impl Row {
         self.counted() + self.defaulted
     }
 
-    /// How many bytes it adds to a summary at most, roughly.
-    pub(super) fn weight(&self) -> usize {
-        let values = self.counts.iter().filter_map(|(variation, _)| self.tally.value(*variation));
-        let texts = values.chain(self.default.as_deref()).chain(self.default_served.as_deref());
-        texts.map(str::len).sum::<usize>()
-            + self.tally.key().len()
-            + self.others.iter().map(|kind| kind.len()).sum::<usize>()
+    /// How many bytes it adds to a summary, roughly: nothing where that has the same already.
+    pub(super) fn weight(&self, summary: &Summary) -> usize {
+        let (known, version) = (summary.flags.get(self.tally.key()), Some(self.tally.version()));
+        let is_new = |variation: Option<u32>| known.is_none_or(|flag| !flag.counts(version, variation));
+        let values = self.counts.iter().filter(|(variation, _)| is_new(Some(*variation)));
+        let values = values.map(|(variation, _)| self.tally.value(*variation).unwrap_or_default());
+        let served = (self.defaulted > 0 && is_new(None)).then(|| self.default_served.as_deref().unwrap_or_default());
+        let is_first = known.is_none_or(|flag| self.begin() < flag.since);
+        let default = is_first.then(|| self.default.as_deref().unwrap_or_default());
+        let key = known.is_none().then(|| self.tally.key());
+        let kinds = self.others.iter().map(|kind| &**kind);
+        let kinds = kinds.filter(|kind| known.is_none_or(|flag| !flag.kinds.contains(*kind)));
+        let texts = values.chain(served).chain(default).chain(key).chain(kinds);
+        texts.map(|text| text.len() + ENTRY).sum()
+    }
+
+    /// How many bytes were taken for it since the latest flush.
+    pub(super) fn taken(&self) -> usize {
+        let default = self.default.as_deref().filter(|_| self.since.is_some());
+        default.into_iter().chain(self.default_served.as_deref()).map(str::len).sum::<usize>()
+            + self.others.iter().map(|kind| kind.len() + ENTRY).sum::<usize>()
     }
 
     pub(super) fn add_to(self, summary: &mut Summary) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 /// Most bytes of what waits, roughly.
 const MOST_BYTES: usize = 64 << 20;
 /// What an entry takes beside its text, roughly.
-const ENTRY: usize = 64;
+pub(super) const ENTRY: usize = 64;
 
 /// Bytes that are left.
 #[derive(Debug)]
@@ -33,6 +33,11 @@ impl Room {
     /// As [`Room::take`], for an entry with a text.
     pub(super) fn take_entry(&mut self, text: usize) -> bool {
         self.take(text.saturating_add(ENTRY))
+    }
+
+    /// So many bytes are free again that were taken since the latest flush.
+    pub(super) fn give(&mut self, bytes: usize) {
+        self.0 = self.0.saturating_add(bytes).min(MOST_BYTES);
     }
 
     /// A copy, if there is room.

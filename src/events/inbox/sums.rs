@@ -107,7 +107,8 @@ impl Sums {
         self.drain(mark, false, &mut rows);
         for row in rows {
             self.counted_there += row.counted();
-            if self.room.take_entry(row.weight()) {
+            self.room.give(row.taken());
+            if self.room.take(row.weight(&self.summary)) {
                 row.add_to(&mut self.summary);
             } else {
                 dropped += row.evaluations();

@@ -196,3 +196,16 @@ fn once_it_is_shut_nothing_is_taken_any_more() {
     assert_eq!((desk.inbox.waiting(), desk.inbox.dropped()), (0, 0));
     assert!(desk.take().is_empty());
 }
+
+#[test]
+fn events_in_full_take_the_room_of_the_values_that_they_will_be_written_with() {
+    let (desk, context) = (Desk::new(|_| {}), user("a"));
+    let large = "x".repeat(1 << 20);
+    let tracked = flag(&format!(r#"{{"key":"f","version":1,"trackEvents":true,"variations":["{large}"]}}"#));
+    (0..100).for_each(|_| {
+        desk.evaluate(&context, &served(&tracked, Some(0)));
+    });
+    let batch = desk.take();
+    assert!(batch.events.len() <= 65, "{} MiB would be written", batch.events.len() - 1);
+    assert_eq!((batch.dropped, counters(&batch, "f")[0].3), (101 - batch.events.len() as u64, 100));
+}

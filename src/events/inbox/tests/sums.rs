@@ -254,3 +254,21 @@ fn an_inbox_that_follows_another_one_of_the_same_client_mistakes_none_of_its_tal
     assert_eq!(counters(&batch, "f"), [(Some(1), Some(2), quoted("c"), 1)]);
     assert_eq!((default(&batch, "f"), default(&batch, "g")), (quoted("1"), quoted("2")));
 }
+
+#[test]
+fn a_flag_that_is_read_anew_for_every_evaluation_needs_no_more_room_than_one_that_is_held() {
+    let (desk, context, text) = (Desk::new(|_| {}), user("a"), "x".repeat(100_000));
+    desk.inbox.state.lock().unwrap().sums.leave(8_000);
+    for _ in 0..500 {
+        let flag = flag_with("f", 1, &format!(r#","salt":"{text}""#));
+        desk.evaluate(&context, &with_default(served(&flag, Some(1)), "default"));
+        desk.evaluate(&context, &with_default(served(&flag, None), "default"));
+    }
+    let batch = desk.take();
+    assert_eq!(batch.dropped, 0);
+    assert_eq!(
+        counters(&batch, "f"),
+        [(Some(1), None, quoted("default"), 500), (Some(1), Some(1), quoted("b"), 500)]
+    );
+    assert_eq!(default(&batch, "f"), quoted("default"));
+}
