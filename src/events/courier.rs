@@ -100,7 +100,7 @@ impl Courier<'_> {
                     self.failed(payload, &reason);
                     let pause = pause.unwrap_or_default().clamp(PAUSE, LONGEST_PAUSE);
                     if is_repeated {
-                        return Some(self.keep(payload));
+                        return Some(self.given_up(payload, &reason));
                     }
                     if !self.delivery.pause(pause) {
                         // At the end somebody else sees to it; where everything is refused, nobody does.
@@ -198,6 +198,17 @@ impl Courier<'_> {
             claim.remove();
         }
         Fate::Lost
+    }
+
+    /// What the server has called bad twice, and is in the spool already, it would call bad for ever.
+    fn given_up(&self, payload: &Payload, reason: &Reason) -> Fate {
+        match (reason, &self.delivery.spool, &payload.claim) {
+            (Reason::Status(400), Some(spool), Some(claim)) => {
+                spool.set_aside(self.host, claim.path(), "the server refuses it: status 400");
+                Fate::Lost
+            }
+            _ => self.keep(payload),
+        }
     }
 
     fn keep(&self, payload: &Payload) -> Fate {

@@ -9,7 +9,7 @@ mod entry;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -119,7 +119,7 @@ impl Spool {
                 Ok(claimed) => payload = claimed,
                 Err(FileError::Refused(reason)) => {
                     left -= 1;
-                    self.set_aside(host, entry, reason);
+                    self.set_aside(host, &entry.path, reason);
                 }
                 Err(error) => self.complain(host, &error.into()),
             }
@@ -190,12 +190,12 @@ impl Spool {
         Ok(lost)
     }
 
-    fn set_aside(&self, host: &dyn Host, entry: &Entry, reason: &str) {
+    /// Gives a file another name, so that nobody tries to send it any more.
+    pub fn set_aside(&self, host: &dyn Host, path: &Path, reason: &str) {
         self.corrupt.fetch_add(1, Relaxed);
-        let aside = entry.path.with_extension("corrupt");
         // One that cannot be renamed is met again; it does no harm.
-        let outcome = fs::rename(&entry.path, &aside);
-        let shown = entry.path.display();
+        let outcome = fs::rename(path, path.with_extension("corrupt"));
+        let shown = path.display();
         match outcome {
             Ok(()) => host.log(Severity::Error, format_args!("{shown} of events.spool is set aside: {reason}")),
             Err(error) => host.log(Severity::Debug, format_args!("{shown} cannot be set aside: {error}")),

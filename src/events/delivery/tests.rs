@@ -209,3 +209,33 @@ fn periodic_diagnostic_events_tell_what_happened_since_the_one_before() {
     assert_eq!(starts, [&serde_json::json!({ "timestamp": 5, "durationMillis": 7, "failed": true })]);
     assert!(fake.diagnostics().iter().all(|request| request.header("x-launchdarkly-payload-id").is_none()));
 }
+
+#[test]
+fn a_payload_of_the_spool_that_the_server_calls_bad_is_set_aside_and_holds_up_nothing_behind_it() {
+    let folder = std::env::temp_dir().join(format!("flagstone-bad-payload-{}", std::process::id()));
+    let fake = Fake::start().unwrap();
+    let spooling = || {
+        let spool = crate::events::SpoolOptions { directory: folder.clone(), bytes: 1 << 20 };
+        world(EventsOptions { spool: Some(spool), ..options(&fake.url()) })
+    };
+    fake.always("/bulk", Some(Action::Status(503)));
+    let before = spooling();
+    for _ in 0..2 {
+        before.track();
+        assert_eq!(before.delivery.flush(LONG), Flushed::Kept);
+    }
+    before.close();
+    let id = |number: usize| fake.payloads()[number].header("x-launchdarkly-payload-id").unwrap().to_owned();
+    let known = fake.payloads().len();
+    let (bad, good) = (id(0), id(known - 1));
+    (0..2).for_each(|_| fake.script_for("/bulk", Action::Status(400)));
+    fake.always("/bulk", None);
+    let world = spooling();
+    fake.wait_for_payloads(known + 3, LONG);
+    let ids: Vec<String> = (known..fake.payloads().len()).map(id).collect();
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(ids, [bad.clone(), bad, good]);
+    world.close();
+    let report = world.delivery.report();
+    assert_eq!((report.sent, report.lost, world.delivery.spooled().unwrap().1), (1, 2, 1));
+}

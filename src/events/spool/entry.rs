@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
@@ -112,6 +112,10 @@ pub(in crate::events) struct Claim {
 }
 
 impl Claim {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// It is not needed any more.
     pub fn remove(&self) -> bool {
         fs::remove_file(&self.path).is_ok()
