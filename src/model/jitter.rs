@@ -1,7 +1,17 @@
 //! The one source of jitter: pauses and moments that must not be the same in a thousand processes. Depends on nothing.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+/// Random bits: from the system, drawn once a thread, and never the same in two processes, although a forked child inherits
+/// what its thread has drawn.
+pub(super) fn seed() -> u64 {
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    hasher.write_u128(time.as_nanos());
+    hasher.finish()
+}
 
 /// A small random source; not for secrets.
 #[derive(Debug)]
@@ -16,7 +26,7 @@ impl Default for Jitter {
 impl Jitter {
     /// Seeded differently in every process and for every instance.
     pub fn new() -> Self {
-        Self(RandomState::new().build_hasher().finish() | 1)
+        Self(seed() | 1)
     }
 
     /// The next 64 bits.
