@@ -188,8 +188,8 @@ impl Courier<'_> {
             self.diagnostic_failed(&Reason::Status(status));
             return Fate::Lost;
         }
-        self.inbox.shut();
-        self.delivery.turn_off(self.host, &self.address(payload), &Reason::Status(status));
+        let waiting = self.inbox.shut();
+        self.delivery.turn_off(self.host, &self.address(payload), &Reason::Status(status), waiting);
         if matches!(status, 401 | 403) {
             // Another key, or another day, may be more welcome.
             return self.keep(payload);

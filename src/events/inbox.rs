@@ -188,11 +188,17 @@ impl Inbox {
         Batch { events, summary, dropped, deduplicated: deduplicated + counted }
     }
 
-    /// Takes nothing any more, and drops what waits.
-    pub fn shut(&self) {
+    /// Takes nothing any more, and drops what waits: gives how many events that were, a summary being one.
+    pub fn shut(&self) -> u64 {
         self.is_shut.store(true, Relaxed);
-        let state = &mut *lock(&self.state);
-        (state.events, state.sums, state.room) = (Vec::new(), Sums::default(), Room::default());
+        // Freed when nobody waits.
+        let (events, mut sums) = {
+            let state = &mut *lock(&self.state);
+            state.room = Room::default();
+            (std::mem::take(&mut state.events), std::mem::take(&mut state.sums))
+        };
+        let (summary, _) = sums.take(0).sum_up(0);
+        events.len() as u64 + u64::from(!summary.is_empty())
     }
 
     /// What a server's clock showed, in milliseconds since 1970.

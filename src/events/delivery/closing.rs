@@ -14,8 +14,10 @@ impl Delivery {
     pub fn close(&self, inbox: &Inbox, recorder: &Recorder, sending: Duration) -> u64 {
         let until = moment(sending);
         let batch = inbox.take(recorder);
-        inbox.shut();
+        // What came in between.
+        let late = inbox.shut();
         let (mut state, mut lost) = (self.lock(), 0);
+        state.report.lost += late;
         if state.stage == Stage::Open {
             if state.has_worker {
                 state.stage = Stage::Closing(until);

@@ -81,10 +81,11 @@ impl Delivery {
         self.changed.notify_all();
     }
 
-    /// The server refuses for good: nothing is sent any more.
-    pub(in crate::events) fn turn_off(&self, host: &dyn Host, address: &str, reason: &dyn fmt::Display) {
+    /// The server refuses for good: nothing is sent any more, and so many events that waited are lost.
+    pub(in crate::events) fn turn_off(&self, host: &dyn Host, address: &str, reason: &dyn fmt::Display, waiting: u64) {
         let message = format!("no events are sent any more: {address} refuses them: {reason}");
         let mut state = self.lock();
+        state.report.lost += waiting;
         if state.report.off.is_none() {
             host.log(Severity::Error, format_args!("{message}"));
             state.report.failure = Some(LastFailure { message: message.clone(), unix_ms: unix_ms() });

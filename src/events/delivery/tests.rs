@@ -239,3 +239,21 @@ fn a_payload_of_the_spool_that_the_server_calls_bad_is_set_aside_and_holds_up_no
     let report = world.delivery.report();
     assert_eq!((report.sent, report.lost, world.delivery.spooled().unwrap().1), (1, 2, 1));
 }
+
+#[test]
+fn what_waits_when_a_server_refuses_events_for_good_counts_as_lost() {
+    let fake = Fake::start().unwrap();
+    let world = world(options(&fake.url()));
+    fake.script(Action::Status(503));
+    fake.script(Action::Status(401));
+    world.track();
+    assert_eq!(world.delivery.flush(Duration::from_millis(100)), Flushed::Late);
+    // While it pauses.
+    world.track();
+    let until = Instant::now() + LONG;
+    while world.delivery.report().lost < 3 && Instant::now() < until {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!((world.delivery.report().lost, world.inbox.waiting()), (3, 0));
+    world.close();
+}
