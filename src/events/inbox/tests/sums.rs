@@ -266,9 +266,6 @@ fn a_flag_that_is_read_anew_for_every_evaluation_needs_no_more_room_than_one_tha
     }
     let batch = desk.take();
     assert_eq!(batch.dropped, 0);
-    assert_eq!(
-        counters(&batch, "f"),
-        [(Some(1), None, quoted("default"), 500), (Some(1), Some(1), quoted("b"), 500)]
-    );
+    assert_eq!(counters(&batch, "f"), [(Some(1), None, quoted("default"), 500), (Some(1), Some(1), quoted("b"), 500)]);
     assert_eq!(default(&batch, "f"), quoted("default"));
 }
