@@ -112,9 +112,9 @@ static int take_native(PyObject *addresses)
 static PyObject *bind(PyObject *module, PyObject *args)
 {
   (void)module;
-  PyObject *addresses, *pointer, *detail_type, *decode, *reason;
-  if (!PyArg_ParseTuple(args, "O!OO!OO:bind", &PyDict_Type, &addresses, &pointer, &PyType_Type, &detail_type, &decode,
-                        &reason) ||
+  PyObject *addresses, *pointer, *detail_type, *decode, *reason, *tell;
+  if (!PyArg_ParseTuple(args, "O!OO!OOO:bind", &PyDict_Type, &addresses, &pointer, &PyType_Type, &detail_type, &decode,
+                        &reason, &tell) ||
       take_native(addresses)) {
     return NULL;
   }
@@ -125,6 +125,7 @@ static PyObject *bind(PyObject *module, PyObject *args)
   replace((PyObject **)&speedups.detail_type, detail_type);
   replace(&speedups.decode, decode);
   replace(&speedups.reason, reason);
+  replace(&speedups.tell, tell);
   Py_RETURN_NONE;
 }
 
@@ -301,7 +302,7 @@ static void forget(void *module)
     Py_XDECREF(type);
   }
   PyObject **kept[] = {(PyObject **)&speedups.context_type, (PyObject **)&speedups.detail_type, &speedups.decode,
-                       &speedups.reason, &speedups.encode, &speedups.pointer};
+                       &speedups.reason, &speedups.tell, &speedups.encode, &speedups.pointer};
   for (size_t index = 0; index < LENGTH(kept); index++) {
     PyObject *object = *kept[index];
     *kept[index] = NULL;

@@ -10,6 +10,7 @@
  * module.c    the module, what Python hands over
  * context.c   contexts
  * client.c    evaluation by key
+ * default.c   defaults, for events
  * many.c      evaluation of many flags
  * flag.c      prepared flags
  * result.c    results as Python objects
@@ -35,8 +36,8 @@ PyAPI_FUNC(const char *) PyUnicode_AsUTF8AndSize(PyObject *text, Py_ssize_t *siz
 /* Addresses of the library's functions; the header checks their types. */
 #define SPEEDUPS_NATIVE(X)                                                                                                   \
   X(bytes_clear) X(client_release) X(client_wake) X(context_from_attrs) X(context_release) X(detail_clear) X(detail_int)     \
-  X(bool_variation) X(int_variation) X(double_variation) X(string_variation) X(variation) X(variation_many) X(flag_bool)     \
-  X(flag_int) X(flag_double) X(flag_string) X(flag_detail) X(flag_release)
+  X(bool_variation) X(int_variation) X(double_variation) X(string_variation) X(variation_or) X(variation_many_or)            \
+  X(flag_bool) X(flag_int) X(flag_double) X(flag_string) X(flag_detail) X(flag_value) X(flag_release)
 
 struct native {
 #define X(name) __typeof__(&flagstone_##name) name;
@@ -67,7 +68,7 @@ struct speedups {
   /* Classes of the package; of contexts twice: NULL in a process that is asleep, where all calls go to Python. */
   PyTypeObject *context_type, *awake_type, *detail_type;
   /* Functions of the package: see the stub file. */
-  PyObject *decode, *reason, *encode, *pointer;
+  PyObject *decode, *reason, *tell, *encode, *pointer;
   PyObject *methods[METHODS];
   /* Interned names. */
   PyObject *value, *variation_index, *reason_name, *is_stale, *parameters[3];
@@ -86,6 +87,8 @@ struct client {
   flagstone_client *handle;
   /* Evaluation may wait for Redis. */
   int may_wait;
+  /* Events may tell the defaults that callers give. */
+  int tells;
 };
 
 /* In what form a number is promised, if in one. The letters are those of _fast.py. */
@@ -136,6 +139,12 @@ PyObject *speedups_pointer(const void *handle);
 
 /* A context from a dictionary that nobody else has; None when not all of it is plain. Takes class and dictionary. */
 PyObject *speedups_context_from(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/*
+ * What events are told of a default: null for what has no JSON form. `kept`, which may be NULL afterwards, keeps the text; so
+ * does the default itself. Leaves no exception.
+ */
+void speedups_default(flagstone_default *told, PyObject *value, PyObject **kept);
 
 /*
  * A filled detail as a value or as an EvaluationDetail; clears it. `cache` may be NULL. NULL with an exception when it cannot

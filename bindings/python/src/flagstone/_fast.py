@@ -1,20 +1,23 @@
 """The hot calls through ctypes: bound without argument conversion, handed prebuilt objects only; and what owns handles.
 
 Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and does not make threads queue for it;
-``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib``, ``_abi``,
+``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib``, ``_abi``, ``_json``,
 ``_handles`` and ``detail``.
 """
 
 from __future__ import annotations
 
 import marshal
+from collections.abc import Iterable
 from ctypes import (
     addressof,
     byref,
     c_char,
+    c_char_p,
     c_int32,
     c_int64,
     c_size_t,
+    c_uint32,
     c_void_p,
     create_string_buffer,
     sizeof,
@@ -24,6 +27,7 @@ from typing import Any
 
 from . import _abi
 from ._handles import Owner, set_handle
+from ._json import default_json
 from ._lib import unchecked
 from .detail import EvaluationDetail, decode
 
@@ -32,6 +36,9 @@ SIZES = tuple(c_size_t(size) for size in range(256))
 BOOLS = {False: c_int32(0), True: c_int32(1)}
 NOTHING = c_size_t(0)
 WANT = tuple(c_int32(code) for code in range(_abi.TYPE_JSON + 1))
+#: Options of a call whose caller gets the value alone, and of one whose caller gets the reason.
+VALUE, REASON = c_uint32(0), c_uint32(_abi.ASK_REASON)
+INT64 = range(-(2**63), 2**63)
 
 
 def size(text: bytes) -> c_size_t:
@@ -43,7 +50,18 @@ def size(text: bytes) -> c_size_t:
 class Calls:
     """The hot functions in one way of calling."""
 
-    __slots__ = ("bool", "detail", "double", "flag_bool", "flag_detail", "flag_double", "flag_int", "int", "many")
+    __slots__ = (
+        "bool",
+        "double",
+        "flag_bool",
+        "flag_detail",
+        "flag_double",
+        "flag_int",
+        "flag_value",
+        "int",
+        "many",
+        "variation",
+    )
 
     def __init__(self, *, keeps_gil: bool) -> None:
         def bind(name: str) -> Any:
@@ -52,11 +70,12 @@ class Calls:
         self.bool = bind("bool_variation")
         self.int = bind("int_variation")
         self.double = bind("double_variation")
-        self.detail = bind("variation")
-        self.many = bind("variation_many")
+        self.variation = bind("variation_or")
+        self.many = bind("variation_many_or")
         self.flag_bool = bind("flag_bool")
         self.flag_int = bind("flag_int")
         self.flag_double = bind("flag_double")
+        self.flag_value = bind("flag_value")
         self.flag_detail = bind("flag_detail")
 
 
@@ -172,6 +191,28 @@ def _formed(buffer: Buffer, default: Any, form: str) -> EvaluationDetail[Any]:
     return EvaluationDetail(number, found.variation_index, found.reason, found.is_stale)
 
 
+def told(default: Any) -> _abi.Default | None:
+    """A default as events tell it; ``None`` for null, and for what has no JSON form."""
+    kind, made = type(default), _abi.Default()
+    if kind is bool:
+        made.value_type, made.integer = _abi.TYPE_BOOL, default
+    elif kind is int and default in INT64:
+        made.value_type, made.is_integer, made.integer = _abi.TYPE_NUMBER, 1, default
+    elif kind is float:
+        made.value_type, made.number = _abi.TYPE_NUMBER, default
+    elif kind is str:
+        _lend(made, _abi.TYPE_STRING, default.encode(errors="surrogatepass"))
+    elif default is not None:
+        _lend(made, _abi.TYPE_JSON, default_json(default))
+    return made if made.value_type else None
+
+
+def _lend(made: _abi.Default, value_type: int, text: bytes) -> None:
+    # Nothing is no JSON, which is null in the end.
+    made.value_type, made.kept = value_type, text
+    made.text.ptr, made.text.len = c_void_p.from_buffer(c_char_p(text)).value, len(text)
+
+
 class Block:
     """Memory for a call that asks for several flags: one piece for the texts and one for the details, as objects for every
     one of them would cost more than the evaluation."""
@@ -188,6 +229,8 @@ class Block:
 
 
 _CLEARED = bytes(_abi.Detail(struct_size=DETAIL))
+_NULL = bytes(_abi.Default())
+_number = Struct("@iiqdPN")
 _cut = Struct(f"{DETAIL}s")
 _free_blocks: list[Block] = []
 # What a block of the pool holds. ctypes keeps the type of each size for good: others are rounded.
@@ -195,8 +238,11 @@ _KEYS, _TEXTS = 64, 4096
 _places = [Struct(f"{2 * count}N") for count in range(_KEYS + 1)]
 
 
-def many(calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -> list[Buffer | EvaluationDetail[Any]]:
-    """Several flags for one context: results that are known, and buffers with those that are not."""
+def many(
+    calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes], defaults: Iterable[Any] | None
+) -> list[Buffer | EvaluationDetail[Any]]:
+    """Several flags for one context: results that are known, and buffers with those that are not. ``defaults`` are those of
+    events; ``None``: null for all."""
     count, joined = len(keys), b"".join(keys)
     size = 16 * count + len(joined)
     block = _take_block(count, size)
@@ -208,7 +254,9 @@ def many(calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -
         at += length
     block.texts.raw = (_places[count] if count <= _KEYS else Struct(f"{2 * count}N")).pack(*places) + joined
     block.details.raw = _CLEARED * count
-    calls.many(client, context, block.texts, c_size_t(count), block.details)
+    lent: list[Any] = []
+    told_all = None if defaults is None else b"".join([_packed(default, lent) for default in defaults])
+    calls.many(client, context, block.texts, told_all, c_size_t(count), REASON, block.details)
     known = _kept[ANY]
     found: list[Buffer | EvaluationDetail[Any]] = []
     for (content,), address in zip(_cut.iter_unpack(block.contents[: count * DETAIL]), block.addresses):
@@ -225,6 +273,20 @@ def many(calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -
     if len(block.addresses) == _KEYS and len(block.texts) == _TEXTS and len(_free_blocks) < _MOST_FREE:
         _free_blocks.append(block)
     return found
+
+
+def _packed(default: Any, lent: list[Any]) -> bytes:
+    """A default as events tell it, as bytes; what it borrows is added to ``lent``."""
+    kind = type(default)
+    if default is None:
+        return _NULL
+    if kind is bool:
+        return _number.pack(_abi.TYPE_BOOL, 0, default, 0.0, 0, 0)
+    if kind is float:
+        return _number.pack(_abi.TYPE_NUMBER, 0, 0, default, 0, 0)
+    made = told(default)
+    lent.append(made)
+    return bytes(made) if made else _NULL
 
 
 def _take_block(count: int, size: int) -> Block:
@@ -287,10 +349,24 @@ def context(text: bytes) -> ContextHandle | None:
 
 _flag_new = unchecked("flagstone_flag_new", keeps_gil=True)
 _MOST_PREPARED = 1024
+#: By type asked for: the types of the defaults with which a flag is prepared, where a default matters.
+BOUND: tuple[tuple[type, ...], ...] = ((type(None),), (bool,), (int, float), (str,), ())
+
+
+def name_of(key: str, default: Any) -> tuple[str, bytes] | None:
+    """What a flag is kept by whose default is of another type, or may be changed; ``None``: it is not to be kept."""
+    json = default_json(default)
+    return (key, json) if json else None
 
 
 def prepare(
-    prepared: dict[str, FlagHandle], client: c_void_p, key: str, raw: bytes, want: c_int32, detail: _abi.Detail
+    prepared: dict[Any, FlagHandle],
+    name: Any,
+    client: c_void_p,
+    raw: bytes,
+    want: c_int32,
+    default: Any,
+    detail: _abi.Detail,
 ) -> None:
     """Keeps a prepared flag for calls by key: with fewer arguments, ctypes takes half the time. Only of flags that there
     are, as anything may be asked for."""
@@ -298,10 +374,10 @@ def prepare(
         return
     if len(prepared) >= _MOST_PREPARED:
         prepared.clear()
-    flag = FlagHandle()
+    flag, text = FlagHandle(), b"" if default is None else default_json(default)
     # Refused once the client is closed.
-    if _flag_new(client, raw, size(raw), want, None, NOTHING, byref(flag), None) == _abi.STATUS_OK:
-        prepared[key] = flag
+    if _flag_new(client, raw, size(raw), want, text, size(text), byref(flag), None) == _abi.STATUS_OK:
+        prepared[name] = flag
 
 
 class ContextBase(Owner):
@@ -317,8 +393,8 @@ class ContextBase(Owner):
 class ClientBase(Owner):
     """The native client."""
 
-    def _attach(self, handle: c_void_p, may_wait: bool) -> None:
-        """Takes a handle that nobody else gives back, and whether evaluation may wait."""
+    def _attach(self, handle: c_void_p, may_wait: bool, tells: bool) -> None:
+        """Takes a handle that nobody else gives back, whether evaluation may wait, and whether events tell defaults."""
         self._h = ClientHandle(handle.value)
 
 

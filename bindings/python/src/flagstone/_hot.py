@@ -2,7 +2,7 @@
 
 Both do the same: the extension takes plain arguments, and hands all others to the methods in Python that it stands for. The
 variable ``FLAGSTONE_SPEEDUPS`` decides: ``0`` leaves the extension out, ``1`` makes it an error when it cannot be used.
-Depends on ``_lib``, ``_fast``, ``_forks``, ``_handles`` and ``detail``.
+Depends on ``_lib``, ``_fast``, ``_forks``, ``_handles``, ``_json`` and ``detail``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sysconfig
 from ctypes import c_void_p, cast
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from . import _forks, detail
+from . import _forks, _json, detail
 from ._handles import Native
 from ._lib import lib
 from .errors import LibraryError
@@ -35,7 +35,7 @@ def _extension() -> tuple[Any, str]:
             from . import _speedups
 
             addresses = {name: cast(getattr(lib, name), c_void_p).value for name in _speedups.NATIVE}
-            _speedups.bind(addresses, c_void_p, detail.EvaluationDetail, detail._value, detail._reason)
+            _speedups.bind(addresses, c_void_p, detail.EvaluationDetail, detail._value, detail._reason, _json.default_json)
             return _speedups, ""
         except ImportError as error:
             missing = error

@@ -40,7 +40,7 @@ OPTIONS: dict[str, str] = {
     "cache_capacity": "cache.capacity",
     "cache_on_wipe": "cache.on_wipe",
     "refresh_interval_ms": "refresh.interval_ms",
-    "events_queue_capacity": "events.queue_capacity",
+    "notifications_capacity": "notifications.capacity",
     "evaluation_integer_rounding": "evaluation.integer_rounding",
     "log_level": "log.level",
     "source_kind": "source.kind",
@@ -63,6 +63,19 @@ OPTIONS: dict[str, str] = {
     "file_paths": "file.paths",
     "file_duplicates": "file.duplicates",
     "file_auto_reload": "file.auto_reload",
+    "events_enabled": "events.enabled",
+    "events_capacity": "events.capacity",
+    "events_flush_interval_ms": "events.flush_interval_ms",
+    "events_context_keys_capacity": "events.context_keys_capacity",
+    "events_context_keys_flush_ms": "events.context_keys_flush_ms",
+    "events_gzip": "events.gzip",
+    "events_all_attributes_private": "events.all_attributes_private",
+    "events_private_attributes": "events.private_attributes",
+    "events_omit_anonymous_contexts": "events.omit_anonymous_contexts",
+    "events_diagnostics": "events.diagnostics",
+    "events_diagnostic_interval_ms": "events.diagnostic_interval_ms",
+    "events_spool": "events.spool",
+    "events_spool_bytes": "events.spool_bytes",
     "snapshot_file": "snapshot.file",
     "store_write": "store.write",
     "application_id": "application.id",
@@ -75,6 +88,10 @@ OPTIONS: dict[str, str] = {
 }
 
 
+#: Options that had another name, and what is said of them.
+_RENAMED = {
+    "events.queue_capacity": "events_queue_capacity is called notifications_capacity now: notifications are not events",
+}
 #: Options whose values nobody should read in a log; of the mappings, the values.
 _SECRET = ("sdk.key", "redis.password", "http.headers")
 _MASK = "***"
@@ -113,7 +130,7 @@ class Config(Owner):
     :param cache_on_wipe: ``keep`` what is held when Redis loses the data set, or ``clear``. Default ``keep``; ``clear``
         with a source and ``cache_residency`` ``lazy`` or ``off``.
     :param refresh_interval_ms: interval of the safety poll; not with ``forever`` in daemon mode. Default 60000.
-    :param events_queue_capacity: most notifications that wait for the listeners. Default 1000.
+    :param notifications_capacity: most notifications that wait for the listeners. Default 1000.
     :param evaluation_integer_rounding: a number with a fraction that is asked for as an int: ``half_even``: to the nearest
         one, halves to the even one; ``truncate``: toward zero. Default ``half_even``.
     :param log_level: ``debug``, ``info``, ``warn``, ``error`` or ``none``: what reaches the logger ``flagstone``.
@@ -141,6 +158,22 @@ class Config(Owner):
     :param file_paths: files with ``flags``, ``flagValues`` and ``segments``. Default: none.
     :param file_duplicates: ``fail``: an item in two files is an error; ``first``: the first one counts. Default ``fail``.
     :param file_auto_reload: True: files are read again when they change. Default ``false``.
+    :param events_enabled: True: what was evaluated, and what ``track`` and ``identify`` tell, is sent to LaunchDarkly. Needs
+        ``sdk_key``; with it, the default is ``true``, in daemon mode too; without it, there are no events.
+    :param events_capacity: most events that wait to be sent; more are dropped and counted. Default 10000.
+    :param events_flush_interval_ms: events are sent so often. Default 5000.
+    :param events_context_keys_capacity: most contexts that are remembered as told. Default 1000.
+    :param events_context_keys_flush_ms: for so long they are remembered. Default 300000.
+    :param events_gzip: False: events are sent as they are, not compressed. Default ``true``.
+    :param events_all_attributes_private: True: of a context, its kind and key alone are sent. Default ``false``.
+    :param events_private_attributes: attributes that are never sent, by name or by reference (``/address/street``), whatever
+        a context says itself. Default: none.
+    :param events_omit_anonymous_contexts: True: anonymous contexts are not told as such; evaluations for them are counted
+        all the same. Default ``false``.
+    :param events_diagnostics: False: nothing is sent about the client itself. Default ``true``.
+    :param events_diagnostic_interval_ms: it is sent so often. Default 900000.
+    :param events_spool: directory that keeps what could not be sent, also past the end of the process. Default: none.
+    :param events_spool_bytes: most bytes kept there; the oldest go first. Default 67108864.
     :param snapshot_file: file that keeps the last data for a start at which nothing answers; only with ``cache_residency``
         ``all``; also in daemon mode. Default: none.
     :param store_write: what the source delivers is written to Redis. Default by source: True with ``stream`` and
@@ -185,7 +218,7 @@ class Config(Owner):
         cache_capacity: int | None = None,
         cache_on_wipe: Literal["keep", "clear"] | None = None,
         refresh_interval_ms: int | None = None,
-        events_queue_capacity: int | None = None,
+        notifications_capacity: int | None = None,
         evaluation_integer_rounding: Literal["half_even", "truncate"] | None = None,
         log_level: Literal["debug", "info", "warn", "error", "none"] | None = None,
         source_kind: Literal["none", "stream", "poll", "file", "testdata"] | None = None,
@@ -208,6 +241,19 @@ class Config(Owner):
         file_paths: Sequence[str | os.PathLike[str]] | None = None,
         file_duplicates: Literal["fail", "first"] | None = None,
         file_auto_reload: bool | None = None,
+        events_enabled: bool | None = None,
+        events_capacity: int | None = None,
+        events_flush_interval_ms: int | None = None,
+        events_context_keys_capacity: int | None = None,
+        events_context_keys_flush_ms: int | None = None,
+        events_gzip: bool | None = None,
+        events_all_attributes_private: bool | None = None,
+        events_private_attributes: Sequence[str] | None = None,
+        events_omit_anonymous_contexts: bool | None = None,
+        events_diagnostics: bool | None = None,
+        events_diagnostic_interval_ms: int | None = None,
+        events_spool: str | os.PathLike[str] | None = None,
+        events_spool_bytes: int | None = None,
         snapshot_file: str | os.PathLike[str] | None = None,
         store_write: bool | None = None,
         application_id: str | None = None,
@@ -219,8 +265,11 @@ class Config(Owner):
         offline: bool | None = None,
         test_data: TestData | None = None,
         options: Mapping[str, OptionValue] | None = None,
+        events_queue_capacity: None = None,
     ) -> None:
         given = locals()
+        if events_queue_capacity is not None:
+            raise InvalidArgumentError(_RENAMED["events.queue_capacity"])
         self._h = c_void_p(lib.flagstone_config_new())
         release_with(self, lib.flagstone_config_free, self._h)
         self._residency = "all"
@@ -238,10 +287,17 @@ class Config(Owner):
                 raise InvalidArgumentError(f"test_data: a TestData is needed, not {type(test_data).__name__}")
             do(lib.flagstone_config_set_test_data, self._h, data)
 
+    @property
+    def _tells(self) -> bool:
+        """Whether a client may send events; true also where other options keep it from sending them."""
+        return "sdk.key" in self._given and self._given.get("events.enabled") not in (False, "false")
+
     def _set(self, name: str, value: Any) -> None:
         plain = _plain(value)
         if plain is None or not issubclass(type(name), str):
             raise InvalidArgumentError(f"{name}: a str, int, bool, list or mapping is needed, not {type(value).__name__}")
+        if name in _RENAMED:
+            raise InvalidArgumentError(_RENAMED[name])
         raw_name, raw_value = utf8(name, "option"), utf8(_written(plain), name)
         do(lib.flagstone_config_set, self._h, raw_name, len(raw_name), raw_value, len(raw_value))
         self._given[name] = plain
