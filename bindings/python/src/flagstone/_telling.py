@@ -45,8 +45,8 @@ class Telling:
         """Tells LaunchDarkly that something happened to somebody, for example as the metric of an experiment. Queued; does
         not wait.
 
-        Never raises: of what is no context, no text, no finite number or no JSON, and after :meth:`Client.close`, nothing is
-        told, and the log says so, once of each kind.
+        Never raises: of what is no context, no text, no finite number or no JSON, and after :meth:`Client.close`, nothing
+        is told, and the log says so, once of each kind.
 
         :param data: what ``json.dumps`` makes JSON of, nested at most 127 deep; without NaN and lone surrogates.
         :param metric_value: a number to measure it by.
@@ -69,8 +69,8 @@ class Telling:
         _told(client, "track", status, error)
 
     def flush(self, timeout: float = 0.0) -> bool:
-        """Sends what is queued now, without waiting for the next interval, and waits at most ``timeout`` seconds until it is
-        delivered; 0, as in LaunchDarkly's SDK, does not wait.
+        """Sends what is queued now, without waiting for the next interval, and waits at most ``timeout`` seconds until it
+        is delivered; 0, as in LaunchDarkly's SDK, does not wait.
 
         :returns: True when everything was delivered, or nothing was queued. False when not: it is on its way still, or was
             refused, which the log says.

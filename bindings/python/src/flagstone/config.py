@@ -158,18 +158,18 @@ class Config(Owner):
     :param file_paths: files with ``flags``, ``flagValues`` and ``segments``. Default: none.
     :param file_duplicates: ``fail``: an item in two files is an error; ``first``: the first one counts. Default ``fail``.
     :param file_auto_reload: True: files are read again when they change. Default ``false``.
-    :param events_enabled: True: what was evaluated, and what ``track`` and ``identify`` tell, is sent to LaunchDarkly. Needs
-        ``sdk_key``; with it, the default is ``true``, in daemon mode too; without it, there are no events.
+    :param events_enabled: True: what was evaluated, and what ``track`` and ``identify`` tell, is sent to LaunchDarkly.
+        Needs ``sdk_key``; with it, the default is ``true``, in daemon mode too; without it, there are no events.
     :param events_capacity: most events that wait to be sent; more are dropped and counted. Default 10000.
     :param events_flush_interval_ms: events are sent so often. Default 5000.
     :param events_context_keys_capacity: most contexts that are remembered as told. Default 1000.
     :param events_context_keys_flush_ms: for so long they are remembered. Default 300000.
     :param events_gzip: False: events are sent as they are, not compressed. Default ``true``.
     :param events_all_attributes_private: True: of a context, its kind and key alone are sent. Default ``false``.
-    :param events_private_attributes: attributes that are never sent, by name or by reference (``/address/street``), whatever
-        a context says itself. Default: none.
-    :param events_omit_anonymous_contexts: True: anonymous contexts are not told as such; evaluations for them are counted
-        all the same. Default ``false``.
+    :param events_private_attributes: attributes that are never sent, by name or by reference (``/address/street``),
+        whatever a context says itself. Default: none.
+    :param events_omit_anonymous_contexts: True: of anonymous contexts no index and identify events are made; evaluations
+        for them are counted all the same. Default ``false``.
     :param events_diagnostics: False: nothing is sent about the client itself. Default ``true``.
     :param events_diagnostic_interval_ms: it is sent so often. Default 900000.
     :param events_spool: directory that keeps what could not be sent, also past the end of the process. Default: none.

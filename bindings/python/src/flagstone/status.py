@@ -146,9 +146,10 @@ class EventsStatus:
         if form is None:
             return None
         spool = form.get("spool") or {}
-        counts = [form.get(name, 0) for name in ("waiting", "dropped", "sent", "lost", "spooled")]
-        kept = spool.get("payloads"), spool.get("corrupt")
-        return cls(form.get("state") == "on", *counts, *kept, form.get("last_error"), form.get("last_error_ms"))
+        known: dict[str, Any] = {name: form.get(name) for name in cls.__dataclass_fields__}
+        known["on"] = form.get("state") == "on"
+        known["spool_payloads"], known["spool_corrupt"] = spool.get("payloads"), spool.get("corrupt")
+        return cls(**known)
 
 
 @dataclass(frozen=True)
