@@ -1267,7 +1267,21 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `panics` | defects caught at the border |
  * | `last_error`, `last_error_ms` | what is wrong at present, and its Unix time in ms; null when nothing is |
  * | `previous_error`, `previous_error_ms` | the same for what was wrong until the latest recovery |
+ * | `events` | null without events; else how they fare, see below |
  * | `initialized` | somebody has written a full data set: `$inited` was seen |
+ *
+ * Members of `events`; a summary of evaluations counts as one event:
+ *
+ * | Member | Is |
+ * |---|---|
+ * | `state` | `"on"`, or `"off"` when the server refuses them for good |
+ * | `waiting` | events that wait for the next flush, without what is counted for a summary |
+ * | `dropped` | events that did not fit in `events.capacity` |
+ * | `sent` | events that were delivered |
+ * | `lost` | events that could not be delivered and were not kept |
+ * | `spooled` | events that could not be delivered and went to `events.spool`; those sent from there count as sent, too |
+ * | `spool` | null without one; else `payloads`, the number held at the last look, and `corrupt`, files set aside by this process |
+ * | `last_error`, `last_error_ms` | the latest failure and its Unix time in ms; null when there was none |
  *
  * New members may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
  */
@@ -1284,8 +1298,15 @@ flagstone_status flagstone_client_status_json(const struct flagstone_client *cli
 FLAGSTONE_API flagstone_status flagstone_client_postfork(struct flagstone_client *client, struct flagstone_error **err);
 
 /**
- * Waits until the events that are queued have been delivered, at most `timeout_ms` milliseconds. OK at once while there
- * are none; CLOSED after close.
+ * Sends the events that are queued and waits until they are delivered, at most `timeout_ms` milliseconds.
+ *
+ * OK when all are, or when there were none. TIMEOUT when some are on their way still; also when they could not be delivered and
+ * are kept in `events.spool`, from where they are sent later. STORE when some are lost, or none is sent any more because the
+ * server refuses them: the error says why. CLOSED after close.
+ *
+ * With 0 it does not wait: the first call begins and says TIMEOUT, later ones say how that fares, and after the one that says
+ * another thing the next call begins anew. Cheap: may be called as often as the host likes. Threads that call with 0 at the
+ * same time share one flush.
  */
 FLAGSTONE_API
 flagstone_status flagstone_client_flush(struct flagstone_client *client,
@@ -1293,8 +1314,9 @@ flagstone_status flagstone_client_flush(struct flagstone_client *client,
                                         struct flagstone_error **err);
 
 /**
- * Ends threads and connections, wakes everybody who waits, and waits for the threads to end, at most `timeout_ms`
- * milliseconds.
+ * Sends the events that are queued, ends threads and connections, wakes everybody who waits, and waits for the threads to
+ * end, all of it at most `timeout_ms` milliseconds. Events that could not be sent in this time go to `events.spool`, or are
+ * lost, which the last log lines say.
  *
  * OK, or TIMEOUT when a thread was still busy: it is left behind, ends by itself and touches nothing of the host. May be
  * called again. Afterwards evaluation answers from the last data held (residency `off`: the default) and every other call
@@ -1310,10 +1332,11 @@ flagstone_status flagstone_client_close(struct flagstone_client *client,
 FLAGSTONE_API struct flagstone_client *flagstone_client_retain(const struct flagstone_client *client);
 
 /**
- * Gives back a reference. With the last one the client is closed without waiting and freed. Never blocks: safe on a
- * finalizer thread. NULL is allowed.
+ * Gives back a reference. With the last one the client is closed without waiting and freed; events that are queued are sent
+ * meanwhile, for 2 seconds at most. Never blocks: safe on a finalizer thread. NULL is allowed.
  */
-FLAGSTONE_API void flagstone_client_release(struct flagstone_client *client);
+FLAGSTONE_API
+void flagstone_client_release(struct flagstone_client *client);
 
 /**
  * Writes the condition of data source and store. `flagstone_client_status_json` tells more.

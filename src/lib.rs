@@ -8,6 +8,7 @@
 //! | [`model`] | flags, segments, clauses and rollouts as typed data, compiled when an item is parsed |
 //! | [`context`] | who is asking: single and multi-kind contexts |
 //! | [`eval`] | a pure function of (flag, context, lookup) to a detail |
+//! | [`files`] | files in folders that others may use |
 //! | [`http`] | requests, headers, TLS, proxy, redirects |
 //! | [`source`] | stream, poll, file, test data: the outside turned into changesets |
 //! | [`events`] | what happened, counted or told one by one, and how it reaches LaunchDarkly |
@@ -15,7 +16,7 @@
 //! | [`client`] | configuration, lifecycle, status, notifications, fork guard |
 //! | [`ffi`] | the C ABI: the only way a host enters, and, but for forks and signals, the only `unsafe` code |
 //!
-//! An arrow of use goes downwards only: `ffi` → `client` → `source`, `store`, `eval`, `events` → `context`, `http` → `model`; the
+//! An arrow of use goes downwards only: `ffi` → `client` → `source`, `store`, `eval`, `events` → `context`, `http`, `files` → `model`; the
 //! siblings `source`, `store`, `eval` and `events` never see each other. A test reads the sources and fails on any other arrow.
 
 pub mod client;
@@ -24,6 +25,7 @@ pub mod eval;
 pub mod events;
 #[allow(unsafe_code, reason = "the C border: every block states why it is sound")]
 pub mod ffi;
+pub mod files;
 pub mod http;
 pub mod model;
 pub mod source;

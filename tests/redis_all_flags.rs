@@ -90,7 +90,8 @@ fn an_empty_store_is_a_valid_state_without_flags() {
 fn a_closed_client_says_so() {
     let server = RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]);
     for residency in ["all", "lazy", "off"] {
-        let client = with_residency(&server, residency).with("sdk.key", "sdk-1").started();
+        let client =
+            with_residency(&server, residency).with("sdk.key", "sdk-1").with("events.enabled", "false").started();
         assert_eq!(client.close(PATIENCE_MS), OK);
         let ada = Context::user("ada");
         assert_eq!(client.try_all_flags(Some(&ada), 0).unwrap_err().status, CLOSED, "{residency}");

@@ -12,10 +12,11 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("ffi", &["client", "context", "eval", "model", "store"]),
     ("client", &["source", "http", "store", "eval", "events", "context", "model"]),
-    ("events", &["http", "context", "model"]),
+    ("events", &["http", "context", "files", "model"]),
     ("source", &["http", "model"]),
     ("http", &[]),
-    ("store", &["model"]),
+    ("files", &[]),
+    ("store", &["files", "model"]),
     ("eval", &["context", "model"]),
     ("context", &["model"]),
     ("model", &[]),

@@ -184,7 +184,8 @@ impl Sink for FeedSink<'_> {
     }
 }
 
-fn level(severity: Severity) -> Level {
+/// The level of a severity.
+pub fn level(severity: Severity) -> Level {
     match severity {
         Severity::Debug => Level::Debug,
         Severity::Info => Level::Info,

@@ -13,7 +13,6 @@ mod evaluate;
 mod events_settings;
 mod feed;
 mod flags_state;
-mod instance;
 mod keeper;
 mod notifications;
 mod prepared;
@@ -30,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -48,6 +47,7 @@ pub use crate::model::{DefaultValue, Rounding};
 pub use crate::source::{Failure as SourceFailure, FailureKind, Report as SourceReport, TestData, TestDataError};
 
 use crate::events::Recorder;
+pub use crate::events::{Flushed, Report as EventsReport};
 use crate::http::HttpError;
 pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
@@ -56,6 +56,11 @@ use feed::Feed;
 use runtime::{Plant, Runtime, Voice};
 use secure_mode::SecureMode;
 use trouble::ToldLines;
+
+/// How much of the time for closing is left for what could not be sent.
+const PUTTING_AWAY: Duration = Duration::from_millis(200);
+/// How long events are sent of a client that nobody holds any more.
+const AFTER_RELEASE: Duration = Duration::from_secs(2);
 
 const NEW: u8 = 0;
 const STARTED: u8 = 1;
@@ -259,14 +264,15 @@ impl Client {
         reached
     }
 
-    /// Ends the threads and wakes all who wait. False when a thread was still busy after `timeout`; it is left behind and
-    /// ends by itself. Evaluation goes on answering from what is held.
+    /// Sends the events that are queued, ends the threads and wakes all who wait. False when a thread was still busy after
+    /// `timeout`; it is left behind and ends by itself. Evaluation goes on answering from what is held.
     pub fn close(&self, timeout: Duration) -> bool {
         let first = self.stage.swap(CLOSED, AcqRel) != CLOSED;
         let runtime = self.current();
+        let began = Instant::now();
         if first {
             // All who wait are woken before the threads are waited for: those may hang in Redis or in a name lookup.
-            runtime.stop();
+            self.stop(&runtime, timeout.saturating_sub(PUTTING_AWAY.min(timeout / 4)));
             let (shared, feed) = (&self.plant.shared, self.plant.feed());
             shared.health.set_available(false);
             shared.set_state(StoreState::Off);
@@ -275,9 +281,31 @@ impl Client {
                 shared.set_source_valid(false);
             }
             Voice { runtime: &runtime, shared, feed }.tell_status("closed");
+            // What becomes of the last events is to be told.
+            runtime.delivery.wait_over(timeout);
             runtime.notifications.close();
         }
-        runtime.wait_ended(timeout)
+        runtime.wait_ended(timeout.saturating_sub(began.elapsed()))
+    }
+
+    /// Tells the threads of this process to end; events are sent for this long.
+    fn stop(&self, runtime: &Runtime, sending: Duration) {
+        if let (Some((_, recorder)), Some(inbox)) = (&self.plant.events, &runtime.events) {
+            runtime.delivery.close(inbox, recorder, sending);
+        }
+        runtime.stop();
+    }
+
+    /// Sends the events that wait and says what became of them, at most after `timeout`; with a zero timeout, which may be
+    /// given as often as one likes, whether that is known already.
+    pub fn flush(&self, timeout: Duration) -> Result<Flushed, ClientError> {
+        if self.is_closed() {
+            return Err(ClientError::Closed);
+        }
+        if self.plant.events.is_none() {
+            return Ok(Flushed::Delivered);
+        }
+        Ok(self.current().delivery.flush(timeout))
     }
 
     /// Whether [`Client::close`] was called.
@@ -365,7 +393,7 @@ impl Client {
             atfork::close_inherited(connector.sockets());
         }
         if self.is_closed() {
-            fresh.stop();
+            self.stop(&fresh, Duration::ZERO);
             fresh.notifications.close();
         } else if self.stage.load(Acquire) == STARTED && !self.offline {
             let shared = &self.plant.shared;
@@ -392,18 +420,19 @@ impl Drop for Client {
         let runtime = self.runtime.load_full();
         if runtime.stamp == atfork::generation() {
             // Never blocks: the threads end by themselves.
-            runtime.stop();
+            self.stop(&runtime, AFTER_RELEASE);
         } else {
             std::mem::forget(runtime);
         }
     }
 }
 
-/// What the data source's requests need: files that can be read, headers that can be sent, a proxy that can be used.
+/// What the requests of data source and events need: files that can be read, headers that can be sent, a proxy that can be used.
 fn check_http(settings: &Settings) -> Result<(), HttpError> {
     match &settings.source {
         Some(SourceOptions::Stream(stream)) => stream.http.check(&stream.base),
         Some(SourceOptions::Poll(poll)) => poll.http.check(&poll.base),
         _ => Ok(()),
-    }
+    }?;
+    settings.events.as_ref().map_or(Ok(()), |events| events.http.check(&events.base))
 }

@@ -12,13 +12,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::feed::{Feed, FeedSink};
+use super::feed::{Feed, FeedSink, level};
 use super::keeper;
 use super::notifications::{Event, Notifications};
 use super::signals;
 use super::status::condition_json;
-use crate::events::{EventsOptions, Inbox, Recorder};
-use crate::model::{excerpt, lock};
+use crate::events::{self, Delivery, EventsOptions, Inbox, Recorder};
+use crate::model::{Severity, excerpt, lock};
 use crate::source::{self, Control, SourceOptions};
 use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_watch, run_worker};
 
@@ -39,6 +39,8 @@ pub struct Runtime {
     pub notifications: Notifications,
     /// What waits to be told to LaunchDarkly; `None` when nothing is.
     pub events: Option<Inbox>,
+    /// What is on its way there.
+    pub delivery: Delivery,
     /// Threads that have not ended.
     running: Mutex<usize>,
     /// Told when a thread ended or the state changed.
@@ -55,6 +57,7 @@ struct Started {
     store: bool,
     source: bool,
     keeper: bool,
+    events: bool,
 }
 
 /// What the threads work on: everything that outlives them.
@@ -87,6 +90,7 @@ impl Runtime {
             control: Control::new(),
             notifications: Notifications::new(capacity, level),
             events: events.map(Inbox::new),
+            delivery: Delivery::new(events),
             running: Mutex::new(0),
             moved: Condvar::new(),
             wake: Mutex::new(receiver),
@@ -125,7 +129,31 @@ impl Runtime {
             })?;
             started.keeper = true;
         }
+        if !started.events && plant.events.is_some() {
+            self.start_events(plant)?;
+            started.events = true;
+        }
         Ok(())
+    }
+
+    /// Events go on for a while after the client was closed: what is left is sent.
+    fn start_events(self: &Arc<Self>, plant: &Plant) -> io::Result<()> {
+        let runtime = self.clone();
+        self.delivery.expect_worker(true);
+        let outcome = self.spawn_until("flagstone-events", plant, Self::is_delivered, move |_, plant| {
+            if let (Some((options, recorder)), Some(inbox)) = (&plant.events, &runtime.events) {
+                let host = Dispatch { runtime: &runtime, plant };
+                events::run(options, recorder, inbox, &runtime.delivery, &host);
+            }
+        });
+        if outcome.is_err() {
+            self.delivery.expect_worker(false);
+        }
+        outcome
+    }
+
+    fn is_delivered(&self) -> bool {
+        self.delivery.is_over()
     }
 
     /// Tells all threads to end.
@@ -144,20 +172,32 @@ impl Runtime {
     where
         F: Fn(&Voice<'_>, &Plant) + Send + 'static,
     {
+        self.spawn_until(name, plant, Self::is_stopped, body)
+    }
+
+    /// The same until `is_over`.
+    fn spawn_until<F>(
+        self: &Arc<Self>,
+        name: &str,
+        plant: &Plant,
+        is_over: fn(&Runtime) -> bool,
+        body: F,
+    ) -> io::Result<()>
+    where
+        F: Fn(&Voice<'_>, &Plant) + Send + 'static,
+    {
         let (runtime, plant) = (self.clone(), plant.clone());
         *self.running() += 1;
         let run = move || {
             let voice = Voice { runtime: &runtime, shared: &plant.shared, feed: plant.feed() };
             // A client may be closed while it starts.
-            while !runtime.is_stopped() {
+            while !is_over(&runtime) {
                 let outcome = catch_unwind(AssertUnwindSafe(|| body(&voice, &plant)));
-                if outcome.is_ok() || runtime.is_stopped() {
+                if outcome.is_ok() || is_over(&runtime) {
                     break;
                 }
                 runtime.log(Level::Error, format_args!("a background thread failed unexpectedly; it starts over"));
-                if runtime.mailbox.sleep(AFTER_PANIC) {
-                    break;
-                }
+                runtime.mailbox.sleep(AFTER_PANIC);
             }
             *runtime.running() -= 1;
             runtime.moved.notify_all();
@@ -208,6 +248,28 @@ impl Runtime {
         if self.wants(level) {
             self.notifications.push(Event::Log { level, text: excerpt(&message.to_string(), LONGEST_LOG) });
         }
+    }
+}
+
+/// What delivery of events needs of the client.
+struct Dispatch<'a> {
+    runtime: &'a Arc<Runtime>,
+    plant: &'a Plant,
+}
+
+impl events::Host for Dispatch<'_> {
+    fn log(&self, severity: Severity, message: fmt::Arguments<'_>) {
+        self.runtime.log(level(severity), message);
+    }
+
+    fn start_sender(&self) -> io::Result<()> {
+        let runtime = self.runtime.clone();
+        self.runtime.spawn_until("flagstone-send", self.plant, Runtime::is_delivered, move |_, plant| {
+            if let (Some((options, _)), Some(inbox)) = (&plant.events, &runtime.events) {
+                let host = Dispatch { runtime: &runtime, plant };
+                events::send(options, inbox, &runtime.delivery, &host);
+            }
+        })
     }
 }
 

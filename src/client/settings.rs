@@ -238,7 +238,7 @@ impl Config {
             skip_verify: self.flag("http.tls.skip_verify") == Some(true),
             connect_timeout: self.milliseconds("http.connect_timeout_ms", 10_000),
             read_timeout: self.milliseconds("http.read_timeout_ms", 15_000),
-            ..HttpOptions::new(&sdk_key, &super::instance::new_id())
+            ..HttpOptions::new(&sdk_key, &crate::model::new_id())
         }))
     }
 

@@ -1,9 +1,10 @@
-//! The client's condition as JSON, for dashboards and humans. May depend on `store`.
+//! The client's condition as JSON, for dashboards and humans. May depend on `store` and `events`.
 
 use serde_json::{Value, json};
 
 use super::Client;
 use super::feed::Feed;
+use super::runtime::Runtime;
 use crate::source::FailureKind;
 use crate::store::{Rung, Shared, StoreState, monotonic_ms};
 
@@ -73,9 +74,35 @@ impl Client {
             "last_error_ms": health.error().map(|error| error.unix_ms),
             "previous_error": health.previous_error().as_deref().map(|error| error.text.clone()),
             "previous_error_ms": health.previous_error().map(|error| error.unix_ms),
+            "events": self.events_json(&runtime),
             "initialized": health.was_inited(),
         })
         .to_string()
+    }
+
+    /// How events fare; null when there are none.
+    fn events_json(&self, runtime: &Runtime) -> Value {
+        let Some(inbox) = &runtime.events else { return Value::Null };
+        let report = runtime.delivery.report();
+        let spool = runtime.delivery.spooled();
+        json!({
+            "state": if report.off.is_some() { "off" } else { "on" },
+            "waiting": inbox.waiting(),
+            "dropped": inbox.dropped(),
+            "sent": report.sent,
+            "lost": report.lost,
+            "spooled": report.kept,
+            "spool": spool.map(|(payloads, corrupt)| json!({ "payloads": payloads, "corrupt": corrupt })),
+            "last_error": report.failure.as_ref().map(|failure| failure.message.as_str()),
+            "last_error_ms": report.failure.as_ref().map(|failure| failure.unix_ms),
+        })
+    }
+
+    /// Why events are lost, as far as is known.
+    pub fn why_events_are_lost(&self) -> String {
+        let report = self.current().delivery.report();
+        let failure = report.failure.map(|failure| failure.message);
+        report.off.or(failure).unwrap_or_else(|| "events could not be written and are lost".to_owned())
     }
 
     /// Number of flags and segments held that are not deleted.

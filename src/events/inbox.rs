@@ -65,6 +65,11 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.events.is_empty() && self.summary.is_empty()
     }
+
+    /// Number of events when it is sent: a summary is one.
+    pub fn count(&self) -> u64 {
+        self.events.len() as u64 + u64::from(!self.summary.is_empty())
+    }
 }
 
 impl Inbox {

@@ -62,6 +62,11 @@ impl Summary {
 }
 
 impl FlagSummary {
+    /// Whether there is something to tell.
+    pub(super) fn has_counted(&self) -> bool {
+        !self.counters.is_empty()
+    }
+
     /// Adds to the counter of a version and variation; `value` counts for the first one.
     pub(super) fn add(&mut self, version: Option<i64>, variation: Option<u32>, value: Option<&str>, count: u64) {
         let same = |counter: &&mut Counter| (counter.version, counter.variation) == (version, variation);

@@ -8,7 +8,7 @@ use super::{
     Opaque, borrow, client_panicked, flagstone_bytes, flagstone_config, flagstone_error, flagstone_status, guard,
     into_handle, put, release, retain,
 };
-use crate::client::{Client, lock};
+use crate::client::{Client, Flushed, lock};
 use crate::store::StoreState;
 
 /// A client: one environment's flags, held and kept true. Shared by any number of threads; one per environment and process
@@ -157,7 +157,21 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `panics` | defects caught at the border |
 /// | `last_error`, `last_error_ms` | what is wrong at present, and its Unix time in ms; null when nothing is |
 /// | `previous_error`, `previous_error_ms` | the same for what was wrong until the latest recovery |
+/// | `events` | null without events; else how they fare, see below |
 /// | `initialized` | somebody has written a full data set: `$inited` was seen |
+///
+/// Members of `events`; a summary of evaluations counts as one event:
+///
+/// | Member | Is |
+/// |---|---|
+/// | `state` | `"on"`, or `"off"` when the server refuses them for good |
+/// | `waiting` | events that wait for the next flush, without what is counted for a summary |
+/// | `dropped` | events that did not fit in `events.capacity` |
+/// | `sent` | events that were delivered |
+/// | `lost` | events that could not be delivered and were not kept |
+/// | `spooled` | events that could not be delivered and went to `events.spool`; those sent from there count as sent, too |
+/// | `spool` | null without one; else `payloads`, the number held at the last look, and `corrupt`, files set aside by this process |
+/// | `last_error`, `last_error_ms` | the latest failure and its Unix time in ms; null when there was none |
 ///
 /// New members may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
 #[unsafe(no_mangle)]
@@ -196,8 +210,15 @@ pub unsafe extern "C" fn flagstone_client_postfork(
     })
 }
 
-/// Waits until the events that are queued have been delivered, at most `timeout_ms` milliseconds. OK at once while there
-/// are none; CLOSED after close.
+/// Sends the events that are queued and waits until they are delivered, at most `timeout_ms` milliseconds.
+///
+/// OK when all are, or when there were none. TIMEOUT when some are on their way still; also when they could not be delivered and
+/// are kept in `events.spool`, from where they are sent later. STORE when some are lost, or none is sent any more because the
+/// server refuses them: the error says why. CLOSED after close.
+///
+/// With 0 it does not wait: the first call begins and says TIMEOUT, later ones say how that fares, and after the one that says
+/// another thing the next call begins anew. Cheap: may be called as often as the host likes. Threads that call with 0 at the
+/// same time share one flush.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_client_flush(
     client: *mut flagstone_client,
@@ -205,15 +226,20 @@ pub unsafe extern "C" fn flagstone_client_flush(
     err: *mut *mut flagstone_error,
 ) -> flagstone_status {
     guard!(count client_panicked(client); status::PANIC, {
-        let _ = timeout_ms;
-        let outcome = with_client(client, |client| open(client));
+        let outcome = with_client(client, |client| match client.flush(milliseconds(timeout_ms))? {
+            Flushed::Delivered => Ok(()),
+            Flushed::Late => Err(Failure::new(status::TIMEOUT, "events are on their way still")),
+            Flushed::Kept => Err(Failure::new(status::TIMEOUT, "events could not be delivered; the spool keeps them")),
+            Flushed::Lost => Err(Failure::new(status::STORE, client.why_events_are_lost())),
+        });
         // SAFETY: `err` is NULL or writable, by the rules of the header.
         unsafe { finish(outcome, err) }
     })
 }
 
-/// Ends threads and connections, wakes everybody who waits, and waits for the threads to end, at most `timeout_ms`
-/// milliseconds.
+/// Sends the events that are queued, ends threads and connections, wakes everybody who waits, and waits for the threads to
+/// end, all of it at most `timeout_ms` milliseconds. Events that could not be sent in this time go to `events.spool`, or are
+/// lost, which the last log lines say.
 ///
 /// OK, or TIMEOUT when a thread was still busy: it is left behind, ends by itself and touches nothing of the host. May be
 /// called again. Afterwards evaluation answers from the last data held (residency `off`: the default) and every other call
@@ -236,8 +262,8 @@ pub unsafe extern "C" fn flagstone_client_retain(client: *const flagstone_client
     })
 }
 
-/// Gives back a reference. With the last one the client is closed without waiting and freed. Never blocks: safe on a
-/// finalizer thread. NULL is allowed.
+/// Gives back a reference. With the last one the client is closed without waiting and freed; events that are queued are sent
+/// meanwhile, for 2 seconds at most. Never blocks: safe on a finalizer thread. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_client_release(client: *mut flagstone_client) {
     guard!((), {

@@ -31,4 +31,4 @@ pub use options::{HttpOptions, ProxyEnvironment, ProxyVariable};
 pub use proxy::check_proxy;
 pub use requester::{Interrupter, Patience, Requester};
 pub use response::Response;
-pub use url::{check_base, join};
+pub use url::{check_base, join, shown};

@@ -1,14 +1,15 @@
 //! Makes one request after another, follows redirects, and can be interrupted from another thread.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ureq::Agent;
 use ureq::config::AutoHeaderValue;
 use ureq::http::uri::Scheme;
-use ureq::http::{Request, Uri, header};
+use ureq::http::{Method, Request, Uri, header};
 use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::DefaultResolver;
+use ureq::{Agent, AsSendBody};
 
 use super::error::{HttpError, RequestError};
 use super::forward::ForwardConnector;
@@ -50,6 +51,12 @@ struct Agents {
 #[derive(Clone)]
 pub struct Interrupter(Arc<Mutex<Agents>>);
 
+impl fmt::Debug for Interrupter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Interrupter").finish_non_exhaustive()
+    }
+}
+
 impl Interrupter {
     /// A read that is blocked ends at once. A name lookup or a TCP connect under way runs into its own deadline.
     pub fn interrupt(&self) {
@@ -84,19 +91,37 @@ impl Requester {
     /// Fetches a URL, with these headers beside the regular ones. Any status is an answer; redirects are followed. The
     /// SDK key and the application's headers go to the host of `url` only.
     pub fn get(&self, url: &str, extra: &[(&str, &str)]) -> Result<Response, RequestError> {
+        self.follow(Method::GET, url, extra, ())
+    }
+
+    /// Posts a body, otherwise as [`get`](Self::get). Only redirects that keep method and body are followed; another one is
+    /// an error.
+    pub fn post(&self, url: &str, extra: &[(&str, &str)], body: &[u8]) -> Result<Response, RequestError> {
+        self.follow(Method::POST, url, extra, body)
+    }
+
+    fn follow(
+        &self,
+        method: Method,
+        url: &str,
+        extra: &[(&str, &str)],
+        body: impl AsSendBody + Copy,
+    ) -> Result<Response, RequestError> {
         let first = url::parse(url)?;
         let extra =
             extra.iter().map(|(name, value)| headers::parse(name, value)).collect::<Result<Vec<_>, HttpError>>()?;
         let mut target = first.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let mut request = Request::get(&target);
+            let mut request = Request::builder().method(&method).uri(&target);
             for (name, value) in self.headers.of(url::is_same_origin(&first, &target), &extra) {
                 request = request.header(name, value);
             }
-            let response = self.send(request, &target)?;
-            let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-            if !is_redirect {
-                return Ok(Response::new(response));
+            let response = self.send(request, &target, body)?;
+            match response.status().as_u16() {
+                307 | 308 => {}
+                301..=303 if method == Method::GET => {}
+                301..=303 => return Err(RequestError::Redirect("it would lose what is sent")),
+                _ => return Ok(Response::new(response)),
             }
             target = response
                 .headers()
@@ -112,6 +137,7 @@ impl Requester {
         &self,
         mut request: ureq::http::request::Builder,
         target: &Uri,
+        body: impl AsSendBody,
     ) -> Result<ureq::http::Response<ureq::Body>, RequestError> {
         let route = proxy::route(&self.options, target)?;
         if let Route::Forward(proxy) = &route {
@@ -121,7 +147,7 @@ impl Requester {
                 request = request.header(name, value);
             }
         }
-        let request = request.body(()).map_err(|error| RequestError::from(ureq::Error::from(error)))?;
+        let request = request.body(body).map_err(|error| RequestError::from(ureq::Error::from(error)))?;
         let agent = self.agent(route)?;
         agent.run(request).map_err(|error| if self.is_interrupted() { RequestError::Interrupted } else { error.into() })
     }
@@ -160,6 +186,7 @@ impl Requester {
             .timeout_resolve(Some(connect))
             .timeout_connect(Some(connect))
             .timeout_send_request(Some(read))
+            .timeout_per_write(Some(read))
             .timeout_recv_response(Some(read))
             .timeout_per_read(Some(bounded(self.patience.silence)))
             .timeout_recv_body(self.patience.whole.map(bounded));

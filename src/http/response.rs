@@ -37,6 +37,11 @@ impl Response {
         retry_after::pause(self.header("Retry-After")?, self.header("Date"))
     }
 
+    /// When the server says it is, in milliseconds since 1970.
+    pub fn date_ms(&self) -> Option<i64> {
+        retry_after::unix_seconds(self.header("Date")?)?.checked_mul(1000)
+    }
+
     /// Reads what has arrived, and waits if it is nothing yet; 0 at the end.
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, RequestError> {
         self.body.read(buffer).map_err(RequestError::from_io)
@@ -47,5 +52,11 @@ impl Response {
         let mut all = Vec::new();
         self.body.by_ref().take(limit.saturating_add(1)).read_to_end(&mut all).map_err(RequestError::from_io)?;
         if all.len() as u64 > limit { Err(RequestError::TooLong) } else { Ok(all) }
+    }
+
+    /// Reads the body to its end, at most this many bytes, so that the connection can serve another request.
+    pub fn finish(mut self, limit: u64) {
+        // What is not read ends with the connection.
+        let _ = std::io::copy(&mut self.body.by_ref().take(limit), &mut std::io::sink());
     }
 }

@@ -1,4 +1,4 @@
-//! What `Retry-After` asks for: seconds, or a date in one of the three forms that HTTP knows.
+//! What `Retry-After` asks for: seconds, or a date in one of the three forms that HTTP knows; `Date` has them, too.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,7 +20,7 @@ pub(super) fn pause(value: &str, date: Option<&str>) -> Option<Duration> {
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` or `Sun Nov  6 08:49:37 1994`.
-fn unix_seconds(date: &str) -> Option<i64> {
+pub(super) fn unix_seconds(date: &str) -> Option<i64> {
     let parts: Vec<&str> = date.split([' ', ',', '-']).filter(|part| !part.is_empty()).collect();
     let (day, month, year, time) = match parts[..] {
         [_, day, month, year, time, "GMT"] => (day, month, year, time),

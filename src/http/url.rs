@@ -21,6 +21,12 @@ pub fn join(base: &str, path: &str, query: &[(&str, &str)]) -> String {
     url
 }
 
+/// The URL without user, password and query: what may be shown.
+pub fn shown(url: &str) -> String {
+    let Ok(uri) = parse(url) else { return "a URL that cannot be parsed".to_owned() };
+    format!("{}://{}{}", uri.scheme_str().unwrap_or("http"), host_header(&uri), uri.path())
+}
+
 fn encode(value: &str, url: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in value.bytes() {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::model::ChangeSet;
+pub use crate::model::Severity;
 
 /// What kind of failure a source met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,19 +41,6 @@ pub enum Report {
     Interrupted(Failure),
     /// It failed and will not be tried again.
     Off(Failure),
-}
-
-/// How much a log line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// For those who look for a fault.
-    Debug,
-    /// The regular course of things.
-    Info,
-    /// Something that mends itself.
-    Warn,
-    /// Something that somebody has to mend.
-    Error,
 }
 
 /// What a source talks to. It is called on the source's thread, never after the source was stopped.

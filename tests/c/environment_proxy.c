@@ -17,7 +17,7 @@ int main(int argc, char **argv) {
   flagstone_error *error = NULL;
   flagstone_status status;
   CHECK(argc == 3 || argc == 4);
-  snprintf(options, sizeof options, "{\"source.kind\":\"stream\",\"sdk.key\":\"k\",\"retry.mode\":\"legacy\",\"endpoints.relay\":\"%s\"}", argv[1]);
+  snprintf(options, sizeof options, "{\"source.kind\":\"stream\",\"sdk.key\":\"k\",\"events.enabled\":false,\"retry.mode\":\"legacy\",\"endpoints.relay\":\"%s\"}", argv[1]);
   ACCEPTED(flagstone_config_load_json(config, options, strlen(options), &error));
   if (argc == 4) {
     CHECK(flagstone_client_new(config, &client, &error) == (flagstone_status)atoi(argv[2]));

@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
   setting.slow = 0;
   CHECK(argc == 4);
   snprintf(options, sizeof options,
-           "{\"source.kind\":\"stream\",\"sdk.key\":\"k\",\"endpoints.relay\":\"%s\",\"stream.initial_delay_ms\":20,"
+           "{\"source.kind\":\"stream\",\"sdk.key\":\"k\",\"events.enabled\":false,\"endpoints.relay\":\"%s\",\"stream.initial_delay_ms\":20,"
            "\"redis.command_timeout_ms\":500,\"redis.connect_timeout_ms\":500}",
            argv[3]);
   client = started_client(setting, options);

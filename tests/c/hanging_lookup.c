@@ -45,11 +45,11 @@ static void closes_in_time(const char *what, const char *options, unsigned timeo
 
 int main(void) {
   long long began = now_ms();
-  closes_in_time("stream", "{\"source.kind\":\"stream\",\"sdk.key\":\"k\",\"endpoints.relay\":\"http://hangs.example\"}", 500, 0);
-  closes_in_time("poll", "{\"source.kind\":\"poll\",\"sdk.key\":\"k\",\"endpoints.relay\":\"http://hangs.example\"}", 500, 0);
+  closes_in_time("stream", "{\"source.kind\":\"stream\",\"sdk.key\":\"k\",\"events.enabled\":false,\"endpoints.relay\":\"http://hangs.example\"}", 500, 0);
+  closes_in_time("poll", "{\"source.kind\":\"poll\",\"sdk.key\":\"k\",\"events.enabled\":false,\"endpoints.relay\":\"http://hangs.example\"}", 500, 0);
   closes_in_time("redis", "{\"redis.url\":\"redis://hangs.example\"}", 500, 1);
   closes_in_time("both",
-                 "{\"source.kind\":\"stream\",\"sdk.key\":\"k\",\"endpoints.relay\":\"http://hangs.example\","
+                 "{\"source.kind\":\"stream\",\"sdk.key\":\"k\",\"events.enabled\":false,\"endpoints.relay\":\"http://hangs.example\","
                  "\"redis.url\":\"redis://hangs.example\"}",
                  0, 1);
   /* Less than one lookup takes. */

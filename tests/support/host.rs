@@ -15,6 +15,7 @@ pub const OK: i32 = flagstone_status_code::FLAGSTONE_STATUS_OK as i32;
 pub const TIMEOUT: i32 = flagstone_status_code::FLAGSTONE_STATUS_TIMEOUT as i32;
 pub const INVALID_ARGUMENT: i32 = flagstone_status_code::FLAGSTONE_STATUS_INVALID_ARGUMENT as i32;
 pub const NULL_ARGUMENT: i32 = flagstone_status_code::FLAGSTONE_STATUS_NULL_ARGUMENT as i32;
+pub const STORE: i32 = flagstone_status_code::FLAGSTONE_STATUS_STORE as i32;
 pub const CLOSED: i32 = flagstone_status_code::FLAGSTONE_STATUS_CLOSED as i32;
 pub const INIT: i32 = flagstone_state::FLAGSTONE_STATE_INIT as i32;
 pub const VALID: i32 = flagstone_state::FLAGSTONE_STATE_VALID as i32;
@@ -387,6 +388,41 @@ impl Client {
     pub fn postfork(&self) -> Result<(), Failure> {
         // SAFETY: a live client.
         call(|error| unsafe { flagstone_client_postfork(self.handle, error) })
+    }
+
+    /// Sends the events that wait.
+    pub fn flush_within(&self, timeout_ms: u32) -> Result<(), Failure> {
+        // SAFETY: a live client.
+        call(|error| unsafe { flagstone_client_flush(self.handle, timeout_ms, error) })
+    }
+
+    /// Sends the events that wait, and they are delivered.
+    #[track_caller]
+    pub fn delivers(&self) {
+        self.flush_within(PATIENCE_MS).expect("events are delivered");
+    }
+
+    /// Tells that something happened to the user.
+    #[track_caller]
+    pub fn track(&self, key: &str) {
+        let (key, key_len) = pointer(key);
+        // SAFETY: live handles, a readable text.
+        let make = |error| unsafe {
+            flagstone_track(self.handle, self.user.0, key, key_len, ptr::null(), ptr::null(), 0, error)
+        };
+        call(make).expect("it is taken");
+    }
+
+    /// Tells who somebody is.
+    #[track_caller]
+    pub fn identify(&self, context: &Context) {
+        // SAFETY: live handles.
+        call(|error| unsafe { flagstone_identify(self.handle, context.0, error) }).expect("it is taken");
+    }
+
+    /// Ends it and gives back the handle.
+    pub fn release(self) {
+        drop(self);
     }
 
     pub fn flush(&self) -> Result<(), Failure> {

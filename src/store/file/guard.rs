@@ -1,39 +1,23 @@
-//! The snapshot file in a folder that others may use: what may be opened, and what earlier processes left there. Depends on
-//! nothing.
+//! The snapshot file in a folder that others may use: what may be opened, and what earlier processes left there. May depend
+//! on `files`.
 
-use std::fs::{self, DirEntry, File, Metadata, OpenOptions};
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use super::BackupError;
+use crate::files;
 
 /// A file beside the snapshot file that was not touched for this long is not being written any more.
 const ABANDONED: Duration = Duration::from_secs(60);
 
 /// Opens the file for reading if nobody but its owner can have written it; where it carries a keyed seal, a group of ours may
-/// be able to, too. What was opened is what is judged: the name may lead elsewhere a moment later.
+/// be able to, too.
 pub(super) fn open(path: &Path, is_sealed: bool) -> Result<File, BackupError> {
-    // Without O_NONBLOCK the opening of a named pipe would wait for a writer.
-    let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Ok(file) => file,
-        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
-            return Err(BackupError::Refused("it is a symbolic link"));
-        }
-        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => return Err(BackupError::Refused(NO_FILE)),
-        Err(error) => return Err(error.into()),
-    };
-    let of = file.metadata()?;
-    if !of.is_file() {
-        Err(BackupError::Refused(NO_FILE))
-    } else if of.uid() != 0 && of.uid() != own()?.uid() {
-        Err(BackupError::Refused("it belongs to another user"))
-    } else if of.mode() & 0o002 != 0 {
-        Err(BackupError::Refused("it is writable by everybody"))
-    } else if of.mode() & 0o020 != 0 && !is_sealed {
+    let (file, of) = files::open(path)?;
+    if of.mode() & 0o020 != 0 && !is_sealed {
         Err(BackupError::Refused("it is writable by its group, and without sdk.key there is no seal"))
     } else if of.mode() & 0o020 != 0 && !is_own_group(of.gid())? {
         Err(BackupError::Refused("it is writable by a group that is not ours"))
@@ -42,17 +26,9 @@ pub(super) fn open(path: &Path, is_sealed: bool) -> Result<File, BackupError> {
     }
 }
 
-const NO_FILE: &str = "it is not a regular file";
-
-/// Whom files of this process belong to: a pipe made just now tells, which needs no place on a disk.
-fn own() -> io::Result<Metadata> {
-    let (reader, _) = io::pipe()?;
-    File::from(OwnedFd::from(reader)).metadata()
-}
-
 /// Whether this process belongs to the group; of further groups only the process file system tells.
 fn is_own_group(group: u32) -> io::Result<bool> {
-    if own()?.gid() == group {
+    if files::own()?.gid() == group {
         return Ok(true);
     }
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

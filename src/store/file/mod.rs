@@ -4,14 +4,13 @@
 //! texts as they were received. The seal is an HMAC-SHA-256 under the SDK key, so that nobody without it can make a file that
 //! is believed; without an SDK key it is a checksum. Written beside its final name and renamed, readable by its owner alone; a
 //! damaged file, one of another environment and one that others could have written are refused; a group of ours may be able to,
-//! as on volumes that Kubernetes gives to one, where the seal is keyed. So is one of an older format: the next data write it anew. What it held is never written to Redis. May depend on `model`.
+//! as on volumes that Kubernetes gives to one, where the seal is keyed. So is one of an older format: the next data write it anew. What it held is never written to Redis. May depend on `model` and `files`.
 
 mod guard;
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -21,6 +20,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use crate::files::{self, FileError};
 use crate::model::{Interner, Jitter, Kind, write_string};
 use crate::store::inbox::mailbox::Mailbox;
 use crate::store::memory::entry::{Entry, Item, State};
@@ -51,6 +51,15 @@ pub enum BackupError {
     /// It belongs to another SDK key or prefix.
     #[error("the file belongs to another environment")]
     Environment,
+}
+
+impl From<FileError> for BackupError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io(error) => BackupError::Io(error),
+            FileError::Refused(reason) => BackupError::Refused(reason),
+        }
+    }
 }
 
 /// Writes and reads the file of one environment.
@@ -127,13 +136,7 @@ impl Backup {
         if self.holds(&header, &body) {
             return Ok(());
         }
-        let beside = self.beside();
-        let outcome = self.write(&beside, &header, &body);
-        if outcome.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::AlreadyExists) {
-            // What is left of the attempt is useless. What was there before belongs to somebody else.
-            let _ = fs::remove_file(&beside);
-        }
-        Ok(outcome?)
+        Ok(files::replace(&self.path, &self.beside(), &[header.as_bytes(), body.as_bytes()])?)
     }
 
     /// The seal of a body, in hex.
@@ -177,21 +180,6 @@ impl Backup {
         is_alike
             && file.read_to_end(&mut text).is_ok()
             && text.strip_prefix(header.as_bytes()).is_some_and(|rest| rest == body.as_bytes())
-    }
-
-    fn write(&self, beside: &Path, header: &str, body: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
-        file.write_all(header.as_bytes())?;
-        file.write_all(body.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(beside, &self.path)?;
-        // The new name lasts only once its folder is written; a system that cannot do that has written the file all the same.
-        if let Some(folder) = self.path.parent()
-            && let Ok(folder) = File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
-        {
-            let _ = folder.sync_all();
-        }
-        Ok(())
     }
 
     /// A name of its own for each attempt. By chance: in a container every process has the same number, and several may share

@@ -1,5 +1,7 @@
 //! Tests of the snapshot file: what is written, read back, refused and cleaned up.
 
+use std::fs::{self, File};
+
 use super::*;
 use crate::store::testing::{flag, segment};
 use std::fs::Permissions;

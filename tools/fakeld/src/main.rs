@@ -20,6 +20,8 @@ FILE is {\"flags\": {...}, \"segments\": {...}}. Then one command a line:
   drop                            close all streams
   streams                         print how many streams are connected
   requests                        print the requests so far, without bodies, as one line of JSON
+  events                          print each payload with events so far as a line of JSON, then an empty line
+  diagnostics                     the same of the diagnostic events
   quit                            end, as the end of the input does
 ";
 
@@ -89,6 +91,8 @@ fn command(fake: &Fake, line: &str) -> Result<(), String> {
             let requests: Value = fake.requests().iter().map(told).collect();
             say(&format!("{requests}\n"))
         }
+        ("events", _) => say(&lines(&fake.payloads())),
+        ("diagnostics", _) => say(&lines(&fake.diagnostics())),
         ("patch", Some(kind)) => fake.patch(kind, rest),
         ("delete", Some(kind)) => {
             let (key, version) = rest.rsplit_once(' ').ok_or("delete needs a key and a version")?;
@@ -110,6 +114,12 @@ fn told(request: &Request) -> Value {
     let headers: serde_json::Map<String, Value> =
         request.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({"method": request.method, "path": request.path, "query": request.query, "headers": headers})
+}
+
+/// The bodies of requests, each as it is in one line, then an empty line.
+fn lines(requests: &[Request]) -> String {
+    let bodies = requests.iter().map(|request| request.json().unwrap_or_default().to_string());
+    bodies.chain([String::new()]).map(|line| line + "\n").collect()
 }
 
 fn fallthrough(fake: &Fake, key: &str, variation: &str) -> Result<(), String> {

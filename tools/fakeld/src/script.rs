@@ -15,6 +15,8 @@ pub enum Action {
     Redirect(u16, String),
     /// The connection is closed without an answer.
     Close,
+    /// The connection is closed after so many bytes of the body.
+    Cut(u64),
     /// Nothing is answered for this long; then the connection is closed.
     Hang(Duration),
     /// These bytes are written as they are, each after its pause; then the connection is closed.

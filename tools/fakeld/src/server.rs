@@ -1,7 +1,7 @@
 //! The server: accepts connections, answers requests, can be killed and started again on its port.
 
-use std::collections::VecDeque;
-use std::io::{self, BufReader, Write};
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, BufReader, Read as _, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -29,6 +29,8 @@ struct Shared {
     settings: Mutex<Settings>,
     environment: Mutex<Environment>,
     script: Mutex<VecDeque<Action>>,
+    /// For requests of one path alone: what happens to the next ones, and to those after them.
+    scripts: Mutex<HashMap<String, Script>>,
     requests: Mutex<Vec<Request>>,
     streams: Streams,
     tls: Option<Arc<ServerConfig>>,
@@ -37,6 +39,12 @@ struct Shared {
     next: AtomicU64,
     /// Set for each run anew.
     alive: Mutex<Arc<AtomicBool>>,
+}
+
+#[derive(Default)]
+struct Script {
+    next: VecDeque<Action>,
+    always: Option<Action>,
 }
 
 #[derive(Default, Clone)]
@@ -173,6 +181,37 @@ impl Fake {
         lock(&self.shared.script).push_back(action);
     }
 
+    /// Decides what happens to the next request for this path, such as `/bulk`, for which nothing is decided yet.
+    pub fn script_for(&self, path: &str, action: Action) {
+        lock(&self.shared.scripts).entry(path.to_owned()).or_default().next.push_back(action);
+    }
+
+    /// Decides what happens to every request for this path for which nothing else is decided; none is the regular answer.
+    pub fn always(&self, path: &str, action: Option<Action>) {
+        lock(&self.shared.scripts).entry(path.to_owned()).or_default().always = action;
+    }
+
+    /// The payloads with events that were received so far, whatever was answered.
+    pub fn payloads(&self) -> Vec<Request> {
+        self.posted("/bulk")
+    }
+
+    /// The diagnostic events that were received so far.
+    pub fn diagnostics(&self) -> Vec<Request> {
+        self.posted("/diagnostic")
+    }
+
+    fn posted(&self, path: &str) -> Vec<Request> {
+        let is_it = |request: &&Request| request.method == "POST" && path_of(request, &self.shared) == Some(path);
+        lock(&self.shared.requests).iter().filter(is_it).cloned().collect()
+    }
+
+    /// Waits for so many payloads in all; returns those that came.
+    pub fn wait_for_payloads(&self, count: usize, timeout: Duration) -> Vec<Request> {
+        wait(timeout, || self.payloads().len() >= count);
+        self.payloads()
+    }
+
     /// All requests so far.
     pub fn requests(&self) -> Vec<Request> {
         lock(&self.shared.requests).clone()
@@ -281,9 +320,15 @@ fn serve(number: u64, stream: TcpStream, shared: &Arc<Shared>, alive: &AtomicBoo
     stream.set_nodelay(true)?;
     let peer = stream.try_clone()?;
     let mut input = BufReader::new(Socket::new(stream, shared.tls.as_ref())?);
-    while let Some(request) = Request::read(&mut input)? {
+    while let Some(mut request) = Request::read_head(&mut input)? {
+        let action = decide(&request, shared);
+        if let Action::Cut(length) = action {
+            // What is not read makes the end of the connection an abrupt one.
+            io::copy(&mut input.take(length), &mut io::sink())?;
+            return Ok(());
+        }
+        request.read_body(&mut input)?;
         lock(&shared.requests).push(request.clone());
-        let action = lock(&shared.script).pop_front().unwrap_or(Action::Regular);
         let output = input.get_mut();
         match action {
             Action::Regular if request.method == "GET" && path_of(&request, shared) == Some("/all") => {
@@ -293,12 +338,23 @@ fn serve(number: u64, stream: TcpStream, shared: &Arc<Shared>, alive: &AtomicBoo
             Action::Status(status) => answer(output, status, &[], b"")?,
             Action::Answer(status, headers, body) => answer(output, status, &headers, &body)?,
             Action::Redirect(status, url) => answer(output, status, &[("Location".to_owned(), url)], b"")?,
-            Action::Close => return Ok(()),
+            Action::Close | Action::Cut(_) => return Ok(()),
             Action::Hang(time) => return pause(time, alive),
             Action::Raw(pieces) => return serve_raw(output, &pieces, alive),
         }
     }
     Ok(())
+}
+
+/// What happens to a request.
+fn decide(request: &Request, shared: &Shared) -> Action {
+    if let Some(path) = path_of(request, shared)
+        && let Some(script) = lock(&shared.scripts).get_mut(path)
+        && let Some(action) = script.next.pop_front().or_else(|| script.always.clone())
+    {
+        return action;
+    }
+    lock(&shared.script).pop_front().unwrap_or(Action::Regular)
 }
 
 /// Sleeps, but not beyond a kill.

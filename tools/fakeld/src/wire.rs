@@ -2,6 +2,9 @@
 
 use std::io::{self, BufRead, Read, Write};
 
+use flate2::read::GzDecoder;
+use serde_json::Value;
+
 /// A request that was received.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -25,8 +28,16 @@ impl Request {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
-    /// Reads one; none at the end of the connection.
-    pub(crate) fn read(input: &mut impl BufRead) -> io::Result<Option<Request>> {
+    /// The body as JSON, unpacked if need be; none if it is not.
+    pub fn json(&self) -> Option<Value> {
+        if self.header("content-encoding") == Some("gzip") {
+            return serde_json::from_reader(GzDecoder::new(&*self.body)).ok();
+        }
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// Reads one up to its body; none at the end of the connection.
+    pub(crate) fn read_head(input: &mut impl BufRead) -> io::Result<Option<Request>> {
         let first = line(input)?;
         let mut parts = first.split(' ');
         let (Some(method), Some(target)) = (parts.next(), parts.next()) else { return Ok(None) };
@@ -47,11 +58,11 @@ impl Request {
             let Some((name, value)) = header.split_once(':') else { break };
             request.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        request.read_body(input)?;
         Ok(Some(request))
     }
 
-    fn read_body(&mut self, input: &mut impl BufRead) -> io::Result<()> {
+    /// Reads its body.
+    pub(crate) fn read_body(&mut self, input: &mut impl BufRead) -> io::Result<()> {
         if self.header("transfer-encoding").is_some_and(|value| value.contains("chunked")) {
             loop {
                 let length = usize::from_str_radix(&line(input)?, 16).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The identity of one client instance, sent with each of its requests. Depends on nothing.
+//! Identities that nothing else has: of a client, of what it sends. Depends on nothing.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 

@@ -1,0 +1,87 @@
+//! Waiting until what was there is delivered.
+
+use std::time::{Duration, Instant};
+
+use super::{Delivery, Stage, State};
+
+/// What became of everything that waited when a flush was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// It was delivered, or there was nothing.
+    Delivered,
+    /// It is on its way still.
+    Late,
+    /// Some of it could not be delivered and is kept in the spool, from where it is sent later.
+    Kept,
+    /// Some of it is lost.
+    Lost,
+}
+
+/// One who asks for a flush.
+#[derive(Debug)]
+pub(super) struct Ask {
+    number: u64,
+    /// The last payload that may have what it waits for, once that is known.
+    last: Option<u64>,
+    lost_before: u64,
+    kept_before: u64,
+}
+
+impl Delivery {
+    /// Sends everything that waits and waits for it, at most for `timeout`. Those who do not wait share one flush: the first
+    /// one begins it, the others are told how it fares, and who is told of its end ends it. So it may be called as often as one
+    /// likes.
+    pub fn flush(&self, timeout: Duration) -> Flushed {
+        let mut state = self.lock();
+        if timeout.is_zero() {
+            return self.poll(&mut state);
+        }
+        let until = Instant::now().checked_add(timeout);
+        let mut ask = self.ask(&mut state);
+        loop {
+            let flushed = state.progress(&mut ask);
+            if flushed != Flushed::Late || until.is_some_and(|until| Instant::now() >= until) {
+                return flushed;
+            }
+            state = self.wait(state, until);
+        }
+    }
+
+    fn poll(&self, state: &mut State) -> Flushed {
+        let mut ask = state.polled.take().unwrap_or_else(|| self.ask(state));
+        let flushed = state.progress(&mut ask);
+        if flushed == Flushed::Late {
+            state.polled = Some(ask);
+        }
+        flushed
+    }
+
+    fn ask(&self, state: &mut State) -> Ask {
+        state.asked += 1;
+        self.changed.notify_all();
+        let (lost_before, kept_before) = (state.report.lost_payloads, state.report.kept_payloads);
+        Ask { number: state.asked, last: None, lost_before, kept_before }
+    }
+}
+
+impl State {
+    fn progress(&self, ask: &mut Ask) -> Flushed {
+        if self.report.off.is_some() {
+            return Flushed::Lost;
+        }
+        if self.taken < ask.number && self.stage != Stage::Over {
+            return Flushed::Late;
+        }
+        let last = *ask.last.get_or_insert(self.made);
+        let is_waited_for = |number: u64| (1..=last).contains(&number);
+        if self.in_flight.iter().any(|payload| is_waited_for(payload.number)) {
+            Flushed::Late
+        } else if self.report.lost_payloads > ask.lost_before {
+            Flushed::Lost
+        } else if self.report.kept_payloads > ask.kept_before {
+            Flushed::Kept
+        } else {
+            Flushed::Delivered
+        }
+    }
+}

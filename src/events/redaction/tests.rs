@@ -1,0 +1,1 @@
+//! What is kept private, and how the rest says so.

@@ -1,0 +1,249 @@
+//! Where payloads are kept that cannot be delivered: a folder with one file each, which survives the process.
+//!
+//! The name of a file says when it was made, how many events it has, which payload it is and, by a hash, whose SDK key it was
+//! made with: files of others are left alone. Several processes share the folder: who sends a file holds its lock. Files that
+//! are not what was written are set aside. Depends on `files`.
+
+mod entry;
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+
+pub(super) use entry::Claim;
+
+use entry::{Entry, Name};
+
+use super::host::Host;
+use super::options::SpoolOptions;
+use super::payload::Payload;
+use crate::files::{self, FileError};
+use crate::model::{Jitter, Severity, lock, unix_ms};
+
+/// A file of a writer that has not been touched for this long is not being written any more.
+const ABANDONED: Duration = Duration::from_secs(60);
+
+/// The folder, as one process uses it.
+#[derive(Debug)]
+pub(super) struct Spool {
+    folder: PathBuf,
+    most: u64,
+    /// What the names of our files have of the SDK key.
+    owner: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// A failure was told, and nothing has succeeded since.
+    is_failing: bool,
+    /// Payloads that were there at the last look.
+    payloads: u64,
+    /// Files that were set aside.
+    corrupt: u64,
+    /// The time of the latest name: those made in the same millisecond are in order, too.
+    latest: i64,
+}
+
+/// What had to give way, or could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SpoolError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("the payload is larger than events.spool_bytes")]
+    TooLarge,
+}
+
+impl From<io::Error> for SpoolError {
+    fn from(error: io::Error) -> Self {
+        SpoolError::File(FileError::Io(error))
+    }
+}
+
+impl Spool {
+    pub fn new(options: &SpoolOptions, sdk_key: &str) -> Self {
+        let hash = Sha256::digest(format!("flagstone-events\0{sdk_key}").as_bytes());
+        Self {
+            folder: options.directory.clone(),
+            most: options.bytes,
+            owner: hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Payloads that were there at the last look, and files that this process has set aside.
+    pub fn counts(&self) -> (u64, u64) {
+        let state = lock(&self.state);
+        (state.payloads, state.corrupt)
+    }
+
+    /// Keeps a payload; gives the number of events that had to make room for it.
+    pub fn keep(&self, payload: &Payload) -> Result<u64, SpoolError> {
+        let (head, size) = entry::head(payload);
+        if size > self.most {
+            return Err(SpoolError::TooLarge);
+        }
+        self.open_folder()?;
+        let mut state = lock(&self.state);
+        let lost = self.make_room(size)?;
+        state.latest = unix_ms().max(state.latest + 1);
+        let name = Name { at: state.latest, events: payload.events, id: payload.id.clone() };
+        let beside = self.folder.join(format!("{:016x}.{}.tmp", Jitter::new().bits(), self.owner));
+        files::replace(&self.folder.join(name.file(&self.owner)), &beside, &[head.as_bytes(), &payload.body])?;
+        state.payloads = self.list()?.iter().filter(|entry| entry.name.is_some()).count() as u64;
+        state.is_failing = false;
+        Ok(lost)
+    }
+
+    /// The oldest payload that nobody else is sending.
+    pub fn oldest(&self, host: &dyn Host) -> Option<Payload> {
+        let listed = self.open_folder().and_then(|()| Ok(self.list()?));
+        let entries = match listed {
+            Ok(entries) => entries,
+            // There is nothing before the first payload is kept.
+            Err(SpoolError::File(FileError::Io(error))) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                self.complain(host, &error);
+                return None;
+            }
+        };
+        let mut payload = None;
+        let mut left = 0;
+        for entry in entries.iter().filter(|entry| entry.name.is_some()) {
+            left += 1;
+            if payload.is_some() {
+                continue;
+            }
+            match entry.claim() {
+                Ok(claimed) => payload = claimed,
+                Err(reason) => {
+                    left -= 1;
+                    self.set_aside(host, entry, &reason);
+                }
+            }
+        }
+        lock(&self.state).payloads = left;
+        payload
+    }
+
+    /// Tells of a failure, unless the one before was told and nothing has succeeded since.
+    pub fn complain(&self, host: &dyn Host, error: &SpoolError) {
+        let is_new = !std::mem::replace(&mut lock(&self.state).is_failing, true);
+        let severity = if is_new { Severity::Error } else { Severity::Debug };
+        host.log(severity, format_args!("events.spool {} is of no use: {error}", self.folder.display()));
+    }
+
+    /// Makes the folder if need be, and judges it.
+    fn open_folder(&self) -> Result<(), SpoolError> {
+        match files::open_folder(&self.folder) {
+            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+                files::open_folder(&self.folder)?;
+                Ok(())
+            }
+            opened => Ok(opened.map(drop)?),
+        }
+    }
+
+    /// Our files, the oldest first; those that were set aside come before all others. What dead writers left is removed.
+    fn list(&self) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for found in fs::read_dir(&self.folder)?.flatten() {
+            let (path, Ok(of)) = (found.path(), found.metadata()) else { continue };
+            let file = found.file_name();
+            let Some(rest) = file.to_str().and_then(|file| file.split_once(&format!(".{}.", self.owner))) else {
+                continue;
+            };
+            let age = of.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
+            match rest {
+                (name, "events") => match Name::parse(name) {
+                    Some(name) => entries.push(Entry { path, size: of.len(), name: Some(name) }),
+                    None => {}
+                },
+                (_, "corrupt") => entries.push(Entry { path, size: of.len(), name: None }),
+                // Somebody else may have removed it meanwhile.
+                (_, "tmp") if age >= ABANDONED => _ = fs::remove_file(path),
+                _ => {}
+            }
+        }
+        entries.sort_by(|a, b| a.order().cmp(&b.order()));
+        Ok(entries)
+    }
+
+    /// Removes the oldest until a file of this size fits; gives the number of events that were lost by it.
+    fn make_room(&self, size: u64) -> io::Result<u64> {
+        let entries = self.list()?;
+        let mut held: u64 = entries.iter().map(|entry| entry.size).sum();
+        let mut lost = 0;
+        for entry in entries {
+            if held + size <= self.most {
+                break;
+            }
+            // One that is being sent stays.
+            if entry.evict() {
+                held -= entry.size;
+                lost += entry.name.map_or(0, |name| name.events);
+            }
+        }
+        Ok(lost)
+    }
+
+    fn set_aside(&self, host: &dyn Host, entry: &Entry, reason: &FileError) {
+        lock(&self.state).corrupt += 1;
+        let aside = entry.path.with_extension("corrupt");
+        // One that cannot be renamed is met again; it does no harm.
+        let outcome = fs::rename(&entry.path, &aside);
+        let shown = entry.path.display();
+        match outcome {
+            Ok(()) => host.log(Severity::Error, format_args!("{shown} of events.spool is set aside: {reason}")),
+            Err(error) => host.log(Severity::Debug, format_args!("{shown} cannot be set aside: {error}")),
+        }
+    }
+}
+
+/// When the folder is looked at: often while there is something, seldom while nothing can be delivered.
+#[derive(Debug)]
+pub(super) struct Pace {
+    due: Instant,
+    pause: Duration,
+    is_failing: bool,
+}
+
+impl Pace {
+    const BUSY: Duration = Duration::from_millis(100);
+    const QUIET: Duration = Duration::from_secs(10);
+    const LONGEST: Duration = Duration::from_secs(60);
+
+    /// At once.
+    pub fn new() -> Self {
+        Self { due: Instant::now(), pause: Self::BUSY, is_failing: false }
+    }
+
+    /// When the next look is due.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Delivery has ended to fail: what was kept meanwhile can go.
+    pub fn look(&mut self, is_failing: bool) {
+        if self.is_failing && !is_failing {
+            *self = Self::new();
+        }
+    }
+
+    /// After a look that has found something, or nothing.
+    pub fn step(&mut self, is_found: bool, is_failing: bool) {
+        self.pause = match (is_failing, is_found) {
+            (true, _) => (self.pause * 2).min(Self::LONGEST),
+            (false, true) => Self::BUSY,
+            (false, false) => Self::QUIET,
+        };
+        self.is_failing = is_failing;
+        self.due = Instant::now() + self.pause;
+    }
+}

@@ -1,0 +1,164 @@
+//! The events thread: takes what waits at each flush, writes it, and hands it to senders. It never waits for the network.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::delivery::{Delivery, Order};
+use super::diagnostics::Diagnostics;
+use super::host::Host;
+use super::inbox::{Batch, Inbox};
+use super::options::EventsOptions;
+use super::output;
+use super::payload::{Content, Payload, packed};
+use super::recorder::Recorder;
+use super::redaction::Redaction;
+use super::spool::Pace;
+use crate::model::{Severity, new_id};
+
+/// Far enough.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Runs until the client is closed and everything is sent or put away.
+pub fn run(options: &EventsOptions, recorder: &Recorder, inbox: &Inbox, delivery: &Delivery, host: &dyn Host) {
+    let redaction = Redaction::new(&options.privacy);
+    Worker { options, redaction, recorder, inbox, delivery, host }.run();
+}
+
+struct Worker<'a> {
+    options: &'a EventsOptions,
+    redaction: Redaction,
+    recorder: &'a Recorder,
+    inbox: &'a Inbox,
+    delivery: &'a Delivery,
+    host: &'a dyn Host,
+}
+
+impl Worker<'_> {
+    fn run(&self) {
+        let mut diagnostics = self.options.diagnostics.as_ref().map(|options| Diagnostics::new(options, self.options));
+        let mut drops = Drops { seen: self.inbox.dropped(), is_told: false };
+        let mut pace = Pace::new();
+        let mut flush_at = after(self.options.flush_interval);
+        loop {
+            let mut tend_at = after(self.options.flush_interval.min(LONG));
+            if let Some(diagnostics) = &diagnostics {
+                tend_at = tend_at.min(diagnostics.due());
+            }
+            if self.delivery.spool.is_some() {
+                tend_at = tend_at.min(pace.due());
+            }
+            match self.delivery.order(flush_at, tend_at) {
+                Order::Close(until) => return self.close(until),
+                Order::Flush(asked) => {
+                    flush_at = after(self.options.flush_interval);
+                    let batch = self.inbox.take(self.recorder);
+                    if let Some(diagnostics) = &mut diagnostics {
+                        diagnostics.note(&batch);
+                    }
+                    self.hand_over(asked, batch);
+                }
+                Order::Tend => {}
+            }
+            drops.look(self.inbox.dropped(), self.options.capacity, self.host);
+            if let Some(diagnostics) = &mut diagnostics {
+                self.diagnose(diagnostics);
+            }
+            pace.look(self.delivery.is_failing());
+            self.send_kept(&mut pace);
+        }
+    }
+
+    /// Writes a batch and gives it to the senders.
+    fn hand_over(&self, asked: u64, batch: Batch) {
+        let payload = if batch.is_empty() { None } else { self.payload(&batch) };
+        self.delivery.hand_over(asked, payload);
+        self.start_senders();
+    }
+
+    /// A batch as it is sent; nothing when that fails, which is counted.
+    fn payload(&self, batch: &Batch) -> Option<Payload> {
+        let write = || output::write(batch, &self.redaction);
+        let Ok(written) = catch_unwind(AssertUnwindSafe(write)) else {
+            let events = batch.count();
+            self.delivery.lose(events);
+            self.host.log(Severity::Error, format_args!("{events} events could not be written and are lost"));
+            return None;
+        };
+        (written.elements > 0).then(|| self.wrap(Content::Events, written.elements as u64, written.json))
+    }
+
+    fn wrap(&self, content: Content, events: u64, body: Vec<u8>) -> Payload {
+        let packed = if self.options.gzip { packed(&body).ok() } else { None };
+        let is_packed = packed.is_some();
+        Payload { number: 0, content, id: new_id(), events, body: packed.unwrap_or(body), is_packed, claim: None }
+    }
+
+    fn start_senders(&self) {
+        while self.delivery.wants_sender() {
+            if let Err(error) = self.host.start_sender() {
+                self.delivery.no_sender();
+                self.host.log(Severity::Error, format_args!("cannot start a thread that sends events: {error}"));
+                return;
+            }
+        }
+    }
+
+    fn diagnose(&self, diagnostics: &mut Diagnostics) {
+        if diagnostics.due() > Instant::now() || self.delivery.is_off() {
+            return;
+        }
+        let event = diagnostics.next(self.delivery.take_stream_starts());
+        // One that is on its way still makes way for nothing: the next one tells the same time.
+        if !self.delivery.is_sending(|payload| payload.content == Content::Diagnostic) {
+            self.delivery.send_too(self.wrap(Content::Diagnostic, 0, event));
+            self.start_senders();
+        }
+    }
+
+    /// Sends what is in the spool, one payload at a time.
+    fn send_kept(&self, pace: &mut Pace) {
+        let Some(spool) = self.delivery.spool.as_ref().filter(|_| pace.due() <= Instant::now()) else { return };
+        let is_free = !self.delivery.is_off() && !self.delivery.is_sending(|payload| payload.claim.is_some());
+        let kept = if is_free { spool.oldest(self.host) } else { None };
+        pace.step(kept.is_some() || !is_free, self.delivery.is_failing());
+        if let Some(payload) = kept {
+            self.delivery.send_too(payload);
+            self.start_senders();
+        }
+    }
+
+    /// Sends what is left up to this moment, and puts away the rest.
+    fn close(&self, until: Instant) {
+        if let Some(batch) = self.delivery.take_last() {
+            self.hand_over(u64::MAX, batch);
+        }
+        let left = self.delivery.expire(until);
+        self.delivery.put_away(self.host, &left.iter().map(Arc::as_ref).collect::<Vec<_>>());
+        self.delivery.end();
+    }
+}
+
+fn after(time: Duration) -> Instant {
+    Instant::now() + time
+}
+
+/// Events that did not fit, told once until a flush interval passes without.
+struct Drops {
+    seen: u64,
+    is_told: bool,
+}
+
+impl Drops {
+    fn look(&mut self, dropped: u64, capacity: usize, host: &dyn Host) {
+        let new = dropped - self.seen;
+        self.seen = dropped;
+        if new > 0 && !self.is_told {
+            let line = format_args!(
+                "{new} events were dropped: more than events.capacity ({capacity}) wait for one flush; more may be"
+            );
+            host.log(Severity::Warn, line);
+        }
+        self.is_told = new > 0;
+    }
+}
