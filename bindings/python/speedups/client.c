@@ -63,22 +63,6 @@ static PyObject *ask_bool(const struct asked *asked)
   return speedups_keep(value == 1 ? Py_True : Py_False);
 }
 
-static PyObject *ask_text(const struct asked *asked)
-{
-  flagstone_bytes bytes = {0};
-  flagstone_default told = {0};
-  PyObject *kept = NULL;
-  int32_t found;
-  if (asked->tells) {
-    speedups_default(&told, asked->default_value, &kept);
-  }
-  SPEEDUPS_CALL(asked->may_wait, found = native->string_variation(asked->client, asked->context, asked->key, asked->key_len,
-                                                                 told.text.ptr, told.text.len, &bytes));
-  PyObject *result = speedups_text(found, &bytes, asked->default_value);
-  Py_XDECREF(kept);
-  return result;
-}
-
 /* The function that makes a result of a filled detail. */
 typedef PyObject *convert(flagstone_detail *, PyObject *, enum form, struct json_cache *);
 
@@ -88,8 +72,8 @@ static PyObject *ask(const struct asked *asked, int32_t want, enum form form, co
   flagstone_detail detail = {.struct_size = sizeof detail};
   flagstone_default told;
   PyObject *kept = NULL;
-  if (asked->tells) {
-    speedups_default(&told, asked->default_value, &kept);
+  if (asked->tells && !speedups_default(&told, asked->default_value, &kept)) {
+    return NULL;
   }
   SPEEDUPS_CALL(asked->may_wait, native->variation_or(asked->client, asked->context, asked->key, asked->key_len, want,
                                                      asked->tells ? &told : NULL,
@@ -100,6 +84,25 @@ static PyObject *ask(const struct asked *asked, int32_t want, enum form form, co
     speedups_recover();
   }
   return result;
+}
+
+static PyObject *ask_text(const struct asked *asked)
+{
+  flagstone_bytes bytes = {0};
+  const char *told = NULL;
+  Py_ssize_t size = 0;
+  int32_t found;
+  if (asked->tells && asked->default_value != Py_None) {
+    told = PyUnicode_CheckExact(asked->default_value) ? PyUnicode_AsUTF8AndSize(asked->default_value, &size) : NULL;
+    if (!told) {
+      /* Of another type, or with a lone surrogate. */
+      PyErr_Clear();
+      return ask(asked, FLAGSTONE_TYPE_STRING, FORM_STRING, speedups_value);
+    }
+  }
+  SPEEDUPS_CALL(asked->may_wait, found = native->string_variation(asked->client, asked->context, asked->key, asked->key_len,
+                                                                 told, (size_t)size, &bytes));
+  return speedups_text(found, &bytes, asked->default_value);
 }
 
 /* The type that a default asks for; -1 for one that is not plain. */

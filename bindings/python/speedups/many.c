@@ -83,8 +83,8 @@ static PyObject *ask_many(const struct client *client, const flagstone_context *
     }
     memory.texts[ready] = (flagstone_str){text, (size_t)size};
     memory.details[ready] = (flagstone_detail){.struct_size = sizeof *memory.details};
-    if (tells) {
-      speedups_default(&memory.told[ready], PyList_GetItem(defaults, ready), &memory.kept[ready]);
+    if (tells && !speedups_default(&memory.told[ready], PyList_GetItem(defaults, ready), &memory.kept[ready])) {
+      break;
     }
     ready++;
   }

@@ -142,9 +142,9 @@ PyObject *speedups_context_from(PyObject *module, PyObject *const *args, Py_ssiz
 
 /*
  * What events are told of a default: null for what has no JSON form. `kept`, which may be NULL afterwards, keeps the text; so
- * does the default itself. Leaves no exception.
+ * does the default itself. False with an exception that is none of the default's, from a signal handler for example.
  */
-void speedups_default(flagstone_default *told, PyObject *value, PyObject **kept);
+int speedups_default(flagstone_default *told, PyObject *value, PyObject **kept);
 
 /*
  * A filled detail as a value or as an EvaluationDetail; clears it. `cache` may be NULL. NULL with an exception when it cannot

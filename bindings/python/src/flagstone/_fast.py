@@ -200,8 +200,8 @@ def told(default: Any) -> _abi.Default | None:
         made.value_type, made.is_integer, made.integer = _abi.TYPE_NUMBER, 1, default
     elif kind is float:
         made.value_type, made.number = _abi.TYPE_NUMBER, default
-    elif kind is str:
-        _lend(made, _abi.TYPE_STRING, default.encode(errors="surrogatepass"))
+    elif kind is str and default.isascii():
+        _lend(made, _abi.TYPE_STRING, default.encode())
     elif default is not None:
         _lend(made, _abi.TYPE_JSON, default_json(default))
     return made if made.value_type else None

@@ -70,9 +70,13 @@ def plain_json(value: Any) -> bytes:
 
 
 def default_json(value: Any) -> bytes:
-    """As :func:`plain_json`, of a default as events tell it; nothing where there is no such form."""
+    """As :func:`plain_json`, of a default as events tell it; nothing where there is no such form. A lone surrogate is escaped,
+    and the library puts U+FFFD in its place."""
     try:
-        return plain_json(value)
+        try:
+            return plain_json(value)
+        except UnicodeEncodeError:
+            return json.dumps(value, allow_nan=False).encode()
     except Exception:  # of somebody else's object, too
         return b""
 

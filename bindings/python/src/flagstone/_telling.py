@@ -80,7 +80,8 @@ class Telling:
         client._awake()
 
         def flush(ms: int) -> int:
-            return lib.flagstone_client_flush(client._h, ms, byref(error))  # type: ignore[no-any-return]
+            # With 0 one is told how an earlier flush fares, and none may begin.
+            return lib.flagstone_client_flush(client._h, ms or 1, byref(error))  # type: ignore[no-any-return]
 
         # Without events it does not wait.
         status = wait_whole(flush, timeout) if client._tells else flush(milliseconds(timeout))

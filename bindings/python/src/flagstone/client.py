@@ -603,7 +603,7 @@ def _close_all() -> None:
     clients = list(_clients)
     for client in clients:
         # All send at the same time.
-        lib.flagstone_client_flush(client._h, 0, None)
+        lib.flagstone_client_flush(client._h, 1, None)
     for client in clients:
         try:
             # On this thread: an interpreter that ends allows no others.
