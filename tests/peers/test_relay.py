@@ -40,7 +40,7 @@ def test_values_and_reasons_of_the_demo_data_set_come_through_the_relay_proxy(
     if mode == "daemon":
         client = environment.client()
     else:
-        client = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url))
+        client = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, events_enabled=False))
         assert client.start(PATIENCE)
     keys = [*demo["flags"], "missing"]
     ours = of_flagstone(client, keys, contexts)
@@ -124,14 +124,15 @@ def test_while_the_relay_proxy_is_away_its_last_flags_stay_in_force(
     fake = launchdarkly(items=demo)
     proxy = relay(fake, environment)
     daemon = environment.client()
-    connected = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, stream_initial_delay_ms=20))
+    silent = {"sdk_key": SDK_KEY, "events_enabled": False}
+    connected = Client(Config(source_kind="stream", endpoints_relay=proxy.url, stream_initial_delay_ms=20, **silent))
     assert connected.start(PATIENCE)
     value = daemon.variation(FLAG, ADA, None)
     proxy.end()
     assert connected.wait(State.INTERRUPTED, PATIENCE)
     assert connected.variation(FLAG, ADA, None) == daemon.variation(FLAG, ADA, None) == value
     assert daemon.state is State.VALID, "Redis is there"
-    late = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, **of(environment)))
+    late = Client(Config(source_kind="stream", endpoints_relay=proxy.url, **silent, **of(environment)))
     assert late.start(0.2) is False
     assert until(lambda: late.variation(FLAG, ADA, None) == value), "from what the Relay Proxy left in Redis"
     for client in (connected, late):
