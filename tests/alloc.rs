@@ -240,10 +240,17 @@ struct Host {
 
 impl Host {
     fn new(redis: &PrivateRedis) -> Self {
+        Self::with(redis, &json!({}))
+    }
+
+    /// With these options beside the usual ones.
+    fn with(redis: &PrivateRedis, more: &Value) -> Self {
         let (mut client, mut context) = (null_mut(), null_mut());
         // A server that a busy machine keeps from answering for a while is not away: after an outage an evaluation may ask
         // for what has changed meanwhile.
-        let options = json!({"redis.url": redis.url(), "redis.command_timeout_ms": 60_000}).to_string();
+        let mut options = json!({"redis.url": redis.url(), "redis.command_timeout_ms": 60_000});
+        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let options = options.to_string();
         unsafe {
             let config = flagstone_config_new();
             let loaded = flagstone_config_load_json(config, options.as_ptr().cast(), options.len(), null_mut());
@@ -391,6 +398,28 @@ fn evaluations_allocate_nothing_whatever_the_reason_and_operator() {
 }
 
 #[test]
+fn evaluations_that_events_only_count_allocate_nothing_once_flag_and_context_were_seen() {
+    let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
+    let (flags, items) = flags_and_items();
+    write(&redis, &items);
+    // Nobody listens there, and nothing is sent before the end.
+    let host = Host::with(
+        &redis,
+        &json!({"sdk.key": "sdk-key", "endpoints.events": "http://127.0.0.1:1", "events.flush_interval_ms": 86_400_000,
+            "events.diagnostics": false}),
+    );
+    let not_ready = error(FLAGSTONE_ERROR_KIND_CLIENT_NOT_READY);
+    assert_allocates_nothing(&host, host.context, "bool-rule", FLAGSTONE_TYPE_BOOL, not_ready);
+    host.start();
+    // Whoever takes part in an experiment makes an event of his own.
+    for (key, (r#type, expected)) in flags.iter().filter(|(key, _)| !key.ends_with("-experiment")) {
+        assert_allocates_nothing(&host, host.context, key, *r#type, *expected);
+    }
+    let wrong_type = error(FLAGSTONE_ERROR_KIND_WRONG_TYPE);
+    assert_allocates_nothing(&host, host.context, "string-rule", FLAGSTONE_TYPE_BOOL, wrong_type);
+}
+
+#[test]
 fn what_a_large_first_read_left_unparsed_is_paid_by_its_first_evaluation_only() {
     let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
     let (flags, mut items) = flags_and_items();
@@ -458,6 +487,8 @@ fn a_context_of_usual_size_takes_one_allocation() {
     ];
     let key = "6f1c9a52-7c1d-4b0e-9d3a-0e5b8f2a4c11";
     assert_eq!(allocations_for("user", key, &five), 1);
+    // The first context of a kind names it for the process.
+    allocations_for("organisation", key, &five);
     assert_eq!(allocations_for("organisation", key, &five), 1);
     five[0].flags = FLAGSTONE_ATTR_PRIVATE;
     assert_eq!(allocations_for("", key, &five), 1);
@@ -475,6 +506,8 @@ fn a_context_of_usual_size_takes_one_allocation() {
 fn a_builder_takes_one_allocation_and_each_of_its_contexts_another() {
     let (email, age) =
         (attribute("email", FLAGSTONE_TYPE_STRING, "a@b.c"), attribute("age", FLAGSTONE_TYPE_NUMBER, ""));
+    // The first context of a kind names it for the process.
+    allocations_for("org", "acme", &[]);
     let counted = allocations(|| unsafe {
         let builder = flagstone_context_builder_new(string("org"), string("acme"));
         flagstone_context_builder_set(builder, &raw const email, null_mut());

@@ -4,7 +4,6 @@
 //! first, and nothing is hashed. Larger contexts get an index. Order is kept because the JSON form shows it.
 
 use super::block::{Few, Span, Texts};
-use crate::model::Value;
 
 /// From this many attributes on, names are found through a sorted index.
 const INDEXED_FROM: usize = 16;
@@ -19,22 +18,22 @@ pub(super) struct Attributes {
     by_name: Vec<u32>,
 }
 
-/// One attribute. Its texts are among those of the context.
-#[derive(Clone, Debug)]
+/// One attribute. Its texts and trees are among those of the context.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub(super) name: Span,
     pub(super) value: Stored,
 }
 
-/// The value of an attribute.
-#[derive(Clone, Debug)]
+/// The value of an attribute. Plain bytes, so that a context is copied fast.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Stored {
     Null,
     Bool(bool),
     Number(f64),
     Text(Span),
-    /// An array or object.
-    Tree(Box<Value>),
+    /// An array or object: its place among the trees.
+    Tree(u32),
 }
 
 impl Attributes {

@@ -115,7 +115,7 @@ fn same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// A list of which the first `N` items need no allocation.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Few<T, const N: usize> {
     Here(ArrayVec<T, N>),
     There(Vec<T>),
@@ -156,6 +156,21 @@ impl<T, const N: usize> Few<T, N> {
         match self {
             Few::Here(items) => items.retain(|item| keep(item)),
             Few::There(items) => items.retain(keep),
+        }
+    }
+}
+
+impl<T: Copy, const N: usize> Clone for Few<T, N> {
+    #[inline]
+    fn clone(&self) -> Self {
+        match self {
+            Few::Here(items) => {
+                let mut copy = ArrayVec::new_const();
+                // They fit: both lists are of one size.
+                let _ = copy.try_extend_from_slice(items);
+                Few::Here(copy)
+            }
+            Few::There(items) => Few::There(items.clone()),
         }
     }
 }

@@ -45,6 +45,7 @@ impl ContextBuilder {
             attributes: Attributes::new(),
             private: Few::new(),
             texts: Texts::new(),
+            trees: Vec::new(),
         };
         let mut builder = ContextBuilder { draft, has_key: false, error: None };
         builder.set_kind(kind);
@@ -71,7 +72,12 @@ impl ContextBuilder {
             (_, Value::Null) => self.set_custom(name, Stored::Null),
             (_, Value::Bool(value)) => self.set_custom(name, Stored::Bool(value)),
             (_, Value::Number(number)) => self.set_custom(name, Stored::Number(number)),
-            (_, tree) => self.set_custom(name, Stored::Tree(Box::new(tree))),
+            (_, tree) => {
+                // Four billion trees cannot be held in memory.
+                let place = u32::try_from(self.draft.trees.len()).unwrap_or(u32::MAX);
+                self.draft.trees.push(tree);
+                self.set_custom(name, Stored::Tree(place));
+            }
         }
         self
     }

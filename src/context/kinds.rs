@@ -43,6 +43,11 @@ impl KindSet {
         self.0 & Self::OTHERS.0 != 0
     }
 
+    /// Only the kinds that have a number.
+    pub fn numbered(self) -> Self {
+        Self(self.0 & !Self::OTHERS.0)
+    }
+
     /// The names of the kinds that have a number.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let user = (self.0 & Self::USER.0 != 0).then_some("user");
@@ -85,6 +90,8 @@ mod tests {
         let others = kinds.iter().filter(|kind| kind.has_others()).count();
         assert!((38..100).contains(&others), "{others}");
         assert!(kinds.iter().all(|kind| kind.has_others() == names(*kind).is_empty()));
+        let other = kinds.iter().copied().find(|kind| kind.has_others()).unwrap();
+        assert_eq!(other.with(user.kind_set()).numbered(), user.kind_set());
         assert_eq!(KindSet::named("org"), org.kind_set());
     }
 }

@@ -17,6 +17,8 @@ pub struct SingleContext {
     /// References of attributes.
     pub(super) private: Few<Span, PRIVATE_IN_PLACE>,
     pub(super) texts: Texts,
+    /// Arrays and objects.
+    pub(super) trees: Vec<Value>,
 }
 
 /// Private attributes that need no allocation of their own.
@@ -76,11 +78,7 @@ impl SingleContext {
 
     /// How many bytes of memory it takes, roughly.
     pub(super) fn weight(&self) -> usize {
-        let trees = self.attributes.iter().map(|entry| match &entry.value {
-            Stored::Tree(tree) => tree.weight(),
-            _ => 0,
-        });
-        size_of::<Self>() + self.texts.len() + trees.sum::<usize>()
+        size_of::<Self>() + self.texts.len() + self.trees.iter().map(Value::weight).sum::<usize>()
     }
 
     /// Whether the kind is `user`.
@@ -164,7 +162,7 @@ impl SingleContext {
             Stored::Text(text) => Attribute::String(self.texts.get(*text)),
             Stored::Number(number) => Attribute::Number(*number),
             Stored::Bool(value) => Attribute::Bool(*value),
-            Stored::Tree(tree) => Attribute::from(&**tree),
+            Stored::Tree(place) => self.trees.get(*place as usize).map_or(Attribute::Null, Attribute::from),
             Stored::Null => Attribute::Null,
         }
     }

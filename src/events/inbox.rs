@@ -3,13 +3,18 @@
 //!
 //! One lock, held for moments; it belongs to one process, so that nothing of the parent's is sent by a forked child.
 
+mod call;
 mod contexts;
+mod noted;
+mod room;
 mod sums;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use call::{Call, Shared};
 use contexts::Contexts;
+use room::Room;
 use sums::Sums;
 
 use super::event::{Custom, Evaluation, Event, Migration};
@@ -19,9 +24,6 @@ use super::summary::Summary;
 use crate::context::Context;
 use crate::model::{Flag, Jitter, lock, unix_ms};
 
-/// Most bytes of what waits, roughly: data and contexts of the host may be of any size.
-const MOST_BYTES: usize = 64 << 20;
-
 /// Takes what happens, and gives it away at each flush.
 #[derive(Debug)]
 pub struct Inbox {
@@ -29,7 +31,7 @@ pub struct Inbox {
     omit_anonymous: bool,
     /// Nothing is taken any more.
     is_shut: AtomicBool,
-    /// The latest time that a server told; debugging ends by it or by our own clock, whichever is later.
+    /// The time that a server told last; debugging ends by it or by our own clock, whichever is later.
     server_time: AtomicI64,
     /// All that was ever dropped.
     dropped: AtomicU64,
@@ -39,7 +41,7 @@ pub struct Inbox {
 #[derive(Debug)]
 struct State {
     events: Vec<Event>,
-    bytes: usize,
+    room: Room,
     sums: Sums,
     contexts: Contexts,
     dropped: u64,
@@ -54,9 +56,10 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// What was counted.
     pub summary: Summary,
-    /// Events that did not fit, since the flush before.
+    /// Events, and evaluations to be counted, that did not fit, since the flush before.
     pub dropped: u64,
-    /// Evaluations and custom events whose context had been told, since the flush before.
+    /// Evaluations and custom events that needed no index event, as their context had been told or is not to be, since the
+    /// flush before.
     pub deduplicated: u64,
 }
 
@@ -83,7 +86,7 @@ impl Inbox {
             dropped: AtomicU64::new(0),
             state: Mutex::new(State {
                 events: Vec::new(),
-                bytes: 0,
+                room: Room::default(),
                 sums: Sums::default(),
                 contexts: Contexts::new(options.context_keys_capacity, options.context_keys_flush),
                 dropped: 0,
@@ -96,32 +99,43 @@ impl Inbox {
     /// An evaluation that [`Recorder::count`] did not count.
     #[cold]
     pub fn evaluation(&self, recorder: &Recorder, context: &Context, evaluated: &Evaluated<'_>) {
-        if self.is_shut() {
-            return;
+        let call = &mut Call::new(context, evaluated);
+        let Some(mut state) = self.lock() else { return };
+        let (at, state) = (unix_ms(), &mut *state);
+        if recorder.count_for(evaluated, context) {
+            state.sums.counted_here += 1;
+        } else {
+            let dropped = state.sums.add(recorder.mark(), at, call);
+            self.count_dropped(state, dropped);
         }
-        let at = unix_ms();
-        let state = &mut *lock(&self.state);
-        state.sums.add(recorder.mark(), at, context, evaluated);
-        let mut shared = Shared { context, made: None };
-        self.see(state, recorder, at, &mut shared);
+        self.see(state, recorder, at, &mut call.shared);
         let Some(flag) = evaluated.flag else { return };
         if flag.track_events || evaluated.in_experiment {
-            self.full(state, flag, at, false, &mut shared, evaluated);
+            self.full(state, flag, at, false, call);
         }
         if flag.debug_events_until.is_some_and(|until| until > at.max(self.server_time.load(Relaxed)) as f64) {
-            self.full(state, flag, at, true, &mut shared, evaluated);
+            self.full(state, flag, at, true, call);
         }
     }
 
-    /// The host says who somebody is.
+    /// The host says who somebody is; legacy users without a key are nobody.
     pub fn identify(&self, recorder: &Recorder, context: &Context) {
-        if self.is_shut() {
+        if context.singles().any(|single| single.key().is_empty()) {
             return;
         }
-        let (at, state) = (unix_ms(), &mut *lock(&self.state));
-        state.contexts.note(recorder, context);
-        if let Some(context) = self.told(&mut Shared { context, made: None }) {
-            self.push(state, context.weight(), || Event::Identify { at, context });
+        let Some(mut state) = self.lock() else { return };
+        let (at, state) = (unix_ms(), &mut *state);
+        state.contexts.mark(recorder, at, context);
+        match self.told(context) {
+            Told::Whole => {
+                state.contexts.note(context);
+                self.push(state, context.weight(), || Event::Identify { at, context: Arc::new(context.clone()) });
+            }
+            Told::Part(part) => {
+                state.contexts.note(&part);
+                self.push(state, part.weight(), || Event::Identify { at, context: part });
+            }
+            Told::Nobody => {}
         }
     }
 
@@ -134,13 +148,11 @@ impl Inbox {
         data: Option<Box<str>>,
         metric: Option<f64>,
     ) {
-        if self.is_shut() {
-            return;
-        }
-        let (at, state) = (unix_ms(), &mut *lock(&self.state));
-        let mut shared = Shared { context, made: None };
+        let Some(mut state) = self.lock() else { return };
+        let (at, state) = (unix_ms(), &mut *state);
+        let mut shared = Shared::new(context);
         self.see(state, recorder, at, &mut shared);
-        let weight = context.weight() + key.len() + data.as_deref().map_or(0, str::len);
+        let weight = shared.weight() + key.len() + data.as_deref().map_or(0, str::len);
         self.push(state, weight, || {
             Event::Custom(Box::new(Custom { at, context: shared.share(), key: Box::from(key), data, metric }))
         });
@@ -148,21 +160,23 @@ impl Inbox {
 
     /// A step of a migration was taken. Its context need not be told beside it.
     pub fn migration(&self, migration: Migration) {
-        if self.is_shut() {
-            return;
-        }
-        let state = &mut *lock(&self.state);
+        let Some(mut state) = self.lock() else { return };
+        let state = &mut *state;
         if is_drawn(&mut state.dice, migration.sampling_ratio) {
-            self.push(state, migration.context.weight(), || Event::Migration(Box::new(migration)));
+            let texts =
+                [Some(&migration.key), Some(&migration.value), Some(&migration.reason), migration.default.as_ref()];
+            let weight = migration.context.weight() + texts.iter().flatten().map(|text| text.len()).sum::<usize>();
+            self.push(state, weight, || Event::Migration(Box::new(migration)));
         }
     }
 
     /// Takes everything, and forgets the contexts that were told if it is time.
     pub fn take(&self, recorder: &Recorder) -> Batch {
+        let at = unix_ms();
         let (events, drained, dropped, deduplicated) = {
             let state = &mut *lock(&self.state);
-            state.contexts.forget_if_due(recorder);
-            state.bytes = 0;
+            state.contexts.forget_if_due(recorder, at);
+            state.room = Room::default();
             (
                 std::mem::take(&mut state.events),
                 state.sums.take(recorder.mark()),
@@ -178,16 +192,12 @@ impl Inbox {
     pub fn shut(&self) {
         self.is_shut.store(true, Relaxed);
         let state = &mut *lock(&self.state);
-        (state.events, state.sums, state.bytes) = (Vec::new(), Sums::default(), 0);
-    }
-
-    fn is_shut(&self) -> bool {
-        self.is_shut.load(Relaxed)
+        (state.events, state.sums, state.room) = (Vec::new(), Sums::default(), Room::default());
     }
 
     /// What a server's clock showed, in milliseconds since 1970.
     pub fn note_server_time(&self, at: i64) {
-        self.server_time.fetch_max(at, Relaxed);
+        self.server_time.store(at, Relaxed);
     }
 
     /// Number of events that wait.
@@ -195,44 +205,50 @@ impl Inbox {
         lock(&self.state).events.len()
     }
 
-    /// Number of events that were ever dropped.
+    /// Number of events, and of evaluations to be counted, that were ever dropped.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
 
+    /// The state, unless nothing is taken any more.
+    fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        let is_open = || !self.is_shut.load(Relaxed);
+        // Looked at again: it may have been shut meanwhile.
+        is_open().then(|| lock(&self.state)).filter(|_| is_open())
+    }
+
     /// Tells a context that has not been told.
     fn see(&self, state: &mut State, recorder: &Recorder, at: i64, shared: &mut Shared<'_>) {
-        if !state.contexts.note(recorder, shared.context) {
-            state.deduplicated += 1;
-            return;
+        let context = shared.context();
+        if state.contexts.mark(recorder, at, context) {
+            match self.told(context) {
+                Told::Whole if state.contexts.note(context) => {
+                    return self.push(state, shared.weight(), || Event::Index { at, context: shared.share() });
+                }
+                Told::Part(part) if state.contexts.note(&part) => {
+                    return self.push(state, part.weight(), || Event::Index { at, context: part });
+                }
+                _ => {}
+            }
         }
-        if let Some(context) = self.told(shared) {
-            self.push(state, context.weight(), || Event::Index { at, context });
-        }
+        state.deduplicated += 1;
     }
 
-    /// The context as index and identify events tell it; `None` when they are not to.
-    fn told(&self, shared: &mut Shared<'_>) -> Option<Arc<Context>> {
-        if self.omit_anonymous && shared.context.singles().any(|single| single.anonymous()) {
-            return shared.context.without_anonymous().map(Arc::new);
+    /// Whom index and identify events tell of.
+    fn told(&self, context: &Context) -> Told {
+        if self.omit_anonymous && context.singles().any(|single| single.anonymous()) {
+            return context.without_anonymous().map_or(Told::Nobody, |part| Told::Part(Arc::new(part)));
         }
-        Some(shared.share())
+        Told::Whole
     }
 
-    fn full(
-        &self,
-        state: &mut State,
-        flag: &Flag,
-        at: i64,
-        debug: bool,
-        shared: &mut Shared<'_>,
-        evaluated: &Evaluated<'_>,
-    ) {
+    fn full(&self, state: &mut State, flag: &Flag, at: i64, debug: bool, call: &mut Call<'_>) {
         if !is_drawn(&mut state.dice, flag.sampling_ratio) {
             return;
         }
-        let default = evaluated.default.to_json();
-        let weight = shared.context.weight() + default.as_deref().map_or(0, str::len);
+        let Call { evaluated, default, shared, .. } = call;
+        let texts = [default.json(), evaluated.reason, evaluated.prerequisite_of];
+        let weight = shared.weight() + texts.iter().flatten().map(|text| text.len()).sum::<usize>();
         self.push(state, weight, || {
             Event::Evaluation(Box::new(Evaluation {
                 at,
@@ -240,7 +256,7 @@ impl Inbox {
                 context: shared.share(),
                 flag: Arc::clone(flag.tally()),
                 variation: evaluated.variation,
-                default,
+                default: default.json().map(Box::from),
                 reason: evaluated.reason.map(Box::from),
                 prerequisite_of: evaluated.prerequisite_of.map(Box::from),
             }))
@@ -248,27 +264,26 @@ impl Inbox {
     }
 
     fn push(&self, state: &mut State, weight: usize, make: impl FnOnce() -> Event) {
-        let bytes = state.bytes.saturating_add(weight);
-        if state.events.len() >= self.capacity || bytes > MOST_BYTES {
-            state.dropped += 1;
-            self.dropped.fetch_add(1, Relaxed);
-            return;
+        if state.events.len() >= self.capacity || !state.room.take_entry(weight) {
+            return self.count_dropped(state, 1);
         }
-        state.bytes = bytes;
         state.events.push(make());
     }
-}
 
-/// The context of one call, copied at most once.
-struct Shared<'a> {
-    context: &'a Context,
-    made: Option<Arc<Context>>,
-}
-
-impl Shared<'_> {
-    fn share(&mut self) -> Arc<Context> {
-        Arc::clone(self.made.get_or_insert_with(|| Arc::new(self.context.clone())))
+    fn count_dropped(&self, state: &mut State, number: u64) {
+        state.dropped += number;
+        self.dropped.fetch_add(number, Relaxed);
     }
+}
+
+/// Whom an index or identify event tells of.
+enum Told {
+    /// The context as it is.
+    Whole,
+    /// Its members that are not anonymous.
+    Part(Arc<Context>),
+    /// There is none.
+    Nobody,
 }
 
 /// One in `ratio` is drawn; none at zero and below.

@@ -66,6 +66,13 @@ impl Recorder {
             && tally.count(self.mark.load(Relaxed), context.kind_set().to_bits(), variation)
     }
 
+    /// Counts an evaluation of a flag that need only be counted, for a context that may have to be told.
+    pub(super) fn count_for(&self, evaluated: &Evaluated<'_>, context: &Context) -> bool {
+        let (Some(variation), Some(flag)) = (evaluated.variation, evaluated.flag) else { return false };
+        let Some(tally) = flag.counts.get().filter(|_| flag.plain) else { return false };
+        tally.count(self.mark(), context.kind_set().to_bits(), variation)
+    }
+
     /// From here on every context counts as one that was never told.
     pub(super) fn forget_contexts(&self) {
         self.window.store(next_number(), Relaxed);

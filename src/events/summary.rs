@@ -1,6 +1,9 @@
 //! What is summed up: how often each variation of each flag was served between two flushes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use foldhash::quality::RandomState;
+use hashbrown::hash_map::{EntryRef, HashMap};
 
 /// The counts of one window. Times are milliseconds since 1970.
 #[derive(Debug, Default)]
@@ -10,17 +13,19 @@ pub struct Summary {
     /// The end of the window.
     pub end: i64,
     /// By the key of the flag.
-    pub flags: HashMap<Box<str>, FlagSummary>,
+    pub flags: HashMap<Box<str>, FlagSummary, RandomState>,
 }
 
 /// The counts of one flag.
 #[derive(Debug, Default)]
 pub struct FlagSummary {
+    /// When it was evaluated first.
+    pub since: i64,
     /// The default of the first evaluation as JSON text; `None` stands for null.
     pub default: Option<Box<str>>,
     /// The kinds of the contexts.
     pub kinds: BTreeSet<Box<str>>,
-    /// No two of the same version and variation.
+    /// By version and variation; no two of the same.
     pub counters: Vec<Counter>,
 }
 
@@ -51,13 +56,16 @@ impl Summary {
         self.end = self.end.max(at);
     }
 
-    /// The counts of a flag; `default` counts for the first one.
-    pub(super) fn flag(&mut self, key: &str, default: &Option<Box<str>>) -> &mut FlagSummary {
-        if !self.flags.contains_key(key) {
-            let fresh = FlagSummary { default: default.clone(), ..FlagSummary::default() };
-            self.flags.insert(Box::from(key), fresh);
+    /// The counts of a flag that was evaluated first at `since`, as far as it is known here, and with this default.
+    pub(super) fn flag(&mut self, key: &str, since: i64, default: Option<&str>) -> &mut FlagSummary {
+        let flag = match self.flags.entry_ref(key) {
+            EntryRef::Occupied(known) => known.into_mut(),
+            EntryRef::Vacant(place) => place.insert_with_key(Box::from(key), FlagSummary::default()),
+        };
+        if since < flag.since || flag.counters.is_empty() {
+            (flag.since, flag.default) = (since, default.map(Box::from));
         }
-        self.flags.entry(Box::from(key)).or_default()
+        flag
     }
 }
 
@@ -67,12 +75,21 @@ impl FlagSummary {
         !self.counters.is_empty()
     }
 
+    /// Counts one more evaluation of a flag that does not exist; false where this is the first.
+    pub(super) fn add_unknown(&mut self) -> bool {
+        let counter = self.counters.first_mut().filter(|counter| counter.version.is_none());
+        counter.map(|counter| counter.count += 1).is_some()
+    }
+
     /// Adds to the counter of a version and variation; `value` counts for the first one.
     pub(super) fn add(&mut self, version: Option<i64>, variation: Option<u32>, value: Option<&str>, count: u64) {
-        let same = |counter: &&mut Counter| (counter.version, counter.variation) == (version, variation);
-        match self.counters.iter_mut().find(same) {
-            Some(counter) => counter.count += count,
-            None => self.counters.push(Counter { version, variation, value: value.map(Box::from), count }),
+        let place = self.counters.binary_search_by_key(&(version, variation), |known| (known.version, known.variation));
+        match place.map(|place| self.counters.get_mut(place)) {
+            Ok(Some(counter)) => counter.count += count,
+            Ok(None) => {}
+            Err(place) => {
+                self.counters.insert(place, Counter { version, variation, value: value.map(Box::from), count })
+            }
         }
     }
 }

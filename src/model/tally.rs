@@ -133,6 +133,11 @@ impl Tally {
         self.sampling_ratio
     }
 
+    /// How many bytes it keeps in memory, roughly: those of the flag's text, too.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.key.len() + self.values.iter().map(Piece::kept).max().unwrap_or_default()
+    }
+
     /// The value of a variation as JSON text.
     pub fn value(&self, variation: u32) -> Option<&str> {
         self.values.get(variation as usize).map(|value| &**value)
@@ -199,6 +204,7 @@ mod tests {
         let tally = flag.tally();
         assert_eq!((tally.key(), tally.version(), tally.sampling_ratio()), ("a", 7, 3));
         assert_eq!((tally.value(4), tally.value(5), tally.value(6)), (Some("\"four\""), Some("{\"five\": 5}"), None));
+        assert!((80..1000).contains(&tally.weight()), "{}", tally.weight());
         assert!(Arc::ptr_eq(tally, flag.clone().tally()));
         assert_eq!(tally.place(9), None);
         tally.settle(9, 4);

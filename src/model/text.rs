@@ -52,6 +52,11 @@ impl Piece {
             None => Piece { text: Text::new(part), begin: 0, length: u32::try_from(part.len()).unwrap_or_default() },
         }
     }
+
+    /// How many bytes the text has that it keeps in memory.
+    pub(super) fn kept(&self) -> usize {
+        self.text.len()
+    }
 }
 
 impl Deref for Piece {

@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foldhash::quality::RandomState;
 use lru::LruCache;
@@ -10,42 +10,54 @@ use lru::LruCache;
 use crate::context::Context;
 use crate::events::recorder::Recorder;
 
-/// The contexts that were told, the longest unseen first out. A context handle remembers that it was told, and is not looked
-/// up again before all are forgotten.
+/// The contexts that were told, the longest unseen first out. A context handle remembers that it was looked up, and is not
+/// looked up again before all are forgotten.
 #[derive(Debug)]
 pub(super) struct Contexts {
     /// By the hash of what identifies a context: two are taken for one once in 10^16 contexts.
     told: LruCache<u64, ()>,
     capacity: NonZeroUsize,
     hasher: RandomState,
-    kept_for: Duration,
-    since: Instant,
+    kept_for_ms: u64,
+    /// When all were forgotten; 0 before the first one was told.
+    since: i64,
 }
 
 impl Contexts {
     pub(super) fn new(capacity: NonZeroUsize, kept_for: Duration) -> Self {
-        Self { told: LruCache::unbounded(), capacity, hasher: RandomState::default(), kept_for, since: Instant::now() }
+        let kept_for_ms = u64::try_from(kept_for.as_millis()).unwrap_or(u64::MAX);
+        Self { told: LruCache::unbounded(), capacity, hasher: RandomState::default(), kept_for_ms, since: 0 }
     }
 
-    /// Notes a context; true when it has not been told.
-    pub(super) fn note(&mut self, recorder: &Recorder, context: &Context) -> bool {
-        self.forget_if_due(recorder);
+    /// Marks a context handle; true when it was not marked since all were forgotten.
+    pub(super) fn mark(&mut self, recorder: &Recorder, at: i64, context: &Context) -> bool {
+        self.forget_if_due(recorder, at);
         let window = recorder.window();
-        if context.was_seen(window) {
-            return false;
-        }
-        context.mark_seen(window);
-        let is_new = self.told.put(self.hasher.hash_one(context.canonical_key()), ()).is_none();
-        if self.told.len() > self.capacity.get() {
-            self.told.pop_lru();
+        let is_new = !context.was_seen(window);
+        if is_new {
+            context.mark_seen(window);
         }
         is_new
     }
 
-    pub(super) fn forget_if_due(&mut self, recorder: &Recorder) {
-        if self.since.elapsed() >= self.kept_for {
-            self.told.clear();
-            self.since = Instant::now();
+    /// Notes a context as told; true when it was not.
+    pub(super) fn note(&mut self, context: &Context) -> bool {
+        let is_new = self.told.put(self.hasher.hash_one(context.canonical_key()), ()).is_none();
+        if self.told.len() == self.capacity.get() {
+            // From here on the longest unseen one makes room. Memory for all of them is not taken before.
+            self.told.resize(self.capacity);
+        }
+        is_new
+    }
+
+    /// A clock that was set back counts as time gone by: contexts are told once more rather than never again.
+    pub(super) fn forget_if_due(&mut self, recorder: &Recorder, at: i64) {
+        if self.since == 0 {
+            self.since = at;
+        }
+        if at.abs_diff(self.since) >= self.kept_for_ms {
+            self.told = LruCache::unbounded();
+            self.since = at;
             recorder.forget_contexts();
         }
     }

@@ -1,17 +1,20 @@
 //! Sums up evaluations: drains the tallies of flags, and counts what has none.
+//!
+//! A tally is closed when it is drained, and opened again by the first evaluation that comes here after that; whoever counts
+//! in between finds the tally open still, and is summed up at the next drain. So no count is lost or told twice.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::context::{Context, KindSet};
-use crate::events::recorder::Evaluated;
+use super::call::Call;
+use super::noted::{Noted, Row};
+use super::room::Room;
 use crate::events::summary::Summary;
-use crate::model::{Flag, Tally};
+use crate::model::Tally;
 
 /// Most flags that one summary tells of and that do not exist: hosts may ask for any number of them.
 const MOST_UNKNOWN: usize = 10_000;
-/// From this many tallies on it is looked whether some belong to flags that are gone.
-const SWEEP_FROM: usize = 1024;
+/// From so many bytes of flags on it is looked whether some are gone that only their tallies keep in memory.
+const SWEEP_FROM: usize = 4 << 20;
 
 /// What was counted since the latest drain.
 #[derive(Debug, Default)]
@@ -21,104 +24,104 @@ pub(super) struct Sums {
     summary: Summary,
     /// Flags of the summary that do not exist.
     unknown: usize,
-    /// Evaluations that were counted here rather than by their thread.
-    counted_here: u64,
-    /// Evaluations of the summary that were counted by a tally.
+    room: Room,
+    /// Evaluations that were counted by a tally, but not by their own thread.
+    pub(super) counted_here: u64,
+    /// Evaluations that were counted by tallies whose flags are gone.
     counted_there: u64,
+    /// How many bytes the tallies keep in memory, roughly, and from how many on they are swept.
+    weight: usize,
     sweep_at: usize,
 }
 
-/// A tally with what does not fit it.
-#[derive(Debug)]
-struct Noted {
-    tally: Arc<Tally>,
-    /// The first default since the latest drain, or the one before it: whoever counts while a drain closes the tally gives none.
-    default: Option<Box<str>>,
-    /// When the tally was opened; 0 when it was not since the latest drain.
-    since: i64,
-    /// The kinds seen before the latest drain: whoever counts while it closes the tally notes none.
-    kinds: KindSet,
-    /// How often the default was served, and its value the first time.
-    defaulted: u64,
-    default_served: Option<Box<str>>,
-    /// Kinds of contexts that have no number.
-    others: BTreeSet<Box<str>>,
-}
-
 impl Sums {
-    /// Counts one evaluation, and lets the next ones of the flag be counted by their threads.
-    pub(super) fn add(&mut self, mark: u64, at: i64, context: &Context, evaluated: &Evaluated<'_>) {
-        match evaluated.flag {
-            None => self.add_unknown(at, context, evaluated),
-            Some(flag) if flag.exclude_from_summaries => {}
-            Some(flag) => self.add_known(flag, mark, at, context, evaluated),
+    /// Counts one evaluation, and lets the next ones of the flag be counted by their threads. Gives how many evaluations had
+    /// to be dropped.
+    pub(super) fn add(&mut self, mark: u64, at: i64, call: &mut Call<'_>) -> u64 {
+        let (context, default) = (call.context, &mut call.default);
+        match call.evaluated.flag {
+            None => self.add_unknown(at, call),
+            Some(flag) if flag.exclude_from_summaries => 0,
+            Some(flag) => {
+                let (place, dropped) = self.place(flag.tally(), mark);
+                if let Some(noted) = self.tallies.get_mut(place) {
+                    noted.note(mark, at, context, default, &mut self.room);
+                    match call.evaluated.variation {
+                        Some(variation) => self.counted_here += u64::from(noted.tally().add(variation)),
+                        None => noted.add_default(default, &mut self.room),
+                    }
+                }
+                dropped
+            }
         }
     }
 
-    fn add_unknown(&mut self, at: i64, context: &Context, evaluated: &Evaluated<'_>) {
-        if !self.summary.flags.contains_key(evaluated.key) {
-            if self.unknown >= MOST_UNKNOWN {
-                return;
+    fn add_unknown(&mut self, at: i64, call: &mut Call<'_>) -> u64 {
+        let key = call.evaluated.key;
+        if let Some(flag) = self.summary.flags.get_mut(key)
+            && flag.add_unknown()
+        {
+            self.room.extend(&mut flag.kinds, call.context.kinds());
+            return 0;
+        }
+        let default = call.default.json();
+        if !self.summary.flags.contains_key(key) {
+            let bytes = key.len() + 2 * default.map_or(0, str::len);
+            if self.unknown >= MOST_UNKNOWN || !self.room.take_entry(bytes) {
+                return 1;
             }
             self.unknown += 1;
         }
         self.summary.reach(at);
-        let default = evaluated.default.to_json();
-        let flag = self.summary.flag(evaluated.key, &default);
-        flag.kinds.extend(context.kinds().map(Box::from));
-        flag.add(None, None, default.as_deref(), 1);
+        let flag = self.summary.flag(key, at, default);
+        self.room.extend(&mut flag.kinds, call.context.kinds());
+        flag.add(None, None, default, 1);
+        0
     }
 
-    fn add_known(&mut self, flag: &Flag, mark: u64, at: i64, context: &Context, evaluated: &Evaluated<'_>) {
-        let tally = flag.tally();
-        let place = tally.place(mark).unwrap_or_else(|| self.settle(tally, mark));
-        let Some(noted) = self.tallies.get_mut(place) else { return };
-        if noted.since == 0 {
-            noted.since = at;
-            noted.default = evaluated.default.to_json();
-        }
-        let kinds = context.kind_set();
-        tally.note_kinds(kinds.to_bits());
-        if kinds.has_others() {
-            noted.others.extend(context.kinds().map(Box::from));
-        }
-        match evaluated.variation {
-            Some(variation) => {
-                self.counted_here += u64::from(tally.add(variation));
-            }
-            None => {
-                if noted.defaulted == 0 {
-                    noted.default_served = evaluated.default.to_json();
-                }
-                noted.defaulted += 1;
-            }
-        }
-        if !kinds.has_others() {
-            tally.open(mark);
+    /// The place of a tally; and how many evaluations had to be dropped for it.
+    fn place(&mut self, tally: &Arc<Tally>, mark: u64) -> (usize, u64) {
+        let is_here = |place: &usize| self.tallies.get(*place).is_some_and(|noted| Arc::ptr_eq(noted.tally(), tally));
+        match tally.place(mark).filter(is_here) {
+            Some(place) => (place, 0),
+            None => self.settle(tally, mark),
         }
     }
 
     /// Gives a tally a place. What is in it was counted by another process, or for nobody.
-    fn settle(&mut self, tally: &Arc<Tally>, mark: u64) -> usize {
-        if self.tallies.len() >= self.sweep_at.max(SWEEP_FROM) {
-            let mut rows = Vec::new();
-            self.drain(mark, |tally| Arc::strong_count(tally) == 1, &mut rows);
-            self.counted_there += rows.into_iter().map(|row| row.add_to(&mut self.summary)).sum::<u64>();
-            self.sweep_at = self.tallies.len() * 2;
-        }
+    fn settle(&mut self, tally: &Arc<Tally>, mark: u64) -> (usize, u64) {
+        let is_much = self.weight + tally.weight() >= self.sweep_at.max(SWEEP_FROM);
+        let dropped = if is_much { self.sweep(mark) } else { 0 };
+        self.weight += tally.weight();
         tally.take_counts().for_each(drop);
         tally.take_kinds();
         let place = self.tallies.len();
         tally.settle(mark, place);
         self.tallies.push(Noted::new(Arc::clone(tally)));
-        place
+        (place, dropped)
+    }
+
+    /// Gives up the tallies whose flags are gone.
+    fn sweep(&mut self, mark: u64) -> u64 {
+        let (mut rows, mut dropped) = (Vec::new(), 0);
+        self.drain(mark, false, &mut rows);
+        for row in rows {
+            self.counted_there += row.counted();
+            if self.room.take_entry(row.weight()) {
+                row.add_to(&mut self.summary);
+            } else {
+                dropped += row.evaluations();
+            }
+        }
+        self.sweep_at = self.weight * 2;
+        dropped
     }
 
     /// Takes what was counted up to this moment. To sum it up takes longer, and is done when nobody waits.
     pub(super) fn take(&mut self, mark: u64) -> Drained {
         let mut rows = Vec::new();
-        self.drain(mark, |_| true, &mut rows);
-        self.unknown = 0;
+        self.drain(mark, true, &mut rows);
+        (self.unknown, self.room) = (0, Room::default());
         Drained {
             summary: std::mem::take(&mut self.summary),
             rows,
@@ -127,90 +130,23 @@ impl Sums {
         }
     }
 
-    /// Drains the tallies that are `due`, and gives up those whose flags are gone: nobody can count there any more.
-    fn drain(&mut self, mark: u64, due: impl Fn(&Arc<Tally>) -> bool, rows: &mut Vec<Row>) {
-        let mut place = 0;
+    /// Drains the tallies, `all` of them or those whose flags are gone, and gives the latter up.
+    fn drain(&mut self, mark: u64, all: bool, rows: &mut Vec<Row>) {
+        let (mut place, mut weight) = (0, 0);
         self.tallies.retain_mut(|noted| {
             // Looked at before the counts are taken: after that it would prove nothing.
-            let is_gone = Arc::strong_count(&noted.tally) == 1;
-            if due(&noted.tally) {
+            let is_gone = noted.is_gone();
+            if all || is_gone {
                 rows.extend(noted.drain());
             }
-            if is_gone {
-                return false;
+            if !is_gone {
+                noted.tally().settle(mark, place);
+                place += 1;
+                weight += noted.tally().weight();
             }
-            noted.tally.settle(mark, place);
-            place += 1;
-            true
+            !is_gone
         });
-    }
-}
-
-impl Noted {
-    fn new(tally: Arc<Tally>) -> Self {
-        Self {
-            tally,
-            default: None,
-            since: 0,
-            kinds: KindSet::default(),
-            defaulted: 0,
-            default_served: None,
-            others: BTreeSet::new(),
-        }
-    }
-
-    /// Closes the tally and takes what it has counted.
-    fn drain(&mut self) -> Option<Row> {
-        self.tally.close();
-        let counts: Vec<(u32, u64)> = self.tally.take_counts().collect();
-        let kinds = KindSet::from_bits(self.tally.take_kinds());
-        if kinds != KindSet::default() {
-            self.kinds = kinds;
-        }
-        let (since, defaulted) = (std::mem::take(&mut self.since), std::mem::take(&mut self.defaulted));
-        (!counts.is_empty() || defaulted > 0).then(|| Row {
-            tally: Arc::clone(&self.tally),
-            default: self.default.clone(),
-            since,
-            counts,
-            defaulted,
-            default_served: self.default_served.take(),
-            kinds: self.kinds,
-            others: std::mem::take(&mut self.others),
-        })
-    }
-}
-
-/// What one tally has counted.
-#[derive(Debug)]
-struct Row {
-    tally: Arc<Tally>,
-    default: Option<Box<str>>,
-    since: i64,
-    counts: Vec<(u32, u64)>,
-    defaulted: u64,
-    default_served: Option<Box<str>>,
-    kinds: KindSet,
-    others: BTreeSet<Box<str>>,
-}
-
-impl Row {
-    /// Adds itself; gives how many evaluations were counted by variation.
-    fn add_to(self, summary: &mut Summary) -> u64 {
-        if self.since != 0 {
-            summary.reach(self.since);
-        }
-        let flag = summary.flag(self.tally.key(), &self.default);
-        flag.kinds.extend(self.kinds.names().map(Box::from));
-        flag.kinds.extend(self.others);
-        let version = Some(self.tally.version());
-        for (variation, count) in &self.counts {
-            flag.add(version, Some(*variation), self.tally.value(*variation), *count);
-        }
-        if self.defaulted > 0 {
-            flag.add(version, None, self.default_served.as_deref(), self.defaulted);
-        }
-        self.counts.iter().map(|(_, count)| count).sum()
+        self.weight = weight;
     }
 }
 
@@ -226,10 +162,25 @@ pub(super) struct Drained {
 impl Drained {
     /// The summary up to `at`, and how many evaluations their own threads have counted.
     pub(super) fn sum_up(mut self, at: i64) -> (Summary, u64) {
-        let counted: u64 = self.rows.into_iter().map(|row| row.add_to(&mut self.summary)).sum();
+        let counted = self.counted_there + self.rows.iter().map(Row::counted).sum::<u64>();
+        self.rows.sort_by_key(Row::begin);
+        self.rows.into_iter().for_each(|row| row.add_to(&mut self.summary));
         if !self.summary.is_empty() {
             self.summary.reach(at);
         }
-        (self.summary, (self.counted_there + counted).saturating_sub(self.counted_here))
+        (self.summary, counted.saturating_sub(self.counted_here))
+    }
+}
+
+#[cfg(test)]
+impl Sums {
+    /// Number of tallies that are kept.
+    pub(super) fn tallies(&self) -> usize {
+        self.tallies.len()
+    }
+
+    /// Leaves so much room until the next drain.
+    pub(super) fn leave(&mut self, bytes: usize) {
+        self.room = Room::of(bytes);
     }
 }

@@ -214,23 +214,23 @@ fn a_summary_tells_every_flag_with_its_default_its_kinds_and_its_counters() {
     let mut summary = Summary::default();
     summary.reach(20);
     summary.reach(10);
-    let known = summary.flag("b", &Some(Box::from("\"d\"")));
+    let known = summary.flag("b", 10, Some("\"d\""));
     known.kinds.extend(["user", "org"].map(Box::from));
     known.add(Some(3), Some(1), Some("[1, 2]"), 2);
     known.add(Some(3), None, Some("\"d\""), 4);
     known.add(Some(4), Some(1), None, 1);
     known.add(Some(3), Some(1), Some("ignored"), 5);
-    let unknown = summary.flag("a", &None);
+    let unknown = summary.flag("a", 20, None);
     unknown.kinds.insert(Box::from("user"));
     unknown.add(None, None, None, 18_446_744_073_709_551_615);
-    let _ = summary.flag("never counted", &None);
+    let _ = summary.flag("never counted", 10, None);
     let batch = Batch { summary, ..batch(vec![Event::Index { at: 1, context: context(USER) }]) };
     let expected = concat!(
         r#"[{"kind":"index","creationDate":1,"context":{"kind":"user","key":"a"}},"#,
         r#"{"kind":"summary","startDate":10,"endDate":20,"features":{"#,
         r#""a":{"default":null,"contextKinds":["user"],"counters":[{"value":null,"unknown":true,"count":18446744073709551615}]},"#,
         r#""b":{"default":"d","contextKinds":["org","user"],"counters":["#,
-        r#"{"value":[1, 2],"version":3,"variation":1,"count":7},{"value":"d","version":3,"count":4},{"value":null,"version":4,"variation":1,"count":1}]}}}]"#,
+        r#"{"value":"d","version":3,"count":4},{"value":[1, 2],"version":3,"variation":1,"count":7},{"value":null,"version":4,"variation":1,"count":1}]}}}]"#,
     );
     assert_eq!(text(&batch), (expected.to_owned(), 2));
 }
@@ -239,6 +239,6 @@ fn a_summary_tells_every_flag_with_its_default_its_kinds_and_its_counters() {
 fn without_counters_there_is_no_summary_and_without_anything_an_empty_array() {
     let mut empty = batch(Vec::new());
     assert_eq!(text(&empty), ("[]".to_owned(), 0));
-    let _ = empty.summary.flag("a", &None);
+    let _ = empty.summary.flag("a", 20, None);
     assert_eq!(text(&empty), ("[]".to_owned(), 0));
 }
