@@ -249,6 +249,52 @@ fn the_environment_names_the_proxy_and_what_goes_past_it() {
     }
 }
 
+/// The driver takes the events; the program forks while some of them wait and some are on their way.
+#[test]
+fn a_forked_child_sends_its_own_events_and_none_of_its_parent() {
+    let dir = work_dir("c-fork-events");
+    let program = compile(&dir, "fork_events", "cc", &["fork_events.c", "support.c"], &[C99]);
+    let redis = PrivateRedis::start().expect("redis-server is needed (package redis-server)");
+    let flag = r#"{"key":"a","version":1,"on":true,"variations":[false,true],"fallthrough":{"variation":1}}"#;
+    redis::cmd("HSET").arg(&["forked:features", "a", flag]).exec(&mut redis.connect().unwrap()).unwrap();
+    let fake = fakeld::Fake::start().unwrap();
+    // What hangs comes to an end when the children are gone.
+    fake.script_for("/bulk", fakeld::Action::Hang(Duration::from_secs(600)));
+    let mut child = Command::new(program)
+        .args([&redis.port().to_string(), "forked", &fake.url()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, mut lines) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
+    let mut next = || lines.next().unwrap().unwrap();
+    assert_eq!(next(), "sending");
+    eventually("the first payload hangs", || fake.payloads().len() == 1);
+    writeln!(input, "go").unwrap();
+    assert_eq!(next(), "children ended");
+    let of_children = fake.payloads().split_off(1);
+    let (tracked, evaluated) = told(&of_children);
+    assert!(tracked == ["of-child"; 3] && evaluated == 30, "{tracked:?}, {evaluated} evaluations");
+    fake.kill();
+    fake.start_again().unwrap();
+    writeln!(input, "go").unwrap();
+    assert!(child.wait().unwrap().success());
+    let of_parent = fake.payloads().split_off(1 + of_children.len());
+    let (tracked, evaluated) = told(&of_parent);
+    assert!(tracked == ["of-parent", "hangs"] || tracked == ["hangs", "of-parent"], "{tracked:?}");
+    assert_eq!(evaluated, 105);
+}
+
+/// The keys of the custom events of payloads, and how many evaluations their summaries count.
+fn told(payloads: &[fakeld::Request]) -> (Vec<String>, i64) {
+    let events: Vec<_> =
+        payloads.iter().flat_map(|payload| payload.json().unwrap().as_array().unwrap().clone()).collect();
+    let of = |kind: &'static str| events.iter().filter(move |event| event["kind"] == kind);
+    let tracked = of("custom").map(|event| event["key"].as_str().unwrap().to_owned()).collect();
+    let counters = of("summary").flat_map(|event| event["features"]["a"]["counters"].as_array().unwrap());
+    (tracked, counters.map(|counter| counter["count"].as_i64().unwrap()).sum())
+}
+
 /// The driver plays LaunchDarkly and Redis' hang; the program forks in between.
 #[test]
 fn a_forked_child_opens_a_stream_of_its_own_and_repeats_no_write_of_its_parent() {

@@ -20,6 +20,14 @@ pub enum ConfigError {
     /// No option has this name.
     #[error("unknown option {0:?}")]
     Unknown(String),
+    /// The option has another name by now.
+    #[error("option {old} is named {new}")]
+    Renamed {
+        /// The name that was given.
+        old: &'static str,
+        /// The name to give, and what else there is to say about it.
+        new: &'static str,
+    },
     /// The value does not fit the option.
     #[error("option {option}: {reason}")]
     Invalid {
@@ -131,6 +139,12 @@ const OPTIONS: &[(&str, Check)] = &[
     ("offline", BOOL),
 ];
 
+/// Options that had another name, and what is to be said about it.
+const RENAMED: &[(&str, &str)] = &[(
+    "events.queue_capacity",
+    "notifications.capacity; the number of analytics events that may wait is events.capacity",
+)];
+
 /// Options as they were set; unset ones have their defaults.
 #[derive(Clone, Default)]
 pub struct Config {
@@ -141,8 +155,7 @@ pub struct Config {
 impl Config {
     /// Sets one option.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
-        let (name, check) =
-            OPTIONS.iter().find(|(known, _)| *known == name).ok_or_else(|| ConfigError::Unknown(name.to_owned()))?;
+        let (name, check) = OPTIONS.iter().find(|(known, _)| *known == name).ok_or_else(|| unknown(name))?;
         check_value(*check, value).map_err(|reason| ConfigError::Invalid { option: name, reason })?;
         self.values.insert(name, value.to_owned());
         Ok(())
@@ -186,7 +199,7 @@ impl Config {
                 Some((option, _)) => {
                     ConfigError::Invalid { option, reason: "null and arrays are not values".to_owned() }
                 }
-                None => ConfigError::Unknown(name),
+                None => unknown(&name),
             }),
         }
     }
@@ -231,6 +244,13 @@ impl Config {
 
     pub(super) fn milliseconds(&self, name: &str, default: u64) -> Duration {
         Duration::from_millis(self.number(name, default))
+    }
+}
+
+fn unknown(name: &str) -> ConfigError {
+    match RENAMED.iter().find(|(old, _)| *old == name) {
+        Some((old, new)) => ConfigError::Renamed { old, new },
+        None => ConfigError::Unknown(name.to_owned()),
     }
 }
 
@@ -307,6 +327,21 @@ mod tests {
     fn an_unknown_option_is_refused_by_name() {
         let error = Config::default().set("redis.urll", "x").unwrap_err();
         assert_eq!(error, ConfigError::Unknown("redis.urll".to_owned()));
+    }
+
+    #[test]
+    fn a_former_name_is_refused_with_the_present_one_in_every_form() {
+        let mut config = Config::default();
+        let load = |config: &mut Config, json: &str| config.load_json(json).unwrap_err().to_string();
+        for message in [
+            config.set("events.queue_capacity", "5").unwrap_err().to_string(),
+            load(&mut config, r#"{"events.queue_capacity": 5}"#),
+            load(&mut config, r#"{"events": {"queue_capacity": 5}}"#),
+            load(&mut config, r#"{"events": {"queue_capacity": null}}"#),
+        ] {
+            assert!(message.starts_with("option events.queue_capacity is named notifications.capacity;"), "{message}");
+        }
+        assert!(config.values.is_empty());
     }
 
     #[test]

@@ -1,14 +1,19 @@
-//! Options of events, defaults filled in. May depend on `events` and `http`.
+//! Options of events, defaults filled in. May depend on `events`, `http` and `source`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 
 use super::config::{Config, ConfigError};
 use crate::events::{DiagnosticOptions, EventsOptions, Privacy, SpoolOptions};
 use crate::http::HttpOptions;
+use crate::source::SourceOptions;
 use crate::store::Level;
+
+/// Diagnostic events are sent no more often than this.
+const SHORTEST_DIAGNOSTIC_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Config {
     /// How events are made and delivered; `None` when there are none. Whoever has an SDK key sends events, in daemon mode too,
@@ -16,17 +21,20 @@ impl Config {
     pub(super) fn events(
         &self,
         http: Option<&HttpOptions>,
+        source: Option<&SourceOptions>,
         remarks: &mut Vec<(Level, String)>,
     ) -> Result<Option<EventsOptions>, ConfigError> {
         let is_enabled = self.flag("events.enabled");
-        let Some(http) = http.filter(|_| is_enabled != Some(false)) else {
+        if is_enabled == Some(false) || self.flag("offline") == Some(true) {
+            return Ok(None);
+        }
+        let Some(http) = http else {
             return match is_enabled {
                 Some(true) => Err(ConfigError::Together("events.enabled needs sdk.key, which is not set")),
                 _ => Ok(None),
             };
         };
-        let wrapper = self.text("wrapper.name").map(|name| (name, self.text("wrapper.version")));
-        Ok(Some(EventsOptions {
+        let mut options = EventsOptions {
             http: http.clone(),
             base: self.endpoint("endpoints.events", EventsOptions::DEFAULT_BASE, remarks),
             capacity: self.number("events.capacity", 10_000),
@@ -40,15 +48,70 @@ impl Config {
                 references: self.list("events.private_attributes"),
             },
             omit_anonymous: self.flag("events.omit_anonymous_contexts") == Some(true),
-            diagnostics: (self.flag("events.diagnostics") != Some(false)).then(|| DiagnosticOptions {
-                interval: self.milliseconds("events.diagnostic_interval_ms", 900_000),
-                configuration: Map::new(),
-                wrapper,
-            }),
+            diagnostics: None,
             spool: self.text("events.spool").map(|directory| SpoolOptions {
                 directory: PathBuf::from(directory),
                 bytes: self.number("events.spool_bytes", 64 << 20),
             }),
-        }))
+        };
+        if self.flag("events.diagnostics") != Some(false) {
+            let interval = self.diagnostic_interval(remarks);
+            options.diagnostics = Some(DiagnosticOptions {
+                interval,
+                configuration: self.configuration(&options, source, interval),
+                wrapper: self.text("wrapper.name").map(|name| (name, self.text("wrapper.version"))),
+            });
+        }
+        Ok(Some(options))
     }
+
+    fn diagnostic_interval(&self, remarks: &mut Vec<(Level, String)>) -> Duration {
+        let interval = self.milliseconds("events.diagnostic_interval_ms", 900_000);
+        if interval >= SHORTEST_DIAGNOSTIC_INTERVAL {
+            return interval;
+        }
+        let least = SHORTEST_DIAGNOSTIC_INTERVAL;
+        remarks.push((Level::Warn, format!("events.diagnostic_interval_ms is raised to {} ms", least.as_millis())));
+        least
+    }
+
+    /// The configuration as the initial diagnostic event tells it: no key, no address, no name.
+    fn configuration(
+        &self,
+        events: &EventsOptions,
+        source: Option<&SourceOptions>,
+        interval: Duration,
+    ) -> Map<String, Value> {
+        let mut told = Map::new();
+        let mut tell = |name: &str, value: Value| drop(told.insert(name.to_owned(), value));
+        let custom = |name: &str| self.text(name).or_else(|| self.text("endpoints.relay")).is_some();
+        let has_redis = source.is_none() || self.flag("store.write") != Some(false) && self.text("redis.url").is_some();
+        tell("dataStoreType", Value::from(if has_redis { "Redis" } else { "memory" }));
+        tell("usingRelayDaemon", Value::from(source.is_none()));
+        match source {
+            Some(SourceOptions::Stream(stream)) => tell("reconnectTimeMillis", milliseconds(stream.initial_delay)),
+            Some(SourceOptions::Poll(poll)) => tell("pollingIntervalMillis", milliseconds(poll.interval)),
+            _ => {}
+        }
+        tell("streamingDisabled", Value::from(!matches!(source, Some(SourceOptions::Stream(_)))));
+        tell("customBaseURI", Value::from(custom("endpoints.poll")));
+        tell("customStreamURI", Value::from(custom("endpoints.stream")));
+        tell("customEventsURI", Value::from(custom("endpoints.events")));
+        tell("allAttributesPrivate", Value::from(events.privacy.all));
+        tell("eventsCapacity", json!(events.capacity));
+        tell("eventsFlushIntervalMillis", milliseconds(events.flush_interval));
+        tell("userKeysCapacity", json!(events.context_keys_capacity.get()));
+        tell("userKeysFlushIntervalMillis", milliseconds(events.context_keys_flush));
+        tell("diagnosticRecordingIntervalMillis", milliseconds(interval));
+        tell("connectTimeoutMillis", milliseconds(events.http.connect_timeout));
+        tell("socketTimeoutMillis", milliseconds(events.http.read_timeout));
+        let proxy = events.http.proxy_of(&events.base);
+        tell("usingProxy", Value::from(proxy.is_some()));
+        tell("usingProxyAuthenticator", Value::from(proxy == Some(true)));
+        told
+    }
+}
+
+fn milliseconds(time: Duration) -> Value {
+    Value::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,16 +1,18 @@
 //! How the data source fares, and the sink through which it delivers.
 //!
 //! The condition outlives a fork, so it is one lock-free cell; it changes on the source's thread alone, and on close. May
-//! depend on `source` and `store`.
+//! depend on `source`, `store` and `events`.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::runtime::{Runtime, Voice};
-use crate::model::{ChangeKind, ChangeSet, unix_ms};
+use crate::events::StreamStart;
+use crate::model::{ChangeKind, ChangeSet, lock, unix_ms};
 use crate::source::{Failure, Report, Severity, Sink};
 use crate::store::{Intake, Level, Shared, StoreState};
 
@@ -111,12 +113,14 @@ pub struct FeedSink<'a> {
     runtime: &'a Runtime,
     shared: &'a Shared,
     feed: &'a Feed,
+    /// When the stream that is being opened was begun, in milliseconds since 1970 and by the clock that only goes forward.
+    opening: Mutex<Option<(i64, Instant)>>,
 }
 
 impl<'a> FeedSink<'a> {
     /// For the threads of `runtime`.
     pub fn new(runtime: &'a Runtime, shared: &'a Shared, feed: &'a Feed) -> Self {
-        Self { runtime, shared, feed }
+        Self { runtime, shared, feed, opening: Mutex::default() }
     }
 
     fn voice(&self) -> Voice<'_> {
@@ -125,6 +129,13 @@ impl<'a> FeedSink<'a> {
 
     fn intake<'i>(&'i self, voice: &'i Voice<'_>) -> Intake<'i> {
         Intake { shared: self.shared, mailbox: &self.runtime.mailbox, listener: voice }
+    }
+
+    /// The stream that was being opened has brought data, or has failed before it did.
+    fn opened(&self, has_failed: bool) {
+        if let Some((at, began)) = lock(&self.opening).take() {
+            self.runtime.delivery.note_stream_start(StreamStart { at, took: began.elapsed(), has_failed });
+        }
     }
 
     fn change(&self, state: StoreState, failure: Option<Failure>) {
@@ -156,6 +167,7 @@ impl Sink for FeedSink<'_> {
             self.feed.environment_id.store(Some(Arc::new(id.to_string())));
         }
         if changes.kind != ChangeKind::Partial {
+            self.opened(false);
             self.change(StoreState::Valid, None);
         }
         self.runtime.notify();
@@ -165,7 +177,14 @@ impl Sink for FeedSink<'_> {
         self.intake(&self.voice()).holds_flags()
     }
 
+    fn opens_stream(&self) {
+        *lock(&self.opening) = Some((unix_ms(), Instant::now()));
+    }
+
     fn report(&self, report: Report) {
+        if !matches!(report, Report::Valid) {
+            self.opened(true);
+        }
         match report {
             // Nothing is valid that has delivered nothing.
             Report::Valid if !self.shared.has_delivered() => {}

@@ -59,7 +59,7 @@ impl Config {
         let offline = self.flag("offline") == Some(true);
         let http = if offline { None } else { self.http(&mut remarks)? };
         let source = if offline { None } else { self.source(http.as_ref(), &mut remarks)? };
-        let events = self.events(http.as_ref(), &mut remarks)?;
+        let events = self.events(http.as_ref(), source.as_ref(), &mut remarks)?;
         let store = self.store(source.as_ref(), offline, &mut remarks)?;
         let backup = self.backup(&store)?;
         Ok(Settings {

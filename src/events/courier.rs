@@ -86,6 +86,9 @@ impl fmt::Display for Reason {
 impl Courier<'_> {
     /// What became of it; `None` when whoever ends delivery sees to it.
     fn deliver(&mut self, payload: &Payload) -> Option<Fate> {
+        if self.delivery.is_off() {
+            return Some(self.keep(payload));
+        }
         let mut is_repeated = false;
         loop {
             match self.attempt(payload) {
@@ -101,7 +104,7 @@ impl Courier<'_> {
                     }
                     if !self.delivery.pause(pause) {
                         // At the end somebody else sees to it; where everything is refused, nobody does.
-                        return self.delivery.report().off.map(|_| self.keep(payload));
+                        return self.delivery.is_off().then(|| self.keep(payload));
                     }
                     is_repeated = true;
                 }

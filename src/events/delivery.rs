@@ -60,7 +60,6 @@ struct State {
     /// What waits for a sender or is in the hands of one.
     in_flight: Vec<Arc<Payload>>,
     senders: usize,
-    idle: usize,
     /// What ends the requests of each sender.
     requests: Vec<(ThreadId, Interrupter)>,
     report: Report,
@@ -235,7 +234,7 @@ impl Delivery {
     /// Whether one more thread is needed; it counts as started.
     pub(super) fn wants_sender(&self) -> bool {
         let mut state = self.lock();
-        let wants = state.outgoing.len() > state.idle && state.senders < MOST_SENDERS;
+        let wants = state.in_flight.len() > state.senders && state.senders < MOST_SENDERS;
         state.senders += usize::from(wants);
         wants
     }
@@ -298,9 +297,7 @@ impl Delivery {
                 state.requests.retain(|(thread, _)| *thread != thread::current().id());
                 return None;
             }
-            state.idle += 1;
             state = self.wait(state, (!is_long).then(|| since + IDLE));
-            state.idle -= 1;
         }
     }
 
@@ -346,3 +343,6 @@ impl State {
         self.outgoing.push_back(payload);
     }
 }
+
+#[cfg(test)]
+mod tests;

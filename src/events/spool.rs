@@ -121,10 +121,11 @@ impl Spool {
             }
             match entry.claim() {
                 Ok(claimed) => payload = claimed,
-                Err(reason) => {
+                Err(FileError::Refused(reason)) => {
                     left -= 1;
-                    self.set_aside(host, entry, &reason);
+                    self.set_aside(host, entry, reason);
                 }
+                Err(error) => self.complain(host, &error.into()),
             }
         }
         lock(&self.state).payloads = left;
@@ -193,7 +194,7 @@ impl Spool {
         Ok(lost)
     }
 
-    fn set_aside(&self, host: &dyn Host, entry: &Entry, reason: &FileError) {
+    fn set_aside(&self, host: &dyn Host, entry: &Entry, reason: &str) {
         lock(&self.state).corrupt += 1;
         let aside = entry.path.with_extension("corrupt");
         // One that cannot be renamed is met again; it does no harm.
@@ -206,7 +207,7 @@ impl Spool {
     }
 }
 
-/// When the folder is looked at: often while there is something, seldom while nothing can be delivered.
+/// When the folder is looked at: often while there is something, more and more seldom while nothing can be delivered.
 #[derive(Debug)]
 pub(super) struct Pace {
     due: Instant,
@@ -236,11 +237,12 @@ impl Pace {
         }
     }
 
-    /// After a look that has found something, or nothing.
-    pub fn step(&mut self, is_found: bool, is_failing: bool) {
-        self.pause = match (is_failing, is_found) {
-            (true, _) => (self.pause * 2).min(Self::LONGEST),
-            (false, true) => Self::BUSY,
+    /// After a look that has found something to send; or nothing, unless others are sending it.
+    pub fn step(&mut self, is_found: bool, has_others: bool, is_failing: bool) {
+        self.pause = match (is_found, has_others) {
+            _ if is_failing => (self.pause * 2).min(Self::LONGEST),
+            (true, _) => Self::BUSY,
+            (false, true) => (self.pause * 2).min(Self::QUIET),
             (false, false) => Self::QUIET,
         };
         self.is_failing = is_failing;

@@ -84,12 +84,12 @@ impl FlagSummary {
     /// Adds to the counter of a version and variation; `value` counts for the first one.
     pub(super) fn add(&mut self, version: Option<i64>, variation: Option<u32>, value: Option<&str>, count: u64) {
         let place = self.counters.binary_search_by_key(&(version, variation), |known| (known.version, known.variation));
-        match place.map(|place| self.counters.get_mut(place)) {
-            Ok(Some(counter)) => counter.count += count,
-            Ok(None) => {}
-            Err(place) => {
-                self.counters.insert(place, Counter { version, variation, value: value.map(Box::from), count })
-            }
+        let place = place.unwrap_or_else(|place| {
+            self.counters.insert(place, Counter { version, variation, value: value.map(Box::from), count: 0 });
+            place
+        });
+        if let Some(counter) = self.counters.get_mut(place) {
+            counter.count += count;
         }
     }
 }

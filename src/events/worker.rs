@@ -121,7 +121,7 @@ impl Worker<'_> {
         let Some(spool) = self.delivery.spool.as_ref().filter(|_| pace.due() <= Instant::now()) else { return };
         let is_free = !self.delivery.is_off() && !self.delivery.is_sending(|payload| payload.claim.is_some());
         let kept = if is_free { spool.oldest(self.host) } else { None };
-        pace.step(kept.is_some() || !is_free, self.delivery.is_failing());
+        pace.step(kept.is_some() || !is_free, spool.counts().0 > 0, self.delivery.is_failing());
         if let Some(payload) = kept {
             self.delivery.send_too(payload);
             self.start_senders();

@@ -134,10 +134,8 @@ impl Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let status = match error {
-            ConfigError::Unknown(_) | ConfigError::Invalid { .. } | ConfigError::Together(_) => {
-                status::INVALID_ARGUMENT
-            }
             ConfigError::Json(_) => status::BAD_JSON,
+            _ => status::INVALID_ARGUMENT,
         };
         Self::new(status, error.to_string())
     }

@@ -64,6 +64,16 @@ impl HttpOptions {
         proxy::route(self, &url::parse(base)?)?;
         tls::config(self).map(drop)
     }
+
+    /// Whether requests to `base` go through a proxy, and if so, whether that is given a user or a password.
+    pub fn proxy_of(&self, base: &str) -> Option<bool> {
+        match proxy::route(self, &url::parse(base).ok()?).ok()? {
+            proxy::Route::Direct => None,
+            proxy::Route::Forward(proxy) | proxy::Route::Tunnel(proxy) => {
+                Some(proxy.username().is_some() || proxy.password().is_some())
+            }
+        }
+    }
 }
 
 impl fmt::Debug for HttpOptions {

@@ -398,3 +398,43 @@ fn a_stream_is_handed_out_as_it_arrives() {
     fake.close_streams();
     assert_eq!(response.read(&mut buffer).unwrap(), 0);
 }
+
+#[test]
+fn a_body_is_posted_and_goes_on_with_redirects_that_keep_it_and_with_no_others() {
+    let (fake, other) = (Fake::start().unwrap(), Fake::start().unwrap());
+    let requester = requester(&options());
+    let post = |body: &str| requester.post(&format!("{}/bulk", fake.url()), &[("X-A", "1")], body.as_bytes());
+    let answer = post("first").unwrap();
+    assert_eq!(answer.status(), 202);
+    answer.finish(1);
+    for status in [307, 308] {
+        fake.script(Action::Redirect(status, format!("{}/bulk", other.url())));
+        assert_eq!(post("moved").unwrap().status(), 202);
+        let last = other.requests().pop().unwrap();
+        assert_eq!((last.method.as_str(), last.body.as_slice()), ("POST", b"moved".as_slice()));
+        assert_eq!((last.header("authorization"), last.header("x-a")), (None, Some("1")));
+    }
+    for status in [301, 302, 303] {
+        fake.script(Action::Redirect(status, format!("{}/bulk", other.url())));
+        assert!(matches!(post("x"), Err(RequestError::Redirect(_))), "{status}");
+    }
+    assert_eq!((fake.connections(), other.requests().len()), (1, 2));
+}
+
+#[test]
+fn a_server_says_when_it_is() {
+    let fake = Fake::start().unwrap();
+    for (date, expected) in
+        [(Some("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000)), (Some("yesterday"), None), (None, None)]
+    {
+        let headers = date.map(|date| ("Date".to_owned(), date.to_owned())).into_iter().collect();
+        fake.script(Action::Answer(200, headers, Vec::new()));
+        assert_eq!(requester(&options()).get(&fake.url(), &[]).unwrap().date_ms(), expected, "{date:?}");
+    }
+}
+
+#[test]
+fn what_is_shown_of_a_url_holds_no_credentials_and_no_query() {
+    assert_eq!(shown("https://me:geheim@host:1/a/b?key=geheim"), "https://host:1/a/b");
+    assert_eq!(shown("no url"), "a URL that cannot be parsed");
+}

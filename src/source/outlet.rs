@@ -61,6 +61,12 @@ impl<'a> Outlet<'a> {
         true
     }
 
+    pub(super) fn opens_stream(&self) {
+        if !self.control.is_stopped() {
+            self.sink.opens_stream();
+        }
+    }
+
     pub(super) fn valid(&self) {
         self.failing.set(false);
         self.report(Report::Valid);

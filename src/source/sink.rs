@@ -49,6 +49,8 @@ pub trait Sink: Send + Sync {
     fn apply(&self, changes: ChangeSet<'_>);
     /// Whether a full changeset without flags would take some away, as far as is known.
     fn holds_flags(&self) -> bool;
+    /// A stream is about to be opened.
+    fn opens_stream(&self) {}
     /// Takes notice of how the source fares.
     fn report(&self, report: Report);
     /// Says whether a line of this severity would be kept.

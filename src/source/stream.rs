@@ -32,6 +32,7 @@ pub(super) fn run(options: &StreamOptions, pace: Pace, outlet: &Outlet<'_>) {
         let restarts = control.restarts();
         let mut connection =
             Connection { outlet, environment_id: None, parser: None, answered: None, first_event: None, doubts: false };
+        outlet.opens_stream();
         let trouble = connection.run(options, &url, restarts);
         if connection.doubts || is_interrupted(control, restarts) {
             continue;

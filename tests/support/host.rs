@@ -390,7 +390,7 @@ impl Client {
         call(|error| unsafe { flagstone_client_postfork(self.handle, error) })
     }
 
-    /// Sends the events that wait.
+    /// Sends the events that wait, and waits for so many milliseconds.
     pub fn flush_within(&self, timeout_ms: u32) -> Result<(), Failure> {
         // SAFETY: a live client.
         call(|error| unsafe { flagstone_client_flush(self.handle, timeout_ms, error) })
@@ -418,11 +418,6 @@ impl Client {
     pub fn identify(&self, context: &Context) {
         // SAFETY: live handles.
         call(|error| unsafe { flagstone_identify(self.handle, context.0, error) }).expect("it is taken");
-    }
-
-    /// Ends it and gives back the handle.
-    pub fn release(self) {
-        drop(self);
     }
 
     pub fn flush(&self) -> Result<(), Failure> {
@@ -467,9 +462,14 @@ impl Client {
 
     /// The bool value for user `ada`.
     pub fn bool(&self, key: &str, default: bool) -> bool {
+        self.bool_for(&self.user, key, default)
+    }
+
+    /// The bool value for `context`.
+    pub fn bool_for(&self, context: &Context, key: &str, default: bool) -> bool {
         let (key, key_len) = pointer(key);
         // SAFETY: live handles and a readable text.
-        unsafe { flagstone_bool_variation(self.handle, self.user.0, key, key_len, i32::from(default)) == 1 }
+        unsafe { flagstone_bool_variation(self.handle, context.0, key, key_len, i32::from(default)) == 1 }
     }
 
     /// Prepares a flag of any type.

@@ -255,3 +255,96 @@ fn a_proxy_loses_the_space_around_it_and_needs_a_scheme() {
         assert!(error.contains("http.proxy") && error.contains("scheme"), "{error}");
     }
 }
+
+fn events(options: &[(&str, &str)]) -> EventsOptions {
+    let all: Vec<_> = [("sdk.key", "k")].iter().chain(options).copied().collect();
+    settings(&all).events.unwrap()
+}
+
+#[test]
+fn whoever_has_an_sdk_key_sends_events_unless_told_otherwise() {
+    assert!(settings(&[]).events.is_none(), "nobody could be sent to");
+    assert!(settings(&[("sdk.key", "k")]).events.is_some(), "daemon mode");
+    for kind in ["stream", "poll"] {
+        assert!(connected(kind, &[]).events.is_some());
+        assert!(connected(kind, &[("events.enabled", "false")]).events.is_none());
+    }
+    assert!(settings(&[("sdk.key", "k"), ("offline", "true"), ("events.enabled", "true")]).events.is_none());
+    let error = config(&[("events.enabled", "true")]).resolve().unwrap_err();
+    assert_eq!(error.to_string(), "events.enabled needs sdk.key, which is not set");
+}
+
+#[test]
+fn options_of_events_that_are_unset_have_their_defaults() {
+    let events = events(&[]);
+    assert_eq!((events.base.as_str(), events.capacity), ("https://events.launchdarkly.com", 10_000));
+    assert_eq!(events.flush_interval, Duration::from_secs(5));
+    assert_eq!((events.context_keys_capacity.get(), events.context_keys_flush), (1_000, Duration::from_secs(300)));
+    assert!(events.gzip && !events.omit_anonymous && !events.privacy.all && events.privacy.references.is_empty());
+    assert_eq!(events.diagnostics.unwrap().interval, Duration::from_secs(900));
+    assert!(events.spool.is_none());
+}
+
+#[test]
+fn each_option_of_events_reaches_its_place() {
+    let events = events(&[
+        ("endpoints.relay", "http://relay"),
+        ("events.capacity", "1"),
+        ("events.flush_interval_ms", "2"),
+        ("events.context_keys_capacity", "3"),
+        ("events.context_keys_flush_ms", "4"),
+        ("events.gzip", "false"),
+        ("events.all_attributes_private", "true"),
+        ("events.private_attributes", r#"["a", "/b/c"]"#),
+        ("events.omit_anonymous_contexts", "true"),
+        ("events.diagnostics", "false"),
+        ("events.spool", "/spool"),
+        ("events.spool_bytes", "5"),
+    ]);
+    assert_eq!((events.base.as_str(), events.capacity), ("http://relay", 1));
+    assert_eq!(
+        (events.flush_interval, events.context_keys_flush),
+        (Duration::from_millis(2), Duration::from_millis(4))
+    );
+    assert_eq!((events.context_keys_capacity.get(), events.gzip, events.omit_anonymous), (3, false, true));
+    assert_eq!((events.privacy.all, events.privacy.references), (true, vec!["a".to_owned(), "/b/c".to_owned()]));
+    assert!(events.diagnostics.is_none());
+    let spool = events.spool.unwrap();
+    assert_eq!((spool.directory, spool.bytes), (PathBuf::from("/spool"), 5));
+    let spool = settings(&[("sdk.key", "k"), ("events.spool", "/s")]).events.unwrap().spool.unwrap();
+    assert_eq!(spool.bytes, 64 << 20);
+}
+
+#[test]
+fn diagnostic_events_tell_the_configuration_and_are_sent_once_a_minute_at_most() {
+    let told = |all: &Settings| all.events.as_ref().unwrap().diagnostics.as_ref().unwrap().configuration.clone();
+    let stream = connected(
+        "stream",
+        &[
+            ("events.diagnostic_interval_ms", "59999"),
+            ("endpoints.stream", "http://me:geheim@stream.example"),
+            ("redis.url", "redis://localhost"),
+            ("http.proxy", "http://me:geheim@proxy:1"),
+        ],
+    );
+    let interval = stream.events.as_ref().unwrap().diagnostics.as_ref().unwrap().interval;
+    assert_eq!(interval, Duration::from_secs(60));
+    assert!(stream.remarks.iter().any(|(_, remark)| remark == "events.diagnostic_interval_ms is raised to 60000 ms"));
+    let expected = serde_json::json!({
+        "dataStoreType": "Redis", "usingRelayDaemon": false, "streamingDisabled": false, "reconnectTimeMillis": 1000,
+        "customBaseURI": false, "customStreamURI": true, "customEventsURI": false, "allAttributesPrivate": false,
+        "eventsCapacity": 10000, "eventsFlushIntervalMillis": 5000, "userKeysCapacity": 1000,
+        "userKeysFlushIntervalMillis": 300000, "diagnosticRecordingIntervalMillis": 60000, "connectTimeoutMillis": 10000,
+        "socketTimeoutMillis": 15000, "usingProxy": true, "usingProxyAuthenticator": true,
+    });
+    assert_eq!(serde_json::Value::from(told(&stream)), expected);
+    let poll = told(&connected("poll", &[("endpoints.relay", "http://relay"), ("http.proxy", "http://proxy:1")]));
+    let is = |name: &str| poll[name].clone();
+    assert_eq!((is("dataStoreType"), is("pollingIntervalMillis")), ("memory".into(), 30_000.into()));
+    assert_eq!(
+        (is("streamingDisabled"), is("customEventsURI"), is("usingProxyAuthenticator")),
+        (true.into(), true.into(), false.into())
+    );
+    let daemon = told(&settings(&[("sdk.key", "k")]));
+    assert_eq!((&daemon["usingRelayDaemon"], &daemon["dataStoreType"]), (&true.into(), &"Redis".into()));
+}

@@ -66,17 +66,15 @@ impl Delivery {
 
 impl State {
     fn progress(&self, ask: &mut Ask) -> Flushed {
-        if self.report.off.is_some() {
-            return Flushed::Lost;
-        }
-        if self.taken < ask.number && self.stage != Stage::Over {
+        let is_off = self.report.off.is_some();
+        if self.taken < ask.number && !is_off && self.stage != Stage::Over {
             return Flushed::Late;
         }
         let last = *ask.last.get_or_insert(self.made);
         let is_waited_for = |number: u64| (1..=last).contains(&number);
         if self.in_flight.iter().any(|payload| is_waited_for(payload.number)) {
             Flushed::Late
-        } else if self.report.lost_payloads > ask.lost_before {
+        } else if is_off || self.report.lost_payloads > ask.lost_before {
             Flushed::Lost
         } else if self.report.kept_payloads > ask.kept_before {
             Flushed::Kept

@@ -3,6 +3,7 @@
 use super::{Delivery, Fate};
 use crate::events::host::Host;
 use crate::events::payload::{Content, Payload};
+use crate::events::spool::Claim;
 use crate::model::Severity;
 
 impl Delivery {
@@ -47,6 +48,7 @@ impl Delivery {
 
     /// Puts away what was left when the client was closed.
     pub(in crate::events) fn put_away(&self, host: &dyn Host, left: &[&Payload]) {
+        left.iter().filter_map(|payload| payload.claim.as_ref()).for_each(Claim::release);
         let (mut lost, mut kept) = (0, 0);
         for payload in left.iter().filter(|payload| payload.content == Content::Events && payload.claim.is_none()) {
             match self.keep(host, payload) {

@@ -73,26 +73,25 @@ impl Delivery {
         let Some(place) = state.in_flight.iter().position(|other| Arc::ptr_eq(other, payload)) else { return };
         state.in_flight.swap_remove(place);
         let line = if payload.content == Content::Events { state.account(payload, fate) } else { None };
-        drop(state);
-        self.changed.notify_all();
+        // Under the lock: who waits for a flush finds it told.
         if let Some((severity, line)) = line {
             host.log(severity, format_args!("{line}"));
         }
+        drop(state);
+        self.changed.notify_all();
     }
 
     /// The server refuses for good: nothing is sent any more.
     pub(in crate::events) fn turn_off(&self, host: &dyn Host, address: &str, reason: &dyn fmt::Display) {
         let message = format!("no events are sent any more: {address} refuses them: {reason}");
-        {
-            let mut state = self.lock();
-            if state.report.off.is_some() {
-                return;
-            }
-            state.report.off = Some(message.clone());
+        let mut state = self.lock();
+        if state.report.off.is_none() {
+            host.log(Severity::Error, format_args!("{message}"));
             state.report.failure = Some(LastFailure { message: message.clone(), unix_ms: unix_ms() });
+            state.report.off = Some(message);
         }
+        drop(state);
         self.changed.notify_all();
-        host.log(Severity::Error, format_args!("{message}"));
     }
 }
 

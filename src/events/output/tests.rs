@@ -242,3 +242,71 @@ fn without_counters_there_is_no_summary_and_without_anything_an_empty_array() {
     let _ = empty.summary.flag("a", 20, None);
     assert_eq!(text(&empty), ("[]".to_owned(), 0));
 }
+
+#[test]
+fn hostile_texts_stay_what_they_are() {
+    let hostile = "\"\\\u{0}\u{1f}\u{7f}\u{2028}\u{2029}😀</script>\r\n";
+    let quoted: Box<str> = serde_json::to_string(hostile).unwrap().into();
+    let flag = flag(&format!(r#"{{"key":{quoted},"version":1,"variations":[{quoted}]}}"#));
+    let mut summary = Summary::default();
+    summary.flag(hostile, 1, Some(&*quoted)).add(None, None, Some(&*quoted), 1);
+    let user = context(&format!(r#"{{"kind":"user","key":{quoted}}}"#));
+    let evaluated = Evaluation {
+        context: Arc::clone(&user),
+        flag: Arc::clone(flag.tally()),
+        variation: Some(0),
+        default: Some(quoted.clone()),
+        prerequisite_of: Some(Box::from(hostile)),
+        ..evaluation()
+    };
+    let events = vec![
+        Event::Index { at: 1, context: user },
+        Event::Evaluation(Box::new(evaluated)),
+        Event::Custom(Box::new(Custom { key: Box::from(hostile), data: Some(quoted.clone()), ..custom() })),
+        Event::Migration(Box::new(Migration { key: Box::from(hostile), value: quoted.clone(), ..migration() })),
+    ];
+    let (text, elements) = text(&Batch { summary, ..batch(events) });
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((told.as_array().unwrap().len(), elements), (5, 5));
+    for value in [
+        &told[0]["context"]["key"],
+        &told[1]["key"],
+        &told[1]["value"],
+        &told[1]["default"],
+        &told[1]["prereqOf"],
+        &told[2]["key"],
+        &told[2]["data"],
+        &told[3]["evaluation"]["key"],
+        &told[3]["evaluation"]["value"],
+        &told[4]["features"][hostile]["default"],
+        &told[4]["features"][hostile]["counters"][0]["value"],
+    ] {
+        assert_eq!(value.as_str(), Some(hostile));
+    }
+}
+
+#[test]
+fn large_batches_are_written_whole_and_in_little_time() {
+    let (data, deep): (String, String) = (format!("\"{}\"", "x".repeat(1 << 20)), "[".repeat(120) + &"]".repeat(120));
+    let mut events: Vec<Event> = [data, deep]
+        .into_iter()
+        .map(|data| Event::Custom(Box::new(Custom { data: Some(data.into()), ..custom() })))
+        .collect();
+    let user = context(USER);
+    events.extend((0..20_000).map(|at| Event::Index { at, context: Arc::clone(&user) }));
+    let mut summary = Summary::default();
+    for key in 0..10_000 {
+        summary.flag(&format!("f{key}"), 1, None).add(Some(1), Some(0), Some("true"), 1);
+    }
+    for version in 0..20_000 {
+        summary.flag("changing", 1, None).add(Some(version), Some(0), Some("true"), 1);
+    }
+    let begin = std::time::Instant::now();
+    let (text, elements) = text(&Batch { summary, ..batch(events) });
+    assert!(begin.elapsed() < std::time::Duration::from_secs(5), "{:?}", begin.elapsed());
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((told.as_array().unwrap().len(), elements), (20_003, 20_003));
+    let features = &told[20_002]["features"];
+    assert_eq!(features.as_object().unwrap().len(), 10_001);
+    assert_eq!(features["changing"]["counters"].as_array().unwrap().len(), 20_000);
+}

@@ -60,6 +60,7 @@ impl Entry {
         (&claim.file).read_to_end(&mut content)?;
         let at = content.iter().position(|byte| *byte == b'\n').ok_or(DAMAGED)?;
         let body = content.split_off(at + 1);
+        content.truncate(at);
         let is_packed = match std::str::from_utf8(&content).ok().and_then(|head| head.strip_prefix(MAGIC)) {
             Some(rest) if rest == rest_of_head(&body, true) => true,
             Some(rest) if rest == rest_of_head(&body, false) => false,
@@ -115,12 +116,18 @@ impl Claim {
     pub fn remove(&self) -> bool {
         fs::remove_file(&self.path).is_ok()
     }
+
+    /// Others may send it.
+    pub fn release(&self) {
+        // What cannot be unlocked is when it is closed.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         // A forked child may have inherited the file, and the lock would live on with it.
-        let _ = self.file.unlock();
+        self.release();
     }
 }
 
@@ -136,7 +143,7 @@ fn rest_of_head(body: &[u8], is_packed: bool) -> String {
     let mut hash = Sha256::new();
     hash.update(form.as_bytes());
     hash.update(body);
-    let mut rest = String::from(" ");
+    let mut rest = " ".to_owned();
     for byte in hash.finalize() {
         // Writing to a string cannot fail.
         let _ = write!(rest, "{byte:02x}");

@@ -1,0 +1,185 @@
+//! Threads of delivery without a client: what a host may do to them.
+
+use std::fmt;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use fakeld::{Action, Fake};
+
+use super::*;
+use crate::context::Context;
+use crate::events::{DiagnosticOptions, Host, Privacy, run, send};
+use crate::http::HttpOptions;
+use crate::model::Severity;
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// What threads share, and a host that can be made to fail.
+struct World {
+    options: EventsOptions,
+    recorder: Recorder,
+    inbox: Inbox,
+    delivery: Delivery,
+    lines: Mutex<Vec<String>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    started: AtomicUsize,
+    refuses_threads: AtomicBool,
+    /// The next line panics.
+    panics: AtomicBool,
+}
+
+struct TestHost(Arc<World>);
+
+impl Host for TestHost {
+    fn log(&self, _: Severity, message: fmt::Arguments<'_>) {
+        lock(&self.0.lines).push(message.to_string());
+        assert!(!self.0.panics.swap(false, SeqCst), "the host is broken");
+    }
+
+    fn start_sender(&self) -> io::Result<()> {
+        if self.0.refuses_threads.load(SeqCst) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.0.started.fetch_add(1, SeqCst);
+        let world = Arc::clone(&self.0);
+        let body = move || {
+            let once = || send(&world.options, &world.inbox, &world.delivery, &TestHost(Arc::clone(&world)));
+            while std::panic::catch_unwind(std::panic::AssertUnwindSafe(once)).is_err() {}
+        };
+        lock(&self.0.threads).push(thread::spawn(body));
+        Ok(())
+    }
+}
+
+fn options(base: &str) -> EventsOptions {
+    EventsOptions {
+        http: HttpOptions::new("sdk-key-1", "f6b3a1f0-7b1c-4f0e-9a70-0d1f6d1f2a11"),
+        base: base.to_owned(),
+        capacity: 100,
+        flush_interval: LONG,
+        context_keys_capacity: NonZeroUsize::MIN,
+        context_keys_flush: LONG,
+        gzip: true,
+        privacy: Privacy::default(),
+        omit_anonymous: false,
+        diagnostics: None,
+        spool: None,
+    }
+}
+
+fn world(options: EventsOptions) -> Arc<World> {
+    let world = Arc::new(World {
+        recorder: Recorder::new(0),
+        inbox: Inbox::new(&options),
+        delivery: Delivery::new(Some(&options)),
+        options,
+        lines: Mutex::default(),
+        threads: Mutex::default(),
+        started: AtomicUsize::new(0),
+        refuses_threads: AtomicBool::new(false),
+        panics: AtomicBool::new(false),
+    });
+    world.delivery.expect_worker(true);
+    let own = Arc::clone(&world);
+    let body = move || run(&own.options, &own.recorder, &own.inbox, &own.delivery, &TestHost(Arc::clone(&own)));
+    lock(&world.threads).push(thread::spawn(body));
+    world
+}
+
+impl World {
+    fn track(&self) {
+        self.inbox.custom(&self.recorder, &Context::builder("ada").build().unwrap(), "x", None, None);
+    }
+
+    /// Closes it; all its threads end.
+    fn close(&self) {
+        self.delivery.close(&self.inbox, &self.recorder, LONG);
+        loop {
+            let Some(thread) = lock(&self.threads).pop() else { return };
+            thread.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_sender_that_panics_loses_its_payload_alone_and_that_is_counted() {
+    let fake = Fake::start().unwrap();
+    let world = world(options(&fake.url()));
+    world.track();
+    fake.script(Action::Status(500));
+    world.panics.store(true, SeqCst);
+    assert_eq!(world.delivery.flush(LONG), Flushed::Lost);
+    world.track();
+    assert_eq!(world.delivery.flush(LONG), Flushed::Delivered);
+    let report = world.delivery.report();
+    assert_eq!((report.sent, report.lost), (1, 2));
+    world.close();
+    assert_eq!(world.started.load(SeqCst), 1, "the same thread went on");
+}
+
+#[test]
+fn a_payload_waits_when_no_thread_can_be_started_and_goes_when_one_can() {
+    let fake = Fake::start().unwrap();
+    let world = world(options(&fake.url()));
+    world.refuses_threads.store(true, SeqCst);
+    world.track();
+    assert_eq!(world.delivery.flush(Duration::from_millis(50)), Flushed::Late);
+    world.refuses_threads.store(false, SeqCst);
+    world.track();
+    assert_eq!(world.delivery.flush(LONG), Flushed::Delivered);
+    assert_eq!((fake.payloads().len(), world.delivery.report().sent), (2, 3));
+    world.close();
+}
+
+#[test]
+fn a_delivery_without_its_thread_counts_what_it_cannot_send_and_is_over_at_once() {
+    let options = options("http://127.0.0.1:1");
+    let (recorder, inbox, delivery) = (Recorder::new(0), Inbox::new(&options), Delivery::new(Some(&options)));
+    inbox.custom(&recorder, &Context::builder("ada").build().unwrap(), "x", None, None);
+    delivery.close(&inbox, &recorder, LONG);
+    delivery.wait_over(LONG);
+    assert!(delivery.is_over());
+    assert_eq!((delivery.report().lost, inbox.waiting()), (2, 0));
+}
+
+#[test]
+fn what_cannot_be_written_is_counted_and_the_rest_goes_on() {
+    let world = world(options("http://127.0.0.1:1"));
+    world.delivery.lose(3);
+    assert_eq!(world.delivery.report().lost, 3);
+    world.close();
+}
+
+#[test]
+fn periodic_diagnostic_events_tell_what_happened_since_the_one_before() {
+    let fake = Fake::start().unwrap();
+    let diagnostics = DiagnosticOptions {
+        interval: Duration::from_millis(200),
+        configuration: serde_json::Map::new(),
+        wrapper: None,
+    };
+    let mut options = options(&fake.url());
+    (options.diagnostics, options.capacity) = (Some(diagnostics), 3);
+    let world = world(options);
+    (0..5).for_each(|_| world.track());
+    world.delivery.note_stream_start(StreamStart { at: 5, took: Duration::from_millis(7), has_failed: true });
+    assert_eq!(world.delivery.flush(LONG), Flushed::Delivered);
+    let deadline = Instant::now() + LONG;
+    while fake.diagnostics().len() < 3 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+    }
+    world.close();
+    let told: Vec<_> = fake.diagnostics().iter().map(|request| request.json().unwrap()).collect();
+    assert_eq!((&told[0]["kind"], &told[1]["kind"]), (&"diagnostic-init".into(), &"diagnostic".into()));
+    assert_eq!(told[1]["id"], told[0]["id"]);
+    assert_eq!(told[2]["dataSinceDate"], told[1]["creationDate"]);
+    // The flush may have been before or after the first of them.
+    let sum = |name: &str| told[1..].iter().filter_map(|event| event[name].as_u64()).sum::<u64>();
+    assert_eq!((sum("droppedEvents"), sum("deduplicatedUsers"), sum("eventsInLastBatch")), (3, 4, 3));
+    let starts: Vec<_> = told[1..].iter().flat_map(|event| event["streamInits"].as_array().unwrap()).collect();
+    assert_eq!(starts, [&serde_json::json!({ "timestamp": 5, "durationMillis": 7, "failed": true })]);
+    assert!(fake.diagnostics().iter().all(|request| request.header("x-launchdarkly-payload-id").is_none()));
+}
