@@ -11,10 +11,11 @@ import pytest
 
 from flagstone import Client, Config, Context, State
 from peers import Items, Relay, Results, of_flagstone, of_peer, peer_in_daemon_mode, without_quirks
+from sink import Sink
 from support import PATIENCE, SDK_KEY, Environment, LaunchDarkly, until, value_flag
 
 Start = Callable[..., LaunchDarkly]
-StartRelay = Callable[[LaunchDarkly, Environment], Relay]
+StartRelay = Callable[..., Relay]
 Contexts = list[dict[str, Any]]
 ADA = Context("ada")
 FLAG = "checkout.new-payment-form"
@@ -116,6 +117,23 @@ def test_flagstone_and_the_relay_proxy_may_keep_the_same_hashes(
     for client in (writer, reader):
         assert until(partial(serves, client, "a", "59"))
     assert until(lambda: environment.version("a") == 59)
+
+
+def test_the_relay_proxy_takes_events_and_sends_them_on(
+    environment: Environment, launchdarkly: Start, relay: StartRelay, sink: Sink
+) -> None:
+    fake = launchdarkly(value_flag("a", 1, "one"))
+    proxy = relay(fake, environment, sink.url)
+    with Client(Config(source_kind="stream", **sink.options(endpoints_relay=proxy.url, endpoints_events=proxy.url))) as client:
+        assert client.variation("a", ADA, "") == "one"
+        client.identify(ADA)
+        client.track("bought", ADA, {"n": 1}, 2.5)
+        assert client.flush(PATIENCE), "the Relay Proxy has it"
+    sink.wait_for(lambda: len(sink.events()) == 4)
+    assert sink.features() == {"a": ("", {'"one"': 1})}
+    assert [(event["key"], event["data"], event["metricValue"]) for event in sink.events("custom")] == [
+        ("bought", {"n": 1}, 2.5)
+    ]
 
 
 def test_while_the_relay_proxy_is_away_its_last_flags_stay_in_force(
