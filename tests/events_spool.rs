@@ -230,7 +230,7 @@ fn another_process() {
         // Another one that waits, and goes with the process.
         client.track("never kept");
     }
-    println!("\nready");
+    std::io::stdout().write_all(b"\nready\n").unwrap();
     std::io::stdout().flush().unwrap();
     let _ = std::io::stdin().read_line(&mut String::new());
 }

@@ -7,7 +7,7 @@ pub const HELP: &str = "\
 flagstone-bench - measures libflagstone beside LaunchDarkly's Rust SDK and a bare Redis client
 
   --quick        few rounds and few changes: shows that everything works, not how fast it is
-  --only LIST    some of: evaluation,all-flags,load,push,connected,memory,size
+  --only LIST    some of: evaluation,events,all-flags,load,push,connected,memory,size
   --out PATH     where the table goes as well as to standard output
                  (results.md beside this program's sources; with --quick or --only: nowhere)
 
@@ -19,6 +19,8 @@ It starts a redis-server of its own, which must be in PATH, and needs no network
 pub enum Section {
     /// Nanoseconds per evaluation.
     Evaluation,
+    /// What events add to an evaluation.
+    Events,
     /// State of all flags as text.
     AllFlags,
     /// Start of a client to ready.
@@ -34,8 +36,9 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Section; 7] = [
+    const ALL: [Section; 8] = [
         Section::Evaluation,
+        Section::Events,
         Section::AllFlags,
         Section::Load,
         Section::Push,
@@ -48,6 +51,7 @@ impl Section {
     pub fn name(self) -> &'static str {
         match self {
             Section::Evaluation => "evaluation",
+            Section::Events => "events",
             Section::AllFlags => "all-flags",
             Section::Load => "load",
             Section::Push => "push",

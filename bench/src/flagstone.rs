@@ -48,6 +48,7 @@ unsafe extern "C" {
     fn flagstone_test_data_release(data: *mut c_void);
     fn flagstone_client_new(config: *const c_void, out: *mut *mut c_void, error: *mut *mut c_void) -> Status;
     fn flagstone_client_start(client: *mut c_void, timeout_ms: u32, error: *mut *mut c_void) -> Status;
+    fn flagstone_client_flush(client: *mut c_void, timeout_ms: u32, error: *mut *mut c_void) -> Status;
     fn flagstone_client_close(client: *mut c_void, timeout_ms: u32) -> Status;
     fn flagstone_client_release(client: *mut c_void);
     fn flagstone_context_from_json(
@@ -139,6 +140,15 @@ impl Client {
     pub fn bool_variation(&self, context: &Context, key: &str) -> bool {
         // SAFETY: both handles are live and the key is valid for the call.
         unsafe { flagstone_bool_variation(self.0, context.0, text(key), key.len(), 0) == 1 }
+    }
+
+    /// Sends what waits, and waits until it has arrived.
+    pub fn flush(&self, timeout: std::time::Duration) -> Result<(), String> {
+        let mut error = ptr::null_mut();
+        let milliseconds = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        // SAFETY: the client is live, and the place may be written.
+        let status = unsafe { flagstone_client_flush(self.0, milliseconds, &mut error) };
+        done(status, error)
     }
 
     /// Hands the state of all flags, as JSON text, to `read`.

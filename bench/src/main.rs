@@ -7,6 +7,7 @@ mod all_flags;
 mod arguments;
 mod connected;
 mod evaluation;
+mod events;
 mod flagstone;
 mod heap;
 mod load;
@@ -15,6 +16,7 @@ mod memory;
 mod peers;
 mod push;
 mod report;
+mod sink;
 mod size;
 mod timing;
 
@@ -66,6 +68,7 @@ fn measure(plan: &Plan) -> Outcome<()> {
 fn run(section: Section, redis: &PrivateRedis, quick: bool) -> Outcome<Vec<Row>> {
     match section {
         Section::Evaluation => evaluation::measure(redis, quick),
+        Section::Events => events::measure(quick),
         Section::AllFlags => all_flags::measure(redis, quick),
         Section::Load => load::measure(redis, quick),
         Section::Push => push::measure(redis, quick),

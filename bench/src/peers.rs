@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use flagdata::{CONTEXT_JSON, DataSet};
-use launchdarkly_server_sdk::{Client, ConfigBuilder, NullEventProcessorBuilder, TestData};
+use launchdarkly_sdk_transport::{ByteStream, HttpTransport, Request, Response, ResponseFuture};
+use launchdarkly_server_sdk::{Client, ConfigBuilder, EventProcessorBuilder, NullEventProcessorBuilder, TestData};
 use launchdarkly_server_sdk_evaluation::{Context, Flag, Segment, Store, evaluate};
 use serde_json::{Map, Value};
 
@@ -31,6 +32,17 @@ struct Items {
 impl Sdk {
     /// A client that holds `data`.
     pub fn start(data: &DataSet) -> Outcome<Self> {
+        Self::start_with(data, |config| config.event_processor(&NullEventProcessorBuilder::new()))
+    }
+
+    /// A client that makes events, which are taken and forgotten in this process.
+    pub fn start_telling(data: &DataSet) -> Outcome<Self> {
+        let mut events = EventProcessorBuilder::new();
+        events.transport(Forgetful);
+        Self::start_with(data, |config| config.event_processor(&events))
+    }
+
+    fn start_with(data: &DataSet, events: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Outcome<Self> {
         let source = TestData::new();
         for (_, flag) in parse::<Flag>(&data.flags)? {
             source.use_preconfigured_flag(flag);
@@ -38,8 +50,7 @@ impl Sdk {
         for (_, segment) in parse::<Segment>(&data.segments)? {
             source.use_preconfigured_segment(segment);
         }
-        let config =
-            ConfigBuilder::new("no-key").data_source(&source).event_processor(&NullEventProcessorBuilder::new());
+        let config = events(ConfigBuilder::new("no-key").data_source(&source));
         let client = Client::build(config.build()?)?;
         client.start_with_runtime()?;
         let deadline = Instant::now() + Duration::from_secs(30);
@@ -55,6 +66,19 @@ impl Sdk {
     /// The value of a boolean flag, `false` when there is none.
     pub fn bool_variation(&self, key: &str) -> bool {
         self.client.bool_variation(&self.context, key, false)
+    }
+}
+
+/// A transport that accepts everything and sends nothing: what it would cost to send is not measured.
+#[derive(Clone)]
+struct Forgetful;
+
+impl HttpTransport for Forgetful {
+    fn request(&self, _: Request<Option<bytes::Bytes>>) -> ResponseFuture {
+        let nothing: ByteStream = Box::pin(futures::stream::empty());
+        let mut response = Response::new(nothing);
+        *response.status_mut() = launchdarkly_sdk_transport::StatusCode::ACCEPTED;
+        Box::pin(std::future::ready(Ok(response)))
     }
 }
 

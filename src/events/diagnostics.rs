@@ -69,11 +69,11 @@ impl<'a> Diagnostics<'a> {
         }
     }
 
-    /// The event that is due, as JSON.
-    pub fn next(&mut self, streams: Vec<StreamStart>) -> Vec<u8> {
+    /// The event that is due, as JSON. The initial one tells of no streams.
+    pub fn next(&mut self, streams: impl FnOnce() -> Vec<StreamStart>) -> Vec<u8> {
         let now = unix_ms();
         self.due = Instant::now() + self.options.interval;
-        let event = if self.has_begun { self.periodic(now, &streams) } else { self.initial(now) };
+        let event = if self.has_begun { self.periodic(now, &streams()) } else { self.initial(now) };
         self.has_begun = true;
         event.to_string().into_bytes()
     }

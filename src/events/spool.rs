@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
@@ -35,22 +36,18 @@ pub(super) struct Spool {
     most: u64,
     /// What the names of our files have of the SDK key.
     owner: String,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
     /// A failure was told, and nothing has succeeded since.
-    is_failing: bool,
+    is_failing: AtomicBool,
     /// Payloads that were there at the last look.
-    payloads: u64,
+    payloads: AtomicU64,
     /// Files that were set aside.
-    corrupt: u64,
-    /// The time of the latest name: those made in the same millisecond are in order, too.
-    latest: i64,
+    corrupt: AtomicU64,
+    /// The time in the latest name: those made in the same millisecond are in order, too. Locked while a file is written, which
+    /// takes as long as the disk likes.
+    latest: Mutex<i64>,
 }
 
-/// What had to give way, or could not be kept.
+/// Why a payload could not be kept.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SpoolError {
     #[error(transparent)]
@@ -72,32 +69,34 @@ impl Spool {
             folder: options.directory.clone(),
             most: options.bytes,
             owner: hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
-            state: Mutex::default(),
+            is_failing: AtomicBool::new(false),
+            payloads: AtomicU64::new(0),
+            corrupt: AtomicU64::new(0),
+            latest: Mutex::default(),
         }
     }
 
     /// Payloads that were there at the last look, and files that this process has set aside.
     pub fn counts(&self) -> (u64, u64) {
-        let state = lock(&self.state);
-        (state.payloads, state.corrupt)
+        (self.payloads.load(Relaxed), self.corrupt.load(Relaxed))
     }
 
-    /// Keeps a payload; gives the number of events that had to make room for it.
-    pub fn keep(&self, payload: &Payload) -> Result<u64, SpoolError> {
+    /// Keeps a payload. Adds the number of events that had to make room for it, whatever comes of it.
+    pub fn keep(&self, payload: &Payload, evicted: &mut u64) -> Result<(), SpoolError> {
         let (head, size) = entry::head(payload);
         if size > self.most {
             return Err(SpoolError::TooLarge);
         }
         self.open_folder()?;
-        let mut state = lock(&self.state);
-        let lost = self.make_room(size)?;
-        state.latest = unix_ms().max(state.latest + 1);
-        let name = Name { at: state.latest, events: payload.events, id: payload.id.clone() };
+        let mut latest = lock(&self.latest);
+        *evicted += self.make_room(size)?;
+        *latest = unix_ms().max(*latest + 1);
+        let name = Name { at: *latest, events: payload.events, id: payload.id.clone() };
         let beside = self.folder.join(format!("{:016x}.{}.tmp", Jitter::new().bits(), self.owner));
         files::replace(&self.folder.join(name.file(&self.owner)), &beside, &[head.as_bytes(), &payload.body])?;
-        state.payloads = self.list()?.iter().filter(|entry| entry.name.is_some()).count() as u64;
-        state.is_failing = false;
-        Ok(lost)
+        self.payloads.fetch_add(1, Relaxed);
+        self.is_failing.store(false, Relaxed);
+        Ok(())
     }
 
     /// The oldest payload that nobody else is sending.
@@ -105,15 +104,12 @@ impl Spool {
         let listed = self.open_folder().and_then(|()| Ok(self.list()?));
         let entries = match listed {
             Ok(entries) => entries,
-            // There is nothing before the first payload is kept.
-            Err(SpoolError::File(FileError::Io(error))) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
                 self.complain(host, &error);
                 return None;
             }
         };
-        let mut payload = None;
-        let mut left = 0;
+        let (mut payload, mut left) = (None, 0);
         for entry in entries.iter().filter(|entry| entry.name.is_some()) {
             left += 1;
             if payload.is_some() {
@@ -128,13 +124,13 @@ impl Spool {
                 Err(error) => self.complain(host, &error.into()),
             }
         }
-        lock(&self.state).payloads = left;
+        self.payloads.store(left, Relaxed);
         payload
     }
 
     /// Tells of a failure, unless the one before was told and nothing has succeeded since.
     pub fn complain(&self, host: &dyn Host, error: &SpoolError) {
-        let is_new = !std::mem::replace(&mut lock(&self.state).is_failing, true);
+        let is_new = !self.is_failing.swap(true, Relaxed);
         let severity = if is_new { Severity::Error } else { Severity::Debug };
         host.log(severity, format_args!("events.spool {} is of no use: {error}", self.folder.display()));
     }
@@ -162,10 +158,10 @@ impl Spool {
             };
             let age = of.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
             match rest {
-                (name, "events") => match Name::parse(name) {
-                    Some(name) => entries.push(Entry { path, size: of.len(), name: Some(name) }),
-                    None => {}
-                },
+                (name, "events") => {
+                    let named = Name::parse(name).map(|name| Entry { path, size: of.len(), name: Some(name) });
+                    entries.extend(named);
+                }
                 (_, "corrupt") => entries.push(Entry { path, size: of.len(), name: None }),
                 // Somebody else may have removed it meanwhile.
                 (_, "tmp") if age >= ABANDONED => _ = fs::remove_file(path),
@@ -195,7 +191,7 @@ impl Spool {
     }
 
     fn set_aside(&self, host: &dyn Host, entry: &Entry, reason: &str) {
-        lock(&self.state).corrupt += 1;
+        self.corrupt.fetch_add(1, Relaxed);
         let aside = entry.path.with_extension("corrupt");
         // One that cannot be renamed is met again; it does no harm.
         let outcome = fs::rename(&entry.path, &aside);

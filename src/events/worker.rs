@@ -108,7 +108,7 @@ impl Worker<'_> {
         if diagnostics.due() > Instant::now() || self.delivery.is_off() {
             return;
         }
-        let event = diagnostics.next(self.delivery.take_stream_starts());
+        let event = diagnostics.next(|| self.delivery.take_stream_starts());
         // One that is on its way still makes way for nothing: the next one tells the same time.
         if !self.delivery.is_sending(|payload| payload.content == Content::Diagnostic) {
             self.delivery.send_too(self.wrap(Content::Diagnostic, 0, event));

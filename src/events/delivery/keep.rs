@@ -16,12 +16,13 @@ impl Delivery {
         if payload.claim.is_some() {
             return Fate::Kept;
         }
-        match spool.keep(payload) {
-            Ok(0) => Fate::Kept,
-            Ok(lost) => {
-                self.evicted(host, lost);
-                Fate::Kept
-            }
+        let mut evicted = 0;
+        let outcome = spool.keep(payload, &mut evicted);
+        if evicted > 0 {
+            self.evicted(host, evicted);
+        }
+        match outcome {
+            Ok(()) => Fate::Kept,
             Err(error) => {
                 spool.complain(host, &error);
                 Fate::Lost

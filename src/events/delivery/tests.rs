@@ -91,7 +91,7 @@ fn world(options: EventsOptions) -> Arc<World> {
 
 impl World {
     fn track(&self) {
-        self.inbox.custom(&self.recorder, &Context::builder("ada").build().unwrap(), "x", None, None);
+        self.inbox.custom(&self.recorder, &Context::builder("user", "ada").build().unwrap(), "x", None, None);
     }
 
     /// Closes it; all its threads end.
@@ -138,7 +138,7 @@ fn a_payload_waits_when_no_thread_can_be_started_and_goes_when_one_can() {
 fn a_delivery_without_its_thread_counts_what_it_cannot_send_and_is_over_at_once() {
     let options = options("http://127.0.0.1:1");
     let (recorder, inbox, delivery) = (Recorder::new(0), Inbox::new(&options), Delivery::new(Some(&options)));
-    inbox.custom(&recorder, &Context::builder("ada").build().unwrap(), "x", None, None);
+    inbox.custom(&recorder, &Context::builder("user", "ada").build().unwrap(), "x", None, None);
     delivery.close(&inbox, &recorder, LONG);
     delivery.wait_over(LONG);
     assert!(delivery.is_over());
