@@ -233,6 +233,24 @@
  *   poll.allow_short           false                    true: it is taken as it is
  *   retry.mode                 extended                 extended: a status such as 401 or 403 ends nothing, the source is tried
  *                                                       again after minutes; legacy: it ends the source for good
+ *   events.enabled             true                     with sdk.key, in daemon mode too, as LaunchDarkly's SDKs do; false:
+ *                                                       nothing is told of evaluations, identify and track
+ *   events.capacity            10000                    most events that wait for one flush; those beyond are dropped and
+ *                                                       counted. What is summed up needs no room
+ *   events.flush_interval_ms   5000                     time between flushes
+ *   events.context_keys_capacity  1000                  most contexts that are remembered as told
+ *   events.context_keys_flush_ms  300000                how long they are
+ *   events.gzip                true                     payloads are compressed
+ *   events.all_attributes_private  false                true: of contexts nothing is sent but kind, key, anonymous
+ *   events.private_attributes  (none)                   JSON array of attributes, by name or as references (/address/city), that
+ *                                                       are not sent
+ *   events.omit_anonymous_contexts  false               true: anonymous contexts are not told by index and identify events
+ *   events.diagnostics         true                     false: nothing is told of this library's configuration and its fortunes
+ *   events.diagnostic_interval_ms  900000               time between such events; less than a minute is raised
+ *   events.spool               (none)                   directory for events that could not be delivered: sent from there when the
+ *                                                       server answers again, also after a restart. Made if need be; one that
+ *                                                       others may write to is refused; processes may share it
+ *   events.spool_bytes         67108864                 most bytes of it for one SDK key; the oldest events make room
  *   http.connect_timeout_ms    10000                    longest time to connect, and to look up a name
  *   http.read_timeout_ms       15000                    longest wait for a response, the stream's silence apart
  *   http.proxy                 (environment)            URL of a proxy; unset: http_proxy, https_proxy, all_proxy, no_proxy count, and

@@ -9,6 +9,7 @@ mod all_flags;
 mod ask;
 mod atfork;
 mod config;
+mod ending;
 mod evaluate;
 mod events_settings;
 mod feed;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -46,21 +47,16 @@ pub use track::TrackError;
 pub use crate::model::{DefaultValue, Rounding};
 pub use crate::source::{Failure as SourceFailure, FailureKind, Report as SourceReport, TestData, TestDataError};
 
+pub use crate::events::Flushed;
 use crate::events::Recorder;
-pub use crate::events::{Flushed, Report as EventsReport};
 use crate::http::HttpError;
 pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
 use crate::store::{ConnectError, Freshness, Level, Shared, StoreState};
 use feed::Feed;
-use runtime::{Plant, Runtime, Voice};
+use runtime::{Plant, Runtime};
 use secure_mode::SecureMode;
 use trouble::ToldLines;
-
-/// How much of the time for closing is left for what could not be sent.
-const PUTTING_AWAY: Duration = Duration::from_millis(200);
-/// How long events are sent of a client that nobody holds any more.
-const AFTER_RELEASE: Duration = Duration::from_secs(2);
 
 const NEW: u8 = 0;
 const STARTED: u8 = 1;
@@ -264,50 +260,6 @@ impl Client {
         reached
     }
 
-    /// Sends the events that are queued, ends the threads and wakes all who wait. False when a thread was still busy after
-    /// `timeout`; it is left behind and ends by itself. Evaluation goes on answering from what is held.
-    pub fn close(&self, timeout: Duration) -> bool {
-        let first = self.stage.swap(CLOSED, AcqRel) != CLOSED;
-        let runtime = self.current();
-        let began = Instant::now();
-        if first {
-            // All who wait are woken before the threads are waited for: those may hang in Redis or in a name lookup.
-            self.stop(&runtime, timeout.saturating_sub(PUTTING_AWAY.min(timeout / 4)));
-            let (shared, feed) = (&self.plant.shared, self.plant.feed());
-            shared.health.set_available(false);
-            shared.set_state(StoreState::Off);
-            if let Some(feed) = feed {
-                feed.change(StoreState::Off, None);
-                shared.set_source_valid(false);
-            }
-            Voice { runtime: &runtime, shared, feed }.tell_status("closed");
-            // What becomes of the last events is to be told.
-            runtime.delivery.wait_over(timeout);
-            runtime.notifications.close();
-        }
-        runtime.wait_ended(timeout.saturating_sub(began.elapsed()))
-    }
-
-    /// Tells the threads of this process to end; events are sent for this long.
-    fn stop(&self, runtime: &Runtime, sending: Duration) {
-        if let (Some((_, recorder)), Some(inbox)) = (&self.plant.events, &runtime.events) {
-            runtime.delivery.close(inbox, recorder, sending);
-        }
-        runtime.stop();
-    }
-
-    /// Sends the events that wait and says what became of them, at most after `timeout`; with a zero timeout, which may be
-    /// given as often as one likes, whether that is known already.
-    pub fn flush(&self, timeout: Duration) -> Result<Flushed, ClientError> {
-        if self.is_closed() {
-            return Err(ClientError::Closed);
-        }
-        if self.plant.events.is_none() {
-            return Ok(Flushed::Delivered);
-        }
-        Ok(self.current().delivery.flush(timeout))
-    }
-
     /// Whether [`Client::close`] was called.
     pub fn is_closed(&self) -> bool {
         self.stage.load(Acquire) == CLOSED
@@ -412,18 +364,6 @@ impl Client {
             fresh.wait_for(atfork::FIRST_READ, || self.is_true());
         }
         self.stamp.store(generation, Release);
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let runtime = self.runtime.load_full();
-        if runtime.stamp == atfork::generation() {
-            // Never blocks: the threads end by themselves.
-            self.stop(&runtime, AFTER_RELEASE);
-        } else {
-            std::mem::forget(runtime);
-        }
     }
 }
 

@@ -226,11 +226,12 @@ impl Pace {
         self.due
     }
 
-    /// Delivery has ended to fail: what was kept meanwhile can go.
+    /// Delivery fails, or has ended to: what was kept meanwhile can go at once.
     pub fn look(&mut self, is_failing: bool) {
         if self.is_failing && !is_failing {
             *self = Self::new();
         }
+        self.is_failing = is_failing;
     }
 
     /// After a look that has found something to send; or nothing, unless others are sending it.
@@ -241,7 +242,6 @@ impl Pace {
             (false, true) => (self.pause * 2).min(Self::QUIET),
             (false, false) => Self::QUIET,
         };
-        self.is_failing = is_failing;
         self.due = Instant::now() + self.pause;
     }
 }

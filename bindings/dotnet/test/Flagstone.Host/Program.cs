@@ -88,7 +88,7 @@ static async Task TestDataAsync(Context ada)
         SdkKey = "sdk-key",
         FilePaths = ["one.json", "two.json"],
         HttpHeaders = new Dictionary<string, string> { ["X-Team"] = "red" },
-    });
+    }.Set("events.enabled", "false"));
     TaskCompletionSource<StatusChangedEventArgs> told = new();
     client.StatusChanged += (_, change) => _ = change.State == DataSourceState.Interrupted && told.TrySetResult(change);
     await client.StartAsync(TimeSpan.FromSeconds(30));

@@ -117,7 +117,7 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
     public async Task All_flags_statuses_and_hashes_leave_nothing_behind()
     {
         _environment.Write(Flags.Bool("a", 1, true), Flags.Value("text", 1, $"\"{new string('x', 10_000)}\""));
-        FlagstoneClient client = await _environment.StartAsync(options => options.SdkKey = "sdk-key");
+        FlagstoneClient client = await _environment.StartAsync(options => options.Set("events.enabled", "false").SdkKey = "sdk-key");
         LeavesNothing(4000, _ =>
         {
             AllFlagsState state = client.AllFlagsState(_context, AllFlagsOptions.WithReasons);
