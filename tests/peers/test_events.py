@@ -1,7 +1,7 @@
 """Events: the same ten thousand calls through LaunchDarkly's SDK and through Flagstone, and what each of them tells.
 
-The calls are chosen at random, but always the same. Dates and payload ids are each SDK's own; every other difference that is
-accepted has a name in :data:`ACCEPTED`.
+The calls are chosen at random, but always the same. Dates and payload ids are each SDK's own; every other difference that
+is accepted has a name in :data:`ACCEPTED`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def flags() -> dict[str, dict[str, Any]]:
             flag(f"{kind}.unsampled", values, samplingRatio=0, trackEvents=True, debugEventsUntilDate=FAR),
             flag(f"{kind}.targets", values, targets=[{"values": ["u1", "u2"], "variation": 1}], trackEvents=True),
             flag(f"{kind}.needs", values, prerequisites=[{"key": "bool.tracked", "variation": 0}]),
-            flag(f"{kind}.needs-two", values, prerequisites=[{"key": name, "variation": 0} for name in ("text", "int.off")]),
+            flag(
+                f"{kind}.needs-two", values, prerequisites=[{"key": name, "variation": 0} for name in ("text", "int.off")]
+            ),
             flag(f"{kind}.deep", values, prerequisites=[{"key": f"{kind}.needs", "variation": 0}], trackEvents=True),
             flag(f"{kind}.lost", values, prerequisites=[{"key": "missing", "variation": 0}], trackEvents=True),
             flag(f"{kind}.nothing", values, on=False, offVariation=None, trackEvents=True),
@@ -137,7 +139,7 @@ def calls(chance: random.Random, count: int, keys: list[str], contexts: int) -> 
         "json": [None, {}, {"d": [1, "x"]}, [1]],
     }
     everything = [default for some in defaults.values() for default in some]
-    data = [None, 0, False, "", "text", 1.5, [], {}, {"a": [1, {"b": None}], "ü": True}]
+    data: list[Any] = [None, 0, False, "", "text", 1.5, [], {}, {"a": [1, {"b": None}], "ü": True}]
     names = ["variation"] * 8 + ["detail"] * 4 + ["any", "any", "many", "prepared", "prepared detail", "identify", "track"]
 
     def asked() -> tuple[str, Any]:
@@ -272,7 +274,11 @@ def test_ten_thousand_calls_are_told_as_launchdarklys_sdk_tells_them(environment
     environment.write(**{key: json.dumps(item) for key, item in items.items()})
     keys, count = [*items, "missing", "unknown"], CALLS if mode == next(iter(MODES)) else FEWER
     our_options, their_options = MODES[mode]
-    with closing(Sink()) as our_sink, closing(Sink()) as their_sink, peer(environment, their_sink, **their_options) as other:
+    with (
+        closing(Sink()) as our_sink,
+        closing(Sink()) as their_sink,
+        peer(environment, their_sink, **their_options) as other,
+    ):
         client = environment.client(**our_sink.options(events_capacity=10 * CALLS, **our_options))
         one = ours(client, [Context.from_dict(form) for form in forms])
         two = theirs(other, [PeerContext.from_dict(form) for form in forms])
@@ -282,7 +288,7 @@ def test_ten_thousand_calls_are_told_as_launchdarklys_sdk_tells_them(environment
             if number % WINDOW == 0:
                 sent = number // WINDOW
                 assert client.flush(PATIENCE)
-                other.flush()
+                other.flush()  # type: ignore[no-untyped-call]
                 assert until(lambda sent=sent: len(their_sink.received) == sent)  # type: ignore[misc]
         assert client.close(PATIENCE)
         compare(our_sink, their_sink, count)
@@ -301,4 +307,3 @@ def compare(our_sink: Sink, their_sink: Sink, count: int) -> None:
         assert len(our_payload.content) == len(their_payload.content)
     assert kinds.keys() == {"index", "identify", "custom", "feature", "debug", "summary"}
     assert kinds["feature"] > count // 10 and kinds["debug"] > count // 50 and kinds["index"] > 100, kinds
-

@@ -124,7 +124,9 @@ def test_the_relay_proxy_takes_events_and_sends_them_on(
 ) -> None:
     fake = launchdarkly(value_flag("a", 1, "one"))
     proxy = relay(fake, environment, sink.url)
-    with Client(Config(source_kind="stream", **sink.options(endpoints_relay=proxy.url, endpoints_events=proxy.url))) as client:
+    with Client(
+        Config(source_kind="stream", **sink.options(endpoints_relay=proxy.url, endpoints_events=proxy.url))
+    ) as client:
         assert client.variation("a", ADA, "") == "one"
         client.identify(ADA)
         client.track("bought", ADA, {"n": 1}, 2.5)
@@ -142,7 +144,7 @@ def test_while_the_relay_proxy_is_away_its_last_flags_stay_in_force(
     fake = launchdarkly(items=demo)
     proxy = relay(fake, environment)
     daemon = environment.client()
-    silent = {"sdk_key": SDK_KEY, "events_enabled": False}
+    silent: dict[str, Any] = {"sdk_key": SDK_KEY, "events_enabled": False}
     connected = Client(Config(source_kind="stream", endpoints_relay=proxy.url, stream_initial_delay_ms=20, **silent))
     assert connected.start(PATIENCE)
     value = daemon.variation(FLAG, ADA, None)

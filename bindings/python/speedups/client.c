@@ -266,6 +266,10 @@ PyMethodDef speedups_client_methods[] = {
   CALL(variation_detail, ONE),
   {"variation_many", (PyCFunction)(void (*)(void))speedups_variation_many, METH_FASTCALL | METH_KEYWORDS,
    "variation_many($self, keys, context)\n--\n\n"},
+  {"identify", (PyCFunction)(void (*)(void))speedups_identify, METH_FASTCALL | METH_KEYWORDS,
+   "identify($self, context)\n--\n\n"},
+  {"track", (PyCFunction)(void (*)(void))speedups_track, METH_FASTCALL | METH_KEYWORDS,
+   "track($self, event_name, context, data=None, metric_value=None)\n--\n\n"},
   {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, whether evaluation may wait, and whether events tell defaults."},
   {0},
 };

@@ -13,6 +13,7 @@
  * default.c   defaults, for events
  * many.c      evaluation of many flags
  * flag.c      prepared flags
+ * tell.c      identify and track
  * result.c    results as Python objects
  * json.c      JSON values that are parsed once
  */
@@ -37,7 +38,8 @@ PyAPI_FUNC(const char *) PyUnicode_AsUTF8AndSize(PyObject *text, Py_ssize_t *siz
 #define SPEEDUPS_NATIVE(X)                                                                                                   \
   X(bytes_clear) X(client_release) X(client_wake) X(context_from_attrs) X(context_release) X(detail_clear) X(detail_int)     \
   X(bool_variation) X(int_variation) X(double_variation) X(string_variation) X(variation_or) X(variation_many_or)            \
-  X(flag_bool) X(flag_int) X(flag_double) X(flag_string) X(flag_detail) X(flag_value) X(flag_release)
+  X(flag_bool) X(flag_int) X(flag_double) X(flag_string) X(flag_detail) X(flag_value) X(flag_release) X(identify)      \
+  X(track)
 
 struct native {
 #define X(name) __typeof__(&flagstone_##name) name;
@@ -52,7 +54,7 @@ struct native {
   X(json_variation, "json_variation") X(variation, "variation") X(bool_variation_detail, "bool_variation_detail")            \
   X(int_variation_detail, "int_variation_detail") X(float_variation_detail, "float_variation_detail")                        \
   X(string_variation_detail, "string_variation_detail") X(json_variation_detail, "json_variation_detail")                    \
-  X(variation_detail, "variation_detail") X(variation_many, "variation_many")
+  X(variation_detail, "variation_detail") X(variation_many, "variation_many") X(identify, "identify") X(track, "track")
 
 enum method {
 #define X(name, text) METHOD_##name,
@@ -68,10 +70,10 @@ struct speedups {
   /* Classes of the package; of contexts twice: NULL in a process that is asleep, where all calls go to Python. */
   PyTypeObject *context_type, *awake_type, *detail_type;
   /* Functions of the package: see the stub file. */
-  PyObject *decode, *reason, *tell, *encode, *pointer;
+  PyObject *decode, *reason, *tell, *write, *encode, *pointer;
   PyObject *methods[METHODS];
   /* Interned names. */
-  PyObject *value, *variation_index, *reason_name, *is_stale, *parameters[3];
+  PyObject *value, *variation_index, *reason_name, *is_stale, *parameters[3], *told[4];
 };
 extern struct speedups speedups;
 
@@ -127,6 +129,8 @@ static inline PyObject *speedups_or_else(PyObject *result, enum method method, S
 }
 
 PyObject *speedups_variation_many(SPEEDUPS_ARGUMENTS);
+PyObject *speedups_identify(SPEEDUPS_ARGUMENTS);
+PyObject *speedups_track(SPEEDUPS_ARGUMENTS);
 
 /* True when the exception that is set may be answered by the method in Python, which meets it again or not; clears it. */
 int speedups_recover(void);

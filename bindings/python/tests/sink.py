@@ -54,7 +54,7 @@ class Sink(ThreadingHTTPServer):
         found: dict[str, Any] = {}
         for event in self.events("summary"):
             for key, feature in event["features"].items():
-                default, counts = found.setdefault(key, (feature.get("default"), {}))
+                _, counts = found.setdefault(key, (feature.get("default"), {}))
                 for counter in feature["counters"]:
                     value = json.dumps(counter.get("value"))
                     counts[value] = counts.get(value, 0) + counter["count"]

@@ -16,7 +16,7 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from flagstone import Client, ClosedError, Config, Context, InvalidArgumentError, TestData
+from flagstone import Client, ClosedError, Config, Context, Flag, InvalidArgumentError, TestData
 from sink import Sink
 from support import PATIENCE, Environment, bool_flag, run_python, until, value_flag
 
@@ -113,12 +113,13 @@ def test_a_default_reaches_each_event_of_a_tracked_flag(sink: Sink) -> None:
     values = {"bool": False, "number": 2, "text": "x", "json": {"n": 1}}
     with telling(sink, *(tracked(key, value) for key, value in values.items())) as client:
         told: list[Any] = []
-        for key, defaults in {
+        asked: dict[str, list[Any]] = {
             "bool": [True, False],
             "number": [7, 2.5, 2**60],
             "text": ["d", "ü", ""],
             "json": [None, {"a": 1}, [1], {"a": 2}],
-        }.items():
+        }
+        for key, defaults in asked.items():
             for default in defaults:
                 for _ in range(2):
                     assert client.variation(key, ADA, default) == values[key]
@@ -146,7 +147,12 @@ def test_a_changed_default_is_told_as_it_is_at_the_time_of_the_call(sink: Sink) 
 
 def test_the_reason_is_told_only_where_the_caller_gets_it(sink: Sink) -> None:
     with telling(sink, tracked("yes", True), tracked("text", "t"), tracked("json", [1]), tracked("n", 1.5)) as client:
-        flags = [client.flag("yes", False), client.flag("text", ""), client.flag("json", None), client.flag("n", 1.0)]
+        flags: list[Flag[Any]] = [
+            client.flag("yes", False),
+            client.flag("text", ""),
+            client.flag("json", None),
+            client.flag("n", 1.0),
+        ]
         for key, default in (("yes", False), ("text", ""), ("json", None), ("n", 1.0)):
             for _ in range(3):
                 client.variation(key, ADA, default)
@@ -199,7 +205,12 @@ def test_an_experiment_and_a_prerequisite_are_told_without_being_asked_for(sink:
 def test_every_evaluation_is_counted_once_whatever_the_call(sink: Sink) -> None:
     flags = [bool_flag("yes", 1, True), value_flag("text", 1, "t"), value_flag("json", 1, {"a": 1}), value_flag("n", 1, 3)]
     with telling(sink, *flags) as client:
-        prepared = [client.flag("yes", False), client.flag("text", ""), client.flag("json", None), client.flag("n", 0)]
+        prepared: list[Flag[Any]] = [
+            client.flag("yes", False),
+            client.flag("text", ""),
+            client.flag("json", None),
+            client.flag("n", 0),
+        ]
         for _ in range(10):
             for key, default in (("yes", False), ("text", ""), ("json", None), ("n", 0), ("missing", 1)):
                 client.variation(key, ADA, default)
@@ -224,8 +235,8 @@ def test_every_evaluation_is_counted_once_whatever_the_call(sink: Sink) -> None:
 def test_what_is_no_evaluation_leaves_no_event(sink: Sink) -> None:
     with telling(sink, bool_flag("yes", 1, True)) as client:
         client.variation("yes", None, False)
-        client.variation("yes", "ada", False)  # type: ignore[arg-type]
-        client.variation(3, ADA, False)  # type: ignore[arg-type]
+        client.variation("yes", "ada", False)  # type: ignore[call-overload]
+        client.variation(3, ADA, False)  # type: ignore[call-overload]
         client.all_flags_state(ADA)
         assert client.flush(PATIENCE)
     assert sink.received == []
@@ -288,9 +299,9 @@ NO_DATA = [
     nested(200),
     nested(100_000),
 ]
-NO_METRICS = [float("nan"), float("inf"), 10**400, True, "1", MagicMock(), [], Odd()]
-NO_CONTEXTS = [None, "ada", 3, {}, MagicMock(), Mock(spec=Context), Context, Context.__new__(Context), Odd()]
-NO_NAMES = [None, 3, b"name", MagicMock(), "\ud800", Odd()]
+NO_METRICS: list[Any] = [float("nan"), float("inf"), 10**400, True, "1", MagicMock(), [], Odd()]
+NO_CONTEXTS: list[Any] = [None, "ada", 3, {}, MagicMock(), Mock(spec=Context), Context, Context.__new__(Context), Odd()]
+NO_NAMES: list[Any] = [None, 3, b"name", MagicMock(), "\ud800", Odd()]
 
 
 def test_what_cannot_be_told_is_logged_once_of_each_kind_and_raises_nothing(
@@ -303,10 +314,10 @@ def test_what_cannot_be_told_is_logged_once_of_each_kind_and_raises_nothing(
             for metric in NO_METRICS:
                 client.track("odd", ADA, metric_value=metric)
             for context in NO_CONTEXTS:
-                client.identify(context)  # type: ignore[arg-type]
-                client.track("odd", context)  # type: ignore[arg-type]
+                client.identify(context)
+                client.track("odd", context)
             for name in NO_NAMES:
-                client.track(name, ADA)  # type: ignore[arg-type]
+                client.track(name, ADA)
         client.track("good", ADA)
         assert client.flush(PATIENCE)
     assert [event.get("key") for event in sink.events("custom")] == ["good"]
@@ -350,7 +361,7 @@ for number, client in enumerate(clients):
 
 def test_a_flush_says_whether_everything_was_delivered(sink: Sink) -> None:
     with telling(sink) as client:
-        assert client.flush() and client.flush(PATIENCE), "there is nothing"
+        assert client.flush(PATIENCE), "there is nothing"
         sink.open.clear()
         client.track("one", ADA)
         began = time.monotonic()
@@ -477,12 +488,10 @@ def test_defaults_and_reasons_are_told_where_evaluation_may_wait(
 
 
 def test_an_old_name_is_refused_with_the_new_one() -> None:
-    for make in (
-        lambda: Config(events_queue_capacity=5),  # type: ignore[arg-type]
-        lambda: Config(options={"events.queue_capacity": 5}),
-    ):
-        with pytest.raises(InvalidArgumentError, match="is called notifications_capacity now"):
-            make()
+    with pytest.raises(InvalidArgumentError, match="is called notifications_capacity now"):
+        Config(events_queue_capacity=5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match="is called notifications_capacity now"):
+        Config(options={"events.queue_capacity": 5})
 
 
 def in_a_child(client: Client, number: int, results: Any) -> None:

@@ -35,7 +35,15 @@ def _extension() -> tuple[Any, str]:
             from . import _speedups
 
             addresses = {name: cast(getattr(lib, name), c_void_p).value for name in _speedups.NATIVE}
-            _speedups.bind(addresses, c_void_p, detail.EvaluationDetail, detail._value, detail._reason, _json.default_json)
+            _speedups.bind(
+                addresses,
+                c_void_p,
+                detail.EvaluationDetail,
+                detail._value,
+                detail._reason,
+                _json.default_json,
+                _json.plain_json,
+            )
             return _speedups, ""
         except ImportError as error:
             missing = error
@@ -64,8 +72,9 @@ def accelerated(cls: C) -> C:
     """Puts the extension's methods in place of those of ``cls`` that they stand for."""
     if SPEEDUPS:
         (extension,) = (base for base in cls.__mro__ if base.__module__ == SPEEDUPS.__name__)
+        ours = cls.__mro__[: cls.__mro__.index(extension)]
         for name, method in vars(extension).items():
-            original = vars(cls).get(name)
+            original = next((vars(base)[name] for base in ours if name in vars(base)), None)
             if callable(original):
                 SPEEDUPS.stand_for(name, original)
                 setattr(cls, name, method)

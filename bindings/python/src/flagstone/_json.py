@@ -70,8 +70,8 @@ def plain_json(value: Any) -> bytes:
 
 
 def default_json(value: Any) -> bytes:
-    """As :func:`plain_json`, of a default as events tell it; nothing where there is no such form. A lone surrogate is escaped,
-    and the library puts U+FFFD in its place."""
+    """As :func:`plain_json`, of a default as events tell it; nothing where there is no such form. A lone surrogate is
+    escaped, and the library puts U+FFFD in its place."""
     try:
         try:
             return plain_json(value)

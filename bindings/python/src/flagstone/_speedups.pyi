@@ -20,6 +20,8 @@ def bind(
     reason: Callable[[int, int, int, bytes, bytes, bool, int], EvaluationReason],
     #: A default: its JSON form, or nothing.
     tell: Callable[[Any], bytes],
+    #: Data of an event: its JSON form; raises where there is none.
+    write: Callable[[Any], bytes],
     /,
 ) -> None: ...
 def bind_context(context: type[ContextBase], to_json: Callable[[Any], bytes], /) -> None: ...

@@ -158,22 +158,25 @@ class Config(Owner):
     :param file_paths: files with ``flags``, ``flagValues`` and ``segments``. Default: none.
     :param file_duplicates: ``fail``: an item in two files is an error; ``first``: the first one counts. Default ``fail``.
     :param file_auto_reload: True: files are read again when they change. Default ``false``.
-    :param events_enabled: True: what was evaluated, and what ``track`` and ``identify`` tell, is sent to LaunchDarkly.
-        Needs ``sdk_key``; with it, the default is ``true``, in daemon mode too; without it, there are no events.
-    :param events_capacity: most events that wait to be sent; more are dropped and counted. Default 10000.
-    :param events_flush_interval_ms: events are sent so often. Default 5000.
+    :param events_enabled: False: nothing is told of evaluations, ``identify`` and ``track``. Default ``true`` with
+        ``sdk_key``, in daemon mode too, as LaunchDarkly's SDKs do; there are no events without it.
+    :param events_capacity: most events that wait for one flush; those beyond are dropped and counted. Default 10000.
+    :param events_flush_interval_ms: time between flushes. Default 5000.
     :param events_context_keys_capacity: most contexts that are remembered as told. Default 1000.
-    :param events_context_keys_flush_ms: for so long they are remembered. Default 300000.
-    :param events_gzip: False: events are sent as they are, not compressed. Default ``true``.
-    :param events_all_attributes_private: True: of a context, its kind and key alone are sent. Default ``false``.
-    :param events_private_attributes: attributes that are never sent, by name or by reference (``/address/street``),
-        whatever a context says itself. Default: none.
-    :param events_omit_anonymous_contexts: True: of anonymous contexts no index and identify events are made; evaluations
-        for them are counted all the same. Default ``false``.
-    :param events_diagnostics: False: nothing is sent about the client itself. Default ``true``.
-    :param events_diagnostic_interval_ms: it is sent so often. Default 900000.
-    :param events_spool: directory that keeps what could not be sent, also past the end of the process. Default: none.
-    :param events_spool_bytes: most bytes kept there; the oldest go first. Default 67108864.
+    :param events_context_keys_flush_ms: how long they are. Default 300000.
+    :param events_gzip: False: payloads are not compressed. Default ``true``.
+    :param events_all_attributes_private: True: of contexts nothing is sent but kind, key and ``anonymous``.
+        Default ``false``.
+    :param events_private_attributes: attributes that are not sent, by name or by reference (``/address/street``), whatever
+        a context says itself. Default: none.
+    :param events_omit_anonymous_contexts: True: anonymous contexts are not told by index and identify events.
+        Default ``false``.
+    :param events_diagnostics: False: nothing is told of this library's configuration and fortunes. Default ``true``.
+    :param events_diagnostic_interval_ms: time between such events; less than a minute is raised. Default 900000.
+    :param events_spool: directory for events that could not be delivered: they are sent from there when the server answers
+        again, also by another process after a restart. Made if need be; one that others may write to is refused.
+        Default: none.
+    :param events_spool_bytes: most bytes of it for one SDK key; the oldest events make room. Default 67108864.
     :param snapshot_file: file that keeps the last data for a start at which nothing answers; only with ``cache_residency``
         ``all``; also in daemon mode. Default: none.
     :param store_write: what the source delivers is written to Redis. Default by source: True with ``stream`` and
