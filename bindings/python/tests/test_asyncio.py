@@ -176,4 +176,5 @@ def test_the_loop_runs_while_events_are_delivered(sink: Sink) -> None:
     began = time.monotonic()
     run(body())
     assert time.monotonic() - began < 20, "nobody waits for the flush that was cancelled"
-    assert [event["key"] for event in sink.events("custom")] == ["flushed", "late", "closed"]
+    # What was held back may be overtaken.
+    assert sorted(event["key"] for event in sink.events("custom")) == ["closed", "flushed", "late"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flagstone import Client, Config, Context, FlagstoneError, InvalidArgumentError, TestData
-from flagstone.config import OPTIONS
+from flagstone._options import OPTIONS
 from support import PROJECT, Environment, bool_flag
 
 #: Defaults that the header puts into words.

@@ -8,21 +8,7 @@ Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and 
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterable
-from ctypes import (
-    addressof,
-    byref,
-    c_char,
-    c_char_p,
-    c_int32,
-    c_int64,
-    c_size_t,
-    c_uint32,
-    c_void_p,
-    create_string_buffer,
-    sizeof,
-)
-from struct import Struct
+from ctypes import addressof, byref, c_char, c_int32, c_int64, c_size_t, c_uint32, c_void_p, sizeof
 from typing import Any
 
 from . import _abi
@@ -38,7 +24,6 @@ NOTHING = c_size_t(0)
 WANT = tuple(c_int32(code) for code in range(_abi.TYPE_JSON + 1))
 #: Options of a call whose caller gets the value alone, and of one whose caller gets the reason.
 VALUE, REASON = c_uint32(0), c_uint32(_abi.ASK_REASON)
-INT64 = range(-(2**63), 2**63)
 
 
 def size(text: bytes) -> c_size_t:
@@ -152,7 +137,7 @@ class Kept:
         return EvaluationDetail(marshal.loads(self.json), found.variation_index, found.reason, found.is_stale)
 
 
-_kept: dict[str, dict[bytes, Kept]] = {form: {} for form in (BOOL, INT, FLOAT, STRING, ANY)}
+KEPT: dict[str, dict[bytes, Kept]] = {form: {} for form in (BOOL, INT, FLOAT, STRING, ANY)}
 _MOST_KEPT = 256
 #: Those with long texts, which are few.
 _long: dict[bytes, Kept] = {}
@@ -162,7 +147,7 @@ _MOST_LONG, _SHORT = 16, 16 * 1024
 def result(buffer: Buffer, default: Any, form: str = ANY) -> EvaluationDetail[Any]:
     """What the buffer holds, its value in the promised form; takes the buffer."""
     content = buffer.content.raw
-    kept = _kept[form].get(content)
+    kept = KEPT[form].get(content)
     if kept is None:
         kept = _long.get(content)
     if kept is not None:
@@ -173,7 +158,7 @@ def result(buffer: Buffer, default: Any, form: str = ANY) -> EvaluationDetail[An
     if found.is_default:
         give_back(buffer)
         return found
-    known, most = (_kept[form], _MOST_KEPT) if buffer.detail.text.len <= _SHORT else (_long, _MOST_LONG)
+    known, most = (KEPT[form], _MOST_KEPT) if buffer.detail.text.len <= _SHORT else (_long, _MOST_LONG)
     if len(known) >= most:
         known.clear()
     known[content] = Kept(buffer, found)
@@ -189,113 +174,6 @@ def _formed(buffer: Buffer, default: Any, form: str) -> EvaluationDetail[Any]:
     else:
         return found
     return EvaluationDetail(number, found.variation_index, found.reason, found.is_stale)
-
-
-def told(default: Any) -> _abi.Default | None:
-    """A default as events tell it; ``None`` for null, and for what has no JSON form."""
-    kind, made = type(default), _abi.Default()
-    if kind is bool:
-        made.value_type, made.integer = _abi.TYPE_BOOL, default
-    elif kind is int and default in INT64:
-        made.value_type, made.is_integer, made.integer = _abi.TYPE_NUMBER, 1, default
-    elif kind is float:
-        made.value_type, made.number = _abi.TYPE_NUMBER, default
-    elif kind is str and default.isascii():
-        _lend(made, _abi.TYPE_STRING, default.encode())
-    elif default is not None:
-        _lend(made, _abi.TYPE_JSON, default_json(default))
-    return made if made.value_type else None
-
-
-def _lend(made: _abi.Default, value_type: int, text: bytes) -> None:
-    # Nothing is no JSON, which is null in the end.
-    made.value_type, made.kept = value_type, text
-    made.text.ptr, made.text.len = c_void_p.from_buffer(c_char_p(text)).value, len(text)
-
-
-class Block:
-    """Memory for a call that asks for several flags: one piece for the texts and one for the details, as objects for every
-    one of them would cost more than the evaluation."""
-
-    __slots__ = ("addresses", "contents", "details", "start", "texts")
-
-    def __init__(self, keys: int, texts: int) -> None:
-        self.texts = create_string_buffer(texts)
-        self.details = create_string_buffer(_CLEARED * keys, keys * DETAIL)
-        self.contents = memoryview(self.details).cast("B")
-        self.start = addressof(self.texts)
-        start = addressof(self.details)
-        self.addresses = [c_void_p(start + index * DETAIL) for index in range(keys)]
-
-
-_CLEARED = bytes(_abi.Detail(struct_size=DETAIL))
-_NULL = bytes(_abi.Default())
-_number = Struct("@iiqdPN")
-_cut = Struct(f"{DETAIL}s")
-_free_blocks: list[Block] = []
-# What a block of the pool holds. ctypes keeps the type of each size for good: others are rounded.
-_KEYS, _TEXTS = 64, 4096
-_places = [Struct(f"{2 * count}N") for count in range(_KEYS + 1)]
-
-
-def many(
-    calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes], defaults: Iterable[Any] | None
-) -> list[Buffer | EvaluationDetail[Any]]:
-    """Several flags for one context: results that are known, and buffers with those that are not. ``defaults`` are those of
-    events; ``None``: null for all."""
-    count, joined = len(keys), b"".join(keys)
-    size = 16 * count + len(joined)
-    block = _take_block(count, size)
-    places: list[int] = []
-    at = block.start + 16 * count
-    for key in keys:
-        length = len(key)
-        places += (at, length)
-        at += length
-    block.texts.raw = (_places[count] if count <= _KEYS else Struct(f"{2 * count}N")).pack(*places) + joined
-    block.details.raw = _CLEARED * count
-    lent: list[Any] = []
-    told_all = None if defaults is None else b"".join([_packed(default, lent) for default in defaults])
-    calls.many(client, context, block.texts, told_all, c_size_t(count), REASON, block.details)
-    known = _kept[ANY]
-    found: list[Buffer | EvaluationDetail[Any]] = []
-    for (content,), address in zip(_cut.iter_unpack(block.contents[: count * DETAIL]), block.addresses):
-        kept = known.get(content)
-        if kept is None:
-            # What the detail borrows goes with it.
-            buffer = take()
-            buffer.content.raw = content
-            found.append(buffer)
-            continue
-        if kept.borrows:
-            _clear(address)
-        found.append(kept.found if kept.json is None else kept.again())
-    if len(block.addresses) == _KEYS and len(block.texts) == _TEXTS and len(_free_blocks) < _MOST_FREE:
-        _free_blocks.append(block)
-    return found
-
-
-def _packed(default: Any, lent: list[Any]) -> bytes:
-    """A default as events tell it, as bytes; what it borrows is added to ``lent``."""
-    kind = type(default)
-    if default is None:
-        return _NULL
-    if kind is bool:
-        return _number.pack(_abi.TYPE_BOOL, 0, default, 0.0, 0, 0)
-    if kind is float:
-        return _number.pack(_abi.TYPE_NUMBER, 0, 0, default, 0, 0)
-    made = told(default)
-    lent.append(made)
-    return bytes(made) if made else _NULL
-
-
-def _take_block(count: int, size: int) -> Block:
-    if count <= _KEYS and size <= _TEXTS:
-        try:
-            return _free_blocks.pop()
-        except IndexError:
-            pass
-    return Block(max(_KEYS, 1 << count.bit_length()), max(_TEXTS, 1 << size.bit_length()))
 
 
 _release_context = unchecked("flagstone_context_release", keeps_gil=True)

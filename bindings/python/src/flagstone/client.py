@@ -15,10 +15,12 @@ from typing import Any, Callable, TypeVar, overload
 
 from . import _abi, _fast, _forks, _hot
 from ._asyncio import AsyncCalls, Changes
+from ._defaults import INT64, told
 from ._events import Pump, drain, logger
 from ._fast import BOOLS, SIZES
 from ._handles import handle_of
 from ._lib import do, lib, make, milliseconds, raise_for, read, text
+from ._many import many
 from ._telling import Telling
 from ._waits import wait, wait_whole
 from .all_flags import AllFlagsState
@@ -269,7 +271,7 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
     def int_variation(self, key: str, context: Context | None, default: int) -> int:
         """Value of a number flag as an int of at most 64 bits; or ``default``. A number with a fraction is rounded as the
         option ``evaluation_integer_rounding`` says."""
-        if type(context) is _short and type(key) is str and type(default) is int and default in _fast.INT64:
+        if type(context) is _short and type(key) is str and type(default) is int and default in INT64:
             try:
                 raw = key.encode()
                 return self._int(self._h, context._h, raw, SIZES[len(raw)], c_int64(default))  # type: ignore[no-any-return]
@@ -373,7 +375,7 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
         if native is None or len(raw) < len(defaults):
             ask = self._evaluate
             return {key: ask(key, context, default, _abi.TYPE_NONE, reason=True) for key, default in defaults.items()}
-        found = _fast.many(self._calls, self._h, native, raw, defaults.values() if self._tells else None)
+        found = many(self._calls, self._h, native, raw, defaults.values() if self._tells else None)
         return {
             key: of if type(of) is EvaluationDetail else self._known(of, key, default)
             for (key, default), of in zip(defaults.items(), found)
@@ -455,9 +457,9 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
                 if prepared is None:
                     self._fill(buffer, key, context._h, default, want, reason)
                     if name is not None:
-                        told = default if self._tells else None
+                        bound = default if self._tells else None
                         raw, wanted = key.encode(), _fast.WANT[want]
-                        _fast.prepare(self._prepared[want], name, self._h, raw, wanted, told, buffer.detail)
+                        _fast.prepare(self._prepared[want], name, self._h, raw, wanted, bound, buffer.detail)
                 else:
                     (self._flag_detail if reason else self._flag_value)(prepared, context._h, buffer.address)
                 return _fast.result(buffer, default, form)
@@ -482,8 +484,8 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
     def _fill(self, buffer: _fast.Buffer, key: str, native: c_void_p, default: Any, want: int, reason: bool) -> None:
         raw, wanted, options = str.encode(key), _fast.WANT[want], _fast.REASON if reason else _fast.VALUE
         # It keeps what it borrows.
-        told = _fast.told(default) if self._tells else None
-        self._variation(self._h, native, raw, _fast.size(raw), wanted, told and byref(told), options, buffer.address)
+        made = told(default) if self._tells else None
+        self._variation(self._h, native, raw, _fast.size(raw), wanted, made and byref(made), options, buffer.address)
 
     def _known(self, buffer: Any, key: str, default: T) -> EvaluationDetail[T]:
         try:

@@ -1,100 +1,21 @@
-"""Options of a client, one keyword each. Depends on ``_handles``, ``_lib`` and ``testdata``."""
+"""Options of a client, one keyword each. Depends on ``_options``, ``_handles``, ``_lib`` and ``testdata``."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from ctypes import c_void_p
 from typing import Any, Literal, Union
 
 from ._handles import Owner, handle_of, refuse_copy
 from ._lib import do, lib, release_with, utf8
+from ._options import OPTIONS, RENAMED, masked, plain, written
 from .errors import InvalidArgumentError
 from .testdata import TestData
 
 __all__ = ["Config", "OptionValue"]
 
 OptionValue = Union[str, int, bool, "os.PathLike[str]", "Mapping[str, str]", "Sequence[str | os.PathLike[str]]"]
-
-#: Keyword to option. A test compares it with the list in the header.
-OPTIONS: dict[str, str] = {
-    "sdk_key": "sdk.key",
-    "redis_url": "redis.url",
-    "redis_prefix": "redis.prefix",
-    "redis_username": "redis.username",
-    "redis_password": "redis.password",
-    "redis_database": "redis.database",
-    "redis_connect_timeout_ms": "redis.connect_timeout_ms",
-    "redis_command_timeout_ms": "redis.command_timeout_ms",
-    "redis_ping_ms": "redis.ping_ms",
-    "redis_tls_ca_file": "redis.tls.ca_file",
-    "redis_tls_cert_file": "redis.tls.cert_file",
-    "redis_tls_key_file": "redis.tls.key_file",
-    "redis_tls_server_name": "redis.tls.server_name",
-    "redis_tls_skip_verify": "redis.tls.skip_verify",
-    "cache_residency": "cache.residency",
-    "cache_freshness": "cache.freshness",
-    "cache_ttl_ms": "cache.ttl_ms",
-    "cache_capacity": "cache.capacity",
-    "cache_on_wipe": "cache.on_wipe",
-    "refresh_interval_ms": "refresh.interval_ms",
-    "notifications_capacity": "notifications.capacity",
-    "evaluation_integer_rounding": "evaluation.integer_rounding",
-    "log_level": "log.level",
-    "source_kind": "source.kind",
-    "source_filter": "source.filter",
-    "endpoints_stream": "endpoints.stream",
-    "endpoints_poll": "endpoints.poll",
-    "endpoints_events": "endpoints.events",
-    "endpoints_relay": "endpoints.relay",
-    "stream_initial_delay_ms": "stream.initial_delay_ms",
-    "stream_read_timeout_ms": "stream.read_timeout_ms",
-    "poll_interval_ms": "poll.interval_ms",
-    "poll_allow_short": "poll.allow_short",
-    "retry_mode": "retry.mode",
-    "http_connect_timeout_ms": "http.connect_timeout_ms",
-    "http_read_timeout_ms": "http.read_timeout_ms",
-    "http_proxy": "http.proxy",
-    "http_headers": "http.headers",
-    "http_tls_ca_file": "http.tls.ca_file",
-    "http_tls_skip_verify": "http.tls.skip_verify",
-    "file_paths": "file.paths",
-    "file_duplicates": "file.duplicates",
-    "file_auto_reload": "file.auto_reload",
-    "events_enabled": "events.enabled",
-    "events_capacity": "events.capacity",
-    "events_flush_interval_ms": "events.flush_interval_ms",
-    "events_context_keys_capacity": "events.context_keys_capacity",
-    "events_context_keys_flush_ms": "events.context_keys_flush_ms",
-    "events_gzip": "events.gzip",
-    "events_all_attributes_private": "events.all_attributes_private",
-    "events_private_attributes": "events.private_attributes",
-    "events_omit_anonymous_contexts": "events.omit_anonymous_contexts",
-    "events_diagnostics": "events.diagnostics",
-    "events_diagnostic_interval_ms": "events.diagnostic_interval_ms",
-    "events_spool": "events.spool",
-    "events_spool_bytes": "events.spool_bytes",
-    "snapshot_file": "snapshot.file",
-    "store_write": "store.write",
-    "application_id": "application.id",
-    "application_name": "application.name",
-    "application_version": "application.version",
-    "application_version_name": "application.version_name",
-    "wrapper_name": "wrapper.name",
-    "wrapper_version": "wrapper.version",
-    "offline": "offline",
-}
-
-
-#: Options that had another name, and what is said of them.
-_RENAMED = {
-    "events.queue_capacity": "events_queue_capacity is called notifications_capacity now: notifications are not events",
-}
-#: Options whose values nobody should read in a log; of the mappings, the values.
-_SECRET = ("sdk.key", "redis.password", "http.headers")
-_MASK = "***"
 
 
 class Config(Owner):
@@ -272,7 +193,7 @@ class Config(Owner):
     ) -> None:
         given = locals()
         if events_queue_capacity is not None:
-            raise InvalidArgumentError(_RENAMED["events.queue_capacity"])
+            raise InvalidArgumentError(RENAMED["events.queue_capacity"])
         self._h = c_void_p(lib.flagstone_config_new())
         release_with(self, lib.flagstone_config_free, self._h)
         self._residency = "all"
@@ -296,19 +217,19 @@ class Config(Owner):
         return "sdk.key" in self._given and self._given.get("events.enabled") not in (False, "false")
 
     def _set(self, name: str, value: Any) -> None:
-        plain = _plain(value)
-        if plain is None or not issubclass(type(name), str):
+        given = plain(value)
+        if given is None or not issubclass(type(name), str):
             raise InvalidArgumentError(f"{name}: a str, int, bool, list or mapping is needed, not {type(value).__name__}")
-        if name in _RENAMED:
-            raise InvalidArgumentError(_RENAMED[name])
-        raw_name, raw_value = utf8(name, "option"), utf8(_written(plain), name)
+        if name in RENAMED:
+            raise InvalidArgumentError(RENAMED[name])
+        raw_name, raw_value = utf8(name, "option"), utf8(written(given), name)
         do(lib.flagstone_config_set, self._h, raw_name, len(raw_name), raw_value, len(raw_value))
-        self._given[name] = plain
+        self._given[name] = given
         if name == "cache.residency":
-            self._residency = plain
+            self._residency = given
 
     def __repr__(self) -> str:
-        shown = {name: _masked(name, value) for name, value in self._given.items()}
+        shown = {name: masked(name, value) for name, value in self._given.items()}
         words = [f"{keyword}={shown.pop(name)!r}" for keyword, name in OPTIONS.items() if name in shown]
         if self._test_data is not None:
             words.append(f"test_data={self._test_data!r}")
@@ -324,42 +245,3 @@ class Config(Owner):
 
 def _restored(given: dict[str, Any]) -> Config:
     return Config(options=given)
-
-
-def _plain(value: Any) -> Any:
-    """A copy that nobody can change, of types that JSON knows; ``None`` for what can be no option."""
-    kind = type(value)
-    if kind is bool or kind is str:
-        return value
-    try:
-        if issubclass(kind, int):
-            return int(value)
-        if issubclass(kind, str):
-            return str.__str__(value)
-        if isinstance(value, os.PathLike):
-            path = os.fspath(value)
-            return path if type(path) is str else None
-        if isinstance(value, Mapping):
-            return {name: json.loads(json.dumps(inner)) for name, inner in value.items()}
-        if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-            return [os.fspath(item) for item in value]
-    except (TypeError, ValueError):
-        pass
-    return None
-
-
-def _written(plain: Any) -> str:
-    """An option's value as the library reads it: lists and mappings are JSON there."""
-    if isinstance(plain, str):
-        return plain
-    try:
-        return json.dumps(plain)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"an option cannot be written as JSON: {error}") from error
-
-
-def _masked(name: str, value: Any) -> Any:
-    if name in _SECRET:
-        return dict.fromkeys(value, _MASK) if isinstance(value, dict) else _MASK
-    # Users and passwords in URLs, and whatever may come behind a question mark.
-    return re.sub(r"(?<=\?).+", _MASK, re.sub(r"(?<=://).*@", _MASK + "@", value)) if isinstance(value, str) else value

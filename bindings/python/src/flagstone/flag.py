@@ -1,5 +1,5 @@
-"""Prepared flags: key, type and default bound once. Depends on ``_hot``, ``_fast``, ``_handles``, ``_lib``, ``context`` and
-``detail``."""
+"""Prepared flags: key, type and default bound once. Depends on ``_hot``, ``_fast``, ``_defaults``, ``_handles``, ``_lib``,
+``context`` and ``detail``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _abi, _fast, _forks, _hot
+from ._defaults import INT64
 from ._handles import handle_of
 from ._lib import lib, make, utf8
 from .context import Context
@@ -119,7 +120,7 @@ def prepare(client: Client, key: str, default: Any) -> Flag[Any]:
     form = _fast.ANY
     if default is True or default is False:
         kind, form = _BoolFlag, _fast.BOOL
-    elif type(default) is int and default in _fast.INT64:
+    elif type(default) is int and default in INT64:
         kind, form = _NumberFlag, _fast.INT
     elif type(default) is float:
         kind, form = _NumberFlag, _fast.FLOAT
