@@ -39,11 +39,12 @@ build: ## The library, optimised: target/release/libflagstone.so and .a
 	ln -sf libflagstone.so $(RELEASE)/libflagstone.so.1
 
 .PHONY: demo
-demo: setup build ## Both ways of use: flags from a private Redis with a change pushed, then LaunchDarkly and outages
+demo: setup build ## The ways of use: flags from a private Redis, LaunchDarkly and outages, events
 	@export FLAGSTONE_LIB_DIR=$(RELEASE) FLAGSTONE_INCLUDE_DIR=$(CURDIR)/include FLAGDATA=$(RELEASE)/flagdata
 	export FAKELD=$(RELEASE)/fakeld
 	tools/demo.sh
 	tools/demo-connected.sh
+	tools/demo-events.sh
 
 .PHONY: test
 test: setup-test lint build ## Every test

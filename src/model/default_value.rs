@@ -1,6 +1,9 @@
 //! The value that a caller wants where a flag has none, as the caller gave it: nothing is parsed or written before an event
 //! needs it. Depends on `value` and serde_json.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::value::{write_number, write_string};
@@ -43,14 +46,67 @@ impl DefaultValue<'_> {
 }
 
 /// A JSON text of somebody else, made fit to stand within another one: without space around it, and with lone surrogates
-/// repaired. None if it is not JSON or is nested too deep.
+/// repaired. None if it is not JSON, is nested too deep, or has a number that no double can hold: whoever reads it would
+/// refuse all that stands around it.
 pub fn checked_json(text: &str) -> Option<Box<str>> {
     if exceeds_depth(text.as_bytes()) {
         return None;
     }
     let repaired = repair(text.as_bytes());
     let raw: &RawValue = serde_json::from_slice(&repaired).ok()?;
+    serde_json::from_str::<Readable>(raw.get()).ok()?;
     Some(Box::from(raw.get()))
+}
+
+/// Any value, read and forgotten.
+struct Readable;
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Readable {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self, A::Error> {
+        while access.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self, A::Error> {
+        while access.next_entry::<IgnoredAny, Self>()?.is_some() {}
+        Ok(self)
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +127,10 @@ mod tests {
             (DefaultValue::String(b"a\"b"), r#""a\"b""#),
             (DefaultValue::String(b"a\xff"), "\"a\u{fffd}\""),
             (DefaultValue::Json(b" [1, 2] "), "[1, 2]"),
+            (
+                DefaultValue::Json(br#"{"a":[null,true,-1,1.50,1e308,18446744073709551616,{"\u0061":"b"}]}"#),
+                r#"{"a":[null,true,-1,1.50,1e308,18446744073709551616,{"\u0061":"b"}]}"#,
+            ),
             (DefaultValue::Json(br#""\ud800""#), r#""\uFFFD""#),
         ];
         for (default, text) in cases {
@@ -81,7 +141,9 @@ mod tests {
     #[test]
     fn what_json_cannot_say_is_no_default() {
         let deep = "[".repeat(200) + &"]".repeat(200);
-        for bad in [b"".as_slice(), b"{", b"NaN", b"1 2", b"'a'", b"\"\xff\"", deep.as_bytes()] {
+        for bad in
+            [b"".as_slice(), b"{", b"NaN", b"1 2", b"'a'", b"\"\xff\"", b"[{\"a\":1e999}]", b"-1e400", deep.as_bytes()]
+        {
             assert_eq!(json(DefaultValue::Json(bad)), None, "{bad:?}");
         }
         for none in [DefaultValue::None, DefaultValue::Number(f64::NAN), DefaultValue::Number(f64::INFINITY)] {

@@ -1,5 +1,7 @@
 //! `fakeld`: a small LaunchDarkly on a port, steered by lines on its standard input.
 
+mod told;
+
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
@@ -22,6 +24,9 @@ FILE is {\"flags\": {...}, \"segments\": {...}}. Then one command a line:
   requests                        print the requests so far, without bodies, as one line of JSON
   events                          print each payload with events so far as a line of JSON, then an empty line
   diagnostics                     the same of the diagnostic events
+  counts                          print what the summaries count, flag, value and number, then an empty line
+  kinds                           print how many events of each kind there are, then an empty line
+  sizes                           print the number of payloads and of their bytes on the wire, then an empty line
   quit                            end, as the end of the input does
 ";
 
@@ -93,6 +98,9 @@ fn command(fake: &Fake, line: &str) -> Result<(), String> {
         }
         ("events", _) => say(&lines(&fake.payloads())),
         ("diagnostics", _) => say(&lines(&fake.diagnostics())),
+        ("counts", _) => say(&(told::counts(&fake.payloads()) + "\n")),
+        ("kinds", _) => say(&(told::kinds(&fake.payloads()) + "\n")),
+        ("sizes", _) => say(&(told::sizes(&fake.payloads()) + "\n")),
         ("patch", Some(kind)) => fake.patch(kind, rest),
         ("delete", Some(kind)) => {
             let (key, version) = rest.rsplit_once(' ').ok_or("delete needs a key and a version")?;
