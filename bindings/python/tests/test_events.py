@@ -488,9 +488,9 @@ def test_defaults_and_reasons_are_told_where_evaluation_may_wait(
 
 
 def test_an_old_name_is_refused_with_the_new_one() -> None:
-    with pytest.raises(InvalidArgumentError, match="is called notifications_capacity now"):
+    with pytest.raises(InvalidArgumentError, match="is named notifications"):
         Config(events_queue_capacity=5)  # type: ignore[arg-type]
-    with pytest.raises(InvalidArgumentError, match="is called notifications_capacity now"):
+    with pytest.raises(InvalidArgumentError, match="is named notifications"):
         Config(options={"events.queue_capacity": 5})
 
 

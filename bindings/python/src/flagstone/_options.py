@@ -80,10 +80,6 @@ OPTIONS: dict[str, str] = {
 }
 
 
-#: Options that had another name, and what is said of them.
-RENAMED = {
-    "events.queue_capacity": "events_queue_capacity is called notifications_capacity now: notifications are not events",
-}
 #: Options whose values nobody should read in a log; of the mappings, the values.
 _SECRET = ("sdk.key", "redis.password", "http.headers")
 _MASK = "***"

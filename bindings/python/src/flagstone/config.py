@@ -9,7 +9,7 @@ from typing import Any, Literal, Union
 
 from ._handles import Owner, handle_of, refuse_copy
 from ._lib import do, lib, release_with, utf8
-from ._options import OPTIONS, RENAMED, masked, plain, written
+from ._options import OPTIONS, masked, plain, written
 from .errors import InvalidArgumentError
 from .testdata import TestData
 
@@ -192,8 +192,6 @@ class Config(Owner):
         events_queue_capacity: None = None,
     ) -> None:
         given = locals()
-        if events_queue_capacity is not None:
-            raise InvalidArgumentError(RENAMED["events.queue_capacity"])
         self._h = c_void_p(lib.flagstone_config_new())
         release_with(self, lib.flagstone_config_free, self._h)
         self._residency = "all"
@@ -205,6 +203,9 @@ class Config(Owner):
                 self._set(name, given[keyword])
         for name, value in (options or {}).items():
             self._set(name, value)
+        if events_queue_capacity is not None:
+            # The old name of another option: the library says which.
+            self._set("events.queue_capacity", events_queue_capacity)
         if test_data is not None:
             data = handle_of(test_data, TestData)
             if data is None:
@@ -220,8 +221,6 @@ class Config(Owner):
         given = plain(value)
         if given is None or not issubclass(type(name), str):
             raise InvalidArgumentError(f"{name}: a str, int, bool, list or mapping is needed, not {type(value).__name__}")
-        if name in RENAMED:
-            raise InvalidArgumentError(RENAMED[name])
         raw_name, raw_value = utf8(name, "option"), utf8(written(given), name)
         do(lib.flagstone_config_set, self._h, raw_name, len(raw_name), raw_value, len(raw_value))
         self._given[name] = given
