@@ -271,6 +271,20 @@ class Odd:
         raise SystemError(name)
 
 
+class Worse(Exception):
+    """Cannot even be told."""
+
+    def __str__(self) -> str:
+        raise Worse
+
+
+class OddItems(dict[str, int]):
+    """Raises that when it is written."""
+
+    def items(self) -> Any:
+        raise Worse
+
+
 def nested(depth: int) -> list[Any]:
     made: list[Any] = []
     for _ in range(depth):
@@ -292,6 +306,7 @@ NO_DATA = [
     object(),
     MagicMock(),
     Odd(),
+    OddItems(a=1),
     "\ud800",
     {"\ud800": 1},
     {(1,): 2},

@@ -62,7 +62,7 @@ class Telling:
             text = b"" if data is None else plain_json(data)
             metric = None if metric_value is None else byref(c_double(_number(metric_value)))
         except Exception as problem:  # of somebody else's object, too
-            _untold(client, "track", f"{type(problem).__name__}: {problem}", type(problem).__name__)
+            _untold(client, "track", _words(problem), type(problem).__name__)
             return
         error = c_void_p()
         status = lib.flagstone_track(client._h, native, name, len(name), metric, text, len(text), byref(error))
@@ -106,6 +106,14 @@ def _told(client: Client, call: str, status: int, error: c_void_p) -> None:
 
 def _untold(client: Client, call: str, problem: str, kind: str = "") -> None:
     client._tell_once(f"{call}: {kind or problem}", f"{call} told nothing: {problem}")
+
+
+def _words(problem: Exception) -> str:
+    kind = type(problem).__name__
+    try:
+        return f"{kind}: {problem}"
+    except Exception:  # it is somebody else's
+        return kind
 
 
 def _no_context(value: object) -> str:
