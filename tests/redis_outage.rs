@@ -196,3 +196,35 @@ fn connections_that_are_cut_or_half_closed_again_and_again_lose_nothing() {
         server.set_flag("a", flag("a", 1, "one"));
     }
 }
+
+/// Where an answer is held, Redis is looked for once a second at most.
+#[test]
+fn who_has_no_answer_without_redis_finds_it_as_soon_as_it_is_back() {
+    let server = RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]);
+    let gate = Gate::to(server.port());
+    let soon = Duration::from_millis(900);
+    for residency in ["lazy", "off"] {
+        let client = Config::at(&gate.url()).with("cache.residency", residency).started();
+        let mut keys = (0..).map(|number| format!("never-{number}"));
+        in_time(soon, || {
+            gate.set_dead(true);
+            client.becomes(INTERRUPTED);
+            let key = keys.next().unwrap();
+            assert_eq!(client.ask(&key), "EXCEPTION", "{residency}");
+            gate.set_dead(false);
+            let (_, took) = timed(|| client.serves(&key, "FLAG_NOT_FOUND"));
+            client.becomes(VALID);
+            took
+        });
+    }
+    for residency in ["all", "lazy", "off"] {
+        in_time(soon, || {
+            gate.set_dead(true);
+            let client = Config::at(&gate.url()).with("cache.residency", residency).client();
+            client.start(0).unwrap();
+            eventually("it has looked for Redis", || client.status()["last_error"].is_string());
+            gate.set_dead(false);
+            timed(|| client.start(PATIENCE_MS).unwrap()).1
+        });
+    }
+}

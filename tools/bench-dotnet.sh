@@ -13,7 +13,8 @@ if ! command -v dotnet >/dev/null; then
 fi
 
 work=$(mktemp -d)
-trap 'stop_private_redis; rm -rf "$work"' EXIT
+fakeld=
+trap 'stop_private_redis; [ -z "$fakeld" ] || kill "$fakeld"; rm -rf "$work"' EXIT
 program=Flagstone.Bench.Beside
 if ! timeout 300 dotnet restore "$root/bench/dotnet/$program" >"$work/restore.log" 2>&1; then
   program=Flagstone.Bench
@@ -26,14 +27,21 @@ if ! dotnet build "$root/bench/dotnet/$program" --configuration Release --nologo
 fi
 
 start_private_redis "$work"
-# A thousand flags that are asked as they are, and one each that gets texts, numbers and JSON.
+# Where the events go.
+mkfifo "$work/fakeld.in"
+"$target/release/fakeld" --port 0 <"$work/fakeld.in" >"$work/fakeld.out" &
+fakeld=$!
+exec 3>"$work/fakeld.in"
+until [ -s "$work/fakeld.out" ]; do sleep 0.05; done
+# A thousand flags that are asked as they are, and one each that gets texts, numbers, JSON, and an event for each evaluation.
 flagdata() {
   local command=$1
   shift
   "$target/release/flagdata" "$command" --redis "$REDIS_URL" --prefix bench "$@" >/dev/null
 }
-flagdata fill --shape rule --flags 1003
+flagdata fill --shape rule --flags 1004
 flagdata set bench.rule-01000 --json-patch '{"variations":["the first of two texts","the second of two texts"]}'
 flagdata set bench.rule-01001 --json-patch '{"variations":[2.5,7.5]}'
 flagdata set bench.rule-01002 --json-patch '{"variations":[{"color":"red","limits":[10,20,30]},{"color":"blue","limits":[]}]}'
-"$target/dotnet/bench/bin/$program/release/$program" "$REDIS_URL" bench
+flagdata set bench.rule-01003 --json-patch '{"trackEvents":true}'
+"$target/dotnet/bench/bin/$program/release/$program" "$REDIS_URL" bench "$(head -n 1 "$work/fakeld.out")"

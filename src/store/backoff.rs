@@ -7,6 +7,9 @@ use crate::model::Jitter;
 
 const FIRST: Duration = Duration::from_millis(300);
 const LONGEST: Duration = Duration::from_secs(3);
+/// The shortest pause where nobody waits for the outcome, between these two: of a fleet whose Redis is away each process
+/// connects once a second at most.
+const UNHURRIED: (f64, f64) = (1.0, 1.5);
 
 /// Exponential backoff with jitter.
 #[derive(Debug)]
@@ -35,6 +38,11 @@ impl Backoff {
         step.mul_f64(self.jitter.between(0.5, 1.0))
     }
 
+    /// What a pause becomes where nobody waits for the outcome.
+    pub fn unhurried(&mut self, pause: Duration) -> Duration {
+        pause.max(Duration::from_secs_f64(self.jitter.between(UNHURRIED.0, UNHURRIED.1)))
+    }
+
     /// An attempt succeeded.
     pub fn reset(&mut self) {
         self.attempts = 0;
@@ -54,5 +62,15 @@ mod tests {
         assert!(pauses[11] >= LONGEST / 2 && pauses[11] <= LONGEST);
         backoff.reset();
         assert!(backoff.next_pause() <= FIRST);
+    }
+
+    #[test]
+    fn where_nobody_waits_no_pause_is_shorter_than_a_second_and_long_ones_stay() {
+        let mut backoff = Backoff::new();
+        for _ in 0..100 {
+            let short = backoff.unhurried(FIRST);
+            assert!(short >= Duration::from_secs(1) && short <= Duration::from_millis(1_500), "{short:?}");
+        }
+        assert_eq!(backoff.unhurried(LONGEST), LONGEST);
     }
 }

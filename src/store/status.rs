@@ -238,9 +238,12 @@ impl Health {
     }
 
     /// Records the freshness in force; true when it is another than before.
-    pub fn set_rung(&self, rung: Rung, reason: Option<String>) -> bool {
+    pub fn set_rung(&self, rung: Rung, reason: Option<&str>) -> bool {
         let before = self.rung.swap(rung as u8, Relaxed);
-        self.rung_reason.store(reason.map(Arc::new));
+        // It is brought up to date with every step of the store thread; storing costs the more the more threads there are.
+        if self.rung_reason.load().as_ref().map(|known| known.as_str()) != reason {
+            self.rung_reason.store(reason.map(|reason| Arc::new(reason.to_owned())));
+        }
         before != rung as u8
     }
 
@@ -281,7 +284,9 @@ impl Health {
 
     /// Nothing is wrong any more.
     pub fn clear_error(&self) {
-        if let Some(error) = self.error.swap(None) {
+        if self.error.load().is_some()
+            && let Some(error) = self.error.swap(None)
+        {
             self.previous_error.store(Some(error));
         }
     }

@@ -102,6 +102,9 @@ static void configuration(void) {
   ACCEPTED(SET("cache.on_wipe", "clear"));
   ACCEPTED(SET("refresh.interval_ms", "1000"));
   ACCEPTED(SET("notifications.capacity", "10"));
+  ACCEPTED(SET("events.enabled", "true"));
+  ACCEPTED(SET("events.capacity", "10000000"));
+  ACCEPTED(SET("events.private_attributes", "[\"name\",\"/address/city\"]"));
   ACCEPTED(SET("log.level", "none"));
 
   REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "cache.residencies", SET("cache.residencies", "all"));
@@ -110,6 +113,9 @@ static void configuration(void) {
   REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "cache.ttl_ms", SET("cache.ttl_ms", "0"));
   REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "cache.ttl_ms", SET("cache.ttl_ms", "86400001"));
   REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "redis.database", SET("redis.database", "one"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "events.capacity", SET("events.capacity", "0"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "events.private_attributes", SET("events.private_attributes", "name"));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "notifications.capacity", SET("events.queue_capacity", "10"));
 
   ACCEPTED(LOAD("{\"redis.prefix\":\"p\",\"cache\":{\"ttl_ms\":5,\"on_wipe\":\"keep\"}}"));
   ACCEPTED(LOAD("{}"));
@@ -227,6 +233,8 @@ static void after_close(setting setting, const char *options, int expected) {
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_start(client, 0, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_postfork(client, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_flush(client, 0, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_identify(client, context, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_track(client, context, "late", 4, NULL, NULL, 0, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_subscribe(client, 0, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_status_json(client, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_all_flags_json(client, context, 0, &bytes, &error));
@@ -550,6 +558,9 @@ static void details(const flagstone_client *client, const flagstone_context *con
     flagstone_detail_clear(&detail);
     CHECK(detail.struct_size == sizeof detail && detail.owner == NULL && detail.text.len == 0);
     flagstone_detail_clear(&detail); /* twice */
+    CHECK(flagstone_variation_or(client, context, one->key, strlen(one->key), one->want_type, NULL, 0, &detail) == FLAGSTONE_STATUS_OK);
+    check_detail(&detail, one);
+    flagstone_detail_clear(&detail);
   }
   flagstone_detail_clear(NULL);
 }
@@ -584,7 +595,12 @@ static void many(const flagstone_client *client, const flagstone_context *contex
   CHECK(details[2].error_kind == FLAGSTONE_ERROR_KIND_FLAG_NOT_FOUND);
   CHECK(details[3].rule_index == 1 && equals(details[3].rule_id, "second"));
   for (index = 0; index < 4; index++) flagstone_detail_clear(&details[index]);
+  CHECK(flagstone_variation_many_or(client, context, keys, NULL, 4, 0, details) == FLAGSTONE_STATUS_OK);
+  CHECK(details[0].number_value == 1 && details[1].number_value == 2.75 && details[3].rule_index == 1);
+  CHECK(details[2].error_kind == FLAGSTONE_ERROR_KIND_FLAG_NOT_FOUND);
+  for (index = 0; index < 4; index++) flagstone_detail_clear(&details[index]);
   CHECK(flagstone_variation_many(client, context, NULL, 0, NULL) == FLAGSTONE_STATUS_OK);
+  CHECK(flagstone_variation_many_or(client, context, NULL, NULL, 0, 0, NULL) == FLAGSTONE_STATUS_OK);
 }
 
 #define PREPARE(key, type, default) flagstone_flag_new(client, key, strlen(key), type, default, strlen(default), &flag, &error)
@@ -600,6 +616,9 @@ static void prepared_flags(flagstone_client *client, const flagstone_context *co
     ACCEPTED(PREPARE(one->key, one->want_type, ""));
     for (repeat = 0; repeat < 2; repeat++) { /* the second time the place is remembered */
       CHECK(flagstone_flag_detail(flag, context, &detail) == FLAGSTONE_STATUS_OK);
+      check_detail(&detail, one);
+      flagstone_detail_clear(&detail);
+      CHECK(flagstone_flag_value(flag, context, &detail) == FLAGSTONE_STATUS_OK);
       check_detail(&detail, one);
       flagstone_detail_clear(&detail);
     }
@@ -768,6 +787,65 @@ static void secure_mode_hash(setting setting) {
   flagstone_context_release(context);
 }
 
+/* How many events wait for the next flush, as the status says. */
+static int waiting(flagstone_client *client) {
+  flagstone_bytes bytes = {NULL, 0, NULL};
+  char wanted[32];
+  int events, found = -1;
+  ACCEPTED(flagstone_client_status_json(client, &bytes, &error));
+  if (contains(text_of(bytes), "\"events\":null")) found = -2;
+  for (events = 0; events < 9 && found == -1; events++) {
+    snprintf(wanted, sizeof wanted, "\"waiting\":%d}", events);
+    if (contains(text_of(bytes), wanted)) found = events;
+    wanted[strlen(wanted) - 1] = ',';
+    if (contains(text_of(bytes), wanted)) found = events;
+  }
+  flagstone_bytes_clear(&bytes);
+  return found;
+}
+
+/* What events tell is the subject of values.c. Nobody listens at port 1. */
+static void telling(setting setting) {
+  static const char *const deep = "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[";
+  flagstone_client *client = new_client(setting, "{\"sdk.key\":\"sdk\",\"endpoints.events\":\"http://127.0.0.1:1\",\"events.capacity\":4}");
+  flagstone_client *silent = new_client(setting, "{\"sdk.key\":\"sdk\",\"events.enabled\":false}");
+  flagstone_context *context = user("ada");
+  double metric = 1.5, none = NAN, infinite = -HUGE_VAL;
+  char nested[256];
+  CHECK(waiting(client) == 0 && waiting(silent) == -2);
+  ACCEPTED(flagstone_identify(client, context, &error));
+  CHECK(waiting(client) == 1);
+  ACCEPTED(flagstone_track(client, context, "done", 4, &metric, "[1,{\"a\":null}]", 14, &error));
+  CHECK(waiting(client) == 2);
+  REFUSED(FLAGSTONE_STATUS_BAD_JSON, "data_json", flagstone_track(client, context, "done", 4, NULL, "[1", 2, &error));
+  memset(nested, ']', sizeof nested); /* two times sixty-four are deeper than anybody reads */
+  memcpy(nested, deep, 64);
+  memcpy(nested + 64, deep, 64);
+  REFUSED(FLAGSTONE_STATUS_BAD_JSON, "data_json", flagstone_track(client, context, "done", 4, NULL, nested, 256, &error));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "metric", flagstone_track(client, context, "done", 4, &none, NULL, 0, &error));
+  REFUSED(FLAGSTONE_STATUS_INVALID_ARGUMENT, "metric", flagstone_track(client, context, "done", 4, &infinite, NULL, 0, &error));
+  CHECK(waiting(client) == 2);
+  /* More than there is room for is dropped, and no error of the caller. */
+  ACCEPTED(flagstone_track(client, context, "", 0, NULL, NULL, 0, &error));
+  ACCEPTED(flagstone_track(client, context, "done", 4, NULL, NULL, 0, &error));
+  ACCEPTED(flagstone_track(client, context, "done", 4, NULL, NULL, 0, &error));
+  CHECK(waiting(client) == 4);
+  /* Without events it is checked all the same. */
+  ACCEPTED(flagstone_identify(silent, context, &error));
+  ACCEPTED(flagstone_track(silent, context, "done", 4, &metric, "{}", 2, &error));
+  REFUSED(FLAGSTONE_STATUS_BAD_JSON, "data_json", flagstone_track(silent, context, "done", 4, NULL, "[1", 2, &error));
+  CHECK(flagstone_client_flush(silent, 0, NULL) == FLAGSTONE_STATUS_OK);
+  /* A server that is not there. */
+  ACCEPTED(flagstone_client_start(client, SOON, &error));
+  CHECK(flagstone_client_flush(client, 0, NULL) == FLAGSTONE_STATUS_TIMEOUT);
+  REFUSED(FLAGSTONE_STATUS_STORE, "127.0.0.1:1", flagstone_client_flush(client, SOON, &error));
+  CHECK(waiting(client) == 0);
+  CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(client);
+  flagstone_client_release(silent);
+  flagstone_context_release(context);
+}
+
 static void a_lazy_client_says_that_it_would_have_to_read(setting setting) {
   flagstone_client *client = started_client(setting, "{\"cache.residency\":\"lazy\"}");
   flagstone_context *context = user("ada");
@@ -900,6 +978,7 @@ int main(int argc, char **argv) {
   all_flags(setting, "{\"cache.residency\":\"lazy\",\"redis.command_timeout_ms\":30000}");
   all_flags(setting, "{\"cache.residency\":\"off\",\"redis.command_timeout_ms\":30000}");
   secure_mode_hash(setting);
+  telling(setting);
   test_data();
   status_of_source_and_store();
   a_lazy_client_says_that_it_would_have_to_read(setting);

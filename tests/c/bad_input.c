@@ -8,6 +8,7 @@
  */
 #include "support.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -345,13 +346,109 @@ static void details_say_what_is_wrong(const handles *live) {
   REFUSED_WITH(BAD_UTF8, EXCEPTION, VARIATION(client, context, BAD, 1, FLAGSTONE_TYPE_BOOL));
   REFUSED_WITH(INVALID, EXCEPTION, VARIATION(client, context, "good", 4, 5));
   REFUSED_WITH(INVALID, EXCEPTION, VARIATION(client, context, "good", 4, -1));
-  REFUSED_WITH(IS_NULL, EXCEPTION, flagstone_flag_detail(NULL, context, &detail));
-  REFUSED_WITH(IS_NULL, USER_NOT_SPECIFIED, flagstone_flag_detail(NULL, NULL, &detail));
-  REFUSED_WITH(INVALID, EXCEPTION, flagstone_flag_detail(no_flag, context, &detail));
-  REFUSED_WITH(IS_NULL, USER_NOT_SPECIFIED, flagstone_flag_detail(live->flag, NULL, &detail));
-  REFUSED_WITH(INVALID, EXCEPTION, flagstone_flag_detail(live->flag, no_context, &detail));
+#define EACH_OF_FLAG(call)                                                              \
+  REFUSED_WITH(IS_NULL, EXCEPTION, call(NULL, context, &detail));                       \
+  REFUSED_WITH(IS_NULL, USER_NOT_SPECIFIED, call(NULL, NULL, &detail));                 \
+  REFUSED_WITH(INVALID, EXCEPTION, call(no_flag, context, &detail));                    \
+  REFUSED_WITH(IS_NULL, USER_NOT_SPECIFIED, call(live->flag, NULL, &detail));           \
+  REFUSED_WITH(INVALID, EXCEPTION, call(live->flag, no_context, &detail));              \
+  CHECK(call(live->flag, context, NULL) == IS_NULL)
+  EACH_OF_FLAG(flagstone_flag_detail);
+  EACH_OF_FLAG(flagstone_flag_value);
   CHECK(flagstone_variation(client, context, "good", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, NULL) == IS_NULL);
-  CHECK(flagstone_flag_detail(live->flag, context, NULL) == IS_NULL);
+}
+
+/* The same of the calls that take a default as it is; a default that is none spoils nothing. */
+static void defaults_that_are_none(const handles *live) {
+  const flagstone_client *client = live->client, *no_client = AS(flagstone_client, live->flag);
+  const flagstone_context *context = live->context, *no_context = AS(flagstone_context, live->config);
+  flagstone_default odd[6];
+  size_t index;
+  uint32_t options;
+#define VARIATION_OR(client, context, key, len, type) flagstone_variation_or(client, context, key, len, type, &odd[0], 1, &detail)
+  memset(odd, 0, sizeof odd);
+  odd[0].value_type = odd[1].value_type = odd[2].value_type = FLAGSTONE_TYPE_STRING;
+  odd[0].text.len = 4; /* no text at all */
+  odd[1].text = str(BAD);
+  odd[2].text.ptr = "x";
+  odd[2].text.len = (size_t)-1;
+  odd[3].value_type = FLAGSTONE_TYPE_JSON;
+  odd[3].text = str("{\"a\":");
+  odd[4].value_type = FLAGSTONE_TYPE_NUMBER;
+  odd[4].number = NAN;
+  odd[5].value_type = -1;
+  REFUSED_WITH(IS_NULL, EXCEPTION, VARIATION_OR(NULL, context, "good", 4, FLAGSTONE_TYPE_BOOL));
+  REFUSED_WITH(INVALID, EXCEPTION, VARIATION_OR(no_client, context, "good", 4, FLAGSTONE_TYPE_BOOL));
+  REFUSED_WITH(IS_NULL, USER_NOT_SPECIFIED, VARIATION_OR(client, NULL, "good", 4, FLAGSTONE_TYPE_BOOL));
+  REFUSED_WITH(INVALID, EXCEPTION, VARIATION_OR(client, no_context, "good", 4, FLAGSTONE_TYPE_BOOL));
+  REFUSED_WITH(IS_NULL, EXCEPTION, VARIATION_OR(client, context, NULL, 4, FLAGSTONE_TYPE_BOOL));
+  REFUSED_WITH(BAD_UTF8, EXCEPTION, VARIATION_OR(client, context, BAD, 1, FLAGSTONE_TYPE_BOOL));
+  REFUSED_WITH(INVALID, EXCEPTION, VARIATION_OR(client, context, "good", 4, 5));
+  CHECK(flagstone_variation_or(client, context, "good", 4, FLAGSTONE_TYPE_BOOL, &odd[0], 1, NULL) == IS_NULL);
+  for (index = 0; index < sizeof odd / sizeof odd[0]; index++) {
+    for (options = 0; options < 4; options++) {
+      flagstone_detail details[2];
+      flagstone_str keys[2];
+      flagstone_default defaults[2];
+      keys[0] = keys[1] = str("good");
+      details[0] = details[1] = empty_detail();
+      defaults[0] = defaults[1] = odd[index];
+      CHECK(flagstone_variation_or(client, context, "good", 4, FLAGSTONE_TYPE_BOOL, &odd[index], options, &details[0]) == FLAGSTONE_STATUS_OK);
+      CHECK(details[0].number_value == 1);
+      flagstone_detail_clear(&details[0]);
+      CHECK(flagstone_variation_many_or(client, context, keys, defaults, 2, options, details) == FLAGSTONE_STATUS_OK);
+      CHECK(details[0].number_value == 1 && details[1].number_value == 1);
+      flagstone_detail_clear(&details[0]);
+      flagstone_detail_clear(&details[1]);
+    }
+  }
+}
+
+/* Events that are none: for a client that makes events, and for one that does not. Nobody listens at port 1. */
+static void events_that_are_none(setting setting, const handles *live) {
+  flagstone_client *telling = new_client(setting, "{\"sdk.key\":\"sdk\",\"endpoints.events\":\"http://127.0.0.1:1\"}");
+  flagstone_client *clients[2], *other = AS(flagstone_client, live->config);
+  const flagstone_context *context = live->context, *no_context = AS(flagstone_context, live->config);
+  const double metrics[] = {NAN, HUGE_VAL, -HUGE_VAL};
+  flagstone_bytes bytes = {NULL, 0, NULL};
+  flagstone_str text;
+  size_t each, index;
+  clients[0] = telling;
+  clients[1] = live->client;
+#define TRACK(client, context, name, len, metric, data, data_len) flagstone_track(client, context, name, len, metric, data, data_len, &error)
+  for (each = 0; each < 2; each++) {
+    flagstone_client *client = clients[each];
+    REFUSED(IS_NULL, "context", flagstone_identify(client, NULL, &error));
+    REFUSED(INVALID, "context", flagstone_identify(client, no_context, &error));
+    REFUSED(IS_NULL, "context", TRACK(client, NULL, "done", 4, NULL, NULL, 0));
+    REFUSED(INVALID, "context", TRACK(client, no_context, "done", 4, NULL, NULL, 0));
+    REFUSED(IS_NULL, "name", TRACK(client, context, NULL, 4, NULL, NULL, 0));
+    REFUSED(IS_NULL, "name", TRACK(client, context, "done", (size_t)-1, NULL, NULL, 0));
+    REFUSED(IS_NULL, "data_json", TRACK(client, context, "done", 4, NULL, NULL, 4));
+    for (index = 0; index < sizeof BAD_TEXTS / sizeof BAD_TEXTS[0]; index++) {
+      const char *bad = BAD_TEXTS[index];
+      REFUSED(BAD_UTF8, "name", TRACK(client, context, bad, strlen(bad), NULL, NULL, 0));
+      REFUSED(BAD_UTF8, "data_json", TRACK(client, context, "done", 4, NULL, bad, strlen(bad)));
+    }
+    REFUSED(BAD_JSON, "JSON", TRACK(client, context, "done", 4, NULL, "{", 1));
+    REFUSED(BAD_JSON, "JSON", TRACK(client, context, "done", 4, NULL, "1 2", 3));
+    REFUSED(BAD_JSON, "JSON", TRACK(client, context, "done", 4, NULL, " ", 1));
+    for (index = 0; index < sizeof metrics / sizeof metrics[0]; index++) {
+      REFUSED(INVALID, "metric", TRACK(client, context, "done", 4, &metrics[index], "1", 1));
+    }
+    CHECK(flagstone_track(client, context, "done", 4, &metrics[0], NULL, 0, NULL) == INVALID); /* an error is not needed */
+    CHECK(flagstone_identify(client, NULL, NULL) == IS_NULL);
+  }
+  REFUSED(IS_NULL, "client", flagstone_identify(NULL, context, &error));
+  REFUSED(INVALID, "client", flagstone_identify(other, context, &error));
+  REFUSED(IS_NULL, "client", TRACK(NULL, context, "done", 4, NULL, NULL, 0));
+  REFUSED(INVALID, "client", TRACK(other, context, "done", 4, NULL, NULL, 0));
+  ACCEPTED(flagstone_client_status_json(telling, &bytes, &error));
+  text.ptr = bytes.ptr;
+  text.len = bytes.len;
+  CHECK(contains(text, "\"waiting\":0") && contains(text, "\"panics\":0")); /* nothing is told */
+  flagstone_bytes_clear(&bytes);
+  flagstone_client_release(telling);
 }
 
 static void details_that_are_too_small_are_not_written(const handles *live) {
@@ -366,7 +463,10 @@ static void details_that_are_too_small_are_not_written(const handles *live) {
     CHECK(flagstone_variation(live->client, live->context, "good", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail) == INVALID);
     CHECK(flagstone_variation(live->client, NULL, "good", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail) == INVALID);
     CHECK(flagstone_flag_detail(live->flag, live->context, &detail) == INVALID);
+    CHECK(flagstone_flag_value(live->flag, live->context, &detail) == INVALID);
+    CHECK(flagstone_variation_or(live->client, live->context, "good", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail) == INVALID);
     CHECK(flagstone_variation_many(live->client, live->context, &key, 1, &detail) == INVALID);
+    CHECK(flagstone_variation_many_or(live->client, live->context, &key, NULL, 1, 0, &detail) == INVALID);
     CHECK(memcmp(&detail, &before, sizeof detail) == 0);
   }
 }
@@ -395,6 +495,15 @@ static void many(const handles *live) {
   check_error(&details[0], FLAGSTONE_ERROR_KIND_EXCEPTION, "no keys", __LINE__);
   check_error(&details[1], FLAGSTONE_ERROR_KIND_EXCEPTION, "no keys", __LINE__);
   CHECK(flagstone_variation_many(live->client, live->context, keys, 1, NULL) == IS_NULL);
+  CHECK(flagstone_variation_many_or(live->client, live->context, keys, NULL, 3, 1, details) == BAD_UTF8);
+  CHECK(details[0].value_type == FLAGSTONE_TYPE_BOOL && details[0].number_value == 1);
+  check_error(&details[1], FLAGSTONE_ERROR_KIND_EXCEPTION, "a key that is not UTF-8", __LINE__);
+  CHECK(flagstone_variation_many_or(live->client, NULL, keys, NULL, 1, 0, details) == IS_NULL);
+  check_error(&details[0], FLAGSTONE_ERROR_KIND_USER_NOT_SPECIFIED, "no context", __LINE__);
+  CHECK(flagstone_variation_many_or(NULL, live->context, keys, NULL, 1, 0, details) == IS_NULL);
+  CHECK(flagstone_variation_many_or(live->client, live->context, NULL, NULL, 1, 0, details) == IS_NULL);
+  check_error(&details[0], FLAGSTONE_ERROR_KIND_EXCEPTION, "no keys", __LINE__);
+  CHECK(flagstone_variation_many_or(live->client, live->context, keys, NULL, 1, 0, NULL) == IS_NULL);
 
   /* Nothing is written when the sizes do not agree, or cannot be those of an array. */
   for (index = 0; index < 3; index++) memset(&details[index], 0x5a, sizeof details[index]);
@@ -528,6 +637,10 @@ static void released_contexts(setting setting) {
   CHECK(flagstone_flag_detail(flag, context, &detail) == INVALID && detail.error_kind == FLAGSTONE_ERROR_KIND_EXCEPTION);
   CHECK(flagstone_variation(client, context, "good", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail) == INVALID);
   CHECK(told_of_a_released_handle(client) == 1); /* once */
+  CHECK(flagstone_flag_value(flag, context, &detail) == INVALID && detail.error_kind == FLAGSTONE_ERROR_KIND_EXCEPTION);
+  CHECK(flagstone_variation_or(client, context, "good", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail) == INVALID);
+  REFUSED(INVALID, "released", flagstone_identify(client, context, &error));
+  REFUSED(INVALID, "released", flagstone_track(client, context, "done", 4, NULL, NULL, 0, &error));
   REFUSED(INVALID, "released", flagstone_context_to_json(context, &bytes, &error));
   REFUSED(INVALID, "released", flagstone_all_flags_json(client, context, 0, &bytes, &error));
   REFUSED(INVALID, "contexts", flagstone_context_merge((const flagstone_context *const *)&context, 1, &merged, &error));
@@ -548,12 +661,15 @@ static void released_clients_and_flags(setting setting, const flagstone_context 
   CHECK(flagstone_client_state(client) == FLAGSTONE_STATE_OFF && flagstone_client_retain(client) == NULL);
   CHECK(flagstone_client_close(client, 0) == INVALID);
   REFUSED(INVALID, "client", flagstone_client_start(client, 0, &error));
+  REFUSED(INVALID, "client", flagstone_identify(client, context, &error));
+  REFUSED(INVALID, "client", flagstone_track(client, context, "done", 4, NULL, NULL, 0, &error));
   CHECK(flagstone_flag_bool(flag, context) == 1); /* it keeps the client itself */
   flagstone_flag_release(flag);
   flagstone_flag_release(flag);
   CHECK(flagstone_flag_bool(flag, context) == 0 && flagstone_flag_bool_try(flag, context) == 0);
   CHECK(flagstone_flag_int(flag, context) == 0 && flagstone_flag_double(flag, context) == 0);
   CHECK(flagstone_flag_detail(flag, context, &detail) == INVALID);
+  CHECK(flagstone_flag_value(flag, context, &detail) == INVALID);
 }
 
 static void other_released_handles(void) {
@@ -608,6 +724,8 @@ int main(int argc, char **argv) {
   errors(&live);
   scalars_give_their_default(&live);
   details_say_what_is_wrong(&live);
+  defaults_that_are_none(&live);
+  events_that_are_none(setting, &live);
   details_that_are_too_small_are_not_written(&live);
   many(&live);
   prepared_flags(&live);

@@ -1,6 +1,6 @@
 /*
- * fork() while Redis is dead: each child answers from what it inherited, seeks Redis about once a second, and says once that
- * it is away.
+ * fork() while Redis is dead: each child answers from what it inherited, seeks Redis once a second at most, and says once
+ * that it is away.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -17,6 +17,8 @@
 #define CHILDREN 4
 #define SECONDS 4
 #define LEVEL_WARN 2
+/* How long is waited for what is to happen: a busy machine must not fail a check. */
+#define PATIENCE_MS 30000
 
 static int connects;
 
@@ -62,10 +64,11 @@ static int listen_at(int port) {
   return -1;
 }
 
-/* Number of lines of the log from WARN on, until the time is over. */
-static int lines(flagstone_client *client, long long until) {
+/* Number of lines of the log from WARN on, until there are so many or the time is over. */
+static int lines(flagstone_client *client, int most, int time_ms) {
+  long long until = now_ms() + time_ms;
   int count = 0;
-  while (now_ms() < until) {
+  while (count < most && now_ms() < until) {
     flagstone_event event;
     memset(&event, 0, sizeof event);
     event.struct_size = sizeof event;
@@ -79,8 +82,9 @@ static int lines(flagstone_client *client, long long until) {
 static unsigned in_child(flagstone_client *client, const flagstone_context *context) {
   long long began = now_ms();
   CHECK(bool_value(client, context, "a", 0) == 1);
-  CHECK(now_ms() - began < 2000);
-  CHECK(lines(client, began + SECONDS * 1000) == 1);
+  CHECK(now_ms() - began < 5000);
+  CHECK(lines(client, 1, PATIENCE_MS) == 1);
+  CHECK(lines(client, 1, SECONDS * 1000) == 0);
   CHECK(bool_value(client, context, "a", 0) == 1);
   return failures();
 }
@@ -92,17 +96,19 @@ int main(int argc, char **argv) {
   flagstone_context *context = user("ada");
   pthread_t counter;
   pid_t children[CHILDREN];
+  long long began, seconds;
   int listener, number, status;
   put_bool(connection, setting.prefix, "a", 1, 1);
   put_inited(connection, setting.prefix);
   client = started_client(setting, "{}");
-  CHECK(wait_for_bool(client, context, "a", 1, 10000));
+  CHECK(wait_for_bool(client, context, "a", 1, PATIENCE_MS));
   redis_close(connection);
   end_redis(setting.port);
   listener = listen_at(setting.port);
   if (!CHECK(listener >= 0)) return report();
   CHECK(pthread_create(&counter, NULL, count_connects, &listener) == 0);
-  CHECK(flagstone_client_wait(client, FLAGSTONE_STATE_INTERRUPTED, 10000) == FLAGSTONE_STATUS_OK);
+  CHECK(flagstone_client_wait(client, FLAGSTONE_STATE_INTERRUPTED, PATIENCE_MS) == FLAGSTONE_STATUS_OK);
+  began = now_ms();
   __atomic_store_n(&connects, 0, __ATOMIC_RELAXED);
   for (number = 0; number < CHILDREN; number++) {
     children[number] = fork();
@@ -112,9 +118,13 @@ int main(int argc, char **argv) {
   for (number = 0; number < CHILDREN; number++) {
     CHECK(waitpid(children[number], &status, 0) == children[number] && WIFEXITED(status) && WEXITSTATUS(status) == 0);
   }
-  /* The parent seeks it, too. */
+  /* The parent seeks it, too. Each does so at once and then no more than once a second; a child begins with both of its
+     connections. */
   number = __atomic_load_n(&connects, __ATOMIC_RELAXED);
-  if (!CHECK(number > 0 && number <= (CHILDREN + 1) * (SECONDS + 2))) printf("%d connects\n", number);
+  seconds = (now_ms() - began) / 1000;
+  if (!CHECK(number >= CHILDREN * 2 && number <= CHILDREN * (seconds + 2) + seconds + 1)) {
+    printf("%d connects in %lld s\n", number, seconds);
+  }
   CHECK(flagstone_client_close(client, 10000) == FLAGSTONE_STATUS_OK);
   flagstone_client_release(client);
   flagstone_context_release(context);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -179,6 +180,55 @@ void texts(const Client &client, const Context &ada) {
   CHECK(!client.secure_mode_hash(ada, &outcome) && outcome.message().find("sdk.key") != std::string_view::npos);
 }
 
+void defaults(const Client &client, const Context &ada) {
+  const auto is = [](const Default &value, std::int32_t type, bool whole, std::int64_t integer, double number, std::string_view text) {
+    const flagstone_default &raw = *value.get();
+    return raw.value_type == type && (raw.is_integer != 0) == whole && raw.integer == integer &&
+           std::fpclassify(raw.number - number) == FP_ZERO && std::string_view(raw.text.ptr, raw.text.len) == text;
+  };
+  CHECK(is({}, FLAGSTONE_TYPE_NONE, false, 0, 0, ""));
+  CHECK(is(true, FLAGSTONE_TYPE_BOOL, false, 1, 0, "") && is(false, FLAGSTONE_TYPE_BOOL, false, 0, 0, ""));
+  CHECK(is(7, FLAGSTONE_TYPE_NUMBER, true, 7, 0, "") && is(2.5F, FLAGSTONE_TYPE_NUMBER, false, 0, 2.5, ""));
+  CHECK(is(std::numeric_limits<std::int64_t>::min(), FLAGSTONE_TYPE_NUMBER, true, std::numeric_limits<std::int64_t>::min(), 0, ""));
+  CHECK(is("x", FLAGSTONE_TYPE_STRING, false, 0, 0, "x") && is(std::string_view("a\0b", 3), FLAGSTONE_TYPE_STRING, false, 0, 0, {"a\0b", 3}));
+  CHECK(is(Default::json("[1]"), FLAGSTONE_TYPE_JSON, false, 0, 0, "[1]"));
+  CHECK(client.variation(ada, "bool", Type::boolean, false).as_bool() == true);
+  CHECK(client.variation(ada, "string", Type::string, "x", 0).as_string() == "gr\xc3\xbcn");
+  CHECK(client.variation(ada, "missing", Type::none, Default::json("{")).error_kind() == ErrorKind::flag_not_found);
+  const std::vector<Detail> many = client.variation_many(ada, {"bool", "missing", "int"}, {false, "fewer than keys"});
+  CHECK(many.size() == 3 && many[0].as_bool() == true && !many[1].has_value() && many[2].as_int() == 1234567890123456789);
+  CHECK(many[0].reason() == Reason::fallthrough && client.variation_many(ada, {}, {}, 0).empty());
+}
+
+// The events that wait, as the status tells; -1 without events.
+int waiting(const Client &client) {
+  const std::optional<Text> status = client.status_json();
+  const std::string_view member = "\"waiting\":";
+  const std::size_t place = status ? status->view().find(member) : std::string_view::npos;
+  return place == std::string_view::npos ? -1 : std::atoi(status->str().c_str() + place + member.size());
+}
+
+void events(const Context &ada) {
+  Config config;
+  config.set_test_data(data());
+  config.set("sdk.key", "sdk").set("endpoints.events", "http://127.0.0.1:1"); /* nobody listens there */
+  Client client(config);
+  CHECK(client.identify(ada) && client.track(ada, "done") && waiting(client) == 2);
+  CHECK(client.track(ada, "", "{\"items\":[1,2]}", 2.5) && client.track(ada, "measured", {}, 0) && waiting(client) == 4);
+  Outcome refused = client.track(ada, "done", "{");
+  CHECK(refused.status() == FLAGSTONE_STATUS_BAD_JSON && refused.message().find("data_json") != std::string_view::npos);
+  CHECK(client.track(ada, "done", {}, std::nan("")).status() == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  CHECK(client.track(ada, "done", {}, HUGE_VAL).status() == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  CHECK(client.track(ada, "\x80").status() == FLAGSTONE_STATUS_BAD_UTF8 && client.track(ada, "done", "\x80").status() == FLAGSTONE_STATUS_BAD_UTF8);
+  Context nobody = ada;
+  const Context moved = std::move(nobody);
+  CHECK(client.identify(moved) && client.identify(nobody).status() == FLAGSTONE_STATUS_NULL_ARGUMENT);
+  CHECK(waiting(client) == 5);
+  CHECK(client.start(SOON) && !client.flush(SOON) && waiting(client) == 0);
+  CHECK(client.close(SOON));
+  CHECK(client.identify(ada).status() == FLAGSTONE_STATUS_CLOSED && client.track(ada, "late").status() == FLAGSTONE_STATUS_CLOSED);
+}
+
 void notifications(Client client, TestData data) {
   CHECK(data.set(Kind::flag, flag("announced", "true")));
   bool changed = false;
@@ -223,6 +273,9 @@ void clients() {
   details(client, ada);
   prepared(client, ada);
   texts(client, ada);
+  CHECK(client.identify(ada) && client.track(ada, "done") && waiting(client) == -1); /* without events nothing happens */
+  defaults(client, ada);
+  events(ada);
   notifications(client, flags);
   Client copy = client;
   CHECK(copy.get() == client.get());

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use flagdata::free_port;
+
 use super::resp;
-use super::server::free_port;
 
 /// What happens to a command instead of being answered by the server.
 #[derive(Debug, Clone, PartialEq, Eq)]

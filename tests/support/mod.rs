@@ -14,13 +14,14 @@ mod resp;
 mod server;
 
 pub use certificates::Certificates;
+pub use flagdata::free_port;
 pub use gate::{Gate, Role, Rule, Seen};
 pub use host::*;
 pub use items::*;
 pub use launchdarkly::{SDK_KEY, impatient, launchdarkly, storing, streaming, telling, telling_at};
 pub use machine::{Machine, in_time};
 pub use proxy::{Mode, Proxy};
-pub use server::{PREFIX, RedisServer, Setup, TempDir, free_port};
+pub use server::{PREFIX, RedisServer, Setup, TempDir};
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use flagdata::free_port;
+
 use super::resp;
-use super::server::free_port;
 
 /// What happens to replies. Takes effect at once, for connections that are open too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
+use flagdata::free_port;
 use redis::{Connection, FromRedisValue, Pipeline, ToRedisArgs, cmd, pipe};
 
 use super::{Certificates, wait_until};
@@ -343,17 +343,4 @@ fn launch(setup: &Setup, port: u16, directory: &Path) -> Option<Child> {
 fn server_process(setup: &Setup, port: u16) -> Option<u32> {
     let info: String = cmd("INFO").arg("server").query(&mut connect(setup, port).ok()?).ok()?;
     info.lines().find_map(|line| line.strip_prefix("process_id:"))?.trim().parse().ok()
-}
-
-/// A port that nobody listens on. Below the range from which systems choose ports for outgoing connections: one of those
-/// could otherwise take the port of a killed server before it starts again.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 11_000).unwrap();
-    loop {
-        let port = 20_000 + (first + NEXT.fetch_add(1, Relaxed) % 11_000) % 11_000;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
 }

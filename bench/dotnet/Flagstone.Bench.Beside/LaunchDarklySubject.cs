@@ -20,7 +20,7 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
         .Logging(Components.NoLogging)
         .Build());
 
-    private readonly Peer.Context _ada = MakeContext();
+    private readonly Peer.Context _ada = MakeContext(Ada.Key);
 
     public string Description =>
         $"LaunchDarkly.ServerSdk {Version(typeof(LdClient))}, LaunchDarkly.ServerSdk.Redis {Version(typeof(Redis))} "
@@ -95,7 +95,7 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
         {
             foreach (string key in all)
             {
-                _ = MakeContext();
+                _ = MakeContext(Ada.Key);
             }
         });
         yield return Row.Of("context from JSON, given back", Selection.Text, all =>
@@ -120,7 +120,7 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
             {
                 foreach (int _ in all)
                 {
-                    Peer.Context ada = MakeContext();
+                    Peer.Context ada = MakeContext(Ada.Key);
                     foreach ((Ask type, string key) in questions)
                     {
                         Ask(type, key, ada);
@@ -131,7 +131,7 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
             {
                 foreach (int _ in all)
                 {
-                    Peer.Context ada = MakeContext();
+                    Peer.Context ada = MakeContext(Ada.Key);
                     foreach ((Ask type, string key) in questions)
                     {
                         AskWhy(type, key, ada);
@@ -193,7 +193,7 @@ internal sealed class LaunchDarklySubject(string url, string prefix) : ISubject
         return detail.Reason.ErrorKind is null ? detail.Value : throw new InvalidOperationException($"{key}: {detail.Reason}");
     }
 
-    private static Peer.Context MakeContext() => Peer.Context.Builder(Ada.Key)
+    internal static Peer.Context MakeContext(string key) => Peer.Context.Builder(key)
         .Set("email", Ada.Email).Set("country", Ada.Country).Set("plan", Ada.Plan).Set("age", Ada.Age).Set("beta", Ada.Beta)
         .Build();
 }

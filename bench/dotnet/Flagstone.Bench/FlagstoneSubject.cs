@@ -13,7 +13,7 @@ internal sealed class FlagstoneSubject : ISubject
     private static readonly int[] s_once = [0, 1, 2, 3, 4];
 
     private readonly FlagstoneClient _client;
-    private readonly Context _ada = MakeContext();
+    private readonly Context _ada = Ada.Context(Ada.Key);
     private readonly Context _stranger = Context.New(Ada.Stranger);
 
     internal FlagstoneSubject(string url, string prefix)
@@ -158,7 +158,7 @@ internal sealed class FlagstoneSubject : ISubject
         {
             foreach (string key in all)
             {
-                MakeContext().Dispose();
+                Ada.Context(Ada.Key).Dispose();
             }
         });
         yield return Row.Of("context from JSON, given back", text, all =>
@@ -184,7 +184,7 @@ internal sealed class FlagstoneSubject : ISubject
             {
                 foreach (int _ in all)
                 {
-                    using Context ada = MakeContext();
+                    using Context ada = Ada.Context(Ada.Key);
                     foreach ((Ask type, string key) in questions)
                     {
                         Ask(type, key, ada);
@@ -196,7 +196,7 @@ internal sealed class FlagstoneSubject : ISubject
             {
                 foreach (int _ in all)
                 {
-                    using Context ada = MakeContext();
+                    using Context ada = Ada.Context(Ada.Key);
                     for (int index = 0; index < flags.Length; index++)
                     {
                         AskPrepared(questions[index].Type, flags[index], ada);
@@ -207,7 +207,7 @@ internal sealed class FlagstoneSubject : ISubject
             {
                 foreach (int _ in all)
                 {
-                    using Context ada = MakeContext();
+                    using Context ada = Ada.Context(Ada.Key);
                     foreach ((Ask type, string key) in questions)
                     {
                         AskWhy(type, key, ada);
@@ -306,8 +306,4 @@ internal sealed class FlagstoneSubject : ISubject
     }
 
     private static byte[][] Bytes(string[] keys) => [.. keys.Select(Encoding.UTF8.GetBytes)];
-
-    private static Context MakeContext() => Context.Builder(Ada.Key)
-        .Set("email", Ada.Email).Set("country", Ada.Country).Set("plan", Ada.Plan).Set("age", Ada.Age).Set("beta", Ada.Beta)
-        .Build();
 }

@@ -36,6 +36,9 @@ internal sealed record Selection(string Extent, string[] Keys)
         _ => Count + 1,
     });
 
+    /// <summary>The boolean flag of which every evaluation is told.</summary>
+    internal static string[] Tracked { get; } = Repeated(Key(Count + 3));
+
     /// <summary>For a call that asks for everything.</summary>
     internal static string[] Once { get; } = [""];
 
@@ -108,4 +111,40 @@ internal static class Ada
     internal const bool Beta = true;
     internal const string Json =
         """{"kind":"user","key":"ada","email":"ada@northwind.example","country":"se","plan":"team","age":37,"beta":true}""";
+
+    /// <summary>Flagstone's context of somebody like her.</summary>
+    internal static Context Context(string key) => Flagstone.Context.Builder(key)
+        .Set("email", Email).Set("country", Country).Set("plan", Plan).Set("age", Age).Set("beta", Beta)
+        .Build();
+}
+
+/// <summary>A client that tells LaunchDarkly of what it is asked, or one that does not: both are asked the same.</summary>
+internal interface ITeller : IDisposable
+{
+    /// <summary>The calls; what is called alike does the same with every client.</summary>
+    IEnumerable<Row> Calls();
+}
+
+/// <summary>Calls that are compared with and without events.</summary>
+internal static class Told
+{
+    internal const string OneFlag = "bool by key, one flag";
+    internal const string ManyFlags = "bool by key, 1,000 flags";
+    internal const string Prepared = "bool prepared, one flag";
+    internal const string Reason = "bool with reason, one flag";
+    internal const string Text = "string by key, one flag";
+    internal const string Strangers = "context of five attributes, bool by key, given back";
+    internal const string Tracked = "bool by key, a tracked flag";
+    internal const string Track = "track, with a metric";
+
+    /// <summary>How many nanoseconds events may add where a budget is set.</summary>
+    internal static IReadOnlyDictionary<string, int> Budgets { get; } = new Dictionary<string, int>
+    {
+        [OneFlag] = 15,
+        [ManyFlags] = 15,
+        [Prepared] = 15,
+        [Reason] = 15,
+        [Text] = 15,
+        [Strangers] = 150,
+    };
 }

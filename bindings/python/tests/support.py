@@ -229,7 +229,8 @@ class Environment:
 
     def close(self) -> None:
         for client in self._clients:
-            client.close()
+            # Until its last line of log is told: those of the next test's clients are looked at.
+            client.close(PATIENCE)
 
 
 def run_python(code: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

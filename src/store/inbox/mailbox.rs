@@ -53,6 +53,8 @@ pub struct Mailbox {
     asked: AtomicBool,
     /// Somebody looks at everything while the set is unverified.
     full_asked: AtomicBool,
+    /// Somebody had no answer because Redis is away.
+    called: AtomicBool,
     unknown: Mutex<Unknown>,
     requests: Mutex<Requests>,
     publisher: Mutex<Publisher>,
@@ -89,6 +91,7 @@ impl Mailbox {
             stopped: Condvar::new(),
             asked: AtomicBool::new(false),
             full_asked: AtomicBool::new(false),
+            called: AtomicBool::new(false),
             has_own_set: AtomicBool::new(false),
             unknown: Mutex::default(),
             requests: Mutex::default(),
@@ -165,6 +168,23 @@ impl Mailbox {
     /// Whether a read of everything was asked for since the last call.
     pub fn take_full_wish(&self) -> bool {
         self.full_asked.swap(false, AcqRel)
+    }
+
+    /// Somebody has no answer because Redis is away: it is looked for sooner. Cheap when already told.
+    pub fn call(&self) {
+        if !self.called.load(Acquire) && !self.called.swap(true, AcqRel) {
+            self.wake();
+        }
+    }
+
+    /// Whether somebody had no answer since the latest attempt.
+    pub fn has_callers(&self) -> bool {
+        self.called.load(Acquire)
+    }
+
+    /// Redis is looked for now.
+    pub fn forget_callers(&self) {
+        self.called.store(false, Release);
     }
 
     /// Asks whether an unknown key exists by now; once for each key and generation.

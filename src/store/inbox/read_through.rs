@@ -93,6 +93,7 @@ impl<'a> ReadThrough<'a> {
 
     fn read(&self, kind: Kind, key: &str) -> Result<Held, Unreachable> {
         if !self.shared.health.is_available() || self.mailbox.is_stopped() {
+            self.mailbox.call();
             return Err(Unreachable);
         }
         if !self.may_wait {

@@ -12,6 +12,7 @@ use crate::store::shared::Shared;
 /// be away.
 pub fn read_whole(shared: &Shared, mailbox: &Mailbox) -> Result<Arc<Snapshot>, Unreachable> {
     if !shared.health.is_available() || mailbox.is_stopped() {
+        mailbox.call();
         return Err(Unreachable);
     }
     let flight = mailbox.request_whole();

@@ -56,7 +56,9 @@ pub struct Agenda {
     /// The tick at the previous refetch of what is in use.
     pub refetched_tick: u32,
     /// Nothing is tried before this moment.
-    pub retry_at: Instant,
+    retry_at: Instant,
+    /// The same while somebody waits for Redis.
+    hurried_at: Instant,
     backoff: Backoff,
     /// Nothing is written before this moment.
     pub write_at: Instant,
@@ -87,6 +89,7 @@ impl Agenda {
             armed_read: 0,
             refetched_tick: 1,
             retry_at: now,
+            hurried_at: now,
             backoff: Backoff::new(),
             write_at: now,
             gone_until: now,
@@ -97,6 +100,11 @@ impl Agenda {
             heard: now,
             jitter: Jitter::new(),
         }
+    }
+
+    /// Nothing is tried before this moment; where somebody waits for Redis, it comes sooner.
+    pub fn retry_at(&self, is_awaited: bool) -> Instant {
+        if is_awaited { self.hurried_at } else { self.retry_at }
     }
 
     /// When everything is to be read, for whatever reason.
@@ -130,12 +138,13 @@ impl Agenda {
     /// A pass has failed: nothing is tried for a while. Everything is read then if it never was; a process that has data looks
     /// whether Redis is there and takes its turn, with a data set of so many bytes.
     pub fn failed(&mut self, needs: Needs) {
-        self.retry_at = Instant::now() + self.backoff.next_pause();
+        let (now, pause) = (Instant::now(), self.backoff.next_pause());
+        (self.hurried_at, self.retry_at) = (now + pause, now + self.backoff.unhurried(pause));
         match needs {
             Needs::Nothing => {}
-            Needs::First => self.full_due = Some(self.retry_at),
+            Needs::First => (self.full_due, self.knocks) = (Some(self.hurried_at), true),
             Needs::Again { bytes } => {
-                self.spread.note_outage(self.retry_at, bytes);
+                self.spread.note_outage(self.hurried_at, bytes);
                 (self.full_due, self.owes_full, self.knocks) = (None, true, true);
             }
         }

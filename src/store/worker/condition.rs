@@ -3,6 +3,8 @@
 //! Three conditions are kept apart: whether the data connection answers, whether the watch is armed, whether writes are
 //! accepted. May depend on `inbox`.
 
+use std::borrow::Cow;
+
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::Mailbox;
 use crate::store::options::{Freshness, OnWipe, Residency};
@@ -168,20 +170,20 @@ pub fn keeps_on_wipe(shared: &Shared) -> bool {
 
 fn report_rung(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, waits: bool, is_out: bool) {
     let link = &mailbox.link;
-    let remark = link.remark().map(|remark| (*remark).clone());
+    let remark = link.remark();
+    let remark = remark.as_ref().map(|remark| remark.as_str());
+    let says = |what: &str| remark.map(|why| Cow::Owned(format!("{what}: {why}")));
     let (rung, reason) = match (shared.options.freshness, link.phase()) {
-        (Freshness::Ttl, _) => (Rung::Ttl, Some("configured".to_owned())),
-        (Freshness::Forever, _) => (Rung::Forever, Some("configured".to_owned())),
-        (Freshness::Push, LinkPhase::Up) => (Rung::Push, remark),
+        (Freshness::Ttl, _) => (Rung::Ttl, Some(Cow::Borrowed("configured"))),
+        (Freshness::Forever, _) => (Rung::Forever, Some(Cow::Borrowed("configured"))),
+        (Freshness::Push, LinkPhase::Up) => (Rung::Push, remark.map(Cow::Borrowed)),
         (Freshness::Push, LinkPhase::Connecting) if waits => (Rung::Starting, None),
-        (Freshness::Push, LinkPhase::Connecting) => (Rung::Ttl, Some("the push link is not there yet".to_owned())),
-        (Freshness::Push, LinkPhase::Down) => (Rung::Ttl, remark.map(|why| format!("push link lost: {why}"))),
-        (Freshness::Push, LinkPhase::Unsupported) => {
-            (Rung::Ttl, remark.map(|why| format!("the server refuses tracking: {why}")))
-        }
+        (Freshness::Push, LinkPhase::Connecting) => (Rung::Ttl, Some(Cow::Borrowed("the push link is not there yet"))),
+        (Freshness::Push, LinkPhase::Down) => (Rung::Ttl, says("push link lost")),
+        (Freshness::Push, LinkPhase::Unsupported) => (Rung::Ttl, says("the server refuses tracking")),
     };
-    let text = reason.clone().unwrap_or_default();
-    if shared.health.set_rung(rung, reason) {
+    if shared.health.set_rung(rung, reason.as_deref()) {
+        let text = reason.unwrap_or_default();
         let falls = rung == Rung::Ttl && shared.options.freshness == Freshness::Push && !is_out;
         let level = if falls { Level::Warn } else { Level::Info };
         listener.log(level, format_args!("freshness in force: {} ({text})", rung.name()));

@@ -73,7 +73,7 @@ impl Worker<'_> {
     }
 
     /// After a failure: whether Redis is there again, which need not cost a read of everything each time.
-    fn knock(&mut self) -> Result<(), Failed> {
+    pub(super) fn knock(&mut self) -> Result<(), Failed> {
         if self.agenda.knocks {
             self.exchange.read(|reader| reader.presence())?;
             self.agenda.knocks = false;

@@ -114,6 +114,8 @@ impl Worker<'_> {
         if !self.exchange.writes() {
             return self.only_tell_whether_redis_is_there();
         }
+        // Before anything is written over a connection of its own: one that is refused tells as much as two.
+        self.knock()?;
         let (generation, armed) = (self.shared.generation(), self.mailbox.link.armed());
         self.follow_watch(armed);
         let rearmed = self.agenda.armed_read != armed;

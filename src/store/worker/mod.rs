@@ -189,7 +189,7 @@ impl<'a> Worker<'a> {
         if self.may_open() {
             return Duration::ZERO;
         }
-        let mut pause = TICK;
+        let (mut pause, retry_at) = (TICK, self.agenda.retry_at(self.is_awaited()));
         if self.waits_for_watch(now) {
             return pause;
         }
@@ -197,7 +197,7 @@ impl<'a> Worker<'a> {
             .into_iter()
             .flatten()
         {
-            pause = pause.min(due.max(self.agenda.retry_at).saturating_duration_since(now));
+            pause = pause.min(due.max(retry_at).saturating_duration_since(now));
         }
         if !self.mailbox.outbox.is_empty() {
             pause = pause.min(self.agenda.outbox_at().saturating_duration_since(now));
@@ -211,7 +211,8 @@ impl<'a> Worker<'a> {
             self.ticked = now;
             self.look_at_idle_connection();
         }
-        if now >= self.agenda.retry_at && !self.waits_for_watch(now) {
+        if now >= self.agenda.retry_at(self.is_awaited()) && !self.waits_for_watch(now) {
+            self.mailbox.forget_callers();
             self.pass(now);
             if self.pairing.due().is_some_and(|due| due <= now) {
                 self.compare_servers(false);
@@ -256,6 +257,11 @@ impl<'a> Worker<'a> {
     fn rereads(&self) -> bool {
         let options = &self.shared.options;
         if self.shared.memory_leads() { self.exchange.writes() } else { options.freshness != Freshness::Forever }
+    }
+
+    /// Somebody has no answer without Redis.
+    fn is_awaited(&self) -> bool {
+        !self.shared.answers() || self.mailbox.has_callers()
     }
 
     /// How many clients share the server.

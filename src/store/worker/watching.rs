@@ -47,7 +47,10 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
             }
             Ended::Gone(WatchError::Lost(reason)) => {
                 mailbox.link.set_gone(LinkPhase::Down, reason);
-                backoff.next_pause()
+                let pause = backoff.next_pause();
+                // Where Redis is away the other connection seeks it, and this one is made as soon as that is there.
+                let is_refused = mailbox.link.armed() == armed && shared.health.is_available();
+                if is_refused { backoff.unhurried(pause) } else { pause }
             }
         };
         if mailbox.link.armed() == armed {

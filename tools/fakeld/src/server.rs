@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, BufReader, Read as _, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, sleep};
@@ -228,9 +229,9 @@ impl Fake {
         let was_alive = lock(&self.shared.alive).swap(false, SeqCst);
         // Wakes the thread that accepts, so that it lets go of the port.
         if was_alive && let Ok(stream) = TcpStream::connect(self.address) {
-            let mut byte = [0];
             let _ = stream.set_read_timeout(Some(Duration::from_secs(30)));
-            let _ = io::Read::read(&mut &stream, &mut byte);
+            // Not a single read, which returns early when it is interrupted.
+            let _ = io::Read::read_exact(&mut &stream, &mut [0]);
         }
         self.shared.streams.close();
         for (_, socket) in lock(&self.shared.sockets).drain(..) {
@@ -291,11 +292,18 @@ fn wait(timeout: Duration, mut until: impl FnMut() -> bool) -> bool {
     }
 }
 
+/// Listens no more, also where a child that is not yet another program holds the socket, too: closing it is not enough.
+fn stop(listener: TcpListener) {
+    let socket = TcpStream::from(OwnedFd::from(listener));
+    // It cannot fail on a socket that listens; a listener that goes on is found by the next connect.
+    let _ = socket.shutdown(Shutdown::Both);
+}
+
 fn accept(listener: TcpListener, shared: &Arc<Shared>, alive: &Arc<AtomicBool>) {
     while let Ok((stream, _)) = listener.accept() {
         if !alive.load(SeqCst) {
             // The port is let go of before the one who kills sees its connection end.
-            drop(listener);
+            stop(listener);
             return drop(stream);
         }
         let number = shared.next.fetch_add(1, SeqCst);

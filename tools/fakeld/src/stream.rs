@@ -1,5 +1,6 @@
 //! The connected event streams, and what is broadcast to them.
 
+use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
 use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
@@ -64,7 +65,7 @@ fn is_gone(peer: &TcpStream) -> bool {
     // An event-stream client sends nothing, so whatever is there is its farewell.
     match peer.peek(&mut [0]) {
         Ok(_) => true,
-        Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
+        Err(error) => !matches!(error.kind(), WouldBlock | TimedOut | Interrupted),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use fakeld::{Action, Fake, Kind};
@@ -15,10 +16,11 @@ fn ask(fake: &Fake, request: &str, until: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", fake.port())).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let mut all = Vec::new();
-    let mut byte = [0];
-    while !String::from_utf8_lossy(&all).contains(until) && stream.read(&mut byte).unwrap() == 1 {
-        all.push(byte[0]);
+    let (mut all, mut bytes) = (Vec::new(), BufReader::new(stream).bytes());
+    while !String::from_utf8_lossy(&all).contains(until)
+        && let Some(byte) = bytes.next()
+    {
+        all.push(byte.unwrap());
     }
     String::from_utf8_lossy(&all).into_owned()
 }
@@ -88,6 +90,19 @@ fn a_killed_server_refuses_connections_until_it_is_started_again() {
         fake.start_again().unwrap();
         assert!(ask(&fake, "GET /sdk/latest-all HTTP/1.1\r\n\r\n", "\r\n\r\n").starts_with("HTTP/1.1 200"));
     }
+}
+
+/// A child has what its parent has open until it has become another program: what is closed meanwhile is not closed yet.
+#[test]
+fn a_killed_server_refuses_connections_while_processes_are_started() {
+    let fake = Fake::start().unwrap();
+    let processes = thread::spawn(|| (0..200).for_each(|_| _ = Command::new("true").status().unwrap()));
+    while !processes.is_finished() {
+        fake.kill();
+        assert!(TcpStream::connect(("127.0.0.1", fake.port())).is_err());
+        fake.start_again().unwrap();
+    }
+    processes.join().unwrap();
 }
 
 #[test]

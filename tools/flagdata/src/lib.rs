@@ -17,7 +17,7 @@ mod shapes;
 pub mod store;
 
 pub use options::{Options, Shape, UnknownShape};
-pub use server::PrivateRedis;
+pub use server::{PrivateRedis, free_port};
 pub use shapes::{BASE_FLAG, CONTEXT_JSON};
 
 use serde_json::{Map, Value, json};

@@ -2,8 +2,10 @@
 //! with the value. Depends on the `redis-server` program in `PATH`.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,7 +29,7 @@ impl PrivateRedis {
         let mut last = io::Error::other("redis-server was not started");
         for _ in 0..STARTS {
             // Between finding the port and using it somebody else may take it; then the server exits.
-            match Self::start_on(free_port()?) {
+            match Self::start_on(free_port()) {
                 Ok(server) => return Ok(server),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
                 Err(error) => last = error,
@@ -99,6 +101,21 @@ impl Drop for PrivateRedis {
     }
 }
 
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+/// A port that nobody listens on. Below the range from which systems choose ports for outgoing connections: one of those
+/// could otherwise take the port of a server that is gone before it starts again, or a client that looks for the server
+/// connect to itself.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 11_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Not the same ports in every process, and not the next ones in the next process.
+    let own = u16::try_from((std::process::id().wrapping_mul(0x9E37_79B1) >> 8) % u32::from(COUNT)).unwrap_or(0);
+    loop {
+        let port = FIRST + (own + NEXT.fetch_add(1, Relaxed) % COUNT) % COUNT;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            // A child of another thread that is not yet another program holds it, too, and must not listen on.
+            let _ = TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both);
+            return port;
+        }
+    }
 }

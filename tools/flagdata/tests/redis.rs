@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Command, Output};
+use std::thread;
 
 use flagdata::store::{self, Change, StoreError};
-use flagdata::{Options, PrivateRedis, generate};
+use flagdata::{Options, PrivateRedis, free_port, generate};
 use redis::{Commands, Connection};
 use serde_json::{Value, json};
 
@@ -131,7 +133,7 @@ fn concurrent_changes_are_all_counted() {
     let mut connection = server.connect().unwrap();
     store::fill(&mut connection, "p", &generate(&Options::default())).unwrap();
     let start = flag(&mut connection, "p", "billing.engine")["version"].as_i64().unwrap();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut connection = server.connect().unwrap();
@@ -160,4 +162,14 @@ fn a_senseless_command_line_ends_with_2() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("flagdata: --flags: `many`"));
     assert!(stdout(&flagdata(&["--help"])).contains("flagdata fill --redis URL"));
+}
+
+/// A child has what its parent has open until it has become another program.
+#[test]
+fn a_free_port_refuses_connections_while_processes_are_started() {
+    let processes = thread::spawn(|| (0..200).for_each(|_| _ = Command::new("true").status().unwrap()));
+    while !processes.is_finished() {
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, free_port())).is_err());
+    }
+    processes.join().unwrap();
 }

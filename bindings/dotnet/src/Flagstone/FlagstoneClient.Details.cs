@@ -1,5 +1,6 @@
 // Evaluation by key with the reason.
 using System;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Flagstone.Interop;
 
@@ -71,19 +72,66 @@ public sealed partial class FlagstoneClient
     private unsafe EvaluationDetail<T> Detail<T, TValue>(string? key, Context? context, T defaultValue)
         where TValue : struct, IValueType<T>
     {
-        NativeDetail detail = NativeDetail.New();
-        return Fill(key, context, default(TValue).Wanted, &detail)
-            ? TakeDetail<T, TValue>(&detail, defaultValue)
-            : Details.Failed(defaultValue, EvaluationErrorKind.Exception);
+        if (default(TValue).IsText)
+        {
+            return DetailOfText<T, TValue>(key, context, defaultValue);
+        }
+        NativeDefault given = default(TValue).Default(defaultValue, null);
+        return Detail<T, TValue>(key, context, defaultValue, &given);
     }
 
     private unsafe EvaluationDetail<T> Detail<T, TValue>(ReadOnlySpan<byte> key, Context? context, T defaultValue)
         where TValue : struct, IValueType<T>
     {
+        if (default(TValue).IsText)
+        {
+            return DetailOfText<T, TValue>(key, context, defaultValue);
+        }
+        NativeDefault given = default(TValue).Default(defaultValue, null);
+        return Detail<T, TValue>(key, context, defaultValue, &given);
+    }
+
+    /// <summary>With a default that is lent as text, if anybody is told of it.</summary>
+    [SkipLocalsInit]
+    private unsafe EvaluationDetail<T> DetailOfText<T, TValue>(string? key, Context? context, T defaultValue)
+        where TValue : struct, IValueType<T>
+    {
+        byte* buffer = stackalloc byte[LentText.Capacity];
+        NativeDefault given = Given<T, TValue>(defaultValue, buffer);
+        EvaluationDetail<T> result = Detail<T, TValue>(key, context, defaultValue, &given);
+        LentText.TakeBack(given.text, buffer);
+        return result;
+    }
+
+    /// <inheritdoc cref="DetailOfText{T, TValue}(string?, Context?, T)"/>
+    [SkipLocalsInit]
+    private unsafe EvaluationDetail<T> DetailOfText<T, TValue>(ReadOnlySpan<byte> key, Context? context, T defaultValue)
+        where TValue : struct, IValueType<T>
+    {
+        byte* buffer = stackalloc byte[LentText.Capacity];
+        NativeDefault given = Given<T, TValue>(defaultValue, buffer);
+        EvaluationDetail<T> result = Detail<T, TValue>(key, context, defaultValue, &given);
+        LentText.TakeBack(given.text, buffer);
+        return result;
+    }
+
+    private unsafe EvaluationDetail<T> Detail<T, TValue>(string? key, Context? context, T defaultValue, NativeDefault* given)
+        where TValue : struct, IValueType<T>
+    {
+        NativeDetail detail = NativeDetail.New();
+        return Fill(key, context, new Question(default(TValue).Wanted, given, NativeCodes.AskReason), &detail)
+            ? TakeDetail<T, TValue>(&detail, defaultValue)
+            : Details.Failed(defaultValue, EvaluationErrorKind.Exception);
+    }
+
+    private unsafe EvaluationDetail<T> Detail<T, TValue>(
+        ReadOnlySpan<byte> key, Context? context, T defaultValue, NativeDefault* given)
+        where TValue : struct, IValueType<T>
+    {
         NativeDetail detail = NativeDetail.New();
         fixed (byte* pointer = key)
         {
-            Fill(pointer, key.Length, context, default(TValue).Wanted, &detail);
+            Fill(pointer, key.Length, context, new Question(default(TValue).Wanted, given, NativeCodes.AskReason), &detail);
         }
         return TakeDetail<T, TValue>(&detail, defaultValue);
     }

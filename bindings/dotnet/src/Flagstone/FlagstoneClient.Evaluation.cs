@@ -4,7 +4,6 @@
 // Between Acquire and Release of a context nothing can throw: a native call does not, so there is no try, which would keep the
 // runtime from inlining the crossing.
 using System;
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading;
@@ -142,9 +141,9 @@ public sealed partial class FlagstoneClient
     {
         byte* buffer = stackalloc byte[Utf8.KeyCapacity];
         int length = key is null ? Utf8.Refused : Utf8.TryEncode(key, buffer, Utf8.KeyCapacity);
-        return length >= 0
+        return length >= 0 && defaultValue is not null
             ? String(buffer, length, context, defaultValue)
-            : Value<string, StringValue>(key, context, defaultValue);
+            : Value<string, StringValue>(key, context, defaultValue!);
     }
 
     /// <summary>
@@ -155,7 +154,9 @@ public sealed partial class FlagstoneClient
     {
         fixed (byte* pointer = key)
         {
-            return String(pointer, key.Length, context, defaultValue);
+            return defaultValue is not null
+                ? String(pointer, key.Length, context, defaultValue)
+                : Value<string, StringValue>(key, context, defaultValue!);
         }
     }
 
@@ -201,12 +202,16 @@ public sealed partial class FlagstoneClient
         return value;
     }
 
+    [SkipLocalsInit]
     private unsafe string String(byte* key, int length, Context? context, string defaultValue)
     {
+        byte* buffer = stackalloc byte[LentText.Capacity];
+        NativeText lent = _hasEvents ? LentText.Of(defaultValue, buffer) : default;
         NativeBytes text = default;
         IntPtr native = Context.Acquire(context);
-        int served = NativeMethods.flagstone_string_variation(_native, native, key, (nuint)length, null, 0, &text);
+        int served = NativeMethods.flagstone_string_variation(_native, native, key, (nuint)length, lent.ptr, lent.len, &text);
         Leave(context, native);
+        LentText.TakeBack(lent, buffer);
         return served != 0 ? TakeText(&text) : defaultValue;
     }
 
@@ -226,21 +231,30 @@ public sealed partial class FlagstoneClient
         }
     }
 
+    [SkipLocalsInit]
     private unsafe T Value<T, TValue>(string? key, Context? context, T defaultValue)
         where TValue : struct, IValueType<T>
     {
+        byte* buffer = stackalloc byte[LentText.Capacity];
+        NativeDefault given = Given<T, TValue>(defaultValue, buffer);
         NativeDetail detail = NativeDetail.New();
-        return Fill(key, context, default(TValue).Wanted, &detail) ? TakeValue<T, TValue>(&detail, defaultValue) : defaultValue;
+        bool isFilled = Fill(key, context, new Question(default(TValue).Wanted, &given, 0), &detail);
+        LentText.TakeBack(given.text, buffer);
+        return isFilled ? TakeValue<T, TValue>(&detail, defaultValue) : defaultValue;
     }
 
+    [SkipLocalsInit]
     private unsafe T Value<T, TValue>(ReadOnlySpan<byte> key, Context? context, T defaultValue)
         where TValue : struct, IValueType<T>
     {
+        byte* buffer = stackalloc byte[LentText.Capacity];
+        NativeDefault given = Given<T, TValue>(defaultValue, buffer);
         NativeDetail detail = NativeDetail.New();
         fixed (byte* pointer = key)
         {
-            Fill(pointer, key.Length, context, default(TValue).Wanted, &detail);
+            Fill(pointer, key.Length, context, new Question(default(TValue).Wanted, &given, 0), &detail);
         }
+        LentText.TakeBack(given.text, buffer);
         return TakeValue<T, TValue>(&detail, defaultValue);
     }
 
@@ -256,55 +270,6 @@ public sealed partial class FlagstoneClient
         {
             NativeMethods.flagstone_detail_clear(detail);
         }
-    }
-
-    /// <summary>Evaluates into a detail, which is to be cleared; false when the key is none.</summary>
-    [SkipLocalsInit]
-    private unsafe bool Fill(string? key, Context? context, int wanted, NativeDetail* detail)
-    {
-        byte* buffer = stackalloc byte[Utf8.KeyCapacity];
-        int length = key is null ? Utf8.Refused : Utf8.TryEncode(key, buffer, Utf8.KeyCapacity);
-        if (length >= 0)
-        {
-            Fill(buffer, length, context, wanted, detail);
-            return true;
-        }
-        if (key is not null && FillLong(key, context, wanted, detail))
-        {
-            return true;
-        }
-        SayNoKey();
-        return false;
-    }
-
-    /// <summary>For keys that do not fit the buffer on the stack, those that are too long, and those that are no text.</summary>
-    private unsafe bool FillLong(string key, Context? context, int wanted, NativeDetail* detail)
-    {
-        if (key.Length > Utf8.MaxKeyLength)
-        {
-            return false;
-        }
-        byte[] rented = ArrayPool<byte>.Shared.Rent(key.Length * Utf8.MaxBytesPerChar);
-        int length;
-        fixed (byte* pointer = rented)
-        {
-            length = Utf8.TryEncode(key, pointer, rented.Length);
-            if (length >= 0)
-            {
-                Fill(pointer, length, context, wanted, detail);
-            }
-        }
-        ArrayPool<byte>.Shared.Return(rented);
-        return length >= 0;
-    }
-
-    private unsafe void Fill(byte* key, int length, Context? context, int wanted, NativeDetail* detail)
-    {
-        byte none = 0;
-        IntPtr native = Context.Acquire(context);
-        // An empty key is one, a null pointer is none.
-        _ = NativeMethods.flagstone_variation(_native, native, key is null ? &none : key, (nuint)length, wanted, null, 0, detail);
-        Leave(context, native);
     }
 
     /// <summary>Ends a call that has acquired a context.</summary>

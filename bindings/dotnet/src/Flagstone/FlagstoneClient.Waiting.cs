@@ -1,4 +1,4 @@
-// Starting, and waiting for the client to be ready, in a state, or done with what is queued.
+// Starting, and waiting for the client to be ready or in a state.
 using System;
 using System.Diagnostics;
 using System.Threading;
@@ -9,8 +9,6 @@ namespace Flagstone;
 
 public sealed partial class FlagstoneClient
 {
-    private static readonly TimeSpan s_flushPoll = TimeSpan.FromMilliseconds(10);
-
     /// <summary>How often those who wait look for themselves: a handler may keep the thread that tells them.</summary>
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(250);
 
@@ -113,32 +111,6 @@ public sealed partial class FlagstoneClient
             : WaitUntilAsync(StartPump(), static (client, state) => client.HasReached(state), state, timeout, cancellationToken);
     }
 
-    /// <summary>
-    /// Waits until what is queued for delivery has been delivered. In daemon mode nothing is ever queued: the task is complete at
-    /// once.
-    /// </summary>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>A task that ends when everything was delivered.</returns>
-    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
-    /// <exception cref="ObjectDisposedException">The client is closed.</exception>
-    public Task FlushAsync(CancellationToken cancellationToken = default) =>
-        FlushAsync(Timeout.InfiniteTimeSpan, cancellationToken);
-
-    /// <summary>As <see cref="FlushAsync(CancellationToken)"/>, for a limited time.</summary>
-    /// <param name="timeout">Longest wait; <see cref="Timeout.InfiniteTimeSpan"/> waits without limit.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>False when the time was over first.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The time is negative.</exception>
-    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
-    /// <exception cref="ObjectDisposedException">The client is closed.</exception>
-    public Task<bool> FlushAsync(TimeSpan timeout, CancellationToken cancellationToken = default)
-    {
-        CheckTimeout(timeout);
-        return cancellationToken.IsCancellationRequested ? Task.FromCanceled<bool>(cancellationToken)
-            : IsFlushed() ? Task.FromResult(true)
-            : WaitUntilFlushedAsync(timeout, cancellationToken);
-    }
-
     /// <summary>Makes those who wait look again. Called by the pump after every notification.</summary>
     internal void TellWaiting()
     {
@@ -220,34 +192,6 @@ public sealed partial class FlagstoneClient
         {
             Interlocked.Decrement(ref _waiting);
         }
-    }
-
-    private unsafe bool IsFlushed()
-    {
-        IntPtr error = IntPtr.Zero;
-        int status = NativeMethods.flagstone_client_flush(_native, 0, &error);
-        GC.KeepAlive(this);
-        if (status == NativeCodes.StatusTimeout)
-        {
-            NativeResult.Discard(error);
-            return false;
-        }
-        NativeResult.Check(status, error);
-        return true;
-    }
-
-    private async Task<bool> WaitUntilFlushedAsync(TimeSpan timeout, CancellationToken cancellationToken)
-    {
-        Stopwatch watch = Stopwatch.StartNew();
-        while (timeout == Timeout.InfiniteTimeSpan || watch.Elapsed < timeout)
-        {
-            await Task.Delay(s_flushPoll, cancellationToken).ConfigureAwait(false);
-            if (IsFlushed())
-            {
-                return true;
-            }
-        }
-        return false;
     }
 
     private static TaskCompletionSource<bool> NewNews() => new(TaskCreationOptions.RunContinuationsAsynchronously);

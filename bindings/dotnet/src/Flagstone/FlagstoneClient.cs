@@ -40,6 +40,9 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
 #pragma warning restore CA2213
     private readonly IntPtr _native;
     private readonly ILogger _logger;
+
+    /// <summary>Whether anybody is told of evaluations: only then their defaults are written down.</summary>
+    private readonly bool _hasEvents;
     private readonly object _lock = new();
     private EventHandler<FlagChangedEventArgs>? _flagChanged;
     private EventPump? _pump;
@@ -60,6 +63,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
         _logger = options.LoggerFactory is ILoggerFactory factory ? new SafeLogger(factory.CreateLogger("Flagstone")) : NullLogger.Instance;
         _native = Create(options);
         _handle = new ClientHandle(this, _native);
+        _hasEvents = GetStatus().Events is not null;
     }
 
     /// <summary>
@@ -149,8 +153,8 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
     }
 
     /// <summary>
-    /// Closes the client: ends its threads and connections, writes what Redis is still to get, and delivers the last events; all
-    /// that for 2 s at most. May be called again, by any thread, also by a handler.
+    /// Closes the client: ends its threads and connections, writes what Redis is still to get, and sends the events that are
+    /// queued; all that for 2 s at most. May be called again, by any thread, also by a handler.
     /// </summary>
     public void Dispose()
     {

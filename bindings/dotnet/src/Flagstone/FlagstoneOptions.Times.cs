@@ -75,6 +75,27 @@ public sealed partial class FlagstoneOptions
         set => HttpReadTimeoutMs = ToMilliseconds(value);
     }
 
+    /// <summary><see cref="EventsFlushIntervalMs"/> as a span of time, rounded up to milliseconds: one value under two names.</summary>
+    public TimeSpan? EventsFlushInterval
+    {
+        get => ToTime(EventsFlushIntervalMs);
+        set => EventsFlushIntervalMs = ToMilliseconds(value);
+    }
+
+    /// <summary><see cref="EventsContextKeysFlushMs"/> as a span of time, rounded up to milliseconds: one value under two names.</summary>
+    public TimeSpan? EventsContextKeysFlush
+    {
+        get => ToTime(EventsContextKeysFlushMs);
+        set => EventsContextKeysFlushMs = ToMilliseconds(value);
+    }
+
+    /// <summary><see cref="EventsDiagnosticIntervalMs"/> as a span of time, rounded up to milliseconds: one value under two names.</summary>
+    public TimeSpan? EventsDiagnosticInterval
+    {
+        get => ToTime(EventsDiagnosticIntervalMs);
+        set => EventsDiagnosticIntervalMs = ToMilliseconds(value);
+    }
+
     private static TimeSpan? ToTime(int? milliseconds) => milliseconds is int set ? TimeSpan.FromMilliseconds(set) : null;
 
     // Beyond the range of an int is beyond what is allowed: refused when a client is made.

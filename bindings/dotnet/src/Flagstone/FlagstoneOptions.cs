@@ -94,7 +94,7 @@ public sealed partial class FlagstoneOptions
     public int? RefreshIntervalMs { get; set; }
 
     /// <summary>Most notifications that wait for the handlers. Default: 1000.</summary>
-    public int? EventsQueueCapacity { get; set; }
+    public int? NotificationsCapacity { get; set; }
 
     /// <summary>
     /// What becomes of the fraction of a number that is asked for as an integer. Default:

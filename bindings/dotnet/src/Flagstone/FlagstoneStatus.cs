@@ -109,6 +109,60 @@ public sealed record DataStoreStatus
     public DateTimeOffset? StaleSince { get; }
 }
 
+/// <summary>How the events of a client fare. A summary of evaluations counts as one event.</summary>
+public sealed record EventsStatus
+{
+    internal EventsStatus(JsonElement form)
+    {
+        IsOff = StatusForm.Text(form, "state") == "off";
+        WaitingCount = StatusForm.Number(form, "waiting") ?? 0;
+        DroppedCount = StatusForm.Number(form, "dropped") ?? 0;
+        SentCount = StatusForm.Number(form, "sent") ?? 0;
+        LostCount = StatusForm.Number(form, "lost") ?? 0;
+        SpooledCount = StatusForm.Number(form, "spooled") ?? 0;
+        if (StatusForm.IsObject(form, "spool", out JsonElement spool))
+        {
+            SpoolPayloadCount = StatusForm.Number(spool, "payloads");
+            SpoolCorruptCount = StatusForm.Number(spool, "corrupt");
+        }
+        LastError = StatusForm.Text(form, "last_error");
+        LastErrorTime = StatusForm.Time(form, "last_error_ms");
+    }
+
+    /// <summary>The server refuses them for good, for example because it does not know the SDK key: none is sent any more.</summary>
+    public bool IsOff { get; }
+
+    /// <summary>Number of those that wait for the next flush, without what is counted for a summary.</summary>
+    public long WaitingCount { get; }
+
+    /// <summary>Number of those that did not fit in <see cref="FlagstoneOptions.EventsCapacity"/>.</summary>
+    public long DroppedCount { get; }
+
+    /// <summary>Number of those that were delivered.</summary>
+    public long SentCount { get; }
+
+    /// <summary>Number of those that could not be delivered and were not kept.</summary>
+    public long LostCount { get; }
+
+    /// <summary>
+    /// Number of those that could not be delivered and went to <see cref="FlagstoneOptions.EventsSpool"/>; those sent from there
+    /// count as sent, too.
+    /// </summary>
+    public long SpooledCount { get; }
+
+    /// <summary>Number of payloads in the spool at the last look; null without one.</summary>
+    public long? SpoolPayloadCount { get; }
+
+    /// <summary>Number of files of the spool that this process set aside, as they cannot be read; null without one.</summary>
+    public long? SpoolCorruptCount { get; }
+
+    /// <summary>The latest failure, for people; null when there was none.</summary>
+    public string? LastError { get; }
+
+    /// <summary>When it was; null when there was none.</summary>
+    public DateTimeOffset? LastErrorTime { get; }
+}
+
 /// <summary>Condition of a client at one moment.</summary>
 public sealed class FlagstoneStatus
 {
@@ -130,6 +184,7 @@ public sealed class FlagstoneStatus
         DroppedCount = StatusForm.Number(form, "dropped") ?? 0;
         PanicCount = StatusForm.Number(form, "panics") ?? 0;
         LastError = StatusForm.Text(form, "last_error");
+        Events = StatusForm.IsObject(form, "events", out JsonElement events) ? new EventsStatus(events) : null;
     }
 
     /// <summary>Present state: of the data source; in daemon mode, of the store.</summary>
@@ -179,6 +234,9 @@ public sealed class FlagstoneStatus
 
     /// <summary>The latest error of Redis, for people; null when there was none.</summary>
     public string? LastError { get; }
+
+    /// <summary>How events fare; null without events.</summary>
+    public EventsStatus? Events { get; }
 
     /// <summary>Reads the library's JSON. Members that are missing count as not set, unknown ones are left out.</summary>
     internal static FlagstoneStatus Parse(string json)

@@ -43,8 +43,29 @@ public interface IFlagstoneClient : IDisposable, IAsyncDisposable
     /// <inheritdoc cref="FlagstoneClient.WaitAsync(DataSourceState, TimeSpan, CancellationToken)"/>
     Task<bool> WaitAsync(DataSourceState state, TimeSpan timeout, CancellationToken cancellationToken = default);
 
+    /// <inheritdoc cref="FlagstoneClient.Identify(Context?)"/>
+    void Identify(Context? context);
+
+    /// <inheritdoc cref="FlagstoneClient.Track(string, Context?)"/>
+    void Track(string name, Context? context);
+
+    /// <inheritdoc cref="FlagstoneClient.Track(string, Context?, JsonElement)"/>
+    void Track(string name, Context? context, JsonElement data);
+
+    /// <inheritdoc cref="FlagstoneClient.Track(string, Context?, JsonElement, double)"/>
+    void Track(string name, Context? context, JsonElement data, double metricValue);
+
+    /// <inheritdoc cref="FlagstoneClient.Flush()"/>
+    void Flush();
+
+    /// <inheritdoc cref="FlagstoneClient.FlushAndWait(TimeSpan)"/>
+    bool FlushAndWait(TimeSpan timeout);
+
+    /// <inheritdoc cref="FlagstoneClient.FlushAndWaitAsync(TimeSpan)"/>
+    Task<bool> FlushAndWaitAsync(TimeSpan timeout);
+
     /// <inheritdoc cref="FlagstoneClient.FlushAsync(CancellationToken)"/>
-    Task FlushAsync(CancellationToken cancellationToken = default);
+    Task<bool> FlushAsync(CancellationToken cancellationToken = default);
 
     /// <inheritdoc cref="FlagstoneClient.FlushAsync(TimeSpan, CancellationToken)"/>
     Task<bool> FlushAsync(TimeSpan timeout, CancellationToken cancellationToken = default);

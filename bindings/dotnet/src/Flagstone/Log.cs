@@ -28,4 +28,8 @@ internal static partial class Log
     [LoggerMessage(EventId = 6, EventName = "PollFailed", Level = LogLevel.Error,
         Message = "A notification could not be taken: the library answers with status {Status}.")]
     internal static partial void PollFailed(ILogger logger, int status);
+
+    [LoggerMessage(EventId = 7, EventName = "NotTold", Level = LogLevel.Warning,
+        Message = "An event was not sent: {Reason}. This is said once per client.")]
+    internal static partial void NotTold(ILogger logger, string reason);
 }

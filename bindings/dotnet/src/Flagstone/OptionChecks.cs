@@ -18,6 +18,10 @@ internal static class OptionChecks
         CheckRedisUrl(Value("redis.url", options.RedisUrl));
         CheckProxy(Value("http.proxy", options.HttpProxy));
         CheckSnapshot(Value("snapshot.file", options.SnapshotFile));
+        if (Value("events.spool", options.EventsSpool) is string spool && File.Exists(spool))
+        {
+            throw Refused(nameof(FlagstoneOptions.EventsSpool), $"{spool} is a file, and a folder is wanted");
+        }
         bool other = options.Others.TryGetValue("source.kind", out string? kind)
             ? kind != "testdata"
             : options.SourceKind is not (null or SourceKind.TestData);

@@ -35,7 +35,7 @@ internal static class OptionTable
         ("cache.capacity", options => Text(options.CacheCapacity)),
         ("cache.on_wipe", options => Word(options.CacheOnWipe, "keep", "clear")),
         ("refresh.interval_ms", options => Text(options.RefreshIntervalMs)),
-        ("events.queue_capacity", options => Text(options.EventsQueueCapacity)),
+        ("notifications.capacity", options => Text(options.NotificationsCapacity)),
         ("evaluation.integer_rounding", options => Word(options.EvaluationIntegerRounding, "half_even", "truncate")),
         ("log.level", options => Word(
             options.LogLevel ?? (options.LoggerFactory is null ? LogLevel.None : null),
@@ -51,6 +51,19 @@ internal static class OptionTable
         ("poll.interval_ms", options => Text(options.PollIntervalMs)),
         ("poll.allow_short", options => Text(options.PollAllowShort)),
         ("retry.mode", options => Word(options.RetryMode, "legacy", "extended")),
+        ("events.enabled", options => Text(options.EventsEnabled)),
+        ("events.capacity", options => Text(options.EventsCapacity)),
+        ("events.flush_interval_ms", options => Text(options.EventsFlushIntervalMs)),
+        ("events.context_keys_capacity", options => Text(options.EventsContextKeysCapacity)),
+        ("events.context_keys_flush_ms", options => Text(options.EventsContextKeysFlushMs)),
+        ("events.gzip", options => Text(options.EventsGzip)),
+        ("events.all_attributes_private", options => Text(options.EventsAllAttributesPrivate)),
+        ("events.private_attributes", options => Json(nameof(options.EventsPrivateAttributes), options.EventsPrivateAttributes)),
+        ("events.omit_anonymous_contexts", options => Text(options.EventsOmitAnonymousContexts)),
+        ("events.diagnostics", options => Text(options.EventsDiagnostics)),
+        ("events.diagnostic_interval_ms", options => Text(options.EventsDiagnosticIntervalMs)),
+        ("events.spool", options => options.EventsSpool),
+        ("events.spool_bytes", options => Text(options.EventsSpoolBytes)),
         ("http.connect_timeout_ms", options => Text(options.HttpConnectTimeoutMs)),
         ("http.read_timeout_ms", options => Text(options.HttpReadTimeoutMs)),
         ("http.proxy", options => options.HttpProxy),
@@ -131,6 +144,8 @@ internal static class OptionTable
     }
 
     private static string? Text(int? value) => value?.ToString(CultureInfo.InvariantCulture);
+
+    private static string? Text(long? value) => value?.ToString(CultureInfo.InvariantCulture);
 
     private static string? Text(bool? value) => value is bool set ? (set ? "true" : "false") : null;
 

@@ -40,23 +40,21 @@ internal class PreparedFlag<T, TValue> : Flag<T>
     public override unsafe T Value(Context? context)
     {
         NativeDetail detail = NativeDetail.New();
-        Fill(context, &detail);
+        IntPtr native = Context.Acquire(context);
+        _ = NativeMethods.flagstone_flag_value(Native, native, &detail);
+        Client.Leave(context, native);
+        GC.KeepAlive(this);
         return FlagstoneClient.TakeValue<T, TValue>(&detail, DefaultValue);
     }
 
     public override unsafe EvaluationDetail<T> Detail(Context? context)
     {
         NativeDetail detail = NativeDetail.New();
-        Fill(context, &detail);
-        return FlagstoneClient.TakeDetail<T, TValue>(&detail, DefaultValue);
-    }
-
-    private unsafe void Fill(Context? context, NativeDetail* detail)
-    {
         IntPtr native = Context.Acquire(context);
-        _ = NativeMethods.flagstone_flag_detail(Native, native, detail);
+        _ = NativeMethods.flagstone_flag_detail(Native, native, &detail);
         Client.Leave(context, native);
         GC.KeepAlive(this);
+        return FlagstoneClient.TakeDetail<T, TValue>(&detail, DefaultValue);
     }
 }
 

@@ -74,6 +74,12 @@ internal static class StatusForm
     internal static string? Text(JsonElement form, string name) =>
         form.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
+    internal static DateTimeOffset? Time(JsonElement form, string name) =>
+        Number(form, name) is long time ? DateTimeOffset.FromUnixTimeMilliseconds(time) : null;
+
+    internal static bool IsObject(JsonElement form, string name, out JsonElement value) =>
+        form.TryGetProperty(name, out value) && value.ValueKind == JsonValueKind.Object;
+
     private static DataSourceErrorKind ErrorKind(JsonElement form) => Text(form, "kind") switch
     {
         "NETWORK_ERROR" => DataSourceErrorKind.NetworkError,
@@ -82,10 +88,4 @@ internal static class StatusForm
         "STORE_ERROR" => DataSourceErrorKind.StoreError,
         _ => DataSourceErrorKind.Unknown,
     };
-
-    private static DateTimeOffset? Time(JsonElement form, string name) =>
-        Number(form, name) is long time ? DateTimeOffset.FromUnixTimeMilliseconds(time) : null;
-
-    private static bool IsObject(JsonElement form, string name, out JsonElement value) =>
-        form.TryGetProperty(name, out value) && value.ValueKind == JsonValueKind.Object;
 }

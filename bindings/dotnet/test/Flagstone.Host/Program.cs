@@ -86,9 +86,10 @@ static async Task TestDataAsync(Context ada)
     {
         TestData = data,
         SdkKey = "sdk-key",
+        EventsEnabled = false,
         FilePaths = ["one.json", "two.json"],
         HttpHeaders = new Dictionary<string, string> { ["X-Team"] = "red" },
-    }.Set("events.enabled", "false"));
+    });
     TaskCompletionSource<StatusChangedEventArgs> told = new();
     client.StatusChanged += (_, change) => _ = change.State == DataSourceState.Interrupted && told.TrySetResult(change);
     await client.StartAsync(TimeSpan.FromSeconds(30));

@@ -22,6 +22,7 @@ public sealed partial class AbiTests
         ["flagstone_str"] = typeof(NativeText),
         ["flagstone_bytes"] = typeof(NativeBytes),
         ["flagstone_attr"] = typeof(NativeAttribute),
+        ["flagstone_default"] = typeof(NativeDefault),
         ["flagstone_detail"] = typeof(NativeDetail),
         ["flagstone_event"] = typeof(NativeEvent),
         ["flagstone_notification"] = typeof(NativeEvent),
@@ -169,6 +170,7 @@ public sealed partial class AbiTests
         {
             0 => s_structs.TryGetValue(name, out Type? type) ? type : s_scalars[name],
             1 when name == "char" => typeof(byte).MakePointerType(),
+            1 when name == "double" => typeof(double).MakePointerType(),
             1 when s_structs.TryGetValue(name, out Type? type) => type.MakePointerType(),
             1 => typeof(nint),
             _ => typeof(nint).MakePointerType(),

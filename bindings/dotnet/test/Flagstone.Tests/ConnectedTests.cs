@@ -302,7 +302,8 @@ public sealed class ConnectedTests(RedisServer server) : IDisposable
             ApplicationVersion = "7.1",
             WrapperName = "Wrap",
             WrapperVersion = "2",
-        }.Set("events.enabled", "false")))
+            EventsEnabled = false,
+        }))
         {
             Assert.True(await client.StartAsync(s_long));
             Assert.Equal("one", client.StringVariation("a", _ada, ""));

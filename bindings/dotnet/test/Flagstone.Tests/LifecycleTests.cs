@@ -152,7 +152,7 @@ public sealed class LifecycleTests(RedisServer server) : IDisposable
         {
             await using FlagstoneClient crowded = new(_environment.Options(options =>
             {
-                options.EventsQueueCapacity = 1;
+                options.NotificationsCapacity = 1;
                 options.LoggerFactory = new ListLogger();
                 options.LogLevel = LogLevel.Debug;
             }));

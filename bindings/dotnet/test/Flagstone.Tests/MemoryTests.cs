@@ -4,6 +4,7 @@ using System.IO;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.Versioning;
+using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
 using Flagstone.Tests.Support;
@@ -58,6 +59,64 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         AllocatesNothing(() => client.StringVariationDetail("rule", _context, ""));
         AllocatesNothing(() => client.JsonVariation("json", _context, default));
         Assert.True(Allocated(() => client.StringVariation("long", _context, ""), 100) > 0, "the measurement can see something");
+    }
+
+    [Fact]
+    public async Task Evaluation_allocates_nothing_for_its_events()
+    {
+        using LaunchDarkly launchDarkly = new();
+        FlagstoneClient client = await StartAsync(CacheResidency.All, options =>
+        {
+            options.SdkKey = LaunchDarkly.SdkKey;
+            options.EndpointsRelay = launchDarkly.Url;
+        });
+        Assert.NotNull(client.GetStatus().Events);
+        string longText = new('x', 2000);
+        JsonElement json = JsonSerializer.Deserialize<JsonElement>("""{"a":[1,"å",null,2.5],"b":{}}""");
+        Flag<bool> flag = client.BoolFlag("a");
+        Flag<string> text = client.StringFlag("text", "default");
+        AllocatesNothing(() => client.BoolVariation("a", _context));
+        AllocatesNothing(() => client.BoolVariation("missing", _context, true));
+        AllocatesNothing(() => client.LongVariation("n", _context, 7));
+        AllocatesNothing(() => client.DoubleVariation("n"u8, _context, 0.5));
+        AllocatesNothing(() => client.StringVariation("text", _context, "default"));
+        AllocatesNothing(() => client.StringVariation("text"u8, _context, "å"));
+        AllocatesNothing(() => client.StringVariation("missing", _context, longText));
+        AllocatesNothing(() => client.StringVariationDetail("rule", _context, "default"));
+        AllocatesNothing(() => client.BoolVariationDetail("a", _context));
+        AllocatesNothing(() => client.JsonVariation("json", _context, json));
+        AllocatesNothing(() => client.JsonVariationDetail("json", _context, json));
+        AllocatesNothing(() => flag.Value(_context));
+        AllocatesNothing(() => text.Value(_context));
+        AllocatesNothing(() => text.Detail(_context));
+        client.FlushAndWait(TimeSpan.FromSeconds(30));
+        Assert.Contains(launchDarkly.Events(), told => told.GetProperty("kind").GetString() == "summary");
+    }
+
+    [Fact]
+    public async Task What_is_told_allocates_nothing_and_leaves_nothing_behind()
+    {
+        using LaunchDarkly launchDarkly = new();
+        FlagstoneClient client = await StartAsync(CacheResidency.All, options =>
+        {
+            options.SdkKey = LaunchDarkly.SdkKey;
+            options.EndpointsRelay = launchDarkly.Url;
+            // Most of it is dropped: what counts here is the way into the library.
+            options.EventsCapacity = 10;
+        });
+        JsonElement json = JsonSerializer.Deserialize<JsonElement>("""{"a":[1,"å",null,2.5],"b":{}}""");
+        AllocatesNothing(() => Tell(""));
+        string longText = new('x', 2000);
+        LeavesNothing(60_000, _ => Tell(longText));
+
+        int Tell(string name)
+        {
+            client.Identify(_context);
+            client.Track(name, _context);
+            client.Track("both", _context, json, 1);
+            client.Track("refused", _context, json, double.NaN);
+            return 0;
+        }
     }
 
     [Fact]
@@ -117,7 +176,11 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
     public async Task All_flags_statuses_and_hashes_leave_nothing_behind()
     {
         _environment.Write(Flags.Bool("a", 1, true), Flags.Value("text", 1, $"\"{new string('x', 10_000)}\""));
-        FlagstoneClient client = await _environment.StartAsync(options => options.Set("events.enabled", "false").SdkKey = "sdk-key");
+        FlagstoneClient client = await _environment.StartAsync(options =>
+        {
+            options.SdkKey = "sdk-key";
+            options.EventsEnabled = false;
+        });
         LeavesNothing(4000, _ =>
         {
             AllFlagsState state = client.AllFlagsState(_context, AllFlagsOptions.WithReasons);
@@ -202,13 +265,17 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         }
     }
 
-    private async Task<FlagstoneClient> StartAsync(CacheResidency residency)
+    private async Task<FlagstoneClient> StartAsync(CacheResidency residency, Action<FlagstoneOptions>? change = null)
     {
         _environment.Write(
             Flags.Bool("a", 1, true), Flags.Value("n", 1, "1.5"), Flags.Value("text", 1, $"\"{new string('x', 100)}\""),
             Flags.Value("long", 1, $"\"{new string('x', 1000)}\""), Flags.Value("json", 1, """{"a":[1,2,3]}"""),
             Flags.With("rule", 1, Rule, "\"x\""));
-        return await _environment.StartAsync(options => options.CacheResidency = residency);
+        return await _environment.StartAsync(options =>
+        {
+            options.CacheResidency = residency;
+            change?.Invoke(options);
+        });
     }
 
     private static void AllocatesNothing<T>(Func<T> action, [CallerArgumentExpression(nameof(action))] string what = "")

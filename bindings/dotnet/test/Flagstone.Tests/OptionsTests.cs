@@ -43,6 +43,7 @@ public sealed partial class OptionsTests(RedisServer server)
             {
                 _ when type == typeof(string) => "text",
                 _ when type == typeof(bool) => true,
+                _ when type == typeof(long) => 7L,
                 _ when type == typeof(IList<string>) => new List<string>(),
                 _ when type == typeof(IDictionary<string, string>) => new Dictionary<string, string>(),
                 _ => type.IsEnum ? Enum.ToObject(type, 1) : 7,
@@ -150,6 +151,11 @@ public sealed partial class OptionsTests(RedisServer server)
         Refused(new FlagstoneOptions { RetryMode = (RetryMode)2 }, "RetryMode");
         Refused(new FlagstoneOptions { FileDuplicates = (FileDuplicates)(-1) }, "FileDuplicates");
         Refused(new FlagstoneOptions { PollIntervalMs = 0 }, "PollIntervalMs");
+        Refused(new FlagstoneOptions { EventsCapacity = 0 }, "EventsCapacity");
+        Refused(new FlagstoneOptions { EventsFlushInterval = TimeSpan.Zero }, "EventsFlushIntervalMs");
+        Refused(new FlagstoneOptions { EventsSpoolBytes = -1 }, "EventsSpoolBytes");
+        Refused(new FlagstoneOptions { EventsPrivateAttributes = ["a", null!] }, "EventsPrivateAttributes");
+        Refused(new FlagstoneOptions().Set("events.queue_capacity", "1"), "NotificationsCapacity");
         Refused(new FlagstoneOptions { EndpointsRelay = "ftp://relay" }, "Endpoints");
         Refused(new FlagstoneOptions { FilePaths = ["a", "\ud800"] }, "FilePaths");
         Refused(new FlagstoneOptions { FilePaths = [null!] }, "FilePaths");
@@ -227,6 +233,7 @@ public sealed partial class OptionsTests(RedisServer server)
         string missing = Path.Combine(Path.GetTempPath(), "no such folder", "flags");
         Refused(new FlagstoneOptions { SnapshotFile = missing }, "SnapshotFile: there is no folder");
         Refused(new FlagstoneOptions { SnapshotFile = Path.GetTempPath() }, "SnapshotFile: ");
+        Refused(new FlagstoneOptions { EventsSpool = Project.Library }, "EventsSpool: ");
         Refused(new FlagstoneOptions { RedisConnectTimeout = TimeSpan.FromSeconds(-1) }, "RedisConnectTimeoutMs");
         Refused(new FlagstoneOptions { RedisPingMs = 0 }, "RedisPingMs");
         Refused(new FlagstoneOptions { RedisUrl = "http://localhost" }, "RedisUrl");

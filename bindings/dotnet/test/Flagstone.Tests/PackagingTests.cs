@@ -6,6 +6,7 @@ using System.IO.Compression;
 using System.Linq;
 using System.Reflection.Metadata;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using Flagstone.Tests.Support;
 using Xunit;
 
@@ -73,7 +74,7 @@ public sealed class PackagingTests(RedisServer server, PackedPackage package) : 
         RunOtherSamples();
     }
 
-    /// <summary>Connected mode, test data and all flags of the binding's README, one after the other in one program.</summary>
+    /// <summary>Connected mode, events, test data and all flags of the binding's README, one after the other in one program.</summary>
     private void RunOtherSamples()
     {
         string readme = Project.Binding + "README.md";
@@ -82,16 +83,19 @@ public sealed class PackagingTests(RedisServer server, PackedPackage package) : 
         using LaunchDarkly launchDarkly = new(Flags.Bool("new-checkout", 1, true));
         string source = $"\"{LaunchDarkly.SdkKey}\", EndpointsRelay = \"{launchDarkly.Url}\",";
         string folder = Build("others", $$"""
+            using System.Text.Json;
             using Flagstone;
             {
             {{connected}}
-            Console.WriteLine(client.BoolVariation("new-checkout", Context.New("ada")));
+            var ada = Context.New("ada");
+            Console.WriteLine(client.BoolVariation("new-checkout", ada));
+            {{Sample(readme, 2)}}
             }
             {
-            {{Sample(readme, 2)}}
+            {{Sample(readme, 3)}}
             Console.WriteLine(client.BoolVariation("new-checkout", Context.New("ada")));
             var ada = Context.New("ada");
-            {{Sample(readme, 3)}}
+            {{Sample(readme, 4)}}
             Console.WriteLine(page);
             }
             """
@@ -103,6 +107,8 @@ public sealed class PackagingTests(RedisServer server, PackedPackage package) : 
         const string Page = """{"$flagsState":{},"$valid":true}""";
         Assert.Equal(($"True\nTrue\n{Page}\n", ""), (ended.Output, ended.Errors));
         Assert.True(File.Exists(Path.Combine(_folder, "snapshot")));
+        JsonElement told = launchDarkly.Events().Single(told => told.GetProperty("kind").GetString() == "custom");
+        Assert.Equal((3, 59.9), (told.GetProperty("data").GetProperty("items").GetInt32(), told.GetProperty("metricValue").GetDouble()));
     }
 
     [Fact]

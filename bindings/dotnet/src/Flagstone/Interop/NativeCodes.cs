@@ -5,7 +5,7 @@ namespace Flagstone.Interop;
 internal static class NativeCodes
 {
     internal const int AbiMajor = 1;
-    internal const int AbiMinor = 2;
+    internal const int AbiMinor = 3;
 
     internal const int StatusOk = 0;
     internal const int StatusTimeout = 1;
@@ -16,6 +16,7 @@ internal static class NativeCodes
     internal const int StatusNotFound = 6;
     internal const int StatusNotReady = 7;
     internal const int StatusClosed = 8;
+    internal const int StatusStore = 10;
     internal const int StatusAbiMismatch = 13;
 
     internal const int TypeNone = 0;
@@ -32,6 +33,8 @@ internal static class NativeCodes
     internal const int EventFlagChanged = 2;
 
     internal const uint SubscribeFlagChanges = 1;
+
+    internal const uint AskReason = 1;
 
     internal const int LevelDebug = 0;
     internal const int LevelInfo = 1;

@@ -538,7 +538,48 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     internal static extern
 #endif
+        int flagstone_variation_or(
+            IntPtr client, IntPtr context, byte* key, nuint keyLen, int wantType, NativeDefault* defaultValue, uint options,
+            NativeDetail* @out);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
         int flagstone_variation_many(IntPtr client, IntPtr context, NativeText* keys, nuint n, NativeDetail* @out);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_variation_many_or(
+            IntPtr client, IntPtr context, NativeText* keys, NativeDefault* defaults, nuint n, uint options, NativeDetail* @out);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_identify(IntPtr client, IntPtr context, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_track(
+            IntPtr client, IntPtr context, byte* name, nuint nameLen, double* metric, byte* dataJson, nuint dataJsonLen,
+            IntPtr* err);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -603,6 +644,15 @@ internal static unsafe partial class NativeMethods
     internal static extern
 #endif
         int flagstone_flag_detail(IntPtr flag, IntPtr context, NativeDetail* @out);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_flag_value(IntPtr flag, IntPtr context, NativeDetail* @out);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

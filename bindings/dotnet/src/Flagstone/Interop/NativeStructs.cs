@@ -35,6 +35,17 @@ internal struct NativeAttribute
     internal NativeText text;
 }
 
+/// <summary><c>flagstone_default</c>: a caller's default, borrowed for one call. Zeroed memory is null.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NativeDefault
+{
+    internal int value_type;
+    internal int is_integer;
+    internal long integer;
+    internal double number;
+    internal NativeText text;
+}
+
 /// <summary><c>flagstone_detail</c>: made by <see cref="New"/>, given back with <c>flagstone_detail_clear</c>.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct NativeDetail

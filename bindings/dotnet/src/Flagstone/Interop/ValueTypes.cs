@@ -12,11 +12,21 @@ internal interface IValueType<T>
 
     /// <summary>The value in a detail that has one.</summary>
     T Read(in NativeDetail detail, T defaultValue);
+
+    /// <summary>Whether a default is lent as text, which needs a buffer.</summary>
+    bool IsText { get; }
+
+    /// <summary>The caller's default for the library. A text in it may be in the buffer, and is given back.</summary>
+    unsafe NativeDefault Default(T defaultValue, byte* buffer);
 }
 
 internal readonly struct BoolValue : IValueType<bool>
 {
     public int Wanted => NativeCodes.TypeBool;
+
+    public bool IsText => false;
+
+    public unsafe NativeDefault Default(bool defaultValue, byte* buffer) => Defaults.Of(defaultValue);
 
     public bool Read(in NativeDetail detail, bool defaultValue) =>
         detail.value_type == NativeCodes.TypeBool ? detail.number_value != 0 : defaultValue;
@@ -25,6 +35,10 @@ internal readonly struct BoolValue : IValueType<bool>
 internal readonly struct IntValue : IValueType<int>
 {
     public int Wanted => NativeCodes.TypeNumber;
+
+    public bool IsText => false;
+
+    public unsafe NativeDefault Default(int defaultValue, byte* buffer) => Defaults.Of((long)defaultValue);
 
     public int Read(in NativeDetail detail, int defaultValue) => Saturated(default(LongValue).Read(detail, defaultValue));
 
@@ -36,6 +50,10 @@ internal readonly struct IntValue : IValueType<int>
 internal readonly unsafe struct LongValue : IValueType<long>
 {
     public int Wanted => NativeCodes.TypeNumber;
+
+    public bool IsText => false;
+
+    public NativeDefault Default(long defaultValue, byte* buffer) => Defaults.Of(defaultValue);
 
     public long Read(in NativeDetail detail, long defaultValue)
     {
@@ -50,6 +68,10 @@ internal readonly struct DoubleValue : IValueType<double>
 {
     public int Wanted => NativeCodes.TypeNumber;
 
+    public bool IsText => false;
+
+    public unsafe NativeDefault Default(double defaultValue, byte* buffer) => Defaults.Of(defaultValue);
+
     public double Read(in NativeDetail detail, double defaultValue) =>
         detail.value_type == NativeCodes.TypeNumber ? detail.number_value : defaultValue;
 }
@@ -57,6 +79,10 @@ internal readonly struct DoubleValue : IValueType<double>
 internal readonly unsafe struct StringValue : IValueType<string>
 {
     public int Wanted => NativeCodes.TypeString;
+
+    public bool IsText => true;
+
+    public NativeDefault Default(string defaultValue, byte* buffer) => Defaults.Of(defaultValue, buffer);
 
     public string Read(in NativeDetail detail, string defaultValue) =>
         detail.value_type == NativeCodes.TypeString ? TextCache.Get(detail.text.ptr, detail.text.len) : defaultValue;
@@ -71,6 +97,10 @@ internal readonly unsafe struct JsonValue : IValueType<JsonElement>
     private static readonly JsonElement s_null = Parse("null"u8);
 
     public int Wanted => NativeCodes.TypeJson;
+
+    public bool IsText => true;
+
+    public NativeDefault Default(JsonElement defaultValue, byte* buffer) => Defaults.Of(defaultValue, buffer);
 
     public JsonElement Read(in NativeDetail detail, JsonElement defaultValue) =>
         detail.text.len == 0 ? s_null : JsonCache.Get(new ReadOnlySpan<byte>(detail.text.ptr, checked((int)detail.text.len)));
@@ -89,6 +119,10 @@ internal readonly unsafe struct AnyValue : IValueType<JsonElement>
     private static readonly JsonElement s_false = JsonValue.Parse("false"u8);
 
     public int Wanted => NativeCodes.TypeNone;
+
+    public bool IsText => true;
+
+    public NativeDefault Default(JsonElement defaultValue, byte* buffer) => Defaults.Of(defaultValue, buffer);
 
     public JsonElement Read(in NativeDetail detail, JsonElement defaultValue) => detail.value_type switch
     {

@@ -101,6 +101,18 @@ internal sealed class LaunchDarkly : IDisposable
         return JsonSerializer.Deserialize<JsonElement>(ReadLine());
     }
 
+    /// <summary>The events since the start, of all payloads one after the other.</summary>
+    internal List<JsonElement> Events()
+    {
+        Tell("events");
+        List<JsonElement> events = [];
+        for (string line = ReadLine(); line.Length > 0; line = ReadLine())
+        {
+            events.AddRange(JsonSerializer.Deserialize<JsonElement[]>(line)!);
+        }
+        return events;
+    }
+
     private void WriteData()
     {
         string flags = string.Join(",", _flags.Select(flag => $"\"{flag.Key}\":{flag.Value}"));
