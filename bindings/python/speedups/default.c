@@ -3,7 +3,7 @@
 
 static int tell_json(flagstone_default *told, PyObject *value, PyObject **kept)
 {
-  PyObject *bytes = speedups.tell ? PyObject_CallFunctionObjArgs(speedups.tell, value, NULL) : NULL;
+  PyObject *bytes = speedups_written(value, speedups.tell);
   char *text;
   Py_ssize_t size;
   if (!bytes || !PyBytes_Check(bytes) || PyBytes_AsStringAndSize(bytes, &text, &size)) {
@@ -58,11 +58,6 @@ int speedups_default(flagstone_default *told, PyObject *value, PyObject **kept)
       told->is_integer = 1;
       return 1;
     }
-  }
-  if ((PyDict_CheckExact(value) && !PyDict_Size(value)) || (PyList_CheckExact(value) && !PyList_Size(value))) {
-    told->value_type = FLAGSTONE_TYPE_JSON;
-    told->text = (flagstone_str){PyDict_CheckExact(value) ? "{}" : "[]", 2};
-    return 1;
   }
   return tell_json(told, value, kept);
 }

@@ -14,6 +14,7 @@
  * many.c      evaluation of many flags
  * flag.c      prepared flags
  * tell.c      identify and track
+ * pen.c       plain values as JSON
  * result.c    results as Python objects
  * json.c      JSON values that are parsed once
  */
@@ -149,6 +150,9 @@ PyObject *speedups_context_from(PyObject *module, PyObject *const *args, Py_ssiz
  * does the default itself. False with an exception that is none of the default's, from a signal handler for example.
  */
 int speedups_default(flagstone_default *told, PyObject *value, PyObject **kept);
+
+/* The JSON form of a value as bytes: of a small plain one at once, of all others what `otherwise`, a function in Python, makes. */
+PyObject *speedups_written(PyObject *value, PyObject *otherwise);
 
 /*
  * A filled detail as a value or as an EvaluationDetail; clears it. `cache` may be NULL. NULL with an exception when it cannot

@@ -47,10 +47,10 @@ static int tell(const struct client *client, PyObject **found)
   Py_ssize_t name_size, size = 0;
   const char *name = context && client->handle ? PyUnicode_AsUTF8AndSize(found[EVENT_NAME], &name_size) : NULL;
   double value;
-  if (!name || (metric && !number(metric, &value)) || (data && !speedups.write)) {
+  if (!name || (metric && !number(metric, &value))) {
     return 0;
   }
-  PyObject *json = data ? PyObject_CallFunctionObjArgs(speedups.write, data, NULL) : NULL;
+  PyObject *json = data ? speedups_written(data, speedups.write) : NULL;
   char *text = NULL;
   if (data && (!json || PyBytes_AsStringAndSize(json, &text, &size))) {
     Py_XDECREF(json);

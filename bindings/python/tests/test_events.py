@@ -6,6 +6,7 @@ import json
 import logging
 import multiprocessing
 import os
+import random
 import signal
 import time
 from collections.abc import Iterator
@@ -133,6 +134,35 @@ def test_a_default_reaches_each_event_of_a_tracked_flag(sink: Sink) -> None:
     for event in events:
         assert event["value"] == values[event["key"]]
         assert (event["version"], event["variation"], event["context"]["key"]) == (7, 0, "ada")
+
+
+def some_json(chance: random.Random, depth: int) -> Any:
+    """A value that JSON can say, small or large."""
+    texts = ["", "a", 'q"\\/', "\b\t\n\x1f\x7f", "ü🏁", "\0", "x" * chance.choice([10, 1_200])]
+    numbers: list[Any] = [0, -1, 2**63 - 1, -(2**63), 10**25, 0.1, -0.0, 1e300, 5e-324, 1e16, 123456789.125]
+    kind = chance.choice(["text", "number", "word", "list", "dict"] if depth else ["list", "dict"])
+    if depth > chance.choice([2, 3, 20]):
+        kind = "word"
+    if kind == "list":
+        return [some_json(chance, depth + 1) for _ in range(chance.randrange(4))]
+    if kind == "dict":
+        return {chance.choice(texts) + str(number): some_json(chance, depth + 1) for number in range(chance.randrange(4))}
+    choices: dict[str, list[Any]] = {"text": texts, "number": numbers, "word": [None, True, False]}
+    return chance.choice(choices[kind])
+
+
+def test_what_json_can_say_is_told_exactly(sink: Sink) -> None:
+    chance, told = random.Random(3), []
+    with telling(sink, events_capacity=100_000) as client:
+        for number in range(600):
+            told.append(some_json(chance, 0))
+            client.json_variation(f"{number}", ADA, told[-1])
+            client.track(f"{number}", ADA, told[-1])
+        assert client.flush(PATIENCE)
+    assert max(len(exact(value)) for value in told) > 1_000
+    features = sink.features()
+    assert [exact(features[f"{number}"][0]) for number in range(600)] == [exact(value) for value in told]
+    assert [exact(event["data"]) for event in sink.events("custom")] == [exact(value) for value in told]
 
 
 def test_a_changed_default_is_told_as_it_is_at_the_time_of_the_call(sink: Sink) -> None:
