@@ -174,6 +174,49 @@ fn what_does_not_fit_is_dropped_counted_and_told_once() {
     assert!(again.iter().all(|line| line.ends_with(full)) && again.len() <= 1, "{again:?}");
 }
 
+#[test]
+fn whatever_happens_at_the_same_time_each_event_is_sent_once_or_counted() {
+    const THREADS: u64 = 4;
+    const EACH: u64 = 500;
+    let fake = Fake::start().unwrap();
+    let client = telling(&fake).with("events.flush_interval_ms", "5").with("http.read_timeout_ms", "300").started();
+    let faults =
+        [Action::Status(503), Action::Regular, Action::Close, Action::Regular, Action::Hang(PATIENCE), Action::Cut(9)];
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let client = &client;
+            scope.spawn(move || {
+                for count in 0..EACH {
+                    client.track("x");
+                    match (number + count) % 100 {
+                        0 => _ = client.flush_within(0),
+                        50 => _ = client.flush_within(5),
+                        _ => thread::sleep(Duration::from_micros(500)),
+                    }
+                }
+            });
+        }
+        for fault in faults.iter().cycle().take(60) {
+            fake.script_for("/bulk", fault.clone());
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    eventually("everything is settled", || {
+        let _ = client.flush_within(PATIENCE_MS);
+        let status = events(&client);
+        let counted = |name: &str| status[name].as_u64().unwrap();
+        assert_eq!(counted("waiting") + counted("dropped"), 0);
+        counted("sent") + counted("lost") == THREADS * EACH + 1
+    });
+    // What was received and not answered well was sent again as the same payload.
+    let mut received = std::collections::BTreeMap::new();
+    for payload in fake.payloads() {
+        received.insert(id(&payload).to_owned(), payload.json().unwrap().as_array().unwrap().len() as u64);
+    }
+    let (received, sent) = (received.values().sum::<u64>(), events(&client)["sent"].as_u64().unwrap());
+    assert!(received >= sent && sent > 0, "{received} received, {sent} sent");
+}
+
 /// Memory of this process that is in use, in bytes.
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();

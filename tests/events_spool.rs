@@ -189,7 +189,7 @@ fn a_folder_that_others_can_write_to_and_one_that_is_none_are_refused_and_told_a
         let client = spooling(&fake.url(), &path(name)).with("http.read_timeout_ms", "50").started();
         eventually("it is told", || {
             let errors = log_lines(&client.drain(), 3);
-            errors.first().is_some_and(|line| line.starts_with("events.spool /") && line.ends_with(reason))
+            errors.first().is_some_and(|line| line.starts_with(&format!("events.spool is of no use: {reason}: /")))
         });
         client.track("x");
         client.delivers();
@@ -200,6 +200,28 @@ fn a_folder_that_others_can_write_to_and_one_that_is_none_are_refused_and_told_a
         assert!(log_lines(&client.drain(), 3).is_empty(), "it is told once");
     }
     assert!(files(&path("open"), "").is_empty() && files(&path("target"), "").is_empty());
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_told_once_and_holds_up_nothing() {
+    let (fake, outer) = (Fake::start().unwrap(), TempDir::new("spool"));
+    // The names of files do not fit below it: the one beside does, its final one does not.
+    let mut folder = outer.path().to_owned();
+    while folder.as_os_str().len() < 3_800 {
+        folder.push("x".repeat(199));
+    }
+    folder.push("x".repeat(4_040 - folder.as_os_str().len()));
+    fake.always("/bulk", Some(Action::Status(503)));
+    let client = spooling(&fake.url(), &folder).with("events.flush_interval_ms", "20").started();
+    for _ in 0..3 {
+        client.track("x");
+        assert_eq!(client.flush_within(PATIENCE_MS).unwrap_err().status, STORE);
+    }
+    let status = events(&client);
+    assert_eq!((&status["spooled"], &status["lost"]), (&0.into(), &4.into()), "{status}");
+    let errors = log_lines(&client.drain(), 3);
+    assert!(errors.len() == 1 && errors[0].starts_with("events.spool is of no use: File name too long"), "{errors:?}");
+    assert!(files(&folder, "").is_empty(), "nothing is left of the attempts");
 }
 
 /// This program again, as a process of its own that fills a folder or empties it.

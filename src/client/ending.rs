@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::runtime::{Runtime, Voice};
 use super::{CLOSED, Client, ClientError, atfork};
 use crate::events::Flushed;
-use crate::store::StoreState;
+use crate::store::{Level, StoreState};
 
 /// How much of the time for closing is left for what could not be sent.
 const PUTTING_AWAY: Duration = Duration::from_millis(200);
@@ -41,7 +41,10 @@ impl Client {
     /// Tells the threads of this process to end; events are sent for this long.
     pub(super) fn stop(&self, runtime: &Runtime, sending: Duration) {
         if let (Some((_, recorder)), Some(inbox)) = (&self.plant.events, &runtime.events) {
-            runtime.delivery.close(inbox, recorder, sending);
+            let lost = runtime.delivery.close(inbox, recorder, sending);
+            if lost > 0 {
+                runtime.log(Level::Warn, format_args!("closed before it was started: {lost} events are lost"));
+            }
         }
         runtime.stop();
     }

@@ -272,4 +272,24 @@ mod tests {
         take(ChangeKind::None);
         assert_eq!((shared.answers_of_source(), feed.state()), (2, StoreState::Valid));
     }
+
+    #[test]
+    fn each_stream_that_was_begun_is_noted_with_how_it_ended() {
+        let mut config = crate::client::Config::default();
+        config.set_test_data(crate::client::TestData::new());
+        let (runtime, feed) = (Runtime::new(0, 10, Level::None, None), Feed::new());
+        let shared = Shared::new(config.resolve().unwrap().store).unwrap();
+        let sink = FeedSink::new(&runtime, &shared, &feed);
+        let full = || sink.apply(ChangeSet { kind: ChangeKind::Full, items: Vec::new(), environment_id: None });
+        sink.opens_stream();
+        sink.report(Report::Interrupted(failure("refused")));
+        sink.opens_stream();
+        full();
+        // It ends long after it was opened, and a poll opens none.
+        sink.report(Report::Interrupted(failure("lost")));
+        full();
+        let failed: Vec<bool> = runtime.delivery.take_stream_starts().iter().map(|start| start.has_failed).collect();
+        assert_eq!(failed, [true, false]);
+        assert!(runtime.delivery.take_stream_starts().is_empty());
+    }
 }

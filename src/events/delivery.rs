@@ -1,6 +1,7 @@
 //! What host threads, the events thread and the senders leave for each other: what is on its way, who waits for it, and how
 //! delivery fares. One lock, held for moments; it belongs to one process.
 
+mod closing;
 mod flush;
 mod keep;
 mod report;
@@ -17,10 +18,9 @@ use flush::Ask;
 use report::Outage;
 
 use super::diagnostics::StreamStart;
-use super::inbox::{Batch, Inbox};
+use super::inbox::Batch;
 use super::options::EventsOptions;
 use super::payload::{Content, Payload};
-use super::recorder::Recorder;
 use super::spool::Spool;
 use crate::http::Interrupter;
 use crate::model::lock;
@@ -122,38 +122,6 @@ impl Delivery {
         self.lock().has_worker = is_expected;
     }
 
-    /// Takes what waits, for the last time, and lets it be sent for this long. Nothing is taken after it.
-    pub fn close(&self, inbox: &Inbox, recorder: &Recorder, sending: Duration) {
-        let until = moment(sending);
-        let batch = inbox.take(recorder);
-        inbox.shut();
-        let mut state = self.lock();
-        if state.stage == Stage::Open {
-            if state.has_worker {
-                state.stage = Stage::Closing(until);
-                state.last = Some(batch);
-            } else {
-                state.stage = Stage::Over;
-                state.report.lost += batch.count();
-            }
-        }
-        drop(state);
-        self.changed.notify_all();
-    }
-
-    /// Waits until everything is sent or put away, at most for `timeout`; not when there is nothing to wait for.
-    pub fn wait_over(&self, timeout: Duration) {
-        let (mut state, until) = (self.lock(), moment(timeout));
-        while !matches!(state.stage, Stage::Open | Stage::Over) && Instant::now() < until {
-            state = self.wait(state, Some(until));
-        }
-    }
-
-    /// Whether the threads should end.
-    pub fn is_over(&self) -> bool {
-        self.lock().stage == Stage::Over
-    }
-
     /// How delivery fares.
     pub fn report(&self) -> Report {
         self.lock().report.clone()
@@ -167,15 +135,10 @@ impl Delivery {
         }
     }
 
-    pub(super) fn take_stream_starts(&self) -> Vec<StreamStart> {
+    /// Takes what was noted of streams.
+    pub fn take_stream_starts(&self) -> Vec<StreamStart> {
         std::mem::take(&mut self.lock().stream_starts)
     }
-}
-
-/// The end of a time that may be too long for clocks.
-fn moment(time: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(time).unwrap_or(now + Duration::from_secs(365 * 24 * 3600))
 }
 
 /// What the events thread does.
@@ -200,11 +163,6 @@ impl Delivery {
             let next = if is_wanted || !is_on { tend_at } else { flush_at.min(tend_at) };
             state = self.wait(state, Some(next));
         }
-    }
-
-    /// The batch that was taken at the close.
-    pub(super) fn take_last(&self) -> Option<Batch> {
-        self.lock().last.take()
     }
 
     /// A batch was taken for all flushes up to this one. What was made of it goes to the senders.
@@ -257,27 +215,6 @@ impl Delivery {
     /// Whether delivery fails at present.
     pub(super) fn is_failing(&self) -> bool {
         self.lock().outage.is_some()
-    }
-
-    /// Waits until everything is sent, at most to this moment; then nothing is sent any more. What is left.
-    pub(super) fn expire(&self, until: Instant) -> Vec<Arc<Payload>> {
-        let mut state = self.lock();
-        while !state.in_flight.is_empty() && Instant::now() < until {
-            state = self.wait(state, Some(until));
-        }
-        state.stage = Stage::Expired;
-        state.outgoing.clear();
-        let (left, requests) = (std::mem::take(&mut state.in_flight), std::mem::take(&mut state.requests));
-        drop(state);
-        self.changed.notify_all();
-        requests.iter().for_each(|(_, interrupter)| interrupter.interrupt());
-        left
-    }
-
-    /// Everything is sent or put away.
-    pub(super) fn end(&self) {
-        self.lock().stage = Stage::Over;
-        self.changed.notify_all();
     }
 }
 

@@ -12,6 +12,8 @@ use crate::model::{new_id, unix_ms};
 
 /// So many last characters of the SDK key are told.
 const SUFFIX: usize = 6;
+/// How long an event waits for the one before it.
+const POSTPONED: Duration = Duration::from_secs(1);
 
 /// A stream that the data source tried to open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,11 @@ impl<'a> Diagnostics<'a> {
     /// When the next one is due.
     pub fn due(&self) -> Instant {
         self.due
+    }
+
+    /// The one before has not been delivered yet.
+    pub fn postpone(&mut self) {
+        self.due = Instant::now() + POSTPONED;
     }
 
     /// Takes notice of a batch.

@@ -1,4 +1,4 @@
-//! What is sent as one request. Depends on nothing.
+//! What is sent as one request. Depends on `spool`, whose files some of it come from.
 
 use std::io::{self, Write as _};
 

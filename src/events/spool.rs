@@ -132,7 +132,7 @@ impl Spool {
     pub fn complain(&self, host: &dyn Host, error: &SpoolError) {
         let is_new = !self.is_failing.swap(true, Relaxed);
         let severity = if is_new { Severity::Error } else { Severity::Debug };
-        host.log(severity, format_args!("events.spool {} is of no use: {error}", self.folder.display()));
+        host.log(severity, format_args!("events.spool is of no use: {error}: {}", self.folder.display()));
     }
 
     /// Makes the folder if need be, and judges it.

@@ -41,32 +41,40 @@ impl Worker<'_> {
         let mut pace = Pace::new();
         let mut flush_at = after(self.options.flush_interval);
         loop {
-            let mut tend_at = after(self.options.flush_interval.min(LONG));
-            if let Some(diagnostics) = &diagnostics {
-                tend_at = tend_at.min(diagnostics.due());
-            }
-            if self.delivery.spool.is_some() {
-                tend_at = tend_at.min(pace.due());
-            }
+            let tend_at = self.tend_at(diagnostics.as_ref(), &pace);
             match self.delivery.order(flush_at, tend_at) {
                 Order::Close(until) => return self.close(until),
                 Order::Flush(asked) => {
                     flush_at = after(self.options.flush_interval);
                     let batch = self.inbox.take(self.recorder);
+                    drops.look(self.inbox.dropped(), self.options.capacity, self.host);
+                    drops.flushed(&batch);
                     if let Some(diagnostics) = &mut diagnostics {
                         diagnostics.note(&batch);
                     }
                     self.hand_over(asked, batch);
                 }
-                Order::Tend => {}
+                Order::Tend => drops.look(self.inbox.dropped(), self.options.capacity, self.host),
             }
-            drops.look(self.inbox.dropped(), self.options.capacity, self.host);
+            if self.delivery.is_off() {
+                continue;
+            }
             if let Some(diagnostics) = &mut diagnostics {
                 self.diagnose(diagnostics);
             }
             pace.look(self.delivery.is_failing());
             self.send_kept(&mut pace);
         }
+    }
+
+    /// When there is something to see to beside flushes.
+    fn tend_at(&self, diagnostics: Option<&Diagnostics<'_>>, pace: &Pace) -> Instant {
+        let at = after(self.options.flush_interval.min(LONG));
+        if self.delivery.is_off() {
+            return at;
+        }
+        let diagnostic = diagnostics.map_or(at, Diagnostics::due);
+        at.min(diagnostic).min(if self.delivery.spool.is_some() { pace.due() } else { at })
     }
 
     /// Writes a batch and gives it to the senders.
@@ -89,7 +97,8 @@ impl Worker<'_> {
     }
 
     fn wrap(&self, content: Content, events: u64, body: Vec<u8>) -> Payload {
-        let packed = if self.options.gzip { packed(&body).ok() } else { None };
+        let packs = self.options.gzip && content == Content::Events;
+        let packed = if packs { packed(&body).ok() } else { None };
         let is_packed = packed.is_some();
         Payload { number: 0, content, id: new_id(), events, body: packed.unwrap_or(body), is_packed, claim: None }
     }
@@ -105,21 +114,21 @@ impl Worker<'_> {
     }
 
     fn diagnose(&self, diagnostics: &mut Diagnostics) {
-        if diagnostics.due() > Instant::now() || self.delivery.is_off() {
+        if diagnostics.due() > Instant::now() {
             return;
         }
-        let event = diagnostics.next(|| self.delivery.take_stream_starts());
-        // One that is on its way still makes way for nothing: the next one tells the same time.
-        if !self.delivery.is_sending(|payload| payload.content == Content::Diagnostic) {
-            self.delivery.send_too(self.wrap(Content::Diagnostic, 0, event));
-            self.start_senders();
+        if self.delivery.is_sending(|payload| payload.content == Content::Diagnostic) {
+            return diagnostics.postpone();
         }
+        let event = diagnostics.next(|| self.delivery.take_stream_starts());
+        self.delivery.send_too(self.wrap(Content::Diagnostic, 0, event));
+        self.start_senders();
     }
 
     /// Sends what is in the spool, one payload at a time.
     fn send_kept(&self, pace: &mut Pace) {
         let Some(spool) = self.delivery.spool.as_ref().filter(|_| pace.due() <= Instant::now()) else { return };
-        let is_free = !self.delivery.is_off() && !self.delivery.is_sending(|payload| payload.claim.is_some());
+        let is_free = !self.delivery.is_sending(|payload| payload.claim.is_some());
         let kept = if is_free { spool.oldest(self.host) } else { None };
         pace.step(kept.is_some() || !is_free, spool.counts().0 > 0, self.delivery.is_failing());
         if let Some(payload) = kept {
@@ -143,7 +152,7 @@ fn after(time: Duration) -> Instant {
     Instant::now() + time
 }
 
-/// Events that did not fit, told once until a flush interval passes without.
+/// Events that did not fit, told once until a flush finds that all did.
 struct Drops {
     seen: u64,
     is_told: bool,
@@ -153,12 +162,15 @@ impl Drops {
     fn look(&mut self, dropped: u64, capacity: usize, host: &dyn Host) {
         let new = dropped - self.seen;
         self.seen = dropped;
-        if new > 0 && !self.is_told {
+        if new > 0 && !std::mem::replace(&mut self.is_told, true) {
             let line = format_args!(
                 "{new} events were dropped: more than events.capacity ({capacity}) wait for one flush; more may be"
             );
             host.log(Severity::Warn, line);
         }
-        self.is_told = new > 0;
+    }
+
+    fn flushed(&mut self, batch: &Batch) {
+        self.is_told &= batch.dropped > 0;
     }
 }

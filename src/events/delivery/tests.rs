@@ -1,8 +1,10 @@
 //! Threads of delivery without a client: what a host may do to them.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -11,7 +13,7 @@ use fakeld::{Action, Fake};
 
 use super::*;
 use crate::context::Context;
-use crate::events::{DiagnosticOptions, Host, Privacy, run, send};
+use crate::events::{DiagnosticOptions, Host, Inbox, Privacy, Recorder, run, send};
 use crate::http::HttpOptions;
 use crate::model::Severity;
 
@@ -25,6 +27,8 @@ struct World {
     delivery: Delivery,
     lines: Mutex<Vec<String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Where the system tells of the events thread.
+    worker: Mutex<PathBuf>,
     started: AtomicUsize,
     refuses_threads: AtomicBool,
     /// The next line panics.
@@ -78,13 +82,17 @@ fn world(options: EventsOptions) -> Arc<World> {
         options,
         lines: Mutex::default(),
         threads: Mutex::default(),
+        worker: Mutex::default(),
         started: AtomicUsize::new(0),
         refuses_threads: AtomicBool::new(false),
         panics: AtomicBool::new(false),
     });
     world.delivery.expect_worker(true);
     let own = Arc::clone(&world);
-    let body = move || run(&own.options, &own.recorder, &own.inbox, &own.delivery, &TestHost(Arc::clone(&own)));
+    let body = move || {
+        *lock(&own.worker) = Path::new("/proc").join(fs::read_link("/proc/thread-self").unwrap());
+        run(&own.options, &own.recorder, &own.inbox, &own.delivery, &TestHost(Arc::clone(&own)));
+    };
     lock(&world.threads).push(thread::spawn(body));
     world
 }
@@ -94,9 +102,17 @@ impl World {
         self.inbox.custom(&self.recorder, &Context::builder("user", "ada").build().unwrap(), "x", None, None);
     }
 
+    /// Processor time that the events thread has taken, in hundredths of a second.
+    fn processor_time(&self) -> u64 {
+        let stat = fs::read_to_string(lock(&self.worker).join("stat")).unwrap();
+        // Behind the name, which is in brackets.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+
     /// Closes it; all its threads end.
     fn close(&self) {
-        self.delivery.close(&self.inbox, &self.recorder, LONG);
+        assert_eq!(self.delivery.close(&self.inbox, &self.recorder, LONG), 0);
         loop {
             let Some(thread) = lock(&self.threads).pop() else { return };
             thread.join().unwrap();
@@ -139,30 +155,40 @@ fn a_delivery_without_its_thread_counts_what_it_cannot_send_and_is_over_at_once(
     let options = options("http://127.0.0.1:1");
     let (recorder, inbox, delivery) = (Recorder::new(0), Inbox::new(&options), Delivery::new(Some(&options)));
     inbox.custom(&recorder, &Context::builder("user", "ada").build().unwrap(), "x", None, None);
-    delivery.close(&inbox, &recorder, LONG);
+    assert_eq!(delivery.close(&inbox, &recorder, LONG), 2);
     delivery.wait_over(LONG);
     assert!(delivery.is_over());
     assert_eq!((delivery.report().lost, inbox.waiting()), (2, 0));
 }
 
+fn diagnosing(interval: u64) -> Option<DiagnosticOptions> {
+    let interval = Duration::from_millis(interval);
+    Some(DiagnosticOptions { interval, configuration: serde_json::Map::new(), wrapper: None })
+}
+
 #[test]
-fn what_cannot_be_written_is_counted_and_the_rest_goes_on() {
-    let world = world(options("http://127.0.0.1:1"));
-    world.delivery.lose(3);
-    assert_eq!(world.delivery.report().lost, 3);
-    world.close();
+fn a_server_that_refuses_events_for_good_or_holds_up_diagnostic_ones_keeps_nobody_busy() {
+    for action in [Action::Status(401), Action::Regular] {
+        let fake = Fake::start().unwrap();
+        fake.always("/diagnostic", Some(Action::Hang(LONG)));
+        fake.always("/bulk", Some(action));
+        let mut options = options(&fake.url());
+        options.diagnostics = diagnosing(1);
+        let world = world(options);
+        world.track();
+        world.delivery.flush(LONG);
+        thread::sleep(Duration::from_millis(500));
+        let took = world.processor_time();
+        assert!(took <= 3, "{took} hundredths of a second");
+        world.close();
+    }
 }
 
 #[test]
 fn periodic_diagnostic_events_tell_what_happened_since_the_one_before() {
     let fake = Fake::start().unwrap();
-    let diagnostics = DiagnosticOptions {
-        interval: Duration::from_millis(200),
-        configuration: serde_json::Map::new(),
-        wrapper: None,
-    };
     let mut options = options(&fake.url());
-    (options.diagnostics, options.capacity) = (Some(diagnostics), 3);
+    (options.diagnostics, options.capacity) = (diagnosing(200), 3);
     let world = world(options);
     (0..5).for_each(|_| world.track());
     world.delivery.note_stream_start(StreamStart { at: 5, took: Duration::from_millis(7), has_failed: true });

@@ -61,6 +61,37 @@ fn events_are_accepted_and_recorded() {
     let post = "POST /bulk HTTP/1.1\r\nContent-Length: 2\r\n\r\n[]";
     assert!(ask(&fake, post, "\r\n\r\n").starts_with("HTTP/1.1 202"));
     assert_eq!(fake.requests()[0].body, b"[]");
+    assert!(
+        ask(&fake, &post.replace("bulk", "diagnostic").replace("[]", "{}"), "\r\n\r\n").starts_with("HTTP/1.1 202")
+    );
+    assert_eq!((fake.payloads().len(), fake.diagnostics()[0].json()), (1, Some(serde_json::json!({}))));
+}
+
+#[test]
+fn a_script_for_one_path_leaves_the_others_alone_and_goes_before_what_is_always_answered() {
+    let fake = Fake::start().unwrap();
+    fake.always("/bulk", Some(Action::Status(503)));
+    fake.script_for("/bulk", Action::Status(401));
+    for status in ["401", "503", "503"] {
+        let poll = ask(&fake, "GET /sdk/latest-all HTTP/1.1\r\n\r\n", "\r\n\r\n");
+        assert!(poll.starts_with("HTTP/1.1 200"), "{poll}");
+        let answer = ask(&fake, "POST /bulk HTTP/1.1\r\n\r\n", "\r\n\r\n");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    }
+    fake.always("/bulk", None);
+    assert!(ask(&fake, "POST /bulk HTTP/1.1\r\n\r\n", "\r\n\r\n").starts_with("HTTP/1.1 202"));
+}
+
+#[test]
+fn a_body_can_be_cut_short_and_was_not_received_then() {
+    let fake = Fake::start().unwrap();
+    fake.script_for("/bulk", Action::Cut(2));
+    let mut stream = TcpStream::connect(("127.0.0.1", fake.port())).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.write_all(b"POST /bulk HTTP/1.1\r\nContent-Length: 9\r\n\r\n[1,2,3,4]").unwrap();
+    let ended = stream.read(&mut [0]);
+    assert!(matches!(&ended, Ok(0)) || ended.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
+    assert_eq!(fake.requests().len(), 0);
 }
 
 #[test]
@@ -140,6 +171,13 @@ fn the_program_obeys_its_standard_input() {
         length += read;
     }
     std::fs::remove_file(&file).unwrap();
+    for path in ["bulk", "bulk", "diagnostic"] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        write!(stream, "POST /{path} HTTP/1.1\r\nContent-Length: 7\r\n\r\n[ \"x\" ]").unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap(), 1);
+    }
+    input.write_all(b"events\ndiagnostics\n").unwrap();
+    assert_eq!(output.by_ref().take(5).collect::<Vec<_>>(), ["[\"x\"]", "[\"x\"]", "", "[\"x\"]", ""]);
     input.write_all(b"quit\n").unwrap();
     assert!(program.wait().unwrap().success());
 }
