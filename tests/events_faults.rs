@@ -247,5 +247,5 @@ fn memory_is_bounded_while_nothing_can_be_delivered_and_evaluation_never_waits()
     assert!(longest < Duration::from_millis(200), "an evaluation took {longest:?}");
     let (waiting, dropped) = (status["waiting"].as_u64().unwrap(), status["dropped"].as_u64().unwrap());
     assert!(waiting <= 10_000 && dropped as usize > CONTEXTS / 2, "{status}");
-    assert_eq!(client.close(100), OK);
+    client.close_soon(100);
 }

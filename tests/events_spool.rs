@@ -48,7 +48,7 @@ fn fill(folder: &Path, keys: &[&str]) {
     for key in keys {
         let client = spooling(&fake.url(), folder).started();
         client.track(key);
-        assert_eq!(client.close(400), OK);
+        client.close_soon(400);
     }
 }
 
@@ -195,7 +195,7 @@ fn a_folder_that_others_can_write_to_and_one_that_is_none_are_refused_and_told_a
         client.delivers();
         fake.always("/bulk", Some(Action::Hang(PATIENCE)));
         client.track("y");
-        assert_eq!(client.close(400), OK);
+        client.close_soon(400);
         fake.always("/bulk", None);
         assert!(log_lines(&client.drain(), 3).is_empty(), "it is told once");
     }

@@ -27,7 +27,8 @@ for flags in 1000 10000; do
   "$target/release/flagdata" fill --redis "$REDIS_URL" --prefix "bench-$flags" --shape rule --flags "$flags" >/dev/null
 done
 "$environment/bin/python" "$root/bench/python/bench.py" "$REDIS_URL" bench
-# Where LaunchDarkly's SDK sends its events: a process of its own, which ends with its standard input.
+# Where events are sent: a process of its own, which ends with its standard input.
 coproc SINK { exec "$environment/bin/python" "$root/bench/python/sink.py"; }
 read -r sink <&"${SINK[0]}"
 "$environment/bin/python" "$root/bench/python/request.py" "$REDIS_URL" bench-request "$sink"
+"$environment/bin/python" "$root/bench/python/events.py" "$REDIS_URL" bench-events "$sink"

@@ -216,9 +216,9 @@ pub unsafe extern "C" fn flagstone_client_postfork(
 /// are kept in `events.spool`, from where they are sent later. STORE when some are lost, or none is sent any more because the
 /// server refuses them: the error says why. CLOSED after close.
 ///
-/// With 0 it does not wait: the first call begins and says TIMEOUT, later ones say how that fares, and after the one that says
-/// another thing the next call begins anew. Cheap: may be called as often as the host likes. Threads that call with 0 at the
-/// same time share one flush.
+/// With 0 it does not wait: the first call begins and says TIMEOUT, later ones say how that fares, and the one that says another
+/// thing begins the next flush, for what came meanwhile. Cheap: may be called as often as the host likes. Threads that call with
+/// 0 at the same time share one flush.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_client_flush(
     client: *mut flagstone_client,

@@ -192,6 +192,9 @@ void defaults(const Client &client, const Context &ada) {
   CHECK(is(std::numeric_limits<std::int64_t>::min(), FLAGSTONE_TYPE_NUMBER, true, std::numeric_limits<std::int64_t>::min(), 0, ""));
   CHECK(is("x", FLAGSTONE_TYPE_STRING, false, 0, 0, "x") && is(std::string_view("a\0b", 3), FLAGSTONE_TYPE_STRING, false, 0, 0, {"a\0b", 3}));
   CHECK(is(Default::json("[1]"), FLAGSTONE_TYPE_JSON, false, 0, 0, "[1]"));
+  CHECK(is(UINT64_MAX, FLAGSTONE_TYPE_NUMBER, false, 0, 18446744073709551616.0, ""));
+  CHECK(is(std::string("text"), FLAGSTONE_TYPE_STRING, false, 0, 0, "text"));
+  CHECK(is(static_cast<const char *>(nullptr), FLAGSTONE_TYPE_NONE, false, 0, 0, ""));
   CHECK(client.variation(ada, "bool", Type::boolean, false).as_bool() == true);
   CHECK(client.variation(ada, "string", Type::string, "x", 0).as_string() == "gr\xc3\xbcn");
   CHECK(client.variation(ada, "missing", Type::none, Default::json("{")).error_kind() == ErrorKind::flag_not_found);

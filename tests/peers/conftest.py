@@ -40,8 +40,8 @@ def relay(tmp_path: Path) -> Iterator[Callable[..., Relay]]:
         pytest.skip("there is no Relay Proxy: ld-relay is not in PATH, and LD_RELAY is not set")
     started: list[Relay] = []
 
-    def start(fake: LaunchDarkly, environment: Environment) -> Relay:
-        started.append(Relay(program, tmp_path, fake, environment.server, environment.prefix))
+    def start(fake: LaunchDarkly, environment: Environment, events: str | None = None) -> Relay:
+        started.append(Relay(program, tmp_path, fake, environment.server, environment.prefix, events))
         started[-1].start()
         return started[-1]
 

@@ -165,7 +165,9 @@ def peer_streaming(fake: LaunchDarkly, server: Server, prefix: str) -> Iterator[
 class Relay:
     """LaunchDarkly's Relay Proxy on a free port, which streams from ``fake`` and fills Redis."""
 
-    def __init__(self, program: str, folder: Path, fake: LaunchDarkly, server: Server, prefix: str) -> None:
+    def __init__(
+        self, program: str, folder: Path, fake: LaunchDarkly, server: Server, prefix: str, events: str | None = None
+    ) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
         configuration = folder / "relay.conf"
         configuration.write_text(f"""
@@ -174,7 +176,8 @@ class Relay:
     baseUri = "{fake.url}"
     port = {self.url.rpartition(":")[2]}
 [Events]
-    eventsUri = "{fake.url}"
+    sendEvents = {"true" if events else "false"}
+    eventsUri = "{events or fake.url}"
 [Redis]
     url = "{server.url}"
     localTtl = "1s"

@@ -11,10 +11,11 @@ import pytest
 
 from flagstone import Client, Config, Context, State
 from peers import Items, Relay, Results, of_flagstone, of_peer, peer_in_daemon_mode, without_quirks
+from sink import Sink
 from support import PATIENCE, SDK_KEY, Environment, LaunchDarkly, until, value_flag
 
 Start = Callable[..., LaunchDarkly]
-StartRelay = Callable[[LaunchDarkly, Environment], Relay]
+StartRelay = Callable[..., Relay]
 Contexts = list[dict[str, Any]]
 ADA = Context("ada")
 FLAG = "checkout.new-payment-form"
@@ -40,7 +41,7 @@ def test_values_and_reasons_of_the_demo_data_set_come_through_the_relay_proxy(
     if mode == "daemon":
         client = environment.client()
     else:
-        client = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url))
+        client = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, events_enabled=False))
         assert client.start(PATIENCE)
     keys = [*demo["flags"], "missing"]
     ours = of_flagstone(client, keys, contexts)
@@ -118,20 +119,40 @@ def test_flagstone_and_the_relay_proxy_may_keep_the_same_hashes(
     assert until(lambda: environment.version("a") == 59)
 
 
+def test_the_relay_proxy_takes_events_and_sends_them_on(
+    environment: Environment, launchdarkly: Start, relay: StartRelay, sink: Sink
+) -> None:
+    fake = launchdarkly(value_flag("a", 1, "one"))
+    proxy = relay(fake, environment, sink.url)
+    with Client(
+        Config(source_kind="stream", **sink.options(endpoints_relay=proxy.url, endpoints_events=proxy.url))
+    ) as client:
+        assert client.variation("a", ADA, "") == "one"
+        client.identify(ADA)
+        client.track("bought", ADA, {"n": 1}, 2.5)
+        assert client.flush(PATIENCE), "the Relay Proxy has it"
+    sink.wait_for(lambda: len(sink.events()) == 4)
+    assert sink.features() == {"a": ("", {'"one"': 1})}
+    assert [(event["key"], event["data"], event["metricValue"]) for event in sink.events("custom")] == [
+        ("bought", {"n": 1}, 2.5)
+    ]
+
+
 def test_while_the_relay_proxy_is_away_its_last_flags_stay_in_force(
     environment: Environment, launchdarkly: Start, relay: StartRelay, demo: Items
 ) -> None:
     fake = launchdarkly(items=demo)
     proxy = relay(fake, environment)
     daemon = environment.client()
-    connected = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, stream_initial_delay_ms=20))
+    silent: dict[str, Any] = {"sdk_key": SDK_KEY, "events_enabled": False}
+    connected = Client(Config(source_kind="stream", endpoints_relay=proxy.url, stream_initial_delay_ms=20, **silent))
     assert connected.start(PATIENCE)
     value = daemon.variation(FLAG, ADA, None)
     proxy.end()
     assert connected.wait(State.INTERRUPTED, PATIENCE)
     assert connected.variation(FLAG, ADA, None) == daemon.variation(FLAG, ADA, None) == value
     assert daemon.state is State.VALID, "Redis is there"
-    late = Client(Config(source_kind="stream", sdk_key=SDK_KEY, endpoints_relay=proxy.url, **of(environment)))
+    late = Client(Config(source_kind="stream", endpoints_relay=proxy.url, **silent, **of(environment)))
     assert late.start(0.2) is False
     assert until(lambda: late.variation(FLAG, ADA, None) == value), "from what the Relay Proxy left in Redis"
     for client in (connected, late):

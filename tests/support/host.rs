@@ -385,6 +385,13 @@ impl Client {
         unsafe { flagstone_client_close(self.handle, timeout_ms) }
     }
 
+    /// Closes with little time for what is left, and waits for the threads: a busy machine may need longer than that.
+    pub fn close_soon(&self, timeout_ms: u32) {
+        if self.close(timeout_ms) != OK {
+            eventually("the threads of a closed client end", || self.close(100) == OK);
+        }
+    }
+
     pub fn postfork(&self) -> Result<(), Failure> {
         // SAFETY: a live client.
         call(|error| unsafe { flagstone_client_postfork(self.handle, error) })

@@ -12,7 +12,7 @@ struct asked {
   const char *key;
   size_t key_len;
   PyObject *default_value;
-  int may_wait;
+  int may_wait, tells;
 };
 
 /* Arguments by name count as plain in the order of the parameters. */
@@ -51,6 +51,7 @@ static int take(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObjec
   asked->client = client->handle;
   asked->default_value = args[2];
   asked->may_wait = client->may_wait;
+  asked->tells = client->tells;
   return 1;
 }
 
@@ -62,15 +63,6 @@ static PyObject *ask_bool(const struct asked *asked)
   return speedups_keep(value == 1 ? Py_True : Py_False);
 }
 
-static PyObject *ask_text(const struct asked *asked)
-{
-  flagstone_bytes bytes = {0};
-  int32_t found;
-  SPEEDUPS_CALL(asked->may_wait, found = native->string_variation(asked->client, asked->context, asked->key, asked->key_len,
-                                                                 NULL, 0, &bytes));
-  return speedups_text(found, &bytes, asked->default_value);
-}
-
 /* The function that makes a result of a filled detail. */
 typedef PyObject *convert(flagstone_detail *, PyObject *, enum form, struct json_cache *);
 
@@ -78,13 +70,39 @@ typedef PyObject *convert(flagstone_detail *, PyObject *, enum form, struct json
 static PyObject *ask(const struct asked *asked, int32_t want, enum form form, convert *convert)
 {
   flagstone_detail detail = {.struct_size = sizeof detail};
-  SPEEDUPS_CALL(asked->may_wait, native->variation(asked->client, asked->context, asked->key, asked->key_len, want, NULL, 0,
-                                                  &detail));
+  flagstone_default told;
+  PyObject *kept = NULL;
+  if (asked->tells && !speedups_default(&told, asked->default_value, &kept)) {
+    return NULL;
+  }
+  SPEEDUPS_CALL(asked->may_wait, native->variation_or(asked->client, asked->context, asked->key, asked->key_len, want,
+                                                     asked->tells ? &told : NULL,
+                                                     convert == speedups_detail ? FLAGSTONE_ASK_REASON : 0, &detail));
   PyObject *result = convert(&detail, asked->default_value, form, NULL);
+  Py_XDECREF(kept);
   if (!result) {
     speedups_recover();
   }
   return result;
+}
+
+static PyObject *ask_text(const struct asked *asked)
+{
+  flagstone_bytes bytes = {0};
+  const char *told = NULL;
+  Py_ssize_t size = 0;
+  int32_t found;
+  if (asked->tells && asked->default_value != Py_None) {
+    told = PyUnicode_CheckExact(asked->default_value) ? PyUnicode_AsUTF8AndSize(asked->default_value, &size) : NULL;
+    if (!told) {
+      /* Of another type, or with a lone surrogate. */
+      PyErr_Clear();
+      return ask(asked, FLAGSTONE_TYPE_STRING, FORM_STRING, speedups_value);
+    }
+  }
+  SPEEDUPS_CALL(asked->may_wait, found = native->string_variation(asked->client, asked->context, asked->key, asked->key_len,
+                                                                 told, (size_t)size, &bytes));
+  return speedups_text(found, &bytes, asked->default_value);
 }
 
 /* The type that a default asks for; -1 for one that is not plain. */
@@ -191,8 +209,8 @@ static PyObject *attach(PyObject *self, PyObject *args)
 {
   struct client *client = (struct client *)self;
   PyObject *pointer;
-  int may_wait;
-  if (!PyArg_ParseTuple(args, "Op:_attach", &pointer, &may_wait)) {
+  int may_wait, tells;
+  if (!PyArg_ParseTuple(args, "Opp:_attach", &pointer, &may_wait, &tells)) {
     return NULL;
   }
   flagstone_client *handle = speedups_take(pointer);
@@ -206,6 +224,7 @@ static PyObject *attach(PyObject *self, PyObject *args)
   }
   client->handle = handle;
   client->may_wait = may_wait;
+  client->tells = tells;
   Py_RETURN_NONE;
 }
 
@@ -247,7 +266,11 @@ PyMethodDef speedups_client_methods[] = {
   CALL(variation_detail, ONE),
   {"variation_many", (PyCFunction)(void (*)(void))speedups_variation_many, METH_FASTCALL | METH_KEYWORDS,
    "variation_many($self, keys, context)\n--\n\n"},
-  {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, and whether evaluation may wait."},
+  {"identify", (PyCFunction)(void (*)(void))speedups_identify, METH_FASTCALL | METH_KEYWORDS,
+   "identify($self, context)\n--\n\n"},
+  {"track", (PyCFunction)(void (*)(void))speedups_track, METH_FASTCALL | METH_KEYWORDS,
+   "track($self, event_name, context, data=None, metric_value=None)\n--\n\n"},
+  {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, whether evaluation may wait, and whether events tell defaults."},
   {0},
 };
 

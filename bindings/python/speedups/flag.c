@@ -28,7 +28,10 @@ typedef PyObject *convert(flagstone_detail *, PyObject *, enum form, struct json
 static PyObject *evaluate(struct flag *flag, const flagstone_context *context, convert *convert)
 {
   flagstone_detail detail = {.struct_size = sizeof detail};
-  SPEEDUPS_CALL(flag->may_wait, speedups.native.flag_detail(flag->handle, context, &detail));
+  /* Events tell the reason where the caller gets it. */
+  __typeof__(speedups.native.flag_value) call =
+    convert == speedups_detail ? speedups.native.flag_detail : speedups.native.flag_value;
+  SPEEDUPS_CALL(flag->may_wait, call(flag->handle, context, &detail));
   PyObject *result = convert(&detail, flag->default_value, flag->form, &flag->cache);
   if (!result) {
     speedups_recover();

@@ -35,30 +35,66 @@ static PyObject *collect(PyObject *keys, PyObject *defaults, flagstone_detail *d
   return results;
 }
 
+/* What one call needs, beside the keys: freed as one. */
+struct memory {
+  flagstone_str *texts;
+  flagstone_detail *details;
+  /* NULL where nobody is told of them, with what keeps their texts. */
+  flagstone_default *told;
+  PyObject **kept;
+};
+
+static int get_memory(struct memory *memory, size_t count, int tells)
+{
+  *memory = (struct memory){
+    .texts = PyMem_Malloc((count + 1) * sizeof *memory->texts),
+    .details = PyMem_Malloc((count + 1) * sizeof *memory->details),
+    .told = tells ? PyMem_Malloc((count + 1) * sizeof *memory->told) : NULL,
+    .kept = tells ? PyMem_Calloc(count + 1, sizeof *memory->kept) : NULL,
+  };
+  return memory->texts && memory->details && (!tells || (memory->told && memory->kept));
+}
+
+static void free_memory(struct memory *memory, size_t count)
+{
+  for (size_t index = 0; memory->kept && index < count; index++) {
+    Py_XDECREF(memory->kept[index]);
+  }
+  PyMem_Free(memory->texts);
+  PyMem_Free(memory->details);
+  PyMem_Free(memory->told);
+  PyMem_Free(memory->kept);
+}
+
 static PyObject *ask_many(const struct client *client, const flagstone_context *context, PyObject *keys, PyObject *defaults)
 {
   Py_ssize_t count = PyList_Size(keys);
-  flagstone_str *texts = PyMem_Malloc((size_t)(count + 1) * sizeof *texts);
-  flagstone_detail *details = PyMem_Malloc((size_t)(count + 1) * sizeof *details);
+  int tells = client->tells && defaults;
   PyObject *results = NULL;
   Py_ssize_t ready = 0;
-  while (texts && details && ready < count) {
+  struct memory memory;
+  int usable = get_memory(&memory, (size_t)count, tells);
+  while (usable && ready < count) {
     PyObject *key = PyList_GetItem(keys, ready);
     Py_ssize_t size;
-    texts[ready].ptr = PyUnicode_CheckExact(key) ? PyUnicode_AsUTF8AndSize(key, &size) : NULL;
-    if (!texts[ready].ptr) {
+    const char *text = PyUnicode_CheckExact(key) ? PyUnicode_AsUTF8AndSize(key, &size) : NULL;
+    if (!text) {
       break;
     }
-    texts[ready].len = (size_t)size;
-    details[ready++] = (flagstone_detail){.struct_size = sizeof *details};
+    memory.texts[ready] = (flagstone_str){text, (size_t)size};
+    memory.details[ready] = (flagstone_detail){.struct_size = sizeof *memory.details};
+    if (tells && !speedups_default(&memory.told[ready], PyList_GetItem(defaults, ready), &memory.kept[ready])) {
+      break;
+    }
+    ready++;
   }
-  if (texts && details && ready == count) {
+  if (usable && ready == count) {
     SPEEDUPS_CALL(client->may_wait,
-                  speedups.native.variation_many(client->handle, context, texts, (size_t)count, details));
-    results = collect(keys, defaults, details);
+                  speedups.native.variation_many_or(client->handle, context, memory.texts, memory.told, (size_t)count,
+                                                    FLAGSTONE_ASK_REASON, memory.details));
+    results = collect(keys, defaults, memory.details);
   }
-  PyMem_Free(texts);
-  PyMem_Free(details);
+  free_memory(&memory, (size_t)count);
   return results;
 }
 

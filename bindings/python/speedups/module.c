@@ -112,9 +112,9 @@ static int take_native(PyObject *addresses)
 static PyObject *bind(PyObject *module, PyObject *args)
 {
   (void)module;
-  PyObject *addresses, *pointer, *detail_type, *decode, *reason;
-  if (!PyArg_ParseTuple(args, "O!OO!OO:bind", &PyDict_Type, &addresses, &pointer, &PyType_Type, &detail_type, &decode,
-                        &reason) ||
+  PyObject *addresses, *pointer, *detail_type, *decode, *reason, *tell, *write;
+  if (!PyArg_ParseTuple(args, "O!OO!OOOO:bind", &PyDict_Type, &addresses, &pointer, &PyType_Type, &detail_type, &decode,
+                        &reason, &tell, &write) ||
       take_native(addresses)) {
     return NULL;
   }
@@ -125,6 +125,8 @@ static PyObject *bind(PyObject *module, PyObject *args)
   replace((PyObject **)&speedups.detail_type, detail_type);
   replace(&speedups.decode, decode);
   replace(&speedups.reason, reason);
+  replace(&speedups.tell, tell);
+  replace(&speedups.write, write);
   Py_RETURN_NONE;
 }
 
@@ -218,7 +220,8 @@ static PyMethodDef functions[] = {
 static struct { PyObject **place; const char *text; } interned[] = {
   {&speedups.value, "value"}, {&speedups.variation_index, "variation_index"}, {&speedups.reason_name, "reason"},
   {&speedups.is_stale, "is_stale"}, {&speedups.parameters[0], "key"}, {&speedups.parameters[1], "context"},
-  {&speedups.parameters[2], "default"},
+  {&speedups.parameters[2], "default"}, {&speedups.told[0], "event_name"}, {&speedups.told[1], "context"},
+  {&speedups.told[2], "data"}, {&speedups.told[3], "metric_value"},
 };
 
 static struct { PyTypeObject **place; PyType_Spec *spec; const char *name; } types[] = {
@@ -301,7 +304,7 @@ static void forget(void *module)
     Py_XDECREF(type);
   }
   PyObject **kept[] = {(PyObject **)&speedups.context_type, (PyObject **)&speedups.detail_type, &speedups.decode,
-                       &speedups.reason, &speedups.encode, &speedups.pointer};
+                       &speedups.reason, &speedups.tell, &speedups.write, &speedups.encode, &speedups.pointer};
   for (size_t index = 0; index < LENGTH(kept); index++) {
     PyObject *object = *kept[index];
     *kept[index] = NULL;

@@ -10,8 +10,11 @@
  * module.c    the module, what Python hands over
  * context.c   contexts
  * client.c    evaluation by key
+ * default.c   defaults, for events
  * many.c      evaluation of many flags
  * flag.c      prepared flags
+ * tell.c      identify and track
+ * pen.c       plain values as JSON
  * result.c    results as Python objects
  * json.c      JSON values that are parsed once
  */
@@ -35,8 +38,9 @@ PyAPI_FUNC(const char *) PyUnicode_AsUTF8AndSize(PyObject *text, Py_ssize_t *siz
 /* Addresses of the library's functions; the header checks their types. */
 #define SPEEDUPS_NATIVE(X)                                                                                                   \
   X(bytes_clear) X(client_release) X(client_wake) X(context_from_attrs) X(context_release) X(detail_clear) X(detail_int)     \
-  X(bool_variation) X(int_variation) X(double_variation) X(string_variation) X(variation) X(variation_many) X(flag_bool)     \
-  X(flag_int) X(flag_double) X(flag_string) X(flag_detail) X(flag_release)
+  X(bool_variation) X(int_variation) X(double_variation) X(string_variation) X(variation_or) X(variation_many_or)            \
+  X(flag_bool) X(flag_int) X(flag_double) X(flag_string) X(flag_detail) X(flag_value) X(flag_release) X(identify)      \
+  X(track)
 
 struct native {
 #define X(name) __typeof__(&flagstone_##name) name;
@@ -51,7 +55,7 @@ struct native {
   X(json_variation, "json_variation") X(variation, "variation") X(bool_variation_detail, "bool_variation_detail")            \
   X(int_variation_detail, "int_variation_detail") X(float_variation_detail, "float_variation_detail")                        \
   X(string_variation_detail, "string_variation_detail") X(json_variation_detail, "json_variation_detail")                    \
-  X(variation_detail, "variation_detail") X(variation_many, "variation_many")
+  X(variation_detail, "variation_detail") X(variation_many, "variation_many") X(identify, "identify") X(track, "track")
 
 enum method {
 #define X(name, text) METHOD_##name,
@@ -67,10 +71,10 @@ struct speedups {
   /* Classes of the package; of contexts twice: NULL in a process that is asleep, where all calls go to Python. */
   PyTypeObject *context_type, *awake_type, *detail_type;
   /* Functions of the package: see the stub file. */
-  PyObject *decode, *reason, *encode, *pointer;
+  PyObject *decode, *reason, *tell, *write, *encode, *pointer;
   PyObject *methods[METHODS];
   /* Interned names. */
-  PyObject *value, *variation_index, *reason_name, *is_stale, *parameters[3];
+  PyObject *value, *variation_index, *reason_name, *is_stale, *parameters[3], *told[4];
 };
 extern struct speedups speedups;
 
@@ -86,6 +90,8 @@ struct client {
   flagstone_client *handle;
   /* Evaluation may wait for Redis. */
   int may_wait;
+  /* Events may tell the defaults that callers give. */
+  int tells;
 };
 
 /* In what form a number is promised, if in one. The letters are those of _fast.py. */
@@ -124,6 +130,8 @@ static inline PyObject *speedups_or_else(PyObject *result, enum method method, S
 }
 
 PyObject *speedups_variation_many(SPEEDUPS_ARGUMENTS);
+PyObject *speedups_identify(SPEEDUPS_ARGUMENTS);
+PyObject *speedups_track(SPEEDUPS_ARGUMENTS);
 
 /* True when the exception that is set may be answered by the method in Python, which meets it again or not; clears it. */
 int speedups_recover(void);
@@ -136,6 +144,15 @@ PyObject *speedups_pointer(const void *handle);
 
 /* A context from a dictionary that nobody else has; None when not all of it is plain. Takes class and dictionary. */
 PyObject *speedups_context_from(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/*
+ * What events are told of a default: null for what has no JSON form. `kept`, which may be NULL afterwards, keeps the text; so
+ * does the default itself. False with an exception that is none of the default's, from a signal handler for example.
+ */
+int speedups_default(flagstone_default *told, PyObject *value, PyObject **kept);
+
+/* The JSON form of a value as bytes: of a small plain one at once, of all others what `otherwise`, a function in Python, makes. */
+PyObject *speedups_written(PyObject *value, PyObject *otherwise);
 
 /*
  * A filled detail as a value or as an EvaluationDetail; clears it. `cache` may be NULL. NULL with an exception when it cannot

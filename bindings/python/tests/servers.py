@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sink import Sink
 from support import Environment, LaunchDarkly, Server
 
 
@@ -49,3 +50,11 @@ def launchdarkly(tmp_path: Path) -> Iterator[Callable[..., LaunchDarkly]]:
     yield start
     for fake in started:
         fake.kill()
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """Where events go."""
+    sink = Sink()
+    yield sink
+    sink.close()

@@ -215,8 +215,8 @@ class Environment:
         return self.server.version(self.prefix, key)
 
     def streaming(self, launchdarkly: LaunchDarkly, **options: Any) -> dict[str, Any]:
-        """Options of a client that streams and keeps the flags in Redis; quick to notice what happens."""
-        source = {"source_kind": "stream", "sdk_key": SDK_KEY, "endpoints_relay": launchdarkly.url}
+        """Options of a client that streams and keeps the flags in Redis; quick to notice what happens; without events."""
+        source = {"source_kind": "stream", "sdk_key": SDK_KEY, "endpoints_relay": launchdarkly.url, "events_enabled": False}
         return {**source, **PATIENT, "stream_initial_delay_ms": 20, "refresh_interval_ms": 500, **options}
 
     def client(self, **options: Any) -> Client:

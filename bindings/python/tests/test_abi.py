@@ -18,6 +18,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "flagstone_bytes": _abi.Bytes,
     "flagstone_attr": _abi.Attr,
     "flagstone_detail": _abi.Detail,
+    "flagstone_default": _abi.Default,
     "flagstone_event": _abi.Event,
     "flagstone_notification": _abi.Event,
     "flagstone_client_status_info": _abi.ClientStatusInfo,

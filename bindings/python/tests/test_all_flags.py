@@ -93,7 +93,7 @@ def test_before_the_first_read_the_state_is_not_valid(environment: Environment) 
 
 
 def test_after_close_it_is_refused(environment: Environment) -> None:
-    client = environment.client(sdk_key=SDK_KEY, options={"events.enabled": "false"})
+    client = environment.client(sdk_key=SDK_KEY, events_enabled=False)
     client.close()
     with pytest.raises(ClosedError):
         client.all_flags_state(ADA)
@@ -121,11 +121,11 @@ def test_a_state_is_parsed_when_values_are_asked_for_and_not_before() -> None:
     ],
 )
 def test_the_hash_is_that_of_launchdarklys_sdks(context: Context, expected: str) -> None:
-    assert Client(Config(sdk_key=SDK_KEY)).secure_mode_hash(context) == expected
+    assert Client(Config(sdk_key=SDK_KEY, events_enabled=False)).secure_mode_hash(context) == expected
 
 
 def test_the_hash_needs_a_key_and_a_context() -> None:
     with pytest.raises(InvalidArgumentError, match=r"sdk\.key"):
         Client(Config()).secure_mode_hash(ADA)
     with pytest.raises(InvalidArgumentError, match="context"):
-        Client(Config(sdk_key=SDK_KEY)).secure_mode_hash(None)  # type: ignore[arg-type]
+        Client(Config(sdk_key=SDK_KEY, events_enabled=False)).secure_mode_hash(None)  # type: ignore[arg-type]

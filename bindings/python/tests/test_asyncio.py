@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from flagstone import Client, Config, Context, FlagChange, State, TestData
+from flagstone import Client, ClosedError, Config, Context, FlagChange, State, TestData
+from sink import Sink
 from support import PATIENCE, Environment, bool_flag, value_flag
 
 ADA = Context("ada")
@@ -148,3 +149,32 @@ def test_who_stops_listening_is_forgotten() -> None:
 
     run(body())
     assert client.close(PATIENCE)
+
+
+def test_the_loop_runs_while_events_are_delivered(sink: Sink) -> None:
+    async def body() -> None:
+        sink.delay = 0.8
+        client = Client(Config(test_data=TestData(), **sink.options()))
+        assert await client.astart(PATIENCE)
+        client.track("flushed", ADA)
+        flushed, longest = await ticks_while(client.aflush(PATIENCE))
+        assert flushed and longest < 0.7
+        sink.open.clear()
+        client.track("late", ADA)
+        assert await client.aflush(0.1) is False
+        began = time.monotonic()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(client.aflush(60), 0.2)
+        assert time.monotonic() - began < 20
+        sink.open.set()
+        client.track("closed", ADA)
+        closed, longest = await ticks_while(client.aclose(PATIENCE))
+        assert closed and longest < 0.7
+        with pytest.raises(ClosedError):
+            await client.aflush()
+
+    began = time.monotonic()
+    run(body())
+    assert time.monotonic() - began < 20, "nobody waits for the flush that was cancelled"
+    # What was held back may be overtaken.
+    assert sorted(event["key"] for event in sink.events("custom")) == ["closed", "flushed", "late"]

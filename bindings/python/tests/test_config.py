@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flagstone import Client, Config, Context, FlagstoneError, InvalidArgumentError, TestData
-from flagstone.config import OPTIONS
+from flagstone._options import OPTIONS
 from support import PROJECT, Environment, bool_flag
 
 #: Defaults that the header puts into words.
@@ -37,7 +37,7 @@ def test_every_option_of_the_header_has_a_keyword_named_like_it() -> None:
     for keyword, name in OPTIONS.items():
         assert keyword == name.replace(".", "_")
     keywords = list(inspect.signature(Config).parameters)
-    assert keywords == [*OPTIONS, "test_data", "options"]
+    assert keywords == [*OPTIONS, "test_data", "options", "events_queue_capacity"], "the last one is refused"
 
 
 def test_every_keyword_is_documented_with_its_default() -> None:
@@ -67,8 +67,12 @@ def test_every_keyword_takes_its_native_type_and_reaches_the_library() -> None:
         "file_paths": [Path("a.json"), "b.json"],
         "file_duplicates": "first",
         "snapshot_file": Path("flags"),
+        "events_private_attributes": ["name", "/address/street"],
+        "events_spool": Path("spool"),
     }
     for keyword, parameter in inspect.signature(Config).parameters.items():
+        if keyword == "events_queue_capacity":
+            continue
         if keyword in samples:
             value = samples[keyword]
         elif keyword.startswith("endpoints_"):

@@ -277,7 +277,6 @@ def test_polling_sees_changes_and_asks_with_everything_that_was_configured(launc
         sdk_key=SDK_KEY,
         endpoints_poll=fake.url,
         endpoints_stream="http://127.0.0.1:1",
-        options={"events.enabled": "false"},
         poll_interval_ms=50,
         poll_allow_short=True,
         source_filter="mobile",
@@ -286,6 +285,7 @@ def test_polling_sees_changes_and_asks_with_everything_that_was_configured(launc
         application_version="7.1",
         wrapper_name="Wrap",
         wrapper_version="2",
+        events_enabled=False,
     )
     with Client(config) as client:
         assert client.variation("a", ADA, "") == "one"
@@ -327,6 +327,7 @@ def test_flags_come_from_files_and_again_when_these_change(tmp_path: Path) -> No
 def test_when_nothing_answers_at_the_start_the_snapshot_file_does(launchdarkly: Start, tmp_path: Path) -> None:
     fake, path = launchdarkly(*two()), tmp_path / "snapshot"
     options: dict[str, Any] = {"source_kind": "stream", "sdk_key": SDK_KEY, "endpoints_relay": fake.url}
+    options["events_enabled"] = False
     with Client(Config(**options, snapshot_file=path)):
         assert until(path.exists)
     fake.kill()

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from flagstone import Client, Context, FlagChange, State
+from sink import Sink
 from support import FULL, PATIENCE, PATIENT, Environment, LaunchDarkly, bool_flag, free_port, until, value_flag
 
 Start = Callable[..., LaunchDarkly]
@@ -99,6 +100,34 @@ def test_every_preloaded_gunicorn_worker_sees_a_change_within_a_second(
         assert server.wait(PATIENCE) == 0
     assert not re.search(r"Traceback|ERROR|CRITICAL", (tmp_path / "log").read_text())
     assert until(lambda: fake.streams() == 0), "nobody is left"
+
+
+@pytest.mark.slow
+def test_preloaded_gunicorn_workers_send_what_they_have_when_they_end(
+    environment: Environment, sink: Sink, tmp_path: Path
+) -> None:
+    (tmp_path / "application.py").write_text(APPLICATION)
+    environment.write(a=bool_flag("a", 1, False))
+    options = {**PATIENT, "redis_url": environment.server.url, "redis_prefix": environment.prefix, **sink.options()}
+    port, asked = free_port(), 20
+    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers", "2", "--chdir", str(tmp_path)]
+    with open(tmp_path / "log", "w") as log:
+        server = subprocess.Popen(
+            [*command, "--bind", f"127.0.0.1:{port}", "application"],
+            env={**os.environ, "OPTIONS": json.dumps(options)},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        assert until(lambda: (tmp_path / "log").read_text().count("Booting worker") == 2)
+        for _ in range(asked):
+            assert ask(port)[1] == "False False"
+        assert sink.received == [], "the interval is an hour"
+    finally:
+        server.terminate()
+        assert server.wait(PATIENCE) == 0
+    # One evaluation before the fork, two for each request.
+    assert sink.features() == {"a": (False, {"false": 1 + 2 * asked})}, (tmp_path / "log").read_text()
 
 
 def watch(client: Client, flag: Any, changed: Any, results: Any) -> None:

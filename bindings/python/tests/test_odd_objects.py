@@ -64,7 +64,9 @@ class Like:
 data = TestData()
 data.update(data.flag("yes"))
 data.set_flag({"key": "text", "version": 1, "on": True, "variations": ["t"], "fallthrough": {"variation": 0}, "salt": ""})
-client = Client(Config(test_data=data, log_level="none"))
+# Nobody takes the events.
+nowhere = {"sdk_key": "k", "endpoints_events": "http://127.0.0.1:1", "events_capacity": 100}
+client = Client(Config(test_data=data, log_level="none", **nowhere))
 assert client.start(30)
 ada = Context("ada")
 no_contexts = [
@@ -174,7 +176,34 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("program", [EVALUATIONS, CONSTRUCTION], ids=["evaluations", "everything_else"])
+TELLING = """
+import logging
+logging.disable(logging.CRITICAL)
+odd = [*no_contexts, *no_keys, *lying_keys, *defaults, LiesLonger(b"{}"), bytearray(b"{}"), {Raises: 1}, {"a": Raises()},
+       [Lies("x")], {Lies("x"): LiesInBytes("y")}, float("inf"), -1, State.VALID]
+# None of these raises, whatever it is given.
+for thing in odd:
+    for context in (thing, ada):
+        assert client.identify(context) is None
+        assert client.identify(context=context) is None
+        for name in (thing, "name"):
+            assert client.track(name, context) is None
+            assert client.track(name, context, thing) is None
+            assert client.track(name, context, thing, thing) is None
+            assert client.track(name, context, None, thing) is None
+            assert client.track(name, metric_value=thing, data=thing, context=context) is None
+for call in (client.identify, client.track, lambda: client.track("name", ada, other=1), lambda: client.identify(ada, ada),
+             lambda: client.track("name", ada, context=ada), lambda: client.track("name", ada, 1, 2, 3)):
+    try:
+        call()
+    except TypeError:
+        continue
+    raise AssertionError(call)
+print("done")
+"""
+
+
+@pytest.mark.parametrize("program", [EVALUATIONS, TELLING, CONSTRUCTION], ids=["evaluations", "events", "everything_else"])
 def test_no_object_ends_the_interpreter(program: str) -> None:
     result = run_python("import faulthandler; faulthandler.enable()\n" + ODD + program)
     assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr[-4000:]

@@ -158,7 +158,7 @@ import sys
 if sys.version_info >= (3, 10):
     print([(name, of.kind, of.default) for name, of in inspect.signature(Context).parameters.items()])
 for cls in (Client, Flag, Context):
-    for name in sorted(vars(cls)):
+    for name in dir(cls):
         member = getattr(cls, name)
         if callable(member) and not name.startswith("_"):
             print(cls.__name__, name, list(inspect.signature(member).parameters), inspect.getdoc(member))
@@ -228,7 +228,8 @@ def test_json_is_parsed_once_for_each_version_and_is_the_callers_own() -> None:
 @in_full
 def test_it_leaves_nothing_behind(environment: Environment) -> None:
     environment.write(json=value_flag("json", 1, {"a": [1, {"b": "c"}]}), text=value_flag("text", 1, "x" * 1000))
-    client = environment.client()
+    # Events go nowhere, and few wait.
+    client = environment.client(sdk_key="sdk-key", endpoints_events="http://127.0.0.1:1", events_capacity=10)
     flag, versions = client.flag("json"), iter(range(10**9))
     handed: list[Any] = [None, "ada", Context.__new__(Context), ADA]
 
@@ -244,6 +245,10 @@ def test_it_leaves_nothing_behind(environment: Environment) -> None:
             client.variation_detail(f"missing {number}", context, number)
             client.variation_many(["json", "text", "\ud800"], context)
             client.variation_many({"json": number, "text": asker}, context)
+            client.variation("json", context, {"n": number})
+            client.identify(context)
+            client.track(f"event {number}", context, {"n": [number]}, 1.5)
+            client.track("event", context, data={number}, metric_value=10**400)
             flag.value(context=context)
             flag.detail(context)
         client.flag("text", "").detail(asker)

@@ -29,8 +29,8 @@ pub(super) struct Ask {
 
 impl Delivery {
     /// Sends everything that waits and waits for it, at most for `timeout`. Those who do not wait share one flush: the first
-    /// one begins it, the others are told how it fares, and who is told of its end ends it. So it may be called as often as one
-    /// likes.
+    /// one begins it, the others are told how it fares, and who is told of its end begins the next one, for what came meanwhile.
+    /// So it may be called as often as one likes.
     pub fn flush(&self, timeout: Duration) -> Flushed {
         let mut state = self.lock();
         if timeout.is_zero() {
@@ -48,10 +48,17 @@ impl Delivery {
     }
 
     fn poll(&self, state: &mut State) -> Flushed {
-        let mut ask = state.polled.take().unwrap_or_else(|| self.ask(state));
+        let Some(mut ask) = state.polled.take() else {
+            let mut ask = self.ask(state);
+            let flushed = state.progress(&mut ask);
+            state.polled = (flushed == Flushed::Late).then_some(ask);
+            return flushed;
+        };
         let flushed = state.progress(&mut ask);
         if flushed == Flushed::Late {
             state.polled = Some(ask);
+        } else {
+            self.ask(state);
         }
         flushed
     }

@@ -49,14 +49,17 @@ CAPABILITIES = (
     "tls:verify-peer",
     "tls:skip-verify-peer",
     "persistent-data-store-redis",
+    "event-sampling",
+    "event-gzip",
+    "optional-event-gzip",
+    "inline-context-all",
+    "anonymous-redaction",
+    "omit-anonymous-contexts",
 )
 
 #: Commands and parts of the configuration that the harness knows and the package does not.
 LATER_COMMANDS = frozenset(
     (
-        "identifyEvent",
-        "customEvent",
-        "flushEvents",
         "getBigSegmentStoreStatus",
         "migrationVariation",
         "migrationOperation",
@@ -130,9 +133,9 @@ def options_of(configuration: Form) -> dict[str, Any]:
         "sdk_key": configuration.need("credential", str),
         **_endpoints(configuration.form("serviceEndpoints")),
         **_source(configuration),
+        # With an SDK key there would be events anyhow.
+        "events_enabled": configuration.form("events") is not None,
     }
-    if configuration.form("events") is None:
-        options["options"] = {"events.enabled": "false"}
     for name, read in _PARTS.items():
         part = configuration.form(name)
         if part is not None:
@@ -194,7 +197,16 @@ def _tls(tls: Form) -> dict[str, Any]:
 
 
 def _events(events: Form) -> dict[str, Any]:
-    return _base(events, "endpoints_events")
+    return {
+        "events_capacity": events.get("capacity", int),
+        "events_flush_interval_ms": events.get("flushIntervalMs", int),
+        "events_diagnostics": events.get("enableDiagnostics", bool) or False,
+        "events_all_attributes_private": events.get("allAttributesPrivate", bool),
+        "events_private_attributes": events.texts("globalPrivateAttributes") or None,
+        "events_omit_anonymous_contexts": events.get("omitAnonymousContexts", bool),
+        "events_gzip": events.get("enableGzip", bool) or False,
+        **_base(events, "endpoints_events"),
+    }
 
 
 def _persistence(persistence: Form) -> dict[str, Any]:
@@ -288,11 +300,15 @@ def context_of(params: Form) -> Context | None:
         raise Refused(400, str(error)) from error
 
 
-def secure_mode_hash(client: Client, params: Form) -> dict[str, Any]:
+def _needed_context(params: Form) -> Context:
     context = context_of(params)
     if context is None:
         raise Refused(400, "the context is missing")
-    return {"result": client.secure_mode_hash(context)}
+    return context
+
+
+def secure_mode_hash(client: Client, params: Form) -> dict[str, Any]:
+    return {"result": client.secure_mode_hash(_needed_context(params))}
 
 
 def context_build(_: Client, params: Form) -> dict[str, Any]:
@@ -355,6 +371,24 @@ def _listed(single: Form) -> ContextBuilder:
     return builder
 
 
+def identify(client: Client, params: Form) -> dict[str, Any]:
+    client.identify(_needed_context(params))
+    return {}
+
+
+def track(client: Client, params: Form) -> dict[str, Any]:
+    metric = params.anything("metricValue")
+    if metric is not None and type(metric) not in (int, float):
+        raise Refused(400, "metricValue is no number")
+    client.track(params.need("eventKey", str), _needed_context(params), params.anything("data"), metric)
+    return {}
+
+
+def flush(client: Client, _: Form) -> dict[str, Any]:
+    client.flush()
+    return {}
+
+
 COMMANDS: dict[str, Callable[[Client, Form], dict[str, Any]]] = {
     "evaluate": evaluate,
     "evaluateAll": evaluate_all,
@@ -362,6 +396,9 @@ COMMANDS: dict[str, Callable[[Client, Form], dict[str, Any]]] = {
     "contextBuild": context_build,
     "contextConvert": context_convert,
     "contextComparison": context_comparison,
+    "identifyEvent": identify,
+    "customEvent": track,
+    "flushEvents": flush,
 }
 
 
@@ -371,7 +408,8 @@ def run_command(client: Client, body: Form) -> dict[str, Any]:
         raise Refused(501, f"{command} is not supported yet")
     if command not in COMMANDS:
         raise Refused(400, f"{command!a} is no command")
-    return COMMANDS[command](client, body.need_form(command))
+    # Some have no parameters at all.
+    return COMMANDS[command](client, Form(body.get(command, dict) or {}, command))
 
 
 # The service

@@ -177,6 +177,10 @@ EVALUATE = {"flagKey": "f", "context": CONTEXT, "valueType": "any", "defaultValu
         {"command": "evaluate", "evaluate": {**EVALUATE, "context": {"kind": "user"}}},
         {"command": "evaluateAll", "evaluateAll": {"context": CONTEXT, "withReasons": 1}},
         {"command": "secureModeHash", "secureModeHash": {}},
+        {"command": "identifyEvent", "identifyEvent": {}},
+        {"command": "identifyEvent", "identifyEvent": {"context": {"kind": "user"}}},
+        {"command": "customEvent", "customEvent": {"context": CONTEXT}},
+        {"command": "customEvent", "customEvent": {"eventKey": "e", "context": CONTEXT, "metricValue": "1"}},
         {"command": "contextConvert", "contextConvert": {"input": {}}},
         {"command": "contextBuild", "contextBuild": {"single": {}}},
         {"command": "contextBuild", "contextBuild": {"single": {"key": "a", "private": [3]}}},
@@ -190,6 +194,16 @@ def test_a_bad_command_is_400_and_leaves_the_client(running: Running, body: obje
     status, answer = running.caller.send("POST", location, body)
     assert status == 400, answer
     assert running.caller.send("POST", location, {"command": "evaluate", "evaluate": EVALUATE})[0] == 200
+
+
+def test_events_are_told_without_an_answer(caller: Caller) -> None:
+    location = caller.open()
+    for command, params in [
+        ("identifyEvent", {"context": CONTEXT}),
+        ("customEvent", {"eventKey": "e", "context": CONTEXT, "data": {"a": 1}, "metricValue": 1.5}),
+        ("flushEvents", None),
+    ]:
+        assert caller.send("POST", location, {"command": command, command: params})[0] == 200
 
 
 @pytest.mark.parametrize("command", sorted(contract.LATER_COMMANDS))

@@ -19,6 +19,7 @@ from .detail import BigSegmentsStatus, ErrorKind, EvaluationDetail, EvaluationRe
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError, LibraryError
 from .flag import Flag
 from .status import (
+    EventsStatus,
     FlagChange,
     FlagChangeListener,
     SourceError,
@@ -44,6 +45,7 @@ __all__ = [
     "ErrorKind",
     "EvaluationDetail",
     "EvaluationReason",
+    "EventsStatus",
     "Flag",
     "FlagBuilder",
     "FlagChange",

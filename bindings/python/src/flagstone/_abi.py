@@ -20,7 +20,7 @@ from ctypes import (
 from typing import Any
 
 ABI_MAJOR = 1
-ABI_MINOR = 2
+ABI_MINOR = 3
 
 STATUS_OK = 0
 STATUS_TIMEOUT = 1
@@ -31,6 +31,7 @@ STATUS_BAD_JSON = 5
 STATUS_NOT_FOUND = 6
 STATUS_NOT_READY = 7
 STATUS_CLOSED = 8
+STATUS_STORE = 10
 
 TYPE_NONE = 0
 TYPE_BOOL = 1
@@ -41,6 +42,8 @@ TYPE_JSON = 4
 DETAIL_DEFAULTED = 1
 DETAIL_IN_EXPERIMENT = 2
 DETAIL_STALE = 4
+
+ASK_REASON = 1
 
 ALL_FLAGS_CLIENT_SIDE_ONLY = 1
 ALL_FLAGS_WITH_REASONS = 2
@@ -91,6 +94,18 @@ class Detail(Structure):
         ("rule_id", Str),
         ("prerequisite_key", Str),
         ("owner", c_void_p),
+    ]
+
+
+class Default(Structure):
+    """What a caller wants where there is no value, for events."""
+
+    _fields_ = [
+        ("value_type", c_int32),
+        ("is_integer", c_int32),
+        ("integer", c_int64),
+        ("number", c_double),
+        ("text", Str),
     ]
 
 
@@ -190,6 +205,14 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_string_variation": (c_int32, (_HANDLE, _HANDLE, *_TEXT, *_TEXT, POINTER(Bytes))),
     "flagstone_variation": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_int32, *_TEXT, POINTER(Detail))),
     "flagstone_variation_many": (c_int32, (_HANDLE, _HANDLE, POINTER(Str), c_size_t, POINTER(Detail))),
+    "flagstone_variation_or": (
+        c_int32,
+        (_HANDLE, _HANDLE, *_TEXT, c_int32, POINTER(Default), c_uint32, POINTER(Detail)),
+    ),
+    "flagstone_variation_many_or": (
+        c_int32,
+        (_HANDLE, _HANDLE, POINTER(Str), POINTER(Default), c_size_t, c_uint32, POINTER(Detail)),
+    ),
     "flagstone_flag_new": (c_int32, (_HANDLE, *_TEXT, c_int32, *_TEXT, _OUT, _OUT)),
     "flagstone_flag_bool": (c_int32, (_HANDLE, _HANDLE)),
     "flagstone_flag_bool_try": (c_int32, (_HANDLE, _HANDLE)),
@@ -197,7 +220,10 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_flag_double": (c_double, (_HANDLE, _HANDLE)),
     "flagstone_flag_string": (c_int32, (_HANDLE, _HANDLE, POINTER(Bytes))),
     "flagstone_flag_detail": (c_int32, (_HANDLE, _HANDLE, POINTER(Detail))),
+    "flagstone_flag_value": (c_int32, (_HANDLE, _HANDLE, POINTER(Detail))),
     "flagstone_flag_release": (None, (_HANDLE,)),
+    "flagstone_identify": (c_int32, (_HANDLE, _HANDLE, _OUT)),
+    "flagstone_track": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_void_p, *_TEXT, _OUT)),
     "flagstone_all_flags_json": (c_int32, (_HANDLE, _HANDLE, c_uint32, POINTER(Bytes), _OUT)),
     "flagstone_secure_mode_hash": (c_int32, (_HANDLE, _HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_client_next_notification": (c_int32, (_HANDLE, c_uint32, POINTER(Event))),

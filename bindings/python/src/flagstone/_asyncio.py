@@ -5,6 +5,7 @@ What may wait does so on a thread, a moment at a time, so that who cancels does 
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import time
 import weakref
@@ -51,7 +52,11 @@ class AsyncCalls:
 
     async def aclose(self, timeout: float = 2.0) -> bool:
         """As :meth:`Client.close`."""
-        return await _moments(_of(self).close, timeout, lambda: False)
+        return await _elsewhere(lambda: _of(self).close(timeout))
+
+    async def aflush(self, timeout: float = 5.0) -> bool:
+        """As :meth:`Client.flush`."""
+        return await _elsewhere(lambda: _of(self).flush(timeout))
 
     async def await_state(self, state: State, timeout: float) -> bool:
         """As :meth:`Client.wait`."""
@@ -116,6 +121,34 @@ async def _moments(wait: Callable[[float], bool], timeout: float, is_vain: Calla
             return True
         if is_vain() or time.monotonic() >= deadline:
             return False
+
+
+async def _elsewhere(call: Callable[[], bool]) -> bool:
+    """On a thread of its own: one of asyncio's would be waited for at the end of the loop, also by who has cancelled."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bool] = loop.create_future()
+
+    def settle(found: bool, error: BaseException | None) -> None:
+        if answer.done():
+            return
+        if error is None:
+            answer.set_result(found)
+        else:
+            answer.set_exception(error)
+
+    def run() -> None:
+        found, failure = False, None
+        try:
+            found = call()
+        except Exception as error:
+            failure = error
+        try:
+            loop.call_soon_threadsafe(settle, found, failure)
+        except RuntimeError:  # the loop is closed
+            pass
+
+    _thread.start_new_thread(run, ())
+    return await answer
 
 
 async def _off_loop(client: Client, call: Callable[..., T], *arguments: Any) -> T:

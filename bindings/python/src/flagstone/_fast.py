@@ -1,29 +1,19 @@
 """The hot calls through ctypes: bound without argument conversion, handed prebuilt objects only; and what owns handles.
 
 Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and does not make threads queue for it;
-``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib``, ``_abi``,
+``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib``, ``_abi``, ``_json``,
 ``_handles`` and ``detail``.
 """
 
 from __future__ import annotations
 
 import marshal
-from ctypes import (
-    addressof,
-    byref,
-    c_char,
-    c_int32,
-    c_int64,
-    c_size_t,
-    c_void_p,
-    create_string_buffer,
-    sizeof,
-)
-from struct import Struct
+from ctypes import addressof, byref, c_char, c_int32, c_int64, c_size_t, c_uint32, c_void_p, sizeof
 from typing import Any
 
 from . import _abi
 from ._handles import Owner, set_handle
+from ._json import default_json
 from ._lib import unchecked
 from .detail import EvaluationDetail, decode
 
@@ -32,6 +22,8 @@ SIZES = tuple(c_size_t(size) for size in range(256))
 BOOLS = {False: c_int32(0), True: c_int32(1)}
 NOTHING = c_size_t(0)
 WANT = tuple(c_int32(code) for code in range(_abi.TYPE_JSON + 1))
+#: Options of a call whose caller gets the value alone, and of one whose caller gets the reason.
+VALUE, REASON = c_uint32(0), c_uint32(_abi.ASK_REASON)
 
 
 def size(text: bytes) -> c_size_t:
@@ -43,7 +35,18 @@ def size(text: bytes) -> c_size_t:
 class Calls:
     """The hot functions in one way of calling."""
 
-    __slots__ = ("bool", "detail", "double", "flag_bool", "flag_detail", "flag_double", "flag_int", "int", "many")
+    __slots__ = (
+        "bool",
+        "double",
+        "flag_bool",
+        "flag_detail",
+        "flag_double",
+        "flag_int",
+        "flag_value",
+        "int",
+        "many",
+        "variation",
+    )
 
     def __init__(self, *, keeps_gil: bool) -> None:
         def bind(name: str) -> Any:
@@ -52,11 +55,12 @@ class Calls:
         self.bool = bind("bool_variation")
         self.int = bind("int_variation")
         self.double = bind("double_variation")
-        self.detail = bind("variation")
-        self.many = bind("variation_many")
+        self.variation = bind("variation_or")
+        self.many = bind("variation_many_or")
         self.flag_bool = bind("flag_bool")
         self.flag_int = bind("flag_int")
         self.flag_double = bind("flag_double")
+        self.flag_value = bind("flag_value")
         self.flag_detail = bind("flag_detail")
 
 
@@ -133,7 +137,7 @@ class Kept:
         return EvaluationDetail(marshal.loads(self.json), found.variation_index, found.reason, found.is_stale)
 
 
-_kept: dict[str, dict[bytes, Kept]] = {form: {} for form in (BOOL, INT, FLOAT, STRING, ANY)}
+KEPT: dict[str, dict[bytes, Kept]] = {form: {} for form in (BOOL, INT, FLOAT, STRING, ANY)}
 _MOST_KEPT = 256
 #: Those with long texts, which are few.
 _long: dict[bytes, Kept] = {}
@@ -143,7 +147,7 @@ _MOST_LONG, _SHORT = 16, 16 * 1024
 def result(buffer: Buffer, default: Any, form: str = ANY) -> EvaluationDetail[Any]:
     """What the buffer holds, its value in the promised form; takes the buffer."""
     content = buffer.content.raw
-    kept = _kept[form].get(content)
+    kept = KEPT[form].get(content)
     if kept is None:
         kept = _long.get(content)
     if kept is not None:
@@ -154,7 +158,7 @@ def result(buffer: Buffer, default: Any, form: str = ANY) -> EvaluationDetail[An
     if found.is_default:
         give_back(buffer)
         return found
-    known, most = (_kept[form], _MOST_KEPT) if buffer.detail.text.len <= _SHORT else (_long, _MOST_LONG)
+    known, most = (KEPT[form], _MOST_KEPT) if buffer.detail.text.len <= _SHORT else (_long, _MOST_LONG)
     if len(known) >= most:
         known.clear()
     known[content] = Kept(buffer, found)
@@ -170,70 +174,6 @@ def _formed(buffer: Buffer, default: Any, form: str) -> EvaluationDetail[Any]:
     else:
         return found
     return EvaluationDetail(number, found.variation_index, found.reason, found.is_stale)
-
-
-class Block:
-    """Memory for a call that asks for several flags: one piece for the texts and one for the details, as objects for every
-    one of them would cost more than the evaluation."""
-
-    __slots__ = ("addresses", "contents", "details", "start", "texts")
-
-    def __init__(self, keys: int, texts: int) -> None:
-        self.texts = create_string_buffer(texts)
-        self.details = create_string_buffer(_CLEARED * keys, keys * DETAIL)
-        self.contents = memoryview(self.details).cast("B")
-        self.start = addressof(self.texts)
-        start = addressof(self.details)
-        self.addresses = [c_void_p(start + index * DETAIL) for index in range(keys)]
-
-
-_CLEARED = bytes(_abi.Detail(struct_size=DETAIL))
-_cut = Struct(f"{DETAIL}s")
-_free_blocks: list[Block] = []
-# What a block of the pool holds. ctypes keeps the type of each size for good: others are rounded.
-_KEYS, _TEXTS = 64, 4096
-_places = [Struct(f"{2 * count}N") for count in range(_KEYS + 1)]
-
-
-def many(calls: Calls, client: c_void_p, context: c_void_p, keys: list[bytes]) -> list[Buffer | EvaluationDetail[Any]]:
-    """Several flags for one context: results that are known, and buffers with those that are not."""
-    count, joined = len(keys), b"".join(keys)
-    size = 16 * count + len(joined)
-    block = _take_block(count, size)
-    places: list[int] = []
-    at = block.start + 16 * count
-    for key in keys:
-        length = len(key)
-        places += (at, length)
-        at += length
-    block.texts.raw = (_places[count] if count <= _KEYS else Struct(f"{2 * count}N")).pack(*places) + joined
-    block.details.raw = _CLEARED * count
-    calls.many(client, context, block.texts, c_size_t(count), block.details)
-    known = _kept[ANY]
-    found: list[Buffer | EvaluationDetail[Any]] = []
-    for (content,), address in zip(_cut.iter_unpack(block.contents[: count * DETAIL]), block.addresses):
-        kept = known.get(content)
-        if kept is None:
-            # What the detail borrows goes with it.
-            buffer = take()
-            buffer.content.raw = content
-            found.append(buffer)
-            continue
-        if kept.borrows:
-            _clear(address)
-        found.append(kept.found if kept.json is None else kept.again())
-    if len(block.addresses) == _KEYS and len(block.texts) == _TEXTS and len(_free_blocks) < _MOST_FREE:
-        _free_blocks.append(block)
-    return found
-
-
-def _take_block(count: int, size: int) -> Block:
-    if count <= _KEYS and size <= _TEXTS:
-        try:
-            return _free_blocks.pop()
-        except IndexError:
-            pass
-    return Block(max(_KEYS, 1 << count.bit_length()), max(_TEXTS, 1 << size.bit_length()))
 
 
 _release_context = unchecked("flagstone_context_release", keeps_gil=True)
@@ -287,10 +227,24 @@ def context(text: bytes) -> ContextHandle | None:
 
 _flag_new = unchecked("flagstone_flag_new", keeps_gil=True)
 _MOST_PREPARED = 1024
+#: By type asked for: the types of the defaults with which a flag is prepared, where a default matters.
+BOUND: tuple[tuple[type, ...], ...] = ((type(None),), (bool,), (int, float), (str,), ())
+
+
+def name_of(key: str, default: Any) -> tuple[str, bytes] | None:
+    """What a flag is kept by whose default is of another type, or may be changed; ``None``: it is not to be kept."""
+    json = default_json(default)
+    return (key, json) if json else None
 
 
 def prepare(
-    prepared: dict[str, FlagHandle], client: c_void_p, key: str, raw: bytes, want: c_int32, detail: _abi.Detail
+    prepared: dict[Any, FlagHandle],
+    name: Any,
+    client: c_void_p,
+    raw: bytes,
+    want: c_int32,
+    default: Any,
+    detail: _abi.Detail,
 ) -> None:
     """Keeps a prepared flag for calls by key: with fewer arguments, ctypes takes half the time. Only of flags that there
     are, as anything may be asked for."""
@@ -298,10 +252,10 @@ def prepare(
         return
     if len(prepared) >= _MOST_PREPARED:
         prepared.clear()
-    flag = FlagHandle()
+    flag, text = FlagHandle(), b"" if default is None else default_json(default)
     # Refused once the client is closed.
-    if _flag_new(client, raw, size(raw), want, None, NOTHING, byref(flag), None) == _abi.STATUS_OK:
-        prepared[key] = flag
+    if _flag_new(client, raw, size(raw), want, text, size(text), byref(flag), None) == _abi.STATUS_OK:
+        prepared[name] = flag
 
 
 class ContextBase(Owner):
@@ -317,8 +271,8 @@ class ContextBase(Owner):
 class ClientBase(Owner):
     """The native client."""
 
-    def _attach(self, handle: c_void_p, may_wait: bool) -> None:
-        """Takes a handle that nobody else gives back, and whether evaluation may wait."""
+    def _attach(self, handle: c_void_p, may_wait: bool, tells: bool) -> None:
+        """Takes a handle that nobody else gives back, whether evaluation may wait, and whether events tell defaults."""
         self._h = ClientHandle(handle.value)
 
 

@@ -2,7 +2,7 @@
 
 Both do the same: the extension takes plain arguments, and hands all others to the methods in Python that it stands for. The
 variable ``FLAGSTONE_SPEEDUPS`` decides: ``0`` leaves the extension out, ``1`` makes it an error when it cannot be used.
-Depends on ``_lib``, ``_fast``, ``_forks``, ``_handles`` and ``detail``.
+Depends on ``_lib``, ``_fast``, ``_forks``, ``_handles``, ``_json`` and ``detail``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sysconfig
 from ctypes import c_void_p, cast
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from . import _forks, detail
+from . import _forks, _json, detail
 from ._handles import Native
 from ._lib import lib
 from .errors import LibraryError
@@ -35,7 +35,15 @@ def _extension() -> tuple[Any, str]:
             from . import _speedups
 
             addresses = {name: cast(getattr(lib, name), c_void_p).value for name in _speedups.NATIVE}
-            _speedups.bind(addresses, c_void_p, detail.EvaluationDetail, detail._value, detail._reason)
+            _speedups.bind(
+                addresses,
+                c_void_p,
+                detail.EvaluationDetail,
+                detail._value,
+                detail._reason,
+                _json.default_json,
+                _json.plain_json,
+            )
             return _speedups, ""
         except ImportError as error:
             missing = error
@@ -64,8 +72,9 @@ def accelerated(cls: C) -> C:
     """Puts the extension's methods in place of those of ``cls`` that they stand for."""
     if SPEEDUPS:
         (extension,) = (base for base in cls.__mro__ if base.__module__ == SPEEDUPS.__name__)
+        ours = cls.__mro__[: cls.__mro__.index(extension)]
         for name, method in vars(extension).items():
-            original = vars(cls).get(name)
+            original = next((vars(base)[name] for base in ours if name in vars(base)), None)
             if callable(original):
                 SPEEDUPS.stand_for(name, original)
                 setattr(cls, name, method)

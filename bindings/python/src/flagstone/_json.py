@@ -1,4 +1,4 @@
-"""JSON both ways: what Python values become in a context, and values of flags. Depends on ``errors``."""
+"""JSON both ways: what Python values become in a context and in events, and values of flags. Depends on ``errors``."""
 
 from __future__ import annotations
 
@@ -64,6 +64,28 @@ def to_json(data: Any) -> bytes:
         raise InvalidArgumentError(f"the context cannot be written as JSON: {error}") from error
 
 
+def plain_json(value: Any) -> bytes:
+    """The JSON form of what ``json.dumps`` knows; raises for everything else, NaN and lone surrogates included."""
+    return "".join(_plain_chunks(value, 0)).encode()
+
+
+def default_json(value: Any) -> bytes:
+    """As :func:`plain_json`, of a default as events tell it; nothing where there is no such form. A lone surrogate is
+    escaped, and the library puts U+FFFD in its place."""
+    try:
+        try:
+            return plain_json(value)
+        except UnicodeEncodeError:
+            return json.dumps(value, allow_nan=False).encode()
+    except Exception:  # of somebody else's object, too
+        return b""
+
+
+def _refused(value: Any) -> Any:
+    """Stands for what has no JSON form of its own, where nothing is converted."""
+    raise TypeError(f"a value of type {type(value).__name__} has no JSON form")
+
+
 def _converted(value: Any) -> Any:
     """Stands for what has no JSON form of its own."""
     if isinstance(value, Enum):
@@ -99,13 +121,13 @@ def _in_order(values: Any) -> list[Any]:
         return sorted(values, key=lambda value: (type(value).__name__, repr(value)))
 
 
-def _writer() -> Callable[[Any, int], Iterable[str]]:
+def _writer(other: Callable[[Any], Any]) -> Callable[[Any, int], Iterable[str]]:
     """Writes JSON without white space, in pieces. ``JSONEncoder`` makes what does it anew for each text, which takes as
     long as writing a small one."""
-    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_converted)
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=other)
     try:
         make, quote = vars(json.encoder)["c_make_encoder"], json.encoder.encode_basestring
-        made: Callable[[Any, int], Iterable[str]] = make(None, _converted, quote, None, ":", ",", False, False, False)
+        made: Callable[[Any, int], Iterable[str]] = make(None, other, quote, None, ":", ",", False, False, False)
         if "".join(made({"a": [1.5, None]}, 0)) == '{"a":[1.5,null]}':
             return made
     except (KeyError, TypeError):  # it is no part of what json promises
@@ -113,4 +135,5 @@ def _writer() -> Callable[[Any, int], Iterable[str]]:
     return lambda data, _: [encoder.encode(data)]
 
 
-_chunks = _writer()
+_chunks = _writer(_converted)
+_plain_chunks = _writer(_refused)

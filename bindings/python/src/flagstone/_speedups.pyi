@@ -18,6 +18,10 @@ def bind(
     value: Callable[[int, float, bytes], Any],
     #: Reason, kind of error, index and id of the rule, key of the prerequisite, in an experiment, big segments.
     reason: Callable[[int, int, int, bytes, bytes, bool, int], EvaluationReason],
+    #: A default: its JSON form, or nothing.
+    tell: Callable[[Any], bytes],
+    #: Data of an event: its JSON form; raises where there is none.
+    write: Callable[[Any], bytes],
     /,
 ) -> None: ...
 def bind_context(context: type[ContextBase], to_json: Callable[[Any], bytes], /) -> None: ...

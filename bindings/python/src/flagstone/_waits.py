@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
 import time
 from typing import Callable
 
@@ -27,3 +29,30 @@ def wait(look: Callable[[int], int], seconds: float) -> int:
             return status
         if threads:
             threads.sleep(_PAUSE)
+
+
+def wait_whole(call: Callable[[int], int], seconds: float) -> int:
+    """As :func:`wait` for what must know from the start how long it may take: one call, on a real thread of its own, which
+    whoever is interrupted leaves behind."""
+    whole, threads = milliseconds(seconds), green()
+    if not whole:
+        return call(0)
+    answers: list[int] = []
+    answered = threading.Event()
+
+    def run() -> None:
+        answers.append(call(whole))
+        # A real thread must not touch what greenlets wait by.
+        if not threads:
+            answered.set()
+
+    try:
+        (threads.start_thread if threads else _thread.start_new_thread)(run, ())
+    except RuntimeError:  # no more threads, or the interpreter is ending and allows none
+        return call(whole)
+    while not answers:
+        if threads:
+            threads.sleep(_PAUSE)
+        else:
+            answered.wait(_SLICE_MS / 1000)
+    return answers[0]

@@ -15,17 +15,20 @@ from typing import Any, Callable, TypeVar, overload
 
 from . import _abi, _fast, _forks, _hot
 from ._asyncio import AsyncCalls, Changes
+from ._defaults import INT64, told
 from ._events import Pump, drain, logger
 from ._fast import BOOLS, SIZES
 from ._handles import handle_of
-from ._lib import do, lib, make, raise_for, read, text
-from ._waits import wait
+from ._lib import do, lib, make, milliseconds, raise_for, read, text
+from ._many import many
+from ._telling import Telling
+from ._waits import wait, wait_whole
 from .all_flags import AllFlagsState
 from .config import Config
 from .context import Context
 from .detail import ErrorKind, EvaluationDetail, failed
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError
-from .flag import _INT64, Flag, prepare, want_of
+from .flag import Flag, prepare, want_of
 from .status import (
     FlagChangeListener,
     SourceError,
@@ -52,7 +55,7 @@ _MOST_TOLD = 100
 
 
 @_hot.accelerated
-class Client(AsyncCalls, _hot.ClientBase):
+class Client(AsyncCalls, Telling, _hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -73,12 +76,14 @@ class Client(AsyncCalls, _hot.ClientBase):
         if options is None:
             raise InvalidArgumentError(f"a Config is needed, not {type(config).__name__}")
         self._calls = _fast.IN_MEMORY if config._residency == "all" else _fast.MAY_BLOCK
-        self._attach(make(lib.flagstone_client_new, options), self._calls is _fast.MAY_BLOCK)
+        #: Whether events may tell the defaults that callers give.
+        self._tells = config._tells
+        self._attach(make(lib.flagstone_client_new, options), self._calls is _fast.MAY_BLOCK, self._tells)
         self._bool, self._int = self._calls.bool, self._calls.int
-        self._double, self._detail = self._calls.double, self._calls.detail
-        self._flag_detail = self._calls.flag_detail
-        #: By type asked for.
-        self._prepared: tuple[dict[str, _fast.FlagHandle], ...] = tuple({} for _ in _fast.WANT)
+        self._double, self._variation = self._calls.double, self._calls.variation
+        self._flag_value, self._flag_detail = self._calls.flag_value, self._calls.flag_detail
+        #: By type asked for, and by key or, where events tell defaults, by key and default.
+        self._prepared: tuple[dict[Any, _fast.FlagHandle], ...] = tuple({} for _ in _fast.WANT)
         self._may_block = config._residency != "all"
         self._refused: set[str] = set()
         self._pump: Pump | None = None
@@ -120,15 +125,18 @@ class Client(AsyncCalls, _hot.ClientBase):
         return timeout > 0 or self.is_ready
 
     def close(self, timeout: float = 2.0) -> bool:
-        """Ends threads and connections, waiting at most ``timeout`` seconds. May be called again.
+        """Sends what is queued, ends threads and connections, waiting at most ``timeout`` seconds. May be called again.
 
-        Evaluation goes on answering from the last data held (residency ``off``: the default); every other call raises
-        ``ClosedError``.
+        Evaluation goes on answering from the last data held (residency ``off``: the default), ``track`` and ``identify`` do
+        nothing; every other call raises ``ClosedError``.
 
         :returns: False when a thread was still busy; it ends by itself.
         """
+        return self._close(timeout, wait_whole if self._tells else wait)
+
+    def _close(self, timeout: float, wait: Callable[[Callable[[int], int], float], int]) -> bool:
         began = time.monotonic()
-        status = wait(lambda slice_ms: lib.flagstone_client_close(self._h, slice_ms), timeout)
+        status = wait(lambda ms: lib.flagstone_client_close(self._h, ms), timeout)
         with self._lock:
             self._closed = True
             pump = self._pump
@@ -157,26 +165,6 @@ class Client(AsyncCalls, _hot.ClientBase):
         """
         self._awake()
         do(lib.flagstone_client_postfork, self._h)
-
-    def flush(self, timeout: float = 5.0) -> bool:
-        """Waits until queued events have been delivered, at most ``timeout`` seconds. There are none at present.
-
-        :returns: False when the time was over first.
-        :raises ClosedError: after :meth:`close`.
-        """
-        error = c_void_p()
-
-        def flush(slice_ms: int) -> int:
-            lib.flagstone_error_free(error)
-            error.value = None
-            return lib.flagstone_client_flush(self._h, slice_ms, byref(error))  # type: ignore[no-any-return]
-
-        status = wait(flush, timeout)
-        if status == _abi.STATUS_TIMEOUT:
-            lib.flagstone_error_free(error)
-            return False
-        raise_for(status, error)
-        return True
 
     # Status and listeners
 
@@ -283,7 +271,7 @@ class Client(AsyncCalls, _hot.ClientBase):
     def int_variation(self, key: str, context: Context | None, default: int) -> int:
         """Value of a number flag as an int of at most 64 bits; or ``default``. A number with a fraction is rounded as the
         option ``evaluation_integer_rounding`` says."""
-        if type(context) is _short and type(key) is str and type(default) is int and default in _INT64:
+        if type(context) is _short and type(key) is str and type(default) is int and default in INT64:
             try:
                 raw = key.encode()
                 return self._int(self._h, context._h, raw, SIZES[len(raw)], c_int64(default))  # type: ignore[no-any-return]
@@ -336,23 +324,23 @@ class Client(AsyncCalls, _hot.ClientBase):
 
     def bool_variation_detail(self, key: str, context: Context | None, default: bool) -> EvaluationDetail[bool]:
         """As :meth:`bool_variation`, with the reason."""
-        return self._evaluate(key, context, default, _abi.TYPE_BOOL)
+        return self._evaluate(key, context, default, _abi.TYPE_BOOL, reason=True)
 
     def int_variation_detail(self, key: str, context: Context | None, default: int) -> EvaluationDetail[int]:
         """As :meth:`int_variation`, with the reason."""
-        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.INT)
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.INT, reason=True)
 
     def float_variation_detail(self, key: str, context: Context | None, default: float) -> EvaluationDetail[float]:
         """As :meth:`float_variation`, with the reason."""
-        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.FLOAT)
+        return self._evaluate(key, context, default, _abi.TYPE_NUMBER, _fast.FLOAT, reason=True)
 
     def string_variation_detail(self, key: str, context: Context | None, default: str) -> EvaluationDetail[str]:
         """As :meth:`string_variation`, with the reason."""
-        return self._evaluate(key, context, default, _abi.TYPE_STRING)
+        return self._evaluate(key, context, default, _abi.TYPE_STRING, reason=True)
 
     def json_variation_detail(self, key: str, context: Context | None, default: Any) -> EvaluationDetail[Any]:
         """As :meth:`json_variation`, with the reason."""
-        return self._evaluate(key, context, default, _abi.TYPE_NONE)
+        return self._evaluate(key, context, default, _abi.TYPE_NONE, reason=True)
 
     @overload
     def variation_detail(self, key: str, context: Context | None, default: None) -> EvaluationDetail[Any]: ...
@@ -368,7 +356,7 @@ class Client(AsyncCalls, _hot.ClientBase):
     def variation_detail(self, key: str, context: Context | None, default: Any) -> EvaluationDetail[Any]: ...
     def variation_detail(self, key: str, context: Context | None, default: Any) -> EvaluationDetail[Any]:
         """As :meth:`variation`, with the reason."""
-        return self._evaluate(key, context, default, want_of(default))
+        return self._evaluate(key, context, default, want_of(default), reason=True)
 
     def variation_many(
         self, keys: Iterable[str] | Mapping[str, Any], context: Context | None
@@ -385,8 +373,9 @@ class Client(AsyncCalls, _hot.ClientBase):
         except UnicodeEncodeError:
             raw = []
         if native is None or len(raw) < len(defaults):
-            return {key: self._evaluate(key, context, default, _abi.TYPE_NONE) for key, default in defaults.items()}
-        found = _fast.many(self._calls, self._h, native, raw)
+            ask = self._evaluate
+            return {key: ask(key, context, default, _abi.TYPE_NONE, reason=True) for key, default in defaults.items()}
+        found = many(self._calls, self._h, native, raw, defaults.values() if self._tells else None)
         return {
             key: of if type(of) is EvaluationDetail else self._known(of, key, default)
             for (key, default), of in zip(defaults.items(), found)
@@ -450,38 +439,53 @@ class Client(AsyncCalls, _hot.ClientBase):
     # Inside
 
     def _evaluate(
-        self, key: str, context: Context | None, default: T, want: int, form: str = _fast.ANY
+        self,
+        key: str,
+        context: Context | None,
+        default: T,
+        want: int,
+        form: str = _fast.ANY,
+        reason: bool = False,
     ) -> EvaluationDetail[T]:
         if type(context) is _short and type(key) is str:
             buffer = _fast.take()
             try:
-                prepared = self._prepared[want].get(key)
+                name: Any = key
+                if self._tells:
+                    name = (key, default) if type(default) in _fast.BOUND[want] else _fast.name_of(key, default)
+                prepared = self._prepared[want].get(name)
                 if prepared is None:
-                    raw, wanted = key.encode(), _fast.WANT[want]
-                    self._detail(self._h, context._h, raw, SIZES[len(raw)], wanted, None, _fast.NOTHING, buffer.address)
-                    _fast.prepare(self._prepared[want], self._h, key, raw, wanted, buffer.detail)
+                    self._fill(buffer, key, context._h, default, want, reason)
+                    if name is not None:
+                        bound = default if self._tells else None
+                        raw, wanted = key.encode(), _fast.WANT[want]
+                        _fast.prepare(self._prepared[want], name, self._h, raw, wanted, bound, buffer.detail)
                 else:
-                    self._flag_detail(prepared, context._h, buffer.address)
+                    (self._flag_detail if reason else self._flag_value)(prepared, context._h, buffer.address)
                 return _fast.result(buffer, default, form)
             except Exception:  # as in bool_variation
                 pass
-        return self._evaluate_any(key, context, default, want, form)
+        return self._evaluate_any(key, context, default, want, form, reason)
 
-    def _evaluate_any(self, key: str, context: Context | None, default: T, want: int, form: str) -> EvaluationDetail[T]:
+    def _evaluate_any(
+        self, key: str, context: Context | None, default: T, want: int, form: str, reason: bool
+    ) -> EvaluationDetail[T]:
         self._awake()
         native = handle_of(context, Context)
         if native is None or not _is_text(key):
             return self._refuse(key, context, default)
         buffer = _fast.take()
         try:
-            self._fill(buffer, key, native, want)
+            self._fill(buffer, key, native, default, want, reason)
             return _fast.result(buffer, default, form)
         except Exception as error:
             return self._unreadable(key, error, default)
 
-    def _fill(self, buffer: _fast.Buffer, key: str, native: c_void_p, want: int) -> None:
-        raw = str.encode(key)
-        self._detail(self._h, native, raw, _fast.size(raw), _fast.WANT[want], None, _fast.NOTHING, buffer.address)
+    def _fill(self, buffer: _fast.Buffer, key: str, native: c_void_p, default: Any, want: int, reason: bool) -> None:
+        raw, wanted, options = str.encode(key), _fast.WANT[want], _fast.REASON if reason else _fast.VALUE
+        # It keeps what it borrows.
+        made = told(default) if self._tells else None
+        self._variation(self._h, native, raw, _fast.size(raw), wanted, made and byref(made), options, buffer.address)
 
     def _known(self, buffer: Any, key: str, default: T) -> EvaluationDetail[T]:
         try:
@@ -599,12 +603,15 @@ def _close_all() -> None:
     """At exit: no thread may be inside Python when the interpreter goes away. All have the same moment to end in."""
     deadline = time.monotonic() + _EXIT
     clients = list(_clients)
-    for timeout in (0.0, _EXIT):
-        for client in clients:
-            try:
-                client.close(max(0.0, min(timeout, deadline - time.monotonic())))
-            except FlagstoneError:
-                pass
+    for client in clients:
+        # All send at the same time.
+        lib.flagstone_client_flush(client._h, 1, None)
+    for client in clients:
+        try:
+            # On this thread: an interpreter that ends allows no others.
+            client._close(max(0.0, deadline - time.monotonic()), lambda call, seconds: call(milliseconds(seconds)))
+        except FlagstoneError:
+            pass
 
 
 def _after_fork() -> None:

@@ -1,83 +1,21 @@
-"""Options of a client, one keyword each. Depends on ``_handles``, ``_lib`` and ``testdata``."""
+"""Options of a client, one keyword each. Depends on ``_options``, ``_handles``, ``_lib`` and ``testdata``."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from ctypes import c_void_p
 from typing import Any, Literal, Union
 
 from ._handles import Owner, handle_of, refuse_copy
 from ._lib import do, lib, release_with, utf8
+from ._options import OPTIONS, masked, plain, written
 from .errors import InvalidArgumentError
 from .testdata import TestData
 
 __all__ = ["Config", "OptionValue"]
 
 OptionValue = Union[str, int, bool, "os.PathLike[str]", "Mapping[str, str]", "Sequence[str | os.PathLike[str]]"]
-
-#: Keyword to option. A test compares it with the list in the header.
-OPTIONS: dict[str, str] = {
-    "sdk_key": "sdk.key",
-    "redis_url": "redis.url",
-    "redis_prefix": "redis.prefix",
-    "redis_username": "redis.username",
-    "redis_password": "redis.password",
-    "redis_database": "redis.database",
-    "redis_connect_timeout_ms": "redis.connect_timeout_ms",
-    "redis_command_timeout_ms": "redis.command_timeout_ms",
-    "redis_ping_ms": "redis.ping_ms",
-    "redis_tls_ca_file": "redis.tls.ca_file",
-    "redis_tls_cert_file": "redis.tls.cert_file",
-    "redis_tls_key_file": "redis.tls.key_file",
-    "redis_tls_server_name": "redis.tls.server_name",
-    "redis_tls_skip_verify": "redis.tls.skip_verify",
-    "cache_residency": "cache.residency",
-    "cache_freshness": "cache.freshness",
-    "cache_ttl_ms": "cache.ttl_ms",
-    "cache_capacity": "cache.capacity",
-    "cache_on_wipe": "cache.on_wipe",
-    "refresh_interval_ms": "refresh.interval_ms",
-    "events_queue_capacity": "events.queue_capacity",
-    "evaluation_integer_rounding": "evaluation.integer_rounding",
-    "log_level": "log.level",
-    "source_kind": "source.kind",
-    "source_filter": "source.filter",
-    "endpoints_stream": "endpoints.stream",
-    "endpoints_poll": "endpoints.poll",
-    "endpoints_events": "endpoints.events",
-    "endpoints_relay": "endpoints.relay",
-    "stream_initial_delay_ms": "stream.initial_delay_ms",
-    "stream_read_timeout_ms": "stream.read_timeout_ms",
-    "poll_interval_ms": "poll.interval_ms",
-    "poll_allow_short": "poll.allow_short",
-    "retry_mode": "retry.mode",
-    "http_connect_timeout_ms": "http.connect_timeout_ms",
-    "http_read_timeout_ms": "http.read_timeout_ms",
-    "http_proxy": "http.proxy",
-    "http_headers": "http.headers",
-    "http_tls_ca_file": "http.tls.ca_file",
-    "http_tls_skip_verify": "http.tls.skip_verify",
-    "file_paths": "file.paths",
-    "file_duplicates": "file.duplicates",
-    "file_auto_reload": "file.auto_reload",
-    "snapshot_file": "snapshot.file",
-    "store_write": "store.write",
-    "application_id": "application.id",
-    "application_name": "application.name",
-    "application_version": "application.version",
-    "application_version_name": "application.version_name",
-    "wrapper_name": "wrapper.name",
-    "wrapper_version": "wrapper.version",
-    "offline": "offline",
-}
-
-
-#: Options whose values nobody should read in a log; of the mappings, the values.
-_SECRET = ("sdk.key", "redis.password", "http.headers")
-_MASK = "***"
 
 
 class Config(Owner):
@@ -113,7 +51,7 @@ class Config(Owner):
     :param cache_on_wipe: ``keep`` what is held when Redis loses the data set, or ``clear``. Default ``keep``; ``clear``
         with a source and ``cache_residency`` ``lazy`` or ``off``.
     :param refresh_interval_ms: interval of the safety poll; not with ``forever`` in daemon mode. Default 60000.
-    :param events_queue_capacity: most notifications that wait for the listeners. Default 1000.
+    :param notifications_capacity: most notifications that wait for the listeners. Default 1000.
     :param evaluation_integer_rounding: a number with a fraction that is asked for as an int: ``half_even``: to the nearest
         one, halves to the even one; ``truncate``: toward zero. Default ``half_even``.
     :param log_level: ``debug``, ``info``, ``warn``, ``error`` or ``none``: what reaches the logger ``flagstone``.
@@ -141,6 +79,25 @@ class Config(Owner):
     :param file_paths: files with ``flags``, ``flagValues`` and ``segments``. Default: none.
     :param file_duplicates: ``fail``: an item in two files is an error; ``first``: the first one counts. Default ``fail``.
     :param file_auto_reload: True: files are read again when they change. Default ``false``.
+    :param events_enabled: False: nothing is told of evaluations, ``identify`` and ``track``. Default ``true`` with
+        ``sdk_key``, in daemon mode too, as LaunchDarkly's SDKs do; there are no events without it.
+    :param events_capacity: most events that wait for one flush; those beyond are dropped and counted. Default 10000.
+    :param events_flush_interval_ms: time between flushes. Default 5000.
+    :param events_context_keys_capacity: most contexts that are remembered as told. Default 1000.
+    :param events_context_keys_flush_ms: how long they are. Default 300000.
+    :param events_gzip: False: payloads are not compressed. Default ``true``.
+    :param events_all_attributes_private: True: of contexts nothing is sent but kind, key and ``anonymous``.
+        Default ``false``.
+    :param events_private_attributes: attributes that are not sent, by name or by reference (``/address/street``), whatever
+        a context says itself. Default: none.
+    :param events_omit_anonymous_contexts: True: anonymous contexts are not told by index and identify events.
+        Default ``false``.
+    :param events_diagnostics: False: nothing is told of this library's configuration and fortunes. Default ``true``.
+    :param events_diagnostic_interval_ms: time between such events; less than a minute is raised. Default 900000.
+    :param events_spool: directory for events that could not be delivered: they are sent from there when the server answers
+        again, also by another process after a restart. Made if need be; one that others may write to is refused.
+        Default: none.
+    :param events_spool_bytes: most bytes of it for one SDK key; the oldest events make room. Default 67108864.
     :param snapshot_file: file that keeps the last data for a start at which nothing answers; only with ``cache_residency``
         ``all``; also in daemon mode. Default: none.
     :param store_write: what the source delivers is written to Redis. Default by source: True with ``stream`` and
@@ -185,7 +142,7 @@ class Config(Owner):
         cache_capacity: int | None = None,
         cache_on_wipe: Literal["keep", "clear"] | None = None,
         refresh_interval_ms: int | None = None,
-        events_queue_capacity: int | None = None,
+        notifications_capacity: int | None = None,
         evaluation_integer_rounding: Literal["half_even", "truncate"] | None = None,
         log_level: Literal["debug", "info", "warn", "error", "none"] | None = None,
         source_kind: Literal["none", "stream", "poll", "file", "testdata"] | None = None,
@@ -208,6 +165,19 @@ class Config(Owner):
         file_paths: Sequence[str | os.PathLike[str]] | None = None,
         file_duplicates: Literal["fail", "first"] | None = None,
         file_auto_reload: bool | None = None,
+        events_enabled: bool | None = None,
+        events_capacity: int | None = None,
+        events_flush_interval_ms: int | None = None,
+        events_context_keys_capacity: int | None = None,
+        events_context_keys_flush_ms: int | None = None,
+        events_gzip: bool | None = None,
+        events_all_attributes_private: bool | None = None,
+        events_private_attributes: Sequence[str] | None = None,
+        events_omit_anonymous_contexts: bool | None = None,
+        events_diagnostics: bool | None = None,
+        events_diagnostic_interval_ms: int | None = None,
+        events_spool: str | os.PathLike[str] | None = None,
+        events_spool_bytes: int | None = None,
         snapshot_file: str | os.PathLike[str] | None = None,
         store_write: bool | None = None,
         application_id: str | None = None,
@@ -219,6 +189,7 @@ class Config(Owner):
         offline: bool | None = None,
         test_data: TestData | None = None,
         options: Mapping[str, OptionValue] | None = None,
+        events_queue_capacity: None = None,
     ) -> None:
         given = locals()
         self._h = c_void_p(lib.flagstone_config_new())
@@ -232,24 +203,32 @@ class Config(Owner):
                 self._set(name, given[keyword])
         for name, value in (options or {}).items():
             self._set(name, value)
+        if events_queue_capacity is not None:
+            # The old name of another option: the library says which.
+            self._set("events.queue_capacity", events_queue_capacity)
         if test_data is not None:
             data = handle_of(test_data, TestData)
             if data is None:
                 raise InvalidArgumentError(f"test_data: a TestData is needed, not {type(test_data).__name__}")
             do(lib.flagstone_config_set_test_data, self._h, data)
 
+    @property
+    def _tells(self) -> bool:
+        """Whether a client may send events; true also where other options keep it from sending them."""
+        return "sdk.key" in self._given and self._given.get("events.enabled") not in (False, "false")
+
     def _set(self, name: str, value: Any) -> None:
-        plain = _plain(value)
-        if plain is None or not issubclass(type(name), str):
+        given = plain(value)
+        if given is None or not issubclass(type(name), str):
             raise InvalidArgumentError(f"{name}: a str, int, bool, list or mapping is needed, not {type(value).__name__}")
-        raw_name, raw_value = utf8(name, "option"), utf8(_written(plain), name)
+        raw_name, raw_value = utf8(name, "option"), utf8(written(given), name)
         do(lib.flagstone_config_set, self._h, raw_name, len(raw_name), raw_value, len(raw_value))
-        self._given[name] = plain
+        self._given[name] = given
         if name == "cache.residency":
-            self._residency = plain
+            self._residency = given
 
     def __repr__(self) -> str:
-        shown = {name: _masked(name, value) for name, value in self._given.items()}
+        shown = {name: masked(name, value) for name, value in self._given.items()}
         words = [f"{keyword}={shown.pop(name)!r}" for keyword, name in OPTIONS.items() if name in shown]
         if self._test_data is not None:
             words.append(f"test_data={self._test_data!r}")
@@ -265,42 +244,3 @@ class Config(Owner):
 
 def _restored(given: dict[str, Any]) -> Config:
     return Config(options=given)
-
-
-def _plain(value: Any) -> Any:
-    """A copy that nobody can change, of types that JSON knows; ``None`` for what can be no option."""
-    kind = type(value)
-    if kind is bool or kind is str:
-        return value
-    try:
-        if issubclass(kind, int):
-            return int(value)
-        if issubclass(kind, str):
-            return str.__str__(value)
-        if isinstance(value, os.PathLike):
-            path = os.fspath(value)
-            return path if type(path) is str else None
-        if isinstance(value, Mapping):
-            return {name: json.loads(json.dumps(inner)) for name, inner in value.items()}
-        if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-            return [os.fspath(item) for item in value]
-    except (TypeError, ValueError):
-        pass
-    return None
-
-
-def _written(plain: Any) -> str:
-    """An option's value as the library reads it: lists and mappings are JSON there."""
-    if isinstance(plain, str):
-        return plain
-    try:
-        return json.dumps(plain)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"an option cannot be written as JSON: {error}") from error
-
-
-def _masked(name: str, value: Any) -> Any:
-    if name in _SECRET:
-        return dict.fromkeys(value, _MASK) if isinstance(value, dict) else _MASK
-    # Users and passwords in URLs, and whatever may come behind a question mark.
-    return re.sub(r"(?<=\?).+", _MASK, re.sub(r"(?<=://).*@", _MASK + "@", value)) if isinstance(value, str) else value

@@ -1,5 +1,5 @@
-"""Prepared flags: key, type and default bound once. Depends on ``_hot``, ``_fast``, ``_handles``, ``_lib``, ``context`` and
-``detail``."""
+"""Prepared flags: key, type and default bound once. Depends on ``_hot``, ``_fast``, ``_defaults``, ``_handles``, ``_lib``,
+``context`` and ``detail``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _abi, _fast, _forks, _hot
+from ._defaults import INT64
 from ._handles import handle_of
 from ._lib import lib, make, utf8
 from .context import Context
@@ -22,7 +23,6 @@ T = TypeVar("T")
 
 #: The class whose objects take the short way; none in a process that is asleep.
 _short: Any = Context
-_INT64 = range(-(2**63), 2**63)
 
 
 @_hot.accelerated
@@ -32,7 +32,7 @@ class Flag(_hot.FlagBase, Generic[T]):
     It keeps its client alive. After the client is closed it answers from the last data held.
     """
 
-    __slots__ = ("_call", "_client", "_detail", "_form")
+    __slots__ = ("_call", "_client", "_detail", "_form", "_value")
 
     #: Key of the flag.
     key: str
@@ -48,32 +48,36 @@ class Flag(_hot.FlagBase, Generic[T]):
         calls = client._calls
         handle = make(lib.flagstone_flag_new, client._h, raw_key, len(raw_key), want, raw_default, len(raw_default))
         self._attach(handle, key, default, form, calls is _fast.MAY_BLOCK)
-        self._client, self._form, self._detail = client, form, calls.flag_detail
+        self._client, self._form = client, form
+        self._value, self._detail = calls.flag_value, calls.flag_detail
         self._call = {_fast.BOOL: calls.flag_bool, _fast.INT: calls.flag_int, _fast.FLOAT: calls.flag_double}.get(form)
 
     def value(self, context: Context | None) -> T:
         """The flag's value for ``context``; the default on any problem. Never raises."""
-        return self.detail(context).value
+        return self._ask(self._value, context).value
 
     def detail(self, context: Context | None) -> EvaluationDetail[T]:
         """The value with the reason for it. Never raises."""
+        return self._ask(self._detail, context)
+
+    def _ask(self, call: Any, context: Context | None) -> EvaluationDetail[T]:
         if type(context) is _short:
             buffer = _fast.take()
             try:
-                self._detail(self._h, context._h, buffer.address)
+                call(self._h, context._h, buffer.address)
                 return _fast.result(buffer, self.default, self._form)
             except Exception:  # the way below knows them all
                 pass
-        return self._detail_of_any(context)
+        return self._ask_for_any(call, context)
 
-    def _detail_of_any(self, context: Any) -> EvaluationDetail[T]:
+    def _ask_for_any(self, call: Any, context: Any) -> EvaluationDetail[T]:
         self._client._awake()
         native = handle_of(context, Context)
         if native is None:
             return self._client._refuse(self.key, context, self.default)
         buffer = _fast.take()
         try:
-            self._detail(self._h, native, buffer.address)
+            call(self._h, native, buffer.address)
             return _fast.result(buffer, self.default, self._form)
         except Exception as error:
             return self._client._unreadable(self.key, error, self.default)
@@ -93,7 +97,7 @@ class _BoolFlag(Flag[bool]):
                 return self._call(self._h, context._h) == 1  # type: ignore[misc,no-any-return]
             except AttributeError:  # never initialised
                 pass
-        return self.detail(context).value
+        return self._ask(self._value, context).value
 
 
 class _NumberFlag(Flag[T]):
@@ -107,7 +111,7 @@ class _NumberFlag(Flag[T]):
                 return self._call(self._h, context._h)  # type: ignore[misc,no-any-return]
             except AttributeError:  # never initialised
                 pass
-        return self.detail(context).value
+        return self._ask(self._value, context).value
 
 
 def prepare(client: Client, key: str, default: Any) -> Flag[Any]:
@@ -116,7 +120,7 @@ def prepare(client: Client, key: str, default: Any) -> Flag[Any]:
     form = _fast.ANY
     if default is True or default is False:
         kind, form = _BoolFlag, _fast.BOOL
-    elif type(default) is int and default in _INT64:
+    elif type(default) is int and default in INT64:
         kind, form = _NumberFlag, _fast.INT
     elif type(default) is float:
         kind, form = _NumberFlag, _fast.FLOAT

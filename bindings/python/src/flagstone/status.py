@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 __all__ = [
+    "EventsStatus",
     "FlagChange",
     "FlagChangeListener",
     "SourceError",
@@ -116,6 +117,42 @@ class StoreStatus:
 
 
 @dataclass(frozen=True)
+class EventsStatus:
+    """How events fare, counted since the client was made in this process; a summary of evaluations counts as one."""
+
+    #: False when the server refuses them for good.
+    on: bool
+    #: Wait for the next flush, without what is counted for a summary.
+    waiting: int
+    #: Did not fit in ``events_capacity``.
+    dropped: int
+    #: Were delivered.
+    sent: int
+    #: Could not be delivered and were not kept.
+    lost: int
+    #: Could not be delivered and went to ``events_spool``; those sent from there count as sent, too.
+    spooled: int
+    #: Payloads in the spool at the last look; ``None`` without one.
+    spool_payloads: int | None
+    #: Files of the spool that were set aside; ``None`` without one.
+    spool_corrupt: int | None
+    #: The latest failure; ``None`` when there was none.
+    last_error: str | None
+    #: When it was, Unix milliseconds.
+    last_error_ms: int | None
+
+    @classmethod
+    def _from(cls, form: dict[str, Any] | None) -> EventsStatus | None:
+        if form is None:
+            return None
+        spool = form.get("spool") or {}
+        known: dict[str, Any] = {name: form.get(name) for name in cls.__dataclass_fields__}
+        known["on"] = form.get("state") == "on"
+        known["spool_payloads"], known["spool_corrupt"] = spool.get("payloads"), spool.get("corrupt")
+        return cls(**known)
+
+
+@dataclass(frozen=True)
 class Status:
     """Condition of a client. Times are Unix milliseconds, ages milliseconds."""
 
@@ -152,12 +189,15 @@ class Status:
     #: Defects caught inside the library.
     panics: int
     last_error: str | None
+    #: How events fare; ``None`` without events.
+    events: EventsStatus | None
 
     @classmethod
     def _from(cls, form: dict[str, Any]) -> Status:
         known: dict[str, Any] = {name: form.get(name) for name in cls.__dataclass_fields__}
         known["state"] = State._named(form.get("state"))
         known["source"] = SourceStatus._from(form.get("source"))
+        known["events"] = EventsStatus._from(form.get("events"))
         return cls(**known)
 
 
