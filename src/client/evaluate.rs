@@ -214,6 +214,7 @@ impl Client {
         let mut witness = Witness { client: self, entry, context, records: self.records(), ask };
         if witness.records && !may_wait && !flag.alone {
             // What would have to wait is asked again, and must not be counted twice: first it is looked whether it would.
+            view.pin();
             witness.records = false;
             let detail = evaluate(flag, context, view, &NoMemberships, &mut witness);
             if view.would_wait() {

@@ -13,7 +13,7 @@ use super::tally::{Tally, TallyCell};
 use super::text::{Piece, Text};
 use super::variation::Variation;
 use super::wire;
-use super::{ContextKind, variation_index};
+use super::{ContextKind, unix_ms, variation_index};
 
 /// A flag.
 #[repr(C)]
@@ -24,7 +24,8 @@ pub struct Flag {
     pub on: bool,
     /// Whether evaluating it needs nothing else: no prerequisite and no segment.
     pub alone: bool,
-    /// Whether its evaluations need only be counted: none makes a full event, whatever comes out, and summaries list it.
+    /// Whether its evaluations need only be counted: none makes a full event from now on, whatever comes out, and summaries
+    /// list it.
     pub plain: bool,
     /// The variation served when the flag is off or a prerequisite failed; may be out of range.
     pub off_variation: Option<u32>,
@@ -127,7 +128,7 @@ impl Flag {
                 && !exclude_from_summaries
                 && !experiments
                 && !fallthrough.is_experiment()
-                && wire.debug_events_until_date.is_none(),
+                && wire.debug_events_until_date.is_none_or(|until| until <= unix_ms() as f64),
             counts: TallyCell::default(),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             key: wire.key.0.as_deref().unwrap_or(field).into(),

@@ -46,7 +46,7 @@ impl Tally {
             key: Box::from(key),
             version,
             sampling_ratio,
-            values: variations.iter().map(|variation| variation.text().clone()).collect(),
+            values: variations.iter().map(Variation::told).collect(),
         }
     }
 
@@ -196,6 +196,39 @@ mod tests {
         assert_eq!((tally.take_kinds(), tally.take_counts().count()), (1, 0));
         tally.close();
         assert!(!tally.count(1, 0, 0));
+    }
+
+    #[test]
+    fn a_value_that_a_strict_reader_refuses_is_told_as_null() {
+        let text = r#"{"key":"a","version":1,"variations":[{"a":[1e999]},{"a":[1e9]}]}"#;
+        let Ok(crate::model::Parsed::Live(flag)) = read_flag("a", &Text::new(text), &mut Interner::default()) else {
+            unreachable!("it is a flag")
+        };
+        assert_eq!((flag.tally().value(0), flag.tally().value(1)), (Some("null"), Some("{\"a\":[1e9]}")));
+    }
+
+    #[test]
+    fn a_flag_needs_more_than_a_count_only_while_something_may_ask_for_it() {
+        let plain = |more: &str| {
+            let text =
+                format!(r#"{{"key":"a","version":1,"variations":[true],"fallthrough":{{"variation":0}}{more}}}"#);
+            match read_flag("a", &Text::new(text), &mut Interner::default()) {
+                Ok(crate::model::Parsed::Live(flag)) => flag.plain,
+                other => unreachable!("{other:?}"),
+            }
+        };
+        let (past, ahead) = (crate::model::unix_ms() - 1, crate::model::unix_ms() + 60_000);
+        assert!(plain("") && plain(&format!(r#","debugEventsUntilDate":{past}"#)));
+        for more in [
+            r#","trackEvents":true"#.to_owned(),
+            r#","trackEventsFallthrough":true"#.to_owned(),
+            r#","excludeFromSummaries":true"#.to_owned(),
+            r#","rules":[{"variation":0,"trackEvents":true}]"#.to_owned(),
+            r#","rules":[{"rollout":{"kind":"experiment","variations":[{"variation":0,"weight":1}]}}]"#.to_owned(),
+            format!(r#","debugEventsUntilDate":{ahead}"#),
+        ] {
+            assert!(!plain(&more), "{more}");
+        }
     }
 
     #[test]

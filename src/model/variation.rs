@@ -6,8 +6,8 @@
 
 use serde_json::value::RawValue;
 
-use super::Rounding;
 use super::text::{Piece, Text};
+use super::{Rounding, checked_json};
 
 /// Up to here doubles hold every integer.
 const EXACT: u64 = 1 << 53;
@@ -97,9 +97,13 @@ impl Variation {
         &self.json
     }
 
-    /// As [`Variation::json`], to keep beyond the flag.
-    pub(super) fn text(&self) -> &Piece {
-        &self.json
+    /// The value as events tell it, to keep beyond the flag; null where a strict reader would refuse it, and everything around
+    /// it.
+    pub(super) fn told(&self) -> Piece {
+        match self.shape {
+            Shape::Tree if checked_json(&self.json).is_none() => Piece::new(&Text::new("null"), "null"),
+            _ => self.json.clone(),
+        }
     }
 }
 

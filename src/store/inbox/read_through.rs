@@ -4,7 +4,7 @@
 //! Reads happen on the store thread even here, because a deadline on a condition variable holds whatever a server does to
 //! a socket. May depend on `model`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::time::Instant;
 
@@ -24,7 +24,12 @@ pub struct ReadThrough<'a> {
     deadline: Cell<Option<Instant>>,
     would_wait: Cell<bool>,
     superseded: Cell<bool>,
+    /// What was found so far, if whoever looks wants to find the same again.
+    pins: RefCell<Option<Vec<Pin>>>,
 }
+
+/// What a view has found under a key.
+type Pin = (Kind, Box<str>, Result<Held, Unreachable>);
 
 /// A read could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +45,13 @@ impl<'a> ReadThrough<'a> {
             deadline: Cell::new(None),
             would_wait: Cell::new(false),
             superseded: Cell::new(false),
+            pins: RefCell::new(None),
         }
+    }
+
+    /// From here on what was found once is found again, whatever becomes of the cache.
+    pub fn pin(&self) {
+        self.pins.replace(Some(Vec::new()));
     }
 
     /// Whether something had to be read that a non-waiting view cannot read.
@@ -75,6 +86,18 @@ impl<'a> ReadThrough<'a> {
     }
 
     fn held_or_read(&self, kind: Kind, key: &str) -> Result<Held, Unreachable> {
+        let pinned = |pins: &Vec<Pin>| pins.iter().find(|pin| pin.0 == kind && &*pin.1 == key).map(|pin| pin.2.clone());
+        if let Some(found) = self.pins.borrow().as_ref().and_then(pinned) {
+            return found;
+        }
+        let found = self.look(kind, key);
+        if let Some(pins) = self.pins.borrow_mut().as_mut() {
+            pins.push((kind, Box::from(key), found.clone()));
+        }
+        found
+    }
+
+    fn look(&self, kind: Kind, key: &str) -> Result<Held, Unreachable> {
         if let Some(cache) = &self.shared.cache
             && let Some(item) = cache.get(kind, key, self.shared.tick())
         {

@@ -12,8 +12,8 @@ public sealed partial class FlagstoneClient
     private const uint BeginFlush = 1;
 
     /// <summary>
-    /// Sends the events that are queued soon, instead of after <see cref="FlagstoneOptions.EventsFlushInterval"/>. Does not wait for
-    /// them, and never throws: nothing happens without events and after <see cref="Dispose"/>.
+    /// Sends the events that are queued soon, instead of after <see cref="FlagstoneOptions.EventsFlushInterval"/>. Waits for
+    /// them a millisecond at most, and never throws: nothing happens without events and after <see cref="Dispose"/>.
     /// </summary>
     public void Flush()
     {
