@@ -14,6 +14,8 @@ use fakeld::{Action, Fake, Request};
 use serde_json::Value;
 use support::*;
 
+const KEPT: &str = "events could not be delivered; the spool keeps them and sends them later";
+
 fn spooling(url: &str, folder: &Path) -> Config {
     telling_at(url).with("events.spool", folder.to_str().unwrap())
 }
@@ -60,7 +62,7 @@ fn what_a_server_does_not_take_is_kept_and_sent_when_it_does_with_the_same_ident
     let client = spooling(&fake.url(), &folder).with("events.flush_interval_ms", "50").started();
     client.track("kept");
     let failure = client.flush_within(PATIENCE_MS).unwrap_err();
-    assert_eq!((failure.status, failure.message.ends_with("the spool keeps them")), (TIMEOUT, true));
+    assert_eq!((failure.status, failure.message.as_str()), (STORE, KEPT));
     let kept = files(&folder, ".events");
     assert_eq!(kept.len(), 1);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -79,6 +81,21 @@ fn what_a_server_does_not_take_is_kept_and_sent_when_it_does_with_the_same_ident
     assert_eq!(tracked(&[same[0].clone()]), ["kept"]);
     eventually("it counts as sent", || events(&client)["spool"]["payloads"] == 0);
     assert_eq!(events(&client)["lost"], 0);
+}
+
+#[test]
+fn a_flush_that_does_not_wait_never_says_that_what_the_spool_keeps_is_delivered() {
+    let (fake, folder) = (Fake::start().unwrap(), TempDir::new("spool"));
+    fake.always("/bulk", Some(Action::Status(503)));
+    let client = spooling(&fake.url(), folder.path()).started();
+    client.track("kept");
+    let mut last = client.flush_within(0);
+    eventually("the flush ends", || {
+        last = client.flush_within(0);
+        last.as_ref().map_err(|failure| failure.status) != Err(TIMEOUT)
+    });
+    let failure = last.unwrap_err();
+    assert_eq!((failure.status, failure.message.as_str()), (STORE, KEPT));
 }
 
 #[test]
@@ -249,7 +266,7 @@ fn another_process() {
     let client = spooling(url, Path::new(folder)).started();
     if what == "fill" {
         client.track("from a process that was killed");
-        assert_eq!(client.flush_within(PATIENCE_MS).unwrap_err().status, TIMEOUT);
+        assert_eq!(client.flush_within(PATIENCE_MS).unwrap_err().message, KEPT);
         // Another one that waits, and goes with the process.
         client.track("never kept");
     }
