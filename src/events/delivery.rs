@@ -148,10 +148,13 @@ impl Delivery {
     pub(super) fn order(&self, flush_at: Instant, tend_at: Instant) -> Order {
         let mut state = self.lock();
         loop {
-            if let Stage::Closing(until) = state.stage {
-                return Order::Close(until);
-            }
             let now = Instant::now();
+            match state.stage {
+                Stage::Open => {}
+                Stage::Closing(until) => return Order::Close(until),
+                // A thread that has failed at its end has to end all the same.
+                Stage::Expired | Stage::Over => return Order::Close(now),
+            }
             let is_on = state.report.off.is_none();
             let is_wanted = is_on && (state.asked > state.taken || now >= flush_at);
             if is_wanted && state.has_room() {

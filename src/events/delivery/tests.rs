@@ -91,7 +91,8 @@ fn world(options: EventsOptions) -> Arc<World> {
     let own = Arc::clone(&world);
     let body = move || {
         *lock(&own.worker) = Path::new("/proc").join(fs::read_link("/proc/thread-self").unwrap());
-        run(&own.options, &own.recorder, &own.inbox, &own.delivery, &TestHost(Arc::clone(&own)));
+        let once = || run(&own.options, &own.recorder, &own.inbox, &own.delivery, &TestHost(Arc::clone(&own)));
+        while std::panic::catch_unwind(std::panic::AssertUnwindSafe(once)).is_err() {}
     };
     lock(&world.threads).push(thread::spawn(body));
     world
@@ -134,6 +135,22 @@ fn a_sender_that_panics_loses_its_payload_alone_and_that_is_counted() {
     assert_eq!((report.sent, report.lost), (1, 2));
     world.close();
     assert_eq!(world.started.load(SeqCst), 1, "the same thread went on");
+}
+
+#[test]
+fn an_events_thread_that_panics_at_its_end_ends_all_the_same() {
+    let fake = Fake::start().unwrap();
+    fake.always("/bulk", Some(Action::Hang(LONG)));
+    let world = world(options(&fake.url()));
+    world.track();
+    assert_eq!(world.delivery.flush(Duration::ZERO), Flushed::Late);
+    fake.wait_for_payloads(1, LONG);
+    world.panics.store(true, SeqCst);
+    world.delivery.close(&world.inbox, &world.recorder, Duration::from_millis(50));
+    world.delivery.wait_over(LONG);
+    assert!(world.delivery.is_over() && !world.panics.load(SeqCst));
+    world.close();
+    assert_eq!(lock(&world.lines).last().unwrap(), "closed before 2 events could be delivered: they are lost");
 }
 
 #[test]
