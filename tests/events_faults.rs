@@ -131,6 +131,25 @@ fn a_server_that_never_answers_is_given_up_after_the_read_timeout() {
 }
 
 #[test]
+fn an_answer_whose_body_never_ends_holds_up_nothing_that_was_delivered() {
+    let fake = Fake::start().unwrap();
+    let head = b"HTTP/1.1 202 Accepted\r\nContent-Length: 10\r\n\r\n".to_vec();
+    fake.always("/bulk", Some(Action::Raw(vec![(Duration::ZERO, head), (PATIENCE, Vec::new())])));
+    let client = telling(&fake).started();
+    let ((), took) = timed(|| {
+        for _ in 0..2 {
+            client.track("x");
+            client.delivers();
+        }
+    });
+    client.track("last");
+    let (status, closing) = timed(|| client.close(PATIENCE_MS));
+    assert!(status == OK && took + closing < PATIENCE / 3, "{took:?}, {closing:?}");
+    let warnings = log_lines(&client.drain(), WARN);
+    assert!(warnings.is_empty() && fake.payloads().len() == 3, "{warnings:?}");
+}
+
+#[test]
 fn an_outage_is_told_when_it_begins_when_something_is_lost_and_when_it_ends_however_many_payloads_meet_it() {
     let fake = Fake::start().unwrap();
     fake.always("/bulk", Some(Action::Status(503)));

@@ -6,14 +6,18 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use fakeld::{Action, Fake, Request};
 use serde_json::Value;
 use support::*;
 
+/// A user who may do nothing.
+const NOBODY: u32 = 65_534;
 const KEPT: &str = "events could not be delivered; the spool keeps them and sends them later";
 
 fn spooling(url: &str, folder: &Path) -> Config {
@@ -122,6 +126,31 @@ fn a_close_puts_away_what_hangs_and_what_waits_within_its_time() {
     assert_eq!(files(folder.path(), ".events").len(), 2, "both are there when it returns");
     let lines = log_lines(&client.drain(), 1);
     assert_eq!(lines.last().unwrap(), "closed before 3 events could be delivered: the spool keeps them", "{lines:?}");
+}
+
+#[test]
+fn what_was_sent_and_cannot_be_removed_is_not_sent_again_and_that_is_told_once() {
+    let (fake, folder) = (Fake::start().unwrap(), TempDir::new("spool"));
+    fill(folder.path(), &["a", "b"]);
+    // Nobody but root may remove what is in it.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o500)).unwrap();
+    let mut command = another("send", &fake.url(), folder.path());
+    if fs::metadata(folder.path()).unwrap().uid() == 0 {
+        for path in files(folder.path(), "").iter().chain([&folder.path().to_owned()]) {
+            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let mut child = command.spawn().unwrap();
+    assert_eq!(tracked(&fake.wait_for_payloads(2, PATIENCE)), ["a", "b"]);
+    throughout(Duration::from_millis(700), || assert_eq!(fake.payloads().len(), 2));
+    drop(child.stdin.take());
+    let output = child.wait_with_output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    let errors: Vec<&str> = output.lines().filter(|line| line.contains("events.spool")).collect();
+    assert!(errors.len() == 1 && errors[0].contains("what was sent cannot be removed: Permission denied"), "{output}");
+    assert_eq!(files(folder.path(), ".events").len(), 2);
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
 }
 
 #[test]
@@ -242,14 +271,18 @@ fn a_disk_that_takes_nothing_is_told_once_and_holds_up_nothing() {
 }
 
 /// This program again, as a process of its own that fills a folder or empties it.
-fn process(what: &str, url: &str, folder: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+fn another(what: &str, url: &str, folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "another_process", "--ignored", "--nocapture"])
         .env("SPOOL_ROLE", format!("{what} {url} {}", folder.display()))
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::piped());
+    command
+}
+
+fn process(what: &str, url: &str, folder: &Path) -> Child {
+    another(what, url, folder).spawn().unwrap()
 }
 
 fn wait_for_line(child: &mut Child, wanted: &str) {
@@ -273,6 +306,7 @@ fn another_process() {
     std::io::stdout().write_all(b"\nready\n").unwrap();
     std::io::stdout().flush().unwrap();
     let _ = std::io::stdin().read_line(&mut String::new());
+    log_lines(&client.drain(), 3).iter().for_each(|line| println!("{line}"));
 }
 
 #[test]

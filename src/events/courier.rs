@@ -18,17 +18,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// What of an answer is read so that its connection serves again.
 const LONGEST_ANSWER: u64 = 64 << 10;
-/// So many times the longest silence may an answer take in all.
-const PATIENCE: u32 = 4;
+/// For so long: a payload may be waiting already.
+const LONGEST_READING: Duration = Duration::from_secs(1);
 
 /// Sends what the events thread has written, until there has been nothing for a while or delivery is over.
 pub fn send(options: &EventsOptions, inbox: &Inbox, delivery: &Delivery, host: &dyn Host) {
     let mut courier = Courier { options, inbox, delivery, host, requester: None };
     while let Some(payload) = delivery.next() {
         let hand = Hand { delivery, host, payload: &payload };
-        if let Some(fate) = courier.deliver(&payload) {
-            delivery.settle(host, &payload, fate);
-        }
+        courier.deliver(&payload);
         drop(hand);
     }
 }
@@ -84,27 +82,47 @@ impl fmt::Display for Reason {
 }
 
 impl Courier<'_> {
-    /// What became of it; `None` when whoever ends delivery sees to it.
-    fn deliver(&mut self, payload: &Payload) -> Option<Fate> {
+    fn deliver(&mut self, payload: &Arc<Payload>) {
+        match self.outcome(payload) {
+            Ok(response) => {
+                self.remove(payload);
+                self.settle(payload, Fate::Delivered);
+                // Whoever waits need not wait for the rest, too.
+                response.finish(LONGEST_ANSWER);
+            }
+            Err(Some(fate)) => self.settle(payload, fate),
+            Err(None) => {}
+        }
+    }
+
+    fn settle(&self, payload: &Arc<Payload>, fate: Fate) {
+        self.delivery.settle(self.host, payload, fate);
+    }
+
+    /// The answer of a server that took it, or what became of it; nothing when whoever ends delivery sees to it.
+    fn outcome(&mut self, payload: &Payload) -> Result<Response, Option<Fate>> {
         if self.delivery.is_off() {
-            return Some(self.keep(payload));
+            return Err(Some(self.keep(payload)));
         }
         let mut is_repeated = false;
         loop {
-            match self.attempt(payload) {
-                Ok(()) => return Some(self.delivered(payload)),
-                Err(Refusal::Interrupted) => return None,
-                Err(Refusal::TooLarge) => return Some(self.too_large(payload)),
-                Err(Refusal::Lasting(status)) => return Some(self.refused(payload, status)),
-                Err(Refusal::Passing(reason, pause)) => {
+            let refusal = match self.attempt(payload) {
+                Ok(response) => return Ok(response),
+                Err(refusal) => refusal,
+            };
+            match refusal {
+                Refusal::Interrupted => return Err(None),
+                Refusal::TooLarge => return Err(Some(self.too_large(payload))),
+                Refusal::Lasting(status) => return Err(Some(self.refused(payload, status))),
+                Refusal::Passing(reason, pause) => {
                     self.failed(payload, &reason);
                     let pause = pause.unwrap_or_default().clamp(PAUSE, LONGEST_PAUSE);
                     if is_repeated {
-                        return Some(self.given_up(payload, &reason));
+                        return Err(Some(self.given_up(payload, &reason)));
                     }
                     if !self.delivery.pause(pause) {
                         // At the end somebody else sees to it; where everything is refused, nobody does.
-                        return self.delivery.is_off().then(|| self.keep(payload));
+                        return Err(self.delivery.is_off().then(|| self.keep(payload)));
                     }
                     is_repeated = true;
                 }
@@ -112,7 +130,7 @@ impl Courier<'_> {
         }
     }
 
-    fn attempt(&mut self, payload: &Payload) -> Result<(), Refusal> {
+    fn attempt(&mut self, payload: &Payload) -> Result<Response, Refusal> {
         let requester = match self.requester.take() {
             Some(requester) => requester,
             None => self.new_requester().map_err(passing)?,
@@ -131,19 +149,20 @@ impl Courier<'_> {
     }
 
     fn new_requester(&self) -> Result<Requester, RequestError> {
-        let silence = self.options.http.read_timeout;
-        let patience = Patience { silence, whole: Some(silence.saturating_mul(PATIENCE)) };
+        let patience = Patience { silence: self.options.http.read_timeout, whole: Some(LONGEST_READING) };
         Requester::new(&self.options.http, patience).map_err(|error: HttpError| RequestError::from(error))
     }
 
-    fn judge(&self, response: Response) -> Result<(), Refusal> {
+    fn judge(&self, response: Response) -> Result<Response, Refusal> {
         if let Some(at) = response.date_ms() {
             self.inbox.note_server_time(at);
         }
         let (status, pause) = (response.status(), response.retry_after());
+        if matches!(status, 200..=299) {
+            return Ok(response);
+        }
         response.finish(LONGEST_ANSWER);
         match status {
-            200..=299 => Ok(()),
             413 => Err(Refusal::TooLarge),
             400 | 408 | 429 => Err(Refusal::Passing(Reason::Status(status), pause)),
             401..=499 => Err(Refusal::Lasting(status)),
@@ -155,11 +174,11 @@ impl Courier<'_> {
         shown(&join(&self.options.base, payload.path(), &[]))
     }
 
-    fn delivered(&self, payload: &Payload) -> Fate {
-        if let Some(claim) = &payload.claim {
-            claim.remove();
+    /// It is done with.
+    fn remove(&self, payload: &Payload) {
+        if let Some(spool) = &self.delivery.spool {
+            spool.remove(self.host, payload);
         }
-        Fate::Delivered
     }
 
     fn failed(&self, payload: &Payload, reason: &Reason) {
@@ -177,9 +196,7 @@ impl Courier<'_> {
         if payload.content == Content::Events {
             self.delivery.note_failure(self.host, &self.address(payload), &Reason::Status(413));
         }
-        if let Some(claim) = &payload.claim {
-            claim.remove();
-        }
+        self.remove(payload);
         Fate::Lost
     }
 
@@ -194,9 +211,7 @@ impl Courier<'_> {
             // Another key, or another day, may be more welcome.
             return self.keep(payload);
         }
-        if let Some(claim) = &payload.claim {
-            claim.remove();
-        }
+        self.remove(payload);
         Fate::Lost
     }
 

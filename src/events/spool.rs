@@ -6,6 +6,7 @@
 
 mod entry;
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -42,6 +43,8 @@ pub(super) struct Spool {
     payloads: AtomicU64,
     /// Files that were set aside.
     corrupt: AtomicU64,
+    /// Files that are done with, but can be neither removed nor renamed.
+    stuck: Mutex<HashSet<PathBuf>>,
     /// The time in the latest name: those made in the same millisecond are in order, too. Locked while a file is written, which
     /// takes as long as the disk likes.
     latest: Mutex<i64>,
@@ -54,6 +57,8 @@ pub(super) enum SpoolError {
     File(#[from] FileError),
     #[error("the payload is larger than events.spool_bytes")]
     TooLarge,
+    #[error("what was sent cannot be removed: {0}")]
+    Stuck(io::Error),
 }
 
 impl From<io::Error> for SpoolError {
@@ -72,6 +77,7 @@ impl Spool {
             is_failing: AtomicBool::new(false),
             payloads: AtomicU64::new(0),
             corrupt: AtomicU64::new(0),
+            stuck: Mutex::default(),
             latest: Mutex::default(),
         }
     }
@@ -112,7 +118,7 @@ impl Spool {
         let (mut payload, mut left) = (None, 0);
         for entry in entries.iter().filter(|entry| entry.name.is_some()) {
             left += 1;
-            if payload.is_some() {
+            if payload.is_some() || lock(&self.stuck).contains(&entry.path) {
                 continue;
             }
             match entry.claim() {
@@ -126,6 +132,15 @@ impl Spool {
         }
         self.payloads.store(left, Relaxed);
         payload
+    }
+
+    /// A payload is done with; one that came from here goes, or is passed over from now on.
+    pub fn remove(&self, host: &dyn Host, payload: &Payload) {
+        let Some(claim) = &payload.claim else { return };
+        if let Err(error) = claim.remove() {
+            lock(&self.stuck).insert(claim.path().to_owned());
+            self.complain(host, &SpoolError::Stuck(error));
+        }
     }
 
     /// Tells of a failure, unless the one before was told and nothing has succeeded since.
@@ -193,12 +208,17 @@ impl Spool {
     /// Gives a file another name, so that nobody tries to send it any more.
     pub fn set_aside(&self, host: &dyn Host, path: &Path, reason: &str) {
         self.corrupt.fetch_add(1, Relaxed);
-        // One that cannot be renamed is met again; it does no harm.
         let outcome = fs::rename(path, path.with_extension("corrupt"));
         let shown = path.display();
         match outcome {
             Ok(()) => host.log(Severity::Error, format_args!("{shown} of events.spool is set aside: {reason}")),
-            Err(error) => host.log(Severity::Debug, format_args!("{shown} cannot be set aside: {error}")),
+            Err(error) => {
+                lock(&self.stuck).insert(path.to_owned());
+                host.log(
+                    Severity::Error,
+                    format_args!("{shown} of events.spool cannot be set aside: {error}: {reason}"),
+                );
+            }
         }
     }
 }
