@@ -129,6 +129,23 @@ fn a_close_puts_away_what_hangs_and_what_waits_within_its_time() {
 }
 
 #[test]
+fn what_is_refused_because_of_how_somebody_is_configured_is_kept_whether_it_was_in_the_spool_or_not() {
+    for status in [401, 403, 404, 405, 407] {
+        let (fake, folder) = (Fake::start().unwrap(), TempDir::new("spool"));
+        fake.always("/bulk", Some(Action::Status(status)));
+        let client = spooling(&fake.url(), folder.path()).started();
+        client.track("refused");
+        assert_eq!(client.flush_within(PATIENCE_MS).unwrap_err().status, STORE);
+        assert_eq!(files(folder.path(), ".events").len(), 1, "status {status}");
+        drop(client);
+        let client = spooling(&fake.url(), folder.path()).started();
+        eventually("it is sent from the spool and refused", || events(&client)["state"] == "off");
+        client.close_soon(PATIENCE_MS);
+        assert_eq!(files(folder.path(), ".events").len(), 1, "status {status}");
+    }
+}
+
+#[test]
 fn what_was_sent_and_cannot_be_removed_is_not_sent_again_and_that_is_told_once() {
     let (fake, folder) = (Fake::start().unwrap(), TempDir::new("spool"));
     fill(folder.path(), &["a", "b"]);

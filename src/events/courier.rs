@@ -207,8 +207,8 @@ impl Courier<'_> {
         }
         let waiting = self.inbox.shut();
         self.delivery.turn_off(self.host, &self.address(payload), &Reason::Status(status), waiting);
-        if matches!(status, 401 | 403) {
-            // Another key, or another day, may be more welcome.
+        if matches!(status, 401 | 403 | 404 | 405 | 407) {
+            // Another key, another address or another day may be more welcome.
             return self.keep(payload);
         }
         self.remove(payload);
