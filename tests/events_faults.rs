@@ -181,7 +181,7 @@ fn an_outage_is_told_when_it_begins_when_something_is_lost_and_when_it_ends_howe
 fn what_does_not_fit_is_dropped_counted_and_told_once() {
     let fake = Fake::start().unwrap();
     let client = telling(&fake).with("events.capacity", "10").with("events.flush_interval_ms", "50").started();
-    let full = "events were dropped: more than events.capacity (10) wait for one flush; more may be";
+    let full = "events were dropped: more wait for one flush than events.capacity (10), 64 MB or 10000 unknown flags allow; more may be";
     for _ in 0..3 {
         (0..1_000).for_each(|_| client.track("x"));
         client.delivers();

@@ -164,7 +164,8 @@ impl Drops {
         self.seen = dropped;
         if new > 0 && !std::mem::replace(&mut self.is_told, true) {
             let line = format_args!(
-                "{new} events were dropped: more than events.capacity ({capacity}) wait for one flush; more may be"
+                "{new} events were dropped: more wait for one flush than events.capacity ({capacity}), 64 MB or 10000 unknown \
+                 flags allow; more may be"
             );
             host.log(Severity::Warn, line);
         }

@@ -168,7 +168,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// |---|---|
 /// | `state` | `"on"`, or `"off"` when the server refuses them for good |
 /// | `waiting` | events that wait for the next flush, without what is counted for a summary |
-/// | `dropped` | events that did not fit in `events.capacity` |
+/// | `dropped` | events, and evaluations to be counted, that did not fit: in `events.capacity`, in 64 MB, in 10,000 unknown flags |
 /// | `sent` | events that were delivered |
 /// | `lost` | events that could not be delivered and were not kept |
 /// | `spooled` | events that could not be delivered and went to `events.spool`; those sent from there count as sent, too |
