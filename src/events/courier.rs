@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use super::delivery::{Delivery, Fate};
 use super::host::Host;
-use super::inbox::Inbox;
+use super::inbox::{Batch, Inbox};
 use super::options::EventsOptions;
 use super::payload::{Content, Payload};
+use super::recorder::Recorder;
+use super::writer::Writer;
 use crate::http::{HttpError, Patience, RequestError, Requester, Response, join, shown};
 use crate::model::Severity;
 
@@ -22,8 +24,8 @@ const LONGEST_ANSWER: u64 = 64 << 10;
 const LONGEST_READING: Duration = Duration::from_secs(1);
 
 /// Sends what the events thread has written, until there has been nothing for a while or delivery is over.
-pub fn send(options: &EventsOptions, inbox: &Inbox, delivery: &Delivery, host: &dyn Host) {
-    let mut courier = Courier { options, inbox, delivery, host, requester: None };
+pub fn send(options: &EventsOptions, recorder: &Recorder, inbox: &Inbox, delivery: &Delivery, host: &dyn Host) {
+    let mut courier = Courier { options, recorder, inbox, delivery, host, requester: None };
     while let Some(payload) = delivery.next() {
         let hand = Hand { delivery, host, payload: &payload };
         courier.deliver(&payload);
@@ -48,6 +50,7 @@ impl Drop for Hand<'_> {
 
 struct Courier<'a> {
     options: &'a EventsOptions,
+    recorder: &'a Recorder,
     inbox: &'a Inbox,
     delivery: &'a Delivery,
     host: &'a dyn Host,
@@ -205,14 +208,25 @@ impl Courier<'_> {
             self.diagnostic_failed(&Reason::Status(status));
             return Fate::Lost;
         }
-        let waiting = self.inbox.shut();
-        self.delivery.turn_off(self.host, &self.address(payload), &Reason::Status(status), waiting);
-        if matches!(status, 401 | 403 | 404 | 405 | 407) {
-            // Another key, another address or another day may be more welcome.
-            return self.keep(payload);
+        let waiting = self.inbox.shut(self.recorder);
+        // Another key, another address or another day may be more welcome.
+        let (fate, lost) = if matches!(status, 401 | 403 | 404 | 405 | 407) {
+            (self.keep(payload), self.keep_waiting(&waiting))
+        } else {
+            self.remove(payload);
+            (Fate::Lost, waiting.count())
+        };
+        self.delivery.turn_off(self.host, &self.address(payload), &Reason::Status(status), lost);
+        fate
+    }
+
+    /// The number of events that are lost.
+    fn keep_waiting(&self, waiting: &Batch) -> u64 {
+        if self.delivery.spool.is_none() {
+            return waiting.count();
         }
-        self.remove(payload);
-        Fate::Lost
+        let payload = Writer::new(self.options, self.delivery, self.host).payload(waiting);
+        payload.map_or(0, |payload| self.delivery.keep_waiting(self.host, &payload))
     }
 
     /// What the server has called bad twice, and is in the spool already, it would call bad for ever.

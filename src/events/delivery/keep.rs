@@ -30,6 +30,15 @@ impl Delivery {
         }
     }
 
+    /// Keeps what waited when the server refused events for good; gives the number of events that are lost.
+    pub(in crate::events) fn keep_waiting(&self, host: &dyn Host, payload: &Payload) -> u64 {
+        if self.keep(host, payload) != Fate::Kept {
+            return payload.events;
+        }
+        self.lock().report.kept += payload.events;
+        0
+    }
+
     /// Older events made room for newer ones.
     fn evicted(&self, host: &dyn Host, events: u64) {
         let is_first = {

@@ -50,7 +50,8 @@ impl Host for TestHost {
         self.0.started.fetch_add(1, SeqCst);
         let world = Arc::clone(&self.0);
         let body = move || {
-            let once = || send(&world.options, &world.inbox, &world.delivery, &TestHost(Arc::clone(&world)));
+            let once =
+                || send(&world.options, &world.recorder, &world.inbox, &world.delivery, &TestHost(Arc::clone(&world)));
             while std::panic::catch_unwind(std::panic::AssertUnwindSafe(once)).is_err() {}
         };
         lock(&self.0.threads).push(thread::spawn(body));
@@ -255,6 +256,43 @@ fn a_payload_of_the_spool_that_the_server_calls_bad_is_set_aside_and_holds_up_no
     world.close();
     let report = world.delivery.report();
     assert_eq!((report.sent, report.lost, world.delivery.spooled().unwrap().1), (1, 2, 1));
+}
+
+/// A folder for a spool that is gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("flagstone-{name}-{}", std::process::id())))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn what_waits_when_a_server_refuses_a_key_goes_to_the_spool() {
+    let (fake, folder) = (Fake::start().unwrap(), Folder::new("refused-key"));
+    let spool = crate::events::SpoolOptions { directory: folder.0.clone(), bytes: 1 << 20 };
+    let world = world(EventsOptions { spool: Some(spool), ..options(&fake.url()) });
+    fake.script(Action::Status(503));
+    fake.script(Action::Status(401));
+    world.track();
+    assert_eq!(world.delivery.flush(Duration::from_millis(100)), Flushed::Late);
+    // While it pauses.
+    world.track();
+    let until = Instant::now() + LONG;
+    while world.delivery.report().kept < 3 && Instant::now() < until {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let report = world.delivery.report();
+    assert_eq!((report.kept, report.lost, world.inbox.waiting()), (3, 0, 0));
+    assert!(report.off.is_some());
+    world.close();
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2);
 }
 
 #[test]
