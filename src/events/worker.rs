@@ -52,6 +52,7 @@ impl Worker<'_> {
                     }
                     self.hand_over(asked, batch);
                 }
+                Order::Follow => pace.hurry(),
                 Order::Tend => drops.look(self.inbox.dropped(), self.options.capacity, self.host),
             }
             if self.delivery.is_off() {

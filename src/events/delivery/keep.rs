@@ -14,6 +14,7 @@ impl Delivery {
         }
         let Some(spool) = &self.spool else { return Fate::Lost };
         if payload.claim.is_some() {
+            spool.begin_anew();
             return Fate::Kept;
         }
         let mut evicted = 0;

@@ -274,6 +274,32 @@ impl Drop for Folder {
 }
 
 #[test]
+fn what_is_in_the_spool_goes_as_fast_as_the_server_takes_it_the_oldest_first() {
+    const PAYLOADS: usize = 40;
+    let (fake, folder) = (Fake::start().unwrap(), Folder::new("fast-spool"));
+    let spool = crate::events::SpoolOptions { directory: folder.0.clone(), bytes: 1 << 20 };
+    let options = EventsOptions { spool: Some(spool), ..options(&fake.url()) };
+    let before = Delivery::new(Some(&options));
+    let ids: Vec<String> = (0..PAYLOADS).map(|_| crate::model::new_id()).collect();
+    for id in &ids {
+        let (number, content, body) = (0, Content::Events, b"[]".to_vec());
+        let payload = Payload { number, content, id: id.clone(), events: 1, body, is_packed: false, claim: None };
+        before.spool.as_ref().unwrap().keep(&payload, &mut 0).unwrap();
+    }
+    let (world, begin) = (world(options), Instant::now());
+    let sent = fake.wait_for_payloads(PAYLOADS, LONG);
+    let took = begin.elapsed();
+    let sent: Vec<&str> = sent.iter().map(|sent| sent.header("x-launchdarkly-payload-id").unwrap()).collect();
+    assert_eq!(sent, ids);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    while world.delivery.report().sent < PAYLOADS as u64 && begin.elapsed() < LONG {
+        thread::sleep(Duration::from_millis(5));
+    }
+    world.close();
+    assert_eq!((world.delivery.report().sent, world.delivery.spooled()), (PAYLOADS as u64, Some((0, 0))));
+}
+
+#[test]
 fn what_waits_when_a_server_refuses_a_key_goes_to_the_spool() {
     let (fake, folder) = (Fake::start().unwrap(), Folder::new("refused-key"));
     let spool = crate::events::SpoolOptions { directory: folder.0.clone(), bytes: 1 << 20 };
