@@ -1294,7 +1294,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * |---|---|
  * | `state` | `"on"`, or `"off"` when the server refuses them for good |
  * | `waiting` | events that wait for the next flush, without what is counted for a summary |
- * | `dropped` | events that did not fit in `events.capacity` |
+ * | `dropped` | events, and evaluations to be counted, that did not fit: in `events.capacity`, in 64 MB, in 10,000 unknown flags |
  * | `sent` | events that were delivered |
  * | `lost` | events that could not be delivered and were not kept |
  * | `spooled` | events that could not be delivered and went to `events.spool`; those sent from there count as sent, too |
@@ -1318,9 +1318,9 @@ FLAGSTONE_API flagstone_status flagstone_client_postfork(struct flagstone_client
 /**
  * Sends the events that are queued and waits until they are delivered, at most `timeout_ms` milliseconds.
  *
- * OK when all are, or when there were none. TIMEOUT when some are on their way still; also when they could not be delivered and
- * are kept in `events.spool`, from where they are sent later. STORE when some are lost, or none is sent any more because the
- * server refuses them: the error says why. CLOSED after close.
+ * OK when all are, or when there were none. TIMEOUT when some are on their way still. STORE when some could not be delivered:
+ * they are lost, or kept in `events.spool`, from where they are sent later; also when none is sent any more because the server
+ * refuses them. The error says which, and why. CLOSED after close.
  *
  * With 0 it does not wait: the first call begins and says TIMEOUT, later ones say how that fares, and the one that says another
  * thing begins the next flush, for what came meanwhile. Cheap: may be called as often as the host likes. Threads that call with

@@ -131,6 +131,25 @@ fn a_server_that_never_answers_is_given_up_after_the_read_timeout() {
 }
 
 #[test]
+fn an_answer_whose_body_never_ends_holds_up_nothing_that_was_delivered() {
+    let fake = Fake::start().unwrap();
+    let head = b"HTTP/1.1 202 Accepted\r\nContent-Length: 10\r\n\r\n".to_vec();
+    fake.always("/bulk", Some(Action::Raw(vec![(Duration::ZERO, head), (PATIENCE, Vec::new())])));
+    let client = telling(&fake).started();
+    let ((), took) = timed(|| {
+        for _ in 0..2 {
+            client.track("x");
+            client.delivers();
+        }
+    });
+    client.track("last");
+    let (status, closing) = timed(|| client.close(PATIENCE_MS));
+    assert!(status == OK && took + closing < PATIENCE / 3, "{took:?}, {closing:?}");
+    let warnings = log_lines(&client.drain(), WARN);
+    assert!(warnings.is_empty() && fake.payloads().len() == 3, "{warnings:?}");
+}
+
+#[test]
 fn an_outage_is_told_when_it_begins_when_something_is_lost_and_when_it_ends_however_many_payloads_meet_it() {
     let fake = Fake::start().unwrap();
     fake.always("/bulk", Some(Action::Status(503)));
@@ -162,7 +181,7 @@ fn an_outage_is_told_when_it_begins_when_something_is_lost_and_when_it_ends_howe
 fn what_does_not_fit_is_dropped_counted_and_told_once() {
     let fake = Fake::start().unwrap();
     let client = telling(&fake).with("events.capacity", "10").with("events.flush_interval_ms", "50").started();
-    let full = "events were dropped: more than events.capacity (10) wait for one flush; more may be";
+    let full = "events were dropped: more wait for one flush than events.capacity (10), 64 MB or 10000 unknown flags allow; more may be";
     for _ in 0..3 {
         (0..1_000).for_each(|_| client.track("x"));
         client.delivers();

@@ -6,13 +6,19 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use fakeld::{Action, Fake, Request};
 use serde_json::Value;
 use support::*;
+
+/// A user who may do nothing.
+const NOBODY: u32 = 65_534;
+const KEPT: &str = "events could not be delivered; the spool keeps them and sends them later";
 
 fn spooling(url: &str, folder: &Path) -> Config {
     telling_at(url).with("events.spool", folder.to_str().unwrap())
@@ -60,7 +66,7 @@ fn what_a_server_does_not_take_is_kept_and_sent_when_it_does_with_the_same_ident
     let client = spooling(&fake.url(), &folder).with("events.flush_interval_ms", "50").started();
     client.track("kept");
     let failure = client.flush_within(PATIENCE_MS).unwrap_err();
-    assert_eq!((failure.status, failure.message.ends_with("the spool keeps them")), (TIMEOUT, true));
+    assert_eq!((failure.status, failure.message.as_str()), (STORE, KEPT));
     let kept = files(&folder, ".events");
     assert_eq!(kept.len(), 1);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -79,6 +85,21 @@ fn what_a_server_does_not_take_is_kept_and_sent_when_it_does_with_the_same_ident
     assert_eq!(tracked(&[same[0].clone()]), ["kept"]);
     eventually("it counts as sent", || events(&client)["spool"]["payloads"] == 0);
     assert_eq!(events(&client)["lost"], 0);
+}
+
+#[test]
+fn a_flush_that_does_not_wait_never_says_that_what_the_spool_keeps_is_delivered() {
+    let (fake, folder) = (Fake::start().unwrap(), TempDir::new("spool"));
+    fake.always("/bulk", Some(Action::Status(503)));
+    let client = spooling(&fake.url(), folder.path()).started();
+    client.track("kept");
+    let mut last = client.flush_within(0);
+    eventually("the flush ends", || {
+        last = client.flush_within(0);
+        last.as_ref().map_err(|failure| failure.status) != Err(TIMEOUT)
+    });
+    let failure = last.unwrap_err();
+    assert_eq!((failure.status, failure.message.as_str()), (STORE, KEPT));
 }
 
 #[test]
@@ -105,6 +126,48 @@ fn a_close_puts_away_what_hangs_and_what_waits_within_its_time() {
     assert_eq!(files(folder.path(), ".events").len(), 2, "both are there when it returns");
     let lines = log_lines(&client.drain(), 1);
     assert_eq!(lines.last().unwrap(), "closed before 3 events could be delivered: the spool keeps them", "{lines:?}");
+}
+
+#[test]
+fn what_is_refused_because_of_how_somebody_is_configured_is_kept_whether_it_was_in_the_spool_or_not() {
+    for status in [401, 403, 404, 405, 407] {
+        let (fake, folder) = (Fake::start().unwrap(), TempDir::new("spool"));
+        fake.always("/bulk", Some(Action::Status(status)));
+        let client = spooling(&fake.url(), folder.path()).started();
+        client.track("refused");
+        assert_eq!(client.flush_within(PATIENCE_MS).unwrap_err().status, STORE);
+        assert_eq!(files(folder.path(), ".events").len(), 1, "status {status}");
+        drop(client);
+        let client = spooling(&fake.url(), folder.path()).started();
+        eventually("it is sent from the spool and refused", || events(&client)["state"] == "off");
+        client.close_soon(PATIENCE_MS);
+        assert_eq!(files(folder.path(), ".events").len(), 1, "status {status}");
+    }
+}
+
+#[test]
+fn what_was_sent_and_cannot_be_removed_is_not_sent_again_and_that_is_told_once() {
+    let (fake, folder) = (Fake::start().unwrap(), TempDir::new("spool"));
+    fill(folder.path(), &["a", "b"]);
+    // Nobody but root may remove what is in it.
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o500)).unwrap();
+    let mut command = another("send", &fake.url(), folder.path());
+    if fs::metadata(folder.path()).unwrap().uid() == 0 {
+        for path in files(folder.path(), "").iter().chain([&folder.path().to_owned()]) {
+            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let mut child = command.spawn().unwrap();
+    assert_eq!(tracked(&fake.wait_for_payloads(2, PATIENCE)), ["a", "b"]);
+    throughout(Duration::from_millis(700), || assert_eq!(fake.payloads().len(), 2));
+    drop(child.stdin.take());
+    let output = child.wait_with_output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    let errors: Vec<&str> = output.lines().filter(|line| line.contains("events.spool")).collect();
+    assert!(errors.len() == 1 && errors[0].contains("what was sent cannot be removed: Permission denied"), "{output}");
+    assert_eq!(files(folder.path(), ".events").len(), 2);
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
 }
 
 #[test]
@@ -225,14 +288,18 @@ fn a_disk_that_takes_nothing_is_told_once_and_holds_up_nothing() {
 }
 
 /// This program again, as a process of its own that fills a folder or empties it.
-fn process(what: &str, url: &str, folder: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+fn another(what: &str, url: &str, folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "another_process", "--ignored", "--nocapture"])
         .env("SPOOL_ROLE", format!("{what} {url} {}", folder.display()))
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::piped());
+    command
+}
+
+fn process(what: &str, url: &str, folder: &Path) -> Child {
+    another(what, url, folder).spawn().unwrap()
 }
 
 fn wait_for_line(child: &mut Child, wanted: &str) {
@@ -249,13 +316,14 @@ fn another_process() {
     let client = spooling(url, Path::new(folder)).started();
     if what == "fill" {
         client.track("from a process that was killed");
-        assert_eq!(client.flush_within(PATIENCE_MS).unwrap_err().status, TIMEOUT);
+        assert_eq!(client.flush_within(PATIENCE_MS).unwrap_err().message, KEPT);
         // Another one that waits, and goes with the process.
         client.track("never kept");
     }
     std::io::stdout().write_all(b"\nready\n").unwrap();
     std::io::stdout().flush().unwrap();
     let _ = std::io::stdin().read_line(&mut String::new());
+    log_lines(&client.drain(), 3).iter().for_each(|line| println!("{line}"));
 }
 
 #[test]

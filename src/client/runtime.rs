@@ -265,9 +265,9 @@ impl events::Host for Dispatch<'_> {
     fn start_sender(&self) -> io::Result<()> {
         let runtime = self.runtime.clone();
         self.runtime.spawn_until("flagstone-send", self.plant, Runtime::is_delivered, move |_, plant| {
-            if let (Some((options, _)), Some(inbox)) = (&plant.events, &runtime.events) {
+            if let (Some((options, recorder)), Some(inbox)) = (&plant.events, &runtime.events) {
                 let host = Dispatch { runtime: &runtime, plant };
-                events::send(options, inbox, &runtime.delivery, &host);
+                events::send(options, recorder, inbox, &runtime.delivery, &host);
             }
         })
     }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use super::delivery::{Delivery, Fate};
 use super::host::Host;
-use super::inbox::Inbox;
+use super::inbox::{Batch, Inbox};
 use super::options::EventsOptions;
 use super::payload::{Content, Payload};
+use super::recorder::Recorder;
+use super::writer::Writer;
 use crate::http::{HttpError, Patience, RequestError, Requester, Response, join, shown};
 use crate::model::Severity;
 
@@ -18,17 +20,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// What of an answer is read so that its connection serves again.
 const LONGEST_ANSWER: u64 = 64 << 10;
-/// So many times the longest silence may an answer take in all.
-const PATIENCE: u32 = 4;
+/// For so long: a payload may be waiting already.
+const LONGEST_READING: Duration = Duration::from_secs(1);
 
 /// Sends what the events thread has written, until there has been nothing for a while or delivery is over.
-pub fn send(options: &EventsOptions, inbox: &Inbox, delivery: &Delivery, host: &dyn Host) {
-    let mut courier = Courier { options, inbox, delivery, host, requester: None };
+pub fn send(options: &EventsOptions, recorder: &Recorder, inbox: &Inbox, delivery: &Delivery, host: &dyn Host) {
+    let mut courier = Courier { options, recorder, inbox, delivery, host, requester: None };
     while let Some(payload) = delivery.next() {
         let hand = Hand { delivery, host, payload: &payload };
-        if let Some(fate) = courier.deliver(&payload) {
-            delivery.settle(host, &payload, fate);
-        }
+        courier.deliver(&payload);
         drop(hand);
     }
 }
@@ -50,6 +50,7 @@ impl Drop for Hand<'_> {
 
 struct Courier<'a> {
     options: &'a EventsOptions,
+    recorder: &'a Recorder,
     inbox: &'a Inbox,
     delivery: &'a Delivery,
     host: &'a dyn Host,
@@ -84,27 +85,47 @@ impl fmt::Display for Reason {
 }
 
 impl Courier<'_> {
-    /// What became of it; `None` when whoever ends delivery sees to it.
-    fn deliver(&mut self, payload: &Payload) -> Option<Fate> {
+    fn deliver(&mut self, payload: &Arc<Payload>) {
+        match self.outcome(payload) {
+            Ok(response) => {
+                self.remove(payload);
+                self.settle(payload, Fate::Delivered);
+                // Whoever waits need not wait for the rest, too.
+                response.finish(LONGEST_ANSWER);
+            }
+            Err(Some(fate)) => self.settle(payload, fate),
+            Err(None) => {}
+        }
+    }
+
+    fn settle(&self, payload: &Arc<Payload>, fate: Fate) {
+        self.delivery.settle(self.host, payload, fate);
+    }
+
+    /// The answer of a server that took it, or what became of it; nothing when whoever ends delivery sees to it.
+    fn outcome(&mut self, payload: &Payload) -> Result<Response, Option<Fate>> {
         if self.delivery.is_off() {
-            return Some(self.keep(payload));
+            return Err(Some(self.keep(payload)));
         }
         let mut is_repeated = false;
         loop {
-            match self.attempt(payload) {
-                Ok(()) => return Some(self.delivered(payload)),
-                Err(Refusal::Interrupted) => return None,
-                Err(Refusal::TooLarge) => return Some(self.too_large(payload)),
-                Err(Refusal::Lasting(status)) => return Some(self.refused(payload, status)),
-                Err(Refusal::Passing(reason, pause)) => {
+            let refusal = match self.attempt(payload) {
+                Ok(response) => return Ok(response),
+                Err(refusal) => refusal,
+            };
+            match refusal {
+                Refusal::Interrupted => return Err(None),
+                Refusal::TooLarge => return Err(Some(self.too_large(payload))),
+                Refusal::Lasting(status) => return Err(Some(self.refused(payload, status))),
+                Refusal::Passing(reason, pause) => {
                     self.failed(payload, &reason);
                     let pause = pause.unwrap_or_default().clamp(PAUSE, LONGEST_PAUSE);
                     if is_repeated {
-                        return Some(self.given_up(payload, &reason));
+                        return Err(Some(self.given_up(payload, &reason)));
                     }
                     if !self.delivery.pause(pause) {
                         // At the end somebody else sees to it; where everything is refused, nobody does.
-                        return self.delivery.is_off().then(|| self.keep(payload));
+                        return Err(self.delivery.is_off().then(|| self.keep(payload)));
                     }
                     is_repeated = true;
                 }
@@ -112,7 +133,7 @@ impl Courier<'_> {
         }
     }
 
-    fn attempt(&mut self, payload: &Payload) -> Result<(), Refusal> {
+    fn attempt(&mut self, payload: &Payload) -> Result<Response, Refusal> {
         let requester = match self.requester.take() {
             Some(requester) => requester,
             None => self.new_requester().map_err(passing)?,
@@ -131,19 +152,20 @@ impl Courier<'_> {
     }
 
     fn new_requester(&self) -> Result<Requester, RequestError> {
-        let silence = self.options.http.read_timeout;
-        let patience = Patience { silence, whole: Some(silence.saturating_mul(PATIENCE)) };
+        let patience = Patience { silence: self.options.http.read_timeout, whole: Some(LONGEST_READING) };
         Requester::new(&self.options.http, patience).map_err(|error: HttpError| RequestError::from(error))
     }
 
-    fn judge(&self, response: Response) -> Result<(), Refusal> {
+    fn judge(&self, response: Response) -> Result<Response, Refusal> {
         if let Some(at) = response.date_ms() {
             self.inbox.note_server_time(at);
         }
         let (status, pause) = (response.status(), response.retry_after());
+        if matches!(status, 200..=299) {
+            return Ok(response);
+        }
         response.finish(LONGEST_ANSWER);
         match status {
-            200..=299 => Ok(()),
             413 => Err(Refusal::TooLarge),
             400 | 408 | 429 => Err(Refusal::Passing(Reason::Status(status), pause)),
             401..=499 => Err(Refusal::Lasting(status)),
@@ -155,11 +177,11 @@ impl Courier<'_> {
         shown(&join(&self.options.base, payload.path(), &[]))
     }
 
-    fn delivered(&self, payload: &Payload) -> Fate {
-        if let Some(claim) = &payload.claim {
-            claim.remove();
+    /// It is done with.
+    fn remove(&self, payload: &Payload) {
+        if let Some(spool) = &self.delivery.spool {
+            spool.remove(self.host, payload);
         }
-        Fate::Delivered
     }
 
     fn failed(&self, payload: &Payload, reason: &Reason) {
@@ -177,9 +199,7 @@ impl Courier<'_> {
         if payload.content == Content::Events {
             self.delivery.note_failure(self.host, &self.address(payload), &Reason::Status(413));
         }
-        if let Some(claim) = &payload.claim {
-            claim.remove();
-        }
+        self.remove(payload);
         Fate::Lost
     }
 
@@ -188,16 +208,25 @@ impl Courier<'_> {
             self.diagnostic_failed(&Reason::Status(status));
             return Fate::Lost;
         }
-        let waiting = self.inbox.shut();
-        self.delivery.turn_off(self.host, &self.address(payload), &Reason::Status(status), waiting);
-        if matches!(status, 401 | 403) {
-            // Another key, or another day, may be more welcome.
-            return self.keep(payload);
+        let waiting = self.inbox.shut(self.recorder);
+        // Another key, another address or another day may be more welcome.
+        let (fate, lost) = if matches!(status, 401 | 403 | 404 | 405 | 407) {
+            (self.keep(payload), self.keep_waiting(&waiting))
+        } else {
+            self.remove(payload);
+            (Fate::Lost, waiting.count())
+        };
+        self.delivery.turn_off(self.host, &self.address(payload), &Reason::Status(status), lost);
+        fate
+    }
+
+    /// The number of events that are lost.
+    fn keep_waiting(&self, waiting: &Batch) -> u64 {
+        if self.delivery.spool.is_none() {
+            return waiting.count();
         }
-        if let Some(claim) = &payload.claim {
-            claim.remove();
-        }
-        Fate::Lost
+        let payload = Writer::new(self.options, self.delivery, self.host).payload(waiting);
+        payload.map_or(0, |payload| self.delivery.keep_waiting(self.host, &payload))
     }
 
     /// What the server has called bad twice, and is in the spool already, it would call bad for ever.

@@ -59,6 +59,8 @@ struct State {
     outgoing: VecDeque<Arc<Payload>>,
     /// What waits for a sender or is in the hands of one.
     in_flight: Vec<Arc<Payload>>,
+    /// A payload of the spool was delivered, and the next one can go.
+    may_follow: bool,
     senders: usize,
     /// What ends the requests of each sender.
     requests: Vec<(ThreadId, Interrupter)>,
@@ -82,6 +84,8 @@ enum Stage {
 pub(super) enum Order {
     /// To take what waits, for the flushes up to this one.
     Flush(u64),
+    /// To send what comes next in the spool.
+    Follow,
     /// To see to everything else.
     Tend,
     /// To send what is left, up to this moment.
@@ -148,14 +152,20 @@ impl Delivery {
     pub(super) fn order(&self, flush_at: Instant, tend_at: Instant) -> Order {
         let mut state = self.lock();
         loop {
-            if let Stage::Closing(until) = state.stage {
-                return Order::Close(until);
-            }
             let now = Instant::now();
+            match state.stage {
+                Stage::Open => {}
+                Stage::Closing(until) => return Order::Close(until),
+                // A thread that has failed at its end has to end all the same.
+                Stage::Expired | Stage::Over => return Order::Close(now),
+            }
             let is_on = state.report.off.is_none();
             let is_wanted = is_on && (state.asked > state.taken || now >= flush_at);
             if is_wanted && state.has_room() {
                 return Order::Flush(state.asked);
+            }
+            if std::mem::take(&mut state.may_follow) {
+                return Order::Follow;
             }
             if now >= tend_at {
                 return Order::Tend;

@@ -188,17 +188,14 @@ impl Inbox {
         Batch { events, summary, dropped, deduplicated: deduplicated + counted }
     }
 
-    /// Takes nothing any more, and drops what waits: gives how many events that were, a summary being one.
-    pub fn shut(&self) -> u64 {
+    /// Takes everything for the last time: from here on nothing waits any more.
+    pub fn shut(&self, recorder: &Recorder) -> Batch {
         self.is_shut.store(true, Relaxed);
+        let batch = self.take(recorder);
+        let sums = std::mem::take(&mut lock(&self.state).sums);
         // Freed when nobody waits.
-        let (events, mut sums) = {
-            let state = &mut *lock(&self.state);
-            state.room = Room::default();
-            (std::mem::take(&mut state.events), std::mem::take(&mut state.sums))
-        };
-        let (summary, _) = sums.take(0).sum_up(0);
-        events.len() as u64 + u64::from(!summary.is_empty())
+        drop(sums);
+        batch
     }
 
     /// What a server's clock showed, in milliseconds since 1970.

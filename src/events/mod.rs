@@ -13,7 +13,7 @@
 //! | `event`, `summary` | what is told one by one, and what is summed up |
 //! | `output`, `redaction` | what is sent of a batch, and what is kept private |
 //! | `worker`, `courier` | the thread that takes and writes, and those that send |
-//! | `payload`, `delivery` | what is sent as one, what is on its way and how that fares |
+//! | `payload`, `writer`, `delivery` | what is sent as one, how it is made, what is on its way and how that fares |
 //! | `spool` | where payloads are kept that cannot be delivered |
 //! | `diagnostics` | what the library tells of itself |
 //! | `host` | what all this needs of whoever runs it |
@@ -34,6 +34,7 @@ mod summary;
 #[cfg(test)]
 mod testing;
 mod worker;
+mod writer;
 
 pub use courier::send;
 pub use delivery::{Delivery, Flushed, LastFailure, Report};

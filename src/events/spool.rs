@@ -6,6 +6,7 @@
 
 mod entry;
 
+use std::collections::{HashSet, VecDeque};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -42,6 +43,10 @@ pub(super) struct Spool {
     payloads: AtomicU64,
     /// Files that were set aside.
     corrupt: AtomicU64,
+    /// What the last look has found and nobody has asked for yet.
+    ahead: Mutex<VecDeque<Entry>>,
+    /// Files that are done with, but can be neither removed nor renamed.
+    stuck: Mutex<HashSet<PathBuf>>,
     /// The time in the latest name: those made in the same millisecond are in order, too. Locked while a file is written, which
     /// takes as long as the disk likes.
     latest: Mutex<i64>,
@@ -54,6 +59,8 @@ pub(super) enum SpoolError {
     File(#[from] FileError),
     #[error("the payload is larger than events.spool_bytes")]
     TooLarge,
+    #[error("what was sent cannot be removed: {0}")]
+    Stuck(io::Error),
 }
 
 impl From<io::Error> for SpoolError {
@@ -72,6 +79,8 @@ impl Spool {
             is_failing: AtomicBool::new(false),
             payloads: AtomicU64::new(0),
             corrupt: AtomicU64::new(0),
+            ahead: Mutex::default(),
+            stuck: Mutex::default(),
             latest: Mutex::default(),
         }
     }
@@ -99,33 +108,52 @@ impl Spool {
         Ok(())
     }
 
-    /// The oldest payload that nobody else is sending.
+    /// The oldest payload that nobody else is sending. The folder is looked at when all that was found there is used up.
     pub fn oldest(&self, host: &dyn Host) -> Option<Payload> {
-        let listed = self.open_folder().and_then(|()| Ok(self.list()?));
-        let entries = match listed {
-            Ok(entries) => entries,
-            Err(error) => {
-                self.complain(host, &error);
-                return None;
-            }
-        };
-        let (mut payload, mut left) = (None, 0);
-        for entry in entries.iter().filter(|entry| entry.name.is_some()) {
-            left += 1;
-            if payload.is_some() {
-                continue;
-            }
-            match entry.claim() {
-                Ok(claimed) => payload = claimed,
-                Err(FileError::Refused(reason)) => {
-                    left -= 1;
-                    self.set_aside(host, &entry.path, reason);
+        let mut ahead = lock(&self.ahead);
+        if ahead.is_empty() {
+            match self.open_folder().and_then(|()| Ok(self.list()?)) {
+                Ok(entries) => *ahead = entries.into_iter().filter(|entry| entry.name.is_some()).collect(),
+                Err(error) => {
+                    self.complain(host, &error);
+                    return None;
                 }
+            }
+            self.payloads.store(ahead.len() as u64, Relaxed);
+            let stuck = lock(&self.stuck);
+            ahead.retain(|entry| !stuck.contains(&entry.path));
+        }
+        while let Some(entry) = ahead.pop_front() {
+            match entry.claim() {
+                Ok(Some(payload)) => return Some(payload),
+                Ok(None) => {}
+                Err(FileError::Refused(reason)) => self.set_aside(host, &entry.path, reason),
                 Err(error) => self.complain(host, &error.into()),
             }
         }
-        self.payloads.store(left, Relaxed);
-        payload
+        None
+    }
+
+    /// A payload that came from here could not be sent: it is the oldest still.
+    pub fn begin_anew(&self) {
+        lock(&self.ahead).clear();
+    }
+
+    fn has_one_less(&self) {
+        // Others may have removed it, and been seen to.
+        let _ = self.payloads.fetch_update(Relaxed, Relaxed, |payloads| payloads.checked_sub(1));
+    }
+
+    /// A payload is done with; one that came from here goes, or is passed over from now on.
+    pub fn remove(&self, host: &dyn Host, payload: &Payload) {
+        let Some(claim) = &payload.claim else { return };
+        match claim.remove() {
+            Ok(()) => self.has_one_less(),
+            Err(error) => {
+                lock(&self.stuck).insert(claim.path().to_owned());
+                self.complain(host, &SpoolError::Stuck(error));
+            }
+        }
     }
 
     /// Tells of a failure, unless the one before was told and nothing has succeeded since.
@@ -193,12 +221,20 @@ impl Spool {
     /// Gives a file another name, so that nobody tries to send it any more.
     pub fn set_aside(&self, host: &dyn Host, path: &Path, reason: &str) {
         self.corrupt.fetch_add(1, Relaxed);
-        // One that cannot be renamed is met again; it does no harm.
         let outcome = fs::rename(path, path.with_extension("corrupt"));
         let shown = path.display();
         match outcome {
-            Ok(()) => host.log(Severity::Error, format_args!("{shown} of events.spool is set aside: {reason}")),
-            Err(error) => host.log(Severity::Debug, format_args!("{shown} cannot be set aside: {error}")),
+            Ok(()) => {
+                self.has_one_less();
+                host.log(Severity::Error, format_args!("{shown} of events.spool is set aside: {reason}"));
+            }
+            Err(error) => {
+                lock(&self.stuck).insert(path.to_owned());
+                host.log(
+                    Severity::Error,
+                    format_args!("{shown} of events.spool cannot be set aside: {error}: {reason}"),
+                );
+            }
         }
     }
 }
@@ -224,6 +260,11 @@ impl Pace {
     /// When the next look is due.
     pub fn due(&self) -> Instant {
         self.due
+    }
+
+    /// The one before is sent: the next one can go.
+    pub fn hurry(&mut self) {
+        self.due = Instant::now();
     }
 
     /// Delivery fails, or has ended to: what was kept meanwhile can go at once.

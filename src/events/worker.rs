@@ -1,6 +1,5 @@
 //! The events thread: takes what waits at each flush, writes it, and hands it to senders. It never waits for the network.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,25 +8,24 @@ use super::diagnostics::Diagnostics;
 use super::host::Host;
 use super::inbox::{Batch, Inbox};
 use super::options::EventsOptions;
-use super::output;
-use super::payload::{Content, Payload, packed};
+use super::payload::Content;
 use super::recorder::Recorder;
-use super::redaction::Redaction;
 use super::spool::Pace;
-use crate::model::{Severity, new_id};
+use super::writer::Writer;
+use crate::model::Severity;
 
 /// Far enough.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// Runs until the client is closed and everything is sent or put away.
 pub fn run(options: &EventsOptions, recorder: &Recorder, inbox: &Inbox, delivery: &Delivery, host: &dyn Host) {
-    let redaction = Redaction::new(&options.privacy);
-    Worker { options, redaction, recorder, inbox, delivery, host }.run();
+    let writer = Writer::new(options, delivery, host);
+    Worker { options, writer, recorder, inbox, delivery, host }.run();
 }
 
 struct Worker<'a> {
     options: &'a EventsOptions,
-    redaction: Redaction,
+    writer: Writer<'a>,
     recorder: &'a Recorder,
     inbox: &'a Inbox,
     delivery: &'a Delivery,
@@ -54,6 +52,7 @@ impl Worker<'_> {
                     }
                     self.hand_over(asked, batch);
                 }
+                Order::Follow => pace.hurry(),
                 Order::Tend => drops.look(self.inbox.dropped(), self.options.capacity, self.host),
             }
             if self.delivery.is_off() {
@@ -79,28 +78,8 @@ impl Worker<'_> {
 
     /// Writes a batch and gives it to the senders.
     fn hand_over(&self, asked: u64, batch: Batch) {
-        let payload = if batch.is_empty() { None } else { self.payload(&batch) };
-        self.delivery.hand_over(asked, payload);
+        self.delivery.hand_over(asked, self.writer.payload(&batch));
         self.start_senders();
-    }
-
-    /// A batch as it is sent; nothing when that fails, which is counted.
-    fn payload(&self, batch: &Batch) -> Option<Payload> {
-        let write = || output::write(batch, &self.redaction);
-        let Ok(written) = catch_unwind(AssertUnwindSafe(write)) else {
-            let events = batch.count();
-            self.delivery.lose(events);
-            self.host.log(Severity::Error, format_args!("{events} events could not be written and are lost"));
-            return None;
-        };
-        (written.elements > 0).then(|| self.wrap(Content::Events, written.elements as u64, written.json))
-    }
-
-    fn wrap(&self, content: Content, events: u64, body: Vec<u8>) -> Payload {
-        let packs = self.options.gzip && content == Content::Events;
-        let packed = if packs { packed(&body).ok() } else { None };
-        let is_packed = packed.is_some();
-        Payload { number: 0, content, id: new_id(), events, body: packed.unwrap_or(body), is_packed, claim: None }
     }
 
     fn start_senders(&self) {
@@ -121,7 +100,7 @@ impl Worker<'_> {
             return diagnostics.postpone();
         }
         let event = diagnostics.next(|| self.delivery.take_stream_starts());
-        self.delivery.send_too(self.wrap(Content::Diagnostic, 0, event));
+        self.delivery.send_too(self.writer.wrap(Content::Diagnostic, 0, event));
         self.start_senders();
     }
 
@@ -164,7 +143,8 @@ impl Drops {
         self.seen = dropped;
         if new > 0 && !std::mem::replace(&mut self.is_told, true) {
             let line = format_args!(
-                "{new} events were dropped: more than events.capacity ({capacity}) wait for one flush; more may be"
+                "{new} events were dropped: more wait for one flush than events.capacity ({capacity}), 64 MB or 10000 unknown \
+                 flags allow; more may be"
             );
             host.log(Severity::Warn, line);
         }

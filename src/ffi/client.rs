@@ -11,6 +11,8 @@ use super::{
 use crate::client::{Client, Flushed, lock};
 use crate::store::StoreState;
 
+const KEPT: &str = "events could not be delivered; the spool keeps them and sends them later";
+
 /// A client: one environment's flags, held and kept true. Shared by any number of threads; one per environment and process
 /// is enough. Counted: `flagstone_client_retain`, `flagstone_client_release`.
 pub struct flagstone_client {
@@ -166,7 +168,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// |---|---|
 /// | `state` | `"on"`, or `"off"` when the server refuses them for good |
 /// | `waiting` | events that wait for the next flush, without what is counted for a summary |
-/// | `dropped` | events that did not fit in `events.capacity` |
+/// | `dropped` | events, and evaluations to be counted, that did not fit: in `events.capacity`, in 64 MB, in 10,000 unknown flags |
 /// | `sent` | events that were delivered |
 /// | `lost` | events that could not be delivered and were not kept |
 /// | `spooled` | events that could not be delivered and went to `events.spool`; those sent from there count as sent, too |
@@ -212,9 +214,9 @@ pub unsafe extern "C" fn flagstone_client_postfork(
 
 /// Sends the events that are queued and waits until they are delivered, at most `timeout_ms` milliseconds.
 ///
-/// OK when all are, or when there were none. TIMEOUT when some are on their way still; also when they could not be delivered and
-/// are kept in `events.spool`, from where they are sent later. STORE when some are lost, or none is sent any more because the
-/// server refuses them: the error says why. CLOSED after close.
+/// OK when all are, or when there were none. TIMEOUT when some are on their way still. STORE when some could not be delivered:
+/// they are lost, or kept in `events.spool`, from where they are sent later; also when none is sent any more because the server
+/// refuses them. The error says which, and why. CLOSED after close.
 ///
 /// With 0 it does not wait: the first call begins and says TIMEOUT, later ones say how that fares, and the one that says another
 /// thing begins the next flush, for what came meanwhile. Cheap: may be called as often as the host likes. Threads that call with
@@ -229,7 +231,7 @@ pub unsafe extern "C" fn flagstone_client_flush(
         let outcome = with_client(client, |client| match client.flush(milliseconds(timeout_ms))? {
             Flushed::Delivered => Ok(()),
             Flushed::Late => Err(Failure::new(status::TIMEOUT, "events are on their way still")),
-            Flushed::Kept => Err(Failure::new(status::TIMEOUT, "events could not be delivered; the spool keeps them")),
+            Flushed::Kept => Err(Failure::new(status::STORE, KEPT)),
             Flushed::Lost => Err(Failure::new(status::STORE, client.why_events_are_lost())),
         });
         // SAFETY: `err` is NULL or writable, by the rules of the header.

@@ -15,7 +15,7 @@ impl Delivery {
         let until = moment(sending);
         let batch = inbox.take(recorder);
         // What came in between.
-        let late = inbox.shut();
+        let late = inbox.shut(recorder).count();
         let (mut state, mut lost) = (self.lock(), 0);
         state.report.lost += late;
         if state.stage == Stage::Open {

@@ -14,6 +14,7 @@ impl Delivery {
         }
         let Some(spool) = &self.spool else { return Fate::Lost };
         if payload.claim.is_some() {
+            spool.begin_anew();
             return Fate::Kept;
         }
         let mut evicted = 0;
@@ -28,6 +29,15 @@ impl Delivery {
                 Fate::Lost
             }
         }
+    }
+
+    /// Keeps what waited when the server refused events for good; gives the number of events that are lost.
+    pub(in crate::events) fn keep_waiting(&self, host: &dyn Host, payload: &Payload) -> u64 {
+        if self.keep(host, payload) != Fate::Kept {
+            return payload.events;
+        }
+        self.lock().report.kept += payload.events;
+        0
     }
 
     /// Older events made room for newer ones.

@@ -72,6 +72,7 @@ impl Delivery {
         let mut state = self.lock();
         let Some(place) = state.in_flight.iter().position(|other| Arc::ptr_eq(other, payload)) else { return };
         state.in_flight.swap_remove(place);
+        state.may_follow |= payload.claim.is_some() && fate == Fate::Delivered;
         let line = if payload.content == Content::Events { state.account(payload, fate) } else { None };
         // Under the lock: who waits for a flush finds it told.
         if let Some((severity, line)) = line {

@@ -50,7 +50,8 @@ impl Host for TestHost {
         self.0.started.fetch_add(1, SeqCst);
         let world = Arc::clone(&self.0);
         let body = move || {
-            let once = || send(&world.options, &world.inbox, &world.delivery, &TestHost(Arc::clone(&world)));
+            let once =
+                || send(&world.options, &world.recorder, &world.inbox, &world.delivery, &TestHost(Arc::clone(&world)));
             while std::panic::catch_unwind(std::panic::AssertUnwindSafe(once)).is_err() {}
         };
         lock(&self.0.threads).push(thread::spawn(body));
@@ -91,7 +92,8 @@ fn world(options: EventsOptions) -> Arc<World> {
     let own = Arc::clone(&world);
     let body = move || {
         *lock(&own.worker) = Path::new("/proc").join(fs::read_link("/proc/thread-self").unwrap());
-        run(&own.options, &own.recorder, &own.inbox, &own.delivery, &TestHost(Arc::clone(&own)));
+        let once = || run(&own.options, &own.recorder, &own.inbox, &own.delivery, &TestHost(Arc::clone(&own)));
+        while std::panic::catch_unwind(std::panic::AssertUnwindSafe(once)).is_err() {}
     };
     lock(&world.threads).push(thread::spawn(body));
     world
@@ -134,6 +136,22 @@ fn a_sender_that_panics_loses_its_payload_alone_and_that_is_counted() {
     assert_eq!((report.sent, report.lost), (1, 2));
     world.close();
     assert_eq!(world.started.load(SeqCst), 1, "the same thread went on");
+}
+
+#[test]
+fn an_events_thread_that_panics_at_its_end_ends_all_the_same() {
+    let fake = Fake::start().unwrap();
+    fake.always("/bulk", Some(Action::Hang(LONG)));
+    let world = world(options(&fake.url()));
+    world.track();
+    assert_eq!(world.delivery.flush(Duration::ZERO), Flushed::Late);
+    fake.wait_for_payloads(1, LONG);
+    world.panics.store(true, SeqCst);
+    world.delivery.close(&world.inbox, &world.recorder, Duration::from_millis(50));
+    world.delivery.wait_over(LONG);
+    assert!(world.delivery.is_over() && !world.panics.load(SeqCst));
+    world.close();
+    assert_eq!(lock(&world.lines).last().unwrap(), "closed before 2 events could be delivered: they are lost");
 }
 
 #[test]
@@ -238,6 +256,69 @@ fn a_payload_of_the_spool_that_the_server_calls_bad_is_set_aside_and_holds_up_no
     world.close();
     let report = world.delivery.report();
     assert_eq!((report.sent, report.lost, world.delivery.spooled().unwrap().1), (1, 2, 1));
+}
+
+/// A folder for a spool that is gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("flagstone-{name}-{}", std::process::id())))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn what_is_in_the_spool_goes_as_fast_as_the_server_takes_it_the_oldest_first() {
+    const PAYLOADS: usize = 40;
+    let (fake, folder) = (Fake::start().unwrap(), Folder::new("fast-spool"));
+    let spool = crate::events::SpoolOptions { directory: folder.0.clone(), bytes: 1 << 20 };
+    let options = EventsOptions { spool: Some(spool), ..options(&fake.url()) };
+    let before = Delivery::new(Some(&options));
+    let ids: Vec<String> = (0..PAYLOADS).map(|_| crate::model::new_id()).collect();
+    for id in &ids {
+        let (number, content, body) = (0, Content::Events, b"[]".to_vec());
+        let payload = Payload { number, content, id: id.clone(), events: 1, body, is_packed: false, claim: None };
+        before.spool.as_ref().unwrap().keep(&payload, &mut 0).unwrap();
+    }
+    let (world, begin) = (world(options), Instant::now());
+    let sent = fake.wait_for_payloads(PAYLOADS, LONG);
+    let took = begin.elapsed();
+    let sent: Vec<&str> = sent.iter().map(|sent| sent.header("x-launchdarkly-payload-id").unwrap()).collect();
+    assert_eq!(sent, ids);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    while world.delivery.report().sent < PAYLOADS as u64 && begin.elapsed() < LONG {
+        thread::sleep(Duration::from_millis(5));
+    }
+    world.close();
+    assert_eq!((world.delivery.report().sent, world.delivery.spooled()), (PAYLOADS as u64, Some((0, 0))));
+}
+
+#[test]
+fn what_waits_when_a_server_refuses_a_key_goes_to_the_spool() {
+    let (fake, folder) = (Fake::start().unwrap(), Folder::new("refused-key"));
+    let spool = crate::events::SpoolOptions { directory: folder.0.clone(), bytes: 1 << 20 };
+    let world = world(EventsOptions { spool: Some(spool), ..options(&fake.url()) });
+    fake.script(Action::Status(503));
+    fake.script(Action::Status(401));
+    world.track();
+    assert_eq!(world.delivery.flush(Duration::from_millis(100)), Flushed::Late);
+    // While it pauses.
+    world.track();
+    let until = Instant::now() + LONG;
+    while world.delivery.report().kept < 3 && Instant::now() < until {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let report = world.delivery.report();
+    assert_eq!((report.kept, report.lost, world.inbox.waiting()), (3, 0, 0));
+    assert!(report.off.is_some());
+    world.close();
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -80,7 +80,7 @@ impl Entry {
     /// Removes it unless somebody sends it.
     pub fn evict(&self) -> bool {
         match self.lock() {
-            Ok(Some(claim)) => claim.remove(),
+            Ok(Some(claim)) => claim.remove().is_ok(),
             Ok(None) => false,
             // Whatever it is, it takes room.
             Err(_) => fs::remove_file(&self.path).is_ok(),
@@ -90,7 +90,7 @@ impl Entry {
     fn lock(&self) -> Result<Option<Claim>, FileError> {
         let (file, _) = match files::open(&self.path) {
             // Somebody else was faster.
-            Err(FileError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
         match file.try_lock() {
@@ -117,8 +117,11 @@ impl Claim {
     }
 
     /// It is not needed any more.
-    pub fn remove(&self) -> bool {
-        fs::remove_file(&self.path).is_ok()
+    pub fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Others may send it.

@@ -135,7 +135,9 @@ public sealed record EventsStatus
     /// <summary>Number of those that wait for the next flush, without what is counted for a summary.</summary>
     public long WaitingCount { get; }
 
-    /// <summary>Number of those that did not fit in <see cref="FlagstoneOptions.EventsCapacity"/>.</summary>
+    /// <summary>
+    /// Number of those that did not fit in <see cref="FlagstoneOptions.EventsCapacity"/>, in 64 MB, or in 10,000 unknown flags.
+    /// </summary>
     public long DroppedCount { get; }
 
     /// <summary>Number of those that were delivered.</summary>

@@ -124,7 +124,7 @@ class EventsStatus:
     on: bool
     #: Wait for the next flush, without what is counted for a summary.
     waiting: int
-    #: Did not fit in ``events_capacity``.
+    #: Did not fit in ``events_capacity``, in 64 MB, or in 10,000 unknown flags.
     dropped: int
     #: Were delivered.
     sent: int

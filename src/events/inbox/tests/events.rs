@@ -185,7 +185,7 @@ fn once_it_is_shut_nothing_is_taken_any_more() {
     let plain = flag_with("f", 1, "");
     desk.serve(&context, &flag, 0);
     desk.serve(&context, &plain, 0);
-    desk.inbox.shut();
+    assert_eq!(desk.inbox.shut(&desk.recorder).count(), 3, "what waited is given away");
     desk.serve(&user("b"), &flag, 0);
     desk.serve(&context, &plain, 0);
     desk.serve(&user("b"), &plain, 0);
