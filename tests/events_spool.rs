@@ -323,7 +323,8 @@ fn another_process() {
     std::io::stdout().write_all(b"\nready\n").unwrap();
     std::io::stdout().flush().unwrap();
     let _ = std::io::stdin().read_line(&mut String::new());
-    log_lines(&client.drain(), 3).iter().for_each(|line| println!("{line}"));
+    let errors = log_lines(&client.drain(), 3).join("\n") + "\n";
+    std::io::stdout().write_all(errors.as_bytes()).unwrap();
 }
 
 #[test]

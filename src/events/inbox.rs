@@ -5,6 +5,7 @@
 
 mod call;
 mod contexts;
+mod held;
 mod noted;
 mod room;
 mod sums;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use call::{Call, Shared};
 use contexts::Contexts;
+use held::Held;
 use room::Room;
 use sums::Sums;
 
@@ -42,6 +44,7 @@ pub struct Inbox {
 struct State {
     events: Vec<Event>,
     room: Room,
+    held: Held,
     sums: Sums,
     contexts: Contexts,
     dropped: u64,
@@ -87,6 +90,7 @@ impl Inbox {
             state: Mutex::new(State {
                 events: Vec::new(),
                 room: Room::default(),
+                held: Held::default(),
                 sums: Sums::default(),
                 contexts: Contexts::new(options.context_keys_capacity, options.context_keys_flush),
                 dropped: 0,
@@ -173,7 +177,8 @@ impl Inbox {
     /// Takes everything, and forgets the contexts that were told if it is time.
     pub fn take(&self, recorder: &Recorder) -> Batch {
         let at = unix_ms();
-        let (events, drained, dropped, deduplicated) = {
+        // Flags are freed when nobody waits.
+        let (events, drained, dropped, deduplicated, _held) = {
             let state = &mut *lock(&self.state);
             state.contexts.forget_if_due(recorder, at);
             state.room = Room::default();
@@ -182,6 +187,7 @@ impl Inbox {
                 state.sums.take(recorder.mark()),
                 std::mem::take(&mut state.dropped),
                 std::mem::take(&mut state.deduplicated),
+                std::mem::take(&mut state.held),
             )
         };
         let (summary, counted) = drained.sum_up(unix_ms());
@@ -226,10 +232,12 @@ impl Inbox {
         if state.contexts.mark(recorder, at, context) {
             match self.told(context) {
                 Told::Whole if state.contexts.note(context) => {
-                    return self.push(state, shared.weight(), || Event::Index { at, context: shared.share() });
+                    self.push(state, shared.weight(), || Event::Index { at, context: shared.share() });
+                    return;
                 }
                 Told::Part(part) if state.contexts.note(&part) => {
-                    return self.push(state, part.weight(), || Event::Index { at, context: part });
+                    self.push(state, part.weight(), || Event::Index { at, context: part });
+                    return;
                 }
                 _ => {}
             }
@@ -257,8 +265,10 @@ impl Inbox {
         };
         let value = value.map_or(0, str::len);
         let texts = [default.json(), evaluated.reason, evaluated.prerequisite_of];
-        let weight = shared.weight() + value + texts.iter().flatten().map(|text| text.len()).sum::<usize>();
-        self.push(state, weight, || {
+        let held = state.held.weight(flag.tally());
+        let texts = texts.iter().flatten().map(|text| text.len()).sum::<usize>();
+        let weight = shared.weight() + value + texts + held.unwrap_or_default();
+        let is_pushed = self.push(state, weight, || {
             Event::Evaluation(Box::new(Evaluation {
                 at,
                 debug,
@@ -270,13 +280,20 @@ impl Inbox {
                 prerequisite_of: evaluated.prerequisite_of.map(Box::from),
             }))
         });
+        if is_pushed && held.is_some() {
+            state.held.note(flag.tally());
+        }
     }
 
-    fn push(&self, state: &mut State, weight: usize, make: impl FnOnce() -> Event) {
-        if state.events.len() >= self.capacity || !state.room.take_entry(weight) {
-            return self.count_dropped(state, 1);
+    /// False when it is dropped.
+    fn push(&self, state: &mut State, weight: usize, make: impl FnOnce() -> Event) -> bool {
+        let is_room = state.events.len() < self.capacity && state.room.take_entry(weight);
+        if is_room {
+            state.events.push(make());
+        } else {
+            self.count_dropped(state, 1);
         }
-        state.events.push(make());
+        is_room
     }
 
     fn count_dropped(&self, state: &mut State, number: u64) {

@@ -209,3 +209,19 @@ fn events_in_full_take_the_room_of_the_values_that_they_will_be_written_with() {
     assert!(batch.events.len() <= 65, "{} MiB would be written", batch.events.len() - 1);
     assert_eq!((batch.dropped, counters(&batch, "f")[0].3), (101 - batch.events.len() as u64, 100));
 }
+
+#[test]
+fn flags_that_only_their_events_keep_in_memory_take_room_and_one_that_stays_takes_none() {
+    let (desk, context) = (Desk::new(|_| {}), user("a"));
+    let text = format!(r#","trackEvents":true,"x":"{}""#, "x".repeat(1 << 20));
+    let tracked = || flag_with("t", 1, &text);
+    let stays = tracked();
+    (0..100).for_each(|_| _ = desk.serve(&context, &stays, 0));
+    assert_eq!(desk.take().dropped, 0);
+    // Read anew for each evaluation.
+    (0..100).for_each(|_| _ = desk.serve(&context, &tracked(), 0));
+    let batch = desk.take();
+    assert!((60..65).contains(&batch.events.len()), "{}", batch.events.len());
+    assert_eq!(batch.events.len() as u64 + batch.dropped, 100);
+    assert_eq!(counters(&batch, "t").iter().map(|counter| counter.3).sum::<u64>(), 100);
+}
