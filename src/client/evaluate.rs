@@ -123,7 +123,7 @@ impl Client {
                 match detail.variation {
                     Some(variation) if !ask.wanted.accepts(variation) => {
                         self.tell_wrong_type(entry, ask.wanted);
-                        let detail = error(ErrorKind::WrongType);
+                        let detail = Detail { big_segments: detail.big_segments, ..error(ErrorKind::WrongType) };
                         self.record(flag, &detail, context, ask, None);
                         return read(Evaluation { detail, entry: Some(entry), stale, client: self }, false);
                     }
@@ -226,7 +226,7 @@ impl Client {
         match detail.variation {
             Some(variation) if !ask.wanted.accepts(variation) => {
                 self.tell_wrong_type(entry, ask.wanted);
-                detail = error(ErrorKind::WrongType);
+                detail = Detail { big_segments: detail.big_segments, ..error(ErrorKind::WrongType) };
             }
             Some(_) => {}
             None => self.tell_no_value(entry, detail.reason),
