@@ -288,7 +288,7 @@ static void flushed(sink *sink, flagstone_client *client, char *text, size_t siz
   const char *body, *length;
   size_t have;
   text[0] = 0;
-  CHECK(flagstone_client_flush(client, 0, NULL) == FLAGSTONE_STATUS_TIMEOUT); /* begun */
+  CHECK(flagstone_client_flush(client, 1, NULL) == FLAGSTONE_STATUS_TIMEOUT); /* begun */
   if (sink->connection < 0) sink->connection = accept(sink->listener, NULL, NULL);
   CHECK(sink->connection >= 0 && setsockopt(sink->connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
   have = read_part(sink, text, size, 0, 0);
@@ -299,7 +299,6 @@ static void flushed(sink *sink, flagstone_client *client, char *text, size_t siz
   read_part(sink, text, size, have, (size_t)(body + 4 - text) + strtoul(length + 14, NULL, 10));
   CHECK(send(sink->connection, answer, sizeof answer - 1, 0) == (ssize_t)sizeof answer - 1);
   ACCEPTED(flagstone_client_flush(client, SOON, &error));
-  ACCEPTED(flagstone_client_flush(client, 0, &error)); /* what was begun has ended: the next one begins anew */
 }
 
 static void close_sink(const sink *sink) {

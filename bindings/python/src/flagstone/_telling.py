@@ -72,8 +72,8 @@ class Telling:
         """Sends what is queued now, without waiting for the next interval, and waits at most ``timeout`` seconds until it
         is delivered; 0, as in LaunchDarkly's SDK, does not wait.
 
-        :returns: True when everything was delivered, or nothing was queued. False when not: it is on its way still, or could
-            not be delivered: it is lost, or kept in ``events_spool``, which the log says.
+        :returns: True when everything was delivered, or nothing was queued. False when not: it is on its way
+            still, lost, or kept in ``events_spool``; the log says which.
         :raises ClosedError: after :meth:`Client.close`.
         """
         client, error = _of(self), c_void_p()
