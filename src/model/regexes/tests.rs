@@ -1,6 +1,6 @@
 //! Tests of the budgets of expressions, and of who shares what.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
 
@@ -62,9 +62,8 @@ fn a_refused_pattern_is_compiled_once() {
         assert!(patterns.iter().all(|pattern| interner.regex(pattern).is_none()));
         began.elapsed()
     };
-    parse();
-    let again = parse();
-    assert!(again < Duration::from_millis(50), "{again:?}");
+    let (first, again) = (parse(), parse());
+    assert!(again < first / 4, "{first:?}, then {again:?}");
 }
 
 #[test]
