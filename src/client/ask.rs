@@ -43,9 +43,7 @@ impl Wanted {
             Self::String => matches!(variation.value(), VariationValue::String(_)),
         }
     }
-}
 
-impl Wanted {
     /// The default of callers that give none.
     pub(super) fn nothing(self) -> DefaultValue<'static> {
         match self {

@@ -5,7 +5,7 @@ use super::ask::Ask;
 use super::flags_state::{is_experiment, write_reason};
 use crate::context::Context;
 use crate::eval::Detail;
-use crate::events::Evaluated;
+use crate::events::{Evaluated, Inbox, Recorder};
 use crate::model::{DefaultValue, Flag};
 
 impl Client {
@@ -76,8 +76,13 @@ impl Client {
     }
 
     fn note(&self, context: &Context, evaluated: &Evaluated<'_>) {
+        self.tell_events(|recorder, inbox| inbox.evaluation(recorder, context, evaluated));
+    }
+
+    /// Leaves something in the inbox of this process, if there are events.
+    pub(super) fn tell_events(&self, tell: impl FnOnce(&Recorder, &Inbox)) {
         if let (Some((_, recorder)), Some(inbox)) = (&self.plant.events, &self.current().events) {
-            inbox.evaluation(recorder, context, evaluated);
+            tell(recorder, inbox);
         }
     }
 }

@@ -25,9 +25,7 @@ impl Client {
         if self.is_closed() {
             return Err(TrackError::Closed);
         }
-        if let (Some((_, recorder)), Some(inbox)) = (&self.plant.events, &self.current().events) {
-            inbox.identify(recorder, context);
-        }
+        self.tell_events(|recorder, inbox| inbox.identify(recorder, context));
         Ok(())
     }
 
@@ -49,9 +47,7 @@ impl Client {
             Some(data) => Some(checked_json(data).ok_or(TrackError::Data)?).filter(|data| &**data != "null"),
             None => None,
         };
-        if let (Some((_, recorder)), Some(inbox)) = (&self.plant.events, &self.current().events) {
-            inbox.custom(recorder, context, key, data, metric);
-        }
+        self.tell_events(|recorder, inbox| inbox.custom(recorder, context, key, data, metric));
         Ok(())
     }
 }
