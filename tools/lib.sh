@@ -4,6 +4,7 @@
 #   find_or_install_redis              the same for redis-server
 #   start_private_redis DIR            sets REDIS_PID, REDIS_PORT, REDIS_URL; keeps nothing on disk but its log in DIR
 #   stop_private_redis                 ends the server that start_private_redis started
+#   second_tries COMMAND LINES         tries failed tests once more, alone
 
 say() {
   printf '%s\n' "$*" >&2
@@ -118,4 +119,17 @@ stop_private_redis() {
     wait "$REDIS_PID" 2>/dev/null || true
     REDIS_PID=''
   fi
+}
+
+# Tests that failed among others, a line each, are tried once more, alone: COMMAND gets the line. Succeeds if all of them pass
+# then; each is noted in the file that FLAGSTONE_FLAKY names, so that a flaky test is seen although it fails nothing. A run in
+# which more than three failed has a cause that is no busy machine.
+second_tries() {
+  local try_alone=$1 lines=$2 line
+  if [ -z "$lines" ] || [ "$(wc -l <<<"$lines")" -gt 3 ]; then return 1; fi
+  while IFS= read -r line; do
+    say "once more, alone: $line"
+    "$try_alone" "$line" </dev/null || return 1
+    printf '%s\n' "$line" >>"${FLAGSTONE_FLAKY:-/dev/stderr}"
+  done <<<"$lines"
 }

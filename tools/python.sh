@@ -3,6 +3,7 @@
 #   find_python VERSION                       prints the interpreter, or nothing
 #   make_environment PYTHON FOLDER GROUP…     a virtual environment with the packages that pyproject.toml lists for the groups
 #   build_wheel PYTHON LIBRARY FOLDER         prints the path of the wheel; PYTHON has the packages of the group `package`
+#   run_pytest PYTHON ARGUMENT…               pytest with the package's settings; what fails is tried once more, alone
 #
 # Everything is written below the build folder. Python's own packages come from PyPI.
 
@@ -42,4 +43,24 @@ build_wheel() {
   # Elsewhere the wheel goes without its extension module where there is no C compiler.
   FLAGSTONE_SPEEDUPS=${FLAGSTONE_SPEEDUPS:-${CI:+1}} FLAGSTONE_LIBRARY_PATH=$library "$python" -m build --no-isolation --wheel --outdir "$folder" "$package" >/dev/null
   echo "$folder"/*.whl
+}
+
+run_pytest() {
+  local kept failures
+  pytest_python=$1
+  shift
+  kept=$(mktemp -d)
+  plain_pytest -o cache_dir="$kept" "$@" && { rm -rf "$kept"; return 0; }
+  # A run that was broken off before it tested anything has noted no failure.
+  failures=$("$pytest_python" -c 'import json, sys; print(*json.load(open(sys.argv[1])), sep="\n")' "$kept/v/cache/lastfailed" 2>/dev/null)
+  rm -rf "$kept"
+  second_tries pytest_alone "$failures"
+}
+
+pytest_alone() {
+  plain_pytest -p no:cacheprovider "$root/$1"
+}
+
+plain_pytest() {
+  "$pytest_python" -m pytest -c "$package/pyproject.toml" --rootdir "$root" "$@"
 }

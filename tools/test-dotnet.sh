@@ -23,16 +23,32 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_CLI_UI_LANGUAGE=en
 # The tests load the library that was built, whatever the caller uses.
 unset FLAGSTONE_LIBRARY_PATH
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+log=$(mktemp) run=$(mktemp)
+trap 'rm -f "$log" "$run"' EXIT
 failed=0
 
-# Runs the tests of a project.
+# Runs the tests of a project; what fails is tried once more, alone.
 run_tests() {
   local project=$1
   shift
-  dotnet test --project "test/$project" --configuration Release --no-build --results-directory "$PWD/artifacts/test-results" \
-    "$@" 2>&1 | tee -a "$log" || failed=1
+  : >"$run"
+  dotnet_test "$project" "$@" 2>&1 | tee "$run" || failures_pass_alone || failed=1
+  cat "$run" >>"$log"
+}
+
+dotnet_test() {
+  local project=$1
+  shift
+  dotnet test --project "test/$project" --configuration Release --no-build \
+    --results-directory "$PWD/artifacts/test-results" "$@"
+}
+
+failures_pass_alone() {
+  second_tries try_alone "$(sed -nE "s/^failed ([A-Za-z0-9_.+]+).*/$project \1/p" "$run" | sort -u)"
+}
+
+try_alone() {
+  dotnet_test "${1% *}" --filter-method "${1#* }"
 }
 
 # Shows the counts of all runs alone on a line, however the runner words them, and ends.

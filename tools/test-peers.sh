@@ -31,8 +31,10 @@ cd "$root/tests/peers"
 "$work/bin/ruff" format --config "$package/pyproject.toml" --no-cache --check .
 "$work/bin/ruff" check --config "$package/pyproject.toml" --no-cache .
 "$work/bin/mypy" --config-file "$package/pyproject.toml" --python-version "$version" --cache-dir "$work/mypy" .
+status=0
 FAKELD=$target/release/fakeld FLAGDATA=$target/release/flagdata PYTHONPATH=$package/tests \
-  "$work/bin/python" -m pytest -c "$package/pyproject.toml" --rootdir . -p no:cacheprovider -rs .
+  run_pytest "$work/bin/python" -rs . || status=1
 if [ -z "${LD_RELAY:-}" ] && ! command -v ld-relay >/dev/null; then
   say "ld-relay is not in PATH, and LD_RELAY is not set: nothing was tested with LaunchDarkly's Relay Proxy"
 fi
+exit "$status"

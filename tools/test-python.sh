@@ -64,14 +64,14 @@ for version in $versions; do
   (
     cd "$package"
     FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
-      "$environment/bin/python" -m pytest -n "$workers" -p no:cacheprovider tests "$contract"
+      run_pytest "$environment/bin/python" -n "$workers" tests "$contract"
   ) || failed=1
   if [ "$version" = "$default" ] && [[ $wheel == *-abi3-* ]]; then
     echo "Python $version, through ctypes alone, what touches the calls:"
     (
       cd "$package"
-      FLAGSTONE_SPEEDUPS=0 FLAGSTONE_TESTS=short FAKELD=$target/release/fakeld "$environment/bin/python" -m pytest \
-        -n "$workers" -p no:cacheprovider tests/test_{context,evaluation,events,leaks,lifecycle,odd_objects,testdata,threads,vectors}.py
+      FLAGSTONE_SPEEDUPS=0 FLAGSTONE_TESTS=short FAKELD=$target/release/fakeld run_pytest "$environment/bin/python" \
+        -n "$workers" tests/test_{context,evaluation,events,leaks,lifecycle,odd_objects,testdata,threads,vectors}.py
     ) || failed=1
   fi
 done

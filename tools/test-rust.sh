@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# The tests of the Rust workspace. `make test` has set up what is needed.
+#
+# Many of them start servers, break connections and look at clocks, several at a time. What fails in that company is tried
+# once more, alone; what passes then is named at the end of the whole run, see second_tries in tools/lib.sh.
+set -uo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tools/lib.sh
+. "$root/tools/lib.sh"
+cd "$root"
+
+# Most tests wait for a server more than they work.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+cargo test --workspace --no-fail-fast 2>&1 | tee "$log" && exit 0
+
+# The failed tests as lines of target, tab and name. A target that failed without naming a test, because it does not build or
+# was killed, has an empty name.
+failures=$(awk -F'`' '
+  /^test .* \.\.\. FAILED$/ { name = $0; sub(/^test /, "", name); sub(/( - should panic)? \.\.\. FAILED$/, "", name); names[++count] = name }
+  /^error: test failed, to rerun pass `/ { if (!count) print $2 "\t"; for (i = 1; i <= count; i++) print $2 "\t" names[i]; count = 0 }
+  /^error: could not compile/ { print "\t" }' "$log")
+
+try_alone() {
+  local target=${1%%$'\t'*} name=${1#*$'\t'}
+  # shellcheck disable=SC2086 # the target is several words
+  [ -n "$name" ] && cargo test $target -- --exact "$name" --test-threads=1 2>&1 | tee "$log" && grep -q '^test result: ok. 1 passed' "$log"
+}
+
+second_tries try_alone "$failures"
