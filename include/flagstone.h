@@ -81,13 +81,13 @@
  *   flagstone_client             flagstone_client_new, flagstone_client_start, flagstone_client_wait,
  *                                flagstone_client_state, flagstone_client_status_json, flagstone_client_postfork,
  *                                flagstone_client_flush, flagstone_client_close, flagstone_client_retain,
- *                                flagstone_client_release, flagstone_client_status, flagstone_bool_variation,
- *                                flagstone_int_variation, flagstone_double_variation, flagstone_string_variation,
- *                                flagstone_variation, flagstone_variation_or, flagstone_variation_many,
- *                                flagstone_variation_many_or, flagstone_identify, flagstone_track,
- *                                flagstone_all_flags_json, flagstone_secure_mode_hash, flagstone_client_subscribe,
- *                                flagstone_client_next_notification, flagstone_client_wake, flagstone_client_listen,
- *                                flagstone_client_unlisten
+ *                                flagstone_client_release, flagstone_client_status, flagstone_client_environment_id,
+ *                                flagstone_bool_variation, flagstone_int_variation, flagstone_double_variation,
+ *                                flagstone_string_variation, flagstone_variation, flagstone_variation_or,
+ *                                flagstone_variation_many, flagstone_variation_many_or, flagstone_identify,
+ *                                flagstone_track, flagstone_all_flags_json, flagstone_secure_mode_hash,
+ *                                flagstone_client_subscribe, flagstone_client_next_notification, flagstone_client_wake,
+ *                                flagstone_client_listen, flagstone_client_unlisten
  *   flagstone_client_status_info flagstone_client_status_info_clear
  *   flagstone_context            flagstone_context_from_key, flagstone_context_from_attrs, flagstone_context_from_json,
  *                                flagstone_context_merge, flagstone_context_to_json, flagstone_context_canonical_key,
@@ -101,16 +101,21 @@
  *   flagstone_flag               flagstone_flag_new, flagstone_flag_bool, flagstone_flag_bool_try, flagstone_flag_int,
  *                                flagstone_flag_double, flagstone_flag_string, flagstone_flag_detail,
  *                                flagstone_flag_value, flagstone_flag_release
+ *   flagstone_migration          flagstone_migration_variation, flagstone_migration_stage_of,
+ *                                flagstone_migration_set_operation, flagstone_migration_set_invoked,
+ *                                flagstone_migration_set_failed, flagstone_migration_set_latency,
+ *                                flagstone_migration_wants_check, flagstone_migration_set_consistent,
+ *                                flagstone_migration_track, flagstone_migration_retain, flagstone_migration_release
  *   flagstone_notification       flagstone_notification_clear
  *   old names                    flagstone_poll_event, flagstone_event_clear, flagstone_wake
  *
  *
  * OWNERSHIP
  *
- * Handles (flagstone_config, _client, _context, _context_builder, _flag, _error) are opaque. What a function hands out through
- * an `out` parameter or returns as a non-const pointer belongs to the caller and is given back with the function of that
- * type: _release for counted things (client, context, flag), _free for others. What a function takes is borrowed for the
- * call: nothing is consumed, not even by a function that fails. All frees accept NULL.
+ * Handles (flagstone_config, _client, _context, _context_builder, _flag, _migration, _error) are opaque. What a function hands
+ * out through an `out` parameter or returns as a non-const pointer belongs to the caller and is given back with the function of
+ * that type: _release for counted things (client, context, flag, migration), _free for others. What a function takes is borrowed
+ * for the call: nothing is consumed, not even by a function that fails. All frees accept NULL.
  *
  * Value structs (flagstone_detail, _notification, _bytes) are made by the caller. They carry an `owner` that keeps their texts
  * alive; the _clear function gives it back, and may be called twice. Texts stay valid until then, whatever happens to the client.
@@ -753,6 +758,65 @@ typedef enum flagstone_source_error {
 } flagstone_source_error;
 
 /**
+ * How far a migration is. Of two origins the first that is named here is authoritative: its result is the operation's; a
+ * write goes to it first, and to the other one only if it succeeded.
+ */
+typedef enum flagstone_migration_stage {
+  /**
+   * `off`: read old; write old.
+   */
+  FLAGSTONE_MIGRATION_STAGE_OFF = 0,
+  /**
+   * `dualwrite`: read old; write old and new.
+   */
+  FLAGSTONE_MIGRATION_STAGE_DUALWRITE = 1,
+  /**
+   * `shadow`: read old and new; write old and new.
+   */
+  FLAGSTONE_MIGRATION_STAGE_SHADOW = 2,
+  /**
+   * `live`: read new and old; write new and old.
+   */
+  FLAGSTONE_MIGRATION_STAGE_LIVE = 3,
+  /**
+   * `rampdown`: read new; write new and old.
+   */
+  FLAGSTONE_MIGRATION_STAGE_RAMPDOWN = 4,
+  /**
+   * `complete`: read new; write new.
+   */
+  FLAGSTONE_MIGRATION_STAGE_COMPLETE = 5,
+} flagstone_migration_stage;
+
+/**
+ * What an operation of a migration does.
+ */
+typedef enum flagstone_migration_operation {
+  /**
+   * It reads.
+   */
+  FLAGSTONE_MIGRATION_OPERATION_READ = 0,
+  /**
+   * It writes.
+   */
+  FLAGSTONE_MIGRATION_OPERATION_WRITE = 1,
+} flagstone_migration_operation;
+
+/**
+ * A side of a migration.
+ */
+typedef enum flagstone_migration_origin {
+  /**
+   * Where data come from.
+   */
+  FLAGSTONE_MIGRATION_ORIGIN_OLD = 0,
+  /**
+   * Where they go.
+   */
+  FLAGSTONE_MIGRATION_ORIGIN_NEW = 1,
+} flagstone_migration_origin;
+
+/**
  * A client: one environment's flags, held and kept true. Shared by any number of threads; one per environment and process
  * is enough. Counted: `flagstone_client_retain`, `flagstone_client_release`.
  */
@@ -785,6 +849,13 @@ typedef struct flagstone_error flagstone_error;
  * Shared by any number of threads. Keeps its client alive.
  */
 typedef struct flagstone_flag flagstone_flag;
+
+/**
+ * One operation of a migration: a read or a write of data that move from an old to a new origin, with the stage it is to
+ * follow. You say what it did, and `flagstone_migration_track` tells it to LaunchDarkly. Any thread at any time, no lock.
+ * Counted: `flagstone_migration_retain`, `flagstone_migration_release`.
+ */
+typedef struct flagstone_migration flagstone_migration;
 
 /**
  * Flags and segments that a test sets. A client whose configuration has it takes them from it, at once and at every
@@ -1376,6 +1447,17 @@ flagstone_status flagstone_client_status(const struct flagstone_client *client,
                                          struct flagstone_error **err);
 
 /**
+ * Identifier of the environment that the data come from, as LaunchDarkly or a Relay Proxy named it with its first answer.
+ *
+ * `*out` is owned by the caller (`flagstone_bytes_clear`). NOT_FOUND when none is known: in daemon mode, with sources that know
+ * none, and before the first data. No I/O, no lock; also after close. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_environment_id(const struct flagstone_client *client,
+                                                 struct flagstone_bytes *out,
+                                                 struct flagstone_error **err);
+
+/**
  * Frees the text of a condition and clears it, except for `struct_size`. May be called twice. NULL is allowed.
  */
 FLAGSTONE_API void flagstone_client_status_info_clear(struct flagstone_client_status_info *info);
@@ -1802,6 +1884,115 @@ flagstone_status flagstone_track(struct flagstone_client *client,
                                  const char *data_json,
                                  size_t data_json_len,
                                  struct flagstone_error **err);
+
+/**
+ * Evaluates a flag as the stage of a migration for somebody, and begins an operation of it.
+ *
+ * The flag is one of strings: `off`, `dualwrite`, `shadow`, `live`, `rampdown`, `complete`. Whenever it gives none of them, also
+ * when it does not exist or the client is not ready, `default_stage` (a `FLAGSTONE_MIGRATION_STAGE_…`) is in force. It is counted
+ * as `flagstone_string_variation` would with this default. `context` may be NULL, for want of a valid one.
+ *
+ * `detail`: NULL, or as for `flagstone_variation`: `text` is the stage where the flag gives one; otherwise the bit
+ * `FLAGSTONE_DETAIL_DEFAULTED` is set, and the reason says why: ERROR/WRONG_TYPE for a value that is no stage. It is written
+ * whenever it can be, also on failure. `*out` is owned by the caller, with one reference, and keeps neither client nor context.
+ *
+ * OK also when the evaluation ends in ERROR. NULL_ARGUMENT (client, out, key), BAD_UTF8 (key), INVALID_ARGUMENT (default_stage,
+ * a handle of another type, `detail->struct_size` too small): no operation is begun; go by your default. Evaluation as by
+ * `flagstone_bool_variation`, also after close; the operation is allocated. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_migration_variation(const struct flagstone_client *client,
+                                               const struct flagstone_context *context,
+                                               const char *key,
+                                               size_t key_len,
+                                               int32_t default_stage,
+                                               struct flagstone_detail *detail,
+                                               struct flagstone_migration **out,
+                                               struct flagstone_error **err);
+
+/**
+ * The stage that an operation is to follow, a `FLAGSTONE_MIGRATION_STAGE_…`; -1 for NULL and for handles of another type. Never
+ * changes. Any thread.
+ */
+FLAGSTONE_API
+int32_t flagstone_migration_stage_of(const struct flagstone_migration *migration);
+
+/**
+ * Says what the operation does: a `FLAGSTONE_MIGRATION_OPERATION_…`. The last word counts.
+ *
+ * OK, NULL_ARGUMENT; INVALID_ARGUMENT: an unknown operation, a handle of another type, or the operation was tracked already.
+ * Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_migration_set_operation(struct flagstone_migration *migration,
+                                                   int32_t operation,
+                                                   struct flagstone_error **err);
+
+/**
+ * Says that an origin (a `FLAGSTONE_MIGRATION_ORIGIN_…`) was invoked. Fails as `flagstone_migration_set_operation` does. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_migration_set_invoked(struct flagstone_migration *migration,
+                                                 int32_t origin,
+                                                 struct flagstone_error **err);
+
+/**
+ * Says that an origin (a `FLAGSTONE_MIGRATION_ORIGIN_…`) failed. Fails as `flagstone_migration_set_operation` does. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_migration_set_failed(struct flagstone_migration *migration,
+                                                int32_t origin,
+                                                struct flagstone_error **err);
+
+/**
+ * Says how long an origin (a `FLAGSTONE_MIGRATION_ORIGIN_…`) took: `milliseconds`, finite and not negative. The last word counts.
+ * Fails as `flagstone_migration_set_operation` does, and with INVALID_ARGUMENT for another number. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_migration_set_latency(struct flagstone_migration *migration,
+                                                 int32_t origin,
+                                                 double milliseconds,
+                                                 struct flagstone_error **err);
+
+/**
+ * 1 when the results of both origins are to be compared if both are read, 0 when not: the flag's check ratio draws one in so
+ * many operations; without one, each. Drawn once: always the same answer. 0 for NULL and for handles of another type. Any thread.
+ */
+FLAGSTONE_API
+int32_t flagstone_migration_wants_check(const struct flagstone_migration *migration);
+
+/**
+ * Says whether the results of both origins were the same: 1 or 0; for operations that `flagstone_migration_wants_check` alone. The
+ * last word counts. Fails as `flagstone_migration_set_operation` does. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_migration_set_consistent(struct flagstone_migration *migration,
+                                                    int32_t consistent,
+                                                    struct flagstone_error **err);
+
+/**
+ * Tells LaunchDarkly what an operation did, through the client that it was begun with. Once: from then on nothing is taken of it.
+ *
+ * Queued as by `flagstone_track`; the flag's sampling ratio may leave it out. Without events nothing happens.
+ * INVALID_ARGUMENT with a sentence when there is nothing that could be told, and the operation may be corrected and tracked again:
+ * no valid context; an empty key; not said whether it reads or writes; no origin invoked; a latency, a failure or a comparison of
+ * an origin that was not invoked. The same for an operation that was tracked already, and for handles of another type.
+ * NULL_ARGUMENT, CLOSED. Any thread; of several at once, one succeeds.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_migration_track(struct flagstone_client *client,
+                                           const struct flagstone_migration *migration,
+                                           struct flagstone_error **err);
+
+/**
+ * Adds a reference and returns the same handle; NULL for NULL and for handles of another type.
+ */
+FLAGSTONE_API struct flagstone_migration *flagstone_migration_retain(const struct flagstone_migration *migration);
+
+/**
+ * Gives back a reference. An operation that was not tracked is told to nobody. NULL is allowed.
+ */
+FLAGSTONE_API void flagstone_migration_release(struct flagstone_migration *migration);
 
 /**
  * Values of all flags for one context with what client-side SDKs need to know about them, as LaunchDarkly's JavaScript SDK

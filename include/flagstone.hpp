@@ -10,7 +10,7 @@
 // What makes a thing throws flagstone::Error when it cannot: constructors, Config and ContextBuilder, from_json, merge. Nothing
 // else throws anything but std::bad_alloc; what can fail returns an Outcome, or an optional and, through a pointer, the Outcome.
 //
-// Client, Context, Flag and TestData are counted: a copy shares what it is a copy of, and costs an atomic increment. Texts,
+// Client, Context, Flag, Migration and TestData are counted: a copy shares what it is a copy of, and costs an atomic increment. Texts,
 // details and notifications own what their views point to, for as long as they live; they can be moved. What is moved from may
 // only be assigned to or destroyed. What flagstone.h says of threads, forks, options, limits and defaults holds here as well.
 #ifndef FLAGSTONE_HPP
@@ -27,5 +27,6 @@
 #include "flagstone/default.hpp"
 #include "flagstone/detail.hpp"
 #include "flagstone/flag.hpp"
+#include "flagstone/migration.hpp"
 
 #endif  // FLAGSTONE_HPP

@@ -42,6 +42,7 @@ fn generated() -> String {
         .with_src(root.join("src/ffi/variation_many.rs"))
         .with_src(root.join("src/ffi/flag.rs"))
         .with_src(root.join("src/ffi/events.rs"))
+        .with_src(root.join("src/ffi/migration.rs"))
         .with_src(root.join("src/ffi/all_flags.rs"))
         .with_src(root.join("src/ffi/subscribe.rs"))
         .with_src(root.join("src/ffi/notification.rs"))

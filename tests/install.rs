@@ -109,6 +109,7 @@ fn everything_is_installed_where_hosts_look_for_it() {
         "include/flagstone/default.hpp",
         "include/flagstone/detail.hpp",
         "include/flagstone/flag.hpp",
+        "include/flagstone/migration.hpp",
         "lib/cmake/flagstone/flagstoneConfig.cmake",
         "lib/cmake/flagstone/flagstoneConfigVersion.cmake",
         "lib/libflagstone.a",

@@ -12,6 +12,7 @@
 #include "context.hpp"
 #include "default.hpp"
 #include "detail.hpp"
+#include "migration.hpp"
 
 namespace flagstone {
 
@@ -63,6 +64,17 @@ class Client {
     return internal::call([&](flagstone_error **error) {
       return flagstone_track(get(), context.get(), name.data(), name.size(), metric ? &*metric : nullptr,
                              data_json.data(), data_json.size(), error);
+    });
+  }
+  // Tells what an operation of a migration did, once.
+  Outcome track(const Migration &migration) noexcept {
+    return internal::call(
+        [&](flagstone_error **error) { return flagstone_migration_track(get(), migration.get(), error); });
+  }
+  // The environment that the data come from; nothing (NOT_FOUND) when none is known.
+  std::optional<Text> environment_id(Outcome *outcome = nullptr) const noexcept {
+    return internal::text(outcome, [this](flagstone_bytes *out, flagstone_error **error) {
+      return flagstone_client_environment_id(get(), out, error);
     });
   }
   // `wants`: FLAGSTONE_SUBSCRIBE_ bits.
@@ -150,6 +162,16 @@ class Client {
                                   details.front().get());
     }
     return details;
+  }
+  // Begins an operation of the migration that the flag controls. One that could not be begun (a key that is not UTF-8) follows the
+  // default stage and cannot be told. `detail`: takes the stage and why.
+  Migration migration(const Context &context, std::string_view key, Stage default_stage,
+                      Detail *detail = nullptr) const noexcept {
+    if (detail != nullptr) *detail = Detail();
+    flagstone_migration *made = nullptr;
+    flagstone_migration_variation(get(), context.get(), key.data(), key.size(), static_cast<std::int32_t>(default_stage),
+                                  detail == nullptr ? nullptr : detail->get(), &made, nullptr);
+    return Migration(made, default_stage);
   }
   // `options`: FLAGSTONE_ALL_FLAGS_... bits.
   std::optional<Text> all_flags_json(const Context &context, std::uint32_t options = 0,

@@ -1,5 +1,7 @@
 //! The client's condition as JSON, for dashboards and humans. May depend on `store` and `events`.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Client;
@@ -52,13 +54,13 @@ impl Client {
         let runtime = self.current();
         let health = &self.plant.shared.health;
         let (flags, segments) = self.held();
-        let optional = |text: Option<std::sync::Arc<String>>| text.map(|text| (*text).clone());
+        let optional = |text: Option<Arc<String>>| text.map(|text| (*text).clone());
         json!({
             "state": self.state().name(),
             "ready": self.is_ready(),
             "available": is_available(&self.plant.shared),
             "source": self.plant.feed().map(source_json),
-            "environment_id": self.plant.feed().and_then(|feed| optional(feed.environment_id.load_full())),
+            "environment_id": optional(self.environment_id()),
             "from_file": self.plant.shared.is_from_file(),
             "wiped": health.is_wiped(),
             "stale_since_ms": (health.stale_since_ms() != 0).then(|| health.stale_since_ms()),
@@ -78,6 +80,11 @@ impl Client {
             "initialized": health.was_inited(),
         })
         .to_string()
+    }
+
+    /// The environment that a server named, if one did. No lock, no wait; also after close.
+    pub fn environment_id(&self) -> Option<Arc<String>> {
+        self.plant.feed()?.environment_id.load_full()
     }
 
     /// How events fare; null when there are none.

@@ -113,6 +113,14 @@ impl Client {
         self.tell(entry, Told::WrongType, Level::Warn, what);
     }
 
+    /// The value is no stage of a migration.
+    #[cold]
+    pub(super) fn tell_no_stage(&self, entry: &FlagEntry) {
+        let what =
+            format_args!("it was asked for the stage of a migration, but its value is none; the default is returned");
+        self.tell(entry, Told::WrongType, Level::Warn, what);
+    }
+
     /// An argument of the host is not what it should be, and not because of any flag; told once.
     #[cold]
     pub fn tell_misuse(&self, what: fmt::Arguments<'_>) {

@@ -166,7 +166,7 @@ impl Inbox {
     pub fn migration(&self, migration: Migration) {
         let Some(mut state) = self.lock() else { return };
         let state = &mut *state;
-        if is_drawn(&mut state.dice, migration.sampling_ratio) {
+        if state.dice.draws(migration.sampling_ratio) {
             let texts =
                 [Some(&migration.key), Some(&migration.value), Some(&migration.reason), migration.default.as_ref()];
             let weight = migration.context.weight() + texts.iter().flatten().map(|text| text.len()).sum::<usize>();
@@ -254,7 +254,7 @@ impl Inbox {
     }
 
     fn full(&self, state: &mut State, flag: &Flag, at: i64, debug: bool, call: &mut Call<'_>) {
-        if !is_drawn(&mut state.dice, flag.sampling_ratio) {
+        if !state.dice.draws(flag.sampling_ratio) {
             return;
         }
         let Call { evaluated, default, shared, .. } = call;
@@ -310,15 +310,6 @@ enum Told {
     Part(Arc<Context>),
     /// There is none.
     Nobody,
-}
-
-/// One in `ratio` is drawn; none at zero and below.
-fn is_drawn(dice: &mut Jitter, ratio: i64) -> bool {
-    match u64::try_from(ratio) {
-        Ok(1) => true,
-        Ok(0) | Err(_) => false,
-        Ok(ratio) => dice.bits().is_multiple_of(ratio),
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 use std::ffi::c_void;
 use std::mem::size_of;
 
-use super::client::open;
+use super::client::{open, with_client};
 use super::error::{Failure, finish, status};
-use super::{borrow, client_panicked, flagstone_client, flagstone_error, flagstone_status, flagstone_str, guard};
+use super::{
+    borrow, client_panicked, flagstone_bytes, flagstone_client, flagstone_error, flagstone_status, flagstone_str,
+    guard, put,
+};
 use crate::client::{Client, FailureKind};
 
 /// What kind of failure a data source met.
@@ -93,6 +96,33 @@ pub unsafe extern "C" fn flagstone_client_status(
         };
         // SAFETY: `err` is NULL or writable, by the rules of the header.
         unsafe { finish(read(), err) }
+    })
+}
+
+/// Identifier of the environment that the data come from, as LaunchDarkly or a Relay Proxy named it with its first answer.
+///
+/// `*out` is owned by the caller (`flagstone_bytes_clear`). NOT_FOUND when none is known: in daemon mode, with sources that know
+/// none, and before the first data. No I/O, no lock; also after close. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_environment_id(
+    client: *const flagstone_client,
+    out: *mut flagstone_bytes,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        let outcome = with_client(client, |client| {
+            if out.is_null() {
+                return Err(Failure::null("out"));
+            }
+            let Some(id) = client.environment_id() else {
+                return Err(Failure::new(status::NOT_FOUND, "no environment is known"));
+            };
+            // SAFETY: not NULL, writable by the rules of the header.
+            unsafe { put(out, flagstone_bytes::new((*id).clone())) };
+            Ok(())
+        });
+        // SAFETY: `err` is NULL or writable, by the rules of the header.
+        unsafe { finish(outcome, err) }
     })
 }
 

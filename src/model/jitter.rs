@@ -37,6 +37,15 @@ impl Jitter {
         self.0
     }
 
+    /// One in `ratio` is drawn; none at zero and below.
+    pub fn draws(&mut self, ratio: i64) -> bool {
+        match u64::try_from(ratio) {
+            Ok(1) => true,
+            Ok(0) | Err(_) => false,
+            Ok(ratio) => self.bits().is_multiple_of(ratio),
+        }
+    }
+
     /// Between half and all of a pause.
     pub fn shorten(&mut self, pause: Duration) -> Duration {
         pause - pause.mul_f64(self.between(0.0, 0.5))

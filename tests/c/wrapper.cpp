@@ -245,6 +245,37 @@ void listeners(Client client, TestData data, const Context &ada) {
   CHECK(client.unlisten(listener.value_or(0)) && client.unlisten(listener.value_or(0)).status() == FLAGSTONE_STATUS_NOT_FOUND);
 }
 
+void migrations(const Context &ada) {
+  TestData flags = data();
+  CHECK(flags.set(Kind::flag, flag("stage", "\"shadow\"", ",\"migration\":{\"checkRatio\":0}")));
+  Config config;
+  config.set_test_data(flags);
+  config.set("sdk.key", "sdk").set("endpoints.events", "http://127.0.0.1:1"); /* nobody listens there */
+  Client client(config);
+  CHECK(client.start(SOON));
+  Detail detail = client.variation(ada, "string");
+  Migration migration = client.migration(ada, "stage", Stage::off, &detail);
+  CHECK(migration.stage() == Stage::shadow && detail.as_string() == "shadow" && !migration.wants_check());
+  CHECK(client.track(migration).message().find("reads or writes") != std::string_view::npos);
+  CHECK(migration.set_operation(Operation::read) && migration.set_invoked(Origin::old_one) && migration.set_invoked(Origin::new_one));
+  CHECK(migration.set_latency(Origin::old_one, Milliseconds(5)) && migration.set_latency(Origin::new_one, std::chrono::microseconds(7)));
+  CHECK(migration.set_latency(Origin::old_one, Milliseconds(-1)).status() == FLAGSTONE_STATUS_INVALID_ARGUMENT);
+  CHECK(migration.set_failed(Origin::new_one) && migration.set_consistent(false));
+  const std::int64_t before = waiting(client);
+  Migration copy = migration;
+  CHECK(copy.get() == migration.get() && client.track(copy) && waiting(client) == before + 1);
+  CHECK(client.track(migration).status() == FLAGSTONE_STATUS_INVALID_ARGUMENT && waiting(client) == before + 1);
+  migration = client.migration(ada, "string", Stage::live, &detail);
+  CHECK(migration.stage() == Stage::live && detail.error_kind() == ErrorKind::wrong_type && !detail.has_value());
+  /* What could not be begun follows its default. */
+  migration = client.migration(ada, "\x80", Stage::rampdown);
+  CHECK(migration.get() == nullptr && migration.stage() == Stage::rampdown && !migration.wants_check());
+  CHECK(migration.set_operation(Operation::write).status() == FLAGSTONE_STATUS_NULL_ARGUMENT);
+  Outcome unknown;
+  CHECK(!client.environment_id(&unknown) && unknown.status() == FLAGSTONE_STATUS_NOT_FOUND);
+  CHECK(client.close(SOON) && client.track(copy).status() == FLAGSTONE_STATUS_CLOSED);
+}
+
 void notifications(Client client, TestData data) {
   CHECK(data.set(Kind::flag, flag("announced", "true")));
   bool changed = false;
@@ -292,6 +323,7 @@ void clients() {
   CHECK(client.identify(ada) && client.track(ada, "done") && waiting(client) == -1); /* without events nothing happens */
   defaults(client, ada);
   events(ada);
+  migrations(ada);
   notifications(client, flags);
   listeners(client, flags, ada);
   Client copy = client;

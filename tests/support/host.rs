@@ -1,6 +1,9 @@
 //! A host: safe, owning wrappers over the exported C functions, so that the tests enter as every host does and read well.
 #![allow(unsafe_code, reason = "calls of the C functions")]
 
+#[path = "host/migration.rs"]
+mod migration;
+
 use std::ffi::c_char;
 use std::mem::size_of;
 use std::ptr;
@@ -11,11 +14,14 @@ use serde_json::Value;
 
 use super::{PATIENCE, PATIENCE_MS, RedisServer, eventually, wait_until};
 
+pub use migration::{Migration, NEW, OLD, READ, WRITE};
+
 pub const OK: i32 = flagstone_status_code::FLAGSTONE_STATUS_OK as i32;
 pub const TIMEOUT: i32 = flagstone_status_code::FLAGSTONE_STATUS_TIMEOUT as i32;
 pub const INVALID_ARGUMENT: i32 = flagstone_status_code::FLAGSTONE_STATUS_INVALID_ARGUMENT as i32;
 pub const NULL_ARGUMENT: i32 = flagstone_status_code::FLAGSTONE_STATUS_NULL_ARGUMENT as i32;
 pub const STORE: i32 = flagstone_status_code::FLAGSTONE_STATUS_STORE as i32;
+pub const NOT_FOUND: i32 = flagstone_status_code::FLAGSTONE_STATUS_NOT_FOUND as i32;
 pub const CLOSED: i32 = flagstone_status_code::FLAGSTONE_STATUS_CLOSED as i32;
 pub const INIT: i32 = flagstone_state::FLAGSTONE_STATE_INIT as i32;
 pub const VALID: i32 = flagstone_state::FLAGSTONE_STATE_VALID as i32;
