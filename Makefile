@@ -55,7 +55,7 @@ test-peers: setup-test build ## The tests with LaunchDarkly's Python SDK, and wi
 	@tools/test-peers.sh
 
 .PHONY: conformance conformance-setup
-conformance: conformance-setup build ## LaunchDarkly's contract tests through the Python package; needs sdk-test-harness
+conformance: conformance-setup build ## LaunchDarkly's contract tests through both packages; needs sdk-test-harness
 	@tools/conformance.sh
 
 conformance-setup:

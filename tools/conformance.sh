@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# LaunchDarkly's contract tests, run against the Python package: starts a Redis and the test service, lets the harness judge
-# them, and compares the outcome with tests/contract/expected.json. `make conformance` has built the library.
-#     tools/conformance.sh                    the whole; report, log and JUnit file are left below the build folder
-#     tools/conformance.sh --check            only says whether everything that is needed is there
-#     tools/conformance.sh HARNESS OPTIONS    with other tests than the expected ones, which are not compared then;
-#                                             for example -run '^streaming$' -debug
-# The harness is given CONFORMANCE_SECONDS, 600 unless set.
+# LaunchDarkly's contract tests, run against the Python and the .NET package, one after the other: starts a Redis and the test
+# service of the package, lets the harness judge them, and compares the outcome with tests/contract/expected-SERVICE.json.
+# `make conformance` has built the library.
+#     tools/conformance.sh                      the whole; reports, logs and JUnit files are left below the build folder
+#     tools/conformance.sh python|dotnet        one of the two
+#     tools/conformance.sh --check              only says whether everything that is needed is there
+#     tools/conformance.sh … HARNESS OPTIONS    with other tests than the expected ones, which are not compared then;
+#                                               for example -run '^streaming$' -debug
+# The harness is given CONFORMANCE_SECONDS for each, 600 unless set. Where there is no .NET SDK, its part is left out, which
+# is said; in CI that is a failure.
 #
 # The harness is not part of this project: sdk-test-harness is taken from PATH, or is what SDK_TEST_HARNESS names. The status
 # is 77 when there is none of the right version, 1 when a test failed or the outcome is another than the expected one.
@@ -30,7 +33,12 @@ contract=$root/tests/contract
 redis_port=6379
 no_harness=77
 seconds=${CONFORMANCE_SECONDS:-600}
-version=$(sed -nE 's/^ *"harness": "(.*)",$/\1/p' "$contract/expected.json")
+version=$(sed -nE 's/^ *"harness": "(.*)",$/\1/p' "$contract/expected-python.json")
+all=("$@")
+case ${1:-} in
+  python | dotnet) services=("$1") && shift ;;
+  *) services=(python dotnet) ;;
+esac
 
 # Whether anybody listens on a port of the loopback interface.
 is_taken() {
@@ -81,6 +89,11 @@ find_harness
 find_or_install_redis
 find_or_install python3 python3
 find_or_install setpriv util-linux
+if [[ " ${services[*]} " == *" dotnet "* ]] && ! command -v dotnet >/dev/null; then
+  say "there is no .NET SDK (dotnet is not in PATH): the contract tests were NOT run against the .NET package"
+  [ "${CI:-}" != true ] || exit 1
+  if [ ${#services[@]} -eq 1 ]; then services=(); else services=(python); fi
+fi
 [ "${1:-}" != --check ] || exit 0
 if [ ! -e "$library" ]; then
   say "$library is missing: make build"
@@ -88,10 +101,10 @@ if [ ! -e "$library" ]; then
 fi
 
 if [ -n "${FLAGSTONE_OWN_NAMESPACE:-}" ]; then ip link set lo up; fi
-if is_taken "$redis_port"; then in_a_namespace "$@"; fi
+if is_taken "$redis_port"; then in_a_namespace "${all[@]}"; fi
 
 mkdir -p "$work"
-rm -f "$work"/*
+rm -rf "$work"/*
 children=()
 clean_up() {
   local child
@@ -106,7 +119,7 @@ redis=$!
 children+=("$redis")
 until is_our_redis "$redis_port" "$redis"; do
   # Somebody else may have taken the port meanwhile.
-  if ! kill -0 "$redis" 2>/dev/null; then in_a_namespace "$@"; fi
+  if ! kill -0 "$redis" 2>/dev/null; then in_a_namespace "${all[@]}"; fi
   sleep 0.05
 done
 # The harness may well prefer the other address.
@@ -114,42 +127,69 @@ if { exec 9<>"/dev/tcp/::1/$redis_port"; } 2>/dev/null; then
   exec 9>&-
   if ! is_our_redis "$redis_port" "$redis" ::1; then
     clean_up
-    in_a_namespace "$@"
+    in_a_namespace "${all[@]}"
   fi
 fi
 
-: >"$work/service.url"
-FLAGSTONE_LIBRARY_PATH=$library PYTHONPATH=$root/bindings/python/src \
-  tied python3 -B "$contract/python/service.py" >"$work/service.url" 2>"$work/service.log" &
-children+=($!)
-for _ in $(seq 1 1200); do
-  url=$(cat "$work/service.url")
-  if [ -n "$url" ] || ! kill -0 "${children[1]}" 2>/dev/null; then break; fi
-  sleep 0.05
+# What starts the test service of a package; it says on its first line where it listens.
+build_python() { :; }
+serve_python() {
+  PYTHONPATH=$root/bindings/python/src tied python3 -B "$contract/python/service.py"
+}
+
+build_dotnet() {
+  dotnet build "$contract/dotnet" --configuration Release --nologo --verbosity quiet
+}
+serve_dotnet() {
+  tied dotnet "$target/dotnet/contract/bin/ContractService/release/ContractService.dll"
+}
+
+# Lets the harness judge one package; succeeds if everything was as expected. The arguments after the first are its options.
+judge() {
+  local service=$1 folder=$work/$1 url='' pid port status=0 options
+  shift
+  mkdir -p "$folder"
+  "build_$service" >"$folder/build.log" 2>&1 || { cat "$folder/build.log" >&2; return 1; }
+  : >"$folder/service.url"
+  FLAGSTONE_LIBRARY_PATH=$library "serve_$service" >"$folder/service.url" 2>"$folder/service.log" &
+  pid=$!
+  children+=("$pid")
+  for _ in $(seq 1 1200); do
+    url=$(cat "$folder/service.url")
+    if [ -n "$url" ] || ! kill -0 "$pid" 2>/dev/null; then break; fi
+    sleep 0.05
+  done
+  if [ -z "$url" ]; then
+    say "the test service of $service does not start; the end of its log:"
+    tail -n 5 "$folder/service.log" >&2
+    return 1
+  fi
+
+  # The harness listens on two ports: the second for TLS.
+  port=$((20000 + RANDOM % 12000))
+  while is_taken "$port" || is_taken $((port + 1)); do port=$((port + 2)); done
+  options=("$@")
+  if [ $# -eq 0 ]; then
+    mapfile -t options < <(python3 "$contract/judge.py" options "$contract/expected-$service.json")
+  fi
+  say "running the contract tests against $service with $library"
+  tied timeout --kill-after=10 "$seconds" "$harness" -url "$url" -port "$port" -enable-persistence-tests \
+    -junit "$folder/junit.xml" "${options[@]}" >"$folder/harness.log" 2>&1 &
+  children+=($!)
+  wait $! || status=$?
+  kill "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+  if [ "$status" -eq 124 ]; then say "the harness had not come to its end after $seconds seconds"; fi
+  if [ $# -gt 0 ]; then
+    cat "$folder/harness.log"
+    return "$status"
+  fi
+  python3 "$contract/judge.py" judge "$contract/expected-$service.json" "$folder/harness.log" "$folder/report.md" || return 1
+  return "$status"
+}
+
+failed=0
+for service in ${services[@]+"${services[@]}"}; do
+  judge "$service" "$@" || failed=1
 done
-if [ -z "$url" ]; then
-  say "the test service does not start; the end of its log:"
-  tail -n 5 "$work/service.log" >&2
-  exit 1
-fi
-
-# The harness listens on two ports: the second for TLS.
-port=$((20000 + RANDOM % 12000))
-while is_taken "$port" || is_taken $((port + 1)); do port=$((port + 2)); done
-
-options=("$@")
-if [ $# -eq 0 ]; then mapfile -t options < <(python3 "$contract/judge.py" options "$contract/expected.json"); fi
-say "running the contract tests with $library"
-status=0
-tied timeout --kill-after=10 "$seconds" "$harness" -url "$url" -port "$port" -enable-persistence-tests \
-  -junit "$work/junit.xml" "${options[@]}" >"$work/harness.log" 2>&1 &
-children+=($!)
-wait $! || status=$?
-if [ "$status" -eq 124 ]; then say "the harness had not come to its end after $seconds seconds"; fi
-
-if [ $# -gt 0 ]; then
-  cat "$work/harness.log"
-  exit "$status"
-fi
-python3 "$contract/judge.py" judge "$contract/expected.json" "$work/harness.log" "$work/report.md"
-[ "$status" -eq 0 ]
+exit "$failed"

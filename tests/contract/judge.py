@@ -1,7 +1,7 @@
 """Judges a run of LaunchDarkly's contract tests: what was run must be what is expected, and nothing may have failed.
 
 A capability that disappears takes its tests with it and leaves the rest green; so the numbers of tests and the name of each
-one left out are written down in ``expected.json``, with the reason, and compared.
+one left out are written down in a file for each package, with the reason, and compared.
 
     python judge.py options EXPECTED            options for the harness, one a line
     python judge.py judge EXPECTED LOG REPORT   compares the harness's output with it and writes a report

@@ -45,7 +45,7 @@ def a_place_for_redis() -> None:
 
 
 def run(folder: Path, *arguments: str, version: str = "2.41.0", **variables: str) -> subprocess.Popen[str]:
-    """Starts the runner with a harness that stands in for the real one, and writes below ``folder``."""
+    """Starts the runner with a harness that stands in for the real one, for the Python package; it writes below ``folder``."""
     harness = folder / "harness"
     harness.write_text(STAND_IN.format(version=version, pid=str(folder / "pid")))
     harness.chmod(0o755)
@@ -54,7 +54,7 @@ def run(folder: Path, *arguments: str, version: str = "2.41.0", **variables: str
     (folder / "release" / "libflagstone.so").symlink_to(PATH)
     own = {"CARGO_TARGET_DIR": str(folder), "SDK_TEST_HARNESS": str(harness)}
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([str(RUNNER), *arguments], env={**os.environ, **own, **variables}, **pipes)
+    return subprocess.Popen([str(RUNNER), "python", *arguments], env={**os.environ, **own, **variables}, **pipes)
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -72,7 +72,7 @@ def until(condition: Callable[[], bool]) -> bool:
 
 
 def pid_of_the_harness(folder: Path) -> int:
-    logs = folder / "conformance"
+    logs = folder / "conformance" / "python"
     assert until((folder / "pid").exists), [(log.name, log.read_text()) for log in logs.glob("*")]
     return int((folder / "pid").read_text())
 
@@ -109,7 +109,7 @@ def test_a_harness_that_goes_away_is_a_failure_and_leaves_nothing_behind(tmp_pat
     status, output = finish(process)
     assert status == 1 and "the harness did not come to its end" in output, output
     assert left(tmp_path) == []
-    assert "client 1 was left open" in (tmp_path / "conformance" / "service.log").read_text()
+    assert "client 1 was left open" in (tmp_path / "conformance" / "python" / "service.log").read_text()
 
 
 def test_what_was_built_is_judged_whatever_library_the_caller_uses(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_what_was_built_is_judged_whatever_library_the_caller_uses(tmp_path: Pat
     os.kill(pid_of_the_harness(tmp_path), signal.SIGKILL)
     status, output = finish(process)
     assert status == 1 and "the harness did not come to its end" in output, output
-    assert f"tests with {tmp_path / 'release' / 'libflagstone.so'}\n" in output, output
+    assert f"against python with {tmp_path / 'release' / 'libflagstone.so'}\n" in output, output
 
 
 def test_without_a_library_it_says_so(tmp_path: Path) -> None:
