@@ -33,7 +33,7 @@ impl Client {
     /// The first value of a listener, unless a poller has found one already.
     pub(super) fn begin(&self, listener: &Listener) {
         let before = listener.told.load_full();
-        let value = self.look(listener, &self.current(), true).unwrap_or_else(|Unseen| None);
+        let value = self.look(listener, &self.current(), true).unwrap_or(None);
         let value = Memo::default().compare(None, value).value;
         listener.told.compare_and_swap(&before, Arc::new(Told { value, is_known: true }));
     }
