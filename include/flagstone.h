@@ -260,7 +260,8 @@
  *   http.headers               (none)                   JSON object of further headers
  *   http.tls.ca_file           (built-in)               PEM file of the authorities to trust instead of the built-in list
  *   http.tls.skip_verify       false                    true: any certificate is accepted
- *   file.paths                 (none)                   JSON array of files with flags, flagValues and segments
+ *   file.paths                 (none)                   JSON array of files with flags, flagValues and segments; JSON where they
+ *                                                       begin with {, otherwise YAML 1.2
  *   file.duplicates            fail                     fail: an item in two files is an error; first: the first one counts
  *   file.auto_reload           false                    true: files are read again when they change
  *   snapshot.file              (none)                   file that keeps the last data for a start at which nothing answers; only
