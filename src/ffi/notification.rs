@@ -22,7 +22,8 @@ pub enum flagstone_notification_kind {
     /// deletion has a version, too; null stands where nothing was or is held. Equal versions say that only something it depends
     /// on changed.
     FLAGSTONE_NOTIFICATION_FLAG_CHANGED = 2,
-    /// The state of the big-segment store changed.
+    /// The big-segment store stands otherwise: `text` says why, `extra` is JSON, `{"available":true,"stale":false,"last_sync_ms":n}`;
+    /// `last_sync_ms` is null when it is not known. Also told when it is first known how it stands.
     FLAGSTONE_NOTIFICATION_BIG_SEGMENTS = 3,
     /// `flagstone_client_wake` was called.
     FLAGSTONE_NOTIFICATION_WAKE = 4,
@@ -229,6 +230,12 @@ impl flagstone_notification {
             Event::FlagChanged { key, old_version, new_version } => {
                 let extra = serde_json::json!({ "old_version": old_version, "new_version": new_version });
                 (FLAGSTONE_NOTIFICATION_FLAG_CHANGED, 0, key, extra.to_string())
+            }
+            Event::BigSegments { status, reason } => {
+                let extra = serde_json::json!({
+                    "available": status.available, "stale": status.stale, "last_sync_ms": status.last_sync_ms,
+                });
+                (FLAGSTONE_NOTIFICATION_BIG_SEGMENTS, 0, reason, extra.to_string())
             }
             Event::Wake => (FLAGSTONE_NOTIFICATION_WAKE, 0, String::new(), String::new()),
         };

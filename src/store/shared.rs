@@ -52,6 +52,8 @@ pub struct Shared {
     stale: AtomicBool,
     /// The host listens to changes of flags.
     flag_changes: AtomicBool,
+    /// There is a big segment among what is held, or was.
+    big_segments: AtomicBool,
 }
 
 impl Shared {
@@ -77,6 +79,7 @@ impl Shared {
             answers: AtomicBool::new(false),
             stale: AtomicBool::new(false),
             flag_changes: AtomicBool::new(false),
+            big_segments: AtomicBool::new(false),
             options,
         })
     }
@@ -154,6 +157,17 @@ impl Shared {
     /// The host listens to changes of flags, or does not any more.
     pub fn set_hears_flag_changes(&self, hears: bool) {
         self.flag_changes.store(hears, Relaxed);
+    }
+
+    /// Whether there is a big segment among what is held under residency `all`, or was.
+    #[inline]
+    pub fn holds_big_segments(&self) -> bool {
+        self.big_segments.load(Relaxed)
+    }
+
+    /// There is a big segment.
+    pub fn set_holds_big_segments(&self) {
+        self.big_segments.store(true, Relaxed);
     }
 
     /// Whether memory is the truth by now.
