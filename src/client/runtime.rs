@@ -1,8 +1,8 @@
 //! The threads of a client with everything that they and host threads lock together.
 //!
 //! One runtime belongs to one process: it is stamped with the fork generation, and a child that finds an older stamp takes
-//! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store`, `source` and
-//! `events`.
+//! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store`, `source`,
+//! `events` and `big_segments`.
 
 use std::fmt;
 use std::io;
@@ -14,13 +14,18 @@ use std::time::Duration;
 
 use super::feed::{Feed, FeedSink, level};
 use super::keeper;
+use super::members::Courier;
 use super::notifications::{Event, Notifications};
 use super::signals;
 use super::status::condition_json;
+use crate::big_segments::{Desk, DeskOptions, Status};
 use crate::events::{self, Delivery, EventsOptions, Inbox, Recorder};
 use crate::model::{Severity, excerpt, lock};
 use crate::source::{self, Control, SourceOptions};
-use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_watch, run_worker};
+use crate::store::{
+    Backup, Counter, Freshness, Level, Listener, Mailbox, Members, Shared, StoreState, Wake, run_members, run_watch,
+    run_worker,
+};
 
 /// How long a thread that panicked is left alone before it starts over.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
@@ -37,6 +42,10 @@ pub struct Runtime {
     pub control: Control,
     /// What the host may want to hear.
     pub notifications: Notifications,
+    /// Where evaluations ask for the members of big segments; `None` when nobody knows them.
+    pub desk: Option<Desk>,
+    /// Where they are asked for that Redis knows.
+    pub counter: Counter,
     /// What waits to be told to LaunchDarkly; `None` when nothing is.
     pub events: Option<Inbox>,
     /// What is on its way there.
@@ -57,6 +66,7 @@ struct Started {
     store: bool,
     source: bool,
     keeper: bool,
+    members: bool,
     events: bool,
 }
 
@@ -67,6 +77,8 @@ pub struct Plant {
     pub shared: Arc<Shared>,
     /// Where items come from, and how that fares.
     pub source: Option<(Arc<SourceOptions>, Arc<Feed>)>,
+    /// The members of big segments in Redis.
+    pub members: Option<Arc<Members>>,
     /// The snapshot file.
     pub backup: Option<Arc<Backup>>,
     /// How events are made and delivered, and what evaluations touch for them; `None` when there are none.
@@ -82,13 +94,21 @@ impl Plant {
 
 impl Runtime {
     /// Without threads so far.
-    pub fn new(stamp: u64, capacity: usize, level: Level, events: Option<&EventsOptions>) -> Self {
+    pub fn new(
+        stamp: u64,
+        capacity: usize,
+        level: Level,
+        events: Option<&EventsOptions>,
+        desk: Option<DeskOptions>,
+    ) -> Self {
         let (sender, receiver) = channel();
         Self {
             stamp,
             mailbox: Mailbox::new(sender),
             control: Control::new(),
             notifications: Notifications::new(capacity, level),
+            desk: desk.map(Desk::new),
+            counter: Counter::default(),
             events: events.map(Inbox::new),
             delivery: Delivery::new(events),
             running: Mutex::new(0),
@@ -129,6 +149,15 @@ impl Runtime {
             })?;
             started.keeper = true;
         }
+        if let Some(members) = plant.members.as_ref().filter(|_| !started.members) {
+            self.counter.open(members.connector.sockets())?;
+            self.spawn("flagstone-segments", plant, |voice, plant| {
+                if let (Some(members), Some(desk)) = (&plant.members, &voice.runtime.desk) {
+                    run_members(members, &voice.runtime.counter, &Courier { voice, desk });
+                }
+            })?;
+            started.members = true;
+        }
         if !started.events && plant.events.is_some() {
             self.start_events(plant)?;
             started.events = true;
@@ -160,6 +189,10 @@ impl Runtime {
     pub fn stop(&self) {
         self.mailbox.stop();
         self.control.stop();
+        self.counter.stop();
+        if let Some(desk) = &self.desk {
+            desk.close();
+        }
     }
 
     /// Whether the threads should end.
@@ -248,6 +281,13 @@ impl Runtime {
         if self.wants(level) {
             self.notifications.push(Event::Log { level, text: excerpt(&message.to_string(), LONGEST_LOG) });
         }
+    }
+}
+
+impl Runtime {
+    /// Tells that the big-segment store stands otherwise now.
+    pub fn tell_big_segments(&self, status: Status, reason: &str) {
+        self.notifications.push(Event::BigSegments { status, reason: reason.to_owned() });
     }
 }
 

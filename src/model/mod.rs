@@ -58,7 +58,7 @@ pub use parse::{DEPTH_LIMIT, Parsed, exceeds_depth, parse_flag, parse_segment, r
 pub use reference::AttributeRef;
 pub use regexes::{Interner, Pattern, Refusal, Remark};
 pub use rounding::Rounding;
-pub use scan::{RawMember, ScanError, read_string, scan_member, scan_members};
+pub use scan::{RawMember, ScanError, failing_member, read_string, scan_member, scan_members};
 pub use segment::{Members as SegmentMembers, Segment, SegmentRule, Unbounded};
 pub use semver::{OwnedSemVer, SemVer};
 pub use serve::{Rollout, Serve, WeightedVariation};

@@ -51,6 +51,30 @@ pub fn scan_members(text: &[u8]) -> Result<Vec<RawMember<'_>>, ScanError> {
     if scanner.peek().is_some() { Err(scanner.error("the end of the text")) } else { Ok(members) }
 }
 
+/// Of an object in which [`scan_members`] fails, the member in which it does: its key, and where its value begins.
+pub fn failing_member(text: &[u8]) -> Option<(Cow<'_, str>, usize)> {
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.skip_space();
+    scanner.expect(b'{', "an object").ok()?;
+    loop {
+        scanner.skip_space();
+        let begin = scanner.at;
+        scanner.string().ok()?;
+        let key = text.get(begin..scanner.at).and_then(read_string)?;
+        scanner.skip_space();
+        scanner.expect(b':', "a colon").ok()?;
+        scanner.skip_space();
+        let begin = scanner.at;
+        let value = scanner.value();
+        scanner.skip_space();
+        match scanner.peek() {
+            Some(b',') if value.is_ok() => scanner.at += 1,
+            Some(b'}') if value.is_ok() => return None,
+            _ => return Some((key, begin)),
+        }
+    }
+}
+
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
@@ -252,6 +276,17 @@ mod tests {
             "{\"a\\",
         ] {
             assert!(scan_members(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_member_in_which_an_object_breaks_off_is_known() {
+        let member = |text| failing_member(text).map(|(key, at)| (key.into_owned(), at));
+        assert_eq!(member(br#"{"a":{},"b":{"c":1"#), Some(("b".to_owned(), 12)));
+        assert_eq!(member(br#"{"a":{"x":1]},"b":2}"#), Some(("a".to_owned(), 5)));
+        assert_eq!(member(br#"{"a":1 2}"#), Some(("a".to_owned(), 5)));
+        for text in [&b""[..], b"[]", b"{", b"{\"a", b"{\"a\" 1}", b"{\"a\":1}", b"{\"a\":1}}", b"{,}"] {
+            assert_eq!(failing_member(text), None);
         }
     }
 

@@ -167,8 +167,8 @@ public sealed partial class FlagstoneOptions
     public bool? HttpTlsSkipVerify { get; set; }
 
     /// <summary>
-    /// Files with <c>flags</c>, <c>flagValues</c> and <c>segments</c>, for <see cref="Flagstone.SourceKind.File"/>. Default:
-    /// none.
+    /// Files of JSON or YAML with <c>flags</c>, <c>flagValues</c> and <c>segments</c>, for
+    /// <see cref="Flagstone.SourceKind.File"/>. Default: none.
     /// </summary>
     public IList<string>? FilePaths { get; set; }
 #pragma warning restore CA2227

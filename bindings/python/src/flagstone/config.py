@@ -76,7 +76,7 @@ class Config(Owner):
     :param http_headers: further headers of every request, by name. Default: none.
     :param http_tls_ca_file: PEM file of the authorities to trust. Default: Mozilla's list, built in.
     :param http_tls_skip_verify: True: any certificate is accepted. Default ``false``.
-    :param file_paths: files with ``flags``, ``flagValues`` and ``segments``. Default: none.
+    :param file_paths: files of JSON or YAML with ``flags``, ``flagValues`` and ``segments``. Default: none.
     :param file_duplicates: ``fail``: an item in two files is an error; ``first``: the first one counts. Default ``fail``.
     :param file_auto_reload: True: files are read again when they change. Default ``false``.
     :param events_enabled: False: nothing is told of evaluations, ``identify`` and ``track``. Default ``true`` with
