@@ -120,7 +120,7 @@ impl Loader<'_> {
                 .map_err(|error| Trouble::invalid_data(&format!("{}: {error}", path.display())))?;
         }
         let count = merged.items.len();
-        self.outlet.apply(ChangeSet { kind: ChangeKind::Full, items: merged.items, environment_id: None });
+        self.outlet.apply(ChangeSet::new(ChangeKind::Full, merged.items));
         Ok(count)
     }
 }
