@@ -1,5 +1,6 @@
 //! The sources against a server, files and a sink that live in the test.
 
+mod composite;
 mod file;
 mod poll;
 mod stream;
