@@ -101,7 +101,7 @@ fn refuses_basis(given: &Given, trouble: &Trouble, outlet: &Outlet<'_>) -> bool 
         && trouble.failure.kind == FailureKind::ErrorResponse
         // Of these the state is not the reason.
         && (400..500).contains(&status)
-        && !matches!(status, 401 | 403 | 408 | 429);
+        && !matches!(status, 401 | 403 | 405 | 408 | 429);
     if is_refused {
         outlet.log(
             Severity::Warn,
