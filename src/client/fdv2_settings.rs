@@ -92,7 +92,7 @@ mod tests {
 
     fn fdv2(options: &[(&str, &str)]) -> Fdv2Options {
         match settings(options).source {
-            Some(SourceOptions::Fdv2(options)) => options,
+            Some(SourceOptions::Fdv2(options)) => *options,
             other => panic!("{other:?}"),
         }
     }

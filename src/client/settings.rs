@@ -208,7 +208,7 @@ impl Config {
                     (self.endpoint("endpoints.poll", PollOptions::DEFAULT_BASE, remarks), self.poll_interval(remarks));
                 SourceOptions::Poll(self.poll(base, interval, http?))
             }
-            Some("fdv2") => SourceOptions::Fdv2(self.fdv2(http?, remarks)?),
+            Some("fdv2") => SourceOptions::Fdv2(Box::new(self.fdv2(http?, remarks)?)),
             Some("file") => SourceOptions::File(self.file()?),
             Some("testdata") => SourceOptions::TestData(
                 self.test_data().ok_or(ConfigError::Together("source.kind=testdata needs test data to be set"))?,

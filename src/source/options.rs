@@ -15,7 +15,7 @@ pub enum SourceOptions {
     /// A request every so often.
     Poll(PollOptions),
     /// LaunchDarkly's present protocol, over streams and polls.
-    Fdv2(Fdv2Options),
+    Fdv2(Box<Fdv2Options>),
     /// Files.
     File(FileOptions),
     /// What a test sets.

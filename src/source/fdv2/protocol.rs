@@ -260,14 +260,17 @@ impl Assembly {
     }
 }
 
-/// The events of an answer to a poll: name and data of each.
-pub(super) fn read_poll(body: &[u8]) -> Result<Vec<(Cow<'_, str>, &[u8])>, Malformed> {
+/// Name and data of an event.
+type Event<'a> = (Cow<'a, str>, &'a [u8]);
+
+/// The events of an answer to a poll.
+pub(super) fn read_poll(body: &[u8]) -> Result<Vec<Event<'_>>, Malformed> {
     let members = scan_members(body)?;
     let events = member(&members, "events").ok_or_else(|| Malformed::new("it has no events"))?;
     scan_elements(events)?.into_iter().map(read_polled).collect()
 }
 
-fn read_polled(event: &[u8]) -> Result<(Cow<'_, str>, &[u8]), Malformed> {
+fn read_polled(event: &[u8]) -> Result<Event<'_>, Malformed> {
     let members = scan_members(event)?;
     let name = member(&members, "event").and_then(read_string);
     let name = name.ok_or_else(|| Malformed::new("an event has no name"))?;
