@@ -66,7 +66,8 @@ class Config(Owner):
         with or without an address. Default ``["stream","poll"]``.
     :param fdv2_fallback: what is done where a server asks for the protocol of ``stream`` and ``poll``: ``poll``, with or
         without an address, or ``none``. Default ``poll``.
-    :param fdv2_fallback_after_ms: a synchronizer that has brought nothing for so long gives way to the next. Default 120000.
+    :param fdv2_fallback_after_ms: a synchronizer that has brought nothing for so long gives way to the next. Default
+        120000.
     :param fdv2_recover_after_ms: another than the first that is well for so long gives way to the first. Default 300000.
     :param fdv2_first_data_ms: as ``fdv2_fallback_after_ms`` while there are no data at all; more each time. Default 10000.
     :param endpoints_stream: base URL of the stream. Default: LaunchDarkly's.
