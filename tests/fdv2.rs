@@ -108,6 +108,19 @@ fn what_the_server_says_later_counts_in_memory_and_in_redis_the_higher_version_d
 }
 
 #[test]
+fn a_version_that_went_back_reaches_redis_with_the_next_full_data_set() {
+    let (fake, server) = (launchdarkly(&[("a", flag("a", 100, "one"))]), RedisServer::start());
+    let client = keeping(&fake, &server).started();
+    assert!(fake.wait_for_streams(1, PATIENCE));
+    redis_gets(&server, "a", 100);
+    fake.patch(Kind::Flag, &flag("a", 1, "back")).unwrap();
+    client.serves("a", "back");
+    fake.put();
+    redis_gets(&server, "a", 1);
+    assert_eq!(client.ask("a"), "back");
+}
+
+#[test]
 fn an_item_that_does_not_parse_disturbs_no_other_and_its_last_good_version_stays() {
     let fake = holding("one");
     let client = speaking(&fake).started();
