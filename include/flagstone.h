@@ -59,7 +59,7 @@
  * Redis, in the hashes <prefix>:features and <prefix>:segments. The client reads them, never writes, and lets Redis tell it
  * when they change. When Redis is away or loses its data, the last good data stay in force.
  *
- * Connected mode (source.kind stream or poll, with sdk.key): the client receives the flags from LaunchDarkly or a Relay Proxy.
+ * Connected mode (source.kind stream, poll or fdv2, with sdk.key): the client receives the flags from LaunchDarkly or a Relay Proxy.
  * They go to memory at once and, if redis.url is set, to Redis behind it, where every other client and SDK can read them. While
  * Redis is away, updates go on and are written when it is back; a Redis that lost its data gets them again. While
  * LaunchDarkly is away at a start, the last known flags come from Redis, or from snapshot.file when that is away too.
@@ -230,9 +230,19 @@
  *                                                       the nearest one, halves to the even one; truncate: toward zero, as
  *                                                       LaunchDarkly's SDKs for Go, Java and C++ do
  *   log.level                  info                     debug, info, warn, error, none
- *   source.kind                none                     none: daemon mode; stream, poll: from LaunchDarkly or a Relay Proxy; file:
- *                                                       from files; testdata: set by flagstone_config_set_test_data
+ *   source.kind                none                     none: daemon mode; stream, poll: from LaunchDarkly or a Relay Proxy; fdv2: the
+ *                                                       same in the protocol that sends only what has changed since; file: from
+ *                                                       files; testdata: set by flagstone_config_set_test_data
  *   source.filter              (none)                   key of a payload filter, for stream and poll
+ *   fdv2.initializers          ["poll"]                 JSON array of the sources that are asked once each for the first data: poll;
+ *                                                       with an address of its own, poll https://example.org
+ *   fdv2.synchronizers         ["stream","poll"]        JSON array of the sources that keep data true, one at a time, the first
+ *                                                       preferred: stream, poll, with or without an address
+ *   fdv2.fallback              poll                     what is done where a server asks for the protocol of stream and poll: poll,
+ *                                                       with or without an address; none
+ *   fdv2.fallback_after_ms     120000                   a synchronizer that has brought nothing for so long gives way to the next
+ *   fdv2.recover_after_ms      300000                   another than the first that is well for so long gives way to the first
+ *   fdv2.first_data_ms         10000                    as fdv2.fallback_after_ms while there are no data at all; more each time
  *   endpoints.stream           (LaunchDarkly's)         base URL of the stream
  *   endpoints.poll             (LaunchDarkly's)         base URL of polling
  *   endpoints.events           (LaunchDarkly's)         base URL of events

@@ -12,6 +12,7 @@ mod config;
 mod ending;
 mod evaluate;
 mod events_settings;
+mod fdv2_settings;
 mod feed;
 mod flags_state;
 mod keeper;
@@ -378,10 +379,7 @@ impl Client {
 
 /// What the requests of data source and events need: files that can be read, headers that can be sent, a proxy that can be used.
 fn check_http(settings: &Settings) -> Result<(), HttpError> {
-    match &settings.source {
-        Some(SourceOptions::Stream(stream)) => stream.http.check(&stream.base),
-        Some(SourceOptions::Poll(poll)) => poll.http.check(&poll.base),
-        _ => Ok(()),
-    }?;
+    let endpoints = settings.source.as_ref().map(SourceOptions::endpoints).unwrap_or_default();
+    endpoints.into_iter().try_for_each(|(http, base)| http.check(base))?;
     settings.events.as_ref().map_or(Ok(()), |events| events.http.check(&events.base))
 }

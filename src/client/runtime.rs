@@ -65,6 +65,7 @@ struct Started {
     link: bool,
     store: bool,
     source: bool,
+    clock: bool,
     keeper: bool,
     members: bool,
     events: bool,
@@ -140,6 +141,10 @@ impl Runtime {
                 }
             })?;
             started.source = true;
+        }
+        if !started.clock && plant.source.as_ref().is_some_and(|(options, _)| options.needs_clock()) {
+            self.spawn("flagstone-clock", plant, |voice, _| voice.runtime.control.keep_time())?;
+            started.clock = true;
         }
         if !started.keeper && plant.backup.is_some() {
             self.spawn("flagstone-file", plant, |voice, plant| {

@@ -139,7 +139,7 @@ impl Loader<'_> {
         });
         let items: Vec<Delivery<'_>> = items.collect();
         let count = items.len();
-        self.outlet.apply(ChangeSet { kind: ChangeKind::Full, items, environment_id: None });
+        self.outlet.apply(ChangeSet::new(ChangeKind::Full, items));
         Ok(count)
     }
 

@@ -27,7 +27,7 @@ def listed() -> dict[str, str]:
     """The options in the header, with their defaults."""
     header = (PROJECT / "include" / "flagstone.h").read_text()
     part = header[header.index("OPTIONS (flagstone_config_set)") : header.index("#ifndef FLAGSTONE_H")]
-    found = dict(re.findall(r"^ \*   ([a-z_.]+)  +(\([^)]+\)|\S+)", part, flags=re.MULTILINE))
+    found = dict(re.findall(r"^ \*   ([a-z0-9_.]+)  +(\([^)]+\)|\S+)", part, flags=re.MULTILINE))
     assert found.pop("name") == "default"
     return found
 
@@ -61,6 +61,9 @@ def test_every_keyword_takes_its_native_type_and_reaches_the_library() -> None:
         "evaluation_integer_rounding": "truncate",
         "log_level": "info",
         "source_kind": "stream",
+        "fdv2_initializers": ["poll http://localhost:1", "poll"],
+        "fdv2_synchronizers": ("stream",),
+        "fdv2_fallback": "none",
         "retry_mode": "extended",
         "http_headers": {"X-Team": "red", "X-Ünicode": "å"},
         "http_proxy": "http://localhost:1",

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const USAGE: &str = "\
 fakeld --port PORT [--data FILE] [--sdk-key KEY]
 
-Serves /all, /sdk/latest-all, /bulk and /diagnostic on the loopback address and prints its URL; port 0 is a free one.
+Serves /all, /sdk/latest-all, /sdk/stream, /sdk/poll, /bulk and /diagnostic on the loopback address and prints its URL; port 0 is a free one.
 FILE is {\"flags\": {...}, \"segments\": {...}}. Then one command a line:
 
   patch flag|segment JSON         add or replace an item and tell all streams

@@ -300,6 +300,6 @@ public sealed partial class OptionsTests(RedisServer server)
     private static string ToPascalCase(string name) => string.Concat(
         name.Split('.', '_').Select(word => char.ToUpperInvariant(word[0]) + word[1..]));
 
-    [GeneratedRegex(@"^ \*   (?!name )([a-z_]+(?:\.[a-z_]+)*) {2,}(\(.*?\)|\S+)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^ \*   (?!name )([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*) {2,}(\(.*?\)|\S+)", RegexOptions.Multiline)]
     private static partial Regex Option();
 }

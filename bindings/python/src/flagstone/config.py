@@ -56,9 +56,20 @@ class Config(Owner):
         one, halves to the even one; ``truncate``: toward zero. Default ``half_even``.
     :param log_level: ``debug``, ``info``, ``warn``, ``error`` or ``none``: what reaches the logger ``flagstone``.
         Default ``info``.
-    :param source_kind: ``none``: daemon mode; ``stream``, ``poll``: from LaunchDarkly or a Relay Proxy; ``file``: from
-        ``file_paths``; ``testdata``: from ``test_data``. Default ``none``.
+    :param source_kind: ``none``: daemon mode; ``stream``, ``poll``: from LaunchDarkly or a Relay Proxy; ``fdv2``: the same
+        in the protocol that sends only what has changed since; ``file``: from ``file_paths``; ``testdata``: from
+        ``test_data``. Default ``none``.
     :param source_filter: key of a payload filter, for ``stream`` and ``poll``. Default: none.
+    :param fdv2_initializers: the sources that are asked once each for the first data: ``poll``, or with an address of its
+        own ``poll https://example.org``. Default ``["poll"]``.
+    :param fdv2_synchronizers: the sources that keep data true, one at a time, the first preferred: ``stream``, ``poll``,
+        with or without an address. Default ``["stream","poll"]``.
+    :param fdv2_fallback: what is done where a server asks for the protocol of ``stream`` and ``poll``: ``poll``, with or
+        without an address, or ``none``. Default ``poll``.
+    :param fdv2_fallback_after_ms: a synchronizer that has brought nothing for so long gives way to the next. Default
+        120000.
+    :param fdv2_recover_after_ms: another than the first that is well for so long gives way to the first. Default 300000.
+    :param fdv2_first_data_ms: as ``fdv2_fallback_after_ms`` while there are no data at all; more each time. Default 10000.
     :param endpoints_stream: base URL of the stream. Default: LaunchDarkly's.
     :param endpoints_poll: base URL of polling. Default: LaunchDarkly's.
     :param endpoints_events: base URL of events. Default: LaunchDarkly's.
@@ -145,8 +156,14 @@ class Config(Owner):
         notifications_capacity: int | None = None,
         evaluation_integer_rounding: Literal["half_even", "truncate"] | None = None,
         log_level: Literal["debug", "info", "warn", "error", "none"] | None = None,
-        source_kind: Literal["none", "stream", "poll", "file", "testdata"] | None = None,
+        source_kind: Literal["none", "stream", "poll", "fdv2", "file", "testdata"] | None = None,
         source_filter: str | None = None,
+        fdv2_initializers: Sequence[str] | None = None,
+        fdv2_synchronizers: Sequence[str] | None = None,
+        fdv2_fallback: str | None = None,
+        fdv2_fallback_after_ms: int | None = None,
+        fdv2_recover_after_ms: int | None = None,
+        fdv2_first_data_ms: int | None = None,
         endpoints_stream: str | None = None,
         endpoints_poll: str | None = None,
         endpoints_events: str | None = None,
