@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fakeld::Fake;
+use flagdata::members;
 use flagstone::big_segments::context_hash;
 use serde_json::json;
 use support::*;
@@ -573,4 +574,33 @@ fn what_may_not_wait_tells_so_and_is_not_counted_twice() {
         assert_eq!(counted(&fake), BTreeMap::from(counts), "{residency}");
         assert_eq!(client.close(PATIENCE_MS), OK);
     }
+}
+
+/// The generator knows nothing of this library: what it writes as a Relay Proxy does is read as it was meant.
+#[test]
+fn members_that_a_generator_wrote_are_read_as_it_meant_them() {
+    const SEGMENTS: usize = 4;
+    let server = RedisServer::start();
+    let mut connection = server.connect();
+    members::fill(&mut connection, PREFIX, (SEGMENTS, 60), 3).unwrap();
+    let client = Config::of(&server).with("big_segments.cache_size", "10").started();
+    let mut count = 0;
+    for user in (0..60).map(|number| format!("user-{number}")) {
+        let included: Vec<String> = server.run(&["SMEMBERS", &members::set_key(PREFIX, "include", &user)]);
+        for segment in 0..SEGMENTS {
+            let (context, flag) = (Context::user(&user), format!("in-big-{segment}"));
+            let is_member = included.contains(&format!("big-{segment}.g1"));
+            assert_eq!(client.bool_for(&context, &flag, !is_member), is_member, "{user}, {segment}");
+            assert_eq!(client.detail_for(&context, &flag).big_segments, HEALTHY);
+            count += usize::from(is_member);
+        }
+    }
+    assert!(count > 60 && count < 180, "{count} of 240");
+    let forgotten = members::Line {
+        context: "user-59".to_owned(),
+        reference: "big-0.g1".to_owned(),
+        membership: members::Membership::Included,
+    };
+    members::apply(&mut connection, PREFIX, &[forgotten]).unwrap();
+    eventually("a patch is seen", || client.bool_for(&Context::user("user-59"), "in-big-0", false));
 }
