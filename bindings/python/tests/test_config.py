@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flagstone import Client, Config, Context, FlagstoneError, InvalidArgumentError, TestData
+from flagstone import Client, Config, Context, FlagstoneError, Hook, InvalidArgumentError, Plugin, TestData
 from flagstone._options import OPTIONS
 from support import PROJECT, Environment, bool_flag
 
@@ -37,7 +37,9 @@ def test_every_option_of_the_header_has_a_keyword_named_like_it() -> None:
     for keyword, name in OPTIONS.items():
         assert keyword == name.replace(".", "_")
     keywords = list(inspect.signature(Config).parameters)
-    assert keywords == [*OPTIONS, "test_data", "options", "events_queue_capacity"], "the last one is refused"
+    assert keywords == [*OPTIONS, "test_data", "hooks", "plugins", "options", "events_queue_capacity"], (
+        "the last one is refused"
+    )
 
 
 def test_every_keyword_is_documented_with_its_default() -> None:
@@ -79,6 +81,8 @@ def test_every_keyword_takes_its_native_type_and_reaches_the_library() -> None:
             value = "http://localhost:1/base"
         elif keyword == "test_data":
             value = TestData()
+        elif keyword in ("hooks", "plugins"):
+            value = [Hook()] if keyword == "hooks" else (Plugin(),)
         elif keyword == "options":
             value = {"http.headers": {"X": "y"}, "file.paths": ("a", Path("b"))}
         else:

@@ -18,6 +18,10 @@ from .context import Context, ContextBuilder, ContextMultiBuilder
 from .detail import BigSegmentsStatus, ErrorKind, EvaluationDetail, EvaluationReason, ReasonKind
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError, LibraryError
 from .flag import Flag
+from .hooks import EvaluationSeriesContext, Hook, HookMetadata, TrackSeriesContext
+from .migrations import ExecutionOrder, Operation, OpTracker, Origin, Stage
+from .migrator import AsyncMigrator, AsyncMigratorBuilder, Migrator, MigratorBuilder, OperationResult, WriteResult
+from .plugins import ApplicationMetadata, EnvironmentMetadata, Plugin, PluginMetadata, SdkMetadata
 from .status import (
     EventsStatus,
     FlagChange,
@@ -35,6 +39,9 @@ from .testdata import FlagBuilder, RuleBuilder, TestData
 
 __all__ = [
     "AllFlagsState",
+    "ApplicationMetadata",
+    "AsyncMigrator",
+    "AsyncMigratorBuilder",
     "BigSegmentsStatus",
     "Client",
     "ClosedError",
@@ -42,28 +49,45 @@ __all__ = [
     "Context",
     "ContextBuilder",
     "ContextMultiBuilder",
+    "EnvironmentMetadata",
     "ErrorKind",
     "EvaluationDetail",
     "EvaluationReason",
+    "EvaluationSeriesContext",
     "EventsStatus",
+    "ExecutionOrder",
     "Flag",
     "FlagBuilder",
     "FlagChange",
     "FlagChangeListener",
     "FlagstoneError",
+    "Hook",
+    "HookMetadata",
     "InvalidArgumentError",
     "LibraryError",
+    "Migrator",
+    "MigratorBuilder",
+    "OpTracker",
+    "Operation",
+    "OperationResult",
+    "Origin",
+    "Plugin",
+    "PluginMetadata",
     "ReasonKind",
     "RuleBuilder",
+    "SdkMetadata",
     "SourceError",
     "SourceErrorKind",
     "SourceStatus",
+    "Stage",
     "State",
     "Status",
     "StatusChange",
     "StatusListener",
     "StoreStatus",
     "TestData",
+    "TrackSeriesContext",
+    "WriteResult",
 ]
 
 #: Version of the package and of the library it carries.

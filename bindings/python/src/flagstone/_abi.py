@@ -20,7 +20,7 @@ from ctypes import (
 from typing import Any
 
 ABI_MAJOR = 1
-ABI_MINOR = 3
+ABI_MINOR = 4
 
 STATUS_OK = 0
 STATUS_TIMEOUT = 1
@@ -180,6 +180,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_client_release": (None, (_HANDLE,)),
     "flagstone_client_status": (c_int32, (_HANDLE, POINTER(ClientStatusInfo), _OUT)),
     "flagstone_client_status_info_clear": (None, (POINTER(ClientStatusInfo),)),
+    "flagstone_client_environment_id": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_context_from_key": (c_int32, (Str, Str, _OUT, _OUT)),
     "flagstone_context_from_attrs": (c_int32, (Str, Str, POINTER(Attr), c_size_t, _OUT, _OUT)),
     "flagstone_context_from_json": (c_int32, (*_TEXT, _OUT, _OUT)),
@@ -224,6 +225,20 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_flag_release": (None, (_HANDLE,)),
     "flagstone_identify": (c_int32, (_HANDLE, _HANDLE, _OUT)),
     "flagstone_track": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_void_p, *_TEXT, _OUT)),
+    "flagstone_migration_variation": (
+        c_int32,
+        (_HANDLE, _HANDLE, *_TEXT, c_int32, POINTER(Detail), _OUT, _OUT),
+    ),
+    "flagstone_migration_stage_of": (c_int32, (_HANDLE,)),
+    "flagstone_migration_set_operation": (c_int32, (_HANDLE, c_int32, _OUT)),
+    "flagstone_migration_set_invoked": (c_int32, (_HANDLE, c_int32, _OUT)),
+    "flagstone_migration_set_failed": (c_int32, (_HANDLE, c_int32, _OUT)),
+    "flagstone_migration_set_latency": (c_int32, (_HANDLE, c_int32, c_double, _OUT)),
+    "flagstone_migration_wants_check": (c_int32, (_HANDLE,)),
+    "flagstone_migration_set_consistent": (c_int32, (_HANDLE, c_int32, _OUT)),
+    "flagstone_migration_track": (c_int32, (_HANDLE, _HANDLE, _OUT)),
+    "flagstone_migration_retain": (_HANDLE, (_HANDLE,)),
+    "flagstone_migration_release": (None, (_HANDLE,)),
     "flagstone_all_flags_json": (c_int32, (_HANDLE, _HANDLE, c_uint32, POINTER(Bytes), _OUT)),
     "flagstone_secure_mode_hash": (c_int32, (_HANDLE, _HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_client_next_notification": (c_int32, (_HANDLE, c_uint32, POINTER(Event))),

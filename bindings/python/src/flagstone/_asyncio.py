@@ -71,41 +71,41 @@ class AsyncCalls:
 
     async def variation_async(self, key: str, context: Context | None, default: T) -> T | Any:
         """As :meth:`Client.variation`."""
-        return await _off_loop(_of(self), _of(self).variation, key, context, default)
+        return await off_loop(_of(self), _of(self).variation, key, context, default)
 
     async def bool_variation_async(self, key: str, context: Context | None, default: bool) -> bool:
         """As :meth:`Client.bool_variation`."""
-        return await _off_loop(_of(self), _of(self).bool_variation, key, context, default)
+        return await off_loop(_of(self), _of(self).bool_variation, key, context, default)
 
     async def int_variation_async(self, key: str, context: Context | None, default: int) -> int:
         """As :meth:`Client.int_variation`."""
-        return await _off_loop(_of(self), _of(self).int_variation, key, context, default)
+        return await off_loop(_of(self), _of(self).int_variation, key, context, default)
 
     async def float_variation_async(self, key: str, context: Context | None, default: float) -> float:
         """As :meth:`Client.float_variation`."""
-        return await _off_loop(_of(self), _of(self).float_variation, key, context, default)
+        return await off_loop(_of(self), _of(self).float_variation, key, context, default)
 
     async def string_variation_async(self, key: str, context: Context | None, default: str) -> str:
         """As :meth:`Client.string_variation`."""
-        return await _off_loop(_of(self), _of(self).string_variation, key, context, default)
+        return await off_loop(_of(self), _of(self).string_variation, key, context, default)
 
     async def json_variation_async(self, key: str, context: Context | None, default: Any) -> Any:
         """As :meth:`Client.json_variation`."""
-        return await _off_loop(_of(self), _of(self).json_variation, key, context, default)
+        return await off_loop(_of(self), _of(self).json_variation, key, context, default)
 
     async def variation_detail_async(self, key: str, context: Context | None, default: T) -> EvaluationDetail[T | Any]:
         """As :meth:`Client.variation_detail`."""
-        return await _off_loop(_of(self), _of(self).variation_detail, key, context, default)
+        return await off_loop(_of(self), _of(self).variation_detail, key, context, default)
 
     async def variation_many_async(
         self, keys: Iterable[str] | Mapping[str, Any], context: Context | None
     ) -> dict[str, EvaluationDetail[Any]]:
         """As :meth:`Client.variation_many`."""
-        return await _off_loop(_of(self), _of(self).variation_many, keys, context)
+        return await off_loop(_of(self), _of(self).variation_many, keys, context)
 
     async def all_flags_state_async(self, context: Context | None, **options: bool) -> AllFlagsState:
         """As :meth:`Client.all_flags_state`, with the same options."""
-        return await _off_loop(_of(self), lambda: _of(self).all_flags_state(context, **options))
+        return await off_loop(_of(self), lambda: _of(self).all_flags_state(context, **options))
 
 
 def _of(calls: Any) -> Client:
@@ -151,7 +151,8 @@ async def _elsewhere(call: Callable[[], bool]) -> bool:
     return await answer
 
 
-async def _off_loop(client: Client, call: Callable[..., T], *arguments: Any) -> T:
+async def off_loop(client: Client, call: Callable[..., T], *arguments: Any) -> T:
+    """Calls on a thread of asyncio's what may wait, and anything else at once."""
     if client._may_block:
         return await asyncio.to_thread(call, *arguments)
     return call(*arguments)

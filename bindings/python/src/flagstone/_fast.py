@@ -216,6 +216,19 @@ class ClientHandle(c_void_p):
         self.value = None
 
 
+_release_migration = unchecked("flagstone_migration_release", keeps_gil=True)
+
+
+class MigrationHandle(c_void_p):
+    """One operation's of a migration."""
+
+    __slots__ = ()
+
+    def __del__(self, release: Any = _release_migration) -> None:
+        release(self)
+        self.value = None
+
+
 _from_json = unchecked("flagstone_context_from_json", keeps_gil=True)
 
 

@@ -13,7 +13,7 @@ from ctypes import byref, c_double, c_int64, c_void_p, sizeof
 from types import TracebackType
 from typing import Any, Callable, TypeVar, overload
 
-from . import _abi, _fast, _forks, _hot
+from . import _abi, _fast, _forks, _hooked, _hot, _plugging
 from ._asyncio import AsyncCalls, Changes
 from ._defaults import INT64, told
 from ._events import Pump, drain, logger
@@ -21,6 +21,7 @@ from ._fast import BOOLS, SIZES
 from ._handles import handle_of
 from ._lib import do, lib, make, milliseconds, raise_for, read, text
 from ._many import many
+from ._migrating import Migrating
 from ._telling import Telling
 from ._waits import wait, wait_whole
 from .all_flags import AllFlagsState
@@ -29,6 +30,7 @@ from .context import Context
 from .detail import ErrorKind, EvaluationDetail, failed
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError
 from .flag import Flag, prepare, want_of
+from .hooks import Hook
 from .status import (
     FlagChangeListener,
     SourceError,
@@ -55,7 +57,7 @@ _MOST_TOLD = 100
 
 
 @_hot.accelerated
-class Client(AsyncCalls, Telling, _hot.ClientBase):
+class Client(AsyncCalls, Migrating, Telling, _hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -92,7 +94,20 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
         self._lock = threading.Lock()
         self._flag_listeners: tuple[FlagChangeListener, ...] = ()
         self._status_listeners: tuple[StatusListener, ...] = ()
+        self._hooks = _hooked.Hooks()
+        #: All that were prepared and still are somewhere: they get hooks when the client does.
+        self._flags: weakref.WeakSet[Flag[Any]] = weakref.WeakSet()
         _clients.add(self)
+        self._plug_in(config)
+
+    def _plug_in(self, config: Config) -> None:
+        plugins, metadata = [_plugging.plug(plugin) for plugin in config._plugins], _plugging.environment_of(config._given)
+        hooks = [_hooked.named(hook) for hook in config._hooks]
+        for plugged in plugins:
+            hooks += _plugging.hooks_of(plugged, metadata)
+        self._add_hooks(hooks)
+        for plugged in plugins:
+            _plugging.register(plugged, self, metadata)
 
     # Lifecycle
 
@@ -255,6 +270,22 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
         """Undoes :meth:`add_status_listener`; an unknown listener is left alone."""
         with self._lock:
             self._status_listeners = tuple(known for known in self._status_listeners if known != listener)
+
+    def add_hook(self, hook: Hook) -> None:
+        """Has ``hook`` called around each evaluation from now on, after the hooks that are there. Flags that were prepared
+        before hear of it, too; a method that was taken from the client before (``ask = client.variation``) goes on without.
+        Hooks that are there from the start are given to :class:`Config`.
+
+        :raises InvalidArgumentError: for what is no :class:`Hook`.
+        """
+        self._add_hooks([_hooked.named(hook)])
+
+    def _add_hooks(self, hooks: list[_hooked.Named]) -> None:
+        if hooks:
+            with self._lock:
+                for hook in hooks:
+                    self._hooks.add(hook)
+                _hooked.take_on(self, _HookedClient, self._flags)
 
     # Evaluation: scalars
 
@@ -434,7 +465,11 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
         :raises InvalidArgumentError: for a key or a default without a JSON form.
         :raises ClosedError: after :meth:`close`.
         """
-        return prepare(self, key, default)
+        flag = prepare(self, key, default)
+        with self._lock:
+            self._flags.add(flag)
+            _hooked.take_on_flag(self, flag)
+        return flag
 
     # Inside
 
@@ -567,6 +602,9 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
 
     def __repr__(self) -> str:
         return f"<Client {self.state.name}>"
+
+
+_HookedClient = _hooked.hooked_client(Client)
 
 
 def _check_listener(listener: Any) -> None:

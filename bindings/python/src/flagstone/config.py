@@ -1,19 +1,24 @@
-"""Options of a client, one keyword each. Depends on ``_options``, ``_handles``, ``_lib`` and ``testdata``."""
+"""Options of a client, one keyword each. Depends on ``_options``, ``_handles``, ``_lib``, ``hooks``, ``plugins`` and
+``testdata``."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from ctypes import c_void_p
-from typing import Any, Literal, Union
+from typing import Any, Literal, TypeVar, Union
 
 from ._handles import Owner, handle_of, refuse_copy
 from ._lib import do, lib, release_with, utf8
 from ._options import OPTIONS, masked, plain, written
 from .errors import InvalidArgumentError
+from .hooks import Hook
+from .plugins import Plugin
 from .testdata import TestData
 
 __all__ = ["Config", "OptionValue"]
+
+L = TypeVar("L")
 
 OptionValue = Union[str, int, bool, "os.PathLike[str]", "Mapping[str, str]", "Sequence[str | os.PathLike[str]]"]
 
@@ -110,6 +115,8 @@ class Config(Owner):
     :param wrapper_version: its version. Default: none.
     :param offline: True: nothing is connected to; every evaluation gives its default. Default ``false``.
     :param test_data: flags and segments that a test sets; makes ``source_kind`` ``testdata``. Default: none.
+    :param hooks: are called around each evaluation of each client. Default: none.
+    :param plugins: are told of each client, and may bring hooks. Default: none.
     :param options: further options by their dotted names, for example ``{"redis.ping_ms": 500}``.
 
     With a source and without ``redis_url`` there is no Redis: memory is all there is.
@@ -117,7 +124,7 @@ class Config(Owner):
     :raises InvalidArgumentError: (a ``ValueError``) for an unknown option or a value that does not fit it.
     """
 
-    __slots__ = ("_given", "_residency", "_test_data")
+    __slots__ = ("_given", "_hooks", "_plugins", "_residency", "_test_data")
 
     def __init__(
         self,
@@ -188,6 +195,8 @@ class Config(Owner):
         wrapper_version: str | None = None,
         offline: bool | None = None,
         test_data: TestData | None = None,
+        hooks: Sequence[Hook] | None = None,
+        plugins: Sequence[Plugin] | None = None,
         options: Mapping[str, OptionValue] | None = None,
         events_queue_capacity: None = None,
     ) -> None:
@@ -198,6 +207,7 @@ class Config(Owner):
         #: What was set, by the names of the options.
         self._given: dict[str, Any] = {}
         self._test_data = test_data
+        self._hooks, self._plugins = _listed("hooks", hooks, Hook), _listed("plugins", plugins, Plugin)
         for keyword, name in OPTIONS.items():
             if given[keyword] is not None:
                 self._set(name, given[keyword])
@@ -227,19 +237,37 @@ class Config(Owner):
         if name == "cache.residency":
             self._residency = given
 
+    def _objects(self) -> dict[str, Any]:
+        """What was given and is no option, by its keyword."""
+        objects = {"test_data": self._test_data, "hooks": list(self._hooks), "plugins": list(self._plugins)}
+        return {name: given for name, given in objects.items() if given}
+
     def __repr__(self) -> str:
         shown = {name: masked(name, value) for name, value in self._given.items()}
         words = [f"{keyword}={shown.pop(name)!r}" for keyword, name in OPTIONS.items() if name in shown]
-        if self._test_data is not None:
-            words.append(f"test_data={self._test_data!r}")
+        for name, objects in self._objects().items():
+            words.append(f"{name}={objects!r}")
         if shown:
             words.append(f"options={shown!r}")
         return f"Config({', '.join(words)})"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if self._test_data is not None:
-            refuse_copy(self, "pickled when it has test data: those belong to this process")
+        for name in self._objects():
+            refuse_copy(self, f"pickled when it has {name.replace('_', ' ')}: those belong to this process")
         return _restored, (self._given,)
+
+
+def _listed(name: str, given: Any, kind: type[L]) -> tuple[L, ...]:
+    """The objects of a list; refuses those that are not of a class made from ``kind``."""
+    try:
+        objects = () if given is None else tuple(given)
+    except TypeError:
+        objects = (given,)
+    for each in objects:
+        # By type: a mock says that it is whatever it was made for.
+        if not issubclass(type(each), kind):
+            raise InvalidArgumentError(f"{name}: a list of {kind.__name__} objects is needed, not {type(each).__name__}")
+    return objects
 
 
 def _restored(given: dict[str, Any]) -> Config:

@@ -1,0 +1,20 @@
+"""The environment of a client. Depends on ``_lib`` and ``_abi``."""
+
+from __future__ import annotations
+
+from ctypes import byref, string_at
+from typing import Any
+
+from . import _abi
+from ._lib import lib
+
+
+def environment_id(client: Any) -> str | None:
+    """The environment that a server named; ``None`` if none did."""
+    out = _abi.Bytes()
+    if lib.flagstone_client_environment_id(client._h, byref(out), None) != _abi.STATUS_OK:
+        return None
+    try:
+        return string_at(out.ptr, out.len).decode()
+    finally:
+        lib.flagstone_bytes_clear(byref(out))
