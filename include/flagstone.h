@@ -86,7 +86,8 @@
  *                                flagstone_string_variation, flagstone_variation, flagstone_variation_or,
  *                                flagstone_variation_many, flagstone_variation_many_or, flagstone_identify,
  *                                flagstone_track, flagstone_all_flags_json, flagstone_secure_mode_hash,
- *                                flagstone_client_subscribe, flagstone_client_next_notification, flagstone_client_wake
+ *                                flagstone_client_subscribe, flagstone_client_next_notification, flagstone_client_wake,
+ *                                flagstone_client_listen, flagstone_client_unlisten
  *   flagstone_client_status_info flagstone_client_status_info_clear
  *   flagstone_context            flagstone_context_from_key, flagstone_context_from_attrs, flagstone_context_from_json,
  *                                flagstone_context_merge, flagstone_context_to_json, flagstone_context_canonical_key,
@@ -655,6 +656,13 @@ typedef enum flagstone_notification_kind {
    * `flagstone_client_wake` was called.
    */
   FLAGSTONE_NOTIFICATION_WAKE = 4,
+  /**
+   * The value of a flag is another one now for a listener (`flagstone_client_listen`): `text` is the key of the flag, `extra` is
+   * JSON: `{"listener":1,"old":true,"new":false}`. `old` is what the listener was told before, or its first value; null stands
+   * where there is no value, as for a flag that does not exist. Comes right after the FLAG_CHANGED or STATUS that led to it;
+   * never dropped.
+   */
+  FLAGSTONE_NOTIFICATION_VALUE_CHANGED = 5,
 } flagstone_notification_kind;
 
 /**
@@ -2083,6 +2091,37 @@ FLAGSTONE_API void flagstone_event_clear(struct flagstone_event *event);
  * The old name of `flagstone_client_wake`, and the same.
  */
 FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
+
+/**
+ * From now on a notification of kind VALUE_CHANGED tells when the value of the flag `key` changes for `context`; `*listener` is
+ * the number under which it does. The present value is the first one that others are compared with. The flag need not exist.
+ *
+ * `key` is UTF-8 and borrowed for the call, `context` is copied. Values are compared as JSON, on the thread that polls
+ * notifications, right after it took the change of the flag or of something that it depends on: so somebody has to poll. These
+ * evaluations leave no analytics events and no counts. A client with listeners counts as subscribed to changes of flags
+ * (`flagstone_client_subscribe`).
+ *
+ * No I/O with residency `all`. With `lazy` and `off` a flag that is not held waits for Redis, at most
+ * `redis.command_timeout_ms`, here as well as on the thread that polls; and as nobody tells of changes of what is not held, that
+ * thread looks by itself every `cache.ttl_ms`. An evaluation that fails keeps the old value and is made again later. Forked
+ * children go on listening. OK; NULL_ARGUMENT, BAD_UTF8 (key), INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_listen(struct flagstone_client *client,
+                                         const struct flagstone_context *context,
+                                         const char *key,
+                                         size_t key_len,
+                                         uint64_t *listener,
+                                         struct flagstone_error **err);
+
+/**
+ * Ends a listener. Allowed while its notification is handled; a notification that another thread takes at the same moment may
+ * still come. OK; NOT_FOUND when there is no such listener (any more); CLOSED. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_unlisten(struct flagstone_client *client,
+                                           uint64_t listener,
+                                           struct flagstone_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -46,6 +46,7 @@ fn generated() -> String {
         .with_src(root.join("src/ffi/all_flags.rs"))
         .with_src(root.join("src/ffi/subscribe.rs"))
         .with_src(root.join("src/ffi/notification.rs"))
+        .with_src(root.join("src/ffi/listen.rs"))
         .generate()
         .expect("src/ffi is readable");
     let mut text = Vec::new();

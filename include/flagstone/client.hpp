@@ -81,6 +81,19 @@ class Client {
   Outcome subscribe(std::uint32_t wants) noexcept {
     return internal::call([&](flagstone_error **error) { return flagstone_client_subscribe(get(), wants, error); });
   }
+  // The number under which a notification of kind FLAGSTONE_NOTIFICATION_VALUE_CHANGED tells when the value changes.
+  std::optional<std::uint64_t> listen(const Context &context, std::string_view key, Outcome *outcome = nullptr) noexcept {
+    std::uint64_t listener = 0;
+    Outcome made = internal::call([&](flagstone_error **error) {
+      return flagstone_client_listen(get(), context.get(), key.data(), key.size(), &listener, error);
+    });
+    const bool listens = static_cast<bool>(made);
+    if (outcome != nullptr) *outcome = std::move(made);
+    return listens ? std::optional<std::uint64_t>(listener) : std::nullopt;
+  }
+  Outcome unlisten(std::uint64_t listener) noexcept {
+    return internal::call([&](flagstone_error **error) { return flagstone_client_unlisten(get(), listener, error); });
+  }
   // Evaluation goes on answering from the last data held. Without it, the last copy of the client closes and does not wait.
   Outcome close(Milliseconds timeout) noexcept {
     return {flagstone_client_close(get(), internal::count(timeout)), nullptr};

@@ -110,10 +110,7 @@ impl Client {
                 false,
             );
         };
-        entry.mark_used(self.plant.shared.tick());
-        if self.refetches_on_use && !self.plant.shared.is_verified(entry.verified()) {
-            self.ask_refetch();
-        }
+        self.note_use(entry);
         let kind = match entry.state() {
             State::Live(flag) => {
                 let view = View::new(&snapshot);
@@ -238,9 +235,18 @@ impl Client {
     }
 
     #[cold]
-    fn ask_unknown(&self, key: &str) {
+    pub(super) fn ask_unknown(&self, key: &str) {
         if self.refetches_on_use && !self.plant.shared.is_all_verified() {
             self.current().mailbox.ask_unknown(key, self.plant.shared.generation());
+        }
+    }
+
+    /// The flag is in use: where Redis tells what is unverified, it is read again first.
+    #[inline(always)]
+    pub(super) fn note_use(&self, entry: &FlagEntry) {
+        entry.mark_used(self.plant.shared.tick());
+        if self.refetches_on_use && !self.plant.shared.is_verified(entry.verified()) {
+            self.ask_refetch();
         }
     }
 

@@ -15,6 +15,7 @@ mod events_settings;
 mod feed;
 mod flags_state;
 mod keeper;
+mod listeners;
 mod migration;
 mod notifications;
 mod prepared;
@@ -56,6 +57,7 @@ pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
 use crate::store::{ConnectError, Freshness, Level, Shared, StoreState};
 use feed::Feed;
+use listeners::Listening;
 use runtime::{Plant, Runtime};
 use secure_mode::SecureMode;
 use trouble::ToldLines;
@@ -116,6 +118,7 @@ pub struct Client {
     misused: AtomicBool,
     /// What evaluations found wrong and has been told.
     told: ToldLines,
+    listening: Listening,
 }
 
 impl Client {
@@ -155,6 +158,7 @@ impl Client {
             introduced: AtomicBool::new(false),
             misused: AtomicBool::new(false),
             told: ToldLines::default(),
+            listening: Listening::default(),
         })
     }
 
@@ -283,17 +287,6 @@ impl Client {
         }
         self.current();
         Ok(())
-    }
-
-    /// The host acts upon changes of flags, or does not any more: whoever does hears of all of them soon.
-    pub fn hear_flag_changes(&self, hears: bool) {
-        self.plant.shared.set_hears_flag_changes(hears);
-        self.current().mailbox.wake();
-    }
-
-    /// Takes the oldest notification, waiting for one if need be.
-    pub fn poll(&self, timeout: Duration) -> Polled {
-        self.current().notifications.poll(timeout)
     }
 
     /// Ends the wait of one poller. In a forked child that has made no other call nobody polls, and nothing is made for it.

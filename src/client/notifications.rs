@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::listeners::Round;
 use crate::model::{lock, unix_ms};
 use crate::store::{Level, StoreState};
 
@@ -39,6 +40,17 @@ pub enum Event {
         /// Version held now, `None` when it is not held any more.
         new_version: Option<i64>,
     },
+    /// The value of a flag is another one now for somebody who listens.
+    ValueChanged {
+        /// Key of the flag.
+        key: String,
+        /// Number of the listener.
+        listener: u64,
+        /// The value that it was told before, as JSON; `None` when there was none.
+        old: Option<String>,
+        /// The value from now on; `None` when there is none.
+        new: Option<String>,
+    },
     /// Somebody called for the poller.
     Wake,
 }
@@ -54,6 +66,13 @@ pub struct Notification {
     pub dropped: u32,
 }
 
+impl Notification {
+    /// Something that happens right now.
+    pub fn now(event: Event) -> Self {
+        Self { event, unix_ms: unix_ms(), dropped: 0 }
+    }
+}
+
 /// Outcome of a poll.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Polled {
@@ -65,10 +84,27 @@ pub enum Polled {
     Closed,
 }
 
+/// What a poller takes.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// A notification, and whether changes were dropped before it.
+    Event(Notification, bool),
+    /// Listeners to look after.
+    Round(Round),
+    /// Nothing came in time.
+    Timeout,
+    /// The client is closed and everything was taken.
+    Closed,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     waiting: VecDeque<Notification>,
+    /// Listeners that are to be looked after before anything else is taken.
+    rounds: VecDeque<Round>,
     dropped_since: u32,
+    /// One of these was a change of a flag or of the client's state.
+    missed_change: bool,
     pollers: usize,
     /// Pollers to be woken, besides and before what waits.
     wakes: usize,
@@ -107,13 +143,16 @@ impl Notifications {
             let victim = inner.waiting.iter().position(|waiting| !is_status(&waiting.event));
             inner.dropped_since = inner.dropped_since.saturating_add(1);
             self.dropped.fetch_add(1, Relaxed);
-            if victim.is_none() && !is_status(&event) {
-                // Status changes alone wait, and none of them gives way to anything else.
+            // Where status changes alone wait, none of them gives way to anything else.
+            let gives_way = victim.is_none() && !is_status(&event);
+            let lost = if gives_way { None } else { inner.waiting.remove(victim.unwrap_or(0)) };
+            let lost = lost.as_ref().map_or(&event, |lost| &lost.event);
+            inner.missed_change |= !matches!(lost, Event::Log { .. });
+            if gives_way {
                 return;
             }
-            inner.waiting.remove(victim.unwrap_or(0));
         }
-        inner.waiting.push_back(Notification { event, unix_ms: unix_ms(), dropped: 0 });
+        inner.waiting.push_back(Notification::now(event));
         drop(inner);
         self.arrived.notify_one();
     }
@@ -126,26 +165,55 @@ impl Notifications {
         self.arrived.notify_one();
     }
 
-    /// Takes the oldest notification, waiting for one if need be.
-    pub fn poll(&self, timeout: Duration) -> Polled {
+    /// These listeners are to be looked after.
+    pub(super) fn begin(&self, round: Round) {
+        if !round.is_over() {
+            self.lock().rounds.push_back(round);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// The same listeners go on being looked after, before all others.
+    pub(super) fn resume(&self, round: Round) {
+        if !round.is_over() {
+            self.lock().rounds.push_front(round);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Makes one poller begin anew, unless one is about to.
+    pub(super) fn call_round(&self) {
+        let mut inner = self.lock();
+        if inner.rounds.is_empty() {
+            inner.rounds.push_back(Round::default());
+        }
+        drop(inner);
+        self.arrived.notify_one();
+    }
+
+    /// Takes the oldest notification, or listeners that come before it, waiting if need be.
+    pub(super) fn take(&self, timeout: Duration) -> Taken {
         let deadline = Instant::now().checked_add(timeout);
         let mut inner = self.lock();
         inner.pollers += 1;
         let outcome = loop {
             if inner.wakes > 0 {
                 inner.wakes -= 1;
-                break Polled::Event(Notification { event: Event::Wake, unix_ms: unix_ms(), dropped: 0 });
+                break Taken::Event(Notification::now(Event::Wake), false);
+            }
+            if let Some(round) = inner.rounds.pop_front() {
+                break Taken::Round(round);
             }
             if let Some(mut notification) = inner.waiting.pop_front() {
                 notification.dropped = std::mem::take(&mut inner.dropped_since);
-                break Polled::Event(notification);
+                break Taken::Event(notification, std::mem::take(&mut inner.missed_change));
             }
             if inner.closed {
-                break Polled::Closed;
+                break Taken::Closed;
             }
             let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_zero() {
-                break Polled::Timeout;
+                break Taken::Timeout;
             }
             inner = self.arrived.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         };
@@ -183,8 +251,8 @@ mod tests {
     }
 
     fn next(queue: &Notifications) -> Notification {
-        match queue.poll(Duration::ZERO) {
-            Polled::Event(notification) => notification,
+        match queue.take(Duration::ZERO) {
+            Taken::Event(notification, _) => notification,
             other => panic!("no event: {other:?}"),
         }
     }
@@ -222,18 +290,18 @@ mod tests {
         let first = next(&queue);
         assert_eq!((first.event, first.dropped), (status(), 1));
         assert_eq!(next(&queue).event, status());
-        assert_eq!(queue.poll(Duration::ZERO), Polled::Timeout);
+        assert!(matches!(queue.take(Duration::ZERO), Taken::Timeout));
     }
 
     #[test]
     fn an_empty_queue_times_out_and_a_closed_one_delivers_what_is_left() {
         let queue = Notifications::new(2, Level::Info);
-        assert_eq!(queue.poll(Duration::from_millis(1)), Polled::Timeout);
+        assert!(matches!(queue.take(Duration::from_millis(1)), Taken::Timeout));
         queue.push(log("a"));
         queue.close();
         queue.push(log("b"));
         assert_eq!(next(&queue).event, log("a"));
-        assert_eq!(queue.poll(Duration::from_secs(60)), Polled::Closed);
+        assert!(matches!(queue.take(Duration::from_secs(60)), Taken::Closed));
     }
 
     #[test]
@@ -242,21 +310,21 @@ mod tests {
         queue.wake();
         queue.wake();
         assert_eq!(next(&queue).event, Event::Wake);
-        assert_eq!(queue.poll(Duration::ZERO), Polled::Timeout);
+        assert!(matches!(queue.take(Duration::ZERO), Taken::Timeout));
     }
 
     #[test]
     fn two_wakes_end_the_waits_of_two_pollers_whatever_else_waits() {
         let queue = Notifications::new(2, Level::Info);
         std::thread::scope(|scope| {
-            let pollers: Vec<_> = (0..2).map(|_| scope.spawn(|| queue.poll(Duration::from_secs(60)))).collect();
+            let pollers: Vec<_> = (0..2).map(|_| scope.spawn(|| queue.take(Duration::from_secs(60)))).collect();
             while queue.lock().pollers < 2 {
                 std::thread::yield_now();
             }
             queue.wake();
             queue.wake();
             for poller in pollers {
-                assert!(matches!(poller.join().unwrap(), Polled::Event(Notification { event: Event::Wake, .. })));
+                assert!(matches!(poller.join().unwrap(), Taken::Event(Notification { event: Event::Wake, .. }, _)));
             }
         });
         (0..5).for_each(|number| queue.push(log(&number.to_string())));
@@ -272,7 +340,7 @@ mod tests {
                 .map(|_| {
                     scope.spawn(|| {
                         let mut count = 0;
-                        while let Polled::Event(_) = queue.poll(Duration::from_secs(10)) {
+                        while let Taken::Event(..) = queue.take(Duration::from_secs(10)) {
                             count += 1;
                         }
                         count

@@ -26,6 +26,11 @@ pub enum flagstone_notification_kind {
     FLAGSTONE_NOTIFICATION_BIG_SEGMENTS = 3,
     /// `flagstone_client_wake` was called.
     FLAGSTONE_NOTIFICATION_WAKE = 4,
+    /// The value of a flag is another one now for a listener (`flagstone_client_listen`): `text` is the key of the flag, `extra` is
+    /// JSON: `{"listener":1,"old":true,"new":false}`. `old` is what the listener was told before, or its first value; null stands
+    /// where there is no value, as for a flag that does not exist. Comes right after the FLAG_CHANGED or STATUS that led to it;
+    /// never dropped.
+    FLAGSTONE_NOTIFICATION_VALUE_CHANGED = 5,
 }
 
 /// Levels of log lines.
@@ -229,6 +234,11 @@ impl flagstone_notification {
             Event::FlagChanged { key, old_version, new_version } => {
                 let extra = serde_json::json!({ "old_version": old_version, "new_version": new_version });
                 (FLAGSTONE_NOTIFICATION_FLAG_CHANGED, 0, key, extra.to_string())
+            }
+            Event::ValueChanged { key, listener, old, new } => {
+                let [old, new] = [old, new].map(|value| value.unwrap_or_else(|| "null".to_owned()));
+                let extra = format!("{{\"listener\":{listener},\"old\":{old},\"new\":{new}}}");
+                (FLAGSTONE_NOTIFICATION_VALUE_CHANGED, 0, key, extra)
             }
             Event::Wake => (FLAGSTONE_NOTIFICATION_WAKE, 0, String::new(), String::new()),
         };

@@ -97,6 +97,11 @@ impl Variation {
         &self.json
     }
 
+    /// The same, to keep beyond the flag.
+    pub fn text(&self) -> Piece {
+        self.json.clone()
+    }
+
     /// The value as events tell it, to keep beyond the flag; null where a strict reader would refuse it, and everything around
     /// it.
     pub(super) fn told(&self) -> Piece {

@@ -50,8 +50,8 @@ pub struct Shared {
     answers: AtomicBool,
     /// What is held is not known to be true.
     stale: AtomicBool,
-    /// The host listens to changes of flags.
-    flag_changes: AtomicBool,
+    /// For so many the host listens to changes of flags.
+    flag_changes: AtomicUsize,
 }
 
 impl Shared {
@@ -76,7 +76,7 @@ impl Shared {
             passed_flags: AtomicBool::new(false),
             answers: AtomicBool::new(false),
             stale: AtomicBool::new(false),
-            flag_changes: AtomicBool::new(false),
+            flag_changes: AtomicUsize::new(0),
             options,
         })
     }
@@ -148,12 +148,12 @@ impl Shared {
 
     /// Whether the host listens to changes of flags.
     pub fn hears_flag_changes(&self) -> bool {
-        self.flag_changes.load(Relaxed)
+        self.flag_changes.load(Relaxed) > 0
     }
 
-    /// The host listens to changes of flags, or does not any more.
-    pub fn set_hears_flag_changes(&self, hears: bool) {
-        self.flag_changes.store(hears, Relaxed);
+    /// One more, or one less, for whom the host listens to changes of flags. True for the first and the last one.
+    pub fn hear_flag_changes(&self, hears: bool) -> bool {
+        if hears { self.flag_changes.fetch_add(1, Relaxed) == 0 } else { self.flag_changes.fetch_sub(1, Relaxed) == 1 }
     }
 
     /// Whether memory is the truth by now.

@@ -214,6 +214,7 @@ static void after_close(setting setting, const char *options, int expected) {
   flagstone_client *client = started_client(setting, options);
   flagstone_context *context = user("ada");
   flagstone_flag *flag = NULL, *late = NULL;
+  uint64_t listener = 0;
   flagstone_bytes bytes = {NULL, 0, NULL};
   flagstone_notification notification;
   memset(&notification, 0, sizeof notification);
@@ -236,6 +237,8 @@ static void after_close(setting setting, const char *options, int expected) {
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_identify(client, context, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_track(client, context, "late", 4, NULL, NULL, 0, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_subscribe(client, 0, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_listen(client, context, "bool", 4, &listener, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_unlisten(client, 1, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_status_json(client, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_all_flags_json(client, context, 0, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_secure_mode_hash(client, context, &bytes, &error));
@@ -647,6 +650,52 @@ static void prepared_flags(flagstone_client *client, const flagstone_context *co
   CHECK(flag == NULL);
 }
 
+/* The next notification of kind VALUE_CHANGED; the caller clears it. */
+static flagstone_notification next_value(flagstone_client *client) {
+  flagstone_notification notification;
+  long long deadline = now_ms() + SOON;
+  memset(&notification, 0, sizeof notification);
+  notification.struct_size = sizeof notification;
+  while (now_ms() < deadline) {
+    if (flagstone_client_next_notification(client, 100, &notification) != FLAGSTONE_STATUS_OK) continue;
+    if (notification.kind == FLAGSTONE_NOTIFICATION_VALUE_CHANGED) break;
+    flagstone_notification_clear(&notification);
+  }
+  CHECK(notification.kind == FLAGSTONE_NOTIFICATION_VALUE_CHANGED && notification.dropped == 0);
+  return notification;
+}
+
+static void listeners(flagstone_client *client, redis *connection, const char *prefix) {
+  flagstone_context *context = user("ada");
+  flagstone_notification notification;
+  uint64_t first = 0, second = 0;
+  char expected[80];
+  ACCEPTED(flagstone_client_listen(client, context, "heard", 5, &first, &error));
+  ACCEPTED(flagstone_client_listen(client, context, "heard", 5, &second, &error));
+  CHECK(first != 0 && second != first);
+  flagstone_context_release(context);
+
+  put_bool(connection, prefix, "heard", 1, 1);
+  notification = next_value(client);
+  sprintf(expected, "{\"listener\":%llu,\"old\":null,\"new\":true}", (unsigned long long)first);
+  CHECK(equals(notification.text, "heard") && equals(notification.extra, expected));
+  /* While a notification is handled. */
+  ACCEPTED(flagstone_client_unlisten(client, first, &error));
+  flagstone_notification_clear(&notification);
+  notification = next_value(client);
+  CHECK(contains(notification.extra, "\"old\":null,\"new\":true"));
+  flagstone_notification_clear(&notification);
+
+  put_bool(connection, prefix, "heard", 2, 0);
+  notification = next_value(client);
+  sprintf(expected, "{\"listener\":%llu,\"old\":true,\"new\":false}", (unsigned long long)second);
+  CHECK(equals(notification.extra, expected));
+  flagstone_notification_clear(&notification);
+  CHECK(flagstone_client_next_notification(client, 1, &notification) == FLAGSTONE_STATUS_TIMEOUT);
+  REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "listener", flagstone_client_unlisten(client, first, &error));
+  ACCEPTED(flagstone_client_unlisten(client, second, &error));
+}
+
 static void notifications(setting setting, flagstone_client *client) {
   redis *connection = redis_open(setting.port);
   flagstone_notification notification;
@@ -684,6 +733,7 @@ static void notifications(setting setting, flagstone_client *client) {
   }
   CHECK(changed);
   flagstone_notification_clear(NULL);
+  listeners(client, connection, setting.prefix);
   notification.struct_size = sizeof notification - 1;
   CHECK(flagstone_client_next_notification(client, 0, &notification) == FLAGSTONE_STATUS_INVALID_ARGUMENT);
   redis_close(connection);

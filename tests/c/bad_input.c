@@ -87,6 +87,7 @@ static void configurations(const handles *live) {
 
 static void clients(const handles *live) {
   flagstone_client *other = AS(flagstone_client, live->config);
+  uint64_t listener = 0;
   flagstone_bytes bytes = {NULL, 0, NULL};
   flagstone_notification notification;
   memset(&notification, 0, sizeof notification);
@@ -99,6 +100,17 @@ static void clients(const handles *live) {
   REFUSED(INVALID, "client", flagstone_client_flush(other, 0, &error));
   REFUSED(IS_NULL, "client", flagstone_client_subscribe(NULL, 1, &error));
   REFUSED(INVALID, "client", flagstone_client_subscribe(other, 1, &error));
+  REFUSED(IS_NULL, "client", flagstone_client_listen(NULL, live->context, "a", 1, &listener, &error));
+  REFUSED(INVALID, "client", flagstone_client_listen(other, live->context, "a", 1, &listener, &error));
+  REFUSED(IS_NULL, "context", flagstone_client_listen(live->client, NULL, "a", 1, &listener, &error));
+  REFUSED(INVALID, "context", flagstone_client_listen(live->client, AS(flagstone_context, live->config), "a", 1, &listener, &error));
+  REFUSED(IS_NULL, "key", flagstone_client_listen(live->client, live->context, NULL, 1, &listener, &error));
+  REFUSED(FLAGSTONE_STATUS_BAD_UTF8, "key", flagstone_client_listen(live->client, live->context, "\xff", 1, &listener, &error));
+  REFUSED(IS_NULL, "listener", flagstone_client_listen(live->client, live->context, "a", 1, NULL, &error));
+  REFUSED(IS_NULL, "client", flagstone_client_unlisten(NULL, 1, &error));
+  REFUSED(INVALID, "client", flagstone_client_unlisten(other, 1, &error));
+  REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "listener", flagstone_client_unlisten(live->client, UINT64_MAX, &error));
+  CHECK(listener == 0);
   REFUSED(IS_NULL, "client", flagstone_client_status_json(NULL, &bytes, &error));
   REFUSED(INVALID, "client", flagstone_client_status_json(other, &bytes, &error));
   REFUSED(IS_NULL, "out", flagstone_client_status_json(live->client, NULL, &error));

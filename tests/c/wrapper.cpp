@@ -232,6 +232,19 @@ void events(const Context &ada) {
   CHECK(client.identify(ada).status() == FLAGSTONE_STATUS_CLOSED && client.track(ada, "late").status() == FLAGSTONE_STATUS_CLOSED);
 }
 
+void listeners(Client client, TestData data, const Context &ada) {
+  CHECK(data.set(Kind::flag, flag("heard", "1")));
+  Outcome outcome;
+  const std::optional<std::uint64_t> listener = client.listen(ada, "heard", &outcome);
+  CHECK(listener && outcome && data.set(Kind::flag, flag("heard", "2")));
+  std::optional<Notification> told;
+  while ((told = client.next_notification(SOON)) && told->kind() != FLAGSTONE_NOTIFICATION_VALUE_CHANGED) {
+  }
+  const std::string expected = "{\"listener\":" + std::to_string(listener.value_or(0)) + ",\"old\":1,\"new\":2}";
+  CHECK(told && told->text() == "heard" && told->extra() == expected);
+  CHECK(client.unlisten(listener.value_or(0)) && client.unlisten(listener.value_or(0)).status() == FLAGSTONE_STATUS_NOT_FOUND);
+}
+
 void notifications(Client client, TestData data) {
   CHECK(data.set(Kind::flag, flag("announced", "true")));
   bool changed = false;
@@ -280,6 +293,7 @@ void clients() {
   defaults(client, ada);
   events(ada);
   notifications(client, flags);
+  listeners(client, flags, ada);
   Client copy = client;
   CHECK(copy.get() == client.get());
   CHECK(client.close(Milliseconds::max()));
@@ -290,6 +304,7 @@ void clients() {
   while (copy.next_notification(SOON, &outcome)) {
   }
   CHECK(outcome.status() == FLAGSTONE_STATUS_CLOSED && !copy.status(&outcome) && !outcome);
+  CHECK(!copy.listen(ada, "bool", &outcome) && outcome.status() == FLAGSTONE_STATUS_CLOSED);
   CHECK(copy.bool_variation(ada, "bool", false)); /* the last data held */
 }
 

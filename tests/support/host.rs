@@ -273,6 +273,7 @@ pub enum Notice {
     Log { level: i32, text: String },
     Status { state: i32, text: String },
     Changed { key: String, old: Option<i64>, new: Option<i64> },
+    Value { key: String, listener: u64, old: Value, new: Value },
     Wake,
 }
 
@@ -439,6 +440,24 @@ impl Client {
         call(|error| unsafe { flagstone_client_subscribe(self.handle, wants, error) })
     }
 
+    /// Listens to a flag for user `ada`.
+    #[track_caller]
+    pub fn listen(&self, key: &str) -> u64 {
+        let (key, key_len) = pointer(key);
+        let mut listener = 0;
+        // SAFETY: live handles, a readable text and a writable place.
+        call(|error| unsafe {
+            flagstone_client_listen(self.handle, self.user.0, key, key_len, &raw mut listener, error)
+        })
+        .expect("the listener is taken");
+        listener
+    }
+
+    pub fn unlisten(&self, listener: u64) -> Result<(), Failure> {
+        // SAFETY: a live client.
+        call(|error| unsafe { flagstone_client_unlisten(self.handle, listener, error) })
+    }
+
     pub fn wake(&self) {
         // SAFETY: a live client.
         unsafe { flagstone_wake(self.handle) };
@@ -541,6 +560,11 @@ impl Client {
                 Notice::Changed { key: text, old: extra["old_version"].as_i64(), new: extra["new_version"].as_i64() }
             }
             4 => Notice::Wake,
+            5 => {
+                let mut extra: Value = serde_json::from_str(&extra).expect("values are JSON");
+                let listener = extra["listener"].as_u64().expect("a listener");
+                Notice::Value { key: text, listener, old: extra["old"].take(), new: extra["new"].take() }
+            }
             other => panic!("unknown kind {other}"),
         };
         Ok(Polled { notice, dropped })

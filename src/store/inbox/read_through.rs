@@ -24,6 +24,7 @@ pub struct ReadThrough<'a> {
     deadline: Cell<Option<Instant>>,
     would_wait: Cell<bool>,
     superseded: Cell<bool>,
+    missed: Cell<bool>,
     /// What was found so far, if whoever looks wants to find the same again.
     pins: RefCell<Option<Vec<Pin>>>,
 }
@@ -45,6 +46,7 @@ impl<'a> ReadThrough<'a> {
             deadline: Cell::new(None),
             would_wait: Cell::new(false),
             superseded: Cell::new(false),
+            missed: Cell::new(false),
             pins: RefCell::new(None),
         }
     }
@@ -57,6 +59,11 @@ impl<'a> ReadThrough<'a> {
     /// Whether something had to be read that a non-waiting view cannot read.
     pub fn would_wait(&self) -> bool {
         self.would_wait.get()
+    }
+
+    /// Whether something could not be read, so that the evaluation says nothing.
+    pub fn has_missed(&self) -> bool {
+        self.missed.get()
     }
 
     /// Whether Redis holds newer content, which does not parse, of something that was looked up.
@@ -73,7 +80,7 @@ impl<'a> ReadThrough<'a> {
     }
 
     fn item(&self, kind: Kind, key: &str) -> Result<Held, Unreachable> {
-        let held = self.held_or_read(kind, key)?;
+        let held = self.held_or_read(kind, key).inspect_err(|_| self.missed.set(true))?;
         let superseded = match &held {
             Held::Flag(entry) => entry.is_superseded(),
             Held::Segment(entry) => entry.is_superseded(),
