@@ -52,6 +52,7 @@ ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED = 4
 EVENT_LOG = 0
 EVENT_STATUS = 1
 EVENT_FLAG_CHANGED = 2
+NOTIFICATION_VALUE_CHANGED = 5
 
 SUBSCRIBE_FLAG_CHANGES = 1
 
@@ -241,6 +242,8 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_migration_release": (None, (_HANDLE,)),
     "flagstone_all_flags_json": (c_int32, (_HANDLE, _HANDLE, c_uint32, POINTER(Bytes), _OUT)),
     "flagstone_secure_mode_hash": (c_int32, (_HANDLE, _HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_client_listen": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_void_p, _OUT)),
+    "flagstone_client_unlisten": (c_int32, (_HANDLE, c_uint64, _OUT)),
     "flagstone_client_next_notification": (c_int32, (_HANDLE, c_uint32, POINTER(Event))),
     "flagstone_notification_clear": (None, (POINTER(Event),)),
     "flagstone_client_wake": (None, (_HANDLE,)),

@@ -1,6 +1,7 @@
 """The client for ``asyncio``: the same calls in forms that do not hold the event loop.
 
-What may wait does so on a thread, a moment at a time, so that who cancels does not wait for it. Depends on ``status``.
+What may wait does so on a thread, a moment at a time, so that who cancels does not wait for it. Depends on ``_changes`` and
+``status``.
 """
 
 from __future__ import annotations
@@ -8,11 +9,11 @@ from __future__ import annotations
 import _thread
 import asyncio
 import time
-import weakref
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from ._changes import Changes
 from .status import FlagChange, State
 
 if TYPE_CHECKING:
@@ -62,12 +63,11 @@ class AsyncCalls:
         """As :meth:`Client.wait`."""
         return await _moments(lambda moment: _of(self).wait(state, moment), timeout, lambda: _of(self).state is State.OFF)
 
-    def changes(self) -> Changes:
-        """The changes of flags from now on: ``async for change in client.changes()``. Ends when the client is closed.
-
-        Changes wait for as long as the loop body takes; nothing is left out.
-        """
-        return Changes(_of(self))
+    def changes(self) -> Changes[FlagChange]:
+        """The changes of flags from now on: ``async for change in client.changes()``, and the same with ``for``. Ends when
+        the client is closed."""
+        client = _of(self)
+        return Changes(client, client.add_flag_change_listener, lambda client, put: client.remove_flag_change_listener(put))
 
     async def variation_async(self, key: str, context: Context | None, default: T) -> T | Any:
         """As :meth:`Client.variation`."""
@@ -156,50 +156,3 @@ async def off_loop(client: Client, call: Callable[..., T], *arguments: Any) -> T
     if client._may_block:
         return await asyncio.to_thread(call, *arguments)
     return call(*arguments)
-
-
-class Changes:
-    """The changes of flags, one after the other. Belongs to the event loop in which it was made."""
-
-    def __init__(self, client: Client) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[FlagChange | None] = asyncio.Queue()
-        put = self._put = _put_into(self._loop, self._queue)
-        client.add_flag_change_listener(put)
-        client._streams.add(self)
-        # Nobody who hears no more keeps the client busy, or alive.
-        self._undo = weakref.finalize(self, _stop, weakref.ref(client), put)
-
-    def __aiter__(self) -> Changes:
-        return self
-
-    async def __anext__(self) -> FlagChange:
-        change = await self._queue.get()
-        if change is None:
-            # For whoever asks again, or at the same time.
-            self._queue.put_nowait(None)
-            raise StopAsyncIteration
-        return change
-
-    def close(self) -> None:
-        """Ends the iteration, from any thread."""
-        self._undo()
-        self._put(None)
-
-
-def _put_into(
-    loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[FlagChange | None]
-) -> Callable[[FlagChange | None], None]:
-    def put(change: FlagChange | None) -> None:
-        try:
-            loop.call_soon_threadsafe(queue.put_nowait, change)
-        except RuntimeError:  # the loop is closed
-            pass
-
-    return put
-
-
-def _stop(client: weakref.ref[Client], listener: Any) -> None:
-    alive = client()
-    if alive is not None:
-        alive.remove_flag_change_listener(listener)

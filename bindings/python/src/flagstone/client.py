@@ -14,12 +14,14 @@ from types import TracebackType
 from typing import Any, Callable, TypeVar, overload
 
 from . import _abi, _fast, _forks, _hooked, _hot, _plugging
-from ._asyncio import AsyncCalls, Changes
+from ._asyncio import AsyncCalls
+from ._changes import Changes
 from ._defaults import INT64, told
 from ._events import Pump, drain, logger
 from ._fast import BOOLS, SIZES
 from ._handles import handle_of
 from ._lib import do, lib, make, milliseconds, raise_for, read, text
+from ._listening import Listening, ValueCalls
 from ._many import many
 from ._migrating import Migrating
 from ._telling import Telling
@@ -57,7 +59,7 @@ _MOST_TOLD = 100
 
 
 @_hot.accelerated
-class Client(AsyncCalls, Migrating, Telling, _hot.ClientBase):
+class Client(AsyncCalls, Migrating, Telling, ValueCalls, _hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -90,10 +92,12 @@ class Client(AsyncCalls, Migrating, Telling, _hot.ClientBase):
         self._refused: set[str] = set()
         self._pump: Pump | None = None
         self._started = self._closed = False
-        self._streams: weakref.WeakSet[Changes] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[Changes[Any]] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._flag_listeners: tuple[FlagChangeListener, ...] = ()
         self._status_listeners: tuple[StatusListener, ...] = ()
+        #: By the library's number.
+        self._value_listeners: dict[int, Listening] = {}
         self._hooks = _hooked.Hooks()
         #: All that were prepared and still are somewhere: they get hooks when the client does.
         self._flags: weakref.WeakSet[Flag[Any]] = weakref.WeakSet()

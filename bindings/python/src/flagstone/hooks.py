@@ -55,7 +55,7 @@ class Hook:
 
     Every form of evaluation counts: with and without reasons, typed, prepared, in coroutines, migrations, and each flag of
     ``variation_many``; also where there is only the default to give. Not: ``all_flags_state``, prerequisites,
-    :meth:`Client.add_flag_value_listener`, and what a hook itself evaluates with the same client.
+    :meth:`Client.add_flag_value_change_listener`, and what a hook itself evaluates with the same client.
 
     The evaluation is what it would be without hooks, whatever they do. An ``Exception`` of theirs is logged with flag,
     stage and hook; what is none, such as ``KeyboardInterrupt``, is not theirs and goes on to the caller.

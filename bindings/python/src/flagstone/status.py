@@ -10,6 +10,8 @@ __all__ = [
     "EventsStatus",
     "FlagChange",
     "FlagChangeListener",
+    "FlagValueChange",
+    "FlagValueChangeListener",
     "SourceError",
     "SourceErrorKind",
     "SourceStatus",
@@ -215,6 +217,18 @@ class FlagChange:
 
 
 @dataclass(frozen=True)
+class FlagValueChange:
+    """The value that a flag has for a context is another one.
+
+    ``None`` stands where there is no value, as of a flag that does not exist.
+    """
+
+    key: str
+    old_value: Any
+    new_value: Any
+
+
+@dataclass(frozen=True)
 class StatusChange:
     """The condition of the data source or of Redis changed."""
 
@@ -235,6 +249,12 @@ class FlagChangeListener(Protocol):
     """Called with every change of a flag, on the client's own thread."""
 
     def __call__(self, change: FlagChange, /) -> object: ...
+
+
+class FlagValueChangeListener(Protocol):
+    """Called with every change of a flag's value for a context, on the client's own thread."""
+
+    def __call__(self, change: FlagValueChange, /) -> object: ...
 
 
 class StatusListener(Protocol):
