@@ -22,6 +22,8 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "flagstone_event": _abi.Event,
     "flagstone_notification": _abi.Event,
     "flagstone_client_status_info": _abi.ClientStatusInfo,
+    "flagstone_big_segment_status": _abi.BigSegmentStatus,
+    "flagstone_big_segment_store": _abi.BigSegmentStore,
 }
 SCALARS = {
     "void": None,

@@ -12,6 +12,7 @@ from . import _python as _python
 from ._hot import WHY_NOT as _why_not
 from ._lib import lib as _native
 from .all_flags import AllFlagsState
+from .big_segments import BigSegmentsListener, BigSegmentStore, BigSegmentStoreStatus
 from .client import Client
 from .config import Config
 from .context import Context, ContextBuilder, ContextMultiBuilder
@@ -44,6 +45,9 @@ __all__ = [
     "ApplicationMetadata",
     "AsyncMigrator",
     "AsyncMigratorBuilder",
+    "BigSegmentStore",
+    "BigSegmentStoreStatus",
+    "BigSegmentsListener",
     "BigSegmentsStatus",
     "Client",
     "ClosedError",

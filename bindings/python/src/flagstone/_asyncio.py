@@ -1,7 +1,7 @@
 """The client for ``asyncio``: the same calls in forms that do not hold the event loop.
 
-What may wait does so on a thread, a moment at a time, so that who cancels does not wait for it. Depends on ``_changes`` and
-``status``.
+What may wait does so on a thread, a moment at a time, so that who cancels does not wait for it. Depends on ``_changes``,
+``_lib`` and ``status``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from ._changes import Changes
+from ._lib import lib
 from .status import FlagChange, State
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class AsyncCalls:
     """What :class:`Client` has for coroutines.
 
     With ``cache_residency`` ``all`` evaluation never waits, so there the plain calls are as good as the ``…_async`` ones,
-    which answer at once; with ``lazy`` and ``off`` these wait for Redis on a thread of asyncio's.
+    which answer at once; with ``lazy`` and ``off``, and where the data have big segments, these wait on a thread of asyncio's.
     """
 
     __slots__ = ()
@@ -153,6 +154,6 @@ async def _elsewhere(call: Callable[[], bool]) -> bool:
 
 async def off_loop(client: Client, call: Callable[..., T], *arguments: Any) -> T:
     """Calls on a thread of asyncio's what may wait, and anything else at once."""
-    if client._may_block:
+    if lib.flagstone_client_may_wait(client._h):
         return await asyncio.to_thread(call, *arguments)
     return call(*arguments)

@@ -10,7 +10,7 @@ from ._handles import handle_of
 from ._lib import do, lib, utf8
 from .context import Context
 from .errors import InvalidArgumentError
-from .status import FlagValueChange, FlagValueChangeListener
+from .status import FlagValueChange, FlagValueChangeListener, check_listener
 
 if TYPE_CHECKING:
     from .client import Client
@@ -35,8 +35,7 @@ class ValueCalls:
         :raises ClosedError: after :meth:`Client.close`.
         """
         client = _of(self)
-        if not callable(listener):
-            raise InvalidArgumentError(f"a listener is called with each change: {type(listener).__name__} cannot be called")
+        check_listener(listener)
         native, raw = handle_of(context, Context), utf8(key, "key")
         if native is None:
             raise InvalidArgumentError(f"a context is needed, not {type(context).__name__}")

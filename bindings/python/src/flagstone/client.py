@@ -24,9 +24,12 @@ from ._lib import do, lib, make, milliseconds, raise_for, read, text
 from ._listening import Listening, ValueCalls
 from ._many import many
 from ._migrating import Migrating
+from ._own_store import Poller
+from ._segmenting import SegmentCalls
 from ._telling import Telling
 from ._waits import wait, wait_whole
 from .all_flags import AllFlagsState
+from .big_segments import BigSegmentsListener
 from .config import Config
 from .context import Context
 from .detail import ErrorKind, EvaluationDetail, failed
@@ -42,6 +45,7 @@ from .status import (
     Status,
     StatusListener,
     StoreStatus,
+    check_listener,
 )
 
 __all__ = ["Client"]
@@ -59,7 +63,7 @@ _MOST_TOLD = 100
 
 
 @_hot.accelerated
-class Client(AsyncCalls, Migrating, Telling, ValueCalls, _hot.ClientBase):
+class Client(AsyncCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -79,28 +83,33 @@ class Client(AsyncCalls, Migrating, Telling, ValueCalls, _hot.ClientBase):
         options = handle_of(config, Config)
         if options is None:
             raise InvalidArgumentError(f"a Config is needed, not {type(config).__name__}")
-        self._calls = _fast.IN_MEMORY if config._residency == "all" else _fast.MAY_BLOCK
         #: Whether events may tell the defaults that callers give.
         self._tells = config._tells
-        self._attach(make(lib.flagstone_client_new, options), self._calls is _fast.MAY_BLOCK, self._tells)
+        self._waits = config._waits
+        self._attach(make(lib.flagstone_client_new, options), self._waits, self._tells)
+        self._calls = _fast.calls_of(self, self._waits)
         self._bool, self._int = self._calls.bool, self._calls.int
         self._double, self._variation = self._calls.double, self._calls.variation
         self._flag_value, self._flag_detail = self._calls.flag_value, self._calls.flag_detail
         #: By type asked for, and by key or, where events tell defaults, by key and default.
         self._prepared: tuple[dict[Any, _fast.FlagHandle], ...] = tuple({} for _ in _fast.WANT)
-        self._may_block = config._residency != "all"
+        self._store, self._poll_seconds = config._store, config._poll_seconds
         self._refused: set[str] = set()
         self._pump: Pump | None = None
+        self._poller: Poller | None = None
         self._started = self._closed = False
         self._streams: weakref.WeakSet[Changes[Any]] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._flag_listeners: tuple[FlagChangeListener, ...] = ()
         self._status_listeners: tuple[StatusListener, ...] = ()
+        self._big_segments_listeners: tuple[BigSegmentsListener, ...] = ()
         #: By the library's number.
         self._value_listeners: dict[int, Listening] = {}
         self._hooks = _hooked.Hooks()
         #: All that were prepared and still are somewhere: they get hooks when the client does.
         self._flags: weakref.WeakSet[Flag[Any]] = weakref.WeakSet()
+        if self._store is not None:
+            self._store.open()
         _clients.add(self)
         self._plug_in(config)
 
@@ -157,8 +166,13 @@ class Client(AsyncCalls, Migrating, Telling, ValueCalls, _hot.ClientBase):
         began = time.monotonic()
         status = wait(lambda ms: lib.flagstone_client_close(self._h, ms), timeout)
         with self._lock:
+            store = None if self._closed else self._store
             self._closed = True
-            pump = self._pump
+            pump, poller = self._pump, self._poller
+        if poller is not None:
+            poller.close(max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began)))
+        if store is not None:
+            store.close()
         if pump is not None:
             pump.join(max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began)))
         elif _forks.is_asleep():
@@ -245,7 +259,7 @@ class Client(AsyncCalls, Migrating, Telling, ValueCalls, _hot.ClientBase):
 
         :raises InvalidArgumentError: for what cannot be called.
         """
-        _check_listener(listener)
+        check_listener(listener)
         self._awake()
         with self._lock:
             self._flag_listeners = (*self._flag_listeners, listener)
@@ -266,7 +280,7 @@ class Client(AsyncCalls, Migrating, Telling, ValueCalls, _hot.ClientBase):
     def add_status_listener(self, listener: StatusListener) -> None:
         """Calls ``listener`` with a :class:`StatusChange` whenever the condition of the data source or of Redis changes, as
         flag change listeners are."""
-        _check_listener(listener)
+        check_listener(listener)
         with self._lock:
             self._status_listeners = (*self._status_listeners, listener)
 
@@ -582,6 +596,8 @@ class Client(AsyncCalls, Migrating, Telling, ValueCalls, _hot.ClientBase):
             self._started = True
             if self._pump is None and not self._closed and not _forks.is_asleep():
                 self._pump = Pump(self._h, weakref.ref(self))
+                if self._store is not None:
+                    self._poller = Poller(self._h, self, self._poll_seconds)
 
     def _awake(self) -> None:
         """Before every call that may be the first one in this process."""
@@ -603,17 +619,15 @@ class Client(AsyncCalls, Migrating, Telling, ValueCalls, _hot.ClientBase):
         pump, self._pump = self._pump, None
         if pump is not None:
             pump.leave()
+        self._poller = None
+        if self._store is not None:
+            self._store.after_fork()
 
     def __repr__(self) -> str:
         return f"<Client {self.state.name}>"
 
 
 _HookedClient = _hooked.hooked_client(Client)
-
-
-def _check_listener(listener: Any) -> None:
-    if not callable(listener):
-        raise InvalidArgumentError(f"a listener is called with each change: {type(listener).__name__} cannot be called")
 
 
 def _source_status(info: _abi.ClientStatusInfo) -> SourceStatus | None:

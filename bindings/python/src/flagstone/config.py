@@ -1,5 +1,5 @@
-"""Options of a client, one keyword each. Depends on ``_options``, ``_handles``, ``_lib``, ``hooks``, ``plugins`` and
-``testdata``."""
+"""Options of a client, one keyword each. Depends on ``_options``, ``_handles``, ``_lib``, ``_own_store``, ``hooks``,
+``plugins`` and ``testdata``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from ctypes import c_void_p
 from typing import Any, Literal, TypeVar, Union
 
+from . import _fast
 from ._handles import Owner, handle_of, refuse_copy
 from ._lib import do, lib, release_with, utf8
 from ._options import OPTIONS, masked, plain, written
+from ._own_store import OwnStore
+from .big_segments import BigSegmentStore
 from .errors import InvalidArgumentError
 from .hooks import Hook
 from .plugins import Plugin
@@ -19,6 +22,9 @@ from .testdata import TestData
 __all__ = ["Config", "OptionValue"]
 
 L = TypeVar("L")
+
+#: Defaults of redis.command_timeout_ms and big_segments.poll_interval_ms.
+_PATIENCE_MS, _POLL_MS = 2000, 5000
 
 OptionValue = Union[str, int, bool, "os.PathLike[str]", "Mapping[str, str]", "Sequence[str | os.PathLike[str]]"]
 
@@ -107,6 +113,12 @@ class Config(Owner):
         ``all``; also in daemon mode. Default: none.
     :param store_write: what the source delivers is written to Redis. Default by source: True with ``stream`` and
         ``poll``; False with ``file`` and ``testdata``, which fill memory only.
+    :param big_segments_url: Redis that knows the members of big segments. Default: ``redis_url``.
+    :param big_segments_prefix: prefix of its keys. Default: ``redis_prefix``.
+    :param big_segments_cache_size: most contexts whose big segments are remembered. Default 1000.
+    :param big_segments_cache_ms: how long they are. Default 5000.
+    :param big_segments_poll_interval_ms: how often it is asked whether it is up to date. Default 5000.
+    :param big_segments_stale_after_ms: age at which it counts as stale. Default 120000.
     :param application_id: sent as a tag with every request, like the next three. Default: none.
     :param application_name: see ``application_id``. Default: none.
     :param application_version: see ``application_id``. Default: none.
@@ -117,6 +129,7 @@ class Config(Owner):
     :param test_data: flags and segments that a test sets; makes ``source_kind`` ``testdata``. Default: none.
     :param hooks: are called around each evaluation of each client. Default: none.
     :param plugins: are told of each client, and may bring hooks. Default: none.
+    :param big_segment_store: knows the members of big segments, in place of Redis. Default: none.
     :param options: further options by their dotted names, for example ``{"redis.ping_ms": 500}``.
 
     With a source and without ``redis_url`` there is no Redis: memory is all there is.
@@ -124,7 +137,7 @@ class Config(Owner):
     :raises InvalidArgumentError: (a ``ValueError``) for an unknown option or a value that does not fit it.
     """
 
-    __slots__ = ("_given", "_hooks", "_plugins", "_residency", "_test_data")
+    __slots__ = ("_given", "_hooks", "_plugins", "_residency", "_store", "_test_data")
 
     def __init__(
         self,
@@ -187,6 +200,12 @@ class Config(Owner):
         events_spool_bytes: int | None = None,
         snapshot_file: str | os.PathLike[str] | None = None,
         store_write: bool | None = None,
+        big_segments_url: str | None = None,
+        big_segments_prefix: str | None = None,
+        big_segments_cache_size: int | None = None,
+        big_segments_cache_ms: int | None = None,
+        big_segments_poll_interval_ms: int | None = None,
+        big_segments_stale_after_ms: int | None = None,
         application_id: str | None = None,
         application_name: str | None = None,
         application_version: str | None = None,
@@ -197,6 +216,7 @@ class Config(Owner):
         test_data: TestData | None = None,
         hooks: Sequence[Hook] | None = None,
         plugins: Sequence[Plugin] | None = None,
+        big_segment_store: BigSegmentStore | None = None,
         options: Mapping[str, OptionValue] | None = None,
         events_queue_capacity: None = None,
     ) -> None:
@@ -221,6 +241,26 @@ class Config(Owner):
             if data is None:
                 raise InvalidArgumentError(f"test_data: a TestData is needed, not {type(test_data).__name__}")
             do(lib.flagstone_config_set_test_data, self._h, data)
+        self._store: OwnStore | None = None
+        if big_segment_store is not None:
+            (store,) = _listed("big_segment_store", (big_segment_store,), BigSegmentStore)
+            self._store = OwnStore(store, int(self._given.get("redis.command_timeout_ms", _PATIENCE_MS)) / 1000)
+            self._store.set_in(self._h)
+
+    @property
+    def _waits(self) -> int:
+        """Whether an evaluation of its clients waits for a store."""
+        given = self._given
+        if self._residency != "all":
+            return _fast.ALWAYS
+        is_daemon = self._test_data is None and given.get("source.kind", "none") == "none"
+        has_redis = is_daemon or "redis.url" in given or "big_segments.url" in given
+        return _fast.PERHAPS if has_redis or self._store is not None else _fast.NEVER
+
+    @property
+    def _poll_seconds(self) -> float:
+        """How often a store of the program's own is asked how old it is."""
+        return int(self._given.get("big_segments.poll_interval_ms", _POLL_MS)) / 1000
 
     @property
     def _tells(self) -> bool:
@@ -239,7 +279,12 @@ class Config(Owner):
 
     def _objects(self) -> dict[str, Any]:
         """What was given and is no option, by its keyword."""
-        objects = {"test_data": self._test_data, "hooks": list(self._hooks), "plugins": list(self._plugins)}
+        objects = {
+            "test_data": self._test_data,
+            "hooks": list(self._hooks),
+            "plugins": list(self._plugins),
+            "big_segment_store": self._store and self._store.store,
+        }
         return {name: given for name, given in objects.items() if given}
 
     def __repr__(self) -> str:

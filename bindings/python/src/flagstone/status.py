@@ -1,10 +1,12 @@
-"""What a client tells about itself, and what listeners receive. Depends on nothing."""
+"""What a client tells about itself, and what listeners receive. Depends on ``errors``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
+
+from .errors import InvalidArgumentError
 
 __all__ = [
     "EventsStatus",
@@ -261,3 +263,9 @@ class StatusListener(Protocol):
     """Called with every change of the condition, on the client's own thread."""
 
     def __call__(self, change: StatusChange, /) -> object: ...
+
+
+def check_listener(listener: Any) -> None:
+    """Refuses what cannot be called."""
+    if not callable(listener):
+        raise InvalidArgumentError(f"a listener is called with each change: {type(listener).__name__} cannot be called")
