@@ -74,7 +74,8 @@
  *   flagstone_bytes              flagstone_bytes_clear
  *   flagstone_error              flagstone_error_code, flagstone_error_message, flagstone_error_free
  *   flagstone_config             flagstone_config_new, flagstone_config_set, flagstone_config_load_json,
- *                                flagstone_config_free, flagstone_config_set_test_data
+ *                                flagstone_config_free, flagstone_config_set_test_data,
+ *                                flagstone_config_set_big_segment_store
  *   flagstone_test_data          flagstone_test_data_new, flagstone_test_data_set_json, flagstone_test_data_delete,
  *                                flagstone_test_data_set_status, flagstone_test_data_retain,
  *                                flagstone_test_data_release
@@ -86,8 +87,10 @@
  *                                flagstone_string_variation, flagstone_variation, flagstone_variation_or,
  *                                flagstone_variation_many, flagstone_variation_many_or, flagstone_identify,
  *                                flagstone_track, flagstone_all_flags_json, flagstone_secure_mode_hash,
- *                                flagstone_client_subscribe, flagstone_client_next_notification, flagstone_client_wake,
- *                                flagstone_client_listen, flagstone_client_unlisten
+ *                                flagstone_client_subscribe, flagstone_big_segments_status,
+ *                                flagstone_big_segments_poll, flagstone_client_may_wait,
+ *                                flagstone_client_next_notification, flagstone_client_wake, flagstone_client_listen,
+ *                                flagstone_client_unlisten
  *   flagstone_client_status_info flagstone_client_status_info_clear
  *   flagstone_context            flagstone_context_from_key, flagstone_context_from_attrs, flagstone_context_from_json,
  *                                flagstone_context_merge, flagstone_context_to_json, flagstone_context_canonical_key,
@@ -106,6 +109,7 @@
  *                                flagstone_migration_set_failed, flagstone_migration_set_latency,
  *                                flagstone_migration_wants_check, flagstone_migration_set_consistent,
  *                                flagstone_migration_track, flagstone_migration_retain, flagstone_migration_release
+ *   flagstone_membership         flagstone_membership_add
  *   flagstone_notification       flagstone_notification_clear
  *   old names                    flagstone_poll_event, flagstone_event_clear, flagstone_wake
  *
@@ -274,6 +278,13 @@
  *                                                       which seals it
  *   store.write                (by source)              what the source delivers is written to Redis: true with stream and poll,
  *                                                       false with file and testdata, which fill memory only
+ *   big_segments.url           (redis.url)              Redis with the members of big segments, as the Relay Proxy writes them; of
+ *                                                       the options redis.* only the time-outs count for one that is given
+ *   big_segments.prefix        (redis.prefix)           prefix of its keys
+ *   big_segments.cache_size    1000                     most contexts whose big segments are remembered
+ *   big_segments.cache_ms      5000                     how long they are; changes that Redis tells of are seen at once
+ *   big_segments.poll_interval_ms  5000                 how often the store is asked when it was brought up to date, once it is used
+ *   big_segments.stale_after_ms  120000                 how long ago that may be before the store counts as stale
  *   application.id             (none)                   sent as a tag with every request, like
  *   application.name           (none)
  *   application.version        (none)
@@ -340,6 +351,11 @@
  * Bit of `flagstone_features`: analytics events are sent.
  */
 #define FLAGSTONE_FEATURE_EVENTS 2
+
+/**
+ * Bit of `flagstone_features`: the members of big segments are asked for, in Redis or in a store of the host's.
+ */
+#define FLAGSTONE_FEATURE_BIG_SEGMENTS 4
 
 /**
  * Longest chain of prerequisites, and of segments that name segments, that an evaluation follows: MALFORMED_FLAG beyond it.
@@ -649,7 +665,8 @@ typedef enum flagstone_notification_kind {
    */
   FLAGSTONE_NOTIFICATION_FLAG_CHANGED = 2,
   /**
-   * The state of the big-segment store changed.
+   * The big-segment store stands otherwise: `text` says why, `extra` is JSON, `{"available":true,"stale":false,"last_sync_ms":n}`;
+   * `last_sync_ms` is null when it is not known. Also told when it is first known how it stands.
    */
   FLAGSTONE_NOTIFICATION_BIG_SEGMENTS = 3,
   /**
@@ -849,6 +866,11 @@ typedef struct flagstone_error flagstone_error;
  * Shared by any number of threads. Keeps its client alive.
  */
 typedef struct flagstone_flag flagstone_flag;
+
+/**
+ * What a store says of one context, while it is being asked. Valid during that call only, on the thread of the call.
+ */
+typedef struct flagstone_membership flagstone_membership;
 
 /**
  * One operation of a migration: a read or a write of data that move from an old to a new origin, with the stage it is to
@@ -1065,6 +1087,90 @@ typedef struct flagstone_default {
    */
   struct flagstone_str text;
 } flagstone_default;
+
+/**
+ * Says which big segments include or exclude a context, by calls of `flagstone_membership_add` on `out`; none: no big segment
+ * knows it.
+ *
+ * `context_hash`: Base64 (standard, padded) of the SHA-256 of the context's key, `len` bytes, valid during the call. OK; any
+ * other status: the store failed. Called on the thread that evaluates, which waits for it, also by several threads at once.
+ * May evaluate flags, but is not asked by them for other contexts: those evaluations get STORE_ERROR. Must return: no exception
+ * and no `longjmp` may leave it.
+ */
+typedef int32_t (*flagstone_membership_fn)(void *user_data,
+                                           const char *context_hash,
+                                           size_t len,
+                                           struct flagstone_membership *out);
+
+/**
+ * Says when the store was last brought up to date: writes Unix time in milliseconds to `*last_up_to_date_ms`.
+ *
+ * OK; NOT_FOUND: it never was; any other status: the store failed. Called as `flagstone_membership_fn` is, and on the thread that
+ * calls `flagstone_big_segments_poll` or `flagstone_big_segments_status`.
+ */
+typedef int32_t (*flagstone_metadata_fn)(void *user_data, int64_t *last_up_to_date_ms);
+
+/**
+ * Lets go of `user_data`, which nobody uses any more. Called once, on the thread that gives back the last reference.
+ */
+typedef void (*flagstone_drop_fn)(void *user_data);
+
+/**
+ * A big-segment store of the host's own. Set `struct_size` to `sizeof(flagstone_big_segment_store)` and `reserved` to 0.
+ */
+typedef struct flagstone_big_segment_store {
+  /**
+   * Size of this struct as the host knows it, in bytes.
+   */
+  uint32_t struct_size;
+  /**
+   * Always 0.
+   */
+  uint32_t reserved;
+  /**
+   * Handed to each function; may be NULL. Used by any thread.
+   */
+  void *user_data;
+  /**
+   * Which big segments a context is in. Not NULL.
+   */
+  flagstone_membership_fn membership;
+  /**
+   * How old the store is. Not NULL.
+   */
+  flagstone_metadata_fn metadata;
+  /**
+   * Lets go of `user_data`; NULL when there is nothing to let go of.
+   */
+  flagstone_drop_fn drop;
+} flagstone_big_segment_store;
+
+/**
+ * How the big-segment store stands. The caller makes it: set `struct_size` to `sizeof(flagstone_big_segment_status)` and the
+ * rest to 0.
+ */
+typedef struct flagstone_big_segment_status {
+  /**
+   * Size of this struct as the host knows it, in bytes.
+   */
+  uint32_t struct_size;
+  /**
+   * 1 when the store answered when it was last asked how old it is; else 0, also without a store.
+   */
+  int32_t available;
+  /**
+   * 1 when it was never brought up to date, or not for `big_segments.stale_after_ms`; else 0.
+   */
+  int32_t stale;
+  /**
+   * Always 0.
+   */
+  int32_t reserved;
+  /**
+   * When it was last brought up to date, Unix time in milliseconds; 0 when that is not known.
+   */
+  int64_t last_sync_ms;
+} flagstone_big_segment_status;
 
 /**
  * A notification. The caller makes it: set `struct_size` to `sizeof(flagstone_notification)` and the rest to 0. Its texts are
@@ -1804,8 +1910,9 @@ flagstone_status flagstone_flag_new(struct flagstone_client *client,
 FLAGSTONE_API int32_t flagstone_flag_bool(const struct flagstone_flag *flag, const struct flagstone_context *context);
 
 /**
- * As `flagstone_flag_bool`, but never waits: -1 when something would have to be read from Redis first; then call
- * `flagstone_flag_bool`. Residency `all` never gives -1. Any thread, also one that may not block.
+ * As `flagstone_flag_bool`, but never waits: -1 when something would have to be read from Redis first, or a big-segment store
+ * would have to be asked; then call `flagstone_flag_bool`. Where `flagstone_client_may_wait` is 0 it never gives -1. Any thread,
+ * also one that may not block.
  */
 FLAGSTONE_API
 int32_t flagstone_flag_bool_try(const struct flagstone_flag *flag,
@@ -2051,6 +2158,68 @@ FLAGSTONE_API
 flagstone_status flagstone_client_subscribe(struct flagstone_client *client,
                                             uint32_t wants,
                                             struct flagstone_error **err);
+
+/**
+ * Adds a big segment to what is said of a context: `reference` is the segment's key, `.g` and its generation (`vip.g7`);
+ * `included` is not 0 when it includes the context, 0 when it excludes it. Where both are said, it includes it.
+ *
+ * OK; NULL_ARGUMENT, BAD_UTF8; INVALID_ARGUMENT when the question has been answered. Borrowed for the call.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_membership_add(struct flagstone_membership *membership,
+                                          const char *reference,
+                                          size_t reference_len,
+                                          int32_t included);
+
+/**
+ * Makes the clients of this configuration ask `store` for the members of big segments, and not Redis.
+ *
+ * `*store` is copied; its `user_data` is used until `drop` is called: after the configuration, or another store in its place,
+ * and all of its clients are gone. INVALID_ARGUMENT for a `struct_size` that is too small, `reserved` other than 0, or a missing
+ * function; nothing is taken then, and `drop` is not called. In a forked child the copy of `user_data` is used.
+ *
+ * A store that fails, or that is asked by itself, gives STORE_ERROR and never an error. A thread that wants what another one
+ * asks for waits at most `redis.command_timeout_ms` (2000 when unset); how long `membership` itself takes is up to the host.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_config_set_big_segment_store(struct flagstone_config *config,
+                                                        const struct flagstone_big_segment_store *store,
+                                                        struct flagstone_error **err);
+
+/**
+ * Writes how the big-segment store stands. A store that was never asked is asked first: the host's on this thread; Redis, which
+ * is asked every `big_segments.poll_interval_ms` from then on, by a thread of the client while this one waits at most
+ * `redis.command_timeout_ms`.
+ *
+ * OK; without a store nothing is available and nothing stale. INVALID_ARGUMENT: `out->struct_size` is too small. CLOSED after
+ * close. Any thread. Each change of `available` and `stale` is a notification, too.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_big_segments_status(struct flagstone_client *client,
+                                               struct flagstone_big_segment_status *out,
+                                               struct flagstone_error **err);
+
+/**
+ * Asks a store of the host's own how old it is, on this thread, and writes how it stands: to be called every
+ * `big_segments.poll_interval_ms` by a host that sets one. Nobody else asks it, apart from the first evaluation or
+ * `flagstone_big_segments_status` that needs to know. With Redis the same as `flagstone_big_segments_status`.
+ *
+ * Outcome as there.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_big_segments_poll(struct flagstone_client *client,
+                                             struct flagstone_big_segment_status *out,
+                                             struct flagstone_error **err);
+
+/**
+ * 1 when an evaluation may wait: for an item that residency `lazy` or `off` does not hold, or for what a store knows of the big
+ * segments that the data have; else 0, also for NULL. Loads of memory, no lock. Any thread.
+ *
+ * For hosts that hold a lock of their own, such as that of an interpreter, and let go of it for calls that wait. The answer may
+ * become 1 with a change of the data: ask before each evaluation.
+ */
+FLAGSTONE_API
+int32_t flagstone_client_may_wait(const struct flagstone_client *client);
 
 /**
  * Takes the oldest notification, waiting for one at most `timeout_ms` milliseconds.

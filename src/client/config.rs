@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::big_segments::BigSegmentStore;
 use crate::http::{check_base, check_proxy};
 use crate::source::TestData;
 use crate::store::check_url;
@@ -130,6 +132,12 @@ const OPTIONS: &[(&str, Check)] = &[
     ("file.auto_reload", BOOL),
     ("snapshot.file", Check::Text),
     ("store.write", BOOL),
+    ("big_segments.url", Check::RedisUrl),
+    ("big_segments.prefix", Check::Text),
+    ("big_segments.cache_size", Check::Integer { least: 1, most: 100_000_000 }),
+    ("big_segments.cache_ms", MILLISECONDS),
+    ("big_segments.poll_interval_ms", MILLISECONDS),
+    ("big_segments.stale_after_ms", MILLISECONDS),
     ("application.id", Check::Text),
     ("application.name", Check::Text),
     ("application.version", Check::Text),
@@ -150,6 +158,7 @@ const RENAMED: &[(&str, &str)] = &[(
 pub struct Config {
     values: BTreeMap<&'static str, String>,
     test_data: Option<TestData>,
+    big_segment_store: Option<Arc<dyn BigSegmentStore>>,
 }
 
 impl Config {
@@ -165,6 +174,11 @@ impl Config {
     pub fn set_test_data(&mut self, data: TestData) {
         self.values.insert("source.kind", "testdata".to_owned());
         self.test_data = Some(data);
+    }
+
+    /// Asks this store for the members of big segments, and not Redis.
+    pub fn set_big_segment_store(&mut self, store: Arc<dyn BigSegmentStore>) {
+        self.big_segment_store = Some(store);
     }
 
     /// Sets options from a JSON object; `{"redis": {"url": …}}` and `{"redis.url": …}` are the same. All or none.
@@ -231,6 +245,11 @@ impl Config {
     /// The test data that were set.
     pub(super) fn test_data(&self) -> Option<TestData> {
         self.test_data.clone()
+    }
+
+    /// The store that was set for the members of big segments.
+    pub(super) fn big_segment_store(&self) -> Option<Arc<dyn BigSegmentStore>> {
+        self.big_segment_store.clone()
     }
 
     pub(super) fn number<T: FromStr>(&self, name: &str, default: T) -> T {

@@ -2,8 +2,8 @@
 //! else; evaluation never waits for one of them.
 //!
 //! Lifecycle: new (no threads) → started → closed. Memory lives as long as somebody holds the client; after close,
-//! evaluation goes on answering from the last data held. May depend on `store`, `source`, `http`, `eval`, `context` and
-//! `model`.
+//! evaluation goes on answering from the last data held. May depend on `store`, `source`, `http`, `eval`, `big_segments`,
+//! `context` and `model`.
 
 mod all_flags;
 mod ask;
@@ -16,6 +16,8 @@ mod feed;
 mod flags_state;
 mod keeper;
 mod listeners;
+mod members;
+mod members_settings;
 mod migration;
 mod notifications;
 mod prepared;
@@ -41,13 +43,15 @@ pub use config::{Config, ConfigError};
 pub use evaluate::Evaluation;
 pub use feed::{Condition, LastError};
 pub use flags_state::AllFlagsOptions;
+pub use members::{MembersSettings, MembersStore};
 pub use migration::{Migration, MigrationError, Operation, Origin, Stage};
 pub use notifications::{Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared};
 pub use settings::Settings;
 pub use track::TrackError;
 
-pub use crate::model::{DefaultValue, Rounding};
+pub use crate::big_segments::{BigSegmentStore, Status as BigSegmentStatus, StoreFailure};
+pub use crate::model::{DefaultValue, Membership, Rounding};
 pub use crate::source::{Failure as SourceFailure, FailureKind, Report as SourceReport, TestData, TestDataError};
 
 pub use crate::events::Flushed;
@@ -99,6 +103,8 @@ pub enum ClientError {
 #[derive(Debug)]
 pub struct Client {
     plant: Plant,
+    /// Who knows the members of big segments. Not for the threads: the last of them would drop what is the host's.
+    members: Option<MembersSettings>,
     runtime: ArcSwap<Runtime>,
     /// Fork generation of the runtime: looked at by every evaluation.
     stamp: AtomicU64,
@@ -131,7 +137,8 @@ impl Client {
         let shared = Arc::new(Shared::new(settings.store)?);
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
-        let runtime = Runtime::new(stamp, settings.queue_capacity, settings.log_level, settings.events.as_ref());
+        let desk = settings.members.as_ref().map(|members| members.desk);
+        let runtime = Runtime::new(stamp, settings.queue_capacity, settings.log_level, settings.events.as_ref(), desk);
         for (level, remark) in &settings.remarks {
             runtime.log(*level, format_args!("{remark}"));
         }
@@ -145,6 +152,7 @@ impl Client {
                 backup: settings.backup.map(Arc::new),
                 events: settings.events.map(|options| (Arc::new(options), Arc::new(Recorder::new(stamp)))),
             },
+            members: settings.members,
             runtime: ArcSwap::from_pointee(runtime),
             stamp: AtomicU64::new(stamp),
             stage: AtomicU8::new(NEW),
@@ -329,7 +337,8 @@ impl Client {
             recorder.renew(generation);
             &**options
         });
-        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, events));
+        let desk = self.members.as_ref().map(|members| members.desk);
+        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, events, desk));
         let before = self.runtime.compare_and_swap(&inherited, fresh.clone());
         if !Arc::ptr_eq(&before, &inherited) {
             return;

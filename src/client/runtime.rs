@@ -1,8 +1,8 @@
 //! The threads of a client with everything that they and host threads lock together.
 //!
 //! One runtime belongs to one process: it is stamped with the fork generation, and a child that finds an older stamp takes
-//! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store`, `source` and
-//! `events`.
+//! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store`, `source`,
+//! `events` and `big_segments`.
 
 use std::fmt;
 use std::io;
@@ -17,6 +17,7 @@ use super::keeper;
 use super::notifications::{Event, Notifications};
 use super::signals;
 use super::status::condition_json;
+use crate::big_segments::{Desk, DeskOptions, Status};
 use crate::events::{self, Delivery, EventsOptions, Inbox, Recorder};
 use crate::model::{Severity, excerpt, lock};
 use crate::source::{self, Control, SourceOptions};
@@ -37,6 +38,8 @@ pub struct Runtime {
     pub control: Control,
     /// What the host may want to hear.
     pub notifications: Notifications,
+    /// Where evaluations ask for the members of big segments; `None` when nobody knows them.
+    pub desk: Option<Desk>,
     /// What waits to be told to LaunchDarkly; `None` when nothing is.
     pub events: Option<Inbox>,
     /// What is on its way there.
@@ -82,13 +85,20 @@ impl Plant {
 
 impl Runtime {
     /// Without threads so far.
-    pub fn new(stamp: u64, capacity: usize, level: Level, events: Option<&EventsOptions>) -> Self {
+    pub fn new(
+        stamp: u64,
+        capacity: usize,
+        level: Level,
+        events: Option<&EventsOptions>,
+        desk: Option<DeskOptions>,
+    ) -> Self {
         let (sender, receiver) = channel();
         Self {
             stamp,
             mailbox: Mailbox::new(sender),
             control: Control::new(),
             notifications: Notifications::new(capacity, level),
+            desk: desk.map(Desk::new),
             events: events.map(Inbox::new),
             delivery: Delivery::new(events),
             running: Mutex::new(0),
@@ -160,6 +170,9 @@ impl Runtime {
     pub fn stop(&self) {
         self.mailbox.stop();
         self.control.stop();
+        if let Some(desk) = &self.desk {
+            desk.close();
+        }
     }
 
     /// Whether the threads should end.
@@ -248,6 +261,13 @@ impl Runtime {
         if self.wants(level) {
             self.notifications.push(Event::Log { level, text: excerpt(&message.to_string(), LONGEST_LOG) });
         }
+    }
+}
+
+impl Runtime {
+    /// Tells that the big-segment store stands otherwise now.
+    pub fn tell_big_segments(&self, status: Status, reason: &str) {
+        self.notifications.push(Event::BigSegments { status, reason: reason.to_owned() });
     }
 }
 

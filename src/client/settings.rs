@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Rounding;
 use super::config::{Config, ConfigError};
+use super::members::MembersSettings;
 use crate::events::EventsOptions;
 use crate::http::{HttpOptions, ProxyEnvironment};
 use crate::source::{Duplicates, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions};
@@ -33,6 +34,8 @@ pub struct Settings {
     pub events: Option<EventsOptions>,
     /// The snapshot file, if one is kept.
     pub backup: Option<Backup>,
+    /// Who knows the members of big segments; `None` when nobody does.
+    pub members: Option<MembersSettings>,
     /// Nothing is connected to, and every evaluation gives its default.
     pub offline: bool,
     /// Most notifications kept for the host.
@@ -62,12 +65,14 @@ impl Config {
         let events = self.events(http.as_ref(), source.as_ref(), &mut remarks)?;
         let store = self.store(source.as_ref(), offline, &mut remarks)?;
         let backup = self.backup(&store)?;
+        let members = if offline { None } else { self.members(&store)? };
         Ok(Settings {
             sdk_key: self.sdk_key()?,
             store,
             source,
             events,
             backup: backup.filter(|_| !offline),
+            members,
             offline,
             queue_capacity: self.number("notifications.capacity", 1_000),
             log_level: match self.get("log.level") {

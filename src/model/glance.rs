@@ -24,6 +24,8 @@ pub fn glance(text: &[u8]) -> Option<i64> {
         match name {
             b"version" => version = whole_number(value)?,
             b"deleted" if !matches!(value, b"false" | b"null") => return None,
+            // That there is a big segment is known before one is evaluated.
+            b"unbounded" if !matches!(value, b"false" | b"null") => return None,
             _ => {}
         }
         match outline.next()? {

@@ -1,0 +1,171 @@
+//! The members of big segments, as evaluations ask for them: of the host's own store, on the thread that evaluates, or of none.
+//! May depend on `big_segments`, `eval` and `store`.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::feed::level;
+use super::runtime::Voice;
+use super::{Client, ClientError};
+use crate::big_segments::{Answer, BigSegmentStore, Desk, DeskOptions, Host, Status, Wait};
+use crate::eval::{BigSegmentsStatus, MembershipAnswer, Memberships};
+use crate::model::Severity;
+use crate::store::Residency;
+
+/// Where the members of big segments are known, and how they are asked for.
+#[derive(Clone)]
+pub struct MembersSettings {
+    /// How answers are remembered.
+    pub desk: DeskOptions,
+    /// Who knows.
+    pub store: MembersStore,
+}
+
+/// Who knows the members of big segments.
+#[derive(Clone)]
+pub enum MembersStore {
+    /// A store of the host's.
+    Host(Arc<dyn BigSegmentStore>),
+}
+
+impl fmt::Debug for MembersSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("MembersSettings").field("desk", &self.desk).finish_non_exhaustive()
+    }
+}
+
+impl Host for Voice<'_> {
+    fn log(&self, severity: Severity, message: fmt::Arguments<'_>) {
+        self.runtime.log(level(severity), message);
+    }
+
+    fn status_changed(&self, status: Status, reason: &str) {
+        self.runtime.tell_big_segments(status, reason);
+    }
+}
+
+/// What one evaluation knows of the members of big segments.
+pub(super) struct Consult<'a> {
+    client: &'a Client,
+    may_wait: bool,
+    /// An evaluation waits once for all that it asks.
+    deadline: Cell<Option<Instant>>,
+    would_wait: Cell<bool>,
+}
+
+impl<'a> Consult<'a> {
+    #[inline]
+    pub(super) fn new(client: &'a Client, may_wait: bool) -> Self {
+        Self { client, may_wait, deadline: Cell::new(None), would_wait: Cell::new(false) }
+    }
+
+    /// Whether the store would have had to be asked by one that may not wait.
+    #[inline]
+    pub(super) fn would_wait(&self) -> bool {
+        self.would_wait.get()
+    }
+
+    fn wait(&self, settings: &MembersSettings) -> Wait {
+        if !self.may_wait {
+            return Wait::No;
+        }
+        let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + settings.desk.patience);
+        self.deadline.set(Some(deadline));
+        Wait::Until(deadline)
+    }
+}
+
+impl Memberships for Consult<'_> {
+    #[cold]
+    #[inline(never)]
+    fn membership(&self, context_key: &str) -> MembershipAnswer {
+        let Some(settings) = &self.client.members else { return nothing(BigSegmentsStatus::NotConfigured) };
+        let wait = self.wait(settings);
+        match self.client.at_desk(settings, |desk, store, host| desk.ask(store, host, context_key, wait)) {
+            Some(Answer::Known { membership, is_stale }) => MembershipAnswer {
+                membership: Some(membership),
+                status: if is_stale { BigSegmentsStatus::Stale } else { BigSegmentsStatus::Healthy },
+            },
+            Some(Answer::Failed) | None => nothing(BigSegmentsStatus::StoreError),
+            Some(Answer::WouldWait) => {
+                self.would_wait.set(true);
+                nothing(BigSegmentsStatus::StoreError)
+            }
+        }
+    }
+}
+
+fn nothing(status: BigSegmentsStatus) -> MembershipAnswer {
+    MembershipAnswer { membership: None, status }
+}
+
+/// Answers that are kept for several evaluations of one context, which get the same ones: a store that fails is asked once.
+pub(super) struct Remembering<'a, M> {
+    memberships: &'a M,
+    answers: RefCell<Vec<(Box<str>, MembershipAnswer)>>,
+}
+
+impl<'a, M> Remembering<'a, M> {
+    pub(super) fn new(memberships: &'a M) -> Self {
+        Self { memberships, answers: RefCell::new(Vec::new()) }
+    }
+}
+
+impl<M: Memberships> Memberships for Remembering<'_, M> {
+    fn membership(&self, context_key: &str) -> MembershipAnswer {
+        let known =
+            self.answers.borrow().iter().find(|(key, _)| **key == *context_key).map(|(_, answer)| answer.clone());
+        known.unwrap_or_else(|| {
+            let answer = self.memberships.membership(context_key);
+            self.answers.borrow_mut().push((Box::from(context_key), answer.clone()));
+            answer
+        })
+    }
+}
+
+impl Client {
+    /// Whether an evaluation may wait: for a key that residency `lazy` or `off` does not hold, or for what a store knows of the
+    /// big segments that are held. May change with the data.
+    #[inline]
+    pub fn may_wait(&self) -> bool {
+        let shared = &self.plant.shared;
+        shared.options.residency != Residency::All || self.members.is_some() && shared.holds_big_segments()
+    }
+
+    /// How the big-segment store stands, which is asked if it never was; nothing is available where there is none.
+    pub fn big_segments_status(&self) -> Result<Status, ClientError> {
+        self.about_big_segments(Desk::status)
+    }
+
+    /// Asks the host's big-segment store on this thread when it was brought up to date, and says how it stands.
+    pub fn poll_big_segments(&self) -> Result<Status, ClientError> {
+        self.about_big_segments(Desk::poll)
+    }
+
+    fn about_big_segments(
+        &self,
+        question: impl FnOnce(&Desk, &dyn BigSegmentStore, &dyn Host) -> Status,
+    ) -> Result<Status, ClientError> {
+        if self.is_closed() {
+            return Err(ClientError::Closed);
+        }
+        let status = self.members.as_ref().and_then(|settings| self.at_desk(settings, question));
+        Ok(status.unwrap_or_default())
+    }
+
+    /// Does something at the desk of this process.
+    fn at_desk<R>(
+        &self,
+        settings: &MembersSettings,
+        work: impl FnOnce(&Desk, &dyn BigSegmentStore, &dyn Host) -> R,
+    ) -> Option<R> {
+        let runtime = self.current();
+        let desk = runtime.desk.as_ref()?;
+        let voice = Voice { runtime: &runtime, shared: &self.plant.shared, feed: self.plant.feed() };
+        match &settings.store {
+            MembersStore::Host(store) => Some(work(desk, &**store, &voice)),
+        }
+    }
+}
