@@ -201,7 +201,7 @@ def test_threads_that_want_the_same_context_share_one_question() -> None:
     with client(store, redis_command_timeout_ms=int(PATIENCE * 1000)) as asked:
         flag = asked.flag("flag", "")
         calls = [lambda: ask(asked)[0], lambda: flag.value(ADA), lambda: asked.variation("flag", ADA, "")] * 3
-        threads = [threading.Thread(target=lambda call=call: found.append(call())) for call in calls]  # type: ignore[misc]
+        threads = [threading.Thread(target=lambda call=call: found.append(call())) for call in calls]
         for thread in threads:
             thread.start()
         assert until(lambda: bool(store.asked))
@@ -223,23 +223,27 @@ def test_a_store_that_evaluates_itself_gets_an_error_and_no_end_of_questions() -
 
 def test_the_status_is_told_and_heard_when_it_changes() -> None:
     store = Store()
-    options = {"big_segments_poll_interval_ms": 20, "big_segments_stale_after_ms": 60_000}
-    with client(store, **options) as asked:
+    heard: list[BigSegmentStoreStatus] = []
+    config = Config(
+        test_data=data(), big_segment_store=store, big_segments_poll_interval_ms=20, big_segments_stale_after_ms=60_000
+    )
+    asked = Client(config)
+    asked.add_big_segments_listener(heard.append)
+    asked.add_big_segments_listener(mock.Mock(side_effect=RuntimeError("on purpose")))
+    changes = asked.big_segments_changes()
+    with asked:
         status = asked.big_segments_status()
         assert (status.available, status.stale) == (True, False) and abs((status.last_sync_ms or 0) - now()) < 60_000
-        heard: list[BigSegmentStoreStatus] = []
-        asked.add_big_segments_listener(heard.append)
-        asked.add_big_segments_listener(mock.Mock(side_effect=RuntimeError("on purpose")))
-        changes = asked.big_segments_changes()
         for synced, available, stale in ((1, True, True), (None, True, True), ("?", False, False), (now, True, False)):
             store.synced = synced
             assert until(lambda: _is(asked, available, stale))  # noqa: B023
-        assert until(lambda: len(heard) == 3)
-        assert [(each.available, each.stale) for each in heard] == [(True, True), (False, False), (True, False)]
-        assert [next(changes) for _ in range(3)] == heard
+        assert until(lambda: len(heard) == 4)
+        conditions = [(each.available, each.stale) for each in heard]
+        assert conditions == [(True, False), (True, True), (False, False), (True, False)]
+        assert [next(changes) for _ in range(4)] == heard
         asked.remove_big_segments_listener(heard.append)
         store.synced = None
-        assert next(changes).stale and len(heard) == 3
+        assert next(changes).stale and len(heard) == 4
         assert ask(asked) == ("yes", STALE)
     assert list(changes) == []
 
@@ -276,7 +280,8 @@ def test_a_store_is_closed_with_the_last_client_that_uses_it() -> None:
     store = Store()
     config = Config(test_data=data(), big_segment_store=store)
     first, second = Client(config), Client(config)
-    assert first.start(PATIENCE) and first.close(PATIENCE) and first.close(PATIENCE)
+    assert first.start(PATIENCE) and second.start(PATIENCE)
+    assert first.close(PATIENCE) and first.close(PATIENCE)
     assert store.closed == 0 and ask(second) == ("yes", HEALTHY)
     store.close = mock.Mock(side_effect=RuntimeError("on purpose"))  # type: ignore[method-assign]
     assert second.close(PATIENCE)
@@ -307,7 +312,9 @@ def test_after_close_nobody_polls() -> None:
     assert asked.close(PATIENCE) and not polls(store)
 
 
-@pytest.mark.parametrize("wrong", [3, Store, mock.MagicMock(spec=BigSegmentStore), {}], ids=lambda wrong: type(wrong).__name__)
+@pytest.mark.parametrize(
+    "wrong", [3, Store, mock.MagicMock(spec=BigSegmentStore), {}], ids=lambda wrong: type(wrong).__name__
+)
 def test_what_is_no_store_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="big_segment_store"):
         Config(big_segment_store=wrong)

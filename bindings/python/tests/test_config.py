@@ -13,6 +13,7 @@ from flagstone import BigSegmentStore, Client, Config, Context, FlagstoneError, 
 from flagstone._options import OPTIONS
 from support import PROJECT, Environment, bool_flag
 
+
 class Empty(BigSegmentStore):
     def metadata(self) -> None:
         return None
@@ -28,6 +29,8 @@ IN_WORDS = {
     "(LaunchDarkly's)": "Default: LaunchDarkly's",
     "(environment)": "Default: that of the environment",
     "(by source)": "Default by source",
+    "(redis.url)": "Default: ``redis_url``",
+    "(redis.prefix)": "Default: ``redis_prefix``",
 }
 
 
@@ -45,9 +48,15 @@ def test_every_option_of_the_header_has_a_keyword_named_like_it() -> None:
     for keyword, name in OPTIONS.items():
         assert keyword == name.replace(".", "_")
     keywords = list(inspect.signature(Config).parameters)
-    assert keywords == [*OPTIONS, "test_data", "hooks", "plugins", "big_segment_store", "options", "events_queue_capacity"], (
-        "the last one is refused"
-    )
+    assert keywords == [
+        *OPTIONS,
+        "test_data",
+        "hooks",
+        "plugins",
+        "big_segment_store",
+        "options",
+        "events_queue_capacity",
+    ], "the last one is refused"
 
 
 def test_every_keyword_is_documented_with_its_default() -> None:

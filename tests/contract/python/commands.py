@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from callbacks import posted_text
+from forms import Form, Refused
+
 from flagstone import (
     Client,
     Context,
@@ -15,7 +17,6 @@ from flagstone import (
     Operation,
     Stage,
 )
-from forms import Form, Refused
 
 
 def evaluate(client: Client, params: Form) -> dict[str, Any]:

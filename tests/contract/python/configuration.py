@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from callbacks import PostedStore, PostingHook
-from flagstone import Client, Config, InvalidArgumentError
 from forms import Form, Refused
+
+from flagstone import Client, Config, InvalidArgumentError
 
 
 def options_of(configuration: Form) -> dict[str, Any]:

@@ -26,11 +26,12 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable
 
-import flagstone
 from commands import run_command
 from configuration import open_client
-from flagstone import Client, ClosedError
 from forms import Form, Refused
+
+import flagstone
+from flagstone import Client, ClosedError
 
 CAPABILITIES = (
     "server-side",

@@ -33,7 +33,8 @@ class AsyncCalls:
     """What :class:`Client` has for coroutines.
 
     With ``cache_residency`` ``all`` evaluation never waits, so there the plain calls are as good as the ``…_async`` ones,
-    which answer at once; with ``lazy`` and ``off``, and where the data have big segments, these wait on a thread of asyncio's.
+    which answer at once; with ``lazy`` and ``off``, and where the data have big segments, these wait on a thread of
+    asyncio's.
     """
 
     __slots__ = ()

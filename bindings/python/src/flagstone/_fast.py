@@ -9,8 +9,8 @@ segments, each asks whether the data have any. Depends on ``_lib``, ``_abi``, ``
 from __future__ import annotations
 
 import marshal
-from types import SimpleNamespace
 from ctypes import addressof, byref, c_char, c_int32, c_int64, c_size_t, c_uint32, c_void_p, sizeof
+from types import SimpleNamespace
 from typing import Any
 
 from . import _abi
@@ -102,6 +102,7 @@ def _asking(client: ClientReference, name: str) -> Any:
         return (patient if _may_wait(client) else quick)(*arguments)
 
     return call
+
 
 #: In what form a value is promised: a number as an int or a float, or everything as the flag has it.
 BOOL, INT, FLOAT, STRING, ANY = "b", "i", "f", "s", "a"

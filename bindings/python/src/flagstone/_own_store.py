@@ -6,14 +6,14 @@ one that hangs holds nobody longer than that time. Depends on ``_abi``, ``_green
 
 from __future__ import annotations
 
-import _thread
 import itertools
 import logging
+import signal
 import threading
 import time
 import weakref
 from collections.abc import Mapping
-from ctypes import byref, c_int64, c_void_p, sizeof, string_at
+from ctypes import byref, c_void_p, sizeof, string_at
 from typing import Any, Callable, TypeVar
 
 from . import _abi
@@ -62,13 +62,13 @@ class OwnStore:
         with self._lock:
             self._clients += 1
 
-    def close(self) -> None:
-        """One client less does."""
+    def close(self, seconds: float) -> None:
+        """One client less does; the last one waits for the store."""
         with self._lock:
             self._clients -= 1
             if self._clients:
                 return
-        self._ask("close", self.store.close)
+        self._ask("close", self.store.close, seconds)
 
     def membership(self, context_hash: str, out: c_void_p) -> int:
         """Hands the memberships of a context to native code."""
@@ -89,9 +89,9 @@ class OwnStore:
         out[0] = found[0]
         return _abi.STATUS_OK
 
-    def _ask(self, name: str, call: Callable[[], T]) -> T | None:
+    def _ask(self, name: str, call: Callable[[], T], seconds: float | None = None) -> T | None:
         try:
-            found = self._within(call)
+            found = self._within(call, self._seconds if seconds is None else seconds)
         except Exception as error:
             with self._lock:
                 first = name not in self._failing
@@ -102,7 +102,7 @@ class OwnStore:
         self._failing.discard(name)
         return found
 
-    def _within(self, call: Callable[[], T]) -> T:
+    def _within(self, call: Callable[[], T], seconds: float) -> T:
         if getattr(_asking, "busy", False):
             raise Unusable("it is asked by itself")
         with self._lock:
@@ -115,7 +115,8 @@ class OwnStore:
         except RuntimeError:  # no more threads, or the interpreter is ending and allows none
             self.answered()
             raise
-        return question.answer(self._seconds)
+        found: T = question.answer(seconds)
+        return found
 
     def answered(self) -> None:
         """A call has come back, in time or not."""
@@ -168,7 +169,7 @@ def _references(found: Any) -> list[tuple[bytes, bool]]:
 def _milliseconds(found: Any) -> int | None:
     if found is not None and (type(found) is not int or not 0 <= found < 2**63):
         raise Unusable(f"Unix milliseconds or None are needed, not {found!r:.50}")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 _numbers = itertools.count(1)
@@ -194,7 +195,8 @@ def _interrupt_again() -> None:
 
     def interrupt() -> None:
         time.sleep(_A_MOMENT)
-        _thread.interrupt_main()
+        # A signal, which ends whatever the thread waits in by then.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     try:
         start_real_thread(interrupt)
@@ -202,14 +204,16 @@ def _interrupt_again() -> None:
         pass
 
 
-@_abi.MEMBERSHIP
-def _membership(number: int | None, text: int, size: int, out: int) -> int:
+def _ask_membership(number: int | None, text: int, size: int, out: int) -> int:
     return _guarded(number, lambda store: store.membership(string_at(text, size).decode(), c_void_p(out)))
 
 
-@_abi.METADATA
-def _metadata(number: int | None, out: Any) -> int:
+def _ask_metadata(number: int | None, out: Any) -> int:
     return _guarded(number, lambda store: store.metadata(out))
+
+
+# They live as long as the module.
+_membership, _metadata = _abi.MEMBERSHIP(_ask_membership), _abi.METADATA(_ask_metadata)
 
 
 class Poller:

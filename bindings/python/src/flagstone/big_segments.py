@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -26,7 +25,7 @@ class BigSegmentStoreStatus:
         return cls(bool(form.get("available")), bool(form.get("stale")), form.get("last_sync_ms"))
 
 
-class BigSegmentStore(ABC):
+class BigSegmentStore:
     """A store of the program's own, in place of Redis: ``Config(big_segment_store=…)``. To be made a class from.
 
     Its methods are called by threads that are there for it, several at once, and each is waited for at most
@@ -36,18 +35,18 @@ class BigSegmentStore(ABC):
     wherever a big segment is needed.
     """
 
-    @abstractmethod
     def metadata(self) -> int | None:
         """When the store was last brought up to date, Unix milliseconds; ``None``: never. Called every
         ``big_segments_poll_interval_ms``."""
+        raise NotImplementedError
 
-    @abstractmethod
     def membership(self, context_hash: str) -> Mapping[str, bool] | None:
-        """The big segments that include (True) or exclude (False) a context, by reference: the segment's key, ``.g`` and its
-        generation (``vip.g7``). ``None``: none. Answers are remembered for ``big_segments_cache_ms``.
+        """The big segments that include (True) or exclude (False) a context, by reference: the segment's key, ``.g`` and
+        its generation (``vip.g7``). ``None``: none. Answers are remembered for ``big_segments_cache_ms``.
 
         :param context_hash: Base64 of the SHA-256 of the context's key.
         """
+        raise NotImplementedError
 
     def close(self) -> None:
         """The last open client that uses the store has been closed."""

@@ -160,21 +160,24 @@ class Client(AsyncCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.Clie
 
         :returns: False when a thread was still busy; it ends by itself.
         """
-        return self._close(timeout, wait_whole if self._tells else wait)
+        began = time.monotonic()
+        closed = self._close(timeout, wait_whole if self._tells else wait)
+        with self._lock:
+            store, self._store = self._store, None
+        if store is not None:
+            store.close(_left(timeout, began))
+        return closed
 
     def _close(self, timeout: float, wait: Callable[[Callable[[int], int], float], int]) -> bool:
         began = time.monotonic()
         status = wait(lambda ms: lib.flagstone_client_close(self._h, ms), timeout)
         with self._lock:
-            store = None if self._closed else self._store
             self._closed = True
             pump, poller = self._pump, self._poller
         if poller is not None:
-            poller.close(max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began)))
-        if store is not None:
-            store.close()
+            poller.close(_left(timeout, began))
         if pump is not None:
-            pump.join(max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began)))
+            pump.join(_left(timeout, began))
         elif _forks.is_asleep():
             drain(self._h, self)
         for changes in list(self._streams):
@@ -625,6 +628,11 @@ class Client(AsyncCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.Clie
 
     def __repr__(self) -> str:
         return f"<Client {self.state.name}>"
+
+
+def _left(timeout: float, began: float) -> float:
+    """What is left of a time that may be longer than threads can wait."""
+    return max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began))
 
 
 _HookedClient = _hooked.hooked_client(Client)
