@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from callbacks import posted_text
-from forms import Form, Refused
-
 from flagstone import (
     Client,
     Context,
@@ -17,6 +15,7 @@ from flagstone import (
     Operation,
     Stage,
 )
+from forms import Form, Refused
 
 
 def evaluate(client: Client, params: Form) -> dict[str, Any]:
@@ -162,9 +161,9 @@ def migration_variation(client: Client, params: Form) -> dict[str, Any]:
 
 
 def migration_operation(client: Client, params: Form) -> dict[str, Any]:
-    systems = [_system(params.need(f"{name}Endpoint", str)) for name in ("old", "new")]
+    old, new = _system(params.need("oldEndpoint", str)), _system(params.need("newEndpoint", str))
     compared = params.get("trackConsistency", bool)
-    builder = MigratorBuilder(client).read(*systems, _same if compared else None).write(*systems)
+    builder = MigratorBuilder(client).read(old, new, _same if compared else None).write(old, new)
     builder.track_latency(params.get("trackLatency", bool) or False).track_errors(params.get("trackErrors", bool) or False)
     order = params.need("readExecutionOrder", str)
     if order not in _ORDERS:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from callbacks import PostedStore, PostingHook
-from forms import Form, Refused
-
 from flagstone import Client, Config, InvalidArgumentError
+from forms import Form, Refused
 
 
 def options_of(configuration: Form) -> dict[str, Any]:

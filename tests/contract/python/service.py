@@ -26,12 +26,11 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable
 
+import flagstone
 from commands import run_command
 from configuration import open_client
-from forms import Form, Refused
-
-import flagstone
 from flagstone import Client, ClosedError
+from forms import Form, Refused
 
 CAPABILITIES = (
     "server-side",
