@@ -196,7 +196,7 @@ def test_who_stops_iterating_is_forgotten() -> None:
         ("a", mock.MagicMock(spec=Context), print),
         ("a", ADA, None),
     ],
-    ids=str,
+    ids=["key", "surrogate", "context", "mock", "listener"],
 )
 def test_what_cannot_be_listened_to_is_refused(key: Any, context: Any, listener: Any) -> None:
     with client(TestData()) as asked:
