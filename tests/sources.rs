@@ -30,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("truth", &["memory"]),
     ("inbox", &["memory"]),
     ("worker", &["memory", "redis", "truth", "inbox"]),
+    ("members", &["redis"]),
 ];
 
 /// Where `unsafe` is allowed.

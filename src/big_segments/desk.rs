@@ -196,6 +196,11 @@ impl Desk {
         Some(status)
     }
 
+    /// How the store stands by what it has said; `None` before it was asked. Nothing is told.
+    pub fn last_status(&self) -> Option<Status> {
+        lock(&self.inner).standing.status(unix_ms(), self.options.stale_after)
+    }
+
     fn poll_until(&self, store: &dyn BigSegmentStore, host: &dyn Host, deadline: Instant) -> Option<Status> {
         let mut inner = lock(&self.inner);
         if inner.is_closed {

@@ -1,18 +1,20 @@
-//! The members of big segments, as evaluations ask for them: of the host's own store, on the thread that evaluates, or of none.
+//! The members of big segments, as evaluations ask for them: of the host's own store, on the thread that evaluates; of Redis,
+//! which a thread of its own asks while the one that evaluates waits; or of none.
 //! May depend on `big_segments`, `eval` and `store`.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Acquire;
 use std::time::Instant;
 
 use super::feed::level;
 use super::runtime::Voice;
-use super::{Client, ClientError};
-use crate::big_segments::{Answer, BigSegmentStore, Desk, DeskOptions, Host, Status, Wait};
+use super::{Client, ClientError, STARTED};
+use crate::big_segments::{Answer, BigSegmentStore, Desk, DeskOptions, Host, Status, StoreFailure, Wait};
 use crate::eval::{BigSegmentsStatus, MembershipAnswer, Memberships};
-use crate::model::Severity;
-use crate::store::Residency;
+use crate::model::{Membership, Severity};
+use crate::store::{Counter, MembersListener, MembersOptions, Residency};
 
 /// Where the members of big segments are known, and how they are asked for.
 #[derive(Clone)]
@@ -28,11 +30,59 @@ pub struct MembersSettings {
 pub enum MembersStore {
     /// A store of the host's.
     Host(Arc<dyn BigSegmentStore>),
+    /// Redis.
+    Redis(Box<MembersOptions>),
 }
 
 impl fmt::Debug for MembersSettings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("MembersSettings").field("desk", &self.desk).finish_non_exhaustive()
+    }
+}
+
+impl MembersSettings {
+    /// Where in Redis the members are, if that is where they are.
+    pub(super) fn redis(&self) -> Option<&MembersOptions> {
+        match &self.store {
+            MembersStore::Host(_) => None,
+            MembersStore::Redis(options) => Some(options),
+        }
+    }
+}
+
+/// Redis as a store: its thread is asked, and waited for.
+struct Through<'a> {
+    counter: &'a Counter,
+    deadline: Instant,
+}
+
+impl BigSegmentStore for Through<'_> {
+    fn membership(&self, context_hash: &str) -> Result<Membership, StoreFailure> {
+        self.counter.ask_members(context_hash, self.deadline).map_err(StoreFailure)
+    }
+
+    fn metadata(&self) -> Result<Option<i64>, StoreFailure> {
+        self.counter.ask_age(self.deadline).map_err(StoreFailure)
+    }
+}
+
+/// What Redis tells goes to the desk.
+pub(super) struct Courier<'a> {
+    pub(super) voice: &'a Voice<'a>,
+    pub(super) desk: &'a Desk,
+}
+
+impl MembersListener for Courier<'_> {
+    fn age(&self, age: &Result<Option<i64>, String>) {
+        self.desk.note_metadata(self.voice, &age.clone().map_err(StoreFailure));
+    }
+
+    fn changed(&self, context_hash: &str) {
+        self.desk.forget(context_hash);
+    }
+
+    fn all_changed(&self) {
+        self.desk.forget_all();
     }
 }
 
@@ -67,13 +117,10 @@ impl<'a> Consult<'a> {
         self.would_wait.get()
     }
 
-    fn wait(&self, settings: &MembersSettings) -> Wait {
-        if !self.may_wait {
-            return Wait::No;
-        }
+    fn wait(&self, settings: &MembersSettings) -> (Wait, Instant) {
         let deadline = self.deadline.get().unwrap_or_else(|| Instant::now() + settings.desk.patience);
         self.deadline.set(Some(deadline));
-        Wait::Until(deadline)
+        (if self.may_wait { Wait::Until(deadline) } else { Wait::No }, deadline)
     }
 }
 
@@ -82,8 +129,10 @@ impl Memberships for Consult<'_> {
     #[inline(never)]
     fn membership(&self, context_key: &str) -> MembershipAnswer {
         let Some(settings) = &self.client.members else { return nothing(BigSegmentsStatus::NotConfigured) };
-        let wait = self.wait(settings);
-        match self.client.at_desk(settings, |desk, store, host| desk.ask(store, host, context_key, wait)) {
+        let (wait, deadline) = self.wait(settings);
+        let asked =
+            self.client.at_desk(settings, deadline, |desk, store, host| desk.ask(store, host, context_key, wait));
+        match asked {
             Some(Answer::Known { membership, is_stale }) => MembershipAnswer {
                 membership: Some(membership),
                 status: if is_stale { BigSegmentsStatus::Stale } else { BigSegmentsStatus::Healthy },
@@ -139,19 +188,26 @@ impl Client {
         self.about_big_segments(Desk::status)
     }
 
-    /// Asks the host's big-segment store on this thread when it was brought up to date, and says how it stands.
+    /// Asks the host's big-segment store on this thread when it was brought up to date, and says how it stands. Redis is asked
+    /// at intervals anyway.
     pub fn poll_big_segments(&self) -> Result<Status, ClientError> {
-        self.about_big_segments(Desk::poll)
+        let is_redis = self.members.as_ref().is_some_and(|settings| settings.redis().is_some());
+        self.about_big_segments(if is_redis { Desk::status } else { Desk::poll })
     }
 
     fn about_big_segments(
         &self,
-        question: impl FnOnce(&Desk, &dyn BigSegmentStore, &dyn Host) -> Status,
+        question: fn(&Desk, &dyn BigSegmentStore, &dyn Host) -> Status,
     ) -> Result<Status, ClientError> {
         if self.is_closed() {
             return Err(ClientError::Closed);
         }
-        let status = self.members.as_ref().and_then(|settings| self.at_desk(settings, question));
+        let status = self.members.as_ref().and_then(|settings| {
+            // Nobody speaks with Redis before the client was started, which is no failure of Redis.
+            let is_asked = settings.redis().is_none() || self.stage.load(Acquire) == STARTED;
+            let deadline = Instant::now() + settings.desk.patience;
+            is_asked.then(|| self.at_desk(settings, deadline, question))?
+        });
         Ok(status.unwrap_or_default())
     }
 
@@ -159,6 +215,7 @@ impl Client {
     fn at_desk<R>(
         &self,
         settings: &MembersSettings,
+        deadline: Instant,
         work: impl FnOnce(&Desk, &dyn BigSegmentStore, &dyn Host) -> R,
     ) -> Option<R> {
         let runtime = self.current();
@@ -166,6 +223,7 @@ impl Client {
         let voice = Voice { runtime: &runtime, shared: &self.plant.shared, feed: self.plant.feed() };
         match &settings.store {
             MembersStore::Host(store) => Some(work(desk, &**store, &voice)),
+            MembersStore::Redis(_) => Some(work(desk, &Through { counter: &runtime.counter, deadline }, &voice)),
         }
     }
 }

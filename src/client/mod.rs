@@ -59,7 +59,7 @@ use crate::events::Recorder;
 use crate::http::HttpError;
 pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
-use crate::store::{ConnectError, Freshness, Level, Shared, StoreState};
+use crate::store::{ConnectError, Freshness, Level, Members, Shared, StoreState};
 use feed::Feed;
 use listeners::Listening;
 use runtime::{Plant, Runtime};
@@ -135,6 +135,7 @@ impl Client {
             && settings.store.redis.is_some()
             && !settings.store.memory_leads();
         let shared = Arc::new(Shared::new(settings.store)?);
+        let members = settings.members.as_ref().and_then(MembersSettings::redis).map(Members::new).transpose()?;
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
         let desk = settings.members.as_ref().map(|members| members.desk);
@@ -149,6 +150,7 @@ impl Client {
             plant: Plant {
                 shared,
                 source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
+                members: members.map(Arc::new),
                 backup: settings.backup.map(Arc::new),
                 events: settings.events.map(|options| (Arc::new(options), Arc::new(Recorder::new(stamp)))),
             },
@@ -347,6 +349,9 @@ impl Client {
         std::mem::forget(inherited);
         if let Some(connector) = &self.plant.shared.connector {
             atfork::close_inherited(connector.sockets());
+        }
+        if let Some(members) = &self.plant.members {
+            atfork::close_inherited(members.connector.sockets());
         }
         if self.is_closed() {
             self.stop(&fresh, Duration::ZERO);

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::feed::{Feed, FeedSink, level};
 use super::keeper;
+use super::members::Courier;
 use super::notifications::{Event, Notifications};
 use super::signals;
 use super::status::condition_json;
@@ -21,7 +22,10 @@ use crate::big_segments::{Desk, DeskOptions, Status};
 use crate::events::{self, Delivery, EventsOptions, Inbox, Recorder};
 use crate::model::{Severity, excerpt, lock};
 use crate::source::{self, Control, SourceOptions};
-use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_watch, run_worker};
+use crate::store::{
+    Backup, Counter, Freshness, Level, Listener, Mailbox, Members, Shared, StoreState, Wake, run_members, run_watch,
+    run_worker,
+};
 
 /// How long a thread that panicked is left alone before it starts over.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
@@ -40,6 +44,8 @@ pub struct Runtime {
     pub notifications: Notifications,
     /// Where evaluations ask for the members of big segments; `None` when nobody knows them.
     pub desk: Option<Desk>,
+    /// Where they are asked for that Redis knows.
+    pub counter: Counter,
     /// What waits to be told to LaunchDarkly; `None` when nothing is.
     pub events: Option<Inbox>,
     /// What is on its way there.
@@ -60,6 +66,7 @@ struct Started {
     store: bool,
     source: bool,
     keeper: bool,
+    members: bool,
     events: bool,
 }
 
@@ -70,6 +77,8 @@ pub struct Plant {
     pub shared: Arc<Shared>,
     /// Where items come from, and how that fares.
     pub source: Option<(Arc<SourceOptions>, Arc<Feed>)>,
+    /// The members of big segments in Redis.
+    pub members: Option<Arc<Members>>,
     /// The snapshot file.
     pub backup: Option<Arc<Backup>>,
     /// How events are made and delivered, and what evaluations touch for them; `None` when there are none.
@@ -99,6 +108,7 @@ impl Runtime {
             control: Control::new(),
             notifications: Notifications::new(capacity, level),
             desk: desk.map(Desk::new),
+            counter: Counter::default(),
             events: events.map(Inbox::new),
             delivery: Delivery::new(events),
             running: Mutex::new(0),
@@ -139,6 +149,15 @@ impl Runtime {
             })?;
             started.keeper = true;
         }
+        if let Some(members) = plant.members.as_ref().filter(|_| !started.members) {
+            self.counter.open(members.connector.sockets())?;
+            self.spawn("flagstone-segments", plant, |voice, plant| {
+                if let (Some(members), Some(desk)) = (&plant.members, &voice.runtime.desk) {
+                    run_members(members, &voice.runtime.counter, &Courier { voice, desk });
+                }
+            })?;
+            started.members = true;
+        }
         if !started.events && plant.events.is_some() {
             self.start_events(plant)?;
             started.events = true;
@@ -170,6 +189,7 @@ impl Runtime {
     pub fn stop(&self) {
         self.mailbox.stop();
         self.control.stop();
+        self.counter.stop();
         if let Some(desk) = &self.desk {
             desk.close();
         }

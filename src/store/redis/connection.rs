@@ -12,7 +12,7 @@ use rustls::{ClientConnection, StreamOwned};
 
 use super::describe::io_error;
 use super::sockets::Remembered;
-use super::wire::{Patience, Wire};
+use super::wire::{Patience, Socket, Wire};
 
 /// Bytes to the server, encrypted or not.
 #[derive(Debug)]
@@ -85,6 +85,22 @@ impl Connection {
     /// The next reply or push. After a time-out the wait may be taken up again: nothing is lost.
     pub fn recv_response(&mut self) -> RedisResult<Value> {
         self.parser.parse_value(&mut self.channel).map_err(|error| self.failure(error))
+    }
+
+    /// The next reply or push that is there already.
+    pub fn recv_arrived(&mut self) -> RedisResult<Option<Value>> {
+        self.channel.wire().take_what_arrived(true);
+        let outcome = self.recv_response();
+        self.channel.wire().take_what_arrived(false);
+        match outcome {
+            Err(error) if error.is_timeout() => Ok(None),
+            outcome => outcome.map(Some),
+        }
+    }
+
+    /// The socket that carries it.
+    pub fn socket(&mut self) -> &Socket {
+        self.channel.wire().socket()
     }
 
     fn failure(&mut self, error: RedisError) -> RedisError {
