@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .client import Client
     from .context import Context
     from .detail import EvaluationDetail
+    from .migrations import OpTracker, Stage
 
 T = TypeVar("T")
 
@@ -104,6 +105,12 @@ class AsyncCalls:
     ) -> dict[str, EvaluationDetail[Any]]:
         """As :meth:`Client.variation_many`."""
         return await off_loop(_of(self), _of(self).variation_many, keys, context)
+
+    async def migration_variation_async(
+        self, key: str, context: Context | None, default_stage: Stage
+    ) -> tuple[Stage, OpTracker]:
+        """As :meth:`Client.migration_variation`."""
+        return await off_loop(_of(self), _of(self).migration_variation, key, context, default_stage)
 
     async def all_flags_state_async(self, context: Context | None, **options: bool) -> AllFlagsState:
         """As :meth:`Client.all_flags_state`, with the same options."""

@@ -6,15 +6,18 @@ from ctypes import byref, string_at
 from typing import Any
 
 from . import _abi
-from ._lib import lib
+from ._lib import unchecked
+
+_ask = unchecked("flagstone_client_environment_id", keeps_gil=True)
+_clear = unchecked("flagstone_bytes_clear", keeps_gil=True)
 
 
 def environment_id(client: Any) -> str | None:
     """The environment that a server named; ``None`` if none did."""
     out = _abi.Bytes()
-    if lib.flagstone_client_environment_id(client._h, byref(out), None) != _abi.STATUS_OK:
+    if _ask(client._h, byref(out), None) != _abi.STATUS_OK:
         return None
     try:
         return string_at(out.ptr, out.len).decode()
     finally:
-        lib.flagstone_bytes_clear(byref(out))
+        _clear(byref(out))

@@ -26,7 +26,8 @@ class ValueCalls:
 
     def add_flag_value_change_listener(self, key: str, context: Context, listener: FlagValueChangeListener) -> None:
         """Calls ``listener`` with a :class:`FlagValueChange` whenever the value that the flag ``key`` has for ``context``
-        is another one than it was, from now on; the flag need not exist yet. Also in daemon mode.
+        is another one than it was, from now on; the flag need not exist yet. Also in daemon mode. A value that is replaced
+        before the client's thread looks is not told.
 
         Listeners run as those of :meth:`Client.add_flag_change_listener` do. What is evaluated for them makes no events and
         is not told to hooks.
