@@ -78,7 +78,7 @@ class PostingHook(Hook):
     def _post(self, stage: str, message: Mapping[str, Any]) -> None:
         if self._errors.get(stage) is not None:
             raise RuntimeError(self._errors[stage])
-        posted_text(self._address, json.dumps({"stage": stage, **message}))
+        posted_text(self._address, json.dumps({"stage": stage, **message}, ensure_ascii=False))
 
 
 class PostedStore(BigSegmentStore):
