@@ -71,7 +71,8 @@ for version in $versions; do
     (
       cd "$package"
       FLAGSTONE_SPEEDUPS=0 FLAGSTONE_TESTS=short FAKELD=$target/release/fakeld "$environment/bin/python" -m pytest \
-        -n "$workers" -p no:cacheprovider tests/test_{context,evaluation,events,leaks,lifecycle,odd_objects,testdata,threads,vectors}.py
+        -n "$workers" -p no:cacheprovider \
+        tests/test_{big_segments,context,evaluation,events,hooks,leaks,lifecycle,listeners,migrations,odd_objects,testdata,threads,vectors}.py
     ) || failed=1
   fi
 done

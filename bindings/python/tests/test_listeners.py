@@ -187,6 +187,23 @@ def test_who_stops_iterating_is_forgotten() -> None:
         assert gone() is None and asked._value_listeners == {}
 
 
+def test_garbage_that_is_collected_in_the_middle_of_a_call_stops_nobody() -> None:
+    def collect() -> None:
+        for lock in (asked._lock, asked._value_lock):
+            made: list[Any] = [asked.flag_value_changes("a", ADA), asked.big_segments_changes()]
+            made[0].cycle, made[1].cycle = made, made
+            with lock:
+                made.clear()
+                gc.collect()
+        done.set()
+
+    with client(TestData()) as asked:
+        done = threading.Event()
+        threading.Thread(target=collect, daemon=True).start()
+        assert done.wait(PATIENCE)
+        assert asked._value_listeners == {} and asked._big_segments_listeners == ()
+
+
 @pytest.mark.parametrize(
     ("key", "context", "listener"),
     [

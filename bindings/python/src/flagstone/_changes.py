@@ -25,11 +25,10 @@ class Changes(Generic[T]):
     ) -> None:
         """``add`` takes a listener, and ``remove`` the client and that listener."""
         self._line: _Line[T] = _Line()
-        put = self._line.put
-        add(put)
+        add(self._line.put)
         client._streams.add(self)
         # Nobody who hears no more keeps the client busy, or alive.
-        self._undo = weakref.finalize(self, _stop, weakref.ref(client), remove, put)
+        self._undo = weakref.finalize(self, _stop, weakref.ref(client), remove, self._line)
 
     def __iter__(self) -> Changes[T]:
         return self
@@ -46,7 +45,6 @@ class Changes(Generic[T]):
     def close(self) -> None:
         """Ends the iteration, from any thread. What waits already is still given."""
         self._undo()
-        self._line.end()
 
 
 class _Line(Generic[T]):
@@ -60,8 +58,9 @@ class _Line(Generic[T]):
 
     def put(self, item: T) -> None:
         with self._moved:
-            self._items.append(item)
-            self._wake()
+            if not self._ended:
+                self._items.append(item)
+                self._wake()
 
     def end(self) -> None:
         with self._moved:
@@ -108,7 +107,9 @@ def _settle(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _stop(client: weakref.ref[Any], remove: Callable[[Any, Any], None], listener: Any) -> None:
+def _stop(client: weakref.ref[Any], remove: Callable[[Any, Any], None], line: _Line[Any]) -> None:
+    """Also on a thread that collects garbage in the middle of anything: all locks here may be taken twice."""
+    line.end()
     alive = client()
     if alive is not None:
-        remove(alive, listener)
+        remove(alive, line.put)

@@ -42,7 +42,7 @@ class ValueCalls:
             raise InvalidArgumentError(f"a context is needed, not {type(context).__name__}")
         client._awake()
         number = c_uint64()
-        with client._lock:
+        with client._value_lock:
             # A change that comes at once is told when it is known to whom.
             do(lib.flagstone_client_listen, client._h, native, raw, len(raw), byref(number))
             client._value_listeners[number.value] = key, context, listener
@@ -52,10 +52,10 @@ class ValueCalls:
         alone."""
         client = _of(self)
         client._awake()
-        with client._lock:
-            for number, known in client._value_listeners.items():
+        with client._value_lock:
+            for number, known in list(client._value_listeners.items()):
                 if known == (key, context, listener):
-                    del client._value_listeners[number]
+                    client._value_listeners.pop(number, None)
                     # After close there is nothing to hear.
                     lib.flagstone_client_unlisten(client._h, number, None)
                     return
@@ -73,7 +73,7 @@ class ValueCalls:
 
 def value_listeners(client: Any, number: int) -> tuple[FlagValueChangeListener, ...]:
     """Who listens under a number of the library's; nobody any more if he has stopped."""
-    with client._lock:
+    with client._value_lock:
         known = client._value_listeners.get(number)
     return () if known is None else (known[2],)
 

@@ -99,12 +99,15 @@ class Client(AsyncCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.Clie
         self._poller: Poller | None = None
         self._started = self._closed = False
         self._streams: weakref.WeakSet[Changes[Any]] = weakref.WeakSet()
-        self._lock = threading.Lock()
+        # Who stops to listen may do so while garbage is collected on a thread that has it.
+        self._lock = threading.RLock()
         self._flag_listeners: tuple[FlagChangeListener, ...] = ()
         self._status_listeners: tuple[StatusListener, ...] = ()
         self._big_segments_listeners: tuple[BigSegmentsListener, ...] = ()
         #: By the library's number.
         self._value_listeners: dict[int, Listening] = {}
+        #: Held while the library evaluates, which may take as long as a store takes.
+        self._value_lock = threading.RLock()
         self._hooks = _hooked.Hooks()
         #: All that were prepared and still are somewhere: they get hooks when the client does.
         self._flags: weakref.WeakSet[Flag[Any]] = weakref.WeakSet()
@@ -618,7 +621,7 @@ class Client(AsyncCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.Clie
 
     def _after_fork(self) -> None:
         """In a child: locks and threads of the parent are left alone."""
-        self._lock = threading.Lock()
+        self._lock, self._value_lock = threading.RLock(), threading.RLock()
         pump, self._pump = self._pump, None
         if pump is not None:
             pump.leave()
