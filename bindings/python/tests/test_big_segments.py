@@ -356,6 +356,17 @@ def test_a_forked_child_asks_the_store_itself_and_polls() -> None:
         assert ask(asked) == ("yes", HEALTHY) and store.closed == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_that_makes_no_call_does_not_wait_for_the_parents_thread() -> None:
+    with client(Store()) as asked:
+        child = os.fork()
+        if child == 0:
+            began = time.monotonic()
+            asked.close(4 * PATIENCE)
+            os._exit(0 if time.monotonic() - began < PATIENCE else 1)
+        assert os.waitpid(child, 0)[1] == 0
+
+
 INTERRUPTED = """
 import sys, threading, time
 sys.path.insert(0, sys.argv[1])

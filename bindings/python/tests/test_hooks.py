@@ -115,7 +115,7 @@ def test_every_call_by_key_gives_what_it_gives_without_and_is_heard_of(name: str
     key, default = CALLS[name.replace("_detail", "")]
     hook = Noted()
     with client() as plain, client(hook) as hooked:
-        for asked in (key, "missing", "odd"):
+        for asked in (key, "missing", "odd", "json", "yes"):
             expected = getattr(plain, name)(asked, context, default)
             assert getattr(hooked, name)(asked, context, default) == expected
             assert getattr(hooked, name)(default=default, context=context, key=asked) == expected
@@ -125,7 +125,7 @@ def test_every_call_by_key_gives_what_it_gives_without_and_is_heard_of(name: str
                 expected if name.endswith("_detail") else getattr(plain, f"{name}_detail")(asked, context, default)
             )
             assert type(detail.value) is type(expected.value if name.endswith("_detail") else expected)
-        assert len(hook.series()) == 6
+        assert len(hook.series()) == 10
 
 
 @pytest.mark.parametrize("default", [False, 7, 7.5, "d", None], ids=repr)

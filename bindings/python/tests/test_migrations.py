@@ -255,14 +255,18 @@ def test_both_systems_are_read_at_the_same_time(client: Client) -> None:
     run(body())
 
 
-def test_an_old_side_that_never_returns_is_no_longer_waited_for_after_the_timeout(client: Client, sink: Sink) -> None:
-    never, left = threading.Event(), threading.Event()
+def test_an_old_side_that_never_returns_is_no_longer_waited_for_after_the_timeout(
+    client: Client, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never, olds = threading.Event(), []
 
     def old(_: Any) -> str:
+        olds.append(threading.current_thread())
         never.wait(4 * PATIENCE)
-        left.set()
         return "too late"
 
+    failures: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
     builder = MigratorBuilder(client).read(old, lambda payload: payload).write(print, print).timeout(0.2)
     began = time.monotonic()
     assert builder.build().read("live", ADA, Stage.OFF, "row").unwrap() == "row"
@@ -271,7 +275,9 @@ def test_an_old_side_that_never_returns_is_no_longer_waited_for_after_the_timeou
     with pytest.raises(TimeoutError):
         result.unwrap()
     never.set()
-    assert left.wait(PATIENCE)
+    for thread in olds:
+        thread.join(PATIENCE)
+    assert len(olds) == 2 and failures == []
     told = operations(client, sink)
     assert [measured(event)["error"] for event in told] == [{"old": True}] * 2
     assert [measured(event)["latency_ms"] for event in told] == [["new", "old"]] * 2
