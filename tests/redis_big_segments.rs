@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use fakeld::Fake;
+use flagdata::members;
 use flagstone::big_segments::context_hash;
 use serde_json::json;
 use support::*;
@@ -485,4 +488,93 @@ fn a_segment_without_a_generation_is_not_ready_and_asks_for_nothing() {
     let client = Config::of(&server).started();
     gives(&client, "ada", OTHER, NOT_CONFIGURED);
     assert_eq!(server.calls_of("smembers"), 0);
+}
+
+#[test]
+fn changes_are_pushed_through_tls_and_a_unix_socket_too() {
+    let certificates = Certificates::new();
+    let server = with_vip(Setup::default().tls(&certificates, false).start());
+    let tls = Config::at(&server.tls_url()).with("redis.tls.ca_file", &certificates.path("ca.pem"));
+    for config in [tls, Config::at(&format!("unix://{}", server.socket()))] {
+        let client = config.with("big_segments.cache_ms", "600000").started();
+        for _ in 0..20 {
+            becomes(&client, "ada", OTHER, HEALTHY);
+            add(&server, "include", "ada", &["vip.g7"]);
+            becomes(&client, "ada", "in", HEALTHY);
+            server.run::<()>(&["DEL", &key(&format!("big_segment_include:{}", context_hash("ada")))]);
+        }
+        assert_eq!(client.status()["big_segments"]["push"], json!(true));
+    }
+}
+
+/// How often each flag was evaluated, as LaunchDarkly was told.
+fn counted(fake: &Fake) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for payload in fake.payloads() {
+        for event in payload.json().unwrap().as_array().unwrap().iter().filter(|event| event["kind"] == "summary") {
+            for (flag, summary) in event["features"].as_object().unwrap() {
+                let counters = summary["counters"].as_array().unwrap().iter();
+                let count: u64 = counters.map(|counter| counter["count"].as_u64().unwrap()).sum();
+                *counts.entry(flag.clone()).or_default() += count;
+            }
+        }
+    }
+    counts
+}
+
+#[test]
+fn what_may_not_wait_tells_so_and_is_not_counted_twice() {
+    let server = server();
+    add(&server, "include", "ada", &["vip.g7"]);
+    let flag = |key: &str| Flag::new(key, 1, "x").with("variations", json!([true, false]));
+    let outer = flag("outer").requires("needed").for_segment("vip").text();
+    server.replace(&[("needed", flag("needed").text()), ("outer", outer)], &[("vip", big("vip", 7, "user"))]);
+    for residency in ["all", "lazy"] {
+        let fake = Fake::start().unwrap();
+        let config = patient(&server)
+            .with("cache.residency", residency)
+            .with("sdk.key", SDK_KEY)
+            .with("endpoints.events", &fake.url())
+            .with("events.diagnostics", "false");
+        let client = config.started();
+        let prepared = client.prepare("outer").unwrap();
+        // Residency lazy holds the items from here on, and knows the members for somebody else.
+        assert!(!client.bool_for(&Context::user("bob"), "outer", true));
+        (0..3).for_each(|_| assert_eq!(prepared.bool_try(), -1, "{residency}"));
+        assert!(client.bool("outer", false));
+        assert_eq!(prepared.bool_try(), 1, "{residency}");
+        client.delivers();
+        let counts = [("needed".to_owned(), 3), ("outer".to_owned(), 3)];
+        assert_eq!(counted(&fake), BTreeMap::from(counts), "{residency}");
+        assert_eq!(client.close(PATIENCE_MS), OK);
+    }
+}
+
+/// The generator knows nothing of this library: what it writes as a Relay Proxy does is read as it was meant.
+#[test]
+fn members_that_a_generator_wrote_are_read_as_it_meant_them() {
+    const SEGMENTS: usize = 4;
+    let server = RedisServer::start();
+    let mut connection = server.connect();
+    members::fill(&mut connection, PREFIX, (SEGMENTS, 60), 3).unwrap();
+    let client = Config::of(&server).with("big_segments.cache_size", "10").started();
+    let mut count = 0;
+    for user in (0..60).map(|number| format!("user-{number}")) {
+        let included: Vec<String> = server.run(&["SMEMBERS", &members::set_key(PREFIX, "include", &user)]);
+        for segment in 0..SEGMENTS {
+            let (context, flag) = (Context::user(&user), format!("in-big-{segment}"));
+            let is_member = included.contains(&format!("big-{segment}.g1"));
+            assert_eq!(client.bool_for(&context, &flag, !is_member), is_member, "{user}, {segment}");
+            assert_eq!(client.detail_for(&context, &flag).big_segments, HEALTHY);
+            count += usize::from(is_member);
+        }
+    }
+    assert!(count > 60 && count < 180, "{count} of 240");
+    let forgotten = members::Line {
+        context: "user-59".to_owned(),
+        reference: "big-0.g1".to_owned(),
+        membership: members::Membership::Included,
+    };
+    members::apply(&mut connection, PREFIX, &[forgotten]).unwrap();
+    eventually("a patch is seen", || client.bool_for(&Context::user("user-59"), "in-big-0", false));
 }

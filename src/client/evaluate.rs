@@ -133,7 +133,7 @@ impl Client {
             State::Live(flag) => {
                 let view = View::new(&snapshot);
                 let mut witness = Witness { client: self, entry, context, records: self.records(), ask };
-                let detail = if may_wait || !self.plant.shared.holds_big_segments() {
+                let detail = if may_wait || flag.alone || !self.may_ask_for_members() {
                     evaluate(flag, context, &view, &Consult::new(self, may_wait), &mut witness)
                 } else {
                     match self.evaluate_without_waiting(flag, context, &view, &mut witness) {
@@ -271,7 +271,8 @@ impl Client {
     ) -> Result<Detail<'f>, Detail<'f>> {
         let consult = Consult::new(self, false);
         let members = Remembering::new(&consult);
-        if witness.records && !flag.alone {
+        // The flag itself is counted at the end.
+        if witness.records && flag.prerequisites().next().is_some() {
             witness.records = false;
             let detail = evaluate(flag, context, view, &members, witness);
             if consult.would_wait() || view.would_wait() {

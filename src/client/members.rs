@@ -179,8 +179,13 @@ impl Client {
     /// big segments that are held. May change with the data.
     #[inline]
     pub fn may_wait(&self) -> bool {
-        let shared = &self.plant.shared;
-        shared.options.residency != Residency::All || self.members.is_some() && shared.holds_big_segments()
+        self.plant.shared.options.residency != Residency::All || self.may_ask_for_members()
+    }
+
+    /// Whether an evaluation may ask a store for the members of a big segment.
+    #[inline]
+    pub(super) fn may_ask_for_members(&self) -> bool {
+        self.members.is_some() && self.plant.shared.holds_big_segments()
     }
 
     /// How the big-segment store stands, which is asked if it never was; nothing is available where there is none.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::config::{Config, ConfigError};
 use super::members::{MembersSettings, MembersStore};
 use crate::big_segments::DeskOptions;
-use crate::store::{MembersOptions, RedisOptions, StoreOptions};
+use crate::store::{Freshness, MembersOptions, RedisOptions, StoreOptions};
 
 /// Longest wait for an answer where there is no Redis that says otherwise.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,6 +26,7 @@ impl Config {
             prefix: self.text("big_segments.prefix").unwrap_or_else(|| store.prefix.clone()),
             poll_interval: self.milliseconds("big_segments.poll_interval_ms", 5_000),
             stale_after: desk.stale_after,
+            listens: store.freshness == Freshness::Push,
         };
         Ok(Some(MembersSettings { desk, store: MembersStore::Redis(Box::new(options)) }))
     }

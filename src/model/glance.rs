@@ -138,6 +138,7 @@ mod tests {
             (r#"{"key":"a","version":3,"rules":[{"version":9,"x":"}{][\"\\"}]}"#, 3),
             (r#" { "deleted" : false , "version" : 12 } "#, 12),
             (r#"{"version":1,"deleted":null,"version":2}"#, 2),
+            (r#"{"version":4,"unbounded":false}"#, 4),
             (r#"{"key":"a"}"#, 0),
         ] {
             assert_eq!(glance(text.as_bytes()), Some(version), "{text}");
@@ -161,6 +162,7 @@ mod tests {
             "{\"version\":-1}",
             "{\"version\":1234567890123456789}",
             "{\"version\":1,\"deleted\":true}",
+            "{\"version\":1,\"unbounded\":true}",
             "{\"version\":1,\"delete\\u0064\":true}",
             "{\"version\":1,\"key\":\"}",
             "{\"version\":1,\"rules\":[{]",

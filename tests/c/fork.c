@@ -205,6 +205,88 @@ static void fork_without_threads(int close_first) {
   flagstone_context_release(the_context);
 }
 
+/* Whether a context is in the big segment, and what became of the question. */
+static int is_vip(const char *key, int32_t *status) {
+  flagstone_context *context = user(key);
+  flagstone_detail detail = empty_detail();
+  int value;
+  flagstone_variation(the_client, context, "vips", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail);
+  value = (int)detail.number_value;
+  *status = detail.big_segments_status;
+  flagstone_detail_clear(&detail);
+  flagstone_context_release(context);
+  return value;
+}
+
+static void check_vip(const char *key) {
+  int32_t status;
+  CHECK(is_vip(key, &status) == 1);
+  CHECK(status == FLAGSTONE_BIG_SEGMENTS_HEALTHY);
+}
+
+/* Asks for the same contexts again and again, of which only a few are remembered. */
+static void *ask_for_members(void *argument) {
+  int32_t status;
+  (void)argument;
+  while (!stopped()) {
+    is_vip("a", &status);
+    is_vip("b", &status);
+    is_vip("ada", &status);
+  }
+  return NULL;
+}
+
+/* A child asks for members itself, whatever the threads of its parent were doing, and hears of changes. */
+static void fork_with_big_segments(int rounds) {
+  char name[160], moment[32];
+  const char *add[] = {"SADD", name, "vip.g7"};
+  const char *synchronized_on[] = {"SET", name, moment};
+  /* Base64 of the SHA-256 of "ada" and "bob". */
+  const char *hashes[] = {"/e5DDUC9V97qwYbNl5ADPQ8G+QmogG585ucXq3x9UCk=", "gbY32PzSxtpjWeaWMROhFw3nleS3JbhNHgtM/Z7FjOk="};
+  redis *connection = redis_open(the_setting.port);
+  pthread_t asker;
+  int round, index;
+  put_segment(connection, the_setting.prefix, "vip", "{\"key\":\"vip\",\"version\":1,\"unbounded\":true,\"generation\":7}");
+  put_flag(connection, the_setting.prefix, "vips",
+           "{\"key\":\"vips\",\"version\":1,\"on\":true,\"variations\":[false,true],\"fallthrough\":{\"variation\":0},"
+           "\"rules\":[{\"variation\":1,\"clauses\":[{\"op\":\"segmentMatch\",\"values\":[\"vip\"]}]}]}");
+  snprintf(name, sizeof name, "%s:big_segments_synchronized_on", the_setting.prefix);
+  snprintf(moment, sizeof moment, "%lld", 9000000000000LL);
+  redis_command(connection, 3, synchronized_on);
+  for (index = 0; index < 2; index++) {
+    snprintf(name, sizeof name, "%s:big_segment_include:%s", the_setting.prefix, hashes[index]);
+    redis_command(connection, 3, add);
+  }
+  stopping = 0;
+  the_client = started_client(the_setting, "{\"big_segments.cache_size\":2,\"big_segments.cache_ms\":600000}");
+  check_vip("ada");
+  CHECK(pthread_create(&asker, NULL, ask_for_members, NULL) == 0);
+  for (round = 0; round < rounds; round++) {
+    unsigned before = failures();
+    pid_t child = fork();
+    if (child == 0) {
+      flagstone_big_segment_status status;
+      memset(&status, 0, sizeof status);
+      status.struct_size = sizeof status;
+      check_vip("ada");
+      check_vip("bob");
+      ACCEPTED(flagstone_big_segments_status(the_client, &status, &error));
+      CHECK(status.available == 1 && status.stale == 0);
+      CHECK(flagstone_client_close(the_client, SOON) == FLAGSTONE_STATUS_OK);
+      flagstone_client_release(the_client);
+      _exit(failures() == before ? 0 : 1);
+    }
+    CHECK(child > 0);
+    wait_for_child(child);
+    check_vip("bob");
+  }
+  __atomic_store_n(&stopping, 1, __ATOMIC_RELEASE);
+  CHECK(pthread_join(asker, NULL) == 0);
+  CHECK(flagstone_client_close(the_client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(the_client);
+  redis_close(connection);
+}
+
 int main(int argc, char **argv) {
   int rounds;
   the_setting = read_arguments(argc, argv);
@@ -212,6 +294,7 @@ int main(int argc, char **argv) {
   fork_with_busy_threads(NULL, rounds);
   fork_with_busy_threads("{\"cache.residency\":\"lazy\"}", rounds);
   fork_with_busy_threads("{\"cache.freshness\":\"ttl\",\"cache.ttl_ms\":20}", rounds / 3);
+  fork_with_big_segments(rounds);
   fork_without_threads(0);
   fork_without_threads(1);
   return report();

@@ -33,6 +33,8 @@ pub struct MembersOptions {
     pub poll_interval: Duration,
     /// How long ago that may be before they count as stale.
     pub stale_after: Duration,
+    /// Redis is to tell of changes, if it can.
+    pub listens: bool,
 }
 
 /// Where the members are, checked. Outlives a fork.
@@ -43,6 +45,7 @@ pub struct Members {
     keys: MemberKeys,
     poll_interval: Duration,
     stale_after: Duration,
+    listens: bool,
 }
 
 impl Members {
@@ -53,6 +56,7 @@ impl Members {
             keys: MemberKeys::new(&options.prefix),
             poll_interval: options.poll_interval,
             stale_after: options.stale_after,
+            listens: options.listens,
         })
     }
 }
@@ -144,7 +148,12 @@ impl<'a> Clerk<'a> {
         let link = match &mut self.link {
             Some(link) => link,
             None => {
-                let link = MembersLink::open(&self.members.connector, &self.members.keys, &self.counter.leash)?;
+                let link = MembersLink::open(
+                    &self.members.connector,
+                    &self.members.keys,
+                    &self.counter.leash,
+                    self.members.listens,
+                )?;
                 if self.was_linked {
                     // Whatever happened while nobody told.
                     self.listener.all_changed();

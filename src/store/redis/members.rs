@@ -79,8 +79,11 @@ pub struct MembersLink<'a> {
 }
 
 impl<'a> MembersLink<'a> {
-    /// Opens one, which is on the leash from then on.
-    pub fn open(connector: &Connector, keys: &'a MemberKeys, leash: &Leash) -> Result<Self, Lost> {
+    /// Opens one, which is on the leash from then on, and hears of changes if it `listens`.
+    pub fn open(connector: &Connector, keys: &'a MemberKeys, leash: &Leash, listens: bool) -> Result<Self, Lost> {
+        if !listens {
+            return Ok(Self { connection: connector.open_on(leash)?, keys, is_told: false });
+        }
         let (mut connection, is_resp3) = match connector.open_resp3(leash) {
             Ok(connection) => (connection, true),
             // Older servers, and proxies that close a connection at a word that they do not know.
