@@ -256,8 +256,10 @@ def _is(asked: Client, available: bool, stale: bool) -> bool:
 def test_the_status_is_asked_for_without_a_start_and_in_coroutines() -> None:
     store = Store()
     asked = Client(Config(test_data=data(), big_segment_store=store))
+    assert asked.status().big_segments is None
     assert asyncio.run(asked.big_segments_status_async()).available
     assert store.polled == 1
+    assert asked.status().big_segments == asked.big_segments_status()
     assert asked.close(PATIENCE)
 
 

@@ -1,4 +1,4 @@
-"""What a client tells about itself, and what listeners receive. Depends on ``errors``."""
+"""What a client tells about itself, and what listeners receive. Depends on ``big_segments`` and ``errors``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
+from .big_segments import BigSegmentStoreStatus
 from .errors import InvalidArgumentError
 
 __all__ = [
@@ -195,6 +196,8 @@ class Status:
     last_error: str | None
     #: How events fare; ``None`` without events.
     events: EventsStatus | None
+    #: The big segment store at the last look; ``None`` before the first, and without one.
+    big_segments: BigSegmentStoreStatus | None
 
     @classmethod
     def _from(cls, form: dict[str, Any]) -> Status:
@@ -202,6 +205,8 @@ class Status:
         known["state"] = State._named(form.get("state"))
         known["source"] = SourceStatus._from(form.get("source"))
         known["events"] = EventsStatus._from(form.get("events"))
+        segments = form.get("big_segments") or {}
+        known["big_segments"] = None if segments.get("available") is None else BigSegmentStoreStatus._from(segments)
         return cls(**known)
 
 
