@@ -20,8 +20,8 @@ from .detail import BigSegmentsStatus, ErrorKind, EvaluationDetail, EvaluationRe
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError, LibraryError
 from .flag import Flag
 from .hooks import EvaluationSeriesContext, Hook, HookMetadata, TrackSeriesContext
-from .migrations import ExecutionOrder, Operation, OpTracker, Origin, Stage
-from .migrator import AsyncMigrator, AsyncMigratorBuilder, Migrator, MigratorBuilder, OperationResult, WriteResult
+from .migrations import ExecutionOrder, Operation, OperationResult, OpTracker, Origin, Stage, WriteResult
+from .migrator import AsyncMigrator, AsyncMigratorBuilder, Migrator, MigratorBuilder
 from .plugins import ApplicationMetadata, EnvironmentMetadata, Plugin, PluginMetadata, SdkMetadata
 from .status import (
     EventsStatus,

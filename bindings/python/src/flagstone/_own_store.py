@@ -62,13 +62,19 @@ class OwnStore:
         with self._lock:
             self._clients += 1
 
-    def close(self, seconds: float) -> None:
-        """One client less does; the last one waits for the store."""
+    def close(self, seconds: float) -> bool:
+        """One client less does. The last one waits for the store: false when that was still busy."""
         with self._lock:
             self._clients -= 1
             if self._clients:
-                return
-        self._ask("close", self.store.close, seconds)
+                return True
+        try:
+            self._within(self.store.close, seconds)
+        except TimeoutError:
+            return False
+        except Exception as error:
+            logger.warning("close of the big segment store failed: %s: %s", type(error).__name__, error)
+        return True
 
     def membership(self, context_hash: str, out: c_void_p) -> int:
         """Hands the memberships of a context to native code."""
@@ -89,9 +95,9 @@ class OwnStore:
         out[0] = found[0]
         return _abi.STATUS_OK
 
-    def _ask(self, name: str, call: Callable[[], T], seconds: float | None = None) -> T | None:
+    def _ask(self, name: str, call: Callable[[], T]) -> T | None:
         try:
-            found = self._within(call, self._seconds if seconds is None else seconds)
+            found = self._within(call, self._seconds)
         except Exception as error:
             with self._lock:
                 first = name not in self._failing

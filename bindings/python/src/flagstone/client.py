@@ -13,7 +13,7 @@ from ctypes import byref, c_double, c_int64, c_void_p, sizeof
 from types import TracebackType
 from typing import Any, Callable, TypeVar, overload
 
-from . import _abi, _fast, _forks, _hooked, _hot, _plugging
+from . import _abi, _fast, _forks, _hooked, _hot
 from ._asyncio import AsyncCalls
 from ._changes import Changes
 from ._defaults import INT64, told
@@ -25,6 +25,7 @@ from ._listening import Listening, ValueCalls
 from ._many import many
 from ._migrating import Migrating
 from ._own_store import Poller
+from ._plugging import HookCalls
 from ._segmenting import SegmentCalls
 from ._telling import Telling
 from ._waits import wait, wait_whole
@@ -35,7 +36,6 @@ from .context import Context
 from .detail import ErrorKind, EvaluationDetail, failed
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError
 from .flag import Flag, prepare, want_of
-from .hooks import Hook
 from .status import (
     FlagChangeListener,
     SourceError,
@@ -63,7 +63,7 @@ _MOST_TOLD = 100
 
 
 @_hot.accelerated
-class Client(AsyncCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.ClientBase):
+class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -116,15 +116,6 @@ class Client(AsyncCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.Clie
         _clients.add(self)
         self._plug_in(config)
 
-    def _plug_in(self, config: Config) -> None:
-        plugins, metadata = [_plugging.plug(plugin) for plugin in config._plugins], _plugging.environment_of(config._given)
-        hooks = [_hooked.named(hook) for hook in config._hooks]
-        for plugged in plugins:
-            hooks += _plugging.hooks_of(plugged, metadata)
-        self._add_hooks(hooks)
-        for plugged in plugins:
-            _plugging.register(plugged, self, metadata)
-
     # Lifecycle
 
     def start(self, timeout: float = 5.0) -> bool:
@@ -168,7 +159,7 @@ class Client(AsyncCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.Clie
         with self._lock:
             store, self._store = self._store, None
         if store is not None:
-            store.close(_left(timeout, began))
+            closed = store.close(_left(timeout, began)) and closed
         return closed
 
     def _close(self, timeout: float, wait: Callable[[Callable[[int], int], float], int]) -> bool:
@@ -294,22 +285,6 @@ class Client(AsyncCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.Clie
         """Undoes :meth:`add_status_listener`; an unknown listener is left alone."""
         with self._lock:
             self._status_listeners = tuple(known for known in self._status_listeners if known != listener)
-
-    def add_hook(self, hook: Hook) -> None:
-        """Has ``hook`` called around each evaluation from now on, after the hooks that are there. Flags that were prepared
-        before hear of it, too; a method that was taken from the client before (``ask = client.variation``) goes on without.
-        Hooks that are there from the start are given to :class:`Config`.
-
-        :raises InvalidArgumentError: for what is no :class:`Hook`.
-        """
-        self._add_hooks([_hooked.named(hook)])
-
-    def _add_hooks(self, hooks: list[_hooked.Named]) -> None:
-        if hooks:
-            with self._lock:
-                for hook in hooks:
-                    self._hooks.add(hook)
-                _hooked.take_on(self, _HookedClient, self._flags)
 
     # Evaluation: scalars
 
@@ -638,7 +613,7 @@ def _left(timeout: float, began: float) -> float:
     return max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began))
 
 
-_HookedClient = _hooked.hooked_client(Client)
+Client._hooked_class = _hooked.hooked_client(Client)
 
 
 def _source_status(info: _abi.ClientStatusInfo) -> SourceStatus | None:

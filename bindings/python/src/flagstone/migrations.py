@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ctypes import c_double, c_int32
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ._events import logger
 from ._fast import MigrationHandle
@@ -15,7 +16,9 @@ from ._handles import Owner, set_handle
 from ._lib import do, lib
 from .errors import InvalidArgumentError
 
-__all__ = ["ExecutionOrder", "OpTracker", "Operation", "Origin", "Stage"]
+__all__ = ["ExecutionOrder", "OpTracker", "Operation", "OperationResult", "Origin", "Stage", "WriteResult"]
+
+T = TypeVar("T")
 
 
 class Stage(str, Enum):
@@ -58,6 +61,38 @@ class ExecutionOrder(str, Enum):
     RANDOM = "random"
     #: Both at the same time.
     PARALLEL = "parallel"
+
+
+@dataclass(frozen=True)
+class OperationResult(Generic[T]):
+    """What became of the operation on one system."""
+
+    origin: Origin
+    #: What its function returned; ``None`` when it failed.
+    value: T | None = None
+    #: What its function raised; ``None`` when it did not. ``TimeoutError`` when it was no longer waited for.
+    error: BaseException | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether its function has returned."""
+        return self.error is None
+
+    def unwrap(self) -> T:
+        """The value; raises the error when there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class WriteResult(Generic[T]):
+    """What became of a write."""
+
+    #: Of the system that counts.
+    authoritative: OperationResult[T]
+    #: Of the other one; ``None`` where it is not written, and where the first one failed.
+    nonauthoritative: OperationResult[T] | None = None
 
 
 # By native code.

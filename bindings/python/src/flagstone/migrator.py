@@ -1,141 +1,27 @@
-"""Migrators: they read and write two systems as the stage of a migration says, and measure both. Depends on ``migrations``
-and ``client``."""
+"""Migrators: they read and write two systems as the stage of a migration says, and measure both. Depends on ``_operation``,
+``_asyncio`` and ``migrations``."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import random
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._asyncio import off_loop
+from ._operation import READ, WRITTEN, Measured, Plan, arranged
 from .errors import InvalidArgumentError
-from .migrations import ExecutionOrder, Operation, Origin, Stage
+from .migrations import ExecutionOrder, Operation, OperationResult, Origin, Stage, WriteResult
 
 if TYPE_CHECKING:
     from .client import Client
     from .context import Context
 
-__all__ = ["AsyncMigrator", "AsyncMigratorBuilder", "Migrator", "MigratorBuilder", "OperationResult", "WriteResult"]
+__all__ = ["AsyncMigrator", "AsyncMigratorBuilder", "Migrator", "MigratorBuilder"]
 
-T = TypeVar("T")
 B = TypeVar("B", bound="_Builder")
-
-#: Which systems are read and written in each stage; what the first one answers counts.
-_READ: dict[Stage, tuple[Origin, ...]] = {
-    Stage.OFF: (Origin.OLD,),
-    Stage.DUALWRITE: (Origin.OLD,),
-    Stage.SHADOW: (Origin.OLD, Origin.NEW),
-    Stage.LIVE: (Origin.NEW, Origin.OLD),
-    Stage.RAMPDOWN: (Origin.NEW,),
-    Stage.COMPLETE: (Origin.NEW,),
-}
-_WRITTEN: dict[Stage, tuple[Origin, ...]] = {
-    Stage.OFF: (Origin.OLD,),
-    Stage.DUALWRITE: (Origin.OLD, Origin.NEW),
-    Stage.SHADOW: (Origin.OLD, Origin.NEW),
-    Stage.LIVE: (Origin.NEW, Origin.OLD),
-    Stage.RAMPDOWN: (Origin.NEW, Origin.OLD),
-    Stage.COMPLETE: (Origin.NEW,),
-}
-
-
-@dataclass(frozen=True)
-class OperationResult(Generic[T]):
-    """What became of the operation on one system."""
-
-    origin: Origin
-    #: What its function returned; ``None`` when it failed.
-    value: T | None = None
-    #: What its function raised; ``None`` when it did not. ``TimeoutError`` when it was no longer waited for.
-    error: BaseException | None = None
-
-    @property
-    def is_success(self) -> bool:
-        """Whether its function has returned."""
-        return self.error is None
-
-    def unwrap(self) -> T:
-        """The value; raises the error when there is one."""
-        if self.error is not None:
-            raise self.error
-        return self.value  # type: ignore[return-value]
-
-
-@dataclass(frozen=True)
-class WriteResult(Generic[T]):
-    """What became of a write."""
-
-    #: Of the system that counts.
-    authoritative: OperationResult[T]
-    #: Of the other one; ``None`` where it is not written, and where the first one failed.
-    nonauthoritative: OperationResult[T] | None = None
-
-
-@dataclass
-class _Plan:
-    """What a builder was told."""
-
-    read: dict[Origin, Callable[[Any], Any]] = field(default_factory=dict)
-    write: dict[Origin, Callable[[Any], Any]] = field(default_factory=dict)
-    comparison: Callable[[Any, Any], bool] | None = None
-    order: ExecutionOrder = ExecutionOrder.PARALLEL
-    latency: bool = True
-    errors: bool = True
-    timeout: float | None = None
-
-
-class _Measured:
-    """One operation under way. Who is no longer waited for measures nothing any more."""
-
-    def __init__(self, client: Client, plan: _Plan, key: str, context: Context | None, default_stage: Stage) -> None:
-        self.stage, self.tracker = client.migration_variation(key, context, default_stage)
-        self._client, self._plan = client, plan
-        self._lock, self._over = threading.Lock(), False
-
-    def took(self, result: OperationResult[Any], began: float) -> OperationResult[Any]:
-        """A system has answered."""
-        seconds = time.perf_counter() - began
-        with self._lock:
-            if not self._over:
-                self._measure(result, seconds)
-        return result
-
-    def late(self, origin: Origin, began: float) -> OperationResult[Any]:
-        """A system has not answered in time."""
-        return self.took(OperationResult(origin, None, TimeoutError(f"the {origin.value} system has not answered")), began)
-
-    def _measure(self, result: OperationResult[Any], seconds: float) -> None:
-        self.tracker.invoked(result.origin)
-        if self._plan.latency:
-            self.tracker.latency(result.origin, seconds)
-        if self._plan.errors and not result.is_success:
-            self.tracker.error(result.origin)
-
-    def compare(self, results: list[OperationResult[Any]]) -> None:
-        """Both systems were read."""
-        by_origin, comparison = {result.origin: result for result in results}, self._plan.comparison
-        if comparison is not None and all(result.is_success for result in results):
-            old, new = by_origin[Origin.OLD].value, by_origin[Origin.NEW].value
-            self.tracker.consistent(lambda: comparison(old, new))
-
-    def leave(self) -> None:
-        """Nothing is waited for any more."""
-        with self._lock:
-            self._over = True
-
-    def tell(self) -> None:
-        self.leave()
-        self._client.track_migration_op(self.tracker)
-
-
-def _arranged(plan: _Plan, origins: tuple[Origin, ...]) -> tuple[Origin, ...]:
-    """The order in which systems are read one after the other."""
-    return origins[::-1] if plan.order is ExecutionOrder.RANDOM and random.random() < 0.5 else origins
 
 
 class Migrator:
@@ -146,7 +32,7 @@ class Migrator:
     such as ``KeyboardInterrupt``, goes on to the caller, and nothing is told.
     """
 
-    def __init__(self, client: Client, plan: _Plan) -> None:
+    def __init__(self, client: Client, plan: Plan) -> None:
         self._client, self._plan = client, plan
 
     def read(self, key: str, context: Context | None, default_stage: Stage, payload: Any = None) -> OperationResult[Any]:
@@ -154,14 +40,14 @@ class Migrator:
 
         :param payload: what the functions are called with.
         """
-        measured = _Measured(self._client, self._plan, key, context, default_stage)
+        measured = Measured(self._client, self._plan, key, context, default_stage)
         measured.tracker.operation(Operation.READ)
-        origins = _READ[measured.stage]
+        origins = READ[measured.stage]
         if len(origins) == 2 and self._plan.order is ExecutionOrder.PARALLEL:
             results = self._at_once(measured, origins, payload)
         else:
-            arranged = _arranged(self._plan, origins)
-            results = [_run(measured, origin, self._plan.read[origin], payload) for origin in arranged]
+            order = arranged(self._plan, origins)
+            results = [_run(measured, origin, self._plan.read[origin], payload) for origin in order]
         if len(results) == 2:
             measured.compare(results)
         measured.tell()
@@ -173,16 +59,16 @@ class Migrator:
 
         :param payload: what the functions are called with.
         """
-        measured = _Measured(self._client, self._plan, key, context, default_stage)
+        measured = Measured(self._client, self._plan, key, context, default_stage)
         measured.tracker.operation(Operation.WRITE)
         results: list[OperationResult[Any]] = []
-        for origin in _WRITTEN[measured.stage]:
+        for origin in WRITTEN[measured.stage]:
             if all(result.is_success for result in results):
                 results.append(_run(measured, origin, self._plan.write[origin], payload))
         measured.tell()
         return WriteResult(*results)
 
-    def _at_once(self, measured: _Measured, origins: tuple[Origin, ...], payload: Any) -> list[OperationResult[Any]]:
+    def _at_once(self, measured: Measured, origins: tuple[Origin, ...], payload: Any) -> list[OperationResult[Any]]:
         first, second = (_Side(measured, origin, self._plan.read[origin], payload) for origin in origins)
         timeout = self._plan.timeout
         try:
@@ -198,7 +84,7 @@ class Migrator:
             raise
 
 
-def _run(measured: _Measured, origin: Origin, call: Callable[[Any], Any], payload: Any) -> OperationResult[Any]:
+def _run(measured: Measured, origin: Origin, call: Callable[[Any], Any], payload: Any) -> OperationResult[Any]:
     began = time.perf_counter()
     try:
         result = OperationResult(origin, call(payload))
@@ -210,7 +96,7 @@ def _run(measured: _Measured, origin: Origin, call: Callable[[Any], Any], payloa
 class _Side:
     """One of two systems that are read at the same time."""
 
-    def __init__(self, measured: _Measured, origin: Origin, call: Callable[[Any], Any], payload: Any) -> None:
+    def __init__(self, measured: Measured, origin: Origin, call: Callable[[Any], Any], payload: Any) -> None:
         self._measured, self._origin, self._call, self._payload = measured, origin, call, payload
         self._found: OperationResult[Any] | None = None
         self._done = threading.Event()
@@ -247,7 +133,7 @@ class AsyncMigrator:
     Who cancels an operation cancels what it waits for, and nothing is told.
     """
 
-    def __init__(self, client: Client, plan: _Plan) -> None:
+    def __init__(self, client: Client, plan: Plan) -> None:
         self._client, self._plan = client, plan
 
     async def read(
@@ -255,12 +141,12 @@ class AsyncMigrator:
     ) -> OperationResult[Any]:
         """As :meth:`Migrator.read`."""
         measured = await self._measured(key, context, default_stage, Operation.READ)
-        origins = _READ[measured.stage]
+        origins = READ[measured.stage]
         if len(origins) == 2 and self._plan.order is ExecutionOrder.PARALLEL:
             results = await self._at_once(measured, origins, payload)
         else:
-            arranged = _arranged(self._plan, origins)
-            results = [await _arun(measured, origin, self._plan.read[origin], payload) for origin in arranged]
+            order = arranged(self._plan, origins)
+            results = [await _arun(measured, origin, self._plan.read[origin], payload) for origin in order]
         if len(results) == 2:
             measured.compare(results)
         measured.tell()
@@ -270,18 +156,18 @@ class AsyncMigrator:
         """As :meth:`Migrator.write`."""
         measured = await self._measured(key, context, default_stage, Operation.WRITE)
         results: list[OperationResult[Any]] = []
-        for origin in _WRITTEN[measured.stage]:
+        for origin in WRITTEN[measured.stage]:
             if all(result.is_success for result in results):
                 results.append(await _arun(measured, origin, self._plan.write[origin], payload))
         measured.tell()
         return WriteResult(*results)
 
-    async def _measured(self, key: str, context: Context | None, stage: Stage, operation: Operation) -> _Measured:
-        measured = await off_loop(self._client, _Measured, self._client, self._plan, key, context, stage)
+    async def _measured(self, key: str, context: Context | None, stage: Stage, operation: Operation) -> Measured:
+        measured = await off_loop(self._client, Measured, self._client, self._plan, key, context, stage)
         measured.tracker.operation(operation)
         return measured
 
-    async def _at_once(self, measured: _Measured, origins: tuple[Origin, ...], payload: Any) -> list[OperationResult[Any]]:
+    async def _at_once(self, measured: Measured, origins: tuple[Origin, ...], payload: Any) -> list[OperationResult[Any]]:
         began = time.perf_counter()
         tasks = [asyncio.ensure_future(_arun(measured, origin, self._plan.read[origin], payload)) for origin in origins]
         try:
@@ -296,7 +182,7 @@ class AsyncMigrator:
 
 
 async def _arun(
-    measured: _Measured, origin: Origin, call: Callable[[Any], Awaitable[Any]], payload: Any
+    measured: Measured, origin: Origin, call: Callable[[Any], Awaitable[Any]], payload: Any
 ) -> OperationResult[Any]:
     began = time.perf_counter()
     try:
@@ -307,7 +193,7 @@ async def _arun(
 
 
 def _settled(
-    measured: _Measured, origin: Origin, task: asyncio.Future[OperationResult[Any]], began: float
+    measured: Measured, origin: Origin, task: asyncio.Future[OperationResult[Any]], began: float
 ) -> OperationResult[Any]:
     if not task.done():
         return measured.late(origin, began)
@@ -321,7 +207,7 @@ class _Builder:
     """What both kinds of migrators are told."""
 
     def __init__(self, client: Client) -> None:
-        self._client, self._plan = client, _Plan()
+        self._client, self._plan = client, Plan()
 
     def read_execution_order(self: B, order: ExecutionOrder) -> B:
         """How both systems are read where both are; ``PARALLEL`` unless it is said."""
@@ -358,11 +244,11 @@ class _Builder:
     def _write(self, old: Any, new: Any) -> None:
         self._plan.write = _functions("write", old, new)
 
-    def _planned(self) -> _Plan:
+    def _planned(self) -> Plan:
         for name, functions in (("read", self._plan.read), ("write", self._plan.write)):
             if not functions:
                 raise InvalidArgumentError(f"a migrator needs to know how to {name}")
-        plan = _Plan(**vars(self._plan))
+        plan = Plan(**vars(self._plan))
         return plan
 
 
