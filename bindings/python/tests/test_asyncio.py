@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flagstone import Client, ClosedError, Config, Context, FlagChange, State, TestData
+from flagstone import Client, ClosedError, Config, Context, FlagChange, Stage, State, TestData
 from sink import Sink
 from support import PATIENCE, Environment, bool_flag, value_flag
 
@@ -90,6 +90,7 @@ def test_every_call_has_a_form_for_coroutines(environment: Environment, residenc
         state = await client.all_flags_state_async(ADA, with_reasons=True)
         assert state == client.all_flags_state(ADA, with_reasons=True) and state.values()["text"] == "t"
         assert await client.variation_async("yes", None, "default") == "default"
+        assert (await client.migration_variation_async("text", ADA, Stage.LIVE))[0] is Stage.LIVE
 
     run(body())
 
