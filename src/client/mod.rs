@@ -18,6 +18,7 @@ mod keeper;
 mod members;
 mod members_settings;
 mod notifications;
+mod plant;
 mod prepared;
 mod record;
 mod runtime;
@@ -58,7 +59,8 @@ pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
 use crate::store::{ConnectError, Freshness, Level, Members, Shared, StoreState};
 use feed::Feed;
-use runtime::{Plant, Runtime};
+use plant::Plant;
+use runtime::Runtime;
 use secure_mode::SecureMode;
 use trouble::ToldLines;
 
