@@ -53,7 +53,7 @@
  * WHAT IT DOES
  *
  * A client holds the flags of one environment parsed in memory and evaluates them there: no I/O, no wait, and no allocation
- * with the default options. There are two ways of use.
+ * with the default options, apart from big segments, whose members a store is asked for. There are two ways of use.
  *
  * Daemon mode (no source.kind): somebody else, for example LaunchDarkly's Relay Proxy or one of its SDKs, keeps the flags in
  * Redis, in the hashes <prefix>:features and <prefix>:segments. The client reads them, never writes, and lets Redis tell it
@@ -1792,7 +1792,8 @@ int64_t flagstone_detail_int(const struct flagstone_detail *detail,
  * Value of a bool flag: 1 or 0. Gives `default_value` (as 0 or 1) on any problem: `flagstone_variation` tells which.
  *
  * `key` is UTF-8 and borrowed for the call. Residency `all`: no I/O, no lock, no allocation. Residency `lazy` and `off`: a
- * key that is not held waits for Redis, at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any
+ * key that is not held waits for Redis, at most `redis.command_timeout_ms`, and not while Redis is known to be away. So does, in
+ * every residency, a context whose big segments are asked for and not remembered. Any
  * thread.
  */
 FLAGSTONE_API
@@ -2142,7 +2143,7 @@ FLAGSTONE_API void flagstone_migration_release(struct flagstone_migration *migra
  * when `context` is NULL, the client is not ready, or Redis would have to be read and cannot be (or has lost the data set).
  * `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close. Makes no events.
  *
- * Residency `all`: no I/O and no lock. Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits
+ * Residency `all`: no I/O and no lock, apart from big segments, which are asked for once for each key of the context. Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits
  * at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any thread.
  */
 FLAGSTONE_API

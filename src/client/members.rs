@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Acquire;
 use std::time::Instant;
 
 use super::feed::level;
+use super::notifications::Event;
 use super::runtime::Voice;
 use super::{Client, ClientError, STARTED};
 use crate::big_segments::{Answer, BigSegmentStore, Desk, DeskOptions, Host, Status, StoreFailure, Wait};
@@ -92,7 +93,7 @@ impl Host for Voice<'_> {
     }
 
     fn status_changed(&self, status: Status, reason: &str) {
-        self.runtime.tell_big_segments(status, reason);
+        self.runtime.notifications.push(Event::BigSegments { status, reason: reason.to_owned() });
     }
 }
 

@@ -21,6 +21,7 @@ mod members;
 mod members_settings;
 mod migration;
 mod notifications;
+mod plant;
 mod prepared;
 mod record;
 mod runtime;
@@ -63,7 +64,8 @@ use crate::source::SourceOptions;
 use crate::store::{ConnectError, Freshness, Level, Members, Shared, StoreState};
 use feed::Feed;
 use listeners::Listening;
-use runtime::{Plant, Runtime};
+use plant::Plant;
+use runtime::Runtime;
 use secure_mode::SecureMode;
 use trouble::ToldLines;
 

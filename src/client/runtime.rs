@@ -16,15 +16,15 @@ use super::feed::{Feed, FeedSink, level};
 use super::keeper;
 use super::members::Courier;
 use super::notifications::{Event, Notifications};
+use super::plant::Plant;
 use super::signals;
 use super::status::condition_json;
-use crate::big_segments::{Desk, DeskOptions, Status};
-use crate::events::{self, Delivery, EventsOptions, Inbox, Recorder};
+use crate::big_segments::{Desk, DeskOptions};
+use crate::events::{self, Delivery, EventsOptions, Inbox};
 use crate::model::{Severity, excerpt, lock};
-use crate::source::{self, Control, SourceOptions};
+use crate::source::{self, Control};
 use crate::store::{
-    Backup, Counter, Freshness, Level, Listener, Mailbox, Members, Shared, StoreState, Wake, run_members, run_watch,
-    run_worker,
+    Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_watch, run_worker,
 };
 
 /// How long a thread that panicked is left alone before it starts over.
@@ -69,28 +69,6 @@ struct Started {
     keeper: bool,
     members: bool,
     events: bool,
-}
-
-/// What the threads work on: everything that outlives them.
-#[derive(Debug, Clone)]
-pub struct Plant {
-    /// The store.
-    pub shared: Arc<Shared>,
-    /// Where items come from, and how that fares.
-    pub source: Option<(Arc<SourceOptions>, Arc<Feed>)>,
-    /// The members of big segments in Redis.
-    pub members: Option<Arc<Members>>,
-    /// The snapshot file.
-    pub backup: Option<Arc<Backup>>,
-    /// How events are made and delivered, and what evaluations touch for them; `None` when there are none.
-    pub events: Option<(Arc<EventsOptions>, Arc<Recorder>)>,
-}
-
-impl Plant {
-    /// How the data source fares, if there is one.
-    pub fn feed(&self) -> Option<&Feed> {
-        self.source.as_ref().map(|(_, feed)| &**feed)
-    }
 }
 
 impl Runtime {
@@ -286,13 +264,6 @@ impl Runtime {
         if self.wants(level) {
             self.notifications.push(Event::Log { level, text: excerpt(&message.to_string(), LONGEST_LOG) });
         }
-    }
-}
-
-impl Runtime {
-    /// Tells that the big-segment store stands otherwise now.
-    pub fn tell_big_segments(&self, status: Status, reason: &str) {
-        self.notifications.push(Event::BigSegments { status, reason: reason.to_owned() });
     }
 }
 
