@@ -227,6 +227,17 @@ public sealed partial class FlagstoneOptions
     /// </summary>
     public ILoggerFactory? LoggerFactory { get; set; }
 
+#pragma warning disable CA2227 // null says that nothing is set, as everywhere here
+    /// <summary>
+    /// Run around evaluations and after what is told, in this order; disposed of with the client. Default: none, which costs
+    /// nothing. Not an option of the library.
+    /// </summary>
+    public IList<Hook>? Hooks { get; set; }
+
+    /// <summary>Additions to the client, in this order. Default: none. Not an option of the library.</summary>
+    public IList<Plugin>? Plugins { get; set; }
+#pragma warning restore CA2227
+
     /// <summary>
     /// Sets any option by the library's own name, for example <c>redis.ping_ms</c>. Wins over the property of that name. Name and
     /// value are checked when a client is made. Lists and maps are JSON text here.
