@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import logging
 import signal
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Mapping
 from ctypes import byref, c_void_p, sizeof, string_at
+from types import FrameType
 from typing import Any, Callable, TypeVar
 
 from . import _abi
@@ -27,7 +29,7 @@ T = TypeVar("T")
 
 #: Questions that may be without an answer at the same time.
 _MOST_ASKED = 32
-#: After this many seconds the calling code is out of native code again.
+#: How long to wait, in seconds, for a thread to leave native code.
 _A_MOMENT = 0.02
 
 
@@ -197,17 +199,29 @@ def _guarded(number: int | None, ask: Callable[[OwnStore], int]) -> int:
 
 
 def _interrupt_again() -> None:
-    """Ctrl-C came while native code was waiting: its caller hears of it, once there is no native code in between."""
+    """Ctrl-C came while native code was waiting: its caller hears of it, once nothing is called back any more."""
+    main = threading.main_thread().ident or 0
 
     def interrupt() -> None:
         time.sleep(_A_MOMENT)
+        while _is_called_back(sys._current_frames().get(main)):
+            time.sleep(_A_MOMENT)
         # A signal, which ends whatever the thread waits in by then.
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        signal.pthread_kill(main, signal.SIGINT)
 
     try:
         start_real_thread(interrupt)
     except RuntimeError:
         pass
+
+
+def _is_called_back(frame: FrameType | None) -> bool:
+    """Whether a thread is on its way through native code into this module: what is raised there is lost."""
+    while frame is not None:
+        if frame.f_code is _guarded.__code__:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _ask_membership(number: int | None, text: int, size: int, out: int) -> int:
