@@ -12,6 +12,7 @@ import pytest
 import judge
 
 EXPECTED: dict[str, Any] = {
+    "package": "Alpha",
     "harness": "2.41.0",
     "groups": {"alpha": 4, "beta": 1},
     "total": 6,
