@@ -287,8 +287,8 @@
  *                                                       with cache.residency all; also in daemon mode. One that others could
  *                                                       have written is refused; a group of this process may, with sdk.key,
  *                                                       which seals it
- *   store.write                (by source)              what the source delivers is written to Redis: true with stream and poll,
- *                                                       false with file and testdata, which fill memory only
+ *   store.write                (by source)              what the source delivers is written to Redis: true with stream, poll
+ *                                                       and fdv2, false with file and testdata, which fill memory only
  *   big_segments.url           (redis.url)              Redis with the members of big segments, as the Relay Proxy writes them; of
  *                                                       the options redis.* only the time-outs count for one that is given
  *   big_segments.prefix        (redis.prefix)           prefix of its keys
@@ -2143,8 +2143,8 @@ FLAGSTONE_API void flagstone_migration_release(struct flagstone_migration *migra
  * when `context` is NULL, the client is not ready, or Redis would have to be read and cannot be (or has lost the data set).
  * `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close. Makes no events.
  *
- * Residency `all`: no I/O and no lock, apart from big segments, which are asked for once for each key of the context. Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits
- * at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any thread.
+ * Residency `all`: no I/O and no lock, apart from big segments, which are asked for once for each key of the context.
+ * Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any thread.
  */
 FLAGSTONE_API
 flagstone_status flagstone_all_flags_json(const struct flagstone_client *client,
@@ -2294,8 +2294,8 @@ FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
  *
  * No I/O with residency `all`, apart from big segments. With `lazy` and `off` a flag that is not held waits for Redis, at most
  * `redis.command_timeout_ms`, here as well as on the thread that polls; and as nobody tells of changes of what is not held, nor of
- * the members of big segments, that thread looks by itself every `cache.ttl_ms` or `big_segments.cache_ms`. An evaluation that fails keeps the old value and is made again later. Forked
- * children go on listening. OK; NULL_ARGUMENT, BAD_UTF8 (key), INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.
+ * the members of big segments, that thread looks by itself every `cache.ttl_ms` or `big_segments.cache_ms`. An evaluation that
+ * fails keeps the old value and is made again later. Forked children go on listening. OK; NULL_ARGUMENT, BAD_UTF8 (key), INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.
  */
 FLAGSTONE_API
 flagstone_status flagstone_client_listen(struct flagstone_client *client,

@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fakeld::Fake;
 use flagdata::members;
@@ -430,6 +430,34 @@ fn nobody_waits_longer_than_the_command_timeout_and_not_while_redis_is_known_to_
 }
 
 #[test]
+fn a_server_that_closes_where_it_is_to_tell_of_changes_is_asked_all_the_same() {
+    let server = server();
+    add(&server, "include", "ada", &["vip.g7"]);
+    let gate = Gate::to(server.port());
+    gate.rule("CLIENT TRACKING", Rule::Close);
+    let client = Config::at(&gate.url()).started();
+    gives(&client, "ada", "in", HEALTHY);
+}
+
+#[test]
+fn a_server_that_answers_and_closes_is_not_asked_all_the_time() {
+    let server = server();
+    add(&server, "include", "ada", &["vip.g7"]);
+    let (flags, members) = (Gate::to(server.port()), Gate::to(server.port()));
+    let client = Config::at(&flags.url()).with("big_segments.url", &members.url()).started();
+    gives(&client, "ada", "in", HEALTHY);
+    let before = members.seen().connects;
+    let deadline = Instant::now() + Duration::from_millis(2_500);
+    while Instant::now() < deadline {
+        members.cut(Role::Any);
+        thread::sleep(Duration::from_millis(10));
+    }
+    let connects = members.seen().connects - before;
+    assert!((1..=6).contains(&connects), "{connects}");
+    becomes(&client, "ada", "in", HEALTHY);
+}
+
+#[test]
 fn a_redis_that_dies_is_told_and_comes_back() {
     let mut server = server();
     let client = Config::of(&server)
@@ -502,6 +530,8 @@ fn flags_from_elsewhere_may_have_members_in_redis_and_without_one_nothing_is_con
     gives(&client, "ada", OTHER, NOT_CONFIGURED);
     assert_eq!((client.may_wait(), client.big_segments()), (false, (false, false)));
     assert_eq!(client.status()["big_segments"], json!(null));
+    let named = Config::of(&server).with_data(&data).started();
+    gives(&named, "ada", "in", HEALTHY);
     let offline = Config::of(&server).with("offline", "true").started();
     assert_eq!((offline.ask("vip").as_str(), offline.big_segments()), ("CLIENT_NOT_READY", (false, false)));
 }

@@ -57,6 +57,7 @@ class Config {
   }
   // Asks this store for the members of big segments, and not Redis.
   Config &set_big_segment_store(std::shared_ptr<BigSegmentStore> store) {
+    if (store == nullptr) throw Error(FLAGSTONE_STATUS_NULL_ARGUMENT, "there is no store");
     auto held = std::make_unique<internal::HeldStore>(std::move(store));
     flagstone_big_segment_store table = {};
     table.struct_size = sizeof table;

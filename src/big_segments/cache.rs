@@ -28,7 +28,10 @@ pub struct Cache {
 impl Cache {
     /// Empty.
     pub fn new(options: DeskOptions) -> Self {
-        Self { known: LruCache::with_hasher(options.cache_size, RandomState::default()), options }
+        // Room is made when it is needed: most processes meet few contexts, many none.
+        let mut known = LruCache::unbounded_with_hasher(RandomState::default());
+        known.resize(options.cache_size);
+        Self { known, options }
     }
 
     /// What is remembered of a context; nothing that has grown old.

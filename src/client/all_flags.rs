@@ -15,7 +15,8 @@ use crate::store::{FlagEntry, Residency, Snapshot, View, read_whole};
 impl Client {
     /// The state of all flags for `context` (`None`: an invalid one) as JSON text.
     ///
-    /// Residency `all`: no I/O, no lock, apart from big segments, which are asked for once for each key of the context. Otherwise everything is read from Redis, which takes at most one command timeout.
+    /// Residency `all`: no I/O, no lock, apart from big segments, which are asked for once for each key of the context.
+    /// Otherwise everything is read from Redis, which takes at most one command timeout.
     pub fn all_flags_json(&self, context: Option<&Context>, options: AllFlagsOptions) -> Result<String, ClientError> {
         if self.is_closed() {
             return Err(ClientError::Closed);

@@ -187,8 +187,10 @@ impl Config {
     }
 
     /// Asks this store for the members of big segments, and not Redis.
-    pub fn set_big_segment_store(&mut self, store: Arc<dyn BigSegmentStore>) {
-        self.big_segment_store = Some(store);
+    ///
+    /// What is returned is the store that was set before.
+    pub fn set_big_segment_store(&mut self, store: Arc<dyn BigSegmentStore>) -> Option<Arc<dyn BigSegmentStore>> {
+        self.big_segment_store.replace(store)
     }
 
     /// Sets options from a JSON object; `{"redis": {"url": …}}` and `{"redis.url": …}` are the same. All or none.

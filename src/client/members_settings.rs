@@ -6,20 +6,24 @@ use std::time::Duration;
 use super::config::{Config, ConfigError};
 use super::members::{MembersSettings, MembersStore};
 use crate::big_segments::DeskOptions;
-use crate::store::{Freshness, MembersOptions, RedisOptions, StoreOptions};
+use crate::store::{Freshness, Level, MembersOptions, RedisOptions, StoreOptions};
 
 /// Longest wait for an answer where there is no Redis that says otherwise.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Config {
     /// Who knows the members of big segments, and how they are asked for.
-    pub(super) fn members(&self, store: &StoreOptions) -> Result<Option<MembersSettings>, ConfigError> {
+    pub(super) fn members(
+        &self,
+        store: &StoreOptions,
+        remarks: &mut Vec<(Level, String)>,
+    ) -> Result<Option<MembersSettings>, ConfigError> {
         if let Some(host) = self.big_segment_store() {
             let patience = self.time("redis.command_timeout_ms");
             let patience = patience.or(store.redis.as_ref().map(|redis| redis.command_timeout)).unwrap_or(PATIENCE);
             return Ok(Some(MembersSettings { desk: self.desk(patience), store: MembersStore::Host(host) }));
         }
-        let Some(redis) = self.members_redis(store)? else { return Ok(None) };
+        let Some(redis) = self.members_redis(store, remarks)? else { return Ok(None) };
         let desk = self.desk(redis.command_timeout);
         let options = MembersOptions {
             redis,
@@ -32,11 +36,20 @@ impl Config {
     }
 
     /// The Redis with the members: that of the flags, or one of their own, which is told no password of the other.
-    fn members_redis(&self, store: &StoreOptions) -> Result<Option<RedisOptions>, ConfigError> {
-        let Some(url) = self.text("big_segments.url") else { return Ok(store.redis.clone()) };
-        if self.text("redis.url").as_ref() == Some(&url) && store.redis.is_some() {
-            return Ok(store.redis.clone());
-        }
+    fn members_redis(
+        &self,
+        store: &StoreOptions,
+        remarks: &mut Vec<(Level, String)>,
+    ) -> Result<Option<RedisOptions>, ConfigError> {
+        let of_flags = self.text("redis.url");
+        let url = self.text("big_segments.url").filter(|url| of_flags.as_ref() != Some(url));
+        let Some(url) = url else {
+            // Where flags come from files or from a test, the store itself has no use for the Redis that is named.
+            return match (&store.redis, of_flags) {
+                (None, Some(url)) => self.redis(&url, remarks).map(Some),
+                (redis, _) => Ok(redis.clone()),
+            };
+        };
         let mut redis = RedisOptions::at(&url)
             .map_err(|error| ConfigError::Invalid { option: "big_segments.url", reason: error.to_string() })?;
         redis.connect_timeout = self.time("redis.connect_timeout_ms").unwrap_or(redis.connect_timeout);

@@ -111,6 +111,9 @@ struct Inner {
     waiting: VecDeque<Notification>,
     /// Listeners that are to be looked after before anything else is taken.
     rounds: VecDeque<Round>,
+    /// Those that are looked after when there is nothing else to do. One round at most: one that lasts longer than the pause
+    /// until the next one begins must not be joined by it.
+    unasked: Unasked,
     dropped_since: u32,
     /// One of these was a change of a flag or of the client's state.
     missed_change: bool,
@@ -118,6 +121,14 @@ struct Inner {
     /// Pollers to be woken, besides and before what waits.
     wakes: usize,
     closed: bool,
+}
+
+#[derive(Debug, Default)]
+enum Unasked {
+    #[default]
+    Over,
+    Waiting(Round),
+    InHand,
 }
 
 /// The queue.
@@ -182,12 +193,33 @@ impl Notifications {
         }
     }
 
-    /// The same listeners go on being looked after, before all others.
-    pub(super) fn resume(&self, round: Round) {
-        if !round.is_over() {
-            self.lock().rounds.push_front(round);
+    /// These are looked after when there is nothing else to do, unless such a round is under way.
+    pub(super) fn begin_unasked(&self, round: impl FnOnce() -> Round) {
+        let mut inner = self.lock();
+        if matches!(inner.unasked, Unasked::Over) {
+            inner.unasked = Unasked::Waiting(round());
+            drop(inner);
             self.arrived.notify_one();
         }
+    }
+
+    /// The same listeners go on being looked after, before all others of their sort.
+    pub(super) fn resume(&self, round: Round) {
+        let mut inner = self.lock();
+        match (round.is_unasked(), round.is_over()) {
+            (true, true) => inner.unasked = Unasked::Over,
+            (true, false) => inner.unasked = Unasked::Waiting(round),
+            (false, true) => return,
+            (false, false) => inner.rounds.push_front(round),
+        }
+        drop(inner);
+        self.arrived.notify_one();
+    }
+
+    /// Something waits that comes before what nobody asked for.
+    pub(super) fn is_pressing(&self) -> bool {
+        let inner = self.lock();
+        inner.wakes > 0 || !inner.rounds.is_empty() || !inner.waiting.is_empty() || inner.closed
     }
 
     /// Makes one poller begin anew, unless one is about to.
@@ -219,6 +251,11 @@ impl Notifications {
             }
             if inner.closed {
                 break Taken::Closed;
+            }
+            if matches!(inner.unasked, Unasked::Waiting(_))
+                && let Unasked::Waiting(round) = std::mem::replace(&mut inner.unasked, Unasked::InHand)
+            {
+                break Taken::Round(round);
             }
             let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_zero() {

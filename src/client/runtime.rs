@@ -133,7 +133,7 @@ impl Runtime {
             started.keeper = true;
         }
         if let Some(members) = plant.members.as_ref().filter(|_| !started.members) {
-            self.counter.open(members.connector.sockets())?;
+            self.counter.open(members.connector.sockets());
             self.spawn("flagstone-segments", plant, |voice, plant| {
                 if let (Some(members), Some(desk)) = (&plant.members, &voice.runtime.desk) {
                     run_members(members, &voice.runtime.counter, &Courier { voice, desk });

@@ -65,7 +65,7 @@ impl Config {
         let events = self.events(http.as_ref(), source.as_ref(), &mut remarks)?;
         let store = self.store(source.as_ref(), offline, &mut remarks)?;
         let backup = self.backup(&store)?;
-        let members = if offline { None } else { self.members(&store)? };
+        let members = if offline { None } else { self.members(&store, &mut remarks)? };
         Ok(Settings {
             sdk_key: self.sdk_key()?,
             store,
@@ -160,7 +160,11 @@ impl Config {
     }
 
     /// What the URL says, and what options say, which win.
-    fn redis(&self, default_url: &str, remarks: &mut Vec<(Level, String)>) -> Result<RedisOptions, ConfigError> {
+    pub(super) fn redis(
+        &self,
+        default_url: &str,
+        remarks: &mut Vec<(Level, String)>,
+    ) -> Result<RedisOptions, ConfigError> {
         let url = self.text("redis.url").unwrap_or_else(|| default_url.to_owned());
         let mut redis = RedisOptions::at(&url)
             .map_err(|error| ConfigError::Invalid { option: "redis.url", reason: error.to_string() })?;

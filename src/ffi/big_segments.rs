@@ -143,7 +143,9 @@ pub unsafe extern "C" fn flagstone_config_set_big_segment_store(
             let config = unsafe { borrow(config.cast_const()) }.ok_or_else(|| Failure::handle("config", config))?;
             // SAFETY: NULL or readable, by the rules of the header.
             let store = unsafe { checked(store) }?;
-            lock(config).set_big_segment_store(Arc::new(store));
+            let before = lock(config).set_big_segment_store(Arc::new(store));
+            // The host's function is called without the lock.
+            drop(before);
             Ok(())
         };
         // SAFETY: `err` is NULL or writable, by the rules of the header.

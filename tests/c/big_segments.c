@@ -20,6 +20,8 @@ typedef struct store {
   int64_t synced;
   /* Evaluates the flag meanwhile. */
   flagstone_client *client;
+  /* Is changed when it is let go of. */
+  flagstone_config *config;
   /* A question that is under way. */
   flagstone_membership *kept;
   /* Every answer waits until this is unlocked. */
@@ -92,6 +94,7 @@ static int32_t metadata(void *user_data, int64_t *last_up_to_date_ms) {
 static void drop(void *user_data) {
   store *self = user_data;
   self->dropped++;
+  if (self->config != NULL) ACCEPTED(flagstone_config_set(self->config, FLAGSTONE_TEXT("big_segments.cache_ms"), FLAGSTONE_TEXT("1"), &error));
 }
 
 static flagstone_big_segment_store table(store *store) {
@@ -327,6 +330,7 @@ static void another_store_in_its_place_lets_go_of_the_first(void) {
   store first, second;
   store_init(&first);
   store_init(&second);
+  first.config = config;
   functions = table(&first);
   ACCEPTED(flagstone_config_set_big_segment_store(config, &functions, &error));
   functions = table(&second);

@@ -332,6 +332,12 @@ class Vips : public BigSegmentStore {
 
 void big_segments(const Context &ada) {
   TestData data;
+  try {
+    Config().set_big_segment_store(nullptr);
+    CHECK(false);
+  } catch (const Error &error) {
+    CHECK(error.status() == FLAGSTONE_STATUS_NULL_ARGUMENT);
+  }
   CHECK(data.set(Kind::segment, "{\"key\":\"vip\",\"unbounded\":true,\"generation\":1}"));
   CHECK(data.set(Kind::flag, flag("big", "true,false",
                                   ",\"rules\":[{\"variation\":1,\"clauses\":[{\"op\":\"segmentMatch\",\"values\":[\"vip\"]}]}]")));

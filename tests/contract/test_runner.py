@@ -45,7 +45,7 @@ def a_place_for_redis() -> None:
 
 
 def run(folder: Path, *arguments: str, version: str = "2.41.0", **variables: str) -> subprocess.Popen[str]:
-    """Starts the runner with a harness that stands in for the real one, for the Python package; it writes below ``folder``."""
+    """Starts the runner for the Python package, with a stand-in for the harness; it writes below ``folder``."""
     harness = folder / "harness"
     harness.write_text(STAND_IN.format(version=version, pid=str(folder / "pid")))
     harness.chmod(0o755)

@@ -37,6 +37,8 @@ pub struct Listening {
 #[derive(Debug, Default)]
 pub struct Round {
     left: std::vec::IntoIter<Arc<Listener>>,
+    /// Nobody told of a change: it is looked whether there was one, which has time.
+    is_unasked: bool,
     /// The store does not answer: what would have to wait for it is left for later.
     is_hasty: bool,
     memo: Memo,
@@ -45,6 +47,15 @@ pub struct Round {
 impl Round {
     fn new(listeners: Vec<Arc<Listener>>) -> Self {
         Self { left: listeners.into_iter(), ..Self::default() }
+    }
+
+    fn unasked(listeners: Vec<Arc<Listener>>) -> Self {
+        Self { is_unasked: true, ..Self::new(listeners) }
+    }
+
+    /// Nobody told of a change: everything else comes first.
+    pub fn is_unasked(&self) -> bool {
+        self.is_unasked
     }
 
     /// Nobody is left to be looked after.

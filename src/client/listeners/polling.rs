@@ -60,9 +60,13 @@ impl Client {
         let mut turn = Turn { notifications: &runtime.notifications, round };
         while let Some(listener) = turn.round.left.next() {
             let news = self.news(&listener, runtime, &mut turn.round);
-            if news.is_some() || self.may_wait() && is_past(deadline) {
+            let gives_way = turn.round.is_unasked && runtime.notifications.is_pressing();
+            if news.is_some() || gives_way || self.may_wait() && is_past(deadline) {
                 return news;
             }
+        }
+        if turn.round.is_unasked {
+            self.listening.next_look.store(monotonic_ms() + self.look_interval(), Relaxed);
         }
         None
     }
@@ -107,18 +111,22 @@ impl Client {
         if !self.may_wait() {
             return None;
         }
-        let (now, due) = (monotonic_ms(), listening.next_look.load(Relaxed));
-        let of_members = self.members.as_ref().map(|settings| settings.desk.cache_time);
-        let of_items = (shared.options.residency != Residency::All).then_some(shared.options.ttl);
-        let interval = of_members.into_iter().chain(of_items).min().unwrap_or(EARLY).max(SHORTEST_LOOK);
-        let interval = saturating_ms(interval);
+        let (now, due, interval) = (monotonic_ms(), listening.next_look.load(Relaxed), self.look_interval());
         if now < due {
             return Some(Duration::from_millis(due - now));
         }
         if listening.next_look.compare_exchange(due, now + interval, Relaxed, Relaxed).is_ok() {
-            runtime.notifications.begin(Round::new(self.everybody()));
+            runtime.notifications.begin_unasked(|| Round::unasked(self.everybody()));
         }
         Some(Duration::from_millis(interval))
+    }
+
+    /// How long after a look of this kind the next one begins, in milliseconds.
+    fn look_interval(&self) -> u64 {
+        let options = &self.plant.shared.options;
+        let of_members = self.members.as_ref().map(|settings| settings.desk.cache_time);
+        let of_items = (options.residency != Residency::All).then_some(options.ttl);
+        saturating_ms(of_members.into_iter().chain(of_items).min().unwrap_or(EARLY).max(SHORTEST_LOOK))
     }
 }
 

@@ -1,13 +1,13 @@
 //! Tests of listeners over test data: what is told, in which order, and what is not.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, Config, Event, Notification, Polled, TestData};
+use crate::client::{BigSegmentStore, Client, Config, Event, Membership, Notification, Polled, StoreFailure, TestData};
 use crate::context::Context;
 use crate::model::{Kind, lock};
 
@@ -253,6 +253,50 @@ fn a_file_that_changes_is_told_too() {
     };
     assert_eq!(told, (ada, Some("{\"x\":1}".to_owned()), Some("{\"x\":2.50}".to_owned())));
     std::fs::remove_file(&path).unwrap();
+}
+
+/// Takes its time, and knows nobody.
+struct SlowStore;
+
+impl BigSegmentStore for SlowStore {
+    fn membership(&self, _context_hash: &str) -> Result<Membership, StoreFailure> {
+        thread::sleep(Duration::from_millis(30));
+        Ok(Membership::default())
+    }
+
+    fn metadata(&self) -> Result<Option<i64>, StoreFailure> {
+        Ok(Some(i64::MAX))
+    }
+}
+
+#[test]
+fn looks_that_take_longer_than_the_time_between_them_hold_nothing_else_up() {
+    let mut config = Config::default();
+    config.set("big_segments.cache_ms", "1").unwrap();
+    config.set_big_segment_store(Arc::new(SlowStore));
+    let data = TestData::new();
+    config.set_test_data(data.clone());
+    let host = Host { client: Client::new(config.resolve().unwrap()).unwrap(), data };
+    host.client.start(SOON).unwrap();
+    let segment = json!({ "key": "vip", "unbounded": true, "generation": 1 });
+    host.data.set_json(Kind::Segment, &segment.to_string()).unwrap();
+    host.set_json(&json!({
+        "key": "big", "on": true, "variations": [1, 2], "fallthrough": { "variation": 0 },
+        "rules": [{ "variation": 1, "clauses": [{ "op": "segmentMatch", "values": ["vip"] }] }],
+    }));
+    for number in 0..5 {
+        host.listen("big", &number.to_string());
+    }
+    host.set("other", 1, 2);
+    let deadline = Instant::now() + SOON;
+    while Instant::now() < deadline {
+        if let Polled::Event(notification) = host.client.poll(Duration::from_millis(500))
+            && matches!(&notification.event, Event::FlagChanged { key, .. } if &**key == "other")
+        {
+            return;
+        }
+    }
+    panic!("the change of another flag was never told");
 }
 
 #[test]

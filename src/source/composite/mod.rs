@@ -104,7 +104,11 @@ impl Composite {
                     let pause = retry.after(Nature::Lasting, Lasted::default(), None).pause;
                     outlet.log(
                         Severity::Error,
-                        format_args!("every data source was refused; all are tried again in {} s", pause.as_secs()),
+                        format_args!(
+                            "no data source is left: {}; all are tried again in {} s",
+                            failure.message,
+                            pause.as_secs()
+                        ),
                     );
                     outlet.interrupted(failure);
                     turns.control.sleep(pause, turns.restarts);

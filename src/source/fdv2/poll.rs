@@ -32,7 +32,8 @@ impl Part for Polling {
         let mut retry = PollRetry::new(self.options.retry, self.options.interval, self.pace);
         let mut poller = Poller::new(&self.options, outlet, known);
         let control = outlet.control();
-        let mut restarts = control.restarts();
+        // Lent for this turn: whatever was asked for since is more than none.
+        let mut restarts = 0;
         while !control.is_stopped() {
             let result = poller.poll(restarts);
             if let Some(directive) = poller.directive {

@@ -97,8 +97,9 @@ impl Goodbye {
 
     /// For how long the former protocol is to be spoken; `None` if it is not asked for, zero for good.
     pub(super) fn fallback(&self) -> Option<Duration> {
+        // Whole seconds: less than one would be no pause at all.
         let seconds = self.fallback_seconds.as_ref()?.as_f64()?;
-        Duration::try_from_secs_f64(seconds).ok()
+        Duration::try_from_secs_f64(seconds.ceil()).ok()
     }
 }
 

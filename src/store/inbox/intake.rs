@@ -1,8 +1,8 @@
 //! Takes what a data source delivers: into memory at once, into the outbox for Redis.
 //!
 //! Runs on the data source's thread and does no I/O, so that updates go on while Redis is away. Residency `all`: once the
-//! source has delivered a full data set, memory is the truth; only another full one, or a source whose own order counts, lowers a version. `lazy` and `off`:
-//! Redis is the truth; what is delivered passes through the bounded cache on its way there. An item that does not parse
+//! source has delivered a full data set, memory is the truth; only another full one, or a source whose own order counts, lowers
+//! a version. `lazy` and `off`: Redis is the truth; what is delivered passes through the bounded cache on its way there. An item that does not parse
 //! disturbs no other: its last good version stays in force, and Redis gets it as it was received. May depend on `model`.
 
 use crate::model::{Basis, ChangeKind, ChangeSet, Delivery, ItemKey, Kind, lock};

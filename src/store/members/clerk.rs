@@ -9,6 +9,8 @@ use crate::store::backoff::Backoff;
 use crate::store::redis::connector::{ConnectError, Connector, RedisOptions};
 use crate::store::redis::members::{Answer, Lost, MemberKeys, MembersLink, Told};
 
+/// A connection that does not live so long is not made anew at once.
+const SHORTEST_LINK: Duration = Duration::from_secs(1);
 /// Contexts that are asked for together.
 const BATCH: usize = 100;
 
@@ -69,6 +71,7 @@ pub fn run(members: &Members, counter: &Counter, listener: &dyn MembersListener)
         listener,
         link: None,
         was_linked: false,
+        linked: Instant::now(),
         poll_at: None,
         retry: None,
         backoff: Backoff::new(),
@@ -91,6 +94,8 @@ struct Clerk<'a> {
     link: Option<MembersLink<'a>>,
     /// There was a connection before.
     was_linked: bool,
+    /// When the latest connection was made.
+    linked: Instant,
     /// When it is asked next when the members were brought up to date; `None` before the first question.
     poll_at: Option<Instant>,
     /// After a failure: not before then again, and why.
@@ -116,7 +121,7 @@ impl<'a> Clerk<'a> {
             && now < *until
         {
             // Redis is away: nobody waits for it to stay so.
-            return questions.into_iter().for_each(|question| refuse(question, why));
+            return questions.into_iter().for_each(|question| question.refuse(why));
         }
         let mut rest = questions.into_iter();
         let mut asks_age = is_due || self.poll_at.is_none();
@@ -130,7 +135,7 @@ impl<'a> Clerk<'a> {
                 Ok((age, members)) => answer(batch, age.as_ref(), members),
                 Err(Lost(why)) => {
                     self.failed(&why);
-                    return batch.into_iter().chain(rest).for_each(|question| refuse(question, &why));
+                    return batch.into_iter().chain(rest).for_each(|question| question.refuse(&why));
                 }
             }
             asks_age = false;
@@ -159,6 +164,7 @@ impl<'a> Clerk<'a> {
                     self.listener.all_changed();
                 }
                 self.was_linked = true;
+                self.linked = Instant::now();
                 self.counter.set_told(link.is_told());
                 self.link.insert(link)
             }
@@ -198,7 +204,7 @@ impl<'a> Clerk<'a> {
         self.retry = Some((now + pause, why.to_owned()));
         self.poll_at = Some(now + self.backoff.unhurried(pause).min(self.members.poll_interval.max(pause)));
         self.counter.set_told(false);
-        if self.counter.bell().is_some() {
+        if self.counter.is_open() {
             self.listener.age(&Err(why.to_owned()));
         }
     }
@@ -212,10 +218,15 @@ impl<'a> Clerk<'a> {
             self.poll_at = Some(Instant::now());
         }
         if outcome.is_err() {
-            // Whether Redis is away is for the next attempt to say.
+            // Whether Redis is away is for the next attempt to say. One that answers and then closes, again and again, is not
+            // asked all the time by somebody for whom nobody waits.
+            let pause = match self.linked.elapsed() < SHORTEST_LINK {
+                true => self.backoff.unhurried(Duration::ZERO),
+                false => Duration::ZERO,
+            };
             self.link = None;
             self.counter.set_told(false);
-            self.poll_at = Some(Instant::now());
+            self.poll_at = Some(Instant::now() + pause);
         }
     }
 }
@@ -262,12 +273,5 @@ fn answer(batch: Vec<Question>, age: Option<&Answer<Option<i64>>>, members: Vec<
                 }
             }
         }
-    }
-}
-
-fn refuse(question: Question, why: &str) {
-    match question {
-        Question::Members(_, sender) => _ = sender.try_send(Err(why.to_owned())),
-        Question::Age(sender) => _ = sender.try_send(Err(why.to_owned())),
     }
 }

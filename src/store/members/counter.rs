@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 use std::{io, mem};
 
@@ -27,17 +27,24 @@ enum Inner {
     /// Nobody answers yet.
     #[default]
     New,
-    Open {
-        waiting: Vec<Question>,
-        bell: Arc<Bell>,
-    },
+    Open(Window),
     Stopped,
+}
+
+#[derive(Debug)]
+struct Window {
+    waiting: Vec<Question>,
+    /// Made for the first question: a client that has none opens no socket.
+    bell: Option<Arc<Bell>>,
+    sockets: Arc<Sockets>,
 }
 
 /// The counter of one set of threads.
 #[derive(Debug, Default)]
 pub struct Counter {
     inner: Mutex<Inner>,
+    /// The first question has come, or there will be none.
+    begun: Condvar,
     /// Ends what the thread waits for.
     pub leash: Leash,
     /// Redis tells of changes.
@@ -46,12 +53,11 @@ pub struct Counter {
 
 impl Counter {
     /// From here on there is somebody who answers, or will be soon.
-    pub fn open(&self, sockets: &Arc<Sockets>) -> io::Result<()> {
+    pub fn open(&self, sockets: &Arc<Sockets>) {
         let mut inner = lock(&self.inner);
         if matches!(*inner, Inner::New) {
-            *inner = Inner::Open { waiting: Vec::new(), bell: Arc::new(Bell::new(sockets)?) };
+            *inner = Inner::Open(Window { waiting: Vec::new(), bell: None, sockets: sockets.clone() });
         }
-        Ok(())
     }
 
     /// Asks for the big segments of a context and waits until then.
@@ -69,9 +75,12 @@ impl Counter {
         match &mut *lock(&self.inner) {
             Inner::New => return Err("the client was not started".to_owned()),
             Inner::Stopped => return Err("the client is closed".to_owned()),
-            Inner::Open { waiting, bell } => {
-                waiting.push(question(sender));
-                bell.ring();
+            Inner::Open(window) => {
+                window.waiting.push(question(sender));
+                match &window.bell {
+                    Some(bell) => bell.ring(),
+                    None => self.begun.notify_all(),
+                }
             }
         }
         wait(&receiver, deadline)
@@ -80,17 +89,34 @@ impl Counter {
     /// The questions that wait.
     pub fn take(&self) -> Vec<Question> {
         match &mut *lock(&self.inner) {
-            Inner::Open { waiting, .. } => mem::take(waiting),
+            Inner::Open(window) => mem::take(&mut window.waiting),
             Inner::New | Inner::Stopped => Vec::new(),
         }
     }
 
-    /// What rings when there are questions; `None` when there will be none.
+    /// What rings when there are questions, after a wait for the first one; `None` when there will be none.
     pub fn bell(&self) -> Option<Arc<Bell>> {
-        match &*lock(&self.inner) {
-            Inner::Open { bell, .. } => Some(bell.clone()),
-            Inner::New | Inner::Stopped => None,
+        loop {
+            let is_quiet = |inner: &mut Inner| match inner {
+                Inner::Open(window) => window.bell.is_none() && window.waiting.is_empty(),
+                Inner::New | Inner::Stopped => false,
+            };
+            let inner = self.begun.wait_while(lock(&self.inner), is_quiet);
+            let mut inner = inner.unwrap_or_else(PoisonError::into_inner);
+            let Inner::Open(window) = &mut *inner else { return None };
+            match window.bell() {
+                Ok(bell) => return Some(bell),
+                Err(error) => {
+                    let why = format!("no socket can be opened: {error}");
+                    mem::take(&mut window.waiting).into_iter().for_each(|question| question.refuse(&why));
+                }
+            }
         }
+    }
+
+    /// Whether anybody may still ask.
+    pub fn is_open(&self) -> bool {
+        matches!(*lock(&self.inner), Inner::Open(_))
     }
 
     /// Whether Redis tells of changes.
@@ -107,8 +133,30 @@ impl Counter {
     pub fn stop(&self) {
         let before = mem::replace(&mut *lock(&self.inner), Inner::Stopped);
         self.leash.pull();
-        if let Inner::Open { bell, .. } = before {
+        self.begun.notify_all();
+        if let Inner::Open(Window { bell: Some(bell), .. }) = before {
             bell.ring();
+        }
+    }
+}
+
+impl Window {
+    fn bell(&mut self) -> io::Result<Arc<Bell>> {
+        if let Some(bell) = &self.bell {
+            return Ok(bell.clone());
+        }
+        let bell = Arc::new(Bell::new(&self.sockets)?);
+        self.bell = Some(bell.clone());
+        Ok(bell)
+    }
+}
+
+impl Question {
+    /// Whoever asked need not wait any longer.
+    pub fn refuse(self, why: &str) {
+        match self {
+            Self::Members(_, sender) => _ = sender.try_send(Err(why.to_owned())),
+            Self::Age(sender) => _ = sender.try_send(Err(why.to_owned())),
         }
     }
 }
@@ -136,7 +184,7 @@ mod tests {
 
     fn open() -> Counter {
         let counter = Counter::default();
-        counter.open(&Arc::default()).unwrap();
+        counter.open(&Arc::default());
         counter
     }
 
@@ -146,17 +194,41 @@ mod tests {
         let counter = open();
         counter.stop();
         assert!(counter.ask_members("a", late()).unwrap_err().contains("closed"));
-        counter.open(&Arc::default()).unwrap();
-        assert!(counter.bell().is_none(), "what was stopped stays so");
+        counter.open(&Arc::default());
+        assert!(counter.bell().is_none() && !counter.is_open(), "what was stopped stays so");
+    }
+
+    #[test]
+    fn no_socket_is_opened_before_the_first_question() {
+        let (counter, sockets) = (Counter::default(), Arc::<Sockets>::default());
+        counter.open(&sockets);
+        thread::scope(|scope| {
+            let clerk = scope.spawn(|| counter.bell().is_some());
+            thread::sleep(Duration::from_millis(20));
+            assert!(!clerk.is_finished() && sockets.take_all().is_empty());
+            assert!(counter.ask_age(Instant::now() + Duration::from_millis(10)).is_err());
+            assert!(clerk.join().unwrap());
+            assert_eq!(sockets.take_all().len(), 2);
+        });
+    }
+
+    #[test]
+    fn a_stop_ends_the_wait_for_the_first_question() {
+        let counter = open();
+        thread::scope(|scope| {
+            let clerk = scope.spawn(|| counter.bell().is_none());
+            thread::sleep(Duration::from_millis(20));
+            counter.stop();
+            assert!(clerk.join().unwrap());
+        });
     }
 
     #[test]
     fn a_stop_or_a_dropped_question_ends_the_wait() {
         let counter = open();
-        let bell = counter.bell().unwrap();
         thread::scope(|scope| {
             let dropped = scope.spawn(|| counter.ask_age(late()));
-            bell.wait(None, None);
+            let bell = counter.bell().unwrap();
             drop(counter.take());
             assert!(dropped.join().unwrap().is_err());
             let stopped = scope.spawn(|| counter.ask_members("a", late()));

@@ -90,8 +90,14 @@ impl<'a> MembersLink<'a> {
             Err(error) if class(&error) == Class::Refused || is_cut(&error) => (connector.open_on(leash)?, false),
             Err(error) => return Err(error.into()),
         };
-        let is_told = is_resp3
-            && !matches!(connection.req_command(cmd("CLIENT").arg("TRACKING").arg("ON"))?, Value::ServerError(_));
+        let is_told = match is_resp3.then(|| connection.req_command(cmd("CLIENT").arg("TRACKING").arg("ON"))) {
+            Some(Ok(reply)) => !matches!(reply, Value::ServerError(_)),
+            Some(Err(error)) if is_cut(&error) => {
+                return Ok(Self { connection: connector.open_on(leash)?, keys, is_told: false });
+            }
+            Some(Err(error)) => return Err(error.into()),
+            None => false,
+        };
         Ok(Self { connection, keys, is_told })
     }
 

@@ -274,6 +274,7 @@ fn a_goodbye_may_ask_for_the_former_protocol() {
     assert_eq!(heard.say("goodbye", "{}"), "goodbye: no reason given, None");
     assert_eq!(heard.say("goodbye", r#"{"protocolFallbackTTL":90}"#), "goodbye: no reason given, Some(90s)");
     assert_eq!(heard.say("goodbye", r#"{"protocolFallbackTTL":0}"#), "goodbye: no reason given, Some(0ns)");
+    assert_eq!(heard.say("goodbye", r#"{"protocolFallbackTTL":0.001}"#), "goodbye: no reason given, Some(1s)");
     for odd in ["-1", "1e300"] {
         let told = heard.say("goodbye", &format!(r#"{{"protocolFallbackTTL":{odd}}}"#));
         assert_eq!(told, "goodbye: no reason given, None", "{odd}");
