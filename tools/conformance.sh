@@ -100,6 +100,26 @@ if [ ! -e "$library" ]; then
   exit 1
 fi
 
+# What builds and starts the test service of a package; it says on its first line where it listens.
+build_python() { :; }
+serve_python() {
+  PYTHONPATH=$root/bindings/python/src tied python3 -B "$contract/python/service.py"
+}
+
+build_dotnet() {
+  DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 dotnet build "$contract/dotnet" --configuration Release --nologo \
+    --verbosity quiet --disable-build-servers
+}
+serve_dotnet() {
+  tied dotnet "$target/dotnet/contract/bin/ContractService/release/ContractService.dll"
+}
+
+# Before there is no network any more.
+if [ -z "${FLAGSTONE_OWN_NAMESPACE:-}" ]; then
+  for service in ${services[@]+"${services[@]}"}; do
+    "build_$service" >&2
+  done
+fi
 if [ -n "${FLAGSTONE_OWN_NAMESPACE:-}" ]; then ip link set lo up; fi
 if is_taken "$redis_port"; then in_a_namespace "${all[@]}"; fi
 
@@ -131,25 +151,11 @@ if { exec 9<>"/dev/tcp/::1/$redis_port"; } 2>/dev/null; then
   fi
 fi
 
-# What starts the test service of a package; it says on its first line where it listens.
-build_python() { :; }
-serve_python() {
-  PYTHONPATH=$root/bindings/python/src tied python3 -B "$contract/python/service.py"
-}
-
-build_dotnet() {
-  dotnet build "$contract/dotnet" --configuration Release --nologo --verbosity quiet
-}
-serve_dotnet() {
-  tied dotnet "$target/dotnet/contract/bin/ContractService/release/ContractService.dll"
-}
-
 # Lets the harness judge one package; succeeds if everything was as expected. The arguments after the first are its options.
 judge() {
   local service=$1 folder=$work/$1 url='' pid port status=0 options
   shift
   mkdir -p "$folder"
-  "build_$service" >"$folder/build.log" 2>&1 || { cat "$folder/build.log" >&2; return 1; }
   : >"$folder/service.url"
   FLAGSTONE_LIBRARY_PATH=$library "serve_$service" >"$folder/service.url" 2>"$folder/service.log" &
   pid=$!
@@ -179,6 +185,7 @@ judge() {
   wait $! || status=$?
   kill "$pid" 2>/dev/null || true
   wait "$pid" 2>/dev/null || true
+  children=("$redis")
   if [ "$status" -eq 124 ]; then say "the harness had not come to its end after $seconds seconds"; fi
   if [ $# -gt 0 ]; then
     cat "$folder/harness.log"

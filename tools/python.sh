@@ -46,12 +46,16 @@ build_wheel() {
 }
 
 run_pytest() {
-  local kept failures
+  local kept failures status=0
   pytest_python=$1
   shift
   kept=$(mktemp -d)
-  plain_pytest -o cache_dir="$kept" "$@" && { rm -rf "$kept"; return 0; }
-  # A run that was broken off before it tested anything has noted no failure.
+  plain_pytest -o cache_dir="$kept" "$@" || status=$?
+  # What is no 1 is a run that was broken off: not everything was tried.
+  if [ "$status" -ne 1 ]; then
+    rm -rf "$kept"
+    return "$status"
+  fi
   failures=$("$pytest_python" -c 'import json, sys; print(*json.load(open(sys.argv[1])), sep="\n")' "$kept/v/cache/lastfailed" 2>/dev/null)
   rm -rf "$kept"
   second_tries pytest_alone "$failures"

@@ -2,7 +2,7 @@
 # The tests of the .NET binding. `make test` has set up what is needed and built the library.
 #     tools/test-dotnet.sh          formatting, build of everything, every test
 #     tools/test-dotnet.sh soak     memory over twenty times as many evaluations and contexts
-# Everything is written below bindings/dotnet/artifacts and the temporary folder. Packages come from NuGet's configured sources.
+# Everything is written below bindings/dotnet/artifacts, the build folder and the temporary one. Packages come from NuGet's configured sources.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tools/lib.sh
@@ -29,10 +29,15 @@ failed=0
 
 # Runs the tests of a project; what fails is tried once more, alone.
 run_tests() {
-  local project=$1
+  local project=$1 status=0
   shift
-  : >"$run"
-  dotnet_test "$project" "$@" 2>&1 | tee "$run" || failures_pass_alone || failed=1
+  dotnet_test "$project" "$@" 2>&1 | tee "$run" || status=$?
+  # What is no 2 is a run that was broken off: not everything was tried.
+  if [ "$status" -eq 2 ]; then
+    failures_pass_alone || failed=1
+  elif [ "$status" -ne 0 ]; then
+    failed=1
+  fi
   cat "$run" >>"$log"
 }
 

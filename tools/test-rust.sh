@@ -15,12 +15,12 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 cargo test --workspace --no-fail-fast 2>&1 | tee "$log" && exit 0
 
-# The failed tests as lines of target, tab and name. A target that failed without naming a test, because it does not build or
-# was killed, has an empty name.
+# The failed tests as lines of target, tab and name. A target that failed without naming a test, that does not build or came to
+# no end of its own, has an empty name.
 failures=$(awk -F'`' '
   /^test .* \.\.\. FAILED$/ { name = $0; sub(/^test /, "", name); sub(/( - should panic)? \.\.\. FAILED$/, "", name); names[++count] = name }
   /^error: test failed, to rerun pass `/ { if (!count) print $2 "\t"; for (i = 1; i <= count; i++) print $2 "\t" names[i]; count = 0 }
-  /^error: could not compile/ { print "\t" }' "$log")
+  /process didn.t exit successfully|^error: could not compile/ { print "\t" }' "$log")
 
 try_alone() {
   local target=${1%%$'\t'*} name=${1#*$'\t'}
