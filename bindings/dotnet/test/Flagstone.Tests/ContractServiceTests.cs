@@ -98,12 +98,15 @@ public sealed class ContractServiceTests : IDisposable
 
     private static Process Start()
     {
-        ProcessStartInfo start = new("dotnet")
+        // Whatever runs these tests in the background has them ignore SIGINT, and what they start, too.
+        ProcessStartInfo start = new("env")
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             ArgumentList =
             {
+                "--default-signal=INT",
+                "dotnet",
                 $"{Project.Target}dotnet/contract/bin/ContractService/{Project.Configuration.ToLowerInvariant()}/ContractService.dll",
                 "--port", "0",
             },
