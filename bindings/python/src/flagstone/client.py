@@ -600,6 +600,8 @@ class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls
         if pump is not None:
             pump.leave()
         self._poller = None
+        for changes in list(self._streams):
+            changes.after_fork()
         if self._store is not None:
             self._store.after_fork()
 
