@@ -192,7 +192,8 @@ def test_who_iterates_over_changes_need_not_hold_the_client() -> None:
     data = TestData()
     changes, others = client(data).flag_value_changes("a", ADA), client(data).changes()
     heard: list[Any] = []
-    threads = [threading.Thread(target=lambda each=each: heard.append(next(each)), daemon=True) for each in (changes, others)]
+    calls = [lambda: heard.append(next(changes)), lambda: heard.append(next(others))]
+    threads = [threading.Thread(target=call, daemon=True) for call in calls]
     for thread in threads:
         thread.start()
     gc.collect()
