@@ -110,10 +110,11 @@ class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls
         self._hooks = _hooked.Hooks()
         #: All that were prepared and still are somewhere: they get hooks when the client does.
         self._flags: weakref.WeakSet[Flag[Any]] = weakref.WeakSet()
+        tell_plugins = self._plug_in(config)
         if self._store is not None:
             self._store.open()
         _clients.add(self)
-        self._plug_in(config)
+        tell_plugins()
 
     # Lifecycle
 
