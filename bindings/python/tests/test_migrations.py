@@ -407,6 +407,14 @@ def test_the_default_stage_is_taken_where_the_flag_gives_none(client: Client, ca
         assert client.migration_variation("missing", ADA, default)[0] is Stage.OFF
 
 
+@pytest.mark.parametrize("key", [3, "\ud800", None], ids=repr)
+def test_of_a_key_that_is_none_nothing_is_told(client: Client, sink: Sink, key: Any) -> None:
+    stage, tracker = client.migration_variation(key, ADA, Stage.LIVE)
+    client.track_migration_op(tracker.operation(Operation.READ).invoked(OLD))
+    assert stage is Stage.LIVE and client.flush(PATIENCE)
+    assert [event for event in sink.events() if event["kind"] != "diagnostic"] == []
+
+
 def test_an_operation_may_be_measured_by_hand(client: Client, sink: Sink) -> None:
     stage, tracker = client.migration_variation("live", ADA, Stage.OFF)
     assert stage == "live"
