@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gc
-import hashlib
 import logging
 import os
 import signal
@@ -31,7 +29,7 @@ from flagstone import (
     InvalidArgumentError,
     TestData,
 )
-from support import PATIENCE, Environment, run_python, until
+from support import PATIENCE, Environment, hash_of, run_python, until
 
 ADA, BOB = Context("ada"), Context("bob")
 #: Of the segment below.
@@ -47,10 +45,6 @@ FLAG = {
     "offVariation": 1,
     "salt": "s",
 }
-
-
-def hash_of(key: str) -> str:
-    return base64.b64encode(hashlib.sha256(key.encode()).digest()).decode()
 
 
 def now() -> int:
