@@ -72,7 +72,8 @@ class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls
     ...     client.variation("new-checkout", Context("ada"), False)
 
     Evaluation never raises: on any problem it gives the default, and the ``…_detail`` calls tell why. With the default
-    options it reads memory alone. A forked child goes on answering at once, with threads and connections of its own.
+    options it reads memory alone, but for the members of big segments, where the flags have some. A forked child goes on
+    answering at once, with threads and connections of its own.
 
     :raises InvalidArgumentError: when options do not fit together, or a file they name cannot be read.
     """
