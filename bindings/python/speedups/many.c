@@ -50,8 +50,11 @@ static int get_memory(struct memory *memory, size_t count, int tells)
     .texts = PyMem_Malloc((count + 1) * sizeof *memory->texts),
     .details = PyMem_Malloc((count + 1) * sizeof *memory->details),
     .told = tells ? PyMem_Malloc((count + 1) * sizeof *memory->told) : NULL,
-    .kept = tells ? PyMem_Calloc(count + 1, sizeof *memory->kept) : NULL,
+    .kept = tells ? PyMem_Malloc((count + 1) * sizeof *memory->kept) : NULL,
   };
+  if (memory->kept) {
+    memset(memory->kept, 0, (count + 1) * sizeof *memory->kept);
+  }
   return memory->texts && memory->details && (!tells || (memory->told && memory->kept));
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import random
@@ -48,6 +50,11 @@ def value_flag(key: str, version: int, *values: Any) -> str:
     """A flag that serves the first of ``values`` to everybody."""
     flag = {"key": key, "version": version, "on": True, "variations": values, "fallthrough": {"variation": 0}}
     return json.dumps({**flag, "offVariation": 0, "salt": "s", "rules": [], "targets": [], "prerequisites": []})
+
+
+def hash_of(key: str) -> str:
+    """By which a big segment store knows the context with this key."""
+    return base64.b64encode(hashlib.sha256(key.encode()).digest()).decode()
 
 
 class Server:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gc
-import hashlib
 import logging
 import os
 import signal
@@ -31,7 +29,7 @@ from flagstone import (
     InvalidArgumentError,
     TestData,
 )
-from support import PATIENCE, Environment, until
+from support import PATIENCE, Environment, hash_of, run_python, until
 
 ADA, BOB = Context("ada"), Context("bob")
 #: Of the segment below.
@@ -47,10 +45,6 @@ FLAG = {
     "offVariation": 1,
     "salt": "s",
 }
-
-
-def hash_of(key: str) -> str:
-    return base64.b64encode(hashlib.sha256(key.encode()).digest()).decode()
 
 
 def now() -> int:
@@ -397,6 +391,39 @@ def test_ctrl_c_ends_an_evaluation_that_waits_for_a_store() -> None:
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=4 * PATIENCE)[0] == "interrupted\n"
     assert time.monotonic() - began < 15
+
+
+EXITING = """
+import sys, threading, time
+sys.path.insert(0, sys.argv[1])
+from test_big_segments import *
+
+class Slow:
+    def __del__(self):
+        time.sleep(2)
+
+def hang():
+    hanging.set()
+    time.sleep(60)
+
+sys.modules["slow"] = Slow()  # goes away late, while other threads may run
+hanging, store = threading.Event(), Store()
+asked = client(store, redis_command_timeout_ms=int(sys.argv[3]), big_segments_poll_interval_ms=10)
+if sys.argv[2] == "evaluation":
+    assert until(lambda: store.polled > 1)
+    store.first = hang
+    for _ in range(3):
+        threading.Thread(target=lambda: ask(asked), daemon=True).start()
+else:
+    store.synced = hang
+assert hanging.wait(PATIENCE)
+"""
+
+
+@pytest.mark.parametrize(("call", "wait"), [("evaluation", "1000"), ("poll", "3000")])
+def test_a_store_that_hangs_while_the_interpreter_ends_does_not_abort_the_process(call: str, wait: str) -> None:
+    done = run_python(EXITING, os.path.dirname(__file__), call, wait)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 # Redis

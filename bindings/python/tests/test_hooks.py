@@ -15,6 +15,7 @@ from unittest import mock
 import pytest
 
 from flagstone import (
+    BigSegmentStore,
     Client,
     Config,
     Context,
@@ -208,6 +209,53 @@ def test_odd_arguments_are_handed_on_as_they_are(caplog: pytest.LogCaptureFixtur
         assert [(series.key, series.context) for series, _ in hook.series()] == cases
 
 
+def test_a_class_of_the_programs_own_hears_of_no_class_that_hooks_make() -> None:
+    heard: list[type] = []
+
+    class Own(Client):
+        def __init_subclass__(cls, *, name: str, **named: Any) -> None:
+            heard.append(cls)
+            super().__init_subclass__(**named)
+
+    class Named(Own, name="named"):
+        def variation(self, key: str, context: Context | None, default: Any) -> Any:
+            return super().variation(key, context, default), "own"
+
+    hook, made = Noted(), []
+    for _ in range(3):
+        with Named(Config(test_data=data(), hooks=[hook])) as early, Named(Config(test_data=data())) as late:
+            late.add_hook(hook)
+            found: list[Any] = [asked.variation("yes", ADA, False) for asked in (early, late)]
+            assert found == [(True, "own")] * 2
+            made += [type(early), type(late)]
+    with Own(Config(test_data=data(), hooks=[hook])) as other:
+        assert other.variation("yes", ADA, False) is True and type(other) not in made
+    assert heard == [Named] and len(set(made)) == 1 and len(hook.series()) == 7
+
+
+def test_a_class_that_can_have_no_hooks_leaves_the_store_alone() -> None:
+    class Final(type):
+        def __new__(mcs, name: str, bases: tuple[type, ...], members: dict[str, Any]) -> Any:
+            if any(type(base) is Final for base in bases):
+                raise TypeError("no more classes, please")
+            return super().__new__(mcs, name, bases, members)
+
+    class Own(Client, metaclass=Final):
+        pass
+
+    class Store(BigSegmentStore):
+        def metadata(self) -> int | None:
+            return None
+
+        def membership(self, context_hash: str) -> Mapping[str, bool] | None:
+            return None
+
+    config = Config(test_data=data(), hooks=[Noted()], big_segment_store=Store())
+    with pytest.raises(TypeError, match="no more classes"):
+        Own(config)
+    assert config._store and config._store._clients == 0
+
+
 class Raising(Hook):
     """Raises in the stages that it is told."""
 
@@ -253,6 +301,21 @@ def test_what_a_hook_raises_is_logged_with_stage_hook_and_flag_and_changes_nothi
         "after_track of the hook Raising failed for the event 'bought'",
     ]
     assert all(record.exc_info for record in caplog.records if record.levelno == logging.ERROR)
+
+
+def test_a_stage_that_cannot_even_be_looked_up_is_logged_as_one_that_raises(caplog: pytest.LogCaptureFixture) -> None:
+    class Odd(Hook):
+        def __getattribute__(self, name: str) -> Any:
+            return (
+                1 / 0
+                if name in ("before_evaluation", "after_evaluation", "after_track")
+                else super().__getattribute__(name)
+            )
+
+    with client(Odd()) as asked:
+        assert asked.variation("yes", ADA, False) is True
+        asked.track("bought", ADA)
+    assert [line.partition(" ")[0] for line in errors(caplog)] == ["before_evaluation", "after_evaluation", "after_track"]
 
 
 @pytest.mark.parametrize("returned", [None, 3, [1], "text"], ids=repr)

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import os
+import signal
 import threading
 import weakref
 from typing import Any
@@ -187,6 +188,25 @@ def test_who_stops_iterating_is_forgotten() -> None:
         assert gone() is None and asked._value_listeners == {}
 
 
+def test_who_iterates_over_changes_need_not_hold_the_client() -> None:
+    data = TestData()
+    changes, others = client(data).flag_value_changes("a", ADA), client(data).changes()
+    heard: list[Any] = []
+    calls = [lambda: heard.append(next(changes)), lambda: heard.append(next(others))]
+    threads = [threading.Thread(target=call, daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    gc.collect()
+    served(data, "a", 1)
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert sorted(type(change).__name__ for change in heard) == ["FlagChange", "FlagValueChange"]
+    gone = weakref.ref(changes._client)
+    changes.close()
+    gc.collect()
+    assert gone() is None and list(changes) == [], "who has ended holds it no longer"
+
+
 def test_garbage_that_is_collected_in_the_middle_of_a_call_stops_nobody() -> None:
     def collect() -> None:
         for lock in (asked._lock, asked._value_lock):
@@ -258,3 +278,27 @@ def test_a_forked_child_goes_on_listening(environment: Environment) -> None:
         assert json.loads(told.readline()) == [["one", "two"]]
     os.waitpid(child, 0)
     assert until(lambda: heard == [["one", "two"]])
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_closes_though_a_thread_of_the_parents_was_just_telling_a_change() -> None:
+    telling, done = threading.Event(), threading.Event()
+    with client(TestData()) as asked:
+        changes = asked.flag_value_changes("a", ADA)
+
+        def tell() -> None:
+            with changes._line._moved:
+                telling.set()
+                done.wait(4 * PATIENCE)
+
+        thread = threading.Thread(target=tell)
+        thread.start()
+        assert telling.wait(PATIENCE)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(int(PATIENCE))  # ends a child that hangs
+            asked.close(PATIENCE)
+            os._exit(0 if list(changes) == [] else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        done.set()
+        thread.join(PATIENCE)

@@ -27,6 +27,7 @@ from flagstone import (
     Stage,
     TestData,
 )
+from flagstone._operation import Measured, Plan
 from sink import Sink
 from support import PATIENCE
 
@@ -405,6 +406,31 @@ def test_the_default_stage_is_taken_where_the_flag_gives_none(client: Client, ca
     odd: list[Any] = [None, "zebra", 3, mock.MagicMock(), [], Stage]
     for default in odd:
         assert client.migration_variation("missing", ADA, default)[0] is Stage.OFF
+
+
+def test_a_system_that_answers_while_it_is_given_up_is_measured_once(client: Client, sink: Sink) -> None:
+    now = time.perf_counter()
+    for late_first in (True, False):
+        operation = Measured(client, Plan(), "shadow", ADA, Stage.OFF)
+        operation.tracker.operation(Operation.READ)
+        answer = OperationResult(NEW, "row")
+        if late_first:
+            first, second = operation.late(NEW, now - 500), operation.took(answer, now)
+        else:
+            first, second = operation.took(answer, now), operation.late(NEW, now - 500)
+        assert first is second and first.is_success is not late_first
+        operation.tell()
+        (event,) = operations(client, sink)
+        (latency,) = (each["values"]["new"] for each in event["measurements"] if each["key"] == "latency_ms")
+        assert (latency > 400_000) is late_first and ("error" in measured(event)) is late_first
+
+
+@pytest.mark.parametrize("key", [3, "\ud800", None], ids=repr)
+def test_of_a_key_that_is_none_nothing_is_told(client: Client, sink: Sink, key: Any) -> None:
+    stage, tracker = client.migration_variation(key, ADA, Stage.LIVE)
+    client.track_migration_op(tracker.operation(Operation.READ).invoked(OLD))
+    assert stage is Stage.LIVE and client.flush(PATIENCE)
+    assert [event for event in sink.events() if event["kind"] != "diagnostic"] == []
 
 
 def test_an_operation_may_be_measured_by_hand(client: Client, sink: Sink) -> None:

@@ -32,6 +32,17 @@ pytestmark = pytest.mark.skipif(not _hot.SPEEDUPS, reason=f"the extension is not
 ADA = Context("ada", plan="team")
 
 
+def test_it_can_be_compiled_with_the_headers_of_this_python() -> None:
+    compiler, headers = shutil.which("cc"), Path(sysconfig.get_path("include"))
+    if compiler is None or not (headers / "Python.h").is_file():
+        pytest.skip("no C compiler, or no headers of this Python")
+    sources = sorted((PACKAGE / "speedups").glob("*.c"))
+    # What the headers do not declare is called as if it gave an int, and so half a pointer.
+    command = [compiler, "-std=c11", "-fsyntax-only", "-Werror=implicit-function-declaration", f"-I{headers}"]
+    ended = subprocess.run([*command, f"-I{PROJECT / 'include'}", *sources], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
 def in_both(program: str) -> tuple[str, str]:
     """What a program prints with the extension, and through ctypes alone."""
     printed = []

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 class Changes(Generic[T]):
     """Changes, one after the other: ``for change in changes`` waits on the thread, ``async for change in changes`` in the
-    coroutine. Ends when the client is closed.
+    coroutine. Ends when the client is closed, which it keeps alive.
 
     Changes wait for as long as the loop body takes; nothing is left out. Any thread and event loop may iterate; where
     several do, each change goes to one of them.
@@ -25,9 +25,11 @@ class Changes(Generic[T]):
     ) -> None:
         """``add`` takes a listener, and ``remove`` the client and that listener."""
         self._line: _Line[T] = _Line()
+        # Who waits, waits for something that can come.
+        self._client = client
         add(self._line.put)
         client._streams.add(self)
-        # Nobody who hears no more keeps the client busy, or alive.
+        # Nobody who hears no more keeps the client busy.
         self._undo = weakref.finalize(self, _stop, weakref.ref(client), remove, self._line)
 
     def __iter__(self) -> Changes[T]:
@@ -45,6 +47,11 @@ class Changes(Generic[T]):
     def close(self) -> None:
         """Ends the iteration, from any thread. What waits already is still given."""
         self._undo()
+        self._client = None
+
+    def after_fork(self) -> None:
+        """In a child: locks of the parent's threads are left alone."""
+        self._line.after_fork()
 
 
 class _Line(Generic[T]):
@@ -53,6 +60,10 @@ class _Line(Generic[T]):
     def __init__(self) -> None:
         self._items: deque[T] = deque()
         self._ended = False
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Nobody waits, as in a child of fork."""
         self._moved = threading.Condition()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
 

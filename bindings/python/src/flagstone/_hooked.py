@@ -73,10 +73,7 @@ class Hooks:
 
     def before(self, hooks: tuple[Named, ...], series: EvaluationSeriesContext) -> list[Mapping[str, Any]]:
         """The first stage of a series; what each hook wants to be given in the next one."""
-        return [
-            self._stage(hook, "before_evaluation", series.key, _NOTHING, hook.hook.before_evaluation, series, _NOTHING)
-            for hook in hooks
-        ]
+        return [self._stage(hook, "before_evaluation", series.key, _NOTHING, series, _NOTHING) for hook in hooks]
 
     def after(
         self,
@@ -87,20 +84,17 @@ class Hooks:
     ) -> None:
         """The last stage of a series."""
         for hook, given in zip(reversed(hooks), reversed(data)):
-            call = hook.hook.after_evaluation
-            self._stage(hook, "after_evaluation", series.key, given, call, series, given, detail)
+            self._stage(hook, "after_evaluation", series.key, given, series, given, detail)
 
     def tracked(self, hooks: tuple[Named, ...], series: TrackSeriesContext) -> None:
         """The only stage of what was tracked."""
         for hook in hooks:
-            self._stage(hook, "after_track", series.key, _NOTHING, hook.hook.after_track, series)
+            self._stage(hook, "after_track", series.key, _NOTHING, series)
 
-    def _stage(
-        self, hook: Named, stage: str, key: Any, given: Mapping[str, Any], call: Callable[..., Any], *arguments: Any
-    ) -> Mapping[str, Any]:
+    def _stage(self, hook: Named, stage: str, key: Any, given: Mapping[str, Any], *arguments: Any) -> Mapping[str, Any]:
         self._inside.busy = True
         try:
-            returned = call(*arguments)
+            returned = getattr(hook.hook, stage)(*arguments)
             return given if returned is None or returned is given else MappingProxyType(dict(returned))
         except Exception:
             subject = "event" if stage == "after_track" else "flag"
@@ -242,13 +236,30 @@ def _named_like(made: type[Any], plain: type[Any]) -> type[Any]:
     return made
 
 
+class _Unannounced:
+    """A class that is made of another one is no news to it."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        pass
+
+
+def _hooked_like(plain: Any, hooked: type[Any]) -> Any:
+    """The class with hooks of a class of the program's own: made once, and kept where that goes away with it."""
+    made = vars(plain).get("_with_hooks")
+    if made is None:
+        # What the program's class adds comes first, as it does without hooks.
+        made = type(plain)(plain.__name__, (_Unannounced, plain, hooked), {"__slots__": ()})
+        type.__setattr__(plain, "_with_hooks", _named_like(made, plain))
+    return made
+
+
 def take_on(client: Any, hooked: type[Any], flags: Iterable[Flag[Any]]) -> None:
     """Makes a client, and the flags that were prepared with it, ones with hooks."""
     plain: Any = type(client)
     if not issubclass(plain, hooked):
-        # What a class of the program's own adds comes first, as it does without hooks.
-        made = hooked if issubclass(hooked, plain) else type(plain)(plain.__name__, (plain, hooked), {"__slots__": ()})
-        client.__class__ = _named_like(made, plain)
+        client.__class__ = hooked if issubclass(hooked, plain) else _hooked_like(plain, hooked)
         for flag in list(flags):
             take_on_flag(client, flag)
 

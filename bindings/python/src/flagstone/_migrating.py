@@ -56,14 +56,15 @@ class Migrating:
     def _migration(self, key: Any, context: Any, default: Stage) -> tuple[EvaluationDetail[Stage], OpTracker]:
         client = _of(self)
         client._awake()
-        native = handle_of(context, Context)
         raw = _raw(key)
+        # Nothing is told of a flag without a key, as nothing is without a context.
+        native = None if raw is None else handle_of(context, Context)
         buffer, handle, error = _fast.take(), MigrationHandle(), c_void_p()
         call = lib.flagstone_migration_variation
         code = STAGES.index(default)
         call(client._h, native, raw or b"", len(raw or b""), code, byref(buffer.detail), byref(handle), byref(error))
         lib.flagstone_error_free(error)
-        if native is None or raw is None:
+        if native is None:
             return client._refuse(key, context, default), OpTracker(handle, default)
         found = _fast.result(buffer, default)
         stage = Stage(found.value)

@@ -55,14 +55,16 @@ class Measured:
         self.stage, self.tracker = client.migration_variation(key, context, default_stage)
         self._client, self._plan = client, plan
         self._lock, self._over = threading.Lock(), False
+        self._results: dict[Origin, OperationResult[Any]] = {}
 
     def took(self, result: OperationResult[Any], began: float) -> OperationResult[Any]:
-        """A system has answered."""
+        """A system has answered. Gives the result that counts: the first one of each system."""
         seconds = time.perf_counter() - began
         with self._lock:
-            if not self._over:
+            counts = self._results.setdefault(result.origin, result)
+            if counts is result and not self._over:
                 self._measure(result, seconds)
-        return result
+        return counts
 
     def late(self, origin: Origin, began: float) -> OperationResult[Any]:
         """A system has not answered in time."""

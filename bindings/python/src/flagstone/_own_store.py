@@ -51,6 +51,8 @@ class OwnStore:
         """In a child: threads of the parent's are not there."""
         self._lock = real_lock()
         self._asked = 0
+        #: Those that somebody waits for.
+        self.questions: set[_Question] = set()
         #: What has failed since it last worked.
         self._failing: set[str] = set()
 
@@ -101,6 +103,8 @@ class OwnStore:
         try:
             found = self._within(call, self._seconds)
         except Exception as error:
+            if _ending:
+                return None
             with self._lock:
                 first = name not in self._failing
                 self._failing.add(name)
@@ -123,8 +127,12 @@ class OwnStore:
         except RuntimeError:  # no more threads, or the interpreter is ending and allows none
             self.answered()
             raise
-        found: T = question.answer(seconds)
-        return found
+        self.questions.add(question)
+        try:
+            found: T = question.answer(seconds)
+            return found
+        finally:
+            self.questions.discard(question)
 
     def answered(self) -> None:
         """A call has come back, in time or not."""
@@ -150,7 +158,19 @@ class _Question:
             self._error = error
         finally:
             self._store.answered()
+            self._let()
+
+    def give_up(self) -> None:
+        """Nobody waits for the answer any more."""
+        if not self._found and self._error is None:
+            self._error = Unusable("the interpreter is ending")
+        self._let()
+
+    def _let(self) -> None:
+        try:
             self._open.release()
+        except RuntimeError:  # nobody waits
+            pass
 
     def answer(self, seconds: float) -> Any:
         if not self._open.acquire(timeout=seconds):
@@ -160,6 +180,29 @@ class _Question:
                 raise self._error
             raise Unusable(f"it raised {type(self._error).__name__}")
         return self._found[0]
+
+
+#: Whether the interpreter is about to end.
+_ending = False
+
+
+def end(seconds: float) -> None:
+    """Before the interpreter ends, when no client asks any more: gives up all questions, and waits a while until the
+    threads that asked them have left native code. One that came back to Python later would be ended in there, and end the
+    process.
+    """
+    global _ending
+    _ending = True
+    stores, pause, deadline = list(_stores.values()), real_lock(), time.monotonic() + seconds
+    pause.acquire()
+    # One that is about to come in, or has just gone out, is in no frame.
+    quiet = 0 if stores else 2
+    while quiet < 2 and time.monotonic() < deadline:
+        for store in stores:
+            for question in list(store.questions):
+                question.give_up()
+        pause.acquire(timeout=_A_MOMENT)
+        quiet = 0 if any(map(_is_called_back, sys._current_frames().values())) else quiet + 1
 
 
 def _references(found: Any) -> list[tuple[bytes, bool]]:
@@ -190,7 +233,7 @@ def _guarded(number: int | None, ask: Callable[[OwnStore], int]) -> int:
     """What native code calls raises nothing."""
     try:
         store = _stores.get(number or 0)
-        return _abi.STATUS_STORE if store is None else ask(store)
+        return _abi.STATUS_STORE if store is None or _ending else ask(store)
     except KeyboardInterrupt:
         _interrupt_again()
     except BaseException:
@@ -218,7 +261,7 @@ def _interrupt_again() -> None:
 def _is_called_back(frame: FrameType | None) -> bool:
     """Whether a thread is on its way through native code into this module: what is raised there is lost."""
     while frame is not None:
-        if frame.f_code is _guarded.__code__:
+        if frame.f_code in _CALLED_BACK:
             return True
         frame = frame.f_back
     return False
@@ -232,6 +275,7 @@ def _ask_metadata(number: int | None, out: Any) -> int:
     return _guarded(number, lambda store: store.metadata(out))
 
 
+_CALLED_BACK = {function.__code__ for function in (_guarded, _ask_membership, _ask_metadata)}
 # They live as long as the module.
 _membership, _metadata = _abi.MEMBERSHIP(_ask_membership), _abi.METADATA(_ask_metadata)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._events import logger
@@ -79,14 +80,19 @@ class HookCalls:
                     client._hooks.add(hook)
                 take_on(client, self._hooked_class, client._flags)
 
-    def _plug_in(self, config: Config) -> None:
+    def _plug_in(self, config: Config) -> Callable[[], None]:
+        """Takes on what a configuration says. What is returned tells the plugins, once the client can be used."""
         plugins, metadata = [plug(plugin) for plugin in config._plugins], environment_of(config._given)
         hooks = [named(hook) for hook in config._hooks]
         for plugged in plugins:
             hooks += hooks_of(plugged, metadata)
         self._add_hooks(hooks)
-        for plugged in plugins:
-            register(plugged, _of(self), metadata)
+
+        def tell() -> None:
+            for plugged in plugins:
+                register(plugged, _of(self), metadata)
+
+        return tell
 
 
 def _of(calls: Any) -> Client:

@@ -13,7 +13,7 @@ from ctypes import byref, c_double, c_int64, c_void_p, sizeof
 from types import TracebackType
 from typing import Any, Callable, TypeVar, overload
 
-from . import _abi, _fast, _forks, _hooked, _hot
+from . import _abi, _fast, _forks, _hooked, _hot, _own_store
 from ._asyncio import AsyncCalls
 from ._changes import Changes
 from ._defaults import INT64, told
@@ -24,7 +24,6 @@ from ._lib import do, lib, make, milliseconds, raise_for, read, text
 from ._listening import Listening, ValueCalls
 from ._many import many
 from ._migrating import Migrating
-from ._own_store import Poller
 from ._plugging import HookCalls
 from ._segmenting import SegmentCalls
 from ._telling import Telling
@@ -73,7 +72,8 @@ class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls
     ...     client.variation("new-checkout", Context("ada"), False)
 
     Evaluation never raises: on any problem it gives the default, and the ``…_detail`` calls tell why. With the default
-    options it reads memory alone. A forked child goes on answering at once, with threads and connections of its own.
+    options it reads memory alone, but for the members of big segments, where the flags have some. A forked child goes on
+    answering at once, with threads and connections of its own.
 
     :raises InvalidArgumentError: when options do not fit together, or a file they name cannot be read.
     """
@@ -96,7 +96,7 @@ class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls
         self._store, self._poll_seconds = config._store, config._poll_seconds
         self._refused: set[str] = set()
         self._pump: Pump | None = None
-        self._poller: Poller | None = None
+        self._poller: _own_store.Poller | None = None
         self._started = self._closed = False
         self._streams: weakref.WeakSet[Changes[Any]] = weakref.WeakSet()
         # Who stops to listen may do so while garbage is collected on a thread that has it.
@@ -111,10 +111,11 @@ class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls
         self._hooks = _hooked.Hooks()
         #: All that were prepared and still are somewhere: they get hooks when the client does.
         self._flags: weakref.WeakSet[Flag[Any]] = weakref.WeakSet()
+        tell_plugins = self._plug_in(config)
         if self._store is not None:
             self._store.open()
         _clients.add(self)
-        self._plug_in(config)
+        tell_plugins()
 
     # Lifecycle
 
@@ -578,7 +579,7 @@ class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls
             if self._pump is None and not self._closed and not _forks.is_asleep():
                 self._pump = Pump(self._h, weakref.ref(self))
                 if self._store is not None:
-                    self._poller = Poller(self._h, self, self._poll_seconds)
+                    self._poller = _own_store.Poller(self._h, self, self._poll_seconds)
 
     def _awake(self) -> None:
         """Before every call that may be the first one in this process."""
@@ -601,6 +602,8 @@ class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls
         if pump is not None:
             pump.leave()
         self._poller = None
+        for changes in list(self._streams):
+            changes.after_fork()
         if self._store is not None:
             self._store.after_fork()
 
@@ -648,6 +651,10 @@ def _close_all() -> None:
     for client in clients:
         # All send at the same time.
         lib.flagstone_client_flush(client._h, 1, None)
+    for client in clients:
+        # From here on nobody asks a store of the program's own.
+        lib.flagstone_client_close(client._h, milliseconds(max(0.0, deadline - time.monotonic())))
+    _own_store.end(_EXIT)
     for client in clients:
         try:
             # On this thread: an interpreter that ends allows no others.

@@ -45,7 +45,8 @@ class Config(Owner):
     :param redis_database: number; wins over the URL's. Default 0.
     :param redis_connect_timeout_ms: longest time to connect, login included. Default 2000.
     :param redis_command_timeout_ms: longest silence while a reply is awaited, and longest wait of an evaluation
-        (``cache_residency`` ``lazy`` and ``off``). Default 2000.
+        for items (``cache_residency`` ``lazy`` and ``off``) and for the members of big segments, also those that
+        ``big_segment_store`` knows. Default 2000.
     :param redis_ping_ms: interval of pings on an idle connection. Default 1000.
     :param redis_tls_ca_file: PEM file of the authorities to trust, or of the server's own certificate. Default: Mozilla's
         list, built in.
