@@ -138,6 +138,9 @@ public sealed class HooksTests : IDisposable
         Assert.Equal(EvaluationErrorKind.Exception, hook.Detail!.Value.Reason.ErrorKind);
         Assert.True(client.BoolVariation((ReadOnlySpan<byte>)[0xff], _ada, true));
         Assert.Equal("\ufffd", hook.Context.FlagKey);
+        Assert.True(client.BoolVariation(""u8, _ada, true));
+        Assert.Equal("", hook.Context.FlagKey);
+        Assert.Equal(7, client.IntVariationDetail(default(ReadOnlySpan<byte>), _ada, 7).Value);
         Assert.Equal(MigrationStage.Live, client.MigrationVariation(null!, _ada, MigrationStage.Live).Stage);
         string longKey = new('k', 3000);
         Assert.True(client.BoolVariation(longKey, _ada, true));
