@@ -61,7 +61,9 @@ public sealed record BigSegmentStoreStatus
     /// </summary>
     public bool IsStale { get; }
 
-    /// <summary>When it was last brought up to date; null when that is not known.</summary>
+    /// <summary>
+    /// When it was last brought up to date; null when that is not known. A time beyond the calendar is its first or last one.
+    /// </summary>
     public DateTimeOffset? LastUpToDate { get; }
 }
 

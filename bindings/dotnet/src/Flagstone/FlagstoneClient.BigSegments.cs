@@ -39,7 +39,7 @@ public sealed partial class FlagstoneClient
         return new BigSegmentStoreStatus(
             status.available != 0,
             status.stale != 0,
-            status.last_sync_ms == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(status.last_sync_ms));
+            status.last_sync_ms == 0 ? null : StatusForm.Time(status.last_sync_ms));
     }
 
     internal void OnBigSegmentStore(JsonElement status, string reason)

@@ -244,6 +244,27 @@ public sealed class BigSegmentTests : IDisposable
             switch (Failure)
             {
                 case "throws at once":
+    [Fact]
+    public async Task An_age_that_no_calendar_has_is_the_nearest_one()
+    {
+        DateTimeOffset end = DateTimeOffset.FromUnixTimeMilliseconds(DateTimeOffset.MaxValue.ToUnixTimeMilliseconds());
+        using RedisServer own = new();
+        own.Command("SET", "p:big_segments_synchronized_on", $"{long.MaxValue}");
+        ConcurrentQueue<BigSegmentStoreStatus> heard = new();
+        await using FlagstoneClient client = await StartAsync(null, options =>
+        {
+            options.BigSegmentsUrl = own.Url;
+            options.BigSegmentsPrefix = "p";
+            options.BigSegmentsPollIntervalMs = 50;
+        });
+        client.BigSegmentStoreStatusChanged += (_, change) => heard.Enqueue(change.Status);
+        BigSegmentStoreStatus status = client.GetBigSegmentStoreStatus();
+        Assert.Equal((true, false, end), (status.Available, status.IsStale, status.LastUpToDate));
+        own.Command("SET", "p:big_segments_synchronized_on", $"{long.MinValue}");
+        Assert.True(await Eventually.IsTrueAsync(() => heard.LastOrDefault() is { IsStale: true }));
+        Assert.Equal(DateTimeOffset.MinValue, heard.Last().LastUpToDate);
+    }
+
                     throw new InvalidOperationException("membership");
                 case "null task":
                     return null!;
