@@ -361,6 +361,38 @@ public sealed class HooksTests : IDisposable
     }
 
     [Fact]
+    public void A_plugin_is_told_what_was_set_by_name()
+    {
+        TestPlugin plugin = new("p", null);
+        FlagstoneOptions options = Options();
+        options.Plugins = [plugin];
+        options.SdkKey = "unused";
+        options.ApplicationName = "unused";
+        options.ApplicationVersion = "1.2";
+        options.Set("sdk.key", "sdk-key").Set("events.enabled", "false").Set("wrapper.name", "w").Set("wrapper.version", "7");
+        options.Set("application.id", "shop").Set("application.name", "Shop").Set("application.version_name", "seven");
+        using FlagstoneClient client = new(options);
+        EnvironmentMetadata metadata = plugin.ForRegister!;
+        Assert.Equal(("sdk-key", "w", "7"), (metadata.SdkKey, metadata.Sdk.WrapperName, metadata.Sdk.WrapperVersion));
+        ApplicationMetadata application = metadata.Application;
+        Assert.Equal(
+            ("shop", "Shop", "1.2", "seven"), (application.Id, application.Name, application.Version, application.VersionName));
+    }
+
+    [Fact]
+    public void A_plugin_is_tested_without_a_client()
+    {
+        TestPlugin plugin = new("p", []);
+        EnvironmentMetadata metadata = new(new SdkMetadata("1.0", "w", "7"), "sdk-key", new ApplicationMetadata(id: "shop"));
+        Assert.Empty(plugin.GetHooks(metadata)!);
+        EnvironmentMetadata told = plugin.ForHooks!;
+        Assert.Equal(
+            ("flagstone-dotnet", "1.0", "w", "7"),
+            (told.Sdk.Name, told.Sdk.Version, told.Sdk.WrapperName, told.Sdk.WrapperVersion));
+        Assert.Equal(("sdk-key", "shop", null), (told.SdkKey, told.Application.Id, told.Application.VersionName));
+    }
+
+    [Fact]
     public async Task What_a_plugin_throws_is_logged_and_the_client_is_made()
     {
         _data.Update(_data.Flag("f"));
