@@ -77,7 +77,16 @@ internal sealed class HookRunner
         {
             foreach (Hook hook in _hooks)
             {
-                Run(hook, nameof(Hook.Dispose), "", hook.Dispose);
+#pragma warning disable CA1031 // the client ends all the same
+                try
+                {
+                    hook.Dispose();
+                }
+                catch (Exception error)
+                {
+                    Log.HookNotDisposed(_logger, error, hook.Metadata.Name);
+                }
+#pragma warning restore CA1031
             }
         }
     }

@@ -52,4 +52,8 @@ internal static partial class Log
     [LoggerMessage(EventId = 12, EventName = "StoreNotDisposed", Level = LogLevel.Error,
         Message = "The big-segment store could not be disposed of.")]
     internal static partial void StoreNotDisposed(ILogger logger, Exception error);
+
+    [LoggerMessage(EventId = 13, EventName = "HookNotDisposed", Level = LogLevel.Error,
+        Message = "The hook {Hook} could not be disposed of.")]
+    internal static partial void HookNotDisposed(ILogger logger, Exception error, string hook);
 }
