@@ -24,6 +24,10 @@ public sealed class Migrator<TReadResult, TWriteResult, TReadInput, TWriteInput>
     internal Migrator(MigrationPlan<TReadResult, TWriteResult, TReadInput, TWriteInput> plan) => _plan = plan;
 
     /// <summary>Reads: the origin that counts, and at some stages the other one, too, to compare them.</summary>
+    /// <remarks>
+    /// The flag is evaluated before the call returns, on the thread that makes it: with <see cref="CacheResidency.Lazy"/>,
+    /// <see cref="CacheResidency.Off"/> and big segments that may wait, <see cref="FlagstoneOptions.RedisCommandTimeoutMs"/> at most.
+    /// </remarks>
     /// <param name="key">Key of the flag that says how far the migration is.</param>
     /// <param name="context">Who asks.</param>
     /// <param name="defaultStage">What is in force when the flag does not say.</param>
