@@ -3,8 +3,7 @@ namespace Flagstone.ContractService;
 
 internal static class Configuration
 {
-    /// <summary>A client that has been started, ready or not: with a data source that fails there is a client all the same.</summary>
-    internal static async Task<FlagstoneClient> OpenAsync(ClientConfiguration configuration, ILoggerFactory loggers)
+    internal static FlagstoneClient Make(ClientConfiguration configuration, ILoggerFactory loggers)
     {
         FlagstoneOptions options = new()
         {
@@ -28,10 +27,7 @@ internal static class Configuration
         AddEvents(options, configuration.Events);
         AddBigSegments(options, configuration.BigSegments);
         AddPersistence(options, configuration.PersistentDataStore);
-        FlagstoneClient client = new(options);
-        int wait = configuration.StartWaitTimeMs is int set and not 0 ? set : 5000;
-        await client.StartAsync(TimeSpan.FromMilliseconds(wait));
-        return client;
+        return new FlagstoneClient(options);
     }
 
     private static void AddSource(FlagstoneOptions options, ClientConfiguration configuration)

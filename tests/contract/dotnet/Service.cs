@@ -94,9 +94,13 @@ internal sealed class Service(ILoggerFactory loggers, IHostApplicationLifetime l
     private async Task<IResult> OpenAsync(HttpContext http)
     {
         OpenRequest request = await ReadAsync<OpenRequest>(http);
-        FlagstoneClient client = await Configuration.OpenAsync(request.Configuration, loggers);
+        FlagstoneClient client = Configuration.Make(request.Configuration, loggers);
+        // The end of the service closes it while it is being started, too.
+        using CancellationTokenRegistration end = lifetime.ApplicationStopping.Register(client.Dispose);
         int number = Interlocked.Increment(ref _latest);
         _clients[number] = client;
+        // Ready or not: with a data source that fails there is a client all the same.
+        await client.StartAsync(TimeSpan.FromMilliseconds(request.Configuration.StartWaitTimeMs is int set and not 0 ? set : 5000));
         _logger.LogInformation("client {Number}: {Tag}", number, request.Tag);
         return Results.Created(new Uri(string.Create(CultureInfo.InvariantCulture, $"/clients/{number}"), UriKind.Relative), null);
     }

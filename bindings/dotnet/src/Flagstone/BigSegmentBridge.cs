@@ -16,15 +16,23 @@ internal sealed class BigSegmentBridge(IBigSegmentStore store, TimeSpan timeout,
 {
     private static readonly Dictionary<string, bool> s_none = [];
 
+    /// <summary>
+    /// Null from the end on: the library keeps this object as long as it has a client, and a store may refer to that client.
+    /// </summary>
+    private IBigSegmentStore? _store = store;
+
     private int _membershipFails;
     private int _metadataFails;
-    private int _isEnded;
 
     /// <summary>Hands the memberships of a context to the library.</summary>
     /// <returns>A native status.</returns>
     internal unsafe int AnswerMembership(string contextHash, IntPtr membership)
     {
-        if (!TryAsk(token => MembershipAsync(contextHash, token), ref _membershipFails, out List<(byte[], bool)> answer))
+        if (!TryAsk(
+            (store, token) => MembershipAsync(store, contextHash, token),
+            nameof(IBigSegmentStore.GetMembershipAsync),
+            ref _membershipFails,
+            out List<(byte[], bool)> answer))
         {
             return NativeCodes.StatusStore;
         }
@@ -49,7 +57,11 @@ internal sealed class BigSegmentBridge(IBigSegmentStore store, TimeSpan timeout,
     internal int AnswerMetadata(out long lastUpToDateMs)
     {
         lastUpToDateMs = 0;
-        if (!TryAsk(store.GetMetadataAsync, ref _metadataFails, out BigSegmentStoreMetadata? metadata))
+        if (!TryAsk(
+            static (store, token) => store.GetMetadataAsync(token),
+            nameof(IBigSegmentStore.GetMetadataAsync),
+            ref _metadataFails,
+            out BigSegmentStoreMetadata? metadata))
         {
             return NativeCodes.StatusStore;
         }
@@ -64,7 +76,7 @@ internal sealed class BigSegmentBridge(IBigSegmentStore store, TimeSpan timeout,
     /// <summary>Disposes of the store, once. From then on it is not asked.</summary>
     internal void End()
     {
-        if (Interlocked.Exchange(ref _isEnded, 1) == 0)
+        if (Interlocked.Exchange(ref _store, null) is IBigSegmentStore store)
         {
 #pragma warning disable CA1031 // the client ends all the same
             try
@@ -80,8 +92,8 @@ internal sealed class BigSegmentBridge(IBigSegmentStore store, TimeSpan timeout,
     }
 
     /// <summary>A copy of the store's answer, which is whole and all text before the library gets any of it.</summary>
-    private async Task<List<(byte[] Reference, bool IsIncluded)>> MembershipAsync(
-        string contextHash, CancellationToken cancellationToken)
+    private static async Task<List<(byte[] Reference, bool IsIncluded)>> MembershipAsync(
+        IBigSegmentStore store, string contextHash, CancellationToken cancellationToken)
     {
         List<(byte[], bool)> answer = [];
         foreach (KeyValuePair<string, bool> entry in
@@ -92,17 +104,19 @@ internal sealed class BigSegmentBridge(IBigSegmentStore store, TimeSpan timeout,
         return answer;
     }
 
-    private bool TryAsk<T>(Func<CancellationToken, Task<T>> ask, ref int fails, out T answer)
+    private bool TryAsk<T>(
+        Func<IBigSegmentStore, CancellationToken, Task<T>> ask, string method, ref int fails, out T answer)
     {
         answer = default!;
-        if (Volatile.Read(ref _isEnded) != 0)
+        // What the store itself asks would have it wait for itself, or go on for ever.
+        if (Volatile.Read(ref _store) is not IBigSegmentStore store || Stage.IsWithin(this))
         {
             return false;
         }
 #pragma warning disable CA1031 // nothing may be thrown into the library
         try
         {
-            answer = Answer(ask);
+            answer = Answer(token => ask(store, token));
             Volatile.Write(ref fails, 0);
             return true;
         }
@@ -111,7 +125,7 @@ internal sealed class BigSegmentBridge(IBigSegmentStore store, TimeSpan timeout,
             // Once until it answers again: the library says the rest.
             if (Interlocked.Exchange(ref fails, 1) == 0)
             {
-                Log.StoreThrew(logger, (error as AggregateException)?.InnerException ?? error);
+                Log.StoreThrew(logger, (error as AggregateException)?.InnerException ?? error, method);
             }
             return false;
         }
@@ -124,7 +138,7 @@ internal sealed class BigSegmentBridge(IBigSegmentStore store, TimeSpan timeout,
         CancellationTokenSource stop = new();
 #pragma warning restore CA2000
         // Not on this thread, which a store that blocks would keep.
-        Task<T> asked = Task.Run(() => ask(stop.Token), CancellationToken.None);
+        Task<T> asked = Task.Run(() => WithinAsync(ask, stop.Token), CancellationToken.None);
         if (!asked.Wait((int)timeout.TotalMilliseconds))
         {
             Waiting.GiveUp(asked, stop);
@@ -134,5 +148,11 @@ internal sealed class BigSegmentBridge(IBigSegmentStore store, TimeSpan timeout,
         {
             return asked.GetAwaiter().GetResult();
         }
+    }
+
+    private async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
+    {
+        using Stage stage = new(this);
+        return await ask(cancellationToken).ConfigureAwait(false);
     }
 }

@@ -13,7 +13,10 @@ namespace Flagstone;
 /// <remarks>
 /// Evaluations wait for it, for <see cref="FlagstoneOptions.RedisCommandTimeoutMs"/> at most: then the token is cancelled. A store
 /// that throws, is too slow or answers nonsense gives <see cref="BigSegmentsStatus.StoreError"/>; that is logged once until it
-/// answers again. It belongs to the client, which disposes of it.
+/// answers again. It belongs to the client, which disposes of it. It had better not evaluate with that client: it is not asked by
+/// its own questions, so what such an evaluation does not remember is a <see cref="BigSegmentsStatus.StoreError"/>, and one for the
+/// context that is asked about waits until the time is over. A store that refers to its client keeps it until the client is
+/// disposed of.
 /// </remarks>
 public interface IBigSegmentStore : IDisposable
 {
@@ -61,7 +64,9 @@ public sealed record BigSegmentStoreStatus
     /// </summary>
     public bool IsStale { get; }
 
-    /// <summary>When it was last brought up to date; null when that is not known.</summary>
+    /// <summary>
+    /// When it was last brought up to date; null when that is not known. A time beyond the calendar is its first or last one.
+    /// </summary>
     public DateTimeOffset? LastUpToDate { get; }
 }
 

@@ -27,7 +27,7 @@ public abstract class Flag<T>
     /// <summary>What is returned on any problem.</summary>
     public T DefaultValue { get; }
 
-    /// <summary>The flag's value. Never throws; allocates nothing for booleans and numbers.</summary>
+    /// <summary>The flag's value. Never throws; allocates nothing for booleans and numbers without hooks.</summary>
     /// <param name="context">Who asks; null gives the default.</param>
     /// <returns>The value, or the default.</returns>
     public abstract T Value(Context? context);

@@ -26,7 +26,7 @@ public sealed partial class FlagstoneClient
     /// <summary>
     /// Values of all flags for one context, for handing on to a browser. With <see cref="CacheResidency.Lazy"/> and
     /// <see cref="CacheResidency.Off"/> everything is read from Redis, which takes at most
-    /// <see cref="FlagstoneOptions.RedisCommandTimeoutMs"/>. Makes no events.
+    /// <see cref="FlagstoneOptions.RedisCommandTimeoutMs"/>; big segments that are not remembered are asked for. Makes no events.
     /// </summary>
     /// <param name="context">Who asks; without one the state is not valid.</param>
     /// <param name="options">What is told.</param>

@@ -39,7 +39,7 @@ public sealed partial class FlagstoneClient
         return new BigSegmentStoreStatus(
             status.available != 0,
             status.stale != 0,
-            status.last_sync_ms == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(status.last_sync_ms));
+            status.last_sync_ms == 0 ? null : StatusForm.Time(status.last_sync_ms));
     }
 
     internal void OnBigSegmentStore(JsonElement status, string reason)
@@ -51,7 +51,7 @@ public sealed partial class FlagstoneClient
         }
     }
 
-    /// <summary>Begins to ask the host's store how old it is. The timer does not keep this object.</summary>
+    /// <summary>Begins to ask the host's store how old it is, at once. The timer does not keep this object.</summary>
     private void StartBigSegmentsTimer()
     {
         if (_bigSegments is not null)
@@ -65,7 +65,7 @@ public sealed partial class FlagstoneClient
                     }
                 },
                 new WeakReference<FlagstoneClient>(this),
-                _bigSegmentsPollInterval,
+                TimeSpan.Zero,
                 _bigSegmentsPollInterval);
         }
     }

@@ -20,7 +20,7 @@ public sealed partial class FlagstoneClient
     /// <param name="key">Key of the flag.</param>
     /// <param name="context">Who asks; null gives the default.</param>
     /// <param name="defaultValue">What is returned on any problem.</param>
-    /// <returns>The flag's value, or the default. Never throws; allocates nothing.</returns>
+    /// <returns>The flag's value, or the default. Never throws; allocates nothing without hooks.</returns>
     [SkipLocalsInit]
     public unsafe bool BoolVariation(string key, Context? context, bool defaultValue = false)
     {
@@ -58,7 +58,7 @@ public sealed partial class FlagstoneClient
     /// <param name="key">Key of the flag.</param>
     /// <param name="context">Who asks; null gives the default.</param>
     /// <param name="defaultValue">What is returned on any problem.</param>
-    /// <returns>The flag's value, or the default. Never throws; allocates nothing.</returns>
+    /// <returns>The flag's value, or the default. Never throws; allocates nothing without hooks.</returns>
     [SkipLocalsInit]
     public unsafe int IntVariation(string key, Context? context, int defaultValue)
     {
@@ -97,7 +97,7 @@ public sealed partial class FlagstoneClient
     /// <param name="key">Key of the flag.</param>
     /// <param name="context">Who asks; null gives the default.</param>
     /// <param name="defaultValue">What is returned on any problem.</param>
-    /// <returns>The flag's value, or the default. Never throws; allocates nothing.</returns>
+    /// <returns>The flag's value, or the default. Never throws; allocates nothing without hooks.</returns>
     [SkipLocalsInit]
     public unsafe long LongVariation(string key, Context? context, long defaultValue)
     {
@@ -132,7 +132,7 @@ public sealed partial class FlagstoneClient
     /// <param name="key">Key of the flag.</param>
     /// <param name="context">Who asks; null gives the default.</param>
     /// <param name="defaultValue">What is returned on any problem.</param>
-    /// <returns>The flag's value, or the default. Never throws; allocates nothing.</returns>
+    /// <returns>The flag's value, or the default. Never throws; allocates nothing without hooks.</returns>
     [SkipLocalsInit]
     public unsafe double DoubleVariation(string key, Context? context, double defaultValue)
     {
@@ -167,7 +167,9 @@ public sealed partial class FlagstoneClient
     /// <param name="key">Key of the flag.</param>
     /// <param name="context">Who asks; null gives the default.</param>
     /// <param name="defaultValue">What is returned on any problem.</param>
-    /// <returns>The flag's value, or the default. Never throws; allocates nothing for a short text that was served before.</returns>
+    /// <returns>
+    /// The flag's value, or the default. Never throws; allocates nothing, without hooks, for a short text that was served before.
+    /// </returns>
     [SkipLocalsInit]
     public unsafe string StringVariation(string key, Context? context, string defaultValue)
     {

@@ -19,8 +19,9 @@ public sealed partial class FlagstoneClient
     /// <remarks>
     /// Handlers run one after the other on the client's own thread, as those of <see cref="FlagChanged"/> do; what they throw is
     /// logged. Nothing comes before <see cref="StartAsync(CancellationToken)"/>. Values are compared as JSON; that leaves no events
-    /// and counts for nothing. Waits for Redis, at most <see cref="FlagstoneOptions.RedisCommandTimeoutMs"/>, with
-    /// <see cref="CacheResidency.Lazy"/> and <see cref="CacheResidency.Off"/> only; there, changes are looked for every
+    /// and counts for nothing. Waits for Redis with <see cref="CacheResidency.Lazy"/> and <see cref="CacheResidency.Off"/>, and for
+    /// big segments that are not remembered, at most <see cref="FlagstoneOptions.RedisCommandTimeoutMs"/>. With
+    /// <see cref="CacheResidency.Lazy"/> and <see cref="CacheResidency.Off"/> changes are looked for every
     /// <see cref="FlagstoneOptions.CacheTtlMs"/>.
     /// </remarks>
     /// <param name="key">Key of the flag; it need not exist.</param>

@@ -24,10 +24,10 @@ namespace Flagstone;
 /// if one is named (connected mode).
 /// </para>
 /// <para>
-/// Evaluation never throws and, with the default options, reads memory alone: on any problem it gives the default, and the
-/// <c>…Detail</c> calls tell why. After <see cref="Dispose"/> it answers from the last data held
-/// (<see cref="CacheResidency.Off"/>: with the default); all other members throw <see cref="ObjectDisposedException"/>, except
-/// where they say otherwise.
+/// Evaluation never throws and, with the default options, reads memory alone, except for members of big segments that it does not
+/// remember: on any problem it gives the default, and the <c>…Detail</c> calls tell why. After <see cref="Dispose"/> it answers
+/// from the last data held (<see cref="CacheResidency.Off"/>: with the default); all other members throw
+/// <see cref="ObjectDisposedException"/>, except where they say otherwise.
 /// </para>
 /// </remarks>
 public sealed partial class FlagstoneClient : IFlagstoneClient

@@ -45,7 +45,8 @@ public sealed partial class FlagstoneOptions
 
     /// <summary>
     /// Longest silence while a reply is awaited, and longest wait of an evaluation with
-    /// <see cref="Flagstone.CacheResidency.Lazy"/> or <see cref="Flagstone.CacheResidency.Off"/>. Default: 2000.
+    /// <see cref="Flagstone.CacheResidency.Lazy"/> or <see cref="Flagstone.CacheResidency.Off"/>, and for big segments, also from
+    /// <see cref="BigSegmentStore"/>. Default: 2000.
     /// </summary>
     public int? RedisCommandTimeoutMs { get; set; }
 

@@ -14,7 +14,6 @@ namespace Flagstone;
 internal sealed class HookRunner
 {
     private static readonly ImmutableDictionary<string, object?> s_noData = ImmutableDictionary<string, object?>.Empty;
-    private static readonly AsyncLocal<Stage?> s_stage = new();
 
     private readonly Hook[] _hooks;
     private readonly ILogger _logger;
@@ -27,20 +26,7 @@ internal sealed class HookRunner
     }
 
     /// <summary>Whether hooks run now: not after the end, and not for what a hook of the same client does.</summary>
-    internal bool IsActive
-    {
-        get
-        {
-            for (Stage? stage = s_stage.Value; stage is not null; stage = stage.Outer)
-            {
-                if (stage.Owner == this && stage.Runs)
-                {
-                    return false;
-                }
-            }
-            return Volatile.Read(ref _isEnded) == 0;
-        }
-    }
+    internal bool IsActive => !Stage.IsWithin(this) && Volatile.Read(ref _isEnded) == 0;
 
     /// <summary>Null without hooks.</summary>
     internal static HookRunner? Of(IReadOnlyCollection<Hook> hooks, ILogger logger) =>
@@ -91,7 +77,16 @@ internal sealed class HookRunner
         {
             foreach (Hook hook in _hooks)
             {
-                Run(hook, nameof(Hook.Dispose), "", hook.Dispose);
+#pragma warning disable CA1031 // the client ends all the same
+                try
+                {
+                    hook.Dispose();
+                }
+                catch (Exception error)
+                {
+                    Log.HookNotDisposed(_logger, error, hook.Metadata.Name);
+                }
+#pragma warning restore CA1031
             }
         }
     }
@@ -108,32 +103,6 @@ internal sealed class HookRunner
             Log.HookThrew(_logger, error, hook.Metadata.Name, stage, key);
         }
 #pragma warning restore CA1031
-    }
-
-    /// <summary>A stage under way.</summary>
-    private sealed class Stage : IDisposable
-    {
-        private volatile bool _runs = true;
-
-        internal Stage(HookRunner owner)
-        {
-            Owner = owner;
-            Outer = s_stage.Value;
-            s_stage.Value = this;
-        }
-
-        internal HookRunner Owner { get; }
-
-        /// <summary>The one within which it began, perhaps of another client.</summary>
-        internal Stage? Outer { get; }
-
-        internal bool Runs => _runs;
-
-        public void Dispose()
-        {
-            _runs = false;
-            s_stage.Value = Outer;
-        }
     }
 }
 

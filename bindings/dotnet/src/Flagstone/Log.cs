@@ -46,10 +46,14 @@ internal static partial class Log
     internal static partial void ComparisonThrew(ILogger logger, Exception error);
 
     [LoggerMessage(EventId = 11, EventName = "StoreThrew", Level = LogLevel.Error,
-        Message = "The big-segment store failed. This is said once until it answers again.")]
-    internal static partial void StoreThrew(ILogger logger, Exception error);
+        Message = "The big-segment store failed in {Method}. This is said once until it answers again.")]
+    internal static partial void StoreThrew(ILogger logger, Exception error, string method);
 
     [LoggerMessage(EventId = 12, EventName = "StoreNotDisposed", Level = LogLevel.Error,
         Message = "The big-segment store could not be disposed of.")]
     internal static partial void StoreNotDisposed(ILogger logger, Exception error);
+
+    [LoggerMessage(EventId = 13, EventName = "HookNotDisposed", Level = LogLevel.Error,
+        Message = "The hook {Hook} could not be disposed of.")]
+    internal static partial void HookNotDisposed(ILogger logger, Exception error, string hook);
 }

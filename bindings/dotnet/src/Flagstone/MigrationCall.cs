@@ -1,5 +1,6 @@
 // One call of one origin of a migration, which may throw, block, or never return.
 using System;
+using System.Diagnostics;
 using System.Threading;
 using System.Threading.Tasks;
 
@@ -7,20 +8,26 @@ namespace Flagstone;
 
 internal static class MigrationCall
 {
+    /// <returns>
+    /// What came of it, and how long it took: the call alone, or the wait for one that was given up.
+    /// </returns>
     /// <exception cref="OperationCanceledException">The caller has given up.</exception>
-    internal static async Task<MigrationResult<T>> ResultAsync<T>(
+    internal static async Task<(MigrationResult<T> Result, TimeSpan Latency)> ResultAsync<T>(
         MigrationOrigin origin, Func<CancellationToken, Task<T>> call, TimeSpan timeout, CancellationToken cancellationToken)
     {
 #pragma warning disable CA2000 // a call that is given up may go on using it
         CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
 #pragma warning restore CA2000
-        Task<T> running = Task.Run(() => call(stop.Token), CancellationToken.None);
+        Stopwatch wait = Stopwatch.StartNew();
+        Stopwatch watch = new();
+        Task<T> running = Task.Run(() => TimedAsync(call, watch, stop.Token), CancellationToken.None);
         try
         {
             if (!await Waiting.ForAsync(running, timeout, cancellationToken).ConfigureAwait(false))
             {
                 Waiting.GiveUp(running, stop);
-                return new MigrationResult<T>(origin, new TimeoutException($"the origin did not answer within {timeout}"));
+                TimeoutException late = new($"the origin did not answer within {timeout}");
+                return (new MigrationResult<T>(origin, late), wait.Elapsed);
             }
         }
         catch (OperationCanceledException)
@@ -30,7 +37,22 @@ internal static class MigrationCall
         }
         using (stop)
         {
-            return await ResultAsync(origin, running, cancellationToken).ConfigureAwait(false);
+            return (await ResultAsync(origin, running, cancellationToken).ConfigureAwait(false), watch.Elapsed);
+        }
+    }
+
+    /// <summary>Lets a watch run during the call: what comes before and after may wait for a thread of the pool.</summary>
+    private static async Task<T> TimedAsync<T>(
+        Func<CancellationToken, Task<T>> call, Stopwatch watch, CancellationToken cancellationToken)
+    {
+        watch.Start();
+        try
+        {
+            return await call(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            watch.Stop();
         }
     }
 

@@ -3,7 +3,6 @@
 // Each origin runs on a thread of the pool, even if it blocks, so that nobody waits for one whose time is over or whose caller has
 // given up. What it does after that is nobody's business; its token is cancelled.
 using System;
-using System.Diagnostics;
 using System.Threading;
 using System.Threading.Tasks;
 
@@ -25,6 +24,10 @@ public sealed class Migrator<TReadResult, TWriteResult, TReadInput, TWriteInput>
     internal Migrator(MigrationPlan<TReadResult, TWriteResult, TReadInput, TWriteInput> plan) => _plan = plan;
 
     /// <summary>Reads: the origin that counts, and at some stages the other one, too, to compare them.</summary>
+    /// <remarks>
+    /// The flag is evaluated before the call returns, on the thread that makes it: with <see cref="CacheResidency.Lazy"/>,
+    /// <see cref="CacheResidency.Off"/> and big segments that may wait, <see cref="FlagstoneOptions.RedisCommandTimeoutMs"/> at most.
+    /// </remarks>
     /// <param name="key">Key of the flag that says how far the migration is.</param>
     /// <param name="context">Who asks.</param>
     /// <param name="defaultStage">What is in force when the flag does not say.</param>
@@ -97,18 +100,20 @@ public sealed class Migrator<TReadResult, TWriteResult, TReadInput, TWriteInput>
             begin == first ? (both[0], both[1]) : (both[1], both[0]);
         if (authoritative.IsSuccessful && other.IsSuccessful && _plan.IsConsistent is not null && tracker.WantsCheck)
         {
-            Compare(tracker, _plan.IsConsistent, authoritative.Value!, other.Value!);
+            (TReadResult old, TReadResult @new) =
+                first == MigrationOrigin.Old ? (authoritative.Value!, other.Value!) : (other.Value!, authoritative.Value!);
+            Compare(tracker, _plan.IsConsistent, old, @new);
         }
         return authoritative;
     }
 
     private void Compare(
-        MigrationTracker tracker, Func<TReadResult, TReadResult, bool> isConsistent, TReadResult one, TReadResult other)
+        MigrationTracker tracker, Func<TReadResult, TReadResult, bool> isConsistent, TReadResult old, TReadResult @new)
     {
 #pragma warning disable CA1031 // the read has succeeded, whatever became of the comparison
         try
         {
-            tracker.SetConsistent(isConsistent(one, other));
+            tracker.SetConsistent(isConsistent(old, @new));
         }
         catch (Exception error)
         {
@@ -125,12 +130,11 @@ public sealed class Migrator<TReadResult, TWriteResult, TReadInput, TWriteInput>
         CancellationToken cancellationToken)
     {
         tracker.SetInvoked(origin);
-        Stopwatch watch = Stopwatch.StartNew();
-        MigrationResult<T> result = await MigrationCall.ResultAsync(
+        (MigrationResult<T> result, TimeSpan latency) = await MigrationCall.ResultAsync(
             origin, token => calls[(int)origin](input, token), _plan.Timeout, cancellationToken).ConfigureAwait(false);
         if (_plan.TracksLatency)
         {
-            tracker.SetLatency(origin, watch.Elapsed);
+            tracker.SetLatency(origin, latency);
         }
         if (_plan.TracksErrors && !result.IsSuccessful)
         {

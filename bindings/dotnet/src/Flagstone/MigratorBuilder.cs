@@ -25,8 +25,8 @@ public sealed class MigratorBuilder<TReadResult, TWriteResult, TReadInput, TWrit
     /// <param name="readOld">Reads the old origin.</param>
     /// <param name="readNew">Reads the new one.</param>
     /// <param name="isConsistent">
-    /// Whether both gave the same; null: they are never compared. Called when both were read and succeeded, for the operations
-    /// that the flag's check ratio draws.
+    /// Whether the old and the new origin gave the same, in this order; null: they are never compared. Called when both were read
+    /// and succeeded, for the operations that the flag's check ratio draws.
     /// </param>
     /// <returns>This builder.</returns>
     public MigratorBuilder<TReadResult, TWriteResult, TReadInput, TWriteInput> Read(

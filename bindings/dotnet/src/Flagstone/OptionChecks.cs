@@ -14,13 +14,11 @@ internal static class OptionChecks
     /// <exception cref="ArgumentException">An option cannot be meant; the message names its property.</exception>
     internal static void Check(FlagstoneOptions options)
     {
-        string? Value(string name, string? property) => options.Others.TryGetValue(name, out string? other) ? other : property;
-
-        CheckRedisUrl(nameof(FlagstoneOptions.RedisUrl), Value("redis.url", options.RedisUrl));
-        CheckRedisUrl(nameof(FlagstoneOptions.BigSegmentsUrl), Value("big_segments.url", options.BigSegmentsUrl));
-        CheckProxy(Value("http.proxy", options.HttpProxy));
-        CheckSnapshot(Value("snapshot.file", options.SnapshotFile));
-        if (Value("events.spool", options.EventsSpool) is string spool && File.Exists(spool))
+        CheckRedisUrl(nameof(FlagstoneOptions.RedisUrl), OptionTable.ValueOf(options, "redis.url"));
+        CheckRedisUrl(nameof(FlagstoneOptions.BigSegmentsUrl), OptionTable.ValueOf(options, "big_segments.url"));
+        CheckProxy(OptionTable.ValueOf(options, "http.proxy"));
+        CheckSnapshot(OptionTable.ValueOf(options, "snapshot.file"));
+        if (OptionTable.ValueOf(options, "events.spool") is string spool && File.Exists(spool))
         {
             throw Refused(nameof(FlagstoneOptions.EventsSpool), $"{spool} is a file, and a folder is wanted");
         }

@@ -107,6 +107,12 @@ internal static class OptionTable
         return property.ToString();
     }
 
+    /// <summary>What an option is set to, by name or by its property; null when it is not.</summary>
+    internal static string? ValueOf(FlagstoneOptions options, string name) =>
+        options.Others.TryGetValue(name, out string? other)
+            ? other
+            : Array.Find(Options, option => option.Name == name).Value(options);
+
     /// <summary>A native configuration with everything that is set.</summary>
     /// <exception cref="ArgumentException">An option is unknown or a value does not fit it; the message names it.</exception>
     internal static ConfigHandle ToConfig(FlagstoneOptions options)
@@ -141,18 +147,16 @@ internal static class OptionTable
     /// <summary>What stands between the library and the host's big-segment store; null without one.</summary>
     internal static BigSegmentBridge? BigSegmentStoreOf(FlagstoneOptions options, ILogger logger) =>
         options.BigSegmentStore is IBigSegmentStore store
-            ? new BigSegmentBridge(
-                store, TimeOf(options, "redis.command_timeout_ms", options.RedisCommandTimeoutMs, 2000), logger)
+            ? new BigSegmentBridge(store, TimeOf(options, "redis.command_timeout_ms", 2000), logger)
             : null;
 
     /// <summary>How often that one is asked how old it is.</summary>
     internal static TimeSpan BigSegmentsPollIntervalOf(FlagstoneOptions options) =>
-        TimeOf(options, "big_segments.poll_interval_ms", options.BigSegmentsPollIntervalMs, 5000);
+        TimeOf(options, "big_segments.poll_interval_ms", 5000);
 
     /// <summary>A time that this side keeps, too. One that is not allowed is refused by the library.</summary>
-    private static TimeSpan TimeOf(FlagstoneOptions options, string name, int? property, int @default) =>
-        TimeSpan.FromMilliseconds(Math.Max(1, !options.Others.TryGetValue(name, out string? other) ? property ?? @default
-            : int.TryParse(other, NumberStyles.None, CultureInfo.InvariantCulture, out int set) ? set : @default));
+    private static TimeSpan TimeOf(FlagstoneOptions options, string name, int @default) => TimeSpan.FromMilliseconds(Math.Max(
+        1, int.TryParse(ValueOf(options, name), NumberStyles.None, CultureInfo.InvariantCulture, out int set) ? set : @default));
 
     private static unsafe void Set(ConfigHandle config, FlagstoneOptions options, string name, string value)
     {

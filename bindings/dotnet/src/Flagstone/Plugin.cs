@@ -42,11 +42,20 @@ public sealed class PluginMetadata
 /// <summary>What plugins are told about a client.</summary>
 public sealed class EnvironmentMetadata
 {
-    internal EnvironmentMetadata(FlagstoneOptions options)
+    /// <summary>Makes one, for example for a test of a plugin.</summary>
+    /// <param name="sdk">See <see cref="Sdk"/>.</param>
+    /// <param name="sdkKey">See <see cref="SdkKey"/>.</param>
+    /// <param name="application">See <see cref="Application"/>.</param>
+    public EnvironmentMetadata(SdkMetadata sdk, string? sdkKey, ApplicationMetadata application)
     {
-        SdkKey = options.SdkKey;
-        Sdk = new SdkMetadata(options);
-        Application = new ApplicationMetadata(options);
+        Sdk = sdk;
+        SdkKey = sdkKey;
+        Application = application;
+    }
+
+    internal EnvironmentMetadata(FlagstoneOptions options)
+        : this(new SdkMetadata(options), OptionTable.ValueOf(options, "sdk.key"), new ApplicationMetadata(options))
+    {
     }
 
     /// <summary>The package.</summary>
@@ -62,11 +71,23 @@ public sealed class EnvironmentMetadata
 /// <summary>This package, as plugins are told.</summary>
 public sealed class SdkMetadata
 {
-    internal SdkMetadata(FlagstoneOptions options)
+    /// <summary>Makes one, for example for a test of a plugin.</summary>
+    /// <param name="version">See <see cref="Version"/>.</param>
+    /// <param name="wrapperName">See <see cref="WrapperName"/>.</param>
+    /// <param name="wrapperVersion">See <see cref="WrapperVersion"/>.</param>
+    public SdkMetadata(string version, string? wrapperName = null, string? wrapperVersion = null)
     {
-        Version = FlagstoneLibrary.Version;
-        WrapperName = options.WrapperName;
-        WrapperVersion = options.WrapperVersion;
+        Version = version;
+        WrapperName = wrapperName;
+        WrapperVersion = wrapperVersion;
+    }
+
+    internal SdkMetadata(FlagstoneOptions options)
+        : this(
+            FlagstoneLibrary.Version,
+            OptionTable.ValueOf(options, "wrapper.name"),
+            OptionTable.ValueOf(options, "wrapper.version"))
+    {
     }
 
     /// <summary>Its name: <c>flagstone-dotnet</c>.</summary>
@@ -85,12 +106,26 @@ public sealed class SdkMetadata
 /// <summary>The application, as the options name it; what they do not name is null.</summary>
 public sealed class ApplicationMetadata
 {
-    internal ApplicationMetadata(FlagstoneOptions options)
+    /// <summary>Makes one, for example for a test of a plugin.</summary>
+    /// <param name="id">See <see cref="Id"/>.</param>
+    /// <param name="name">See <see cref="Name"/>.</param>
+    /// <param name="version">See <see cref="Version"/>.</param>
+    /// <param name="versionName">See <see cref="VersionName"/>.</param>
+    public ApplicationMetadata(string? id = null, string? name = null, string? version = null, string? versionName = null)
     {
-        Id = options.ApplicationId;
-        Name = options.ApplicationName;
-        Version = options.ApplicationVersion;
-        VersionName = options.ApplicationVersionName;
+        Id = id;
+        Name = name;
+        Version = version;
+        VersionName = versionName;
+    }
+
+    internal ApplicationMetadata(FlagstoneOptions options)
+        : this(
+            OptionTable.ValueOf(options, "application.id"),
+            OptionTable.ValueOf(options, "application.name"),
+            OptionTable.ValueOf(options, "application.version"),
+            OptionTable.ValueOf(options, "application.version_name"))
+    {
     }
 
     /// <summary>See <see cref="FlagstoneOptions.ApplicationId"/>.</summary>

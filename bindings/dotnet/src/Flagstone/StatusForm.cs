@@ -8,6 +8,15 @@ namespace Flagstone;
 
 internal static class StatusForm
 {
+    private static readonly long s_firstMs = DateTimeOffset.MinValue.ToUnixTimeMilliseconds();
+    private static readonly long s_lastMs = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
+    /// <summary>
+    /// A point in time; one beyond the calendar is its nearest end. That of big segments is whatever somebody wrote to Redis.
+    /// </summary>
+    internal static DateTimeOffset Time(long unixMs) =>
+        DateTimeOffset.FromUnixTimeMilliseconds(Math.Min(Math.Max(unixMs, s_firstMs), s_lastMs));
+
     /// <summary>The enumeration's member for a native code.</summary>
     internal static DataSourceState ToState(int code) =>
         code is >= 0 and <= (int)DataSourceState.Forked ? (DataSourceState)code : DataSourceState.Unknown;
@@ -19,17 +28,17 @@ internal static class StatusForm
     /// <summary>The data source; null in daemon mode.</summary>
     internal static DataSourceStatus? Source(in NativeClientStatus status) => status.source_since_ms == 0 ? null : new(
         ToState(status.source_state),
-        DateTimeOffset.FromUnixTimeMilliseconds(status.source_since_ms),
+        Time(status.source_since_ms),
         status.last_error_ms == 0 ? null : new DataSourceError(
             ToErrorKind(status.last_error_kind),
             status.last_error_status == 0 ? null : status.last_error_status,
             status.last_error.ToString(),
-            DateTimeOffset.FromUnixTimeMilliseconds(status.last_error_ms)));
+            Time(status.last_error_ms)));
 
     /// <summary>The store.</summary>
     internal static DataStoreStatus Store(in NativeClientStatus status) => new(
         status.store_available == 1,
-        status.store_stale_since_ms == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(status.store_stale_since_ms));
+        status.store_stale_since_ms == 0 ? null : Time(status.store_stale_since_ms));
 
     /// <summary>The member <c>source</c>: the data source; null in daemon mode.</summary>
     internal static DataSourceStatus? Source(JsonElement form)
@@ -79,7 +88,7 @@ internal static class StatusForm
         form.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
     internal static DateTimeOffset? Time(JsonElement form, string name) =>
-        Number(form, name) is long time ? DateTimeOffset.FromUnixTimeMilliseconds(time) : null;
+        Number(form, name) is long time ? Time(time) : null;
 
     internal static bool IsObject(JsonElement form, string name, out JsonElement value) =>
         form.TryGetProperty(name, out value) && value.ValueKind == JsonValueKind.Object;

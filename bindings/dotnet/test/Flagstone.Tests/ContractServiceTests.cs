@@ -1,10 +1,12 @@
 // The test service itself: bad requests get the status that the harness's contract names, and nothing outlives its end. What it
 // answers to good requests is what the harness judges.
 using System;
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Linq;
 using System.Net;
 using System.Net.Http;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Threading.Tasks;
@@ -21,10 +23,15 @@ public sealed class ContractServiceTests : IDisposable
         "persistentDataStore":{"store":{"type":"redis","dsn":"redis://127.0.0.1:1"},"cache":{"mode":"off"}}
         """;
 
-    private readonly Process _service = Start();
+    private readonly ConcurrentQueue<string> _log = new();
+    private readonly Process _service;
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(60) };
 
-    public ContractServiceTests() => _http.BaseAddress = new Uri(_service.StandardOutput.ReadLine()!);
+    public ContractServiceTests()
+    {
+        _service = Start(_log);
+        _http.BaseAddress = new Uri(_service.StandardOutput.ReadLine()!);
+    }
 
     public void Dispose()
     {
@@ -96,7 +103,24 @@ public sealed class ContractServiceTests : IDisposable
         Assert.Equal((0, ""), (_service.ExitCode, await _service.StandardOutput.ReadToEndAsync()));
     }
 
-    private static Process Start()
+    [Fact]
+    public async Task A_client_that_is_being_opened_when_it_ends_is_closed()
+    {
+        using TcpListener redis = new(IPAddress.Loopback, 0);
+        redis.Start();
+        string daemon = Daemon.Replace("\"startWaitTimeMs\":1,", "\"startWaitTimeMs\":60000,", StringComparison.Ordinal)
+            .Replace("127.0.0.1:1", $"{redis.LocalEndpoint}", StringComparison.Ordinal);
+        Task opening = SendAsync(HttpMethod.Post, "/", Configured(daemon));
+        // It is being started, and will not be ready.
+        using Socket silent = await redis.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(HttpStatusCode.NoContent, await SendAsync(HttpMethod.Delete, "/", ""));
+        Assert.True(_service.WaitForExit(60_000));
+        await _service.WaitForExitAsync();
+        Assert.Contains(_log, line => line.Contains("client 1 was left open", StringComparison.Ordinal));
+        await Task.WhenAny(opening);
+    }
+
+    private static Process Start(ConcurrentQueue<string> log)
     {
         // Whatever runs these tests in the background has them ignore SIGINT, and what they start, too.
         ProcessStartInfo start = new("env")
@@ -112,6 +136,7 @@ public sealed class ContractServiceTests : IDisposable
             },
         };
         Process service = Process.Start(start)!;
+        service.ErrorDataReceived += (_, line) => log.Enqueue(line.Data ?? "");
         service.BeginErrorReadLine();
         return service;
     }

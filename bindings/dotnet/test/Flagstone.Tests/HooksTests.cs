@@ -138,6 +138,9 @@ public sealed class HooksTests : IDisposable
         Assert.Equal(EvaluationErrorKind.Exception, hook.Detail!.Value.Reason.ErrorKind);
         Assert.True(client.BoolVariation((ReadOnlySpan<byte>)[0xff], _ada, true));
         Assert.Equal("\ufffd", hook.Context.FlagKey);
+        Assert.True(client.BoolVariation(""u8, _ada, true));
+        Assert.Equal("", hook.Context.FlagKey);
+        Assert.Equal(7, client.IntVariationDetail(default(ReadOnlySpan<byte>), _ada, 7).Value);
         Assert.Equal(MigrationStage.Live, client.MigrationVariation(null!, _ada, MigrationStage.Live).Stage);
         string longKey = new('k', 3000);
         Assert.True(client.BoolVariation(longKey, _ada, true));
@@ -285,7 +288,7 @@ public sealed class HooksTests : IDisposable
             client.Track("bought", _ada);
             Assert.Empty(_lines);
         }
-        Assert.Contains("The hook null threw an exception in Dispose of .", Errors());
+        Assert.Contains("The hook null could not be disposed of.", Errors());
 
         static async Task CloseAsync(FlagstoneClient client, bool blocking)
         {
@@ -355,6 +358,38 @@ public sealed class HooksTests : IDisposable
         Assert.True(await client.StartAsync(s_long));
         client.BoolVariation("f", _ada);
         Assert.Equal(["own before f 0", "p before f 0", "p after f p", "own after f own"], _lines);
+    }
+
+    [Fact]
+    public void A_plugin_is_told_what_was_set_by_name()
+    {
+        TestPlugin plugin = new("p", null);
+        FlagstoneOptions options = Options();
+        options.Plugins = [plugin];
+        options.SdkKey = "unused";
+        options.ApplicationName = "unused";
+        options.ApplicationVersion = "1.2";
+        options.Set("sdk.key", "sdk-key").Set("events.enabled", "false").Set("wrapper.name", "w").Set("wrapper.version", "7");
+        options.Set("application.id", "shop").Set("application.name", "Shop").Set("application.version_name", "seven");
+        using FlagstoneClient client = new(options);
+        EnvironmentMetadata metadata = plugin.ForRegister!;
+        Assert.Equal(("sdk-key", "w", "7"), (metadata.SdkKey, metadata.Sdk.WrapperName, metadata.Sdk.WrapperVersion));
+        ApplicationMetadata application = metadata.Application;
+        Assert.Equal(
+            ("shop", "Shop", "1.2", "seven"), (application.Id, application.Name, application.Version, application.VersionName));
+    }
+
+    [Fact]
+    public void A_plugin_is_tested_without_a_client()
+    {
+        TestPlugin plugin = new("p", []);
+        EnvironmentMetadata metadata = new(new SdkMetadata("1.0", "w", "7"), "sdk-key", new ApplicationMetadata(id: "shop"));
+        Assert.Empty(plugin.GetHooks(metadata)!);
+        EnvironmentMetadata told = plugin.ForHooks!;
+        Assert.Equal(
+            ("flagstone-dotnet", "1.0", "w", "7"),
+            (told.Sdk.Name, told.Sdk.Version, told.Sdk.WrapperName, told.Sdk.WrapperVersion));
+        Assert.Equal(("sdk-key", "shop", null), (told.SdkKey, told.Application.Id, told.Application.VersionName));
     }
 
     [Fact]

@@ -144,6 +144,47 @@ public sealed class MigrationTests : IDisposable
         Assert.Equal(("true", null), (Measured(told[2], "consistent", "value"), Measured(told[2], "latency_ms", "values")));
     }
 
+    [Theory]
+    [InlineData("shadow")]
+    [InlineData("live")]
+    public async Task A_comparison_gets_the_old_result_first(string stage)
+    {
+        await using FlagstoneClient client = await StartAsync();
+        SetStage(stage);
+        foreach (MigrationExecutionOrder order in Enum.GetValues<MigrationExecutionOrder>())
+        {
+            (string, string) compared = default;
+            await Builder(client, (one, other) => (compared = (one, other)) != default)
+                .ReadExecutionOrder(order).Build().ReadAsync("m", _ada, MigrationStage.Off, "id");
+            Assert.Equal(("old id", "new id"), compared);
+        }
+    }
+
+    [Fact]
+    public async Task The_latency_of_an_origin_is_not_that_of_the_pool()
+    {
+        await using FlagstoneClient client = await StartAsync();
+        SetStage("off");
+        int waits = 0;
+        // Called by the thread of the pool that is going to call the origin.
+        AsyncLocal<bool> slow = new(change =>
+        {
+            if (change is { ThreadContextChanged: true, CurrentValue: true } && Interlocked.Exchange(ref waits, 1) == 0)
+            {
+                Thread.Sleep(1000);
+            }
+        });
+        Migrator<string, string, string, int> migrator = new MigratorBuilder<string, string, string, int>(client)
+            .Read((_, _) => Task.FromResult("old"), (_, _) => Task.FromResult("new")).Build();
+        slow.Value = true;
+        await migrator.ReadAsync("m", _ada, MigrationStage.Off, "id");
+        slow.Value = false;
+        Assert.Equal(1, waits);
+        JsonElement latency = JsonSerializer.Deserialize<JsonElement>(
+            Measured(Assert.Single(Operations(client)), "latency_ms", "values")!);
+        Assert.InRange(latency.GetProperty("old").GetDouble(), 0, 900);
+    }
+
     [Fact]
     public async Task A_failure_is_the_result_and_is_told()
     {
@@ -196,6 +237,9 @@ public sealed class MigrationTests : IDisposable
         Assert.IsType<TimeoutException>(old.Exception);
         List<JsonElement> told = Operations(client);
         Assert.All(told, operation => Assert.Equal("""{"old":true}""", Measured(operation, "error", "values")));
+        Assert.All(told, operation => Assert.InRange(
+            JsonSerializer.Deserialize<JsonElement>(Measured(operation, "latency_ms", "values")!).GetProperty("old").GetDouble(),
+            90, double.MaxValue));
     }
 
     [Theory]

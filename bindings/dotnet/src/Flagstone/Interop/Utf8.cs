@@ -109,8 +109,9 @@ internal static unsafe class Utf8
     internal static ArgumentException NotText(string? what, string? argument) =>
         new($"{what}: the text has a lone surrogate and cannot be written as UTF-8", argument);
 
-    /// <summary>A copy of native text.</summary>
-    internal static string ToString(byte* text, nuint length) => Encoding.UTF8.GetString(text, checked((int)length));
+    /// <summary>A copy of native text; an empty one may be at null.</summary>
+    internal static string ToString(byte* text, nuint length) =>
+        length == 0 ? "" : Encoding.UTF8.GetString(text, checked((int)length));
 
     /// <summary>A copy of native text that ends with NUL.</summary>
     internal static string ToString(byte* text)
