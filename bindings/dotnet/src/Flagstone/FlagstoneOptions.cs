@@ -187,7 +187,7 @@ public sealed partial class FlagstoneOptions
     public string? SnapshotFile { get; set; }
 
     /// <summary>
-    /// Whether what the source delivers is written to Redis. Default, by source: true with stream and poll; false with files and
+    /// Whether what the source delivers is written to Redis. Default, by source: true with stream, poll and FDv2; false with files and
     /// test data, which fill memory only.
     /// </summary>
     public bool? StoreWrite { get; set; }
