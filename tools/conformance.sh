@@ -114,13 +114,14 @@ serve_dotnet() {
   tied dotnet "$target/dotnet/contract/bin/ContractService/release/ContractService.dll"
 }
 
-# Before there is no network any more.
-if [ -z "${FLAGSTONE_OWN_NAMESPACE:-}" ]; then
+if [ -n "${FLAGSTONE_OWN_NAMESPACE:-}" ]; then
+  ip link set lo up
+else
+  # Before there is no network any more.
   for service in ${services[@]+"${services[@]}"}; do
     "build_$service" >&2
   done
 fi
-if [ -n "${FLAGSTONE_OWN_NAMESPACE:-}" ]; then ip link set lo up; fi
 if is_taken "$redis_port"; then in_a_namespace "${all[@]}"; fi
 
 mkdir -p "$work"
