@@ -66,7 +66,8 @@ pub(super) fn complain(outlet: &Outlet<'_>, trouble: &Trouble, mode: RetryMode, 
 }
 
 /// What a good answer was.
-enum Outcome {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
     /// It is in force.
     Taken,
     /// It is to be asked for once more, at once.
@@ -132,8 +133,7 @@ impl Poller<'_> {
     fn take_all(&mut self, response: Response) -> Result<Outcome, Trouble> {
         // Until the data are taken, what the server calls them must not keep it from sending them again.
         self.etag = None;
-        // An empty one would be sent back and fit whatever there is.
-        let etag = response.header("ETag").map(str::trim).filter(|etag| !etag.is_empty()).map(str::to_owned);
+        let etag = request::etag(&response);
         let environment_id = request::environment_id(&response);
         let body = response.read_all(LONGEST_ANSWER).map_err(Trouble::from)?;
         let all =

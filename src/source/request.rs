@@ -45,6 +45,11 @@ pub(super) fn environment_id(response: &Response) -> Option<Arc<str>> {
     response.header("X-LD-EnvID").filter(|id| !id.is_empty()).map(Arc::from)
 }
 
+/// What the server calls its answer. An empty name would be sent back and fit whatever there is.
+pub(super) fn etag(response: &Response) -> Option<String> {
+    response.header("ETag").map(str::trim).filter(|etag| !etag.is_empty()).map(str::to_owned)
+}
+
 /// While this lives, stopping or restarting the source interrupts its request.
 pub(super) struct Interruptible<'a>(&'a Outlet<'a>);
 

@@ -10,7 +10,7 @@ use crate::source::failure::Trouble;
 use crate::source::options::PollOptions;
 use crate::source::outlet::Outlet;
 use crate::source::payload::Malformed;
-use crate::source::poll::{LONGEST_ANSWER, complain, new_requester};
+use crate::source::poll::{LONGEST_ANSWER, Outcome, complain, new_requester};
 use crate::source::request::{self, Interruptible};
 use crate::source::retry::{Pace, PollRetry};
 use crate::source::sink::{FailureKind, Severity};
@@ -171,8 +171,7 @@ impl<'a> Poller<'a> {
         environment_id: Option<Arc<str>>,
         url: String,
     ) -> Result<Outcome, Trouble> {
-        // An empty one would be sent back and fit whatever there is.
-        let etag = response.header("ETag").map(str::trim).filter(|etag| !etag.is_empty()).map(str::to_owned);
+        let etag = request::etag(&response);
         let body = response.read_all(LONGEST_ANSWER).map_err(Trouble::from)?;
         let outcome = self.take_events(&body, given, environment_id).map_err(|error| match error {
             Refused::Malformed(error) => Trouble::invalid_data(&format!("the answer makes no sense: {error}")),
@@ -210,15 +209,6 @@ impl<'a> Poller<'a> {
         }
         if has_brought || self.directive.is_some() { Ok(Outcome::Taken) } else { Err(Refused::Empty) }
     }
-}
-
-/// What a good answer was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// It is in force.
-    Taken,
-    /// It is to be asked for once more, at once.
-    Doubted,
 }
 
 /// Why an answer is none.
