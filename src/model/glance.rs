@@ -130,6 +130,7 @@ impl<'a> Outline<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mutation::Random;
     use crate::model::{Interner, Parsed, parse_flag, parse_segment};
 
     #[test]
@@ -183,24 +184,10 @@ mod tests {
             r#"{"deleted":true,"version":7}"#,
         ];
         const BYTES: &[u8] = b"{}[]\",:\\ \n0-1eEn.truu8d\xc3\xbc\xff\x00";
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = move |below: usize| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            (seed >> 33) as usize % below
-        };
+        let mut random = Random::default();
         let (mut interner, mut compared) = (Interner::default(), 0);
         for round in 0..100_000 {
-            let mut text = SEEDS[round % SEEDS.len()].as_bytes().to_vec();
-            for _ in 0..random(4) {
-                let at = random(text.len());
-                match random(3) {
-                    0 => text[at] = BYTES[random(BYTES.len())],
-                    1 => drop(text.remove(at)),
-                    _ => text.insert(at, BYTES[random(BYTES.len())]),
-                }
-            }
+            let text = random.changed(SEEDS[round % SEEDS.len()], BYTES, 4);
             let Some(version) = glance(&text) else { continue };
             let shown = String::from_utf8_lossy(&text).into_owned();
             match parse_flag("a", &text, &mut interner) {

@@ -90,4 +90,6 @@ fn variation_index(index: i64) -> u32 {
 }
 
 #[cfg(test)]
+pub mod mutation;
+#[cfg(test)]
 mod tests;

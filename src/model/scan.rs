@@ -212,6 +212,7 @@ mod tests {
     use serde_json::value::RawValue;
 
     use super::*;
+    use crate::model::mutation::Random;
 
     /// The members as the JSON reader sees them; `None` for what is no JSON object.
     fn strictly(text: &[u8]) -> Option<Vec<(String, String)>> {
@@ -337,24 +338,10 @@ mod tests {
             "{\n\t\"a\":\r1}",
         ];
         const BYTES: &[u8] = b"{}[]\",:\\ \n0-1eEn.truu8d\xc3\xbc\xff\x00";
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let mut random = move |below: usize| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            (seed >> 33) as usize % below
-        };
+        let mut random = Random::default();
         let mut accepted = 0;
         for round in 0..200_000 {
-            let mut text = SEEDS[round % SEEDS.len()].as_bytes().to_vec();
-            for _ in 0..random(4) {
-                let at = random(text.len());
-                match random(3) {
-                    0 => text[at] = BYTES[random(BYTES.len())],
-                    1 => drop(text.remove(at)),
-                    _ => text.insert(at, BYTES[random(BYTES.len())]),
-                }
-            }
+            let text = random.changed(SEEDS[round % SEEDS.len()], BYTES, 4);
             if let Some(members) = strictly(&text) {
                 accepted += 1;
                 assert_eq!(loosely(&text), Some(members), "{}", String::from_utf8_lossy(&text));

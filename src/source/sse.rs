@@ -154,6 +154,7 @@ impl Parser {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::mutation::Random;
 
     type Events = Vec<(String, String)>;
 
@@ -255,19 +256,14 @@ mod tests {
     fn any_bytes_in_any_pieces_give_the_same_events_as_a_reader_of_lines() {
         const ALPHABET: [&[u8]; 12] =
             [b"\r", b"\n", b"\r\n", b"data", b"event", b"retry", b":", b" ", b"7", b"\xef\xbb\xbf", b"\xff", b"x"];
-        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-        let mut random = move |below: usize| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            (seed >> 33) as usize % below
-        };
+        let mut random = Random::default();
         for _ in 0..3000 {
-            let stream: Vec<u8> = (0..random(40)).flat_map(|_| ALPHABET[random(ALPHABET.len())].to_vec()).collect();
+            let stream: Vec<u8> =
+                (0..random.below(40)).flat_map(|_| ALPHABET[random.below(ALPHABET.len())].to_vec()).collect();
             let mut pieces = Vec::new();
             let mut rest = stream.as_slice();
             while !rest.is_empty() {
-                let (piece, more) = rest.split_at(random(rest.len() + 1));
+                let (piece, more) = rest.split_at(random.below(rest.len() + 1));
                 pieces.push(piece);
                 rest = more;
             }

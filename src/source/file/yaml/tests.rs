@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::model::mutation::Random;
 
 fn json(yaml: &str) -> String {
     String::from_utf8(convert(yaml.as_bytes()).unwrap_or_else(|problem| panic!("{problem}: {yaml}")).json).unwrap()
@@ -220,24 +221,10 @@ fn whatever_the_bytes_it_ends_with_json_or_a_sentence() {
         "a: 1\nb:\n\tc: {<<: [{d: 1}, {e: 2}]}\n",
     ];
     const BYTES: &[u8] = b"{}[]\",':\\ \n\t-?&*!|>%@#<~0x.aeyn\xc3\xbc\xff\x00";
-    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: usize| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        (seed >> 33) as usize % below
-    };
+    let mut random = Random::default();
     let mut accepted = 0;
     for round in 0..20_000 {
-        let mut text = SEEDS[round % SEEDS.len()].as_bytes().to_vec();
-        for _ in 0..random(5) {
-            let at = random(text.len());
-            match random(3) {
-                0 => text[at] = BYTES[random(BYTES.len())],
-                1 => drop(text.remove(at)),
-                _ => text.insert(at, BYTES[random(BYTES.len())]),
-            }
-        }
+        let text = random.changed(SEEDS[round % SEEDS.len()], BYTES, 5);
         if let Ok(converted) = convert(&text) {
             accepted += 1;
             let value: Result<serde_json::Value, _> = serde_json::from_slice(&converted.json);
