@@ -170,11 +170,36 @@ fn what_cannot_be_honoured_is_refused_by_name() {
         ("redis://[::]", "::"),
         ("redis://%ff", "UTF-8"),
         ("redis://h,i:6380", "several hosts"),
-        ("redis+sentinel://h:26379/main", "Sentinel is not supported by this version"),
-        ("redis-sentinel://h:26379/main", "Sentinel is not supported by this version"),
+        ("redis://h?addr=i", "several hosts"),
+        ("unix:///tmp/s?node=i", "several hosts"),
         ("rediss+cluster://h,i", "Cluster is not supported by this version"),
-        ("redis-cluster://h", "Cluster is not supported by this version"),
-        ("valkey+Sentinel://h", "Sentinel is not supported by this version"),
+        ("redis-cluster://h?node=i", "Cluster is not supported by this version"),
+        ("valkey+Cluster://h/0", "Cluster is not supported by this version"),
+        ("redis+cluster://h,", "no host"),
+        ("redis+sentinel://h:26379", "which service"),
+        ("valkey+Sentinel://h/0", "which service"),
+        ("redis+sentinel://h/", "which service"),
+        ("redis+sentinel://h/a%20b", "name of the service"),
+        ("redis+sentinel://h,,i/main", "no host"),
+        ("redis+sentinel://h,::1/main", "brackets"),
+        ("redis+sentinel://h,i:0/main", "port"),
+        ("redis+sentinel://h/main/x", "database"),
+        ("redis+sentinel://h/main/1/2", "database"),
+        ("redis+sentinel://h/main/1?db=2", "two values for the database"),
+        ("redis+sentinel://h/main?service=other", "two values for the service"),
+        ("redis-sentinel://h/0#a&sentinelMasterId=b", "name of the service"),
+        ("redis-sentinel://h?sentinelMasterId=a#b", "two values for the service"),
+        ("redis+sentinel://h/main?sentinel_tls=maybe", "\"sentinel_tls\""),
+        ("redis+sentinel://h/main?read=nearest", "no replica"),
+        ("redis+sentinel://h/main?az=a", "\"az\""),
+        ("redis://h?read=prefer-replica", "\"read\""),
+        ("redis://h?sentinel_user=x", "redis+sentinel://"),
+        ("redis://h?sentinelPassword=x", "redis+sentinel://"),
+        ("redis-sentinel://word@h/main", "one word alone"),
+        ("redis://:p@h?master_name=main", "sentinel_password"),
+        ("unix+sentinel:///tmp/s", "begin with redis://"),
+        ("sentinel://h:26379;sentinel://i", "begin with redis://"),
+        ("h1,h2,serviceName=main", "begin with redis://"),
         ("http://h", "begin with redis://"),
         ("redis:h", "begin with redis://"),
         ("unix://relative/path", "absolute path"),
@@ -206,7 +231,8 @@ fn a_raw_character_in_a_password_gets_a_message_that_says_how_to_write_it() {
 fn no_message_repeats_a_password_whatever_is_around_it() {
     let pieces =
         ["", "#", "?", "/", "@", ":", "&", "%", "=", "[", "]", ",", " ", "%40", "%ff", "ü", "x", "6379", "db=1"];
-    let schemes = ["redis", "rediss", "unix", "redis+cluster", "http", "", "redis+unix"];
+    let schemes =
+        ["redis", "rediss", "unix", "redis+cluster", "redis+sentinel", "redis-sentinel", "http", "", "redis+unix"];
     let hosts = [
         "host",
         "",
@@ -231,6 +257,7 @@ fn no_message_repeats_a_password_whatever_is_around_it() {
                         format!("{scheme}://{before}{SECRET}{after}@{host}"),
                         format!("{scheme}://host/0?password={before}{SECRET}{after}&nope=1"),
                         format!("{scheme}://{host}&password={before}{SECRET}{after}"),
+                        format!("{scheme}://{host}/main?sentinel_password={before}{SECRET}{after}&nope=1"),
                     ] {
                         if let Err(failure) = Config::new().set("redis.url", &url) {
                             refused += 1;

@@ -20,7 +20,9 @@ use super::status::condition_json;
 use crate::events::{self, Delivery, EventsOptions, Inbox, Recorder};
 use crate::model::{Severity, excerpt, lock};
 use crate::source::{self, Control, SourceOptions};
-use crate::store::{Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_watch, run_worker};
+use crate::store::{
+    Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_seeker, run_watch, run_worker,
+};
 
 /// How long a thread that panicked is left alone before it starts over.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
@@ -54,6 +56,7 @@ pub struct Runtime {
 #[derive(Default)]
 struct Started {
     link: bool,
+    seeker: bool,
     store: bool,
     source: bool,
     keeper: bool,
@@ -105,6 +108,10 @@ impl Runtime {
         if !started.link && shared.connector.is_some() && shared.options.freshness == Freshness::Push {
             self.spawn("flagstone-link", plant, |voice, _| run_watch(voice.shared, &voice.runtime.mailbox))?;
             started.link = true;
+        }
+        if !started.seeker && shared.connector.as_ref().is_some_and(|connector| connector.sentinels().is_some()) {
+            self.spawn("flagstone-seek", plant, |voice, _| run_seeker(voice.shared, &voice.runtime.mailbox, voice))?;
+            started.seeker = true;
         }
         if !started.store && shared.connector.is_some() {
             self.spawn("flagstone-store", plant, |voice, _| {

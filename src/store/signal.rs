@@ -1,4 +1,4 @@
-//! What a watch tells of Redis, as plain data. Depends on `model`.
+//! What is told of Redis by a watch or by sentinels, as plain data. Depends on `model`.
 
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ pub enum Signal {
     Kind(Kind),
     /// These items.
     Fields(Kind, Vec<Arc<str>>),
+    /// The primary is another server now.
+    Moved,
     /// The watch is gone: whatever happens from here on is not told.
     Lost,
 }

@@ -11,6 +11,7 @@ mod launchdarkly;
 mod machine;
 mod proxy;
 mod resp;
+mod sentinel;
 mod server;
 
 pub use certificates::Certificates;
@@ -21,6 +22,7 @@ pub use items::*;
 pub use launchdarkly::{SDK_KEY, impatient, launchdarkly, storing, streaming, telling, telling_at};
 pub use machine::{Machine, in_time};
 pub use proxy::{Mode, Proxy};
+pub use sentinel::{Deployment, SERVICE, replicating, watching};
 pub use server::{PREFIX, RedisServer, Setup, TempDir};
 
 use std::thread;

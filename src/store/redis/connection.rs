@@ -2,7 +2,7 @@
 //!
 //! The redis crate packs commands and takes replies apart; the connection itself is ours, because that of the crate knows no
 //! limit for a whole login, counts a silent read as a reply that is still owed, and trusts no certificate by itself. Depends on
-//! `wire`, `sockets` and `tls`.
+//! `wire`, `sockets`, `endpoints` and `tls`.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use redis::{Cmd, ConnectionLike, Parser, RedisError, RedisResult, Value, cmd};
 use rustls::{ClientConnection, StreamOwned};
 
 use super::describe::io_error;
+use super::endpoints::Address;
 use super::sockets::Remembered;
 use super::wire::{Patience, Wire};
 
@@ -66,13 +67,25 @@ pub struct Connection {
     parser: Parser,
     database: i64,
     open: bool,
+    /// Where it leads to, where that may be another address each time.
+    peer: Option<Address>,
 }
 
 impl Connection {
     /// Speaks over this channel.
     pub fn new(channel: Channel, remembered: Option<Remembered>, database: i64) -> Self {
         let parser = Parser::new();
-        Self { _remembered: remembered, channel, parser, database, open: true }
+        Self { _remembered: remembered, channel, parser, database, open: true, peer: None }
+    }
+
+    /// It leads to this address, and the next one may lead to another.
+    pub fn set_peer(&mut self, peer: Address) {
+        self.peer = Some(peer);
+    }
+
+    /// Where it leads to; `None` where all lead to the same address.
+    pub fn peer(&self) -> Option<&Address> {
+        self.peer.as_ref()
     }
 
     /// Sends commands; their replies are to be received.

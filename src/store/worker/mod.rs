@@ -14,6 +14,7 @@
 //! | `answering` | host threads that wait for a read |
 //! | `condition` | state, freshness in force, log |
 //! | `watching` | the watch's thread |
+//! | `seeking` | the thread that hears from sentinels where the primary is |
 //!
 //! May depend on all other rooms.
 
@@ -32,6 +33,7 @@ mod looking;
 mod opening;
 mod outgoing;
 mod pairing;
+pub mod seeking;
 mod spread;
 pub mod watching;
 
@@ -155,6 +157,9 @@ impl<'a> Worker<'a> {
 
     fn note(&mut self, message: Wake) {
         let Wake::Told(signal) = message else { return };
+        if signal == Signal::Moved {
+            return self.follow_primary();
+        }
         self.shared.invalidate();
         if signal == Signal::Lost {
             if self.exchange.was_closed() {
@@ -171,6 +176,22 @@ impl<'a> Worker<'a> {
             // Before anything is read: that may take as long as the server hangs.
             self.report();
         }
+    }
+
+    /// The primary is another server now: everything that leads elsewhere goes there, and what was held is read again.
+    fn follow_primary(&mut self) {
+        let Some(primary) = self.exchange.primary() else { return };
+        if self.exchange.follow(&primary) {
+            self.shared.invalidate();
+            self.condition.unproven = Some(format!("the primary is at {primary} now"));
+            self.mailbox.link.want_renewal();
+            self.agenda.plan_full_after_outage(self.held_bytes);
+            self.report();
+        } else {
+            self.compare_servers(false);
+        }
+        // Whatever failed last failed at the one before.
+        self.agenda.retry_now();
     }
 
     fn report(&mut self) {
