@@ -75,7 +75,7 @@ impl Edits {
 }
 
 #[test]
-fn a_failover_under_load_gives_no_default_and_every_edit_on_the_new_primary_is_served() {
+fn failovers_under_load_give_no_default_and_every_edit_on_the_new_primary_is_served() {
     let mut deployment = Deployment::holding(&[("a", edit(1)), ("steady", flag("steady", 1, "yes"))]);
     let first = deployment.servers[0].port();
     let clients = ["all", "lazy"].map(|residency| config(&deployment.url(), residency).started());
@@ -97,21 +97,36 @@ fn a_failover_under_load_gives_no_default_and_every_edit_on_the_new_primary_is_s
                 wait_until(SOON, what, || number(&client.ask("a")) >= target);
             }
         };
+        let moves_to = |port: u16, what: &str| {
+            edits.primary.store(port.into(), SeqCst);
+            follows(what);
+            for client in &clients {
+                client.becomes(VALID);
+                client.reports("freshness", "push");
+                let redis = &client.status()["redis"];
+                assert_eq!(redis["address"], format!("127.0.0.1:{port}"), "{redis}");
+            }
+        };
         follows("before the failover");
-        deployment.servers[0].kill();
+        deployment.servers[0].stop();
         let second = deployment.elect_other_than(first, &[0, 1, 2]);
-        edits.primary.store(second.into(), SeqCst);
-        follows("after the failover");
-        clients.iter().for_each(|client| client.becomes(VALID));
-        clients.iter().for_each(|client| client.reports("freshness", "push"));
-        for client in &clients {
-            let redis = &client.status()["redis"];
-            assert_eq!(redis["address"], format!("127.0.0.1:{second}"), "{redis}");
-        }
+        moves_to(second, "after the primary hung");
+        // It goes on as if it were the primary still, until a sentinel tells it otherwise.
+        deployment.servers[0].cont();
+        let role = || deployment.servers[0].run::<redis::Value>(&["ROLE"]);
+        eventually(
+            "the old primary is a replica and has everything",
+            || matches!(role(), redis::Value::Array(parts) if parts.get(3) == Some(&redis::Value::BulkString(b"connected".to_vec()))),
+        );
+        follows("by pushes, while the old primary is back");
+        let position = deployment.servers.iter().position(|server| server.port() == second).unwrap();
+        deployment.servers[position].kill();
+        assert_eq!(deployment.elect_other_than(second, &[0, 1, 2]), first);
+        moves_to(first, "after the primary died");
         follows("by pushes");
         edits.is_over.store(true, SeqCst);
-        // What the old primary took and did not pass on is lost once.
-        evaluators.into_iter().for_each(|evaluator| assert!(evaluator.join().unwrap() <= 1));
+        // What an old primary took and did not pass on is lost, once a failover.
+        evaluators.into_iter().for_each(|evaluator| assert!(evaluator.join().unwrap() <= 2));
     });
     let last = edits.written.load(SeqCst);
     clients.iter().for_each(|client| client.serves("a", &format!("edit {last}")));
@@ -160,6 +175,26 @@ fn an_old_primary_that_still_serves_is_left_by_reader_writer_and_watch() {
 
 fn gate_port(gate: &Gate) -> u16 {
     gate.url().rsplit(':').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_failover_is_heard_of_and_not_only_asked_for() {
+    let deployment = Deployment::holding(&[("a", edit(1))]);
+    let first = deployment.servers[0].port();
+    // Asked every five seconds: three clients do not ask within one by chance.
+    let clients = [(); 3].map(|()| config(&deployment.url(), "all").with("redis.ping_ms", "60000").started());
+    let listening = || {
+        let lists = deployment.sentinels.iter().map(|sentinel| sentinel.run::<String>(&["CLIENT", "LIST"]));
+        lists.map(|list| list.lines().filter(|line| line.contains(" sub=1 ")).count()).sum::<usize>()
+    };
+    eventually("all listen", || listening() == 3);
+    deployment.sentinels[1].run::<()>(&["SENTINEL", "FAILOVER", SERVICE]);
+    let second = deployment.elect_other_than(first, &[0, 1, 2]);
+    try_edit(second, 2).unwrap();
+    let machine = Machine::watch();
+    let (_, took) =
+        machine.timed(|| eventually("it is served", || clients.iter().all(|client| client.ask("a") == "edit 2")));
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
 }
 
 /// One server and one sentinel.
