@@ -270,3 +270,45 @@ fn no_message_repeats_a_password_whatever_is_around_it() {
     }
     assert!(refused > 10_000, "{refused}");
 }
+
+/// The cells of the rows of the documentation's table with these columns.
+fn documented(columns: &str) -> Vec<Vec<String>> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/redis-addresses.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let table = text.lines().skip_while(|line| *line != columns).skip(2).take_while(|line| line.starts_with('|'));
+    let rows: Vec<_> = table.map(|row| row.trim_matches('|').split(" | ").map(str::to_owned).collect()).collect();
+    assert!(rows.len() > 3, "{columns}");
+    rows
+}
+
+/// What stands between back-ticks.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_address_of_the_documentation_is_taken_and_what_has_to_be_written_otherwise_is_not() {
+    let takes = |url: &str| Config::new().set("redis.url", url);
+    for row in documented("| Redis is | Address |") {
+        quoted(&row[1]).into_iter().for_each(|url| takes(url).unwrap());
+    }
+    for row in documented("| Client | You have | Write |") {
+        let is_same = row[2].trim() == "the same";
+        for have in quoted(&row[1]) {
+            let verdict = takes(have);
+            assert_eq!(verdict.is_ok(), is_same, "{have}: {verdict:?}");
+        }
+        quoted(&row[2]).into_iter().for_each(|url| takes(url).unwrap());
+        assert!(is_same || !quoted(&row[2]).is_empty(), "{row:?}");
+    }
+    for row in documented("| Option | Is | Also written |") {
+        for name in quoted(&row[0]).into_iter().chain(quoted(&row[2])) {
+            let url = match name.strip_prefix('#') {
+                Some(service) => format!("redis+sentinel://h#{service}"),
+                None => format!("redis+sentinel://h/main?{name}=no%20value%20of%20it"),
+            };
+            let said = takes(&url).map_or_else(|failure| failure.message, |()| String::new());
+            assert!(!said.contains("unknown option"), "{name}: {said}");
+        }
+    }
+}

@@ -161,6 +161,18 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `previous_error`, `previous_error_ms` | the same for what was wrong until the latest recovery |
 /// | `events` | null without events; else how they fare, see below |
 /// | `initialized` | somebody has written a full data set: `$inited` was seen |
+/// | `redis` | null where memory is all there is; else where Redis is, see below |
+///
+/// Members of `redis`; the last three only with sentinels:
+///
+/// | Member | Is |
+/// |---|---|
+/// | `topology` | `"standalone"` or `"sentinel"` |
+/// | `address` | of the server that is read and written; null while that is not known |
+/// | `database` | its number |
+/// | `service` | what the sentinels are asked for |
+/// | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
+/// | `asked` | the sentinel that answered last; null before the first |
 ///
 /// Members of `events`; a summary of evaluations counts as one event:
 ///
