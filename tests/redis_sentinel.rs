@@ -347,6 +347,31 @@ fn a_replica_that_a_sentinel_takes_for_the_primary_is_not_read() {
 }
 
 #[test]
+fn a_primary_that_is_named_and_cannot_be_met_is_told_and_the_known_one_stays_in_use() {
+    let (server, sentinel, url) = small(Setup::default());
+    let client = config(&url, "all").with("redis.ping_ms", "100").started();
+    client.reports("freshness", "push");
+    let nobody = free_port();
+    sentinel.run::<()>(&["SENTINEL", "REMOVE", SERVICE]);
+    sentinel.run::<()>(&["SENTINEL", "MONITOR", SERVICE, "127.0.0.1", &nobody.to_string(), "1"]);
+    let mut lines = Vec::new();
+    eventually("it is told", || {
+        lines.extend(log_lines(&client.drain(), 2));
+        lines
+            .iter()
+            .any(|line| line.contains(&format!("127.0.0.1:{nobody} as the primary")) && line.contains("stays in use"))
+    });
+    server.set_flag("a", edit(2));
+    client.serves("a", "edit 2");
+    assert_eq!(client.state(), VALID);
+    assert_eq!(client.status()["redis"]["address"], format!("127.0.0.1:{}", server.port()));
+    // What is told once is not told again and again.
+    throughout(Duration::from_secs(1), || {});
+    lines.extend(log_lines(&client.drain(), 2));
+    assert_eq!(lines.iter().filter(|line| line.contains("as the primary")).count(), 1, "{lines:?}");
+}
+
+#[test]
 fn logins_and_tls_of_sentinels_and_data_nodes_are_apart() {
     let certificates = Certificates::new();
     let server = Setup::default().password("of data").tls(&certificates, false).start();

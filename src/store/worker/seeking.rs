@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::model::Jitter;
 use crate::store::backoff::Backoff;
 use crate::store::inbox::mailbox::Mailbox;
-use crate::store::redis::connector::Connector;
+use crate::store::redis::connector::{Connector, describe};
 use crate::store::redis::sentinel::{Sentinels, Silence, Vigil, Word};
 use crate::store::shared::Shared;
 use crate::store::signal::Signal;
@@ -25,6 +25,10 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 const TURN: Duration = Duration::from_secs(60);
 /// Pauses where no sentinel is of use.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
+/// Pauses where a primary is named that is not met.
+const UNMET_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// One that is not met so often is told of: right after an election it may take a moment.
+const UNMET_BEFORE_TOLD: u32 = 3;
 
 struct Seeker<'a> {
     connector: &'a Connector,
@@ -37,6 +41,9 @@ struct Seeker<'a> {
     /// It was told that no sentinel is of use.
     told_silence: bool,
     pauses: Backoff,
+    /// How often a primary that is named was not met, and pauses in between.
+    unmet: u32,
+    unmet_pauses: Backoff,
     jitter: Jitter,
 }
 
@@ -53,6 +60,8 @@ pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
         told: sentinels.moves(),
         told_silence: false,
         pauses: Backoff::between(PAUSES.0, PAUSES.1),
+        unmet: 0,
+        unmet_pauses: Backoff::between(UNMET_PAUSES.0, UNMET_PAUSES.1),
         jitter: Jitter::new(),
     };
     seeker.meet_all();
@@ -104,8 +113,7 @@ impl Seeker<'_> {
             if Instant::now() >= ask_at {
                 let word = vigil.ask(self.sentinels)?;
                 self.pauses.reset();
-                // What is not settled is asked again soon.
-                ask_at = Instant::now() + if self.is_settled(&word) { self.ask_every } else { POLL };
+                ask_at = Instant::now() + self.judge(&word);
             }
             if began.elapsed() >= turn {
                 self.sentinels.ask_another_first();
@@ -119,23 +127,42 @@ impl Seeker<'_> {
         Ok(())
     }
 
-    /// Whether the primary is where this sentinel says, or it is known why not. A primary that was never met is sought by the
-    /// connections themselves.
-    fn is_settled(&self, word: &Word) -> bool {
-        let Some(known) = self.sentinels.primary().filter(|known| **known != word.address) else { return true };
-        let leash = &self.mailbox.leash_of_seeker;
-        let Some(latest) = self.sentinels.survey(leash) else { return false };
-        if *known == latest.address {
-            // The sentinel is behind the others.
-            return true;
-        }
-        match self.connector.confirm_primary(&latest.address, leash) {
+    /// Looks for the primary where this sentinel says it is; how long until it is asked again.
+    fn judge(&mut self, word: &Word) -> Duration {
+        match self.meet(word) {
             Ok(()) => {
-                self.sentinels.note_primary(&latest.address);
-                true
+                self.unmet = 0;
+                self.unmet_pauses.reset();
+                self.ask_every
             }
-            Err(_) => false,
+            Err(why) => {
+                self.unmet += 1;
+                if self.unmet == UNMET_BEFORE_TOLD && !self.mailbox.is_stopped() {
+                    self.listener.log(Level::Warn, format_args!("{why}; the one known from before stays in use"));
+                }
+                self.unmet_pauses.next_pause()
+            }
         }
+    }
+
+    /// The primary is known to be where this sentinel says, or the sentinel to be behind the others; else why not. One that was
+    /// never met is sought by the connections themselves.
+    fn meet(&self, word: &Word) -> Result<(), String> {
+        let Some(known) = self.sentinels.primary().filter(|known| **known != word.address) else { return Ok(()) };
+        let leash = &self.mailbox.leash_of_seeker;
+        let latest = self.sentinels.survey(leash).ok_or_else(|| self.sentinels.silence())?;
+        if *known == latest.address {
+            return Ok(());
+        }
+        self.connector.confirm_primary(&latest.address, leash).map_err(|error| {
+            let (name, address) = (&self.sentinels.service().name, &latest.address);
+            format!(
+                "the sentinels name {address} as the primary of {name:?}, which cannot be used: {}",
+                describe(&error)
+            )
+        })?;
+        self.sentinels.note_primary(&latest.address);
+        Ok(())
     }
 
     /// Tells that the primary is elsewhere, whoever met it there first; true when it is.
