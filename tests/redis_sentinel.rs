@@ -299,6 +299,22 @@ fn what_is_wrong_with_the_sentinels_is_the_first_error() {
 }
 
 #[test]
+fn closing_does_not_wait_for_a_sentinel_that_hangs() {
+    let (_server, sentinel, url) = small(Setup::default());
+    let config = config(&url, "all").with("redis.ping_ms", "100").with("redis.connect_timeout_ms", "20000");
+    let client = config.with("redis.command_timeout_ms", "20000").started();
+    client.reports("freshness", "push");
+    sentinel.stop();
+    // Asked by now, and without an answer.
+    throughout(Duration::from_millis(500), || assert_eq!(client.ask("a"), "edit 1"));
+    let machine = Machine::watch();
+    let (outcome, took) = machine.timed(|| client.close(10_000));
+    sentinel.cont();
+    assert_eq!(outcome, OK);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
+#[test]
 fn a_mixed_list_works_and_each_that_is_of_no_use_is_named() {
     let (server, sentinel, _) = small(Setup::default());
     let (data, known, away) = (server.port(), sentinel.port(), free_port());
