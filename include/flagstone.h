@@ -1376,13 +1376,14 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `initialized` | somebody has written a full data set: `$inited` was seen |
  * | `redis` | null where memory is all there is; else where Redis is, see below |
  *
- * Members of `redis`; the last three only with sentinels:
+ * Members of `redis`; the last four only with sentinels:
  *
  * | Member | Is |
  * |---|---|
  * | `topology` | `"standalone"` or `"sentinel"` |
- * | `address` | of the server that is read and written; null while that is not known |
+ * | `address` | of the server that is read; null while that is not known |
  * | `database` | its number |
+ * | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
  * | `service` | what the sentinels are asked for |
  * | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
  * | `asked` | the sentinel that answered last; null before the first |

@@ -36,7 +36,7 @@ fn store_json(shared: &Shared) -> Value {
 /// Where Redis is at present; null where memory is all there is.
 fn redis_json(shared: &Shared) -> Value {
     let Some(connector) = &shared.connector else { return Value::Null };
-    let Whereabouts { topology, address, service, sentinels, asked } = connector.whereabouts();
+    let Whereabouts { topology, address, role, service, sentinels, asked } = connector.whereabouts();
     let mut redis = json!({ "topology": topology, "address": address, "database": connector.database() });
     if let (Some(service), Some(members)) = (service, redis.as_object_mut()) {
         let error = |error: Option<Arc<String>>| error.map(|error| (*error).clone());
@@ -44,6 +44,7 @@ fn redis_json(shared: &Shared) -> Value {
             .into_iter()
             .map(|(address, remark)| json!({ "address": address, "error": error(remark) }))
             .collect();
+        members.insert("role".to_owned(), json!(role));
         members.insert("service".to_owned(), json!(service));
         members.insert("sentinels".to_owned(), json!(sentinels));
         members.insert("asked".to_owned(), json!(asked));

@@ -44,7 +44,7 @@ pub use memory::entry::{Entry, FlagEntry, SegmentEntry, State, Told};
 pub use memory::snapshot::{Slot, Snapshot, Table, View};
 pub use options::{Freshness, OnWipe, Residency, StoreOptions, Upstream};
 pub use redis::connector::{ConnectError, RedisOptions, check_url};
-pub use redis::endpoints::{Address, Endpoints};
+pub use redis::endpoints::{Address, Endpoints, ReadFrom};
 pub use redis::layout::{DEFAULT_PREFIX, Keys};
 pub use redis::sockets::Sockets;
 pub use redis::tls::TlsOptions;

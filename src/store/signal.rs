@@ -13,7 +13,7 @@ pub enum Signal {
     Kind(Kind),
     /// These items.
     Fields(Kind, Vec<Arc<str>>),
-    /// The primary is another server now.
+    /// Connections lead to another server now.
     Moved,
     /// The watch is gone: whatever happens from here on is not told.
     Lost,

@@ -11,13 +11,13 @@ use redis::{ErrorKind, RedisError};
 
 pub use super::describe::describe;
 
-use super::class::is_cut;
+use super::class::{elsewhere, is_cut};
 use super::connection::Connection;
 use super::dialer::Dialer;
-use super::endpoints::{Address, Endpoints, SentinelTls, Service};
+use super::endpoints::{Address, Endpoints, ReadFrom, SentinelTls, Service};
 use super::login::{Courtesy, Login, Protocol};
-use super::sentinel::Sentinels;
-use super::server::check_primary;
+use super::role::{check_primary, check_replica};
+use super::sentinel::{Candidate, Office, Sentinels};
 use super::sockets::Sockets;
 use super::tls::{Tls, TlsOptions};
 use super::url::{RedisUrl, SentinelAccess, UrlError};
@@ -29,6 +29,9 @@ use crate::store::leash::Leash;
 /// Time-out of connecting and of commands when nothing is configured.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a replica that lacks something is left to itself.
+const CATCH_UP: Duration = Duration::from_millis(10);
+
 /// Where Redis is and how to speak to it.
 #[derive(Clone)]
 pub struct RedisOptions {
@@ -36,6 +39,8 @@ pub struct RedisOptions {
     pub address: Endpoints,
     /// How sentinels are spoken to.
     pub sentinel: SentinelAccess,
+    /// Which servers of a service are read.
+    pub read: ReadFrom,
     /// The URL asks for TLS.
     pub encrypted: bool,
     /// What options say of TLS.
@@ -63,6 +68,7 @@ impl RedisOptions {
         Ok(Self {
             address: url.address,
             sentinel: url.sentinel,
+            read: url.read,
             encrypted: url.tls,
             tls: TlsOptions {
                 ca_file: url.ca_file,
@@ -159,7 +165,8 @@ impl Connector {
             Endpoints::Sentinel(service) => {
                 let SentinelAccess { username, password, .. } = &options.sentinel;
                 let dialer = dialer(tls(sentinels_encrypted)?, username, password, 0);
-                Route::Sentinel(Box::new(Sentinels::new(service.clone(), dialer, options.connect_timeout)))
+                let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, options.read);
+                Route::Sentinel(Box::new(sentinels))
             }
         };
         Ok(Self {
@@ -235,34 +242,71 @@ impl Connector {
             Route::Fixed(address) => return self.dialer.dial(address, (protocol, courtesy), deadline, leash),
             Route::Sentinel(sentinels) => sentinels,
         };
-        // Sentinels that hang leave time for the primary that is known from before.
-        let primary = sentinels.locate(deadline.share(2), leash)?;
-        match self.dial_primary(&primary.address, (protocol, courtesy), deadline, leash) {
-            Ok(connection) => {
-                sentinels.note_primary(&primary.address);
-                Ok(connection)
+        // Sentinels that hang leave time for the server that is known from before.
+        let located = sentinels.locate(deadline.share(2), leash)?;
+        let mut failure = None;
+        for (position, candidate) in located.candidates.iter().enumerate() {
+            let left = u32::try_from(located.candidates.len() - position).unwrap_or(u32::MAX);
+            match self.dial_candidate(candidate, (protocol, courtesy), deadline.share(left), leash) {
+                Ok(connection) => {
+                    sentinels.note_place(candidate);
+                    return Ok(connection);
+                }
+                Err(error) => failure = Some(error),
             }
-            Err(error) => Err(sentinels.note_no_primary(&primary, error)),
         }
+        Err(sentinels.note_no_place(&located, failure.unwrap_or_else(|| io::Error::other("no server").into())))
     }
 
-    /// A connection to this address, if the primary is there.
-    fn dial_primary(
+    /// A connection to this server, if it is what it must be.
+    fn dial_candidate(
         &self,
-        address: &Address,
+        candidate: &Candidate,
         manner: (Protocol, Courtesy),
         deadline: Deadline,
         leash: Option<&Leash>,
     ) -> Result<Connection, RedisError> {
+        let address = &candidate.address;
         let mut connection = self.dialer.dial(address, manner, deadline, leash)?;
-        check_primary(&mut connection, address).map_err(|error| self.dialer.explain(address, error))?;
+        let checked = match &candidate.office {
+            Office::Primary => check_primary(&mut connection, address).map(drop),
+            Office::ReplicaOf(primary) => self.wait_for_replica(&mut connection, address, primary, deadline, leash),
+        };
+        checked.map_err(|error| self.dialer.explain(address, error))?;
         connection.set_peer(address.clone());
         Ok(connection)
     }
 
-    /// Whether the primary is at this address, as it says itself.
-    pub fn confirm_primary(&self, address: &Address, leash: &Leash) -> Result<(), RedisError> {
+    /// A replica is read from once it has everything that its primary has by now: whoever moves to it sees nothing older.
+    fn wait_for_replica(
+        &self,
+        connection: &mut Connection,
+        address: &Address,
+        primary: &Address,
+        deadline: Deadline,
+        leash: Option<&Leash>,
+    ) -> Result<(), RedisError> {
+        check_replica(connection, address, primary)?;
         let manner = (Protocol::Resp2, Courtesy::None);
-        self.dial_primary(address, manner, Deadline::after(self.connect_timeout), Some(leash)).map(drop)
+        let mut at_primary = self.dialer.dial(primary, manner, deadline, leash)?;
+        let written = check_primary(&mut at_primary, primary)?;
+        while check_replica(connection, address, primary)? < written {
+            if deadline.is_over() {
+                return Err(elsewhere(format!("{address} is a replica that does not keep up")));
+            }
+            std::thread::sleep(CATCH_UP);
+        }
+        Ok(())
+    }
+
+    /// Finds a server that connections may lead to, and remembers it.
+    pub fn settle(&self, leash: &Leash) -> Result<(), RedisError> {
+        self.connect(Protocol::Resp2, Courtesy::None, Some(leash)).map(drop)
+    }
+
+    /// A connection to this server for looking at it now and then, if it is what it must be.
+    pub fn look_at(&self, candidate: &Candidate, leash: &Leash) -> Result<Connection, RedisError> {
+        let manner = (Protocol::Resp2, Courtesy::Full);
+        self.dial_candidate(candidate, manner, Deadline::after(self.connect_timeout), Some(leash))
     }
 }

@@ -55,6 +55,18 @@ pub enum SentinelTls {
     No,
 }
 
+/// Which servers of a service are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// The primary.
+    #[default]
+    Primary,
+    /// A replica, as long as there is one that gets everything; else the primary.
+    PreferReplica,
+    /// The one that takes the least time to connect to.
+    Nearest,
+}
+
 impl fmt::Display for Endpoints {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,7 +4,7 @@
 
 mod abilities;
 pub mod class;
-mod connection;
+pub mod connection;
 pub mod connector;
 mod describe;
 mod dialer;
@@ -15,6 +15,7 @@ pub mod layout;
 mod login;
 mod packed;
 pub mod reader;
+pub mod role;
 pub mod sentinel;
 mod server;
 mod session;

@@ -1,12 +1,10 @@
 //! What a server tells of itself: which one it is, for a name or a proxy may lead elsewhere from one connection to the next,
-//! whether it is a primary, and how many clients it has. Depends on `connection`.
+//! and how many clients it has. Depends on `connection`.
 
 use std::io;
 
 use redis::{ConnectionLike, RedisError, Value, cmd};
 
-use super::abilities::is_denied;
-use super::class::elsewhere;
 use super::connection::Connection;
 use super::endpoints::Address;
 
@@ -25,25 +23,8 @@ pub fn identity(connection: &mut Connection) -> Result<Option<String>, RedisErro
     Ok(value_of(&text, "run_id").map(str::to_owned).or_else(address))
 }
 
-/// Whether the server says that it is a primary; one that may not be asked is believed to be.
-pub fn check_primary(connection: &mut Connection, address: &Address) -> Result<(), RedisError> {
-    let role = match connection.req_command(&cmd("ROLE"))? {
-        Value::Array(parts) => match parts.into_iter().next() {
-            Some(Value::BulkString(role)) => Some(String::from_utf8_lossy(&role).into_owned()),
-            _ => None,
-        },
-        Value::ServerError(error) if !is_denied(&error.clone().into()) => return Err(error.into()),
-        _ => info(connection, "replication")?.and_then(|text| value_of(&text, "role").map(str::to_owned)),
-    };
-    match role.as_deref() {
-        None | Some("master") => Ok(()),
-        Some("sentinel") => Err(elsewhere(format!("{address} is a sentinel itself"))),
-        Some(_) => Err(elsewhere(format!("{address} is a replica: no primary is in office yet"))),
-    }
-}
-
 /// A section of what a server tells of itself, if it does.
-fn info(connection: &mut Connection, section: &str) -> Result<Option<String>, RedisError> {
+pub(super) fn info(connection: &mut Connection, section: &str) -> Result<Option<String>, RedisError> {
     Ok(match connection.req_command(cmd("INFO").arg(section))? {
         Value::BulkString(text) => Some(String::from_utf8_lossy(&text).into_owned()),
         Value::VerbatimString { text, .. } => Some(text),
@@ -51,7 +32,8 @@ fn info(connection: &mut Connection, section: &str) -> Result<Option<String>, Re
     })
 }
 
-fn value_of<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+/// The value of a line.
+pub(super) fn value_of<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 

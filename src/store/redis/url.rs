@@ -13,7 +13,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::endpoints::{Endpoints, SentinelTls};
+use super::endpoints::{Endpoints, ReadFrom, SentinelTls};
 use super::url_parts::{Parts, Scheme};
 
 /// Why a URL cannot be used.
@@ -112,6 +112,8 @@ pub struct RedisUrl {
     pub database: Option<i64>,
     /// How sentinels are spoken to.
     pub sentinel: SentinelAccess,
+    /// Which servers of a service are read.
+    pub read: ReadFrom,
     /// Protocol 2 only: the server, or what is in front of it, speaks no other.
     pub resp2_only: bool,
     /// Longest time to connect.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::endpoints::SentinelTls;
+use super::endpoints::{ReadFrom, SentinelTls};
 use super::url::{RedisUrl, UrlError};
 use super::url_parts::{database, decode};
 
@@ -70,8 +70,18 @@ impl RedisUrl {
                 };
                 tls.map(|tls| sentinel.tls = tls)
             }
-            "read" if value == "primary" => Ok(()),
-            "read" => Err(UrlError::Value(name.to_owned(), "primary: this version reads from no replica")),
+            "read" => {
+                self.read = match value.to_ascii_lowercase().as_str() {
+                    "primary" => ReadFrom::Primary,
+                    "prefer-replica" => ReadFrom::PreferReplica,
+                    "nearest" => ReadFrom::Nearest,
+                    _ => return Ok(Err(UrlError::Value(name.to_owned(), "primary, prefer-replica or nearest"))),
+                };
+                if self.read != ReadFrom::Primary {
+                    extra.about_sentinels = Some("read");
+                }
+                Ok(())
+            }
             _ => return Err(value),
         })
     }

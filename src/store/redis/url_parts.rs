@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::endpoints::{Address, DEFAULT_PORT, Endpoints, SENTINEL_PORT, Service};
+use super::endpoints::{Address, DEFAULT_PORT, Endpoints, ReadFrom, SENTINEL_PORT, Service};
 use super::url::{RedisUrl, SentinelAccess, UrlError};
 use super::url_options::{Extra, set};
 
@@ -107,6 +107,7 @@ impl<'a> Parts<'a> {
             password: text(self.password, "password")?.filter(|password| !password.is_empty()),
             database: None,
             sentinel: SentinelAccess::default(),
+            read: ReadFrom::Primary,
             resp2_only: false,
             connect_timeout: None,
             command_timeout: None,

@@ -11,6 +11,8 @@ pub struct Whereabouts {
     pub topology: &'static str,
     /// Where the server is that is read and written; `None` while that is not known.
     pub address: Option<String>,
+    /// Whether that is a `primary` or a `replica`, where sentinels say so.
+    pub role: Option<&'static str>,
     /// What sentinels are asked for.
     pub service: Option<String>,
     /// Each sentinel, and why it was of no use when it was asked last, if it was not.
@@ -23,6 +25,6 @@ impl Whereabouts {
     /// Always at the same address.
     pub fn standalone(address: &Address) -> Self {
         let address = Some(address.to_string());
-        Self { topology: "standalone", address, service: None, sentinels: Vec::new(), asked: None }
+        Self { topology: "standalone", address, role: None, service: None, sentinels: Vec::new(), asked: None }
     }
 }

@@ -61,9 +61,9 @@ impl<'a> Exchange<'a> {
         self.writer.is_some()
     }
 
-    /// Where the primary was met last, where sentinels say so.
-    pub fn primary(&self) -> Option<Arc<Address>> {
-        self.shared.connector.as_ref()?.sentinels()?.primary()
+    /// Where connections lead, where sentinels say so.
+    pub fn place(&self) -> Option<Arc<Address>> {
+        self.shared.connector.as_ref()?.sentinels()?.place()
     }
 
     /// Which server answers, where it tells.
@@ -102,12 +102,12 @@ impl<'a> Exchange<'a> {
         self.reader.drop_if_closed()
     }
 
-    /// The primary is at this address now: connections that lead elsewhere are made anew, and so is the other one then. True
-    /// when there were any.
-    pub fn follow(&mut self, primary: &Address) -> bool {
+    /// Connections lead to this address now: those that lead elsewhere are made anew, and so is the other one then. True when
+    /// there were any.
+    pub fn follow(&mut self, place: &Address) -> bool {
         let (reader, writer) = (&mut self.reader, &mut self.writer);
-        let reads_elsewhere = reader.leave_others(primary);
-        let writes_elsewhere = writer.as_mut().is_some_and(|writer| writer.leave_others(primary));
+        let reads_elsewhere = reader.leave_others(place);
+        let writes_elsewhere = writer.as_mut().is_some_and(|writer| writer.leave_others(place));
         if reads_elsewhere || writes_elsewhere {
             self.start_over();
         }

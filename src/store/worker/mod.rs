@@ -158,7 +158,7 @@ impl<'a> Worker<'a> {
     fn note(&mut self, message: Wake) {
         let Wake::Told(signal) = message else { return };
         if signal == Signal::Moved {
-            return self.follow_primary();
+            return self.follow_place();
         }
         self.shared.invalidate();
         if signal == Signal::Lost {
@@ -178,12 +178,12 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// The primary is another server now: everything that leads elsewhere goes there, and what was held is read again.
-    fn follow_primary(&mut self) {
-        let Some(primary) = self.exchange.primary() else { return };
-        if self.exchange.follow(&primary) {
+    /// Connections lead to another server now: all go there, and what was held is read again.
+    fn follow_place(&mut self) {
+        let Some(place) = self.exchange.place() else { return };
+        if self.exchange.follow(&place) {
             self.shared.invalidate();
-            self.condition.unproven = Some(format!("the primary is at {primary} now"));
+            self.condition.unproven = Some(format!("Redis is at {place} now"));
             self.mailbox.link.want_renewal();
             self.agenda.plan_full_after_outage(self.held_bytes);
             self.report();

@@ -5,14 +5,16 @@
 //! After a while it is another one's turn, because one that was cut off from the others is behind them. May depend on `redis` and
 //! `inbox`.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::model::Jitter;
 use crate::store::backoff::Backoff;
 use crate::store::inbox::mailbox::Mailbox;
+use crate::store::redis::connection::Connection;
 use crate::store::redis::connector::{Connector, describe};
-use crate::store::redis::sentinel::{Sentinels, Silence, Vigil, Word};
+use crate::store::redis::endpoints::Address;
+use crate::store::redis::role::check_replica;
+use crate::store::redis::sentinel::{Candidate, Office, Sentinels, Silence, Vigil, Word};
 use crate::store::shared::Shared;
 use crate::store::signal::Signal;
 use crate::store::status::{Level, Listener};
@@ -29,6 +31,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 const UNMET_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 /// One that is not met so often is told of: right after an election it may take a moment.
 const UNMET_BEFORE_TOLD: u32 = 3;
+/// From a primary that is read because there was no replica, connections go back after this time.
+const RETURN_AFTER: Duration = Duration::from_secs(10);
 
 struct Seeker<'a> {
     connector: &'a Connector,
@@ -43,6 +47,10 @@ struct Seeker<'a> {
     pauses: Backoff,
     /// How often a primary that is named was not met, and pauses in between.
     unmet: u32,
+    /// A connection to the replica that is read, for looking at it.
+    post: Option<Connection>,
+    /// When connections go back from the primary to a replica.
+    return_at: Instant,
     unmet_pauses: Backoff,
     jitter: Jitter,
 }
@@ -61,6 +69,8 @@ pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
         told_silence: false,
         pauses: Backoff::between(PAUSES.0, PAUSES.1),
         unmet: 0,
+        post: None,
+        return_at: Instant::now() + RETURN_AFTER,
         unmet_pauses: Backoff::between(UNMET_PAUSES.0, UNMET_PAUSES.1),
         jitter: Jitter::new(),
     };
@@ -127,9 +137,10 @@ impl Seeker<'_> {
         Ok(())
     }
 
-    /// Looks for the primary where this sentinel says it is; how long until it is asked again.
+    /// Looks whether connections lead where they should by this word; how long until the sentinel is asked again.
     fn judge(&mut self, word: &Word) -> Duration {
-        match self.meet(word) {
+        let outcome = if self.sentinels.wants_replicas() { self.look_at_place(word) } else { self.meet(word) };
+        match outcome {
             Ok(()) => {
                 self.unmet = 0;
                 self.unmet_pauses.reset();
@@ -148,21 +159,58 @@ impl Seeker<'_> {
     /// The primary is known to be where this sentinel says, or the sentinel to be behind the others; else why not. One that was
     /// never met is sought by the connections themselves.
     fn meet(&self, word: &Word) -> Result<(), String> {
-        let Some(known) = self.sentinels.primary().filter(|known| **known != word.address) else { return Ok(()) };
+        let Some(known) = self.sentinels.place().filter(|known| **known != word.address) else { return Ok(()) };
         let leash = &self.mailbox.leash_of_seeker;
         let latest = self.sentinels.survey(leash).ok_or_else(|| self.sentinels.silence())?;
         if *known == latest.address {
             return Ok(());
         }
-        self.connector.confirm_primary(&latest.address, leash).map_err(|error| {
-            let (name, address) = (&self.sentinels.service().name, &latest.address);
+        let primary = Candidate::primary(latest.address);
+        self.connector.look_at(&primary, leash).map_err(|error| {
+            let (name, address) = (&self.sentinels.service().name, &primary.address);
             format!(
                 "the sentinels name {address} as the primary of {name:?}, which cannot be used: {}",
                 describe(&error)
             )
         })?;
-        self.sentinels.note_primary(&latest.address);
+        self.sentinels.note_place(&primary);
         Ok(())
+    }
+
+    /// Where replicas are read: the server that connections lead to is still what it must be, or another one is found. From a
+    /// primary they go back to a replica after a while.
+    fn look_at_place(&mut self, word: &Word) -> Result<(), String> {
+        let Some(place) = self.sentinels.candidate() else { return Ok(()) };
+        let primary = match &place.office {
+            Office::Primary => &place.address,
+            Office::ReplicaOf(primary) => primary,
+        };
+        let leash = &self.mailbox.leash_of_seeker;
+        if *primary != word.address {
+            let latest = self.sentinels.survey(leash).ok_or_else(|| self.sentinels.silence())?;
+            if *primary == latest.address {
+                return Ok(());
+            }
+        } else if self.is_well(&place, primary, word) {
+            return Ok(());
+        }
+        self.return_at = Instant::now() + RETURN_AFTER;
+        self.connector.settle(leash).map_err(|error| describe(&error))
+    }
+
+    /// A replica gets everything that its primary writes, as it says itself; a primary is read as long as there is no replica.
+    fn is_well(&mut self, place: &Candidate, primary: &Address, word: &Word) -> bool {
+        if place.office == Office::Primary {
+            let may_return = self.sentinels.prefers_replicas() && !word.replicas.is_empty();
+            return !may_return || Instant::now() < self.return_at;
+        }
+        let kept = self.post.take().filter(|post| post.peer() == Some(&place.address));
+        let outcome = match kept {
+            Some(mut post) => check_replica(&mut post, &place.address, primary).map(|_| post),
+            None => self.connector.look_at(place, &self.mailbox.leash_of_seeker),
+        };
+        self.post = outcome.ok();
+        self.post.is_some()
     }
 
     /// Tells that the primary is elsewhere, whoever met it there first; true when it is.
@@ -172,9 +220,10 @@ impl Seeker<'_> {
             return false;
         }
         self.told = moves;
-        if let Some(primary) = self.sentinels.primary() {
-            let name = &self.sentinels.service().name;
-            self.listener.log(Level::Info, format_args!("the primary of {name:?} is at {primary} now"));
+        if let Some(place) = self.sentinels.candidate() {
+            let (name, address) = (&self.sentinels.service().name, &place.address);
+            let what = if place.office == Office::Primary { "the primary" } else { "the replica that is read" };
+            self.listener.log(Level::Info, format_args!("{what} of {name:?} is at {address} now"));
         }
         self.mailbox.tell(Signal::Moved);
         true
@@ -182,15 +231,15 @@ impl Seeker<'_> {
 
     /// No sentinel is of use, or one is again: told once each, if Redis itself is there; otherwise that is told.
     fn tell_silence(&mut self, is_silent: bool) {
-        let primary: Option<Arc<_>> = self.sentinels.primary();
-        let Some(primary) = primary.filter(|_| is_silent != self.told_silence && !self.mailbox.is_stopped()) else {
+        let place = self.sentinels.place();
+        let Some(place) = place.filter(|_| is_silent != self.told_silence && !self.mailbox.is_stopped()) else {
             return;
         };
         self.told_silence = is_silent;
         match is_silent {
             true => {
                 let silence = self.sentinels.silence();
-                self.listener.log(Level::Warn, format_args!("{silence}; the one at {primary} stays in use"));
+                self.listener.log(Level::Warn, format_args!("{silence}; the one at {place} stays in use"));
             }
             false => self.listener.log(Level::Info, format_args!("sentinels tell again where the primary is")),
         }

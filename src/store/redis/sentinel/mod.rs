@@ -6,6 +6,7 @@
 //!
 //! Atomics and lock-free cells only, because it outlives a fork. Depends on `dialer`, `word` and `whereabouts`.
 
+mod places;
 mod vigil;
 mod word;
 
@@ -21,20 +22,21 @@ use super::class::{Class, class};
 use super::connection::Connection;
 use super::describe::describe;
 use super::dialer::Dialer;
-use super::endpoints::{Address, Service};
+use super::endpoints::{Address, ReadFrom, Service};
 use super::login::{Courtesy, Protocol};
 use super::whereabouts::Whereabouts;
 use super::wire::Deadline;
 use crate::model::Jitter;
 use crate::store::leash::Leash;
 
+pub use places::{Candidate, Office};
 pub use vigil::Vigil;
 pub use word::{Silence, Word};
 
-/// Where the primary is believed to be.
+/// Where connections may lead now.
 pub struct Located {
-    /// Its address.
-    pub address: Address,
+    /// At least one, best first.
+    pub candidates: Vec<Candidate>,
     /// No sentinel said so now: why not.
     remembered: Option<String>,
 }
@@ -45,25 +47,26 @@ pub struct Sentinels {
     service: Service,
     dialer: Dialer,
     connect_timeout: Duration,
+    read: ReadFrom,
     /// Which one is asked first.
     first: AtomicUsize,
     /// Which one answered last, counted from 1; 0: none yet.
     asked: AtomicUsize,
     /// Why each of them was of no use when it was asked last.
     remarks: Box<[ArcSwapOption<String>]>,
-    /// Where the primary was when it was last met there.
-    primary: ArcSwapOption<Address>,
-    /// Counts how often it was met elsewhere than before.
+    /// Where connections lead: a server that said itself that it is the one that is sought.
+    place: ArcSwapOption<Candidate>,
+    /// Counts how often that was another one than before.
     moves: AtomicU64,
 }
 
 impl Sentinels {
     /// None is asked yet. Each process begins with one of its own, so that they share the work.
-    pub fn new(service: Service, dialer: Dialer, connect_timeout: Duration) -> Self {
+    pub fn new(service: Service, dialer: Dialer, connect_timeout: Duration, read: ReadFrom) -> Self {
         let remarks = service.sentinels.iter().map(|_| ArcSwapOption::empty()).collect();
         let first = AtomicUsize::new(usize::from(Jitter::new().bits() as u16));
         let (asked, moves) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self { service, dialer, connect_timeout, first, asked, remarks, primary: ArcSwapOption::empty(), moves }
+        Self { service, dialer, connect_timeout, read, first, asked, remarks, place: ArcSwapOption::empty(), moves }
     }
 
     /// What they are asked for.
@@ -71,30 +74,44 @@ impl Sentinels {
         &self.service
     }
 
-    /// Where the primary was met last.
-    pub fn primary(&self) -> Option<Arc<Address>> {
-        self.primary.load_full()
+    /// Whether reads may go to replicas.
+    pub fn wants_replicas(&self) -> bool {
+        self.read != ReadFrom::Primary
     }
 
-    /// How often it was met elsewhere than before.
+    /// Whether they are preferred to the primary, however near that is.
+    pub fn prefers_replicas(&self) -> bool {
+        self.read == ReadFrom::PreferReplica
+    }
+
+    /// Where connections lead.
+    pub fn place(&self) -> Option<Arc<Address>> {
+        self.place.load().as_ref().map(|place| Arc::new(place.address.clone()))
+    }
+
+    /// The server that connections lead to, and what it is.
+    pub fn candidate(&self) -> Option<Arc<Candidate>> {
+        self.place.load_full()
+    }
+
+    /// How often they led to another server than before.
     pub fn moves(&self) -> u64 {
         self.moves.load(Acquire)
     }
 
-    /// The primary was met there.
-    pub fn note_primary(&self, address: &Address) {
-        let is_same = |known: &Option<Arc<Address>>| known.as_ref().is_some_and(|known| **known == *address);
-        if is_same(&self.primary.load_full()) {
+    /// Connections lead to this server: it is what it must be.
+    pub fn note_place(&self, place: &Candidate) {
+        if self.place.load().as_deref() == Some(place) {
             return;
         }
-        let before = self.primary.swap(Some(Arc::new(address.clone())));
-        if before.is_some() && !is_same(&before) {
+        let before = self.place.swap(Some(Arc::new(place.clone())));
+        if before.is_some_and(|before| before.address != place.address) {
             self.moves.fetch_add(1, AcqRel);
         }
     }
 
-    /// It was not met where it was believed to be: the error to be told. Another sentinel may know better.
-    pub fn note_no_primary(&self, located: &Located, error: RedisError) -> RedisError {
+    /// None was what it must be: the error to be told. Another sentinel may know better.
+    pub fn note_no_place(&self, located: &Located, error: RedisError) -> RedisError {
         self.ask_another_first();
         match &located.remembered {
             Some(silence) => io::Error::other(format!("{}; {silence}", describe(&error))).into(),
@@ -107,19 +124,19 @@ impl Sentinels {
         self.first.fetch_add(1, Relaxed);
     }
 
-    /// Where the primary is: as the first sentinel that answers says, or as it is known from before.
+    /// Where connections may lead: as the first sentinel that answers says, or where they led before.
     pub fn locate(&self, deadline: Deadline, leash: Option<&Leash>) -> Result<Located, RedisError> {
         let order = self.order();
         for (turn, &position) in (0_u32..).zip(&order) {
             let share = deadline.share(u32::try_from(order.len()).unwrap_or(u32::MAX) - turn);
             if let Ok(word) = self.ask(position, share, leash) {
                 self.first.store(position, Relaxed);
-                return Ok(Located { address: word.address, remembered: None });
+                return Ok(Located { candidates: self.candidates(word, deadline, leash), remembered: None });
             }
         }
         let silence = self.silence();
-        match self.primary() {
-            Some(primary) => Ok(Located { address: (*primary).clone(), remembered: Some(silence) }),
+        match self.candidate() {
+            Some(place) => Ok(Located { candidates: vec![(*place).clone()], remembered: Some(silence) }),
             // None is away for good: this is not what a server refuses.
             None => Err(io::Error::other(silence).into()),
         }
@@ -164,9 +181,11 @@ impl Sentinels {
     /// For the status.
     pub fn whereabouts(&self) -> Whereabouts {
         let asked = self.asked.load(Relaxed).checked_sub(1).and_then(|position| self.service.sentinels.get(position));
+        let place = self.candidate();
         Whereabouts {
             topology: "sentinel",
-            address: self.primary().map(|primary| primary.to_string()),
+            address: place.as_ref().map(|place| place.address.to_string()),
+            role: place.as_ref().map(|place| if place.office == Office::Primary { "primary" } else { "replica" }),
             service: Some(self.service.name.clone()),
             sentinels: self.remarks().map(|(address, remark)| (address.to_string(), remark)).collect(),
             asked: asked.map(Address::to_string),
@@ -184,7 +203,7 @@ impl Sentinels {
         let word = connected.and_then(|mut connection| {
             // The limit of a connect holds for the question, too.
             connection.set_read_timeout(Some(deadline.left()))?;
-            word::ask(&mut connection, &self.service.name)
+            word::ask(&mut connection, &self.service.name, self.wants_replicas())
         });
         self.note_word(position, &word);
         word

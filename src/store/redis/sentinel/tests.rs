@@ -13,18 +13,18 @@ fn sentinels(count: u16) -> Sentinels {
     let (command_timeout, sockets) = (Duration::from_millis(100), Arc::<Sockets>::default());
     let dialer = Dialer { tls: None, login, command_timeout, sockets };
     let service = Service { name: "main".to_owned(), sentinels: (1..=count).map(address).collect() };
-    Sentinels::new(service, dialer, command_timeout)
+    Sentinels::new(service, dialer, command_timeout, ReadFrom::Primary)
 }
 
 #[test]
-fn only_a_primary_that_was_met_elsewhere_before_has_moved() {
+fn only_what_was_elsewhere_before_has_moved() {
     let sentinels = sentinels(1);
     let moves = |port| {
-        sentinels.note_primary(&address(port));
+        sentinels.note_place(&Candidate::primary(address(port)));
         sentinels.moves()
     };
     assert_eq!([7, 7, 8, 8, 7].map(moves), [0, 0, 1, 1, 2]);
-    assert_eq!(sentinels.primary().as_deref(), Some(&address(7)));
+    assert_eq!(sentinels.place().as_deref(), Some(&address(7)));
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn the_silence_of_all_is_one_sentence() {
     let cut = io::Error::other("no connection to 127.0.0.1:2: Connection refused");
     say(1, Silence::Failed(cut.into()));
     assert!(sentinels.silence().ends_with("service; no connection to 127.0.0.1:2: Connection refused"));
-    sentinels.note_word(1, &Ok(Word { address: address(9), epoch: None }));
+    sentinels.note_word(1, &Ok(Word { address: address(9), epoch: None, replicas: Vec::new() }));
     assert_eq!(sentinels.whereabouts().asked.as_deref(), Some("127.0.0.1:2"));
     assert_eq!(sentinels.whereabouts().sentinels[1].1, None);
 }

@@ -46,7 +46,7 @@ impl Sentinels {
             }
             Err(silence) => return Err(silence),
         };
-        word::ask(&mut connection, &self.service.name)?;
+        word::ask(&mut connection, &self.service.name, false)?;
         Ok(Vigil { connection, position })
     }
 }
@@ -66,7 +66,7 @@ impl Vigil {
     /// Asks where the primary is.
     pub fn ask(&mut self, sentinels: &Sentinels) -> Result<Word, Silence> {
         self.connection.set_read_timeout(Some(sentinels.connect_timeout))?;
-        let word = word::ask(&mut self.connection, &sentinels.service.name);
+        let word = word::ask(&mut self.connection, &sentinels.service.name, sentinels.wants_replicas());
         sentinels.note_word(self.position, &word);
         word
     }

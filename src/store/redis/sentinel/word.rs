@@ -16,6 +16,8 @@ pub struct Word {
     pub address: Address,
     /// Counts the failovers that it knows of; a greater one is later. `None` where it does not tell.
     pub epoch: Option<u64>,
+    /// Replicas that get everything, as far as it knows; none unless asked for.
+    pub replicas: Vec<Address>,
 }
 
 /// Why a sentinel did not say it.
@@ -37,14 +39,29 @@ pub enum Silence {
 
 /// Asks where the primary of a service is. The address is that of the command for clients; the epoch is told by another one,
 /// which strict rules may refuse.
-pub fn ask(connection: &mut Connection, service: &str) -> Result<Word, Silence> {
+pub fn ask(connection: &mut Connection, service: &str, wants_replicas: bool) -> Result<Word, Silence> {
     let mut questions = pipe();
     questions.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(service);
     questions.cmd("SENTINEL").arg("MASTER").arg(service);
+    if wants_replicas {
+        questions.cmd("SENTINEL").arg("REPLICAS").arg(service);
+    }
     let replies = connection.req_packed_commands(&questions.get_packed_pipeline(), 0, questions.len())?;
-    let [address, details] = <[Value; 2]>::try_from(replies).map_err(|_| Silence::Nonsense)?;
-    let epoch = pairs(&details).and_then(|pairs| value(&pairs, "config-epoch")?.parse().ok());
-    Ok(Word { address: address_of(&address)?, epoch })
+    let [address, details, more @ ..] = replies.as_slice() else { return Err(Silence::Nonsense) };
+    let epoch = pairs(details).and_then(|pairs| value(&pairs, "config-epoch")?.parse().ok());
+    Ok(Word { address: address_of(address)?, epoch, replicas: more.first().map(replicas).unwrap_or_default() })
+}
+
+/// Those that are up and in touch with their primary.
+fn replicas(reply: &Value) -> Vec<Address> {
+    let Value::Array(all) = reply else { return Vec::new() };
+    let address = |replica: &Value| {
+        let pairs = pairs(replica)?;
+        let is_well = value(&pairs, "flags")? == "slave" && value(&pairs, "master-link-status")? == "ok";
+        let port = value(&pairs, "port")?.parse().ok().filter(|port| *port > 0 && is_well)?;
+        Some(Address::Tcp { host: value(&pairs, "ip")?.to_owned(), port })
+    };
+    all.iter().filter_map(address).collect()
 }
 
 fn address_of(reply: &Value) -> Result<Address, Silence> {

@@ -83,6 +83,11 @@ fn tls_and_sockets_are_written_as_lettuce_writes_them_too() {
         assert_eq!((parsed.address.to_string().as_str(), parsed.database), ("unix:/tmp/s", Some(3)), "{url}");
     }
     assert_eq!(parse("redis://h?read=primary").address.to_string(), "h:6379");
+    for (value, read) in
+        [("primary", ReadFrom::Primary), ("Prefer-Replica", ReadFrom::PreferReplica), ("nearest", ReadFrom::Nearest)]
+    {
+        assert_eq!(parse(&format!("redis+sentinel://h/main?read={value}")).read, read);
+    }
 }
 
 /// A part of user info, in which everything is encoded that must be and some more.
