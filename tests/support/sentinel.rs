@@ -1,4 +1,4 @@
-//! A service under sentinels: a primary, a replica of it and three sentinels, each a process of its own on a free port.
+//! A service under sentinels: a primary, replicas of it and three sentinels, each a process of its own on a free port.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const ELECTION: Duration = Duration::from_secs(40);
 
 /// The processes of one service.
 pub struct Deployment {
-    /// The primary of the beginning, and its replica.
+    /// The primary of the beginning, and its replicas.
     pub servers: Vec<RedisServer>,
     /// Those that watch over them.
     pub sentinels: Vec<RedisServer>,
@@ -20,19 +20,26 @@ pub struct Deployment {
 impl Deployment {
     /// A primary with these flags, a replica that has them, too, and three sentinels that know all of it.
     pub fn holding(flags: &[(&str, String)]) -> Self {
+        Self::with_replicas(1, flags)
+    }
+
+    /// The same with several replicas.
+    pub fn with_replicas(count: usize, flags: &[(&str, String)]) -> Self {
         let primary = replicating(None);
         primary.replace(flags, &[]);
-        let replica = replicating(Some(primary.port()));
+        let replicas: Vec<RedisServer> = (0..count).map(|_| replicating(Some(primary.port()))).collect();
         let settings = watching(primary.port(), 2);
         let sentinels: Vec<RedisServer> = (0..3).map(|_| Setup::default().sentinel(&settings).start()).collect();
-        let deployment = Self { servers: vec![primary, replica], sentinels };
+        let deployment = Self { servers: [primary].into_iter().chain(replicas).collect(), sentinels };
         wait_until(ELECTION, "the sentinels know each other and the replica", || {
             deployment.sentinels.iter().all(|sentinel| {
                 let known = |name: &str| detail(sentinel, name);
-                known("num-other-sentinels") == "2" && known("num-slaves") == "1" && known("flags") == "master"
+                known("num-other-sentinels") == "2"
+                    && known("num-slaves") == count.to_string()
+                    && known("flags") == "master"
             })
         });
-        wait_until(ELECTION, "the replica has everything", || deployment.servers[1].is_inited());
+        wait_until(ELECTION, "the replicas have everything", || deployment.servers.iter().all(RedisServer::is_inited));
         deployment
     }
 

@@ -2,9 +2,11 @@
 //!
 //! The redis crate packs commands and takes replies apart; the connection itself is ours, because that of the crate knows no
 //! limit for a whole login, counts a silent read as a reply that is still owed, and trusts no certificate by itself. Depends on
-//! `wire`, `sockets`, `endpoints` and `tls`.
+//! `wire`, `sockets`, `endpoints`, `tls`
+//! and `leash`.
 
 use std::io::{self, Read, Write};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::{Cmd, ConnectionLike, Parser, RedisError, RedisResult, Value, cmd};
@@ -13,7 +15,8 @@ use rustls::{ClientConnection, StreamOwned};
 use super::describe::io_error;
 use super::endpoints::Address;
 use super::sockets::Remembered;
-use super::wire::{Patience, Wire};
+use super::wire::{Patience, Socket, Wire};
+use crate::store::leash::Leash;
 
 /// Bytes to the server, encrypted or not.
 #[derive(Debug)]
@@ -108,6 +111,12 @@ impl Connection {
             }
             _ => error,
         }
+    }
+
+    /// From here on a pull of the leash ends what is waited for here.
+    pub fn tie(&mut self, leash: &Leash) -> RedisResult<()> {
+        let waited_for: Weak<Socket> = Arc::downgrade(self.channel.wire().shared_socket());
+        Ok(leash.hold(waited_for)?)
     }
 
     /// Whether the server has closed the connection while it was idle.

@@ -136,8 +136,17 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Checks the options and the certificate files; opens nothing yet.
+    /// Checks the options and the certificate files; opens nothing yet. Of a service the primary is read.
     pub fn new(options: &RedisOptions) -> Result<Self, ConnectError> {
+        Self::reading(options, ReadFrom::Primary)
+    }
+
+    /// The same for whoever has a thread that listens to sentinels: replicas are read, if the options say so.
+    pub fn with_seeker(options: &RedisOptions) -> Result<Self, ConnectError> {
+        Self::reading(options, options.read)
+    }
+
+    fn reading(options: &RedisOptions, read: ReadFrom) -> Result<Self, ConnectError> {
         let sentinels_encrypted = match (&options.address, options.sentinel.tls) {
             (Endpoints::Fixed(_), _) | (_, SentinelTls::No) => false,
             (_, SentinelTls::Yes) => true,
@@ -165,7 +174,7 @@ impl Connector {
             Endpoints::Sentinel(service) => {
                 let SentinelAccess { username, password, .. } = &options.sentinel;
                 let dialer = dialer(tls(sentinels_encrypted)?, username, password, 0);
-                let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, options.read);
+                let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, read);
                 Route::Sentinel(Box::new(sentinels))
             }
         };
@@ -296,7 +305,8 @@ impl Connector {
             }
             std::thread::sleep(CATCH_UP);
         }
-        Ok(())
+        // The other connection has taken its place.
+        leash.map_or(Ok(()), |leash| connection.tie(leash))
     }
 
     /// Finds a server that connections may lead to, and remembers it.

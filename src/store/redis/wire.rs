@@ -205,6 +205,11 @@ impl Wire {
         &self.socket
     }
 
+    /// The same, for who may have to end a wait for it.
+    pub fn shared_socket(&self) -> &Arc<Socket> {
+        &self.socket
+    }
+
     /// Whether the other end has closed, found without waiting.
     pub fn is_closed(&self) -> bool {
         self.socket.is_closed()

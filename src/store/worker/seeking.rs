@@ -121,7 +121,7 @@ impl Seeker<'_> {
                 ask_at = Instant::now();
             }
             if Instant::now() >= ask_at {
-                let word = vigil.ask(self.sentinels)?;
+                let word = vigil.ask(self.sentinels, &self.mailbox.leash_of_seeker)?;
                 self.pauses.reset();
                 ask_at = Instant::now() + self.judge(&word);
             }
@@ -130,7 +130,7 @@ impl Seeker<'_> {
                 return Ok(());
             }
             let wait = POLL.min(ask_at.saturating_duration_since(Instant::now()));
-            if vigil.hear(wait)? {
+            if vigil.hear(wait, &self.mailbox.leash_of_seeker)? {
                 ask_at = Instant::now();
             }
         }
@@ -195,6 +195,7 @@ impl Seeker<'_> {
             return Ok(());
         }
         self.return_at = Instant::now() + RETURN_AFTER;
+        self.sentinels.shun_place();
         self.connector.settle(leash).map_err(|error| describe(&error))
     }
 
@@ -204,11 +205,13 @@ impl Seeker<'_> {
             let may_return = self.sentinels.prefers_replicas() && !word.replicas.is_empty();
             return !may_return || Instant::now() < self.return_at;
         }
+        let leash = &self.mailbox.leash_of_seeker;
         let kept = self.post.take().filter(|post| post.peer() == Some(&place.address));
-        let outcome = match kept {
-            Some(mut post) => check_replica(&mut post, &place.address, primary).map(|_| post),
-            None => self.connector.look_at(place, &self.mailbox.leash_of_seeker),
+        let look = |mut post: Connection| {
+            post.tie(leash)?;
+            check_replica(&mut post, &place.address, primary).map(|_| post)
         };
+        let outcome = kept.map_or_else(|| self.connector.look_at(place, leash), look);
         self.post = outcome.ok();
         self.post.is_some()
     }

@@ -12,7 +12,7 @@ mod word;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -56,6 +56,8 @@ pub struct Sentinels {
     remarks: Box<[ArcSwapOption<String>]>,
     /// Where connections lead: a server that said itself that it is the one that is sought.
     place: ArcSwapOption<Candidate>,
+    /// It is not what it must be any more: others come first.
+    is_shunned: AtomicBool,
     /// Counts how often that was another one than before.
     moves: AtomicU64,
 }
@@ -65,8 +67,9 @@ impl Sentinels {
     pub fn new(service: Service, dialer: Dialer, connect_timeout: Duration, read: ReadFrom) -> Self {
         let remarks = service.sentinels.iter().map(|_| ArcSwapOption::empty()).collect();
         let first = AtomicUsize::new(usize::from(Jitter::new().bits() as u16));
-        let (asked, moves) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self { service, dialer, connect_timeout, read, first, asked, remarks, place: ArcSwapOption::empty(), moves }
+        let (asked, moves, is_shunned) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        let place = ArcSwapOption::empty();
+        Self { service, dialer, connect_timeout, read, first, asked, remarks, place, is_shunned, moves }
     }
 
     /// What they are asked for.
@@ -101,6 +104,7 @@ impl Sentinels {
 
     /// Connections lead to this server: it is what it must be.
     pub fn note_place(&self, place: &Candidate) {
+        self.is_shunned.store(false, Relaxed);
         if self.place.load().as_deref() == Some(place) {
             return;
         }
@@ -108,6 +112,11 @@ impl Sentinels {
         if before.is_some_and(|before| before.address != place.address) {
             self.moves.fetch_add(1, AcqRel);
         }
+    }
+
+    /// The server that connections lead to is not what it must be any more, or another one is better.
+    pub fn shun_place(&self) {
+        self.is_shunned.store(true, Relaxed);
     }
 
     /// None was what it must be: the error to be told. Another sentinel may know better.

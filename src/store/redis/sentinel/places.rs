@@ -1,5 +1,6 @@
 //! Where connections may lead: to the primary, or, where reads are to spare it, to a replica of it. Depends on `word`.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::super::endpoints::{Address, ReadFrom};
@@ -42,7 +43,7 @@ impl Sentinels {
     /// together; the primary is always among them.
     pub(super) fn candidates(&self, word: Word, deadline: Deadline, leash: Option<&Leash>) -> Vec<Candidate> {
         let Word { address: primary, mut replicas, .. } = word;
-        let place = self.place();
+        let place = self.place().filter(|_| !self.is_shunned.load(Relaxed));
         let mut jitter = Jitter::new();
         // Each process has an order of its own, so that they share the replicas.
         replicas.sort_by_cached_key(|_| jitter.bits());

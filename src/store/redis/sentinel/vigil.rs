@@ -64,7 +64,8 @@ fn subscribe(connection: &mut Connection) -> Result<(), RedisError> {
 
 impl Vigil {
     /// Asks where the primary is.
-    pub fn ask(&mut self, sentinels: &Sentinels) -> Result<Word, Silence> {
+    pub fn ask(&mut self, sentinels: &Sentinels, leash: &Leash) -> Result<Word, Silence> {
+        self.connection.tie(leash)?;
         self.connection.set_read_timeout(Some(sentinels.connect_timeout))?;
         let word = word::ask(&mut self.connection, &sentinels.service.name, sentinels.wants_replicas());
         sentinels.note_word(self.position, &word);
@@ -72,7 +73,8 @@ impl Vigil {
     }
 
     /// Waits until something is told of a primary, of whichever service; false when nothing was within `wait`.
-    pub fn hear(&mut self, wait: Duration) -> Result<bool, RedisError> {
+    pub fn hear(&mut self, wait: Duration, leash: &Leash) -> Result<bool, RedisError> {
+        self.connection.tie(leash)?;
         self.connection.set_read_timeout(Some(wait.max(Duration::from_millis(1))))?;
         match self.connection.recv_response() {
             Err(error) if error.is_timeout() => Ok(false),
