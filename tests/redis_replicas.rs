@@ -167,3 +167,26 @@ fn a_replica_that_takes_office_goes_on_being_read() {
         client.reports("freshness", "push");
     }
 }
+
+#[test]
+fn a_replica_that_hears_nothing_of_its_primary_is_not_believed_although_its_connection_looks_alive() {
+    let mut deployment = Deployment::holding(&[("a", edit(1))]);
+    let clients = ["all", "lazy"].map(|residency| config(&deployment, "prefer-replica", residency).started());
+    eventually("all watch the replica", || deployment.servers[1].tracking_connections() == 2);
+    clients.iter().for_each(|client| assert_eq!(client.ask("a"), "edit 1"));
+    // One alone elects nobody.
+    deployment.sentinels[1..].iter_mut().for_each(RedisServer::kill);
+    deployment.servers[0].stop();
+    for client in &clients {
+        client.becomes(INTERRUPTED);
+        assert_eq!(client.ask("a"), "edit 1");
+        wait_until(SOON, "it is said of each result", || client.detail("a").stale);
+    }
+    deployment.servers[0].cont();
+    clients.iter().for_each(|client| client.becomes(VALID));
+    deployment.servers[0].set_flag("a", edit(2));
+    for client in &clients {
+        wait_until(SOON, "an edit", || client.ask("a") == "edit 2");
+        client.reports("freshness", "push");
+    }
+}

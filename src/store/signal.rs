@@ -15,6 +15,8 @@ pub enum Signal {
     Fields(Kind, Vec<Arc<str>>),
     /// Connections lead to another server now.
     Moved,
+    /// What connections lead to is not what it must be any more, and nothing else is found.
+    Astray,
     /// The watch is gone: whatever happens from here on is not told.
     Lost,
 }

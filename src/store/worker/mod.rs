@@ -157,8 +157,10 @@ impl<'a> Worker<'a> {
 
     fn note(&mut self, message: Wake) {
         let Wake::Told(signal) = message else { return };
-        if signal == Signal::Moved {
-            return self.follow_place();
+        match signal {
+            Signal::Moved => return self.follow_place(),
+            Signal::Astray => return self.leave_place(),
+            _ => {}
         }
         self.shared.invalidate();
         if signal == Signal::Lost {
@@ -176,22 +178,6 @@ impl<'a> Worker<'a> {
             // Before anything is read: that may take as long as the server hangs.
             self.report();
         }
-    }
-
-    /// Connections lead to another server now: all go there, and what was held is read again.
-    fn follow_place(&mut self) {
-        let Some(place) = self.exchange.place() else { return };
-        if self.exchange.follow(&place) {
-            self.shared.invalidate();
-            self.condition.unproven = Some(format!("Redis is at {place} now"));
-            self.mailbox.link.want_renewal();
-            self.agenda.plan_full_after_outage(self.held_bytes);
-            self.report();
-        } else {
-            self.compare_servers(false);
-        }
-        // Whatever failed last failed at the one before.
-        self.agenda.retry_now();
     }
 
     fn report(&mut self) {

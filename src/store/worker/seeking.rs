@@ -148,7 +148,12 @@ impl Seeker<'_> {
             }
             Err(why) => {
                 self.unmet += 1;
-                if self.unmet == UNMET_BEFORE_TOLD && !self.mailbox.is_stopped() {
+                if self.sentinels.wants_replicas() {
+                    // Whoever reads meets the same, and tells.
+                    if self.unmet == 1 {
+                        self.mailbox.tell(Signal::Astray);
+                    }
+                } else if self.unmet == UNMET_BEFORE_TOLD && !self.mailbox.is_stopped() {
                     self.listener.log(Level::Warn, format_args!("{why}; the one known from before stays in use"));
                 }
                 self.unmet_pauses.next_pause()
