@@ -301,10 +301,10 @@
  * Schemes in any case; an IPv6 address in brackets. In user and password write # as %23, / as %2F, ? as %3F, @ as %40, % as
  * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no pushes; 3), client_name,
  * socket_timeout and socket_connect_timeout (seconds), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
- * none), read (primary); with sentinels, whose users are others than those of the servers with the flags: sentinel_user,
- * sentinel_password, sentinel_tls (same, yes, no), service, node (one more host). Any other is refused by name. What
- * flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the sources tells how to write what other clients'
- * configurations say.
+ * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest). With sentinels, whose users are others
+ * than those of the servers with the flags: sentinel_user, sentinel_password, sentinel_tls (same, yes, no), service, node (one
+ * more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
+ * sources tells how to write what other clients' configurations say.
  */
 
 #ifndef FLAGSTONE_H

@@ -181,7 +181,7 @@ fn a_client_of_sentinels_needs_no_more_than_the_documented_rights() {
         let asker: Vec<String> = users().remove("flags-asker").unwrap();
         sentinel.run::<()>(&asker.iter().map(String::as_str).collect::<Vec<_>>());
         let login = "sentinel_user=flags-asker&sentinel_password=password";
-        let url = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}?{login}", sentinel.port());
+        let url = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}?{login}&read=prefer-replica", sentinel.port());
         let client = as_user(Config::at(&url), "flags-reader").started();
         assert_eq!(client.ask("a"), "on", "{rights:?}");
         client.reports("freshness", "push");
