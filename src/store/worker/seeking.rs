@@ -1,5 +1,6 @@
 //! The thread that hears from sentinels where the primary is. Connections find it by themselves when they are made; this thread
-//! notices that it is elsewhere while they are still open, as they are to a primary that was cut off or gave up its office.
+//! notices that it is elsewhere while they are still open, as they are to a primary that was cut off or gave up its office. Where a
+//! replica is read, it looks whether that still gets everything.
 //!
 //! One sentinel is listened to, and asked as often as a data connection is pinged: it may be an old one that cannot tell, or hang.
 //! After a while it is another one's turn, because one that was cut off from the others is behind them. May depend on `redis` and
@@ -45,13 +46,13 @@ struct Seeker<'a> {
     /// It was told that no sentinel is of use.
     told_silence: bool,
     pauses: Backoff,
-    /// How often a primary that is named was not met, and pauses in between.
+    /// How often the server that is sought was not met, and pauses in between.
     unmet: u32,
+    unmet_pauses: Backoff,
     /// A connection to the replica that is read, for looking at it.
     post: Option<Connection>,
     /// When connections go back from the primary to a replica.
     return_at: Instant,
-    unmet_pauses: Backoff,
     jitter: Jitter,
 }
 
@@ -69,9 +70,9 @@ pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
         told_silence: false,
         pauses: Backoff::between(PAUSES.0, PAUSES.1),
         unmet: 0,
+        unmet_pauses: Backoff::between(UNMET_PAUSES.0, UNMET_PAUSES.1),
         post: None,
         return_at: Instant::now() + RETURN_AFTER,
-        unmet_pauses: Backoff::between(UNMET_PAUSES.0, UNMET_PAUSES.1),
         jitter: Jitter::new(),
     };
     seeker.meet_all();
@@ -85,6 +86,7 @@ pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
             }
             None => {
                 seeker.tell_silence(true);
+                seeker.look_without_sentinels();
                 seeker.pauses.next_pause()
             }
         };
@@ -140,25 +142,40 @@ impl Seeker<'_> {
     /// Looks whether connections lead where they should by this word; how long until the sentinel is asked again.
     fn judge(&mut self, word: &Word) -> Duration {
         let outcome = if self.sentinels.wants_replicas() { self.look_at_place(word) } else { self.meet(word) };
-        match outcome {
-            Ok(()) => {
-                self.unmet = 0;
-                self.unmet_pauses.reset();
-                self.ask_every
-            }
-            Err(why) => {
-                self.unmet += 1;
-                if self.sentinels.wants_replicas() {
-                    // Whoever reads meets the same, and tells.
-                    if self.unmet == 1 {
-                        self.mailbox.tell(Signal::Astray);
-                    }
-                } else if self.unmet == UNMET_BEFORE_TOLD && !self.mailbox.is_stopped() {
-                    self.listener.log(Level::Warn, format_args!("{why}; the one known from before stays in use"));
-                }
-                self.unmet_pauses.next_pause()
+        let Err(why) = outcome else {
+            self.note_met();
+            return self.ask_every;
+        };
+        if self.sentinels.wants_replicas() {
+            self.note_astray();
+        } else {
+            self.unmet += 1;
+            if self.unmet == UNMET_BEFORE_TOLD && !self.mailbox.is_stopped() {
+                self.listener.log(Level::Warn, format_args!("{why}; the one known from before stays in use"));
             }
         }
+        self.unmet_pauses.next_pause()
+    }
+
+    fn note_met(&mut self) {
+        self.unmet = 0;
+        self.unmet_pauses.reset();
+    }
+
+    /// A replica that does not get everything is left, whether there is another server or not. Whoever reads finds out which, and
+    /// tells.
+    fn note_astray(&mut self) {
+        self.unmet += 1;
+        if self.unmet == 1 {
+            self.mailbox.tell(Signal::Astray);
+        }
+    }
+
+    /// No sentinel is of use; a replica that is read can still be looked at.
+    fn look_without_sentinels(&mut self) {
+        let Some(place) = self.sentinels.candidate() else { return };
+        let Office::ReplicaOf(primary) = &place.office else { return };
+        if self.is_in_touch(&place, primary) { self.note_met() } else { self.note_astray() }
     }
 
     /// The primary is known to be where this sentinel says, or the sentinel to be behind the others; else why not. One that was
@@ -204,12 +221,17 @@ impl Seeker<'_> {
         self.connector.settle(leash).map_err(|error| describe(&error))
     }
 
-    /// A replica gets everything that its primary writes, as it says itself; a primary is read as long as there is no replica.
+    /// A replica is read as long as it gets everything, a primary as long as there is no replica.
     fn is_well(&mut self, place: &Candidate, primary: &Address, word: &Word) -> bool {
         if place.office == Office::Primary {
             let may_return = self.sentinels.prefers_replicas() && !word.replicas.is_empty();
             return !may_return || Instant::now() < self.return_at;
         }
+        self.is_in_touch(place, primary)
+    }
+
+    /// Whether a replica gets everything that its primary writes, as it says itself.
+    fn is_in_touch(&mut self, place: &Candidate, primary: &Address) -> bool {
         let leash = &self.mailbox.leash_of_seeker;
         let kept = self.post.take().filter(|post| post.peer() == Some(&place.address));
         let look = |mut post: Connection| {
@@ -221,7 +243,7 @@ impl Seeker<'_> {
         self.post.is_some()
     }
 
-    /// Tells that the primary is elsewhere, whoever met it there first; true when it is.
+    /// Tells that connections lead elsewhere, whoever found out first; true when they do.
     fn tell_moves(&mut self) -> bool {
         let moves = self.sentinels.moves();
         if moves == self.told {
