@@ -53,13 +53,13 @@
  * WHAT IT DOES
  *
  * A client holds the flags of one environment parsed in memory and evaluates them there: no I/O, no wait, and no allocation
- * with the default options. There are two ways of use.
+ * with the default options, apart from big segments, whose members a store is asked for. There are two ways of use.
  *
  * Daemon mode (no source.kind): somebody else, for example LaunchDarkly's Relay Proxy or one of its SDKs, keeps the flags in
  * Redis, in the hashes <prefix>:features and <prefix>:segments. The client reads them, never writes, and lets Redis tell it
  * when they change. When Redis is away or loses its data, the last good data stay in force.
  *
- * Connected mode (source.kind stream or poll, with sdk.key): the client receives the flags from LaunchDarkly or a Relay Proxy.
+ * Connected mode (source.kind stream, poll or fdv2, with sdk.key): the client receives the flags from LaunchDarkly or a Relay Proxy.
  * They go to memory at once and, if redis.url is set, to Redis behind it, where every other client and SDK can read them. While
  * Redis is away, updates go on and are written when it is back; a Redis that lost its data gets them again. While
  * LaunchDarkly is away at a start, the last known flags come from Redis, or from snapshot.file when that is away too.
@@ -74,7 +74,8 @@
  *   flagstone_bytes              flagstone_bytes_clear
  *   flagstone_error              flagstone_error_code, flagstone_error_message, flagstone_error_free
  *   flagstone_config             flagstone_config_new, flagstone_config_set, flagstone_config_load_json,
- *                                flagstone_config_free, flagstone_config_set_test_data
+ *                                flagstone_config_free, flagstone_config_set_test_data,
+ *                                flagstone_config_set_big_segment_store
  *   flagstone_test_data          flagstone_test_data_new, flagstone_test_data_set_json, flagstone_test_data_delete,
  *                                flagstone_test_data_set_status, flagstone_test_data_retain,
  *                                flagstone_test_data_release
@@ -86,8 +87,10 @@
  *                                flagstone_string_variation, flagstone_variation, flagstone_variation_or,
  *                                flagstone_variation_many, flagstone_variation_many_or, flagstone_identify,
  *                                flagstone_track, flagstone_all_flags_json, flagstone_secure_mode_hash,
- *                                flagstone_client_subscribe, flagstone_client_next_notification, flagstone_client_wake,
- *                                flagstone_client_listen, flagstone_client_unlisten
+ *                                flagstone_client_subscribe, flagstone_big_segments_status,
+ *                                flagstone_big_segments_poll, flagstone_client_may_wait,
+ *                                flagstone_client_next_notification, flagstone_client_wake, flagstone_client_listen,
+ *                                flagstone_client_unlisten
  *   flagstone_client_status_info flagstone_client_status_info_clear
  *   flagstone_context            flagstone_context_from_key, flagstone_context_from_attrs, flagstone_context_from_json,
  *                                flagstone_context_merge, flagstone_context_to_json, flagstone_context_canonical_key,
@@ -106,6 +109,7 @@
  *                                flagstone_migration_set_failed, flagstone_migration_set_latency,
  *                                flagstone_migration_wants_check, flagstone_migration_set_consistent,
  *                                flagstone_migration_track, flagstone_migration_retain, flagstone_migration_release
+ *   flagstone_membership         flagstone_membership_add
  *   flagstone_notification       flagstone_notification_clear
  *   old names                    flagstone_poll_event, flagstone_event_clear, flagstone_wake
  *
@@ -227,9 +231,19 @@
  *                                                       the nearest one, halves to the even one; truncate: toward zero, as
  *                                                       LaunchDarkly's SDKs for Go, Java and C++ do
  *   log.level                  info                     debug, info, warn, error, none
- *   source.kind                none                     none: daemon mode; stream, poll: from LaunchDarkly or a Relay Proxy; file:
- *                                                       from files; testdata: set by flagstone_config_set_test_data
+ *   source.kind                none                     none: daemon mode; stream, poll: from LaunchDarkly or a Relay Proxy; fdv2: the
+ *                                                       same in the protocol that sends only what has changed since; file: from
+ *                                                       files; testdata: set by flagstone_config_set_test_data
  *   source.filter              (none)                   key of a payload filter, for stream and poll
+ *   fdv2.initializers          ["poll"]                 JSON array of the sources that are asked once each for the first data: poll;
+ *                                                       with an address of its own, poll https://example.org
+ *   fdv2.synchronizers         ["stream","poll"]        JSON array of the sources that keep data true, one at a time, the first
+ *                                                       preferred: stream, poll, with or without an address
+ *   fdv2.fallback              poll                     what is done where a server asks for the protocol of stream and poll: poll,
+ *                                                       with or without an address; none
+ *   fdv2.fallback_after_ms     120000                   a synchronizer that has brought nothing for so long gives way to the next
+ *   fdv2.recover_after_ms      300000                   another than the first that is well for so long gives way to the first
+ *   fdv2.first_data_ms         10000                    as fdv2.fallback_after_ms while there are no data at all; more each time
  *   endpoints.stream           (LaunchDarkly's)         base URL of the stream
  *   endpoints.poll             (LaunchDarkly's)         base URL of polling
  *   endpoints.events           (LaunchDarkly's)         base URL of events
@@ -266,7 +280,8 @@
  *   http.headers               (none)                   JSON object of further headers
  *   http.tls.ca_file           (built-in)               PEM file of the authorities to trust instead of the built-in list
  *   http.tls.skip_verify       false                    true: any certificate is accepted
- *   file.paths                 (none)                   JSON array of files with flags, flagValues and segments
+ *   file.paths                 (none)                   JSON array of files with flags, flagValues and segments; JSON where they
+ *                                                       begin with {, otherwise YAML 1.2
  *   file.duplicates            fail                     fail: an item in two files is an error; first: the first one counts
  *   file.auto_reload           false                    true: files are read again when they change
  *   snapshot.file              (none)                   file that keeps the last data for a start at which nothing answers; only
@@ -275,6 +290,13 @@
  *                                                       which seals it
  *   store.write                (by source)              what the source delivers is written to Redis: true with stream and poll,
  *                                                       false with file and testdata, which fill memory only
+ *   big_segments.url           (redis.url)              Redis with the members of big segments, as the Relay Proxy writes them; of
+ *                                                       the options redis.* only the time-outs count for one that is given
+ *   big_segments.prefix        (redis.prefix)           prefix of its keys
+ *   big_segments.cache_size    1000                     most contexts whose big segments are remembered
+ *   big_segments.cache_ms      5000                     how long they are; changes that Redis tells of are seen at once
+ *   big_segments.poll_interval_ms  5000                 how often the store is asked when it was brought up to date, once it is used
+ *   big_segments.stale_after_ms  120000                 how long ago that may be before the store counts as stale
  *   application.id             (none)                   sent as a tag with every request, like
  *   application.name           (none)
  *   application.version        (none)
@@ -348,6 +370,11 @@
  * Bit of `flagstone_features`: analytics events are sent.
  */
 #define FLAGSTONE_FEATURE_EVENTS 2
+
+/**
+ * Bit of `flagstone_features`: the members of big segments are asked for, in Redis or in a store of the host's.
+ */
+#define FLAGSTONE_FEATURE_BIG_SEGMENTS 4
 
 /**
  * Longest chain of prerequisites, and of segments that name segments, that an evaluation follows: MALFORMED_FLAG beyond it.
@@ -657,7 +684,8 @@ typedef enum flagstone_notification_kind {
    */
   FLAGSTONE_NOTIFICATION_FLAG_CHANGED = 2,
   /**
-   * The state of the big-segment store changed.
+   * The big-segment store stands otherwise: `text` says why, `extra` is JSON, `{"available":true,"stale":false,"last_sync_ms":n}`;
+   * `last_sync_ms` is null when it is not known. Also told when it is first known how it stands.
    */
   FLAGSTONE_NOTIFICATION_BIG_SEGMENTS = 3,
   /**
@@ -857,6 +885,11 @@ typedef struct flagstone_error flagstone_error;
  * Shared by any number of threads. Keeps its client alive.
  */
 typedef struct flagstone_flag flagstone_flag;
+
+/**
+ * What a store says of one context, while it is being asked. Valid during that call only, on the thread of the call.
+ */
+typedef struct flagstone_membership flagstone_membership;
 
 /**
  * One operation of a migration: a read or a write of data that move from an old to a new origin, with the stage it is to
@@ -1073,6 +1106,90 @@ typedef struct flagstone_default {
    */
   struct flagstone_str text;
 } flagstone_default;
+
+/**
+ * Says which big segments include or exclude a context, by calls of `flagstone_membership_add` on `out`; none: no big segment
+ * knows it.
+ *
+ * `context_hash`: Base64 (standard, padded) of the SHA-256 of the context's key, `len` bytes, valid during the call. OK; any
+ * other status: the store failed. Called on the thread that evaluates, which waits for it, also by several threads at once.
+ * May evaluate flags, but is not asked by them for other contexts: those evaluations get STORE_ERROR. Must return: no exception
+ * and no `longjmp` may leave it.
+ */
+typedef int32_t (*flagstone_membership_fn)(void *user_data,
+                                           const char *context_hash,
+                                           size_t len,
+                                           struct flagstone_membership *out);
+
+/**
+ * Says when the store was last brought up to date: writes Unix time in milliseconds to `*last_up_to_date_ms`.
+ *
+ * OK; NOT_FOUND: it never was; any other status: the store failed. Called as `flagstone_membership_fn` is, and on the thread that
+ * calls `flagstone_big_segments_poll` or `flagstone_big_segments_status`.
+ */
+typedef int32_t (*flagstone_metadata_fn)(void *user_data, int64_t *last_up_to_date_ms);
+
+/**
+ * Lets go of `user_data`, which nobody uses any more. Called once, on the thread that gives back the last reference.
+ */
+typedef void (*flagstone_drop_fn)(void *user_data);
+
+/**
+ * A big-segment store of the host's own. Set `struct_size` to `sizeof(flagstone_big_segment_store)` and `reserved` to 0.
+ */
+typedef struct flagstone_big_segment_store {
+  /**
+   * Size of this struct as the host knows it, in bytes.
+   */
+  uint32_t struct_size;
+  /**
+   * Always 0.
+   */
+  uint32_t reserved;
+  /**
+   * Handed to each function; may be NULL. Used by any thread.
+   */
+  void *user_data;
+  /**
+   * Which big segments a context is in. Not NULL.
+   */
+  flagstone_membership_fn membership;
+  /**
+   * How old the store is. Not NULL.
+   */
+  flagstone_metadata_fn metadata;
+  /**
+   * Lets go of `user_data`; NULL when there is nothing to let go of.
+   */
+  flagstone_drop_fn drop;
+} flagstone_big_segment_store;
+
+/**
+ * How the big-segment store stands. The caller makes it: set `struct_size` to `sizeof(flagstone_big_segment_status)` and the
+ * rest to 0.
+ */
+typedef struct flagstone_big_segment_status {
+  /**
+   * Size of this struct as the host knows it, in bytes.
+   */
+  uint32_t struct_size;
+  /**
+   * 1 when the store answered when it was last asked how old it is; else 0, also without a store.
+   */
+  int32_t available;
+  /**
+   * 1 when it was never brought up to date, or not for `big_segments.stale_after_ms`; else 0.
+   */
+  int32_t stale;
+  /**
+   * Always 0.
+   */
+  int32_t reserved;
+  /**
+   * When it was last brought up to date, Unix time in milliseconds; 0 when that is not known.
+   */
+  int64_t last_sync_ms;
+} flagstone_big_segment_status;
 
 /**
  * A notification. The caller makes it: set `struct_size` to `sizeof(flagstone_notification)` and the rest to 0. Its texts are
@@ -1373,6 +1490,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `last_error`, `last_error_ms` | what is wrong at present, and its Unix time in ms; null when nothing is |
  * | `previous_error`, `previous_error_ms` | the same for what was wrong until the latest recovery |
  * | `events` | null without events; else how they fare, see below |
+ * | `big_segments` | null without a big-segment store; else how it stands, see below |
  * | `initialized` | somebody has written a full data set: `$inited` was seen |
  * | `redis` | null where memory is all there is; else where Redis is, see below |
  *
@@ -1400,6 +1518,15 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `spooled` | events that could not be delivered and went to `events.spool`; those sent from there count as sent, too |
  * | `spool` | null without one; else `payloads`, the number held at the last look, and `corrupt`, files set aside by this process |
  * | `last_error`, `last_error_ms` | the latest failure and its Unix time in ms; null when there was none |
+ *
+ * Members of `big_segments`:
+ *
+ * | Member | Is |
+ * |---|---|
+ * | `available`, `stale` | as in `flagstone_big_segment_status`; null before the store was first asked |
+ * | `last_sync_ms` | when it was last brought up to date, Unix time in ms; null when that is not known |
+ * | `remembered` | contexts whose big segments are remembered |
+ * | `push` | Redis tells of changes of what is remembered |
  *
  * New members may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
  */
@@ -1686,7 +1813,8 @@ int64_t flagstone_detail_int(const struct flagstone_detail *detail,
  * Value of a bool flag: 1 or 0. Gives `default_value` (as 0 or 1) on any problem: `flagstone_variation` tells which.
  *
  * `key` is UTF-8 and borrowed for the call. Residency `all`: no I/O, no lock, no allocation. Residency `lazy` and `off`: a
- * key that is not held waits for Redis, at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any
+ * key that is not held waits for Redis, at most `redis.command_timeout_ms`, and not while Redis is known to be away. So does, in
+ * every residency, a context whose big segments are asked for and not remembered. Any
  * thread.
  */
 FLAGSTONE_API
@@ -1825,8 +1953,9 @@ flagstone_status flagstone_flag_new(struct flagstone_client *client,
 FLAGSTONE_API int32_t flagstone_flag_bool(const struct flagstone_flag *flag, const struct flagstone_context *context);
 
 /**
- * As `flagstone_flag_bool`, but never waits: -1 when something would have to be read from Redis first; then call
- * `flagstone_flag_bool`. Residency `all` never gives -1. Any thread, also one that may not block.
+ * As `flagstone_flag_bool`, but never waits: -1 when something would have to be read from Redis first, or a big-segment store
+ * would have to be asked; then call `flagstone_flag_bool`. Where `flagstone_client_may_wait` is 0 it never gives -1. Any thread,
+ * also one that may not block.
  */
 FLAGSTONE_API
 int32_t flagstone_flag_bool_try(const struct flagstone_flag *flag,
@@ -2035,7 +2164,7 @@ FLAGSTONE_API void flagstone_migration_release(struct flagstone_migration *migra
  * when `context` is NULL, the client is not ready, or Redis would have to be read and cannot be (or has lost the data set).
  * `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close. Makes no events.
  *
- * Residency `all`: no I/O and no lock. Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits
+ * Residency `all`: no I/O and no lock, apart from big segments, which are asked for once for each key of the context. Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits
  * at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any thread.
  */
 FLAGSTONE_API
@@ -2072,6 +2201,68 @@ FLAGSTONE_API
 flagstone_status flagstone_client_subscribe(struct flagstone_client *client,
                                             uint32_t wants,
                                             struct flagstone_error **err);
+
+/**
+ * Adds a big segment to what is said of a context: `reference` is the segment's key, `.g` and its generation (`vip.g7`);
+ * `included` is not 0 when it includes the context, 0 when it excludes it. Where both are said, it includes it.
+ *
+ * OK; NULL_ARGUMENT, BAD_UTF8; INVALID_ARGUMENT when the question has been answered. Borrowed for the call.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_membership_add(struct flagstone_membership *membership,
+                                          const char *reference,
+                                          size_t reference_len,
+                                          int32_t included);
+
+/**
+ * Makes the clients of this configuration ask `store` for the members of big segments, and not Redis.
+ *
+ * `*store` is copied; its `user_data` is used until `drop` is called: after the configuration, or another store in its place,
+ * and all of its clients are gone. INVALID_ARGUMENT for a `struct_size` that is too small, `reserved` other than 0, or a missing
+ * function; nothing is taken then, and `drop` is not called. In a forked child the copy of `user_data` is used.
+ *
+ * A store that fails, or that is asked by itself, gives STORE_ERROR and never an error. A thread that wants what another one
+ * asks for waits at most `redis.command_timeout_ms` (2000 when unset); how long `membership` itself takes is up to the host.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_config_set_big_segment_store(struct flagstone_config *config,
+                                                        const struct flagstone_big_segment_store *store,
+                                                        struct flagstone_error **err);
+
+/**
+ * Writes how the big-segment store stands. A store that was never asked is asked first: the host's on this thread; Redis, which
+ * is asked every `big_segments.poll_interval_ms` from then on, by a thread of the client while this one waits at most
+ * `redis.command_timeout_ms`.
+ *
+ * OK; without a store nothing is available and nothing stale. INVALID_ARGUMENT: `out->struct_size` is too small. CLOSED after
+ * close. Any thread. Each change of `available` and `stale` is a notification, too.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_big_segments_status(struct flagstone_client *client,
+                                               struct flagstone_big_segment_status *out,
+                                               struct flagstone_error **err);
+
+/**
+ * Asks a store of the host's own how old it is, on this thread, and writes how it stands: to be called every
+ * `big_segments.poll_interval_ms` by a host that sets one. Nobody else asks it, apart from the first evaluation or
+ * `flagstone_big_segments_status` that needs to know. With Redis the same as `flagstone_big_segments_status`.
+ *
+ * Outcome as there.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_big_segments_poll(struct flagstone_client *client,
+                                             struct flagstone_big_segment_status *out,
+                                             struct flagstone_error **err);
+
+/**
+ * 1 when an evaluation may wait: for an item that residency `lazy` or `off` does not hold, or for what a store knows of the big
+ * segments that the data have; else 0, also for NULL. Loads of memory, no lock. Any thread.
+ *
+ * For hosts that hold a lock of their own, such as that of an interpreter, and let go of it for calls that wait. The answer may
+ * become 1 with a change of the data: ask before each evaluation.
+ */
+FLAGSTONE_API
+int32_t flagstone_client_may_wait(const struct flagstone_client *client);
 
 /**
  * Takes the oldest notification, waiting for one at most `timeout_ms` milliseconds.
@@ -2122,9 +2313,9 @@ FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
  * evaluations leave no analytics events and no counts. A client with listeners counts as subscribed to changes of flags
  * (`flagstone_client_subscribe`).
  *
- * No I/O with residency `all`. With `lazy` and `off` a flag that is not held waits for Redis, at most
- * `redis.command_timeout_ms`, here as well as on the thread that polls; and as nobody tells of changes of what is not held, that
- * thread looks by itself every `cache.ttl_ms`. An evaluation that fails keeps the old value and is made again later. Forked
+ * No I/O with residency `all`, apart from big segments. With `lazy` and `off` a flag that is not held waits for Redis, at most
+ * `redis.command_timeout_ms`, here as well as on the thread that polls; and as nobody tells of changes of what is not held, nor of
+ * the members of big segments, that thread looks by itself every `cache.ttl_ms` or `big_segments.cache_ms`. An evaluation that fails keeps the old value and is made again later. Forked
  * children go on listening. OK; NULL_ARGUMENT, BAD_UTF8 (key), INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.
  */
 FLAGSTONE_API

@@ -21,6 +21,7 @@
 #endif
 
 #include "flagstone/base.hpp"
+#include "flagstone/big_segments.hpp"
 #include "flagstone/client.hpp"
 #include "flagstone/config.hpp"
 #include "flagstone/context.hpp"

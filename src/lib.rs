@@ -11,14 +11,16 @@
 //! | [`files`] | files in folders that others may use |
 //! | [`http`] | requests, headers, TLS, proxy, redirects |
 //! | [`source`] | stream, poll, file, test data: the outside turned into changesets |
+//! | [`big_segments`] | what a store of their own knows of the members of big segments, asked for once and remembered |
 //! | [`events`] | what happened, counted or told one by one, and how it reaches LaunchDarkly |
 //! | [`store`] | the snapshot, how Redis keeps it true, and how what a source delivers gets into both |
 //! | [`client`] | configuration, lifecycle, status, notifications, fork guard |
 //! | [`ffi`] | the C ABI: the only way a host enters, and, but for forks and signals, the only `unsafe` code |
 //!
-//! An arrow of use goes downwards only: `ffi` → `client` → `source`, `store`, `eval`, `events` → `context`, `http`, `files` → `model`; the
-//! siblings `source`, `store`, `eval` and `events` never see each other. A test reads the sources and fails on any other arrow.
+//! An arrow of use goes downwards only: `ffi` → `client` → `source`, `store`, `eval`, `events`, `big_segments` → `context`, `http`, `files` → `model`; the
+//! siblings `source`, `store`, `eval`, `events` and `big_segments` never see each other. A test reads the sources and fails on any other arrow.
 
+pub mod big_segments;
 pub mod client;
 pub mod context;
 pub mod eval;

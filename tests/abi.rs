@@ -83,6 +83,14 @@ fn structs_are_laid_out_as_recorded() {
     let measured = measured! {
         flagstone_str { ptr as "ptr", len as "len" }
         flagstone_bytes { ptr as "ptr", len as "len", owner as "owner" }
+        flagstone_big_segment_status {
+            struct_size as "struct_size", available as "available", stale as "stale", reserved as "reserved",
+            last_sync_ms as "last_sync_ms"
+        }
+        flagstone_big_segment_store {
+            struct_size as "struct_size", reserved as "reserved", user_data as "user_data",
+            membership as "membership", metadata as "metadata", drop as "drop"
+        }
         flagstone_default {
             value_type as "value_type", is_integer as "is_integer", integer as "integer", number as "number",
             text as "text"

@@ -118,16 +118,16 @@ macro_rules! programs {
 }
 
 mod as_it_is {
-    programs! { Plain: all_api values bad_input migrations threads fork fork_dead inherited deep signals sigwait }
+    programs! { Plain: all_api values big_segments bad_input migrations threads fork fork_dead inherited deep signals sigwait }
 }
 
 mod under_sanitizers {
     // Without `fork`: the allocator of the address sanitizer stays locked in a child when another thread was inside it.
-    programs! { Sanitized: all_api values bad_input migrations threads deep }
+    programs! { Sanitized: all_api values big_segments bad_input migrations threads deep }
 }
 
 mod under_valgrind {
-    programs! { Valgrind: all_api values bad_input migrations threads fork deep }
+    programs! { Valgrind: all_api values big_segments bad_input migrations threads fork deep }
 }
 
 /// A Redis with the flag that the first programs ask for, under the default prefix.
@@ -437,15 +437,27 @@ fn the_example_in_cxx_prints_values_and_changes() {
 }
 
 #[test]
+fn the_example_of_a_migration_reads_and_writes_as_each_stage_says() {
+    let dir = work_dir("c-migration-example");
+    let source = root().join("examples/c/migration.c");
+    let program = compile(&dir, "migration", "cc", &[source.to_str().unwrap()], &[C99, SANITIZERS]);
+    let printed = "off: write old; read old: 100\n\
+        dualwrite: write old, new; read old: 101\n\
+        shadow: write old, new failed; read old, new, inconsistent: 102\n\
+        live: write new, old; read new, old, consistent: 103\n\
+        rampdown: write new, old; read new: 104\n\
+        complete: write new; read new: 105\n";
+    assert_eq!(run(&mut Command::new(program)), printed);
+}
+
+#[test]
 fn every_exported_function_is_called_by_a_program_that_checks_what_it_gives() {
     let source = |name: &str| std::fs::read_to_string(root().join("tests").join(name)).unwrap();
     // Some are called by what the programs share.
-    let sources = ["c/all_api.c", "c/values.c", "c/migrations.c", "c/support.c"].map(source).concat();
+    let sources =
+        ["c/all_api.c", "c/values.c", "c/big_segments.c", "c/migrations.c", "c/support.c"].map(source).concat();
     for symbol in source("abi/symbols.txt").lines() {
-        assert!(
-            sources.contains(&format!("{symbol}(")),
-            "{symbol} is called by none of all_api.c, values.c and migrations.c"
-        );
+        assert!(sources.contains(&format!("{symbol}(")), "{symbol} is called by none of these programs");
     }
 }
 

@@ -506,9 +506,11 @@ fn no_secret_is_ever_told() {
 #[test]
 fn while_everything_is_away_no_call_takes_long() {
     let machine = Machine::watch();
-    in_time(Duration::from_millis(100), || {
+    // One that waited would do so for as long as a connect or a command is given.
+    in_time(Duration::from_secs(1), || {
         let (fake, server) = (launchdarkly(&two_flags()), RedisServer::start());
-        let client = impatient(&fake, &server).with("redis.command_timeout_ms", "2000").started();
+        let config = impatient(&fake, &server).with("redis.connect_timeout_ms", "2000");
+        let client = config.with("redis.command_timeout_ms", "2000").started();
         eventually("it is written", || server.is_inited());
         server.stop();
         fake.kill();

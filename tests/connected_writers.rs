@@ -7,7 +7,7 @@ mod support;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fakeld::Kind;
+use fakeld::{Action, Kind};
 use support::*;
 
 /// Longer than a full data set waits for another writer.
@@ -131,6 +131,28 @@ fn a_full_data_set_counts_although_its_versions_have_started_over() {
         fake.put();
         eventually("the other versions are written", || in_redis(&server) == texts(2));
         writer.serves("a", "2");
+    });
+}
+
+/// Versions have started over where the data source says the same twice; two old words are two old words.
+#[test]
+fn a_writer_that_is_behind_by_several_full_data_sets_takes_nothing_back() {
+    of_each_residency(|residency| {
+        let (fake, server) = (launchdarkly(&two(5)), RedisServer::start());
+        server.replace(&two(5), &[]);
+        for version in [3, 4] {
+            let flags: Vec<String> = two(version).iter().map(|(key, text)| format!("{key:?}:{text}")).collect();
+            let put = format!("event: put\ndata: {{\"data\":{{\"flags\":{{{}}}}}}}\n\n", flags.join(","));
+            fake.script(Action::stream(vec![(Duration::ZERO, put.into_bytes())], PATIENCE));
+        }
+        let writer = storing(&fake, &server).with("cache.residency", residency).client();
+        writer.start(0).unwrap();
+        eventually("it has heard of all three", || {
+            assert_eq!(in_redis(&server), texts(5), "{residency}");
+            fake.requests().len() == 3
+        });
+        writer.serves("a", "5");
+        throughout(Duration::from_millis(500), || assert_eq!(in_redis(&server), texts(5), "{residency}"));
     });
 }
 

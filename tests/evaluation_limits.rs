@@ -35,7 +35,7 @@ fn lattice(levels: usize) -> Vec<(String, String)> {
 }
 
 #[test]
-fn twenty_two_segments_in_a_lattice_with_a_heavy_expression_end_in_milliseconds() {
+fn twenty_two_segments_in_a_lattice_with_a_heavy_expression_end_soon() {
     let segments = lattice(11);
     let segments: Vec<(&str, String)> = segments.iter().map(|(key, text)| (&**key, text.clone())).collect();
     let server = RedisServer::holding(&[("f", Flag::new("f", 1, "in").for_segment("a0").text())], &segments);
@@ -43,8 +43,8 @@ fn twenty_two_segments_in_a_lattice_with_a_heavy_expression_end_in_milliseconds(
     for residency in ["all", "lazy"] {
         let client = Config::of(&server).with("cache.residency", residency).started();
         assert_eq!(client.detail_for(&long, "f").word(), OTHER);
-        // Path by path it took 17 seconds optimised.
-        in_time(Duration::from_millis(100), || {
+        // Path by path it took 17 seconds optimised, and minutes otherwise.
+        in_time(Duration::from_secs(3), || {
             let began = Instant::now();
             assert_eq!(client.detail_for(&long, "f").word(), OTHER);
             began.elapsed()

@@ -148,7 +148,7 @@ fn a_close_sends_what_waits_and_is_quick_when_nothing_does() {
     client.track("x");
     client.delivers();
     let (status, took) = timed(|| client.close(PATIENCE_MS));
-    assert!(status == OK && took < PATIENCE / 10, "{took:?}");
+    assert!(status == OK && took < PATIENCE / 3, "{took:?}");
     assert_eq!(fake.payloads().len(), 2);
 }
 
@@ -169,7 +169,7 @@ fn a_close_waits_for_no_diagnostic_event() {
     let client = telling(&fake).with("events.diagnostics", "true").started();
     eventually("it hangs", || fake.diagnostics().len() == 1);
     let (status, took) = timed(|| client.close(PATIENCE_MS));
-    assert!(status == OK && took < PATIENCE / 10, "{took:?}");
+    assert!(status == OK && took < PATIENCE / 3, "{took:?}");
 }
 
 #[test]

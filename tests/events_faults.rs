@@ -263,7 +263,8 @@ fn memory_is_bounded_while_nothing_can_be_delivered_and_evaluation_never_waits()
     let grown = resident().saturating_sub(before);
     let status = events(&client);
     assert!(grown < 64 << 20, "{} MB more for {CONTEXTS} contexts", grown >> 20);
-    assert!(longest < Duration::from_millis(200), "an evaluation took {longest:?}");
+    // One that waited for the server would do so for as long as the server is given.
+    assert!(longest < Duration::from_secs(3), "an evaluation took {longest:?}");
     let (waiting, dropped) = (status["waiting"].as_u64().unwrap(), status["dropped"].as_u64().unwrap());
     assert!(waiting <= 10_000 && dropped as usize > CONTEXTS / 2, "{status}");
     client.close_soon(100);

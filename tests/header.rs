@@ -45,6 +45,7 @@ fn generated() -> String {
         .with_src(root.join("src/ffi/migration.rs"))
         .with_src(root.join("src/ffi/all_flags.rs"))
         .with_src(root.join("src/ffi/subscribe.rs"))
+        .with_src(root.join("src/ffi/big_segments.rs"))
         .with_src(root.join("src/ffi/notification.rs"))
         .with_src(root.join("src/ffi/listen.rs"))
         .generate()

@@ -103,6 +103,7 @@ fn everything_is_installed_where_hosts_look_for_it() {
         "include/flagstone.h",
         "include/flagstone.hpp",
         "include/flagstone/base.hpp",
+        "include/flagstone/big_segments.hpp",
         "include/flagstone/client.hpp",
         "include/flagstone/config.hpp",
         "include/flagstone/context.hpp",

@@ -444,16 +444,17 @@ fn threads_that_say_anything_in_any_order_never_make_an_event_that_breaks_the_ru
             scope.spawn(move || {
                 let mut bits = seed.wrapping_mul(0x9E37_79B9) | 1;
                 for (operation, tracked) in operations.iter().zip(tracked) {
-                    starts.wait();
                     let mine = operation.clone();
+                    let track = || _ = tracked.fetch_add(u32::from(client.track_migration(&mine).is_ok()), Relaxed);
+                    starts.wait();
                     for _ in 0..12 {
                         bits ^= bits << 13;
                         bits ^= bits >> 17;
                         bits ^= bits << 5;
                         match bits % 11 {
-                            10 => tracked.fetch_add(u32::from(client.track_migration(&mine).is_ok()), Relaxed),
-                            word => u32::from(say(&mine, word).is_ok()),
-                        };
+                            10 => track(),
+                            word => _ = say(&mine, word),
+                        }
                     }
                 }
             });
@@ -465,6 +466,23 @@ fn threads_that_say_anything_in_any_order_never_make_an_event_that_breaks_the_ru
     assert_eq!(told.len(), successes.iter().sum::<u32>() as usize);
     assert!((20..OPERATIONS).contains(&told.len()), "some make sense, some do not: {}", told.len());
     told.iter().for_each(assert_makes_sense);
+}
+
+#[test]
+fn of_threads_that_track_one_operation_at_once_one_succeeds() {
+    const OPERATIONS: u32 = 20_000;
+    let client = Config::new().with_data(&TestData::new()).started();
+    let begin = || {
+        let (migration, _) = client.migration("m", 0);
+        migration.set_operation(READ).unwrap();
+        migration.set_invoked(OLD).unwrap();
+        migration
+    };
+    let operations: Vec<Migration> = (0..OPERATIONS).map(|_| begin()).collect();
+    // Whoever is behind is refused, which is faster, and catches up: they meet again and again.
+    let tracked = || operations.iter().filter(|operation| client.track_migration(operation).is_ok()).count();
+    let counts = thread::scope(|scope| [scope.spawn(tracked), scope.spawn(tracked)].map(|it| it.join().unwrap()));
+    assert_eq!(counts.iter().sum::<usize>(), OPERATIONS as usize, "{counts:?}");
 }
 
 /// Nothing is told of an origin that was not invoked.

@@ -238,3 +238,24 @@ fn behind_twemproxy_flags_are_served_and_changes_seen() {
         }
     });
 }
+
+#[test]
+#[allow(clippy::print_stderr, reason = "what is left out is said")]
+fn behind_twemproxy_members_of_big_segments_are_read_and_changes_seen_by_age() {
+    let server = RedisServer::start();
+    let segment = r#"{"key":"s","version":1,"unbounded":true,"generation":2}"#;
+    server.replace(&[("member", Flag::new("member", 1, "in").for_segment("s").text())], &[("s", segment.to_owned())]);
+    let Some(twemproxy) = Twemproxy::before(&server) else {
+        eprintln!("nutcracker is not there, so twemproxy was not tested");
+        return;
+    };
+    let client = options(&twemproxy.url, "all").with("big_segments.cache_ms", "200").started();
+    eventually("members are read", || {
+        client.big_segments() == (true, true) && client.detail("member").big_segments == 2
+    });
+    assert_eq!(client.ask("member"), OTHER);
+    let hash = flagstone::big_segments::context_hash("ada");
+    server.run::<()>(&["SADD", &format!("launchdarkly:big_segment_include:{hash}"), "s.g2"]);
+    client.serves("member", "in");
+    assert_eq!(client.status()["big_segments"]["push"], false);
+}

@@ -76,7 +76,11 @@ fn reads(user: &str, freshness: &str, complete: bool, residency: &str, count: us
     let server = server_with(user);
     let mut flags = many_flags(count, 1, "one");
     flags.push(("member", Flag::new("member", 1, "in").for_segment("s").text()));
-    server.replace(&flags, &[("s", segment("s", 1, &["ada"]))]);
+    flags.push(("big", Flag::new("big", 1, "in").for_segment("big").text()));
+    let big = r#"{"key":"big","version":1,"unbounded":true,"generation":1}"#.to_owned();
+    server.replace(&flags, &[("s", segment("s", 1, &["ada"])), ("big", big)]);
+    let set = format!("{PREFIX}:big_segment_include:{}", flagstone::big_segments::context_hash("ada"));
+    server.run::<()>(&["SADD", &set, "big.g1"]);
     let mut config = as_user(Config::of(&server).with("cache.residency", residency), user);
     config = config.with("refresh.interval_ms", "500").with("redis.ping_ms", "100");
     if user == "flags-reader-by-age" {
@@ -87,6 +91,11 @@ fn reads(user: &str, freshness: &str, complete: bool, residency: &str, count: us
     assert_eq!((client.ask("flag-0"), client.ask("member")), ("one".into(), "in".into()), "{what}");
     assert_eq!(client.ask("none"), "FLAG_NOT_FOUND", "{what}");
     assert!(client.all_flags().contains("\"member\":\"in\""), "{what}");
+    // Nobody says that the members are up to date.
+    let of_big = client.detail("big");
+    let expected = if complete { ("in", 2) } else { (OTHER, 4) };
+    assert_eq!((of_big.word().as_str(), of_big.big_segments), expected, "{what}");
+    assert_eq!(client.status()["big_segments"]["push"], freshness == "push", "{what}");
     client.reports("freshness", freshness);
     server.set_flag("flag-0", flag("flag-0", 2, "two"));
     client.serves("flag-0", "two");

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 /// Which top-level modules a top-level module may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("ffi", &["client", "context", "eval", "model", "store"]),
-    ("client", &["source", "http", "store", "eval", "events", "context", "model"]),
+    ("client", &["source", "http", "store", "eval", "events", "big_segments", "context", "model"]),
     ("events", &["http", "context", "files", "model"]),
     ("source", &["http", "model"]),
     ("http", &[]),
     ("files", &[]),
+    ("big_segments", &["model"]),
     ("store", &["files", "model"]),
     ("eval", &["context", "model"]),
     ("context", &["model"]),
@@ -29,6 +30,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("truth", &["memory"]),
     ("inbox", &["memory"]),
     ("worker", &["memory", "redis", "truth", "inbox"]),
+    ("members", &["redis"]),
 ];
 
 /// Where `unsafe` is allowed.

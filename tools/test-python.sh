@@ -70,8 +70,8 @@ for version in $versions; do
     echo "Python $version, through ctypes alone, what touches the calls:"
     (
       cd "$package"
-      FLAGSTONE_SPEEDUPS=0 FLAGSTONE_TESTS=short FAKELD=$target/release/fakeld run_pytest "$environment/bin/python" \
-        -n "$workers" tests/test_{context,evaluation,events,leaks,lifecycle,odd_objects,testdata,threads,vectors}.py
+      FLAGSTONE_SPEEDUPS=0 FLAGSTONE_TESTS=short FAKELD=$target/release/fakeld run_pytest "$environment/bin/python" -n "$workers" \
+        tests/test_{big_segments,context,evaluation,events,hooks,leaks,lifecycle,listeners,migrations,odd_objects,testdata,threads,vectors}.py
     ) || failed=1
   fi
 done

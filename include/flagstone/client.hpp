@@ -46,6 +46,16 @@ class Client {
     if (outcome != nullptr) *outcome = std::move(made);
     return status;
   }
+  // How the big-segment store stands; one that was never asked is asked first.
+  std::optional<BigSegmentStatus> big_segments_status(Outcome *outcome = nullptr) noexcept {
+    return big_segments(outcome, flagstone_big_segments_status);
+  }
+  // Asks a store of one's own how old it is, on this thread: to be called every big_segments.poll_interval_ms.
+  std::optional<BigSegmentStatus> big_segments_poll(Outcome *outcome = nullptr) noexcept {
+    return big_segments(outcome, flagstone_big_segments_poll);
+  }
+  // Whether an evaluation may wait for Redis or a big-segment store; may change with the data.
+  bool may_wait() const noexcept { return flagstone_client_may_wait(get()) != 0; }
   // In a child of fork, before its first evaluation; not needed.
   Outcome postfork() noexcept {
     return internal::call([this](flagstone_error **error) { return flagstone_client_postfork(get(), error); });
@@ -201,6 +211,14 @@ class Client {
   flagstone_client *get() const noexcept { return handle_.get(); }
 
  private:
+  template <typename Ask>
+  std::optional<BigSegmentStatus> big_segments(Outcome *outcome, Ask ask) noexcept {
+    std::optional<BigSegmentStatus> status(std::in_place);
+    Outcome made = internal::call([&](flagstone_error **error) { return ask(get(), status->get(), error); });
+    if (!made) status.reset();
+    if (outcome != nullptr) *outcome = std::move(made);
+    return status;
+  }
   internal::Shared<flagstone_client, flagstone_client_retain, flagstone_client_release> handle_;
 };
 

@@ -3,9 +3,12 @@
 #define FLAGSTONE_CONFIG_HPP
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base.hpp"
+#include "big_segments.hpp"
 
 namespace flagstone {
 
@@ -51,6 +54,19 @@ class Config {
   }
   Config &set_test_data(const TestData &data) {
     return changed([&](flagstone_error **error) { return flagstone_config_set_test_data(get(), data.get(), error); });
+  }
+  // Asks this store for the members of big segments, and not Redis.
+  Config &set_big_segment_store(std::shared_ptr<BigSegmentStore> store) {
+    auto held = std::make_unique<internal::HeldStore>(std::move(store));
+    flagstone_big_segment_store table = {};
+    table.struct_size = sizeof table;
+    table.user_data = held.get();
+    table.membership = internal::ask_membership;
+    table.metadata = internal::ask_metadata;
+    table.drop = internal::drop_store;
+    changed([&](flagstone_error **error) { return flagstone_config_set_big_segment_store(get(), &table, error); });
+    held.release();
+    return *this;
   }
   flagstone_config *get() const noexcept { return handle_.get(); }
 

@@ -5,22 +5,26 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use super::flags_state::{AllFlagsOptions, FlagsState, INVALID};
+use super::members::{Consult, Remembering};
 use super::{Client, ClientError};
 use crate::context::Context;
-use crate::eval::{Detail, NoMemberships, Observer, Trouble, evaluate};
+use crate::eval::{Detail, Memberships, Observer, Trouble, evaluate};
 use crate::model::{Flag, unix_ms};
 use crate::store::{FlagEntry, Residency, Snapshot, View, read_whole};
 
 impl Client {
     /// The state of all flags for `context` (`None`: an invalid one) as JSON text.
     ///
-    /// Residency `all`: no I/O, no lock. Otherwise everything is read from Redis, which takes at most one command timeout.
+    /// Residency `all`: no I/O, no lock, apart from big segments, which are asked for once for each key of the context. Otherwise everything is read from Redis, which takes at most one command timeout.
     pub fn all_flags_json(&self, context: Option<&Context>, options: AllFlagsOptions) -> Result<String, ClientError> {
         if self.is_closed() {
             return Err(ClientError::Closed);
         }
         Ok(match (context, self.everything()) {
-            (Some(context), Some(snapshot)) => state_of(&snapshot, context, options, Some(self)),
+            (Some(context), Some(snapshot)) => {
+                let consult = Consult::new(self, true);
+                state_of(&snapshot, context, options, &Remembering::new(&consult), Some(self))
+            }
             _ => INVALID.to_owned(),
         })
     }
@@ -43,7 +47,13 @@ impl Client {
 
 /// Evaluates all flags that can be read; those that cannot are left out, and an error of one concerns no other. What is wrong
 /// with the data is told to `client`.
-fn state_of(snapshot: &Snapshot, context: &Context, options: AllFlagsOptions, client: Option<&Client>) -> String {
+fn state_of(
+    snapshot: &Snapshot,
+    context: &Context,
+    options: AllFlagsOptions,
+    memberships: &impl Memberships,
+    client: Option<&Client>,
+) -> String {
     let view = View::new(snapshot);
     let mut state = FlagsState::new(options, unix_ms(), snapshot.flags.len());
     let mut flags = snapshot
@@ -60,7 +70,7 @@ fn state_of(snapshot: &Snapshot, context: &Context, options: AllFlagsOptions, cl
         black_box(batch.iter().map(|(key, _, flag)| touch(key, flag)).sum::<usize>());
         for (key, entry, flag) in batch.drain(..) {
             let mut direct = Direct { owner: flag, evaluated: 0, entry, client };
-            let detail = evaluate(flag, context, &view, &NoMemberships, &mut direct);
+            let detail = evaluate(flag, context, &view, memberships, &mut direct);
             if let (None, Some(client)) = (detail.variation, client) {
                 client.tell_no_value(entry, detail.reason);
             }

@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::big_segments::BigSegmentStore;
 use crate::http::{check_base, check_proxy};
 use crate::source::TestData;
 use crate::store::check_url;
@@ -61,6 +63,10 @@ enum Check {
     Word(&'static [&'static str]),
     /// JSON array of strings.
     List,
+    /// JSON array of sources of these kinds, each with or without a base address of its own.
+    Sources(&'static [&'static str]),
+    /// One such source, or none.
+    Source(&'static [&'static str]),
     /// JSON object of strings.
     Map,
 }
@@ -94,8 +100,14 @@ const OPTIONS: &[(&str, Check)] = &[
     ("notifications.capacity", Check::Integer { least: 1, most: 10_000_000 }),
     ("evaluation.integer_rounding", Check::Word(&["half_even", "truncate"])),
     ("log.level", Check::Word(&["debug", "info", "warn", "error", "none"])),
-    ("source.kind", Check::Word(&["none", "stream", "poll", "file", "testdata"])),
+    ("source.kind", Check::Word(&["none", "stream", "poll", "fdv2", "file", "testdata"])),
     ("source.filter", Check::Text),
+    ("fdv2.initializers", Check::Sources(&["poll"])),
+    ("fdv2.synchronizers", Check::Sources(&["stream", "poll"])),
+    ("fdv2.fallback", Check::Source(&["poll"])),
+    ("fdv2.fallback_after_ms", MILLISECONDS),
+    ("fdv2.recover_after_ms", MILLISECONDS),
+    ("fdv2.first_data_ms", MILLISECONDS),
     ("sdk.key", Check::Text),
     ("endpoints.stream", Check::HttpUrl),
     ("endpoints.poll", Check::HttpUrl),
@@ -130,6 +142,12 @@ const OPTIONS: &[(&str, Check)] = &[
     ("file.auto_reload", BOOL),
     ("snapshot.file", Check::Text),
     ("store.write", BOOL),
+    ("big_segments.url", Check::RedisUrl),
+    ("big_segments.prefix", Check::Text),
+    ("big_segments.cache_size", Check::Integer { least: 1, most: 100_000_000 }),
+    ("big_segments.cache_ms", MILLISECONDS),
+    ("big_segments.poll_interval_ms", MILLISECONDS),
+    ("big_segments.stale_after_ms", MILLISECONDS),
     ("application.id", Check::Text),
     ("application.name", Check::Text),
     ("application.version", Check::Text),
@@ -150,6 +168,7 @@ const RENAMED: &[(&str, &str)] = &[(
 pub struct Config {
     values: BTreeMap<&'static str, String>,
     test_data: Option<TestData>,
+    big_segment_store: Option<Arc<dyn BigSegmentStore>>,
 }
 
 impl Config {
@@ -167,6 +186,11 @@ impl Config {
         self.test_data = Some(data);
     }
 
+    /// Asks this store for the members of big segments, and not Redis.
+    pub fn set_big_segment_store(&mut self, store: Arc<dyn BigSegmentStore>) {
+        self.big_segment_store = Some(store);
+    }
+
     /// Sets options from a JSON object; `{"redis": {"url": …}}` and `{"redis.url": …}` are the same. All or none.
     pub fn load_json(&mut self, json: &str) -> Result<(), ConfigError> {
         let value: Value = serde_json::from_str(json).map_err(|error| ConfigError::Json(error.to_string()))?;
@@ -180,7 +204,8 @@ impl Config {
     }
 
     fn load_member(&mut self, name: String, value: Value) -> Result<(), ConfigError> {
-        if let Some((name, Check::List | Check::Map)) = OPTIONS.iter().find(|(known, _)| *known == name)
+        if let Some((name, Check::List | Check::Sources(_) | Check::Map)) =
+            OPTIONS.iter().find(|(known, _)| *known == name)
             && (value.is_array() || value.is_object())
         {
             return self.set(name, &value.to_string());
@@ -233,6 +258,11 @@ impl Config {
         self.test_data.clone()
     }
 
+    /// The store that was set for the members of big segments.
+    pub(super) fn big_segment_store(&self) -> Option<Arc<dyn BigSegmentStore>> {
+        self.big_segment_store.clone()
+    }
+
     pub(super) fn number<T: FromStr>(&self, name: &str, default: T) -> T {
         self.get(name).and_then(|value| value.parse().ok()).unwrap_or(default)
     }
@@ -258,7 +288,11 @@ fn check_value(check: Check, value: &str) -> Result<(), String> {
     match check {
         Check::Text => Ok(()),
         // An empty text counts as unset.
-        Check::RedisUrl | Check::HttpUrl | Check::List | Check::Map if value.is_empty() => Ok(()),
+        Check::RedisUrl | Check::HttpUrl | Check::List | Check::Map | Check::Sources(_) | Check::Source(_)
+            if value.is_empty() =>
+        {
+            Ok(())
+        }
         Check::Proxy if value.trim().is_empty() => Ok(()),
         Check::RedisUrl => check_url(value).map_err(|error| error.to_string()),
         Check::HttpUrl => check_base(value).map_err(|error| error.to_string()),
@@ -267,6 +301,12 @@ fn check_value(check: Check, value: &str) -> Result<(), String> {
             Ok(_) => Ok(()),
             Err(_) => Err("not a JSON array of strings".to_owned()),
         },
+        Check::Sources(kinds) => match serde_json::from_str::<Vec<String>>(value) {
+            Ok(sources) => sources.iter().try_for_each(|source| check_source(kinds, source)),
+            Err(_) => Err("not a JSON array of strings".to_owned()),
+        },
+        Check::Source(_) if value == "none" => Ok(()),
+        Check::Source(kinds) => check_source(kinds, value).map_err(|reason| format!("{reason}; or none")),
         Check::Map => match serde_json::from_str::<BTreeMap<String, String>>(value) {
             Ok(_) => Ok(()),
             Err(_) => Err("not a JSON object of strings".to_owned()),
@@ -278,6 +318,23 @@ fn check_value(check: Check, value: &str) -> Result<(), String> {
         Check::Word(words) if words.contains(&value) => Ok(()),
         Check::Word(words) => Err(format!("{value:?} is none of: {}", words.join(", "))),
     }
+}
+
+/// Kind and base address of a source, such as `poll` or `stream https://stream.example.org`.
+pub(super) fn split_source(source: &str) -> (&str, Option<&str>) {
+    match source.split_once(' ') {
+        Some((kind, base)) => (kind, Some(base)),
+        None => (source, None),
+    }
+}
+
+fn check_source(kinds: &[&str], source: &str) -> Result<(), String> {
+    let (kind, base) = split_source(source);
+    if !kinds.contains(&kind) {
+        // What was meant for an address may hold a password.
+        return Err(format!("a source is one of: {}; then, if it is elsewhere, a space and its URL", kinds.join(", ")));
+    }
+    base.map_or(Ok(()), |base| check_base(base).map_err(|error| error.to_string()))
 }
 
 impl std::fmt::Debug for Config {

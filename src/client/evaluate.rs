@@ -4,11 +4,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::members::{Consult, Remembering};
 use super::trouble::Witness;
 use super::{Ask, Client, Rounding, atfork};
 use crate::context::Context;
-use crate::eval::{Detail, ErrorKind, NoMemberships, Reason, evaluate};
-use crate::model::Flag;
+use crate::eval::{Detail, ErrorKind, Reason, evaluate};
+use crate::model::{Flag, Lookup};
 use crate::store::{FlagEntry, ReadThrough, Residency, Slot, State, View};
 
 /// The result of one evaluation. A value of another type than the caller asked for has become an error.
@@ -36,6 +37,23 @@ impl Evaluation<'_> {
     }
 }
 
+/// Where items are looked up, and whether one of them would have had to be waited for.
+trait Waiting: Lookup {
+    fn would_wait(&self) -> bool;
+}
+
+impl Waiting for View<'_> {
+    fn would_wait(&self) -> bool {
+        false
+    }
+}
+
+impl Waiting for ReadThrough<'_> {
+    fn would_wait(&self) -> bool {
+        ReadThrough::would_wait(self)
+    }
+}
+
 /// A detail without a value, for `kind`.
 const fn error(kind: ErrorKind) -> Detail<'static> {
     Detail { variation: None, index: None, reason: Reason::Error(kind), big_segments: None }
@@ -44,8 +62,8 @@ const fn error(kind: ErrorKind) -> Detail<'static> {
 impl Client {
     /// Evaluates the flag `key` for `context` (`None`: an invalid one) and hands the result to `read`.
     ///
-    /// Residency `all`: no I/O, no lock, no allocation. Otherwise a key that is not held waits for Redis at most one
-    /// command timeout.
+    /// Residency `all`: no I/O, no lock, no allocation, apart from big segments. Otherwise a key that is not held waits for
+    /// Redis at most one command timeout; so does a context whose big segments are not remembered, in any residency.
     #[inline]
     pub fn evaluate<R>(
         &self,
@@ -115,7 +133,16 @@ impl Client {
             State::Live(flag) => {
                 let view = View::new(&snapshot);
                 let mut witness = Witness { client: self, entry, context, records: self.records(), ask };
-                let detail = evaluate(flag, context, &view, &NoMemberships, &mut witness);
+                let detail = if may_wait || flag.alone || !self.may_ask_for_members() {
+                    evaluate(flag, context, &view, &Consult::new(self, may_wait), &mut witness)
+                } else {
+                    match self.evaluate_without_waiting(flag, context, &view, &mut witness) {
+                        Ok(detail) => detail,
+                        Err(detail) => {
+                            return read(Evaluation { detail, entry: Some(entry), stale, client: self }, true);
+                        }
+                    }
+                };
                 let stale = stale || entry.is_superseded() || view.is_superseded();
                 match detail.variation {
                     Some(variation) if !ask.wanted.accepts(variation) => {
@@ -183,8 +210,11 @@ impl Client {
                 State::Unreadable => Err(ErrorKind::Exception),
             },
         };
-        let (detail, entry) = match held {
-            Ok((entry, flag)) => (self.evaluate_held(flag, entry, context, &view, may_wait, ask), Some(entry)),
+        let (detail, entry, would_wait) = match held {
+            Ok((entry, flag)) => match self.evaluate_held(flag, entry, context, &view, may_wait, ask) {
+                Ok(detail) => (detail, Some(entry), false),
+                Err(detail) => (detail, Some(entry), true),
+            },
             Err(kind) => {
                 if kind == ErrorKind::FlagNotFound {
                     self.tell_unknown(key);
@@ -192,13 +222,14 @@ impl Client {
                 if !view.would_wait() {
                     self.record_unknown(key, Some(context), ask);
                 }
-                (error(kind), None)
+                (error(kind), None, view.would_wait())
             }
         };
         let stale = stale || view.is_superseded();
-        read(Evaluation { detail, entry, stale, client: self }, view.would_wait())
+        read(Evaluation { detail, entry, stale, client: self }, would_wait)
     }
 
+    /// The error is what came out where something would have had to be waited for.
     fn evaluate_held<'f>(
         &self,
         flag: &'f Flag,
@@ -207,19 +238,14 @@ impl Client {
         view: &ReadThrough<'_>,
         may_wait: bool,
         ask: Ask<'_>,
-    ) -> Detail<'f> {
+    ) -> Result<Detail<'f>, Detail<'f>> {
         let mut witness = Witness { client: self, entry, context, records: self.records(), ask };
-        if witness.records && !may_wait && !flag.alone {
-            // What would have to wait is asked again, and must not be counted twice: first it is looked whether it would.
+        let mut detail = if may_wait {
+            evaluate(flag, context, view, &Consult::new(self, true), &mut witness)
+        } else {
             view.pin();
-            witness.records = false;
-            let detail = evaluate(flag, context, view, &NoMemberships, &mut witness);
-            if view.would_wait() {
-                return detail;
-            }
-            witness.records = true;
-        }
-        let mut detail = evaluate(flag, context, view, &NoMemberships, &mut witness);
+            self.evaluate_without_waiting(flag, context, view, &mut witness)?
+        };
         match detail.variation {
             Some(variation) if !ask.wanted.accepts(variation) => {
                 self.tell_wrong_type(entry, ask.wanted);
@@ -228,10 +254,34 @@ impl Client {
             Some(_) => {}
             None => self.tell_no_value(entry, detail.reason),
         }
-        if !view.would_wait() {
-            self.record(flag, &detail, context, ask, None);
+        self.record(flag, &detail, context, ask, None);
+        Ok(detail)
+    }
+
+    /// Evaluates a flag, or says that something would have to be waited for: it is asked again then, and must not be counted
+    /// twice, so first it is looked whether it would.
+    #[cold]
+    #[inline(never)]
+    fn evaluate_without_waiting<'f, L: Waiting>(
+        &self,
+        flag: &'f Flag,
+        context: &Context,
+        view: &L,
+        witness: &mut Witness<'_>,
+    ) -> Result<Detail<'f>, Detail<'f>> {
+        let consult = Consult::new(self, false);
+        let members = Remembering::new(&consult);
+        // The flag itself is counted at the end.
+        if witness.records && flag.prerequisites().next().is_some() {
+            witness.records = false;
+            let detail = evaluate(flag, context, view, &members, witness);
+            if consult.would_wait() || view.would_wait() {
+                return Err(detail);
+            }
+            witness.records = true;
         }
-        detail
+        let detail = evaluate(flag, context, view, &members, witness);
+        if consult.would_wait() || view.would_wait() { Err(detail) } else { Ok(detail) }
     }
 
     #[cold]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::config::{Config, ConfigError};
 use crate::events::{DiagnosticOptions, EventsOptions, Privacy, SpoolOptions};
 use crate::http::HttpOptions;
-use crate::source::SourceOptions;
+use crate::source::{SourceOptions, Synchronizer};
 use crate::store::Level;
 
 /// Diagnostic events are sent no more often than this.
@@ -92,9 +92,14 @@ impl Config {
         match source {
             Some(SourceOptions::Stream(stream)) => tell("reconnectTimeMillis", milliseconds(stream.initial_delay)),
             Some(SourceOptions::Poll(poll)) => tell("pollingIntervalMillis", milliseconds(poll.interval)),
+            Some(SourceOptions::Fdv2(options)) => options.synchronizers.iter().for_each(|of| match of {
+                Synchronizer::Stream(stream) => tell("reconnectTimeMillis", milliseconds(stream.initial_delay)),
+                Synchronizer::Poll(poll) => tell("pollingIntervalMillis", milliseconds(poll.interval)),
+            }),
             _ => {}
         }
-        tell("streamingDisabled", Value::from(!matches!(source, Some(SourceOptions::Stream(_)))));
+        let streams = source.is_some_and(|source| source.is_from_afar() && !source.only_polls());
+        tell("streamingDisabled", Value::from(!streams));
         tell("customBaseURI", Value::from(custom("endpoints.poll")));
         tell("customStreamURI", Value::from(custom("endpoints.stream")));
         tell("customEventsURI", Value::from(custom("endpoints.events")));

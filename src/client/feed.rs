@@ -182,9 +182,7 @@ impl Sink for FeedSink<'_> {
     }
 
     fn report(&self, report: Report) {
-        if !matches!(report, Report::Valid) {
-            self.opened(true);
-        }
+        self.opened(!matches!(report, Report::Valid));
         match report {
             // Nothing is valid that has delivered nothing.
             Report::Valid if !self.shared.has_delivered() => {}
@@ -255,10 +253,10 @@ mod tests {
     fn every_complete_answer_of_the_source_is_counted_and_nothing_else() {
         let mut config = crate::client::Config::default();
         config.set_test_data(crate::client::TestData::new());
-        let (runtime, feed) = (Runtime::new(0, 10, Level::None, None), Feed::new());
+        let (runtime, feed) = (Runtime::new(0, 10, Level::None, None, None), Feed::new());
         let shared = Shared::new(config.resolve().unwrap().store).unwrap();
         let sink = FeedSink::new(&runtime, &shared, &feed);
-        let take = |kind| sink.apply(ChangeSet { kind, items: Vec::new(), environment_id: None });
+        let take = |kind| sink.apply(ChangeSet::new(kind, Vec::new()));
         take(ChangeKind::None);
         take(ChangeKind::Partial);
         assert_eq!(shared.answers_of_source(), 0, "nothing was delivered that could be confirmed");
@@ -277,10 +275,10 @@ mod tests {
     fn each_stream_that_was_begun_is_noted_with_how_it_ended() {
         let mut config = crate::client::Config::default();
         config.set_test_data(crate::client::TestData::new());
-        let (runtime, feed) = (Runtime::new(0, 10, Level::None, None), Feed::new());
+        let (runtime, feed) = (Runtime::new(0, 10, Level::None, None, None), Feed::new());
         let shared = Shared::new(config.resolve().unwrap().store).unwrap();
         let sink = FeedSink::new(&runtime, &shared, &feed);
-        let full = || sink.apply(ChangeSet { kind: ChangeKind::Full, items: Vec::new(), environment_id: None });
+        let full = || sink.apply(ChangeSet::new(ChangeKind::Full, Vec::new()));
         sink.opens_stream();
         sink.report(Report::Interrupted(failure("refused")));
         sink.opens_stream();

@@ -2,8 +2,8 @@
 //! else; evaluation never waits for one of them.
 //!
 //! Lifecycle: new (no threads) → started → closed. Memory lives as long as somebody holds the client; after close,
-//! evaluation goes on answering from the last data held. May depend on `store`, `source`, `http`, `eval`, `context` and
-//! `model`.
+//! evaluation goes on answering from the last data held. May depend on `store`, `source`, `http`, `eval`, `big_segments`,
+//! `context` and `model`.
 
 mod all_flags;
 mod ask;
@@ -12,12 +12,16 @@ mod config;
 mod ending;
 mod evaluate;
 mod events_settings;
+mod fdv2_settings;
 mod feed;
 mod flags_state;
 mod keeper;
 mod listeners;
+mod members;
+mod members_settings;
 mod migration;
 mod notifications;
+mod plant;
 mod prepared;
 mod record;
 mod runtime;
@@ -41,13 +45,15 @@ pub use config::{Config, ConfigError};
 pub use evaluate::Evaluation;
 pub use feed::{Condition, LastError};
 pub use flags_state::AllFlagsOptions;
+pub use members::{MembersSettings, MembersStore};
 pub use migration::{Migration, MigrationError, Operation, Origin, Stage};
 pub use notifications::{Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared};
 pub use settings::Settings;
 pub use track::TrackError;
 
-pub use crate::model::{DefaultValue, Rounding};
+pub use crate::big_segments::{BigSegmentStore, Status as BigSegmentStatus, StoreFailure};
+pub use crate::model::{DefaultValue, Membership, Rounding};
 pub use crate::source::{Failure as SourceFailure, FailureKind, Report as SourceReport, TestData, TestDataError};
 
 pub use crate::events::Flushed;
@@ -55,10 +61,11 @@ use crate::events::Recorder;
 use crate::http::HttpError;
 pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
-use crate::store::{ConnectError, Freshness, Level, Shared, StoreState};
+use crate::store::{ConnectError, Freshness, Level, Members, Shared, StoreState};
 use feed::Feed;
 use listeners::Listening;
-use runtime::{Plant, Runtime};
+use plant::Plant;
+use runtime::Runtime;
 use secure_mode::SecureMode;
 use trouble::ToldLines;
 
@@ -99,6 +106,8 @@ pub enum ClientError {
 #[derive(Debug)]
 pub struct Client {
     plant: Plant,
+    /// Who knows the members of big segments. Not for the threads: the last of them would drop what is the host's.
+    members: Option<MembersSettings>,
     runtime: ArcSwap<Runtime>,
     /// Fork generation of the runtime: looked at by every evaluation.
     stamp: AtomicU64,
@@ -129,9 +138,11 @@ impl Client {
             && settings.store.redis.is_some()
             && !settings.store.memory_leads();
         let shared = Arc::new(Shared::new(settings.store)?);
+        let members = settings.members.as_ref().and_then(MembersSettings::redis).map(Members::new).transpose()?;
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
-        let runtime = Runtime::new(stamp, settings.queue_capacity, settings.log_level, settings.events.as_ref());
+        let desk = settings.members.as_ref().map(|members| members.desk);
+        let runtime = Runtime::new(stamp, settings.queue_capacity, settings.log_level, settings.events.as_ref(), desk);
         for (level, remark) in &settings.remarks {
             runtime.log(*level, format_args!("{remark}"));
         }
@@ -142,9 +153,11 @@ impl Client {
             plant: Plant {
                 shared,
                 source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
+                members: members.map(Arc::new),
                 backup: settings.backup.map(Arc::new),
                 events: settings.events.map(|options| (Arc::new(options), Arc::new(Recorder::new(stamp)))),
             },
+            members: settings.members,
             runtime: ArcSwap::from_pointee(runtime),
             stamp: AtomicU64::new(stamp),
             stage: AtomicU8::new(NEW),
@@ -329,7 +342,8 @@ impl Client {
             recorder.renew(generation);
             &**options
         });
-        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, events));
+        let desk = self.members.as_ref().map(|members| members.desk);
+        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, events, desk));
         let before = self.runtime.compare_and_swap(&inherited, fresh.clone());
         if !Arc::ptr_eq(&before, &inherited) {
             return;
@@ -338,6 +352,9 @@ impl Client {
         std::mem::forget(inherited);
         if let Some(connector) = &self.plant.shared.connector {
             atfork::close_inherited(connector.sockets());
+        }
+        if let Some(members) = &self.plant.members {
+            atfork::close_inherited(members.connector.sockets());
         }
         if self.is_closed() {
             self.stop(&fresh, Duration::ZERO);
@@ -364,10 +381,7 @@ impl Client {
 
 /// What the requests of data source and events need: files that can be read, headers that can be sent, a proxy that can be used.
 fn check_http(settings: &Settings) -> Result<(), HttpError> {
-    match &settings.source {
-        Some(SourceOptions::Stream(stream)) => stream.http.check(&stream.base),
-        Some(SourceOptions::Poll(poll)) => poll.http.check(&poll.base),
-        _ => Ok(()),
-    }?;
+    let endpoints = settings.source.as_ref().map(SourceOptions::endpoints).unwrap_or_default();
+    endpoints.into_iter().try_for_each(|(http, base)| http.check(base))?;
     settings.events.as_ref().map_or(Ok(()), |events| events.http.check(&events.base))
 }

@@ -1,7 +1,8 @@
 //! One bounded queue per client for everything the host may want to hear: logs, status changes, flag changes.
 //!
 //! The host takes notifications when it likes; nobody has to. A full queue drops the oldest one and counts, status changes
-//! last of all: a host that missed a log line has missed little. May depend on `store`.
+//! last of all: a host that missed a log line has missed little. May depend on `store` and
+//! `big_segments`.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,6 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::listeners::Round;
+use crate::big_segments::Status;
 use crate::model::{lock, unix_ms};
 use crate::store::{Level, StoreState};
 
@@ -50,6 +52,13 @@ pub enum Event {
         old: Option<String>,
         /// The value from now on; `None` when there is none.
         new: Option<String>,
+    },
+    /// The big-segment store stands otherwise.
+    BigSegments {
+        /// How it stands from now on.
+        status: Status,
+        /// Why, for people.
+        reason: String,
     },
     /// Somebody called for the poller.
     Wake,
@@ -139,7 +148,7 @@ impl Notifications {
             return;
         }
         if inner.waiting.len() >= self.capacity {
-            let is_status = |event: &Event| matches!(event, Event::Status { .. });
+            let is_status = |event: &Event| matches!(event, Event::Status { .. } | Event::BigSegments { .. });
             let victim = inner.waiting.iter().position(|waiting| !is_status(&waiting.event));
             inner.dropped_since = inner.dropped_since.saturating_add(1);
             self.dropped.fetch_add(1, Relaxed);

@@ -1,8 +1,8 @@
 //! The threads of a client with everything that they and host threads lock together.
 //!
 //! One runtime belongs to one process: it is stamped with the fork generation, and a child that finds an older stamp takes
-//! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store`, `source` and
-//! `events`.
+//! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store`, `source`,
+//! `events` and `big_segments`.
 
 use std::fmt;
 use std::io;
@@ -14,14 +14,18 @@ use std::time::Duration;
 
 use super::feed::{Feed, FeedSink, level};
 use super::keeper;
+use super::members::Courier;
 use super::notifications::{Event, Notifications};
+use super::plant::Plant;
 use super::signals;
 use super::status::condition_json;
-use crate::events::{self, Delivery, EventsOptions, Inbox, Recorder};
+use crate::big_segments::{Desk, DeskOptions};
+use crate::events::{self, Delivery, EventsOptions, Inbox};
 use crate::model::{Severity, excerpt, lock};
-use crate::source::{self, Control, SourceOptions};
+use crate::source::{self, Control};
 use crate::store::{
-    Backup, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_seeker, run_watch, run_worker,
+    Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_seeker, run_watch,
+    run_worker,
 };
 
 /// How long a thread that panicked is left alone before it starts over.
@@ -39,6 +43,10 @@ pub struct Runtime {
     pub control: Control,
     /// What the host may want to hear.
     pub notifications: Notifications,
+    /// Where evaluations ask for the members of big segments; `None` when nobody knows them.
+    pub desk: Option<Desk>,
+    /// Where they are asked for that Redis knows.
+    pub counter: Counter,
     /// What waits to be told to LaunchDarkly; `None` when nothing is.
     pub events: Option<Inbox>,
     /// What is on its way there.
@@ -59,39 +67,29 @@ struct Started {
     seeker: bool,
     store: bool,
     source: bool,
+    clock: bool,
     keeper: bool,
+    members: bool,
     events: bool,
-}
-
-/// What the threads work on: everything that outlives them.
-#[derive(Debug, Clone)]
-pub struct Plant {
-    /// The store.
-    pub shared: Arc<Shared>,
-    /// Where items come from, and how that fares.
-    pub source: Option<(Arc<SourceOptions>, Arc<Feed>)>,
-    /// The snapshot file.
-    pub backup: Option<Arc<Backup>>,
-    /// How events are made and delivered, and what evaluations touch for them; `None` when there are none.
-    pub events: Option<(Arc<EventsOptions>, Arc<Recorder>)>,
-}
-
-impl Plant {
-    /// How the data source fares, if there is one.
-    pub fn feed(&self) -> Option<&Feed> {
-        self.source.as_ref().map(|(_, feed)| &**feed)
-    }
 }
 
 impl Runtime {
     /// Without threads so far.
-    pub fn new(stamp: u64, capacity: usize, level: Level, events: Option<&EventsOptions>) -> Self {
+    pub fn new(
+        stamp: u64,
+        capacity: usize,
+        level: Level,
+        events: Option<&EventsOptions>,
+        desk: Option<DeskOptions>,
+    ) -> Self {
         let (sender, receiver) = channel();
         Self {
             stamp,
             mailbox: Mailbox::new(sender),
             control: Control::new(),
             notifications: Notifications::new(capacity, level),
+            desk: desk.map(Desk::new),
+            counter: Counter::default(),
             events: events.map(Inbox::new),
             delivery: Delivery::new(events),
             running: Mutex::new(0),
@@ -128,6 +126,10 @@ impl Runtime {
             })?;
             started.source = true;
         }
+        if !started.clock && plant.source.as_ref().is_some_and(|(options, _)| options.needs_clock()) {
+            self.spawn("flagstone-clock", plant, |voice, _| voice.runtime.control.keep_time())?;
+            started.clock = true;
+        }
         if !started.keeper && plant.backup.is_some() {
             self.spawn("flagstone-file", plant, |voice, plant| {
                 if let Some(backup) = &plant.backup {
@@ -135,6 +137,15 @@ impl Runtime {
                 }
             })?;
             started.keeper = true;
+        }
+        if let Some(members) = plant.members.as_ref().filter(|_| !started.members) {
+            self.counter.open(members.connector.sockets())?;
+            self.spawn("flagstone-segments", plant, |voice, plant| {
+                if let (Some(members), Some(desk)) = (&plant.members, &voice.runtime.desk) {
+                    run_members(members, &voice.runtime.counter, &Courier { voice, desk });
+                }
+            })?;
+            started.members = true;
         }
         if !started.events && plant.events.is_some() {
             self.start_events(plant)?;
@@ -167,6 +178,10 @@ impl Runtime {
     pub fn stop(&self) {
         self.mailbox.stop();
         self.control.stop();
+        self.counter.stop();
+        if let Some(desk) = &self.desk {
+            desk.close();
+        }
     }
 
     /// Whether the threads should end.

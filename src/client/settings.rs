@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Rounding;
 use super::config::{Config, ConfigError};
+use super::members::MembersSettings;
 use crate::events::EventsOptions;
 use crate::http::{HttpOptions, ProxyEnvironment};
 use crate::source::{Duplicates, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions};
@@ -33,6 +34,8 @@ pub struct Settings {
     pub events: Option<EventsOptions>,
     /// The snapshot file, if one is kept.
     pub backup: Option<Backup>,
+    /// Who knows the members of big segments; `None` when nobody does.
+    pub members: Option<MembersSettings>,
     /// Nothing is connected to, and every evaluation gives its default.
     pub offline: bool,
     /// Most notifications kept for the host.
@@ -62,12 +65,14 @@ impl Config {
         let events = self.events(http.as_ref(), source.as_ref(), &mut remarks)?;
         let store = self.store(source.as_ref(), offline, &mut remarks)?;
         let backup = self.backup(&store)?;
+        let members = if offline { None } else { self.members(&store)? };
         Ok(Settings {
             sdk_key: self.sdk_key()?,
             store,
             source,
             events,
             backup: backup.filter(|_| !offline),
+            members,
             offline,
             queue_capacity: self.number("notifications.capacity", 1_000),
             log_level: match self.get("log.level") {
@@ -91,7 +96,7 @@ impl Config {
         offline: bool,
         remarks: &mut Vec<(Level, String)>,
     ) -> Result<StoreOptions, ConfigError> {
-        let from_afar = matches!(source, Some(SourceOptions::Stream(_) | SourceOptions::Poll(_)));
+        let from_afar = source.is_some_and(SourceOptions::is_from_afar);
         let writes = self.flag("store.write").unwrap_or(from_afar);
         let redis = match source {
             _ if offline => None,
@@ -141,10 +146,10 @@ impl Config {
         }
         Ok(StoreOptions {
             redis,
-            upstream: source.map_or(Upstream::Redis, |_| Upstream::Source {
+            upstream: source.map_or(Upstream::Redis, |source| Upstream::Source {
                 writes,
                 raises_versions: from_afar,
-                polls: self.get("source.kind") == Some("poll"),
+                polls: source.only_polls(),
             }),
             prefix: self.text("redis.prefix").unwrap_or_default(),
             residency,
@@ -206,29 +211,39 @@ impl Config {
         http: Option<&HttpOptions>,
         remarks: &mut Vec<(Level, String)>,
     ) -> Result<Option<SourceOptions>, ConfigError> {
-        let key_needed = ConfigError::Together("source.kind stream and poll need sdk.key, which is not set");
+        let http =
+            http.ok_or(ConfigError::Together("source.kind stream, poll and fdv2 need sdk.key, which is not set"));
         Ok(Some(match self.get("source.kind") {
-            Some("stream") => SourceOptions::Stream(StreamOptions {
-                base: self.endpoint("endpoints.stream", StreamOptions::DEFAULT_BASE, remarks),
-                filter: self.text("source.filter"),
-                initial_delay: self.milliseconds("stream.initial_delay_ms", 1_000),
-                read_timeout: self.milliseconds("stream.read_timeout_ms", 300_000),
-                retry: self.retry(),
-                http: http.cloned().ok_or(key_needed)?,
-            }),
-            Some("poll") => SourceOptions::Poll(PollOptions {
-                base: self.endpoint("endpoints.poll", PollOptions::DEFAULT_BASE, remarks),
-                filter: self.text("source.filter"),
-                interval: self.poll_interval(remarks),
-                retry: self.retry(),
-                http: http.cloned().ok_or(key_needed)?,
-            }),
+            Some("stream") => SourceOptions::Stream(
+                self.stream(self.endpoint("endpoints.stream", StreamOptions::DEFAULT_BASE, remarks), http?),
+            ),
+            Some("poll") => {
+                let (base, interval) =
+                    (self.endpoint("endpoints.poll", PollOptions::DEFAULT_BASE, remarks), self.poll_interval(remarks));
+                SourceOptions::Poll(self.poll(base, interval, http?))
+            }
+            Some("fdv2") => SourceOptions::Fdv2(Box::new(self.fdv2(http?, remarks)?)),
             Some("file") => SourceOptions::File(self.file()?),
             Some("testdata") => SourceOptions::TestData(
                 self.test_data().ok_or(ConfigError::Together("source.kind=testdata needs test data to be set"))?,
             ),
             _ => return Ok(None),
         }))
+    }
+
+    pub(super) fn stream(&self, base: String, http: &HttpOptions) -> StreamOptions {
+        StreamOptions {
+            base,
+            filter: self.text("source.filter"),
+            initial_delay: self.milliseconds("stream.initial_delay_ms", 1_000),
+            read_timeout: self.milliseconds("stream.read_timeout_ms", 300_000),
+            retry: self.retry(),
+            http: http.clone(),
+        }
+    }
+
+    pub(super) fn poll(&self, base: String, interval: Duration, http: &HttpOptions) -> PollOptions {
+        PollOptions { base, filter: self.text("source.filter"), interval, retry: self.retry(), http: http.clone() }
     }
 
     /// How all requests of the client are made; `None` without an SDK key, without which nobody is spoken to.
@@ -295,11 +310,11 @@ impl Config {
         default.to_owned()
     }
 
-    fn retry(&self) -> RetryMode {
+    pub(super) fn retry(&self) -> RetryMode {
         if self.get("retry.mode") == Some("legacy") { RetryMode::Legacy } else { RetryMode::Extended }
     }
 
-    fn poll_interval(&self, remarks: &mut Vec<(Level, String)>) -> Duration {
+    pub(super) fn poll_interval(&self, remarks: &mut Vec<(Level, String)>) -> Duration {
         let interval = self.milliseconds("poll.interval_ms", 30_000);
         if interval >= SHORTEST_POLL || self.flag("poll.allow_short") == Some(true) {
             return interval;

@@ -98,6 +98,7 @@ impl Client {
             "events": self.events_json(&runtime),
             "initialized": health.was_inited(),
             "redis": redis_json(&self.plant.shared),
+            "big_segments": self.big_segments_json(&runtime),
         })
         .to_string()
     }
@@ -122,6 +123,19 @@ impl Client {
             "spool": spool.map(|(payloads, corrupt)| json!({ "payloads": payloads, "corrupt": corrupt })),
             "last_error": report.failure.as_ref().map(|failure| failure.message.as_str()),
             "last_error_ms": report.failure.as_ref().map(|failure| failure.unix_ms),
+        })
+    }
+
+    /// How the big-segment store stands; null when there is none.
+    fn big_segments_json(&self, runtime: &Runtime) -> Value {
+        let Some(desk) = &runtime.desk else { return Value::Null };
+        let status = desk.last_status();
+        json!({
+            "available": status.map(|status| status.available),
+            "stale": status.map(|status| status.stale),
+            "last_sync_ms": status.and_then(|status| status.last_sync_ms),
+            "remembered": desk.remembered(),
+            "push": runtime.counter.is_told(),
         })
     }
 

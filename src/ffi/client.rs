@@ -160,6 +160,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `last_error`, `last_error_ms` | what is wrong at present, and its Unix time in ms; null when nothing is |
 /// | `previous_error`, `previous_error_ms` | the same for what was wrong until the latest recovery |
 /// | `events` | null without events; else how they fare, see below |
+/// | `big_segments` | null without a big-segment store; else how it stands, see below |
 /// | `initialized` | somebody has written a full data set: `$inited` was seen |
 /// | `redis` | null where memory is all there is; else where Redis is, see below |
 ///
@@ -187,6 +188,15 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `spooled` | events that could not be delivered and went to `events.spool`; those sent from there count as sent, too |
 /// | `spool` | null without one; else `payloads`, the number held at the last look, and `corrupt`, files set aside by this process |
 /// | `last_error`, `last_error_ms` | the latest failure and its Unix time in ms; null when there was none |
+///
+/// Members of `big_segments`:
+///
+/// | Member | Is |
+/// |---|---|
+/// | `available`, `stale` | as in `flagstone_big_segment_status`; null before the store was first asked |
+/// | `last_sync_ms` | when it was last brought up to date, Unix time in ms; null when that is not known |
+/// | `remembered` | contexts whose big segments are remembered |
+/// | `push` | Redis tells of changes of what is remembered |
 ///
 /// New members may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
 #[unsafe(no_mangle)]

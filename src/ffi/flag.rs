@@ -83,8 +83,9 @@ pub unsafe extern "C" fn flagstone_flag_bool(flag: *const flagstone_flag, contex
     })
 }
 
-/// As `flagstone_flag_bool`, but never waits: -1 when something would have to be read from Redis first; then call
-/// `flagstone_flag_bool`. Residency `all` never gives -1. Any thread, also one that may not block.
+/// As `flagstone_flag_bool`, but never waits: -1 when something would have to be read from Redis first, or a big-segment store
+/// would have to be asked; then call `flagstone_flag_bool`. Where `flagstone_client_may_wait` is 0 it never gives -1. Any thread,
+/// also one that may not block.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_flag_bool_try(
     flag: *const flagstone_flag,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use super::{
     flagstone_client, flagstone_config, flagstone_context, flagstone_context_builder, flagstone_error, flagstone_flag,
-    flagstone_migration, flagstone_test_data,
+    flagstone_membership, flagstone_migration, flagstone_test_data,
 };
 
 /// A handle type as C sees it, and what is behind it.
@@ -39,7 +39,7 @@ impl<T> Drop for Cell<T> {
 const RELEASED: u64 = u64::from_be_bytes(*b"released");
 
 /// The tags of all types, each of which has its own row of kept blocks.
-const TAGS: [u64; 8] = [
+const TAGS: [u64; 9] = [
     flagstone_config::TAG,
     flagstone_client::TAG,
     flagstone_context::TAG,
@@ -47,6 +47,7 @@ const TAGS: [u64; 8] = [
     flagstone_flag::TAG,
     flagstone_error::TAG,
     flagstone_test_data::TAG,
+    flagstone_membership::TAG,
     flagstone_migration::TAG,
 ];
 

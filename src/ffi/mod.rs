@@ -9,6 +9,7 @@
 #![allow(clippy::missing_safety_doc, reason = "the header states the rules once, for all exports")]
 
 mod all_flags;
+mod big_segments;
 mod bytes;
 mod client;
 mod config;
@@ -34,6 +35,7 @@ mod variation_many;
 mod version;
 
 pub use all_flags::*;
+pub use big_segments::*;
 pub use bytes::*;
 pub use client::*;
 pub use config::*;

@@ -22,7 +22,8 @@ pub enum flagstone_notification_kind {
     /// deletion has a version, too; null stands where nothing was or is held. Equal versions say that only something it depends
     /// on changed.
     FLAGSTONE_NOTIFICATION_FLAG_CHANGED = 2,
-    /// The state of the big-segment store changed.
+    /// The big-segment store stands otherwise: `text` says why, `extra` is JSON, `{"available":true,"stale":false,"last_sync_ms":n}`;
+    /// `last_sync_ms` is null when it is not known. Also told when it is first known how it stands.
     FLAGSTONE_NOTIFICATION_BIG_SEGMENTS = 3,
     /// `flagstone_client_wake` was called.
     FLAGSTONE_NOTIFICATION_WAKE = 4,
@@ -239,6 +240,12 @@ impl flagstone_notification {
                 let [old, new] = [old, new].map(|value| value.unwrap_or_else(|| "null".to_owned()));
                 let extra = format!("{{\"listener\":{listener},\"old\":{old},\"new\":{new}}}");
                 (FLAGSTONE_NOTIFICATION_VALUE_CHANGED, 0, key, extra)
+            }
+            Event::BigSegments { status, reason } => {
+                let extra = serde_json::json!({
+                    "available": status.available, "stale": status.stale, "last_sync_ms": status.last_sync_ms,
+                });
+                (FLAGSTONE_NOTIFICATION_BIG_SEGMENTS, 0, reason, extra.to_string())
             }
             Event::Wake => (FLAGSTONE_NOTIFICATION_WAKE, 0, String::new(), String::new()),
         };

@@ -10,7 +10,8 @@ use crate::model::VariationValue;
 /// Value of a bool flag: 1 or 0. Gives `default_value` (as 0 or 1) on any problem: `flagstone_variation` tells which.
 ///
 /// `key` is UTF-8 and borrowed for the call. Residency `all`: no I/O, no lock, no allocation. Residency `lazy` and `off`: a
-/// key that is not held waits for Redis, at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any
+/// key that is not held waits for Redis, at most `redis.command_timeout_ms`, and not while Redis is known to be away. So does, in
+/// every residency, a context whose big segments are asked for and not remembered. Any
 /// thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_bool_variation(

@@ -15,6 +15,9 @@ pub const FLAGSTONE_FEATURE_TLS: u64 = 1;
 /// Bit of `flagstone_features`: analytics events are sent.
 pub const FLAGSTONE_FEATURE_EVENTS: u64 = 2;
 
+/// Bit of `flagstone_features`: the members of big segments are asked for, in Redis or in a store of the host's.
+pub const FLAGSTONE_FEATURE_BIG_SEGMENTS: u64 = 4;
+
 /// Version of the ABI: `(major << 16) | minor`. The first thing that a binding calls. Any thread, never fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn flagstone_abi_version() -> u32 {
@@ -30,5 +33,5 @@ pub extern "C" fn flagstone_version_string() -> *const c_char {
 /// What this build can do: a set of `FLAGSTONE_FEATURE_…` bits. Any thread, never fails.
 #[unsafe(no_mangle)]
 pub extern "C" fn flagstone_features() -> u64 {
-    guard!(0, { FLAGSTONE_FEATURE_TLS | FLAGSTONE_FEATURE_EVENTS })
+    guard!(0, { FLAGSTONE_FEATURE_TLS | FLAGSTONE_FEATURE_EVENTS | FLAGSTONE_FEATURE_BIG_SEGMENTS })
 }

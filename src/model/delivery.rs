@@ -36,10 +36,28 @@ pub struct Delivery<'a> {
 pub enum ChangeKind {
     /// Everything: the items replace whatever is held, whatever the versions.
     Full,
-    /// Changes: the items are merged one by one, versions compared.
+    /// Changes: the items are merged one by one, as the basis says.
     Partial,
     /// Nothing: what was delivered last is still all there is.
     None,
+}
+
+/// What changes are changes of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// Of whatever is held: an item counts if its version is higher than the one held.
+    Versions,
+    /// Of what the same source said before: what it says later counts, whatever the versions.
+    Sequence,
+}
+
+/// The name that a server gives to the state of all items, by which it is asked for what has changed since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selector {
+    /// The state; means something to the server alone, and is never empty.
+    pub state: Arc<str>,
+    /// Counts the states, for people.
+    pub version: i64,
 }
 
 /// Items that belong together.
@@ -47,10 +65,21 @@ pub enum ChangeKind {
 pub struct ChangeSet<'a> {
     /// How much they say.
     pub kind: ChangeKind,
+    /// What they are changes of; without a meaning for a full set.
+    pub basis: Basis,
+    /// The state that they lead to, where the server has a name for it.
+    pub selector: Option<Selector>,
     /// The items; of several for one identity the last one counts.
     pub items: Vec<Delivery<'a>>,
     /// The environment that they come from, where the server told it.
     pub environment_id: Option<Arc<str>>,
+}
+
+impl<'a> ChangeSet<'a> {
+    /// Items of which the versions tell, of no state that has a name and of an unknown environment.
+    pub fn new(kind: ChangeKind, items: Vec<Delivery<'a>>) -> Self {
+        Self { kind, basis: Basis::Versions, selector: None, items, environment_id: None }
+    }
 }
 
 impl Delivery<'_> {

@@ -24,6 +24,8 @@ pub fn glance(text: &[u8]) -> Option<i64> {
         match name {
             b"version" => version = whole_number(value)?,
             b"deleted" if !matches!(value, b"false" | b"null") => return None,
+            // That there is a big segment is known before one is evaluated.
+            b"unbounded" if !matches!(value, b"false" | b"null") => return None,
             _ => {}
         }
         match outline.next()? {
@@ -136,6 +138,7 @@ mod tests {
             (r#"{"key":"a","version":3,"rules":[{"version":9,"x":"}{][\"\\"}]}"#, 3),
             (r#" { "deleted" : false , "version" : 12 } "#, 12),
             (r#"{"version":1,"deleted":null,"version":2}"#, 2),
+            (r#"{"version":4,"unbounded":false}"#, 4),
             (r#"{"key":"a"}"#, 0),
         ] {
             assert_eq!(glance(text.as_bytes()), Some(version), "{text}");
@@ -159,6 +162,7 @@ mod tests {
             "{\"version\":-1}",
             "{\"version\":1234567890123456789}",
             "{\"version\":1,\"deleted\":true}",
+            "{\"version\":1,\"unbounded\":true}",
             "{\"version\":1,\"delete\\u0064\":true}",
             "{\"version\":1,\"key\":\"}",
             "{\"version\":1,\"rules\":[{]",

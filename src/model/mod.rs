@@ -42,7 +42,7 @@ mod wire;
 pub use clause::{Clause, Clauses, Members, Test};
 pub use clock::unix_ms;
 pub use default_value::{DefaultValue, checked_json};
-pub use delivery::{ChangeKind, ChangeSet, Content, Delivery, LARGEST_VERSION};
+pub use delivery::{Basis, ChangeKind, ChangeSet, Content, Delivery, LARGEST_VERSION, Selector};
 pub use error::ParseError;
 pub use excerpt::excerpt;
 pub use flag::{Flag, Prerequisite, Rule, Target};
@@ -58,7 +58,7 @@ pub use parse::{DEPTH_LIMIT, Parsed, exceeds_depth, parse_flag, parse_segment, r
 pub use reference::AttributeRef;
 pub use regexes::{Interner, Pattern, Refusal, Remark};
 pub use rounding::Rounding;
-pub use scan::{RawMember, ScanError, read_string, scan_member, scan_members};
+pub use scan::{RawMember, ScanError, failing_member, read_string, scan_elements, scan_member, scan_members};
 pub use segment::{Members as SegmentMembers, Segment, SegmentRule, Unbounded};
 pub use semver::{OwnedSemVer, SemVer};
 pub use serve::{Rollout, Serve, WeightedVariation};

@@ -1,4 +1,4 @@
-//! Finds the members of a JSON object without judging what their values are.
+//! Finds the members of a JSON object and the elements of an array without judging what their values are.
 //!
 //! A payload holds thousands of items; one that is no JSON must not hide the others, so they are told apart by brackets and
 //! quotes alone and parsed one by one afterwards. Of the object itself the syntax must be right: otherwise nobody knows
@@ -29,26 +29,64 @@ pub struct ScanError {
 
 /// The members of the object that `text` is, in the order written; of repeated keys all.
 pub fn scan_members(text: &[u8]) -> Result<Vec<RawMember<'_>>, ScanError> {
+    scan(text, (b'{', "an object"), (b'}', "a comma or the end of the object"), Scanner::member)
+}
+
+/// The elements of the array that `text` is, as they are written.
+pub fn scan_elements(text: &[u8]) -> Result<Vec<&[u8]>, ScanError> {
+    scan(text, (b'[', "an array"), (b']', "a comma or the end of the array"), Scanner::element)
+}
+
+fn scan<'a, T>(
+    text: &'a [u8],
+    open: (u8, &'static str),
+    close: (u8, &'static str),
+    part: fn(&mut Scanner<'a>) -> Result<T, ScanError>,
+) -> Result<Vec<T>, ScanError> {
     let mut scanner = Scanner { text, at: 0 };
-    let mut members = Vec::new();
+    let mut parts = Vec::new();
     scanner.skip_space();
-    scanner.expect(b'{', "an object")?;
+    scanner.expect(open.0, open.1)?;
     scanner.skip_space();
-    if scanner.peek() == Some(b'}') {
+    if scanner.peek() == Some(close.0) {
         scanner.at += 1;
     } else {
         loop {
-            members.push(scanner.member()?);
+            parts.push(part(&mut scanner)?);
             if scanner.peek() != Some(b',') {
                 break;
             }
             scanner.at += 1;
             scanner.skip_space();
         }
-        scanner.expect(b'}', "a comma or the end of the object")?;
+        scanner.expect(close.0, close.1)?;
     }
     scanner.skip_space();
-    if scanner.peek().is_some() { Err(scanner.error("the end of the text")) } else { Ok(members) }
+    if scanner.peek().is_some() { Err(scanner.error("the end of the text")) } else { Ok(parts) }
+}
+
+/// Of an object in which [`scan_members`] fails, the member in which it does: its key, and where its value begins.
+pub fn failing_member(text: &[u8]) -> Option<(Cow<'_, str>, usize)> {
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.skip_space();
+    scanner.expect(b'{', "an object").ok()?;
+    loop {
+        scanner.skip_space();
+        let begin = scanner.at;
+        scanner.string().ok()?;
+        let key = text.get(begin..scanner.at).and_then(read_string)?;
+        scanner.skip_space();
+        scanner.expect(b':', "a colon").ok()?;
+        scanner.skip_space();
+        let begin = scanner.at;
+        let value = scanner.value();
+        scanner.skip_space();
+        match scanner.peek() {
+            Some(b',') if value.is_ok() => scanner.at += 1,
+            Some(b'}') if value.is_ok() => return None,
+            _ => return Some((key, begin)),
+        }
+    }
 }
 
 struct Scanner<'a> {
@@ -86,11 +124,16 @@ impl<'a> Scanner<'a> {
         self.skip_space();
         self.expect(b':', "a colon")?;
         self.skip_space();
+        Ok(RawMember { key, value: self.element()? })
+    }
+
+    /// A value and the space after it.
+    fn element(&mut self) -> Result<&'a [u8], ScanError> {
         let begin = self.at;
         self.value()?;
         let value = self.text.get(begin..self.at).unwrap_or_default();
         self.skip_space();
-        Ok(RawMember { key, value })
+        Ok(value)
     }
 
     fn value(&mut self) -> Result<(), ScanError> {
@@ -252,6 +295,28 @@ mod tests {
             "{\"a\\",
         ] {
             assert!(scan_members(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_member_in_which_an_object_breaks_off_is_known() {
+        let member = |text| failing_member(text).map(|(key, at)| (key.into_owned(), at));
+        assert_eq!(member(br#"{"a":{},"b":{"c":1"#), Some(("b".to_owned(), 12)));
+        assert_eq!(member(br#"{"a":{"x":1]},"b":2}"#), Some(("a".to_owned(), 5)));
+        assert_eq!(member(br#"{"a":1 2}"#), Some(("a".to_owned(), 5)));
+        for text in [&b""[..], b"[]", b"{", b"{\"a", b"{\"a\" 1}", b"{\"a\":1}", b"{\"a\":1}}", b"{,}"] {
+            assert_eq!(failing_member(text), None);
+        }
+    }
+
+    #[test]
+    fn the_elements_of_an_array_are_found_beside_what_is_no_json() {
+        let text = b" [ {\"a\":NaN} ,3,\"]\\\"\" , [ ] ,\xff] ";
+        let elements: Vec<&[u8]> = scan_elements(text).unwrap();
+        assert_eq!(elements, [&b"{\"a\":NaN}"[..], b"3", b"\"]\\\"\"", b"[ ]", b"\xff"]);
+        assert_eq!(scan_elements(b"[]").unwrap(), Vec::<&[u8]>::new());
+        for text in ["", "{}", "[", "[1", "[1,", "[1,]", "[,]", "[1]x", "[1 2]", "[{]"] {
+            assert!(scan_elements(text.as_bytes()).is_err(), "{text}");
         }
     }
 

@@ -1,28 +1,42 @@
-//! The file source: flags and segments from JSON files, for development and tests without a server.
+//! The file source: flags and segments from files of JSON or YAML, for development and tests without a server.
 //!
 //! A file is an object of `flags` and `segments`, each from key to item, and `flagValues`, from key to the one value that
 //! the flag shall always have. Everything is loaded or nothing: a file that cannot be read leaves the old data in force.
-//! Items are taken as they are written, their versions too; one that makes no sense disturbs no other.
+//! Items are taken as they are written, their versions too; one that makes no sense disturbs no other, and is told with file
+//! and line.
 
-use std::borrow::Cow;
+mod content;
+mod problem;
+mod scalar;
+mod yaml;
+
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::failure::Trouble;
 use super::options::{Duplicates, FileOptions};
 use super::outlet::Outlet;
-use super::payload::{Malformed, collection};
 use super::sink::{Failure, FailureKind, Severity};
-use crate::model::{ChangeKind, ChangeSet, Content, Delivery, Kind, RawMember, scan_members};
+use crate::model::{ChangeKind, ChangeSet, Content, Delivery, Interner, Kind, excerpt, parse_flag, parse_segment};
+use content::{Document, Item, Members};
+use problem::Problem;
 
 /// How often the files are looked at.
 pub(super) const GLANCE: Duration = Duration::from_millis(500);
 
 /// A file that was written less than this before it was read may be written again without looking any newer.
 const COARSEST_CLOCK: Duration = Duration::from_secs(2);
+
+/// No file is longer, in bytes.
+const LARGEST: u64 = 1 << 30;
+/// So many items that make no sense are told one by one.
+const MOST_TOLD: usize = 20;
+/// Most characters of a line about one.
+const LONGEST: usize = 500;
 
 /// Loads the files, and again when they change or a restart is asked for.
 pub(super) fn run(options: &FileOptions, glance: Duration, outlet: &Outlet<'_>) {
@@ -106,27 +120,76 @@ impl Loader<'_> {
     fn apply(&self, texts: &[Vec<u8>]) -> Result<usize, Trouble> {
         let mut files = Vec::new();
         for (path, text) in self.options.paths.iter().zip(texts) {
-            let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-            let file =
-                File::parse(text).map_err(|error| Trouble::invalid_data(&format!("{}: {error}", path.display())))?;
-            files.push((path, file));
+            files.push((path, Document::read(text).map_err(|problem| invalid(path, &problem))?));
+        }
+        let mut members = Vec::new();
+        for (path, document) in &files {
+            members.push(document.members().map_err(|problem| invalid(path, &problem))?);
         }
         let mut merged = Merged { duplicates: self.options.duplicates, known: HashSet::new(), items: Vec::new() };
-        // The items of a value are written here and lent out beside those of the files.
-        let written: Vec<Vec<(&str, Vec<u8>)>> = files.iter().map(|(_, file)| file.written()).collect();
-        for ((path, file), written) in files.iter().zip(&written) {
-            merged
-                .add_file(file, written)
-                .map_err(|error| Trouble::invalid_data(&format!("{}: {error}", path.display())))?;
+        for ((path, document), members) in files.iter().zip(&members) {
+            merged.add_file(path, document, members).map_err(|problem| invalid(path, &problem))?;
         }
-        let count = merged.items.len();
-        self.outlet.apply(ChangeSet { kind: ChangeKind::Full, items: merged.items, environment_id: None });
+        self.tell_doubts(&files);
+        self.tell_senseless(&merged.items);
+        let items = merged.items.iter().map(|(.., item)| Delivery {
+            kind: item.kind,
+            key: item.key.into(),
+            content: Content::Json(&item.json),
+        });
+        let items: Vec<Delivery<'_>> = items.collect();
+        let count = items.len();
+        self.outlet.apply(ChangeSet::new(ChangeKind::Full, items));
         Ok(count)
+    }
+
+    /// Tells where YAML was read as its present version says, and older readers read something else.
+    fn tell_doubts(&self, files: &[(&PathBuf, Document<'_>)]) {
+        for (path, document) in files {
+            let Some(doubt) = &document.doubt else { continue };
+            let (line, count, text) = (doubt.line, doubt.count, excerpt(&doubt.text, LONGEST));
+            let what = format!("{text} is read as YAML 1.2 says; put it in quotes if it is text ({count} such values)");
+            self.outlet.log(Severity::Warn, format_args!("{}", place(path, &Problem::new(line, what))));
+        }
+    }
+
+    /// Tells which items cannot be read, and where they are. They are delivered all the same.
+    fn tell_senseless(&self, items: &[Placed<'_>]) {
+        let (mut interner, mut count) = (Interner::default(), 0);
+        for (path, document, item) in items {
+            let outcome = match item.kind {
+                Kind::Flag => parse_flag(item.key, &item.json, &mut interner).map(drop),
+                Kind::Segment => parse_segment(item.key, &item.json, &mut interner).map(drop),
+            };
+            let Err(error) = outcome else { continue };
+            count += 1;
+            if count <= MOST_TOLD {
+                let line = place(path, &document.problem(item, &error.to_string()));
+                self.outlet.log(Severity::Error, format_args!("{}", excerpt(&line, LONGEST)));
+            }
+        }
+        if count > MOST_TOLD {
+            self.outlet.log(Severity::Error, format_args!("{} more items make no sense", count - MOST_TOLD));
+        }
     }
 }
 
+fn invalid(path: &Path, problem: &Problem) -> Trouble {
+    Trouble::invalid_data(&place(path, problem))
+}
+
+/// A sentence that begins with file and line.
+fn place(path: &Path, problem: &Problem) -> String {
+    format!("{}:{problem}", path.display())
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, Trouble> {
-    fs::read(path).map_err(|error| {
+    let read = || {
+        let mut text = Vec::new();
+        let length = File::open(path)?.take(LARGEST + 1).read_to_end(&mut text)?;
+        if length as u64 > LARGEST { Err(io::Error::other("more than 1 GB is not read")) } else { Ok(text) }
+    };
+    read().map_err(|error| {
         let message = format!("{}: {error}", path.display());
         Trouble { failure: Failure { kind: FailureKind::Unknown, status: 0, message }, ..Trouble::invalid_data("") }
     })
@@ -138,62 +201,31 @@ fn fingerprint(texts: &Vec<Vec<u8>>) -> u64 {
     hasher.finish()
 }
 
+/// An item and the file that it is from.
+type Placed<'a> = (&'a Path, &'a Document<'a>, Item<'a>);
+
 /// The items of all files so far.
 struct Merged<'a> {
     duplicates: Duplicates,
-    known: HashSet<(Kind, Cow<'a, str>)>,
-    items: Vec<Delivery<'a>>,
+    known: HashSet<(Kind, &'a str)>,
+    items: Vec<Placed<'a>>,
 }
 
 impl<'a> Merged<'a> {
-    fn add_file(&mut self, file: &'a File<'_>, written: &'a [(&str, Vec<u8>)]) -> Result<(), String> {
-        for (kind, members) in [(Kind::Segment, &file.segments), (Kind::Flag, &file.flags)] {
-            for member in members {
-                let key = member.key.as_deref().ok_or("a key is no text")?;
-                self.add(Delivery { kind, key: Cow::Borrowed(key), content: Content::Json(member.value) })?;
+    fn add_file(
+        &mut self,
+        path: &'a Path,
+        document: &'a Document<'_>,
+        members: &'a Members<'_>,
+    ) -> Result<(), Problem> {
+        for item in members.items(document)? {
+            if self.known.insert((item.kind, item.key)) {
+                self.items.push((path, document, item));
+            } else if self.duplicates == Duplicates::Fail {
+                return Err(document.problem(&item, "it is defined more than once"));
             }
         }
-        for (key, json) in written {
-            self.add(Delivery { kind: Kind::Flag, key: Cow::Borrowed(key), content: Content::Json(json) })?;
-        }
         Ok(())
-    }
-
-    fn add(&mut self, item: Delivery<'a>) -> Result<(), String> {
-        if self.known.insert((item.kind, item.key.clone())) {
-            self.items.push(item);
-            return Ok(());
-        }
-        match self.duplicates {
-            Duplicates::First => Ok(()),
-            Duplicates::Fail => Err(format!("{:?} is defined more than once", item.key)),
-        }
-    }
-}
-
-/// A file; other properties are of no concern.
-struct File<'a> {
-    flags: Vec<RawMember<'a>>,
-    values: Vec<RawMember<'a>>,
-    segments: Vec<RawMember<'a>>,
-}
-
-impl<'a> File<'a> {
-    fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
-        let members = scan_members(text)?;
-        let of = |name| collection(&members, name).map(Option::unwrap_or_default);
-        Ok(Self { flags: of("flags")?, values: of("flagValues")?, segments: of("segments")? })
-    }
-
-    /// The flags that have one value for everybody.
-    fn written(&self) -> Vec<(&str, Vec<u8>)> {
-        let values = self.values.iter().filter_map(|member| Some((member.key.as_deref()?, member.value)));
-        values
-            .map(|(key, value)| {
-                let head = format!(r#"{{"key":{},"version":1,"on":true,"variations":["#, serde_json::Value::from(key));
-                (key, [head.as_bytes(), value, br#"],"fallthrough":{"variation":0}}"#].concat())
-            })
-            .collect()
     }
 }
 
@@ -210,7 +242,7 @@ mod tests {
         };
         // On a busy machine it may be looked at too late.
         assert!((0..5).any(|_| looks_different()), "the clock of files is too coarse to tell");
-        let file = fs::File::options().write(true).open(&path).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
         file.set_modified(SystemTime::now() - COARSEST_CLOCK).unwrap();
         let settled = look(&path);
         assert_eq!(settled, look(&path));

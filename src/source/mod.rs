@@ -8,13 +8,17 @@
 //! | `sink`, `control`, `options` | what a source talks to, what ends it, how it is configured |
 //! | `outlet` | the sink as a source sees it: silent once stopped |
 //! | `stream`, `poll`, `file`, `test_data` | the sources |
-//! | `request`, `failure`, `retry` | what stream and polling share: making a request, judging its failure, when to try again |
+//! | `fdv2`, `composite` | the sources of the present protocol, and whose turn it is among several |
+//! | `channel`, `request`, `failure`, `retry` | what streams and polling share: a connection, a request, judging its failure, when to try again |
 //! | `sse`, `payload` | reading an event stream, reading the server's JSON; no I/O |
 //!
 //! May depend on `http` and `model`.
 
+mod channel;
+mod composite;
 mod control;
 mod failure;
+mod fdv2;
 mod file;
 mod options;
 mod outlet;
@@ -30,7 +34,9 @@ mod test_data;
 use retry::Pace;
 
 pub use control::Control;
-pub use options::{Duplicates, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions};
+pub use options::{
+    Duplicates, Fdv2Options, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions, Synchronizer,
+};
 pub use sink::{Failure, FailureKind, Report, Severity, Sink};
 pub use test_data::{TestData, TestDataError};
 
@@ -41,6 +47,7 @@ pub fn run(options: &SourceOptions, sink: &dyn Sink, control: &Control) {
     match options {
         SourceOptions::Stream(options) => stream::run(options, Pace::REGULAR, &outlet),
         SourceOptions::Poll(options) => poll::run(options, Pace::REGULAR, &outlet),
+        SourceOptions::Fdv2(options) => fdv2::run(options, Pace::REGULAR, &outlet),
         SourceOptions::File(options) => file::run(options, file::GLANCE, &outlet),
         SourceOptions::TestData(data) => data.run(&outlet),
     }

@@ -14,10 +14,43 @@ pub enum SourceOptions {
     Stream(StreamOptions),
     /// A request every so often.
     Poll(PollOptions),
+    /// LaunchDarkly's present protocol, over streams and polls.
+    Fdv2(Box<Fdv2Options>),
     /// Files.
     File(FileOptions),
     /// What a test sets.
     TestData(TestData),
+}
+
+impl SourceOptions {
+    /// Items come over the network from a server whose versions rise.
+    pub fn is_from_afar(&self) -> bool {
+        matches!(self, Self::Stream(_) | Self::Poll(_) | Self::Fdv2(_))
+    }
+
+    /// The source asks again and again, and is told nothing in between.
+    pub fn only_polls(&self) -> bool {
+        match self {
+            Self::Poll(_) => true,
+            Self::Fdv2(options) => !options.synchronizers.iter().any(|of| matches!(of, Synchronizer::Stream(_))),
+            Self::Stream(_) | Self::File(_) | Self::TestData(_) => false,
+        }
+    }
+
+    /// Somebody has to keep time for it: [`Control::keep_time`](super::Control::keep_time).
+    pub fn needs_clock(&self) -> bool {
+        matches!(self, Self::Fdv2(_))
+    }
+
+    /// What its requests are made with, and where they go.
+    pub fn endpoints(&self) -> Vec<(&HttpOptions, &str)> {
+        match self {
+            Self::Stream(stream) => vec![(&stream.http, &stream.base)],
+            Self::Poll(poll) => vec![(&poll.http, &poll.base)],
+            Self::Fdv2(options) => options.endpoints(),
+            Self::File(_) | Self::TestData(_) => Vec::new(),
+        }
+    }
 }
 
 /// What happens after a failure.
@@ -105,6 +138,50 @@ impl fmt::Debug for StreamOptions {
 impl fmt::Debug for PollOptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("PollOptions").field("interval", &self.interval).finish_non_exhaustive()
+    }
+}
+
+/// A source of FDv2 that keeps data true.
+#[derive(Debug, Clone)]
+pub enum Synchronizer {
+    /// By a connection on which the server sends changes as they happen.
+    Stream(StreamOptions),
+    /// By a request every so often.
+    Poll(PollOptions),
+}
+
+/// Options of FDv2. Filters mean nothing to it.
+#[derive(Debug, Clone)]
+pub struct Fdv2Options {
+    /// How requests are made; those of each source are its own.
+    pub http: HttpOptions,
+    /// Asked once each, in this order, for the first data.
+    pub initializers: Vec<PollOptions>,
+    /// Keep the data true, one at a time; the first is preferred.
+    pub synchronizers: Vec<Synchronizer>,
+    /// Polls as FDv1 has it, when a server asks for that.
+    pub fallback: Option<PollOptions>,
+    /// A synchronizer that fails for so long gives way to the next.
+    pub fallback_after: Duration,
+    /// One that is well for so long gives way to the first.
+    pub recover_after: Duration,
+    /// While nothing has ever been delivered, one that brings nothing for so long gives way.
+    pub first_data: Duration,
+    /// What happens when all were refused.
+    pub retry: RetryMode,
+}
+
+impl Fdv2Options {
+    fn endpoints(&self) -> Vec<(&HttpOptions, &str)> {
+        let of_poll = |poll| -> (&HttpOptions, &str) {
+            let poll: &PollOptions = poll;
+            (&poll.http, &poll.base)
+        };
+        let synchronizers = self.synchronizers.iter().map(|of| match of {
+            Synchronizer::Stream(stream) => (&stream.http, stream.base.as_str()),
+            Synchronizer::Poll(poll) => of_poll(poll),
+        });
+        self.initializers.iter().chain(&self.fallback).map(of_poll).chain(synchronizers).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::control::Control;
 use super::sink::{Failure, Report, Severity, Sink};
-use crate::model::{ChangeKind, ChangeSet, Delivery};
+use crate::model::{Basis, ChangeKind, ChangeSet, Delivery};
 
 /// Where a running source puts what it has.
 pub(super) struct Outlet<'a> {
@@ -24,6 +24,10 @@ impl<'a> Outlet<'a> {
         Self { sink, control, filled: Cell::new(false), failing: Cell::new(false), doubted: Cell::new(false) }
     }
 
+    pub(super) fn sink(&self) -> &'a dyn Sink {
+        self.sink
+    }
+
     pub(super) fn control(&self) -> &'a Control {
         self.control
     }
@@ -34,11 +38,13 @@ impl<'a> Outlet<'a> {
             return;
         }
         let partial = changes.kind == ChangeKind::Partial;
+        // Changes of what was said before are as good as everything.
+        let is_whole = partial && changes.basis == Basis::Sequence;
         self.filled.set(self.filled.get() || changes.kind == ChangeKind::Full);
         self.sink.apply(changes);
         if !partial {
             self.failing.set(false);
-        } else if self.filled.get() && self.failing.get() {
+        } else if is_whole || self.filled.get() && self.failing.get() {
             self.valid();
         }
     }
@@ -104,7 +110,7 @@ mod tests {
     use crate::source::tests::Recorder;
 
     fn changes(kind: ChangeKind) -> ChangeSet<'static> {
-        ChangeSet { kind, items: Vec::new(), environment_id: None }
+        ChangeSet::new(kind, Vec::new())
     }
 
     fn failure() -> Failure {

@@ -44,6 +44,12 @@ impl All<'_> {
 #[error("{0}")]
 pub(super) struct Malformed(String);
 
+impl Malformed {
+    pub(super) fn new(message: &str) -> Self {
+        Self(message.to_owned())
+    }
+}
+
 impl From<ScanError> for Malformed {
     fn from(error: ScanError) -> Self {
         Self(error.to_string())
@@ -88,7 +94,7 @@ pub(super) fn collection<'a>(members: &[RawMember<'a>], name: &str) -> Result<Op
 }
 
 /// The value of the last member of this name.
-fn member<'a>(members: &[RawMember<'a>], name: &str) -> Option<&'a [u8]> {
+pub(super) fn member<'a>(members: &[RawMember<'a>], name: &str) -> Option<&'a [u8]> {
     members.iter().rev().find(|member| member.key.as_deref() == Some(name)).map(|member| member.value)
 }
 
@@ -147,7 +153,7 @@ fn split(path: Cow<'_, str>) -> Result<(Kind, Cow<'_, str>), Cow<'_, str>> {
 }
 
 /// A whole number that everybody can hold, however it is written.
-fn version(number: &serde_json::Number) -> Result<i64, Malformed> {
+pub(super) fn version(number: &serde_json::Number) -> Result<i64, Malformed> {
     let whole = number.as_f64().filter(|value| value.fract() == 0.0).map(|value| value as i64);
     number
         .as_i64()

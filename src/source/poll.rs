@@ -11,7 +11,7 @@ use crate::http::{Patience, RequestError, Requester, Response};
 use crate::model::{ChangeKind, ChangeSet};
 
 /// Longest answer, unpacked.
-const LONGEST_ANSWER: u64 = 256 << 20;
+pub(super) const LONGEST_ANSWER: u64 = 256 << 20;
 
 /// So many times the longest silence may an answer take in all: one that trickles shall not hold the source for ever.
 const PATIENCE: u32 = 20;
@@ -54,7 +54,8 @@ pub(super) fn run(options: &PollOptions, pace: Pace, outlet: &Outlet<'_>) {
     }
 }
 
-fn complain(outlet: &Outlet<'_>, trouble: &Trouble, mode: RetryMode, is_engaging: bool) {
+/// Tells of a poll that failed.
+pub(super) fn complain(outlet: &Outlet<'_>, trouble: &Trouble, mode: RetryMode, is_engaging: bool) {
     let is_lasting = mode == RetryMode::Extended && trouble.nature == Nature::Lasting;
     let is_nonsense = trouble.failure.kind == FailureKind::InvalidData;
     let severity = if is_lasting || is_nonsense { Severity::Error } else { Severity::Warn };
@@ -70,6 +71,13 @@ enum Outcome {
     Taken,
     /// It is to be asked for once more, at once.
     Doubted,
+}
+
+/// What makes the requests of polling.
+pub(super) fn new_requester(options: &PollOptions) -> Result<Requester, Trouble> {
+    let silence = options.http.read_timeout;
+    let patience = Patience { silence, whole: Some(silence.saturating_mul(PATIENCE)) };
+    Requester::new(&options.http, patience).map_err(|error| Trouble::from(RequestError::from(error)))
 }
 
 struct Poller<'a> {
@@ -92,19 +100,13 @@ impl Poller<'_> {
     fn poll(&mut self, restarts: u64) -> Result<Outcome, Trouble> {
         let requester = match self.requester.take() {
             Some(requester) => requester,
-            None => self.new_requester()?,
+            None => new_requester(self.options)?,
         };
         let _interruptible = Interruptible::new(self.outlet, restarts, requester.interrupter());
         let response = self.request(&requester).map_err(Trouble::from)?;
         let result = self.take(response);
         self.requester = Some(requester);
         result
-    }
-
-    fn new_requester(&self) -> Result<Requester, Trouble> {
-        let silence = self.options.http.read_timeout;
-        let patience = Patience { silence, whole: Some(silence.saturating_mul(PATIENCE)) };
-        Requester::new(&self.options.http, patience).map_err(|error| Trouble::from(RequestError::from(error)))
     }
 
     fn request(&self, requester: &Requester) -> Result<Response, RequestError> {
@@ -120,7 +122,7 @@ impl Poller<'_> {
             200 => self.take_all(response),
             // Without an ETag of ours it makes no sense, and would leave us without data.
             304 if self.etag.is_some() => {
-                self.outlet.apply(ChangeSet { kind: ChangeKind::None, items: Vec::new(), environment_id: None });
+                self.outlet.apply(ChangeSet::new(ChangeKind::None, Vec::new()));
                 Ok(Outcome::Taken)
             }
             _ => Err(Trouble::answer(&response)),
@@ -137,7 +139,7 @@ impl Poller<'_> {
         let all =
             read_all(&body).map_err(|error| Trouble::invalid_data(&format!("the answer makes no sense: {error}")))?;
         all.report(self.outlet);
-        if !self.outlet.offer(ChangeSet { kind: ChangeKind::Full, items: all.items, environment_id }) {
+        if !self.outlet.offer(ChangeSet { environment_id, ..ChangeSet::new(ChangeKind::Full, all.items) }) {
             return Ok(Outcome::Doubted);
         }
         self.etag = etag;

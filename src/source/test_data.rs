@@ -201,7 +201,7 @@ impl Attachment<'_> {
             state.items.iter().map(|(identity, item)| (identity.clone(), item.clone())).collect()
         };
         let items = items.iter().map(|((kind, key), stored)| item(*kind, key, stored)).collect();
-        outlet.apply(ChangeSet { kind: ChangeKind::Full, items, environment_id: None });
+        outlet.apply(ChangeSet::new(ChangeKind::Full, items));
     }
 
     /// The next message; without one the source is no longer busy.
@@ -228,7 +228,7 @@ fn deliver(message: Message, outlet: &Outlet<'_>) {
     match message {
         Message::Change(kind, key, stored) => {
             let items = vec![item(kind, &key, &stored)];
-            outlet.apply(ChangeSet { kind: ChangeKind::Partial, items, environment_id: None });
+            outlet.apply(ChangeSet::new(ChangeKind::Partial, items));
         }
         Message::Status(report) => outlet.report(report),
     }

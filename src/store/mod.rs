@@ -12,6 +12,7 @@
 //! | `truth` | whose word counts: pure functions over replies and snapshots |
 //! | `inbox` | what data sources and host threads leave for the store thread |
 //! | `worker` | the store thread |
+//! | `members` | the thread that reads members of big segments |
 //!
 //! Beside the rooms: `options`, `status`, `shared` (what outlives a fork), `reply` (what reads found), `file` (the snapshot
 //! file), `leash` (ends a wait from outside), `backoff`.
@@ -22,6 +23,7 @@ mod backoff;
 mod file;
 mod inbox;
 mod leash;
+mod members;
 mod memory;
 mod options;
 mod redis;
@@ -39,6 +41,8 @@ pub use inbox::intake::Intake;
 pub use inbox::mailbox::{Mailbox, Wake};
 pub use inbox::read_through::{ReadThrough, Unreachable};
 pub use inbox::whole::read_whole;
+pub use members::clerk::{Members, MembersListener, MembersOptions, run as run_members};
+pub use members::counter::Counter;
 pub use memory::cache::{Cache, Items};
 pub use memory::entry::{Entry, FlagEntry, SegmentEntry, State, Told};
 pub use memory::snapshot::{Slot, Snapshot, Table, View};

@@ -52,6 +52,8 @@ pub struct Shared {
     stale: AtomicBool,
     /// For so many the host listens to changes of flags.
     flag_changes: AtomicUsize,
+    /// There is a big segment among what is held, or was.
+    big_segments: AtomicBool,
 }
 
 impl Shared {
@@ -77,6 +79,7 @@ impl Shared {
             answers: AtomicBool::new(false),
             stale: AtomicBool::new(false),
             flag_changes: AtomicUsize::new(0),
+            big_segments: AtomicBool::new(false),
             options,
         })
     }
@@ -154,6 +157,17 @@ impl Shared {
     /// One more, or one less, for whom the host listens to changes of flags. True for the first and the last one.
     pub fn hear_flag_changes(&self, hears: bool) -> bool {
         if hears { self.flag_changes.fetch_add(1, Relaxed) == 0 } else { self.flag_changes.fetch_sub(1, Relaxed) == 1 }
+    }
+
+    /// Whether there is a big segment among what is held under residency `all`, or was.
+    #[inline]
+    pub fn holds_big_segments(&self) -> bool {
+        self.big_segments.load(Relaxed)
+    }
+
+    /// There is a big segment.
+    pub fn set_holds_big_segments(&self) {
+        self.big_segments.store(true, Relaxed);
     }
 
     /// Whether memory is the truth by now.

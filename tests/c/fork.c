@@ -2,7 +2,7 @@
  * fork() with threads busy in evaluation, polling and refresh, with residency all and lazy, again and again.
  *
  * A child is in state FORKED until its first call, answers at once from the data that it inherited, makes threads and
- * connections of its own, sees a change that is made afterwards, and closes and releases what it inherited. The parent
+ * connections of its own, sees a change that is made afterwards, hears of it as a listener that the parent made, and closes and releases what it inherited. The parent
  * notices nothing of it.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -22,6 +22,8 @@ static setting the_setting;
 static flagstone_client *the_client;
 static flagstone_context *the_context;
 static int stopping;
+/* What the listener was told last: 0 or 1. */
+static int heard;
 
 static int stopped(void) {
   return __atomic_load_n(&stopping, __ATOMIC_ACQUIRE);
@@ -41,15 +43,34 @@ static void *evaluate(void *argument) {
   return NULL;
 }
 
-static void *poll_events(void *argument) {
+/* Polls until the client is closed, or until the listener was told `value`; -1 stands for no value. */
+static void listen_until(int value) {
   flagstone_notification notification;
+  long long deadline = now_ms() + SOON;
   memset(&notification, 0, sizeof notification);
   notification.struct_size = sizeof notification;
-  (void)argument;
-  while (flagstone_client_next_notification(the_client, 10, &notification) != FLAGSTONE_STATUS_CLOSED) {
+  while (value < 0 || now_ms() < deadline) {
+    flagstone_status status = flagstone_client_next_notification(the_client, 10, &notification);
+    int is_value = status == FLAGSTONE_STATUS_OK && notification.kind == FLAGSTONE_NOTIFICATION_VALUE_CHANGED;
+    if (status == FLAGSTONE_STATUS_CLOSED) return;
+    if (is_value) __atomic_store_n(&heard, contains(notification.extra, "\"new\":true"), __ATOMIC_RELEASE);
     flagstone_notification_clear(&notification);
+    if (is_value && heard == value) return;
   }
+  CHECK(!"the listener hears of the change");
+}
+
+static void *poll_events(void *argument) {
+  (void)argument;
+  listen_until(-1);
   return NULL;
+}
+
+/* Waits for the poller of the parent. */
+static void wait_until_heard(int value) {
+  long long deadline = now_ms() + SOON;
+  while (__atomic_load_n(&heard, __ATOMIC_ACQUIRE) != value && now_ms() < deadline) sleep_ms(1);
+  CHECK(__atomic_load_n(&heard, __ATOMIC_ACQUIRE) == value);
 }
 
 /* Keeps the refresh busy. */
@@ -96,6 +117,7 @@ static unsigned in_child(int round, int ready, unsigned before) {
   CHECK(write(ready, &done, 1) == 1);
   CHECK(wait_for_bool(the_client, the_context, "changing", (round + 1) % 2, SOON));
   CHECK(flagstone_flag_bool(flag, the_context) == (round + 1) % 2);
+  listen_until((round + 1) % 2);
   CHECK(flagstone_client_wait(the_client, FLAGSTONE_STATE_VALID, SOON) == FLAGSTONE_STATUS_OK);
   ACCEPTED(flagstone_all_flags_json(the_client, the_context, 0, &bytes, &error));
   state.ptr = bytes.ptr;
@@ -128,6 +150,7 @@ static void fork_once(redis *connection, int round) {
   char done;
   pid_t child;
   unsigned before = failures();
+  wait_until_heard(round % 2);
   CHECK(pipe(ready) == 0);
   child = fork();
   if (child == 0) {
@@ -150,6 +173,7 @@ static void fork_once(redis *connection, int round) {
 static void fork_with_busy_threads(const char *options, int rounds) {
   pthread_t evaluators[EVALUATORS], poller, writer;
   redis *connection = redis_open(the_setting.port);
+  uint64_t listener;
   int index, round;
   put_bool(connection, the_setting.prefix, "steady", 1, 1);
   put_bool(connection, the_setting.prefix, "busy", 1, 1);
@@ -161,6 +185,8 @@ static void fork_with_busy_threads(const char *options, int rounds) {
   /* So that lazy holds them. */
   CHECK(bool_value(the_client, the_context, "steady", 0) == 1);
   CHECK(bool_value(the_client, the_context, "changing", 1) == 0);
+  heard = 0;
+  ACCEPTED(flagstone_client_listen(the_client, the_context, "changing", 8, &listener, &error));
   for (index = 0; index < EVALUATORS; index++) CHECK(pthread_create(&evaluators[index], NULL, evaluate, NULL) == 0);
   CHECK(pthread_create(&poller, NULL, poll_events, NULL) == 0);
   CHECK(pthread_create(&writer, NULL, write_to_redis, NULL) == 0);
@@ -205,6 +231,88 @@ static void fork_without_threads(int close_first) {
   flagstone_context_release(the_context);
 }
 
+/* Whether a context is in the big segment, and what became of the question. */
+static int is_vip(const char *key, int32_t *status) {
+  flagstone_context *context = user(key);
+  flagstone_detail detail = empty_detail();
+  int value;
+  flagstone_variation(the_client, context, "vips", 4, FLAGSTONE_TYPE_BOOL, NULL, 0, &detail);
+  value = (int)detail.number_value;
+  *status = detail.big_segments_status;
+  flagstone_detail_clear(&detail);
+  flagstone_context_release(context);
+  return value;
+}
+
+static void check_vip(const char *key) {
+  int32_t status;
+  CHECK(is_vip(key, &status) == 1);
+  CHECK(status == FLAGSTONE_BIG_SEGMENTS_HEALTHY);
+}
+
+/* Asks for the same contexts again and again, of which only a few are remembered. */
+static void *ask_for_members(void *argument) {
+  int32_t status;
+  (void)argument;
+  while (!stopped()) {
+    is_vip("a", &status);
+    is_vip("b", &status);
+    is_vip("ada", &status);
+  }
+  return NULL;
+}
+
+/* A child asks for members itself, whatever the threads of its parent were doing, and hears of changes. */
+static void fork_with_big_segments(int rounds) {
+  char name[160], moment[32];
+  const char *add[] = {"SADD", name, "vip.g7"};
+  const char *synchronized_on[] = {"SET", name, moment};
+  /* Base64 of the SHA-256 of "ada" and "bob". */
+  const char *hashes[] = {"/e5DDUC9V97qwYbNl5ADPQ8G+QmogG585ucXq3x9UCk=", "gbY32PzSxtpjWeaWMROhFw3nleS3JbhNHgtM/Z7FjOk="};
+  redis *connection = redis_open(the_setting.port);
+  pthread_t asker;
+  int round, index;
+  put_segment(connection, the_setting.prefix, "vip", "{\"key\":\"vip\",\"version\":1,\"unbounded\":true,\"generation\":7}");
+  put_flag(connection, the_setting.prefix, "vips",
+           "{\"key\":\"vips\",\"version\":1,\"on\":true,\"variations\":[false,true],\"fallthrough\":{\"variation\":0},"
+           "\"rules\":[{\"variation\":1,\"clauses\":[{\"op\":\"segmentMatch\",\"values\":[\"vip\"]}]}]}");
+  snprintf(name, sizeof name, "%s:big_segments_synchronized_on", the_setting.prefix);
+  snprintf(moment, sizeof moment, "%lld", 9000000000000LL);
+  redis_command(connection, 3, synchronized_on);
+  for (index = 0; index < 2; index++) {
+    snprintf(name, sizeof name, "%s:big_segment_include:%s", the_setting.prefix, hashes[index]);
+    redis_command(connection, 3, add);
+  }
+  stopping = 0;
+  the_client = started_client(the_setting, "{\"big_segments.cache_size\":2,\"big_segments.cache_ms\":600000}");
+  check_vip("ada");
+  CHECK(pthread_create(&asker, NULL, ask_for_members, NULL) == 0);
+  for (round = 0; round < rounds; round++) {
+    unsigned before = failures();
+    pid_t child = fork();
+    if (child == 0) {
+      flagstone_big_segment_status status;
+      memset(&status, 0, sizeof status);
+      status.struct_size = sizeof status;
+      check_vip("ada");
+      check_vip("bob");
+      ACCEPTED(flagstone_big_segments_status(the_client, &status, &error));
+      CHECK(status.available == 1 && status.stale == 0);
+      CHECK(flagstone_client_close(the_client, SOON) == FLAGSTONE_STATUS_OK);
+      flagstone_client_release(the_client);
+      _exit(failures() == before ? 0 : 1);
+    }
+    CHECK(child > 0);
+    wait_for_child(child);
+    check_vip("bob");
+  }
+  __atomic_store_n(&stopping, 1, __ATOMIC_RELEASE);
+  CHECK(pthread_join(asker, NULL) == 0);
+  CHECK(flagstone_client_close(the_client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(the_client);
+  redis_close(connection);
+}
+
 int main(int argc, char **argv) {
   int rounds;
   the_setting = read_arguments(argc, argv);
@@ -212,6 +320,7 @@ int main(int argc, char **argv) {
   fork_with_busy_threads(NULL, rounds);
   fork_with_busy_threads("{\"cache.residency\":\"lazy\"}", rounds);
   fork_with_busy_threads("{\"cache.freshness\":\"ttl\",\"cache.ttl_ms\":20}", rounds / 3);
+  fork_with_big_segments(rounds);
   fork_without_threads(0);
   fork_without_threads(1);
   return report();

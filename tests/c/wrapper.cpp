@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -307,6 +309,58 @@ void notifications(Client client, TestData data) {
   CHECK(woken);
 }
 
+// One vip; it fails when it is told to, and can be asked as long as somebody holds it.
+class Vips : public BigSegmentStore {
+ public:
+  explicit Vips(int &alive) : alive_(alive) { ++alive_; }
+  ~Vips() override { --alive_; }
+  void membership(std::string_view context_hash, Membership &out) override {
+    if (fails) throw std::runtime_error("out of order");
+    CHECK(context_hash.size() == 44);
+    CHECK(out.add("vip.g1", true) && out.add("other.g2", false) && !out.add("\x80", true));
+  }
+  std::optional<std::int64_t> metadata() override {
+    if (fails) throw 7;
+    return synced;
+  }
+  bool fails = false;
+  std::optional<std::int64_t> synced = 9000000000000;
+
+ private:
+  int &alive_;
+};
+
+void big_segments(const Context &ada) {
+  TestData data;
+  CHECK(data.set(Kind::segment, "{\"key\":\"vip\",\"unbounded\":true,\"generation\":1}"));
+  CHECK(data.set(Kind::flag, flag("big", "true,false",
+                                  ",\"rules\":[{\"variation\":1,\"clauses\":[{\"op\":\"segmentMatch\",\"values\":[\"vip\"]}]}]")));
+  int alive = 0;
+  auto vips = std::make_shared<Vips>(alive);
+  Outcome outcome;
+  {
+    Config config;
+    config.set_test_data(data).set_big_segment_store(vips).set("big_segments.cache_ms", "1");
+    Client client(config);
+    CHECK(client.start(SOON) && client.may_wait());
+    const Detail in = client.variation(ada, "big");
+    CHECK(in.as_bool() == false && in.big_segments() == FLAGSTONE_BIG_SEGMENTS_HEALTHY);
+    vips->synced.reset();
+    const auto never = client.big_segments_poll();
+    CHECK(never && never->available() && never->stale() && never->last_sync_ms() == 0);
+    vips->fails = true;
+    const Detail without = client.variation(Context("user", "bob"), "big");
+    CHECK(without.as_bool() == true && without.big_segments() == FLAGSTONE_BIG_SEGMENTS_STORE_ERROR);
+    const auto gone = client.big_segments_poll(&outcome);
+    CHECK(outcome && gone && !gone->available() && client.big_segments_status()->last_sync_ms() == 0);
+    CHECK(client.close(SOON));
+    CHECK(!client.big_segments_status(&outcome) && outcome.status() == FLAGSTONE_STATUS_CLOSED);
+    vips.reset();
+    CHECK(alive == 1);
+  }
+  CHECK(alive == 0);
+}
+
 void clients() {
   TestData flags = data();
   Config config;
@@ -324,6 +378,8 @@ void clients() {
   defaults(client, ada);
   events(ada);
   migrations(ada);
+  big_segments(ada);
+  big_segments(ada);
   notifications(client, flags);
   listeners(client, flags, ada);
   Client copy = client;

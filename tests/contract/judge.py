@@ -82,7 +82,7 @@ def report(expected: dict[str, Any], run: Run, problems: list[str]) -> Iterator[
     """The lines of the report."""
     yield f"# Contract tests: {'failed' if problems else 'passed'}"
     yield ""
-    yield f"LaunchDarkly's SDK test harness v{expected['harness']} through the Python package."
+    yield f"LaunchDarkly's SDK test harness v{expected['harness']} through the {expected['package']} package."
     yield ""
     for problem in problems:
         yield f"- {problem}"

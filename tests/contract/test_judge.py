@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import judge
 
 EXPECTED: dict[str, Any] = {
+    "package": "Alpha",
     "harness": "2.41.0",
     "groups": {"alpha": 4, "beta": 1},
     "total": 6,
@@ -88,3 +90,15 @@ def test_what_is_expected_adds_up_and_nothing_may_fail(package: str) -> None:
     assert expected["skipped"] == len(expected["left_out"]) + len(expected["not_offered"])
     assert expected["failed"] == 0 and not whole & expected["groups"].keys()
     assert all(expected["left_out"].values()) and all(expected["not_offered"].values())
+
+
+def test_what_the_documentation_calls_undeclared_is_declared_by_no_service() -> None:
+    folder = Path(judge.__file__).parent
+    page = (folder.parent.parent / "docs" / "conformance.md").read_text()
+    undeclared, declared = page.split("## Capabilities that are not declared")[1].split("## Declared")
+    services = "".join(path.read_text() for path in sorted(folder.glob("*/*")) if path.suffix in (".py", ".cs"))
+    names = re.findall(r"^\| `([^`]+)` \|", undeclared, re.MULTILINE)
+    names += re.findall(r"`([a-z0-9-]+)`", undeclared.split("These are for other kinds")[1])
+    assert len(names) == 20
+    assert not [name for name in names if f'"{name}"' in services]
+    assert all(f'"{name}"' in services for name in re.findall(r"`(retry-conformance[^`]+)`", declared))

@@ -15,7 +15,9 @@ pub fn declarations(header: &str) -> Vec<String> {
         .chain(code.split("FLAGSTONE_API\n").skip(1))
         .filter_map(|rest| rest.split_once(';').map(|(declaration, _)| declaration.trim().to_owned()))
         .filter(|declaration| {
-            declaration.contains("flagstone_") && declaration.ends_with(')') && !declaration.contains('#')
+            // A type of functions is none.
+            let is_type = declaration.starts_with("typedef");
+            declaration.contains("flagstone_") && declaration.ends_with(')') && !declaration.contains('#') && !is_type
         })
         .collect()
 }

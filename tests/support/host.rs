@@ -251,6 +251,7 @@ pub struct Detail {
     pub variation: i32,
     pub stale: bool,
     pub prerequisite: String,
+    pub big_segments: i32,
 }
 
 impl Detail {
@@ -280,7 +281,16 @@ pub enum Notice {
     Status { state: i32, text: String },
     Changed { key: String, old: Option<i64>, new: Option<i64> },
     Value { key: String, listener: u64, old: Value, new: Value },
+    BigSegments(BigSegments),
     Wake,
+}
+
+/// How the big-segment store stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BigSegments {
+    pub available: bool,
+    pub stale: bool,
+    pub last_sync_ms: Option<i64>,
 }
 
 /// A notice and how many were dropped before it.
@@ -492,6 +502,39 @@ impl Client {
         self.detail(key).word()
     }
 
+    /// Evaluates for a context given as JSON.
+    pub fn detail_for_json(&self, context: &str, key: &str) -> Detail {
+        let mut handle: *mut flagstone_context = ptr::null_mut();
+        let (json, len) = pointer(context);
+        // SAFETY: a readable text and writable places.
+        call(|error| unsafe { flagstone_context_from_json(json, len, &raw mut handle, error) }).expect("a context");
+        self.detail_for(&Context(handle), key)
+    }
+
+    /// How the big-segment store stands.
+    pub fn try_big_segments(&self) -> Result<BigSegments, Failure> {
+        let size = u32::try_from(size_of::<flagstone_big_segment_status>()).unwrap();
+        let mut status =
+            flagstone_big_segment_status { struct_size: size, available: 0, stale: 0, reserved: 0, last_sync_ms: 0 };
+        // SAFETY: a live client and a struct of the right size.
+        call(|error| unsafe { flagstone_big_segments_status(self.handle, &raw mut status, error) })?;
+        let last_sync_ms = (status.last_sync_ms != 0).then_some(status.last_sync_ms);
+        Ok(BigSegments { available: status.available == 1, stale: status.stale == 1, last_sync_ms })
+    }
+
+    /// The same of an open client, as a pair: available, and stale.
+    #[track_caller]
+    pub fn big_segments(&self) -> (bool, bool) {
+        let status = self.try_big_segments().expect("the client is open");
+        (status.available, status.stale)
+    }
+
+    /// Whether an evaluation may wait.
+    pub fn may_wait(&self) -> bool {
+        // SAFETY: a live client.
+        unsafe { flagstone_client_may_wait(self.handle) == 1 }
+    }
+
     /// The bool value for user `ada`.
     pub fn bool(&self, key: &str, default: bool) -> bool {
         self.bool_for(&self.user, key, default)
@@ -564,6 +607,12 @@ impl Client {
             2 => {
                 let extra: Value = serde_json::from_str(&extra).expect("versions are JSON");
                 Notice::Changed { key: text, old: extra["old_version"].as_i64(), new: extra["new_version"].as_i64() }
+            }
+            3 => {
+                let extra: Value = serde_json::from_str(&extra).expect("the status is JSON");
+                let is = |name: &str| extra[name].as_bool().expect("a bool");
+                let last_sync_ms = extra["last_sync_ms"].as_i64();
+                Notice::BigSegments(BigSegments { available: is("available"), stale: is("stale"), last_sync_ms })
             }
             4 => Notice::Wake,
             5 => {
@@ -677,6 +726,7 @@ fn copied(mut detail: flagstone_detail) -> Detail {
         variation: detail.variation_index,
         stale: detail.flags & FLAGSTONE_DETAIL_STALE != 0,
         prerequisite: owned(detail.prerequisite_key),
+        big_segments: detail.big_segments_status,
     };
     // SAFETY: written by the library.
     unsafe { flagstone_detail_clear(&raw mut detail) };

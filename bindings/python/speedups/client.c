@@ -50,7 +50,7 @@ static int take(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObjec
   asked->key_len = (size_t)size;
   asked->client = client->handle;
   asked->default_value = args[2];
-  asked->may_wait = client->may_wait;
+  asked->may_wait = speedups_may_wait(client->waits, client->handle);
   asked->tells = client->tells;
   return 1;
 }
@@ -209,8 +209,8 @@ static PyObject *attach(PyObject *self, PyObject *args)
 {
   struct client *client = (struct client *)self;
   PyObject *pointer;
-  int may_wait, tells;
-  if (!PyArg_ParseTuple(args, "Opp:_attach", &pointer, &may_wait, &tells)) {
+  int waits, tells;
+  if (!PyArg_ParseTuple(args, "Oip:_attach", &pointer, &waits, &tells)) {
     return NULL;
   }
   flagstone_client *handle = speedups_take(pointer);
@@ -223,7 +223,7 @@ static PyObject *attach(PyObject *self, PyObject *args)
     return NULL;
   }
   client->handle = handle;
-  client->may_wait = may_wait;
+  client->waits = (enum waits)waits;
   client->tells = tells;
   Py_RETURN_NONE;
 }
@@ -270,7 +270,7 @@ PyMethodDef speedups_client_methods[] = {
    "identify($self, context)\n--\n\n"},
   {"track", (PyCFunction)(void (*)(void))speedups_track, METH_FASTCALL | METH_KEYWORDS,
    "track($self, event_name, context, data=None, metric_value=None)\n--\n\n"},
-  {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, whether evaluation may wait, and whether events tell defaults."},
+  {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, whether evaluation waits, and whether events tell defaults."},
   {0},
 };
 

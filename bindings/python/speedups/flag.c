@@ -7,7 +7,9 @@ struct flag {
   PyObject *key, *default_value;
   struct json_cache cache;
   enum form form;
-  int may_wait;
+  enum waits waits;
+  /* A reference of its own; NULL where nobody asks. */
+  flagstone_client *client;
 };
 
 /* The context of a call; NULL for arguments that are not plain. */
@@ -31,7 +33,7 @@ static PyObject *evaluate(struct flag *flag, const flagstone_context *context, c
   /* Events tell the reason where the caller gets it. */
   __typeof__(speedups.native.flag_value) call =
     convert == speedups_detail ? speedups.native.flag_detail : speedups.native.flag_value;
-  SPEEDUPS_CALL(flag->may_wait, call(flag->handle, context, &detail));
+  SPEEDUPS_CALL(speedups_may_wait(flag->waits, flag->client), call(flag->handle, context, &detail));
   PyObject *result = convert(&detail, flag->default_value, flag->form, &flag->cache);
   if (!result) {
     speedups_recover();
@@ -45,18 +47,19 @@ static PyObject *scalar(struct flag *flag, const flagstone_context *context)
   int64_t integer;
   double number;
   flagstone_bytes bytes = {0};
+  int may_wait = flag->form == FORM_ANY ? 0 : speedups_may_wait(flag->waits, flag->client);
   switch (flag->form) {
     case FORM_BOOL:
-      SPEEDUPS_CALL(flag->may_wait, truth = speedups.native.flag_bool(flag->handle, context));
+      SPEEDUPS_CALL(may_wait, truth = speedups.native.flag_bool(flag->handle, context));
       return speedups_keep(truth == 1 ? Py_True : Py_False);
     case FORM_INT:
-      SPEEDUPS_CALL(flag->may_wait, integer = speedups.native.flag_int(flag->handle, context));
+      SPEEDUPS_CALL(may_wait, integer = speedups.native.flag_int(flag->handle, context));
       return PyLong_FromLongLong(integer);
     case FORM_FLOAT:
-      SPEEDUPS_CALL(flag->may_wait, number = speedups.native.flag_double(flag->handle, context));
+      SPEEDUPS_CALL(may_wait, number = speedups.native.flag_double(flag->handle, context));
       return PyFloat_FromDouble(number);
     case FORM_STRING:
-      SPEEDUPS_CALL(flag->may_wait, truth = speedups.native.flag_string(flag->handle, context, &bytes));
+      SPEEDUPS_CALL(may_wait, truth = speedups.native.flag_string(flag->handle, context, &bytes));
       return speedups_text(truth, &bytes, flag->default_value);
     default:
       return evaluate(flag, context, speedups_value);
@@ -79,13 +82,22 @@ static PyObject *detail(SPEEDUPS_ARGUMENTS)
   return speedups_or_else(result, METHOD_flag_detail, self, args, count, names);
 }
 
+/* A reference to the client of a pointer object; NULL for none. */
+static flagstone_client *retained(PyObject *pointer)
+{
+  PyObject *number = PyObject_GetAttr(pointer, speedups.value);
+  void *address = number && number != Py_None ? PyLong_AsVoidPtr(number) : NULL;
+  Py_XDECREF(number);
+  PyErr_Clear();
+  return speedups.native.client_retain(address);
+}
+
 static PyObject *attach(PyObject *self, PyObject *args)
 {
   struct flag *flag = (struct flag *)self;
-  PyObject *pointer, *key, *default_value;
-  enum form form;
-  int may_wait;
-  if (!PyArg_ParseTuple(args, "OOOCp:_attach", &pointer, &key, &default_value, &form, &may_wait)) {
+  PyObject *pointer, *key, *default_value, *client;
+  int form, waits;
+  if (!PyArg_ParseTuple(args, "OOOCiO:_attach", &pointer, &key, &default_value, &form, &waits, &client)) {
     return NULL;
   }
   flagstone_flag *handle = speedups_take(pointer);
@@ -100,7 +112,8 @@ static PyObject *attach(PyObject *self, PyObject *args)
   flag->handle = handle;
   flag->key = speedups_keep(key);
   flag->default_value = speedups_keep(default_value);
-  flag->may_wait = may_wait;
+  flag->waits = (enum waits)waits;
+  flag->client = waits == WAITS_PERHAPS ? retained(client) : NULL;
   flag->form = (enum form)form;
   Py_RETURN_NONE;
 }
@@ -142,6 +155,7 @@ static void dealloc(PyObject *self)
   Py_XDECREF(flag->default_value);
   speedups_json_clear(&flag->cache);
   speedups.native.flag_release(flag->handle);
+  speedups.native.client_release(flag->client);
   ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
   Py_DECREF(type);
 }
@@ -152,7 +166,7 @@ static void dealloc(PyObject *self)
 PyMethodDef speedups_flag_methods[] = {
   CALL(value),
   CALL(detail),
-  {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, and the form of the values."},
+  {"_attach", attach, METH_VARARGS, "Takes a handle that nobody else gives back, the form of the values, and of its client what is there."},
   {0},
 };
 

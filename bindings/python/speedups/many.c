@@ -89,7 +89,7 @@ static PyObject *ask_many(const struct client *client, const flagstone_context *
     ready++;
   }
   if (usable && ready == count) {
-    SPEEDUPS_CALL(client->may_wait,
+    SPEEDUPS_CALL(speedups_may_wait(client->waits, client->handle),
                   speedups.native.variation_many_or(client->handle, context, memory.texts, memory.told, (size_t)count,
                                                     FLAGSTONE_ASK_REASON, memory.details));
     results = collect(keys, defaults, memory.details);

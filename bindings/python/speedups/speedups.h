@@ -5,7 +5,7 @@
  * once, in Python, and no object but a real context reaches native code.
  *
  * Nothing is linked: the package hands over the addresses of the library that it has loaded (module.c). Limited API of
- * CPython 3.9. Everything here runs under the GIL; it is released around native calls that may wait for Redis.
+ * CPython 3.9. Everything here runs under the GIL; it is released around native calls that may wait for a store.
  *
  * module.c    the module, what Python hands over
  * context.c   contexts
@@ -37,7 +37,7 @@ PyAPI_FUNC(const char *) PyUnicode_AsUTF8AndSize(PyObject *text, Py_ssize_t *siz
 
 /* Addresses of the library's functions; the header checks their types. */
 #define SPEEDUPS_NATIVE(X)                                                                                                   \
-  X(bytes_clear) X(client_release) X(client_wake) X(context_from_attrs) X(context_release) X(detail_clear) X(detail_int)     \
+  X(bytes_clear) X(client_retain) X(client_release) X(client_may_wait) X(client_wake) X(context_from_attrs) X(context_release) X(detail_clear) X(detail_int)     \
   X(bool_variation) X(int_variation) X(double_variation) X(string_variation) X(variation_or) X(variation_many_or)            \
   X(flag_bool) X(flag_int) X(flag_double) X(flag_string) X(flag_detail) X(flag_value) X(flag_release) X(identify)      \
   X(track)
@@ -84,12 +84,14 @@ struct context {
   flagstone_context *handle;
 };
 
+/* Whether evaluation waits for a store: never, perhaps at any time, or when the data have big segments. As in _fast.py. */
+enum waits { WAITS_NEVER, WAITS_ALWAYS, WAITS_PERHAPS };
+
 /* An object of the package's class Client. */
 struct client {
   PyObject_HEAD
   flagstone_client *handle;
-  /* Evaluation may wait for Redis. */
-  int may_wait;
+  enum waits waits;
   /* Events may tell the defaults that callers give. */
   int tells;
 };
@@ -182,7 +184,13 @@ static inline const flagstone_context *speedups_context(PyObject *object)
   return ((struct context *)object)->handle;
 }
 
-/* A native call; the GIL is given away where it may wait for Redis. Handles and texts belong to objects that callers hold. */
+/* Whether the GIL is to be given away now. */
+static inline int speedups_may_wait(enum waits waits, const flagstone_client *client)
+{
+  return waits == WAITS_PERHAPS ? speedups.native.client_may_wait(client) : (int)waits;
+}
+
+/* A native call; the GIL is given away where it may wait for a store. Handles and texts belong to objects that callers hold. */
 #define SPEEDUPS_CALL(may_wait, statement)                                                                                   \
   do {                                                                                                                       \
     if (may_wait) {                                                                                                          \

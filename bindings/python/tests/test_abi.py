@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import flagstone
-from flagstone import _abi, _fast, _lib
+from flagstone import Operation, Origin, Stage, _abi, _fast, _lib
 from support import PROJECT
 
 HEADER = (PROJECT / "include" / "flagstone.h").read_text()
@@ -22,6 +22,8 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "flagstone_event": _abi.Event,
     "flagstone_notification": _abi.Event,
     "flagstone_client_status_info": _abi.ClientStatusInfo,
+    "flagstone_big_segment_status": _abi.BigSegmentStatus,
+    "flagstone_big_segment_store": _abi.BigSegmentStore,
 }
 SCALARS = {
     "void": None,
@@ -100,6 +102,10 @@ def test_constants_are_those_of_the_header() -> None:
         assert listed == {f"{prefix}_{name.value if name else 'NONE'}": code for code, name in enumerate(names)}
     errors = {f"SOURCE_ERROR_{kind.name}": int(kind) for kind in flagstone.SourceErrorKind}
     assert errors == {name: int(value) for name, value in values.items() if name.startswith("SOURCE_ERROR_")}
+    enums: dict[str, Any] = {"STAGE": Stage, "OPERATION": Operation, "ORIGIN": Origin}
+    for prefix, kind in enums.items():
+        named = {f"MIGRATION_{prefix}_{member.name}": code for code, member in enumerate(kind)}
+        assert named == {name: int(value) for name, value in values.items() if name.startswith(f"MIGRATION_{prefix}_")}
     states = {f"STATE_{state.name}": int(state) for state in flagstone.State if state >= 0}
     assert states == {name: int(value) for name, value in values.items() if name.startswith("STATE_")}
 

@@ -9,9 +9,18 @@ from typing import Any
 
 import pytest
 
-from flagstone import Client, Config, Context, FlagstoneError, InvalidArgumentError, TestData
+from flagstone import BigSegmentStore, Client, Config, Context, FlagstoneError, Hook, InvalidArgumentError, Plugin, TestData
 from flagstone._options import OPTIONS
 from support import PROJECT, Environment, bool_flag
+
+
+class Empty(BigSegmentStore):
+    def metadata(self) -> None:
+        return None
+
+    def membership(self, context_hash: str) -> None:
+        return None
+
 
 #: Defaults that the header puts into words.
 IN_WORDS = {
@@ -20,6 +29,8 @@ IN_WORDS = {
     "(LaunchDarkly's)": "Default: LaunchDarkly's",
     "(environment)": "Default: that of the environment",
     "(by source)": "Default by source",
+    "(redis.url)": "Default: ``redis_url``",
+    "(redis.prefix)": "Default: ``redis_prefix``",
 }
 
 
@@ -27,7 +38,7 @@ def listed() -> dict[str, str]:
     """The options in the header, with their defaults."""
     header = (PROJECT / "include" / "flagstone.h").read_text()
     part = header[header.index("OPTIONS (flagstone_config_set)") : header.index("#ifndef FLAGSTONE_H")]
-    found = dict(re.findall(r"^ \*   ([a-z_.]+)  +(\([^)]+\)|\S+)", part, flags=re.MULTILINE))
+    found = dict(re.findall(r"^ \*   ([a-z0-9_.]+)  +(\([^)]+\)|\S+)", part, flags=re.MULTILINE))
     assert found.pop("name") == "default"
     return found
 
@@ -37,7 +48,15 @@ def test_every_option_of_the_header_has_a_keyword_named_like_it() -> None:
     for keyword, name in OPTIONS.items():
         assert keyword == name.replace(".", "_")
     keywords = list(inspect.signature(Config).parameters)
-    assert keywords == [*OPTIONS, "test_data", "options", "events_queue_capacity"], "the last one is refused"
+    assert keywords == [
+        *OPTIONS,
+        "test_data",
+        "hooks",
+        "plugins",
+        "big_segment_store",
+        "options",
+        "events_queue_capacity",
+    ], "the last one is refused"
 
 
 def test_every_keyword_is_documented_with_its_default() -> None:
@@ -55,12 +74,16 @@ def test_every_keyword_is_documented_with_its_default() -> None:
 def test_every_keyword_takes_its_native_type_and_reaches_the_library() -> None:
     samples: dict[str, Any] = {
         "redis_url": "redis://localhost",
+        "big_segments_url": "redis://localhost:6380",
         "cache_residency": "all",
         "cache_freshness": "push",
         "cache_on_wipe": "keep",
         "evaluation_integer_rounding": "truncate",
         "log_level": "info",
         "source_kind": "stream",
+        "fdv2_initializers": ["poll http://localhost:1", "poll"],
+        "fdv2_synchronizers": ("stream",),
+        "fdv2_fallback": "none",
         "retry_mode": "extended",
         "http_headers": {"X-Team": "red", "X-Ünicode": "å"},
         "http_proxy": "http://localhost:1",
@@ -79,6 +102,10 @@ def test_every_keyword_takes_its_native_type_and_reaches_the_library() -> None:
             value = "http://localhost:1/base"
         elif keyword == "test_data":
             value = TestData()
+        elif keyword in ("hooks", "plugins"):
+            value = [Hook()] if keyword == "hooks" else (Plugin(),)
+        elif keyword == "big_segment_store":
+            value = Empty()
         elif keyword == "options":
             value = {"http.headers": {"X": "y"}, "file.paths": ("a", Path("b"))}
         else:

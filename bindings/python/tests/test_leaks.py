@@ -6,7 +6,9 @@ import gc
 import os
 from collections.abc import Callable
 
-from flagstone import Client, Config, Context, State, TestData
+from test_big_segments import FLAG, SEGMENT, Store
+
+from flagstone import Client, Config, Context, Hook, MigratorBuilder, Stage, State, TestData
 from support import PATIENCE, Environment, LaunchDarkly, bool_flag, until, value_flag
 
 SOAK = os.environ.get("FLAGSTONE_TESTS") == "soak"
@@ -71,6 +73,45 @@ def test_prepared_flags_and_errors_leave_nothing_behind(environment: Environment
             pass
 
     assert growth(CONTEXTS // 6, body) < SLACK
+
+
+def test_hooks_migrations_and_listeners_leave_nothing_behind() -> None:
+    data, versions = TestData(), iter(range(2, 10**9))
+    flag = {"key": "a", "on": True, "variations": ["live"], "fallthrough": {"variation": 0}}
+    data.set_flag({**flag, "version": 1})
+    client = Client(Config(test_data=data, hooks=[Hook()]))
+    assert client.start(PATIENCE)
+    context, prepared = Context("u"), client.flag("a", "")
+    migrator = MigratorBuilder(client).read(str, str, lambda old, new: old == new).write(str, str).build()
+
+    def every_kind() -> None:
+        prepared.value(context)
+        client.flag("a", "").detail(context)
+        client.variation_many(["a"], context)
+        client.track("e", context)
+        assert migrator.read("a", context, Stage.OFF).is_success and migrator.write("a", context, Stage.OFF)
+        changes = client.flag_value_changes("a", context)
+        data.set_flag({**flag, "version": next(versions)})
+        changes.close()
+        made = Client(Config(test_data=data, hooks=[Hook()]))
+        made.flag("a", "").value(context)
+
+    assert growth(CONTEXTS // 100, every_kind) < SLACK
+
+
+def test_a_store_and_its_answers_leave_nothing_behind() -> None:
+    data, number = TestData(), iter(range(10**9))
+    data.set_segment(SEGMENT).set_flag(FLAG)
+    store = Store()
+    client = Client(Config(test_data=data, big_segment_store=store, big_segments_cache_size=100))
+    assert client.start(PATIENCE)
+
+    def questions() -> None:
+        client.variation("flag", Context(f"user-{next(number)}"), "")
+        store.asked.clear()
+        Config(big_segment_store=store)
+
+    assert growth(CONTEXTS // 20, questions) < SLACK
 
 
 def test_streamed_patches_that_are_written_and_heard_leave_nothing_behind(

@@ -236,6 +236,73 @@ def test_greenlets_run_while_others_wait_for_a_client(environment: Environment, 
         child.kill()
 
 
+ASKED = """
+import sys
+import time
+{patch}
+import threading
+sys.path.insert(0, sys.argv[1])
+from flagstone import *
+from test_big_segments import ADA, BOB, FLAG, HEALTHY, FAILED, REFERENCE, SEGMENT, Store, ask, client
+
+store = Store({{"ada": {{REFERENCE: True}}, "bob": {{REFERENCE: True}}}})
+store.first = lambda: time.sleep(0.01)
+asked = client(store, redis_command_timeout_ms=10_000, big_segments_poll_interval_ms=20)
+answers = []
+waiting = [threading.Thread(target=lambda: answers.append(ask(asked))) for _ in range(5)]
+for thread in waiting:
+    thread.start()
+for thread in waiting:
+    thread.join()
+assert answers == [("yes", HEALTHY)] * 5 and len(store.asked) == 1, (answers, store.asked)
+polled = store.polled
+deadline = time.monotonic() + 30
+while store.polled < polled + 3:
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+store.first = lambda: time.sleep(20)
+hangs = Client(Config(test_data=TestData().set_segment(SEGMENT).set_flag(FLAG), big_segment_store=store,
+                      redis_command_timeout_ms=100))
+assert hangs.start(30)
+began = time.monotonic()
+assert ask(hangs, BOB) == ("no", FAILED) and time.monotonic() - began < 15
+
+heard, data = [], TestData()
+listening = Client(Config(test_data=data, hooks=[Hook()]))
+assert listening.start(30)
+changes = listening.flag_value_changes("a", ADA)
+iterating = threading.Thread(target=lambda: heard.extend(change.new_value for change in changes), daemon=True)
+iterating.start()
+for variation in (True, False):
+    data.update(data.flag("a").fallthrough_variation(variation))
+while heard[-1:] != [False]:
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+met = threading.Barrier(2)
+migrator = MigratorBuilder(listening).read(lambda _: met.wait(30), lambda _: met.wait(30)).write(print, print).build()
+assert migrator.read("missing", ADA, Stage.SHADOW).is_success
+assert listening.close() and asked.close() and hangs.close()
+iterating.join()
+print("done", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("library", "patch"),
+    [
+        ("gevent", "import gevent.monkey; gevent.monkey.patch_all()"),
+        ("eventlet", "import eventlet; eventlet.monkey_patch()"),
+    ],
+    ids=["gevent", "eventlet"],
+)
+def test_greenlets_ask_a_store_iterate_and_migrate(library: str, patch: str) -> None:
+    program(library)
+    command = [sys.executable, "-W", "ignore", "-c", ASKED.format(patch=patch), str(Path(__file__).parent)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "done\n"), ended.stderr
+
+
 PREEXEC = """
 import json
 import logging

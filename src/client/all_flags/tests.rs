@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::eval::NoMemberships;
 use crate::model::{Interner, Segment};
 use crate::store::Entry;
 
@@ -34,7 +35,7 @@ fn snapshot(flags: &[(&str, Value)]) -> Snapshot {
 }
 
 fn text(flags: &[(&str, Value)], options: AllFlagsOptions) -> String {
-    state_of(&snapshot(flags), &Context::from_key("user", "ada").unwrap(), options, None)
+    state_of(&snapshot(flags), &Context::from_key("user", "ada").unwrap(), options, &NoMemberships, None)
 }
 
 /// The metadata of flag `f`, whatever other flags there are.
@@ -137,7 +138,7 @@ fn the_status_of_big_segments_is_part_of_the_reason() {
     let big = json!({ "version": 1, "unbounded": true, "generation": 1 }).to_string();
     let (entry, _) = Entry::<Segment>::parse("big", big.into_bytes(), &mut Interner::default());
     snapshot.segments.insert("big", Arc::new(entry));
-    let state = state_of(&snapshot, &Context::from_key("user", "ada").unwrap(), REASONS, None);
+    let state = state_of(&snapshot, &Context::from_key("user", "ada").unwrap(), REASONS, &NoMemberships, None);
     assert!(state.contains(r#"{"kind":"FALLTHROUGH","bigSegmentsStatus":"NOT_CONFIGURED"}"#), "{state}");
 }
 

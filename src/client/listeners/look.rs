@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::registry::{Listener, Told};
 use super::value::Memo;
 use super::{Client, Round};
+use crate::client::members::Consult;
 use crate::client::notifications::Event;
 use crate::client::runtime::Runtime;
-use crate::eval::{NoMemberships, Observer, Trouble, evaluate};
+use crate::eval::{BigSegmentsStatus, Observer, Trouble, evaluate};
 use crate::model::{Lookup, Piece};
 use crate::store::{FlagEntry, ReadThrough, Residency, View};
 
@@ -33,7 +34,7 @@ impl Client {
     /// The first value of a listener, unless a poller has found one already.
     pub(super) fn begin(&self, listener: &Listener) {
         let before = listener.told.load_full();
-        let value = self.look(listener, &self.current(), true).unwrap_or_else(|Unseen| None);
+        let value = self.look(listener, &self.current(), true).unwrap_or(None);
         let value = Memo::default().compare(None, value).value;
         listener.told.compare_and_swap(&before, Arc::new(Told { value, is_known: true }));
     }
@@ -80,11 +81,11 @@ impl Client {
                 return Ok(None);
             };
             self.note_use(entry);
-            return Ok(self.value_of(entry, listener, &View::new(&snapshot)));
+            return self.value_of(entry, listener, &View::new(&snapshot), may_wait);
         }
         let view = ReadThrough::new(shared, &runtime.mailbox, may_wait);
         let value = match view.flag_entry(&listener.key) {
-            Ok(Some(entry)) => self.value_of(&entry, listener, &view),
+            Ok(Some(entry)) => self.value_of(&entry, listener, &view, may_wait)?,
             Ok(None) => None,
             Err(_) => return Err(self.owe()),
         };
@@ -96,14 +97,23 @@ impl Client {
         Unseen
     }
 
-    fn value_of<L: Lookup>(&self, entry: &FlagEntry, listener: &Listener, lookup: &L) -> Option<Piece> {
-        let flag = entry.live()?;
-        let mut troubles = Troubles { client: self, entry };
-        let detail = evaluate(flag, &listener.context, lookup, &NoMemberships, &mut troubles);
+    fn value_of<L: Lookup>(
+        &self,
+        entry: &FlagEntry,
+        listener: &Listener,
+        lookup: &L,
+        may_wait: bool,
+    ) -> Result<Option<Piece>, Unseen> {
+        let Some(flag) = entry.live() else { return Ok(None) };
+        let (mut troubles, consult) = (Troubles { client: self, entry }, Consult::new(self, may_wait));
+        let detail = evaluate(flag, &listener.context, lookup, &consult, &mut troubles);
+        if consult.would_wait() || detail.big_segments == Some(BigSegmentsStatus::StoreError) {
+            return Err(self.owe());
+        }
         let Some(variation) = detail.variation else {
             self.tell_no_value(entry, detail.reason);
-            return None;
+            return Ok(None);
         };
-        Some(variation.text()).filter(|text| &**text != "null")
+        Ok(Some(variation.text()).filter(|text| &**text != "null"))
     }
 }

@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::{Client, ClientError};
 use crate::context::Context;
-use crate::store::Residency;
 use registry::{Listener, Registry};
 use value::Memo;
 
@@ -58,7 +57,8 @@ impl Client {
     /// From now on [`Client::poll`] tells when the value of the flag `key` changes for `context`, under the number that is
     /// returned. The present value is the first one that others are compared with.
     ///
-    /// Residency `all`: no I/O. Otherwise a key that is not held waits for Redis at most one command timeout. A flag that does
+    /// Residency `all`: no I/O, apart from big segments. Otherwise a key that is not held waits for Redis at most one command
+    /// timeout. A flag that does
     /// not exist, and one that cannot be read yet, has no value.
     pub fn listen(&self, key: &str, context: &Context) -> Result<u64, ClientError> {
         if self.is_closed() {
@@ -70,9 +70,8 @@ impl Client {
         let listener = self.listening.registry.add(key, context);
         self.hear_flag_changes_for(true);
         self.begin(&listener);
-        if is_first && (self.plant.shared.options.residency != Residency::All || self.listening.is_early.load(Relaxed))
-        {
-            // Whoever polls already does not know that he has to look by himself now and then.
+        if is_first {
+            // Whoever polls already does not know that he may have to look by himself now and then.
             runtime.notifications.call_round();
         }
         Ok(listener.id)

@@ -27,8 +27,8 @@ impl Drop for Turn<'_> {
 }
 
 impl Client {
-    /// Takes the oldest notification, waiting for one if need be. Changes of listeners' values are found out here; with
-    /// residency `lazy` and `off` that may take one command timeout longer.
+    /// Takes the oldest notification, waiting for one if need be. Changes of listeners' values are found out here; where
+    /// an evaluation may wait, that may take one command timeout longer.
     pub fn poll(&self, timeout: Duration) -> Polled {
         let deadline = Instant::now().checked_add(timeout);
         loop {
@@ -44,7 +44,7 @@ impl Client {
                     if let Some(event) = self.go_on(&runtime, round, deadline) {
                         return Polled::Event(Notification::now(event));
                     }
-                    if self.reads_through() && is_past(deadline) {
+                    if self.may_wait() && is_past(deadline) {
                         return Polled::Timeout;
                     }
                 }
@@ -60,7 +60,7 @@ impl Client {
         let mut turn = Turn { notifications: &runtime.notifications, round };
         while let Some(listener) = turn.round.left.next() {
             let news = self.news(&listener, runtime, &mut turn.round);
-            if news.is_some() || self.reads_through() && is_past(deadline) {
+            if news.is_some() || self.may_wait() && is_past(deadline) {
                 return news;
             }
         }
@@ -75,7 +75,7 @@ impl Client {
             Event::FlagChanged { key, .. } if !has_missed && !listening.owes.load(Relaxed) => {
                 listening.registry.of(key)
             }
-            Event::FlagChanged { .. } | Event::Status { .. } => self.everybody(),
+            Event::FlagChanged { .. } | Event::Status { .. } | Event::BigSegments { .. } => self.everybody(),
             _ if has_missed => self.everybody(),
             _ => return,
         };
@@ -89,7 +89,8 @@ impl Client {
 
     /// How long a poller may wait before somebody has to look without having been told to. Where it is time, it begins.
     ///
-    /// The first data are put in force without a word; and of what the bounded cache does not hold nobody tells.
+    /// The first data are put in force without a word; and nobody tells of what the bounded cache does not hold, nor of the
+    /// members of big segments.
     fn next_look(&self, runtime: &Runtime) -> Option<Duration> {
         let (listening, shared) = (&self.listening, &self.plant.shared);
         if listening.registry.is_empty() || self.offline || self.is_closed() {
@@ -103,11 +104,14 @@ impl Client {
                 runtime.notifications.begin(Round::new(self.everybody()));
             }
         }
-        if !self.reads_through() {
+        if !self.may_wait() {
             return None;
         }
         let (now, due) = (monotonic_ms(), listening.next_look.load(Relaxed));
-        let interval = saturating_ms(shared.options.ttl.max(SHORTEST_LOOK));
+        let of_members = self.members.as_ref().map(|settings| settings.desk.cache_time);
+        let of_items = (shared.options.residency != Residency::All).then_some(shared.options.ttl);
+        let interval = of_members.into_iter().chain(of_items).min().unwrap_or(EARLY).max(SHORTEST_LOOK);
+        let interval = saturating_ms(interval);
         if now < due {
             return Some(Duration::from_millis(due - now));
         }
@@ -115,10 +119,6 @@ impl Client {
             runtime.notifications.begin(Round::new(self.everybody()));
         }
         Some(Duration::from_millis(interval))
-    }
-
-    fn reads_through(&self) -> bool {
-        self.plant.shared.options.residency != Residency::All
     }
 }
 

@@ -232,6 +232,30 @@ fn a_closed_client_tells_what_is_left_and_takes_no_listeners() {
 }
 
 #[test]
+fn a_file_that_changes_is_told_too() {
+    let path = std::env::temp_dir().join(format!("flagstone-listen-{}.yaml", std::process::id()));
+    std::fs::write(&path, "flagValues: {a: {x: 1}}").unwrap();
+    let mut config = Config::default();
+    let paths = json!([path]).to_string();
+    for (name, value) in [("source.kind", "file"), ("file.paths", &*paths), ("file.auto_reload", "true")] {
+        config.set(name, value).unwrap();
+    }
+    let host = Host { client: Client::new(config.resolve().unwrap()).unwrap(), data: TestData::new() };
+    host.client.start(SOON).unwrap();
+    let ada = host.listen("a", "ada");
+    std::fs::write(&path, "flagValues:\n  a: {x: 2.50}").unwrap();
+    let told = loop {
+        if let Polled::Event(notification) = host.client.poll(SOON)
+            && let Event::ValueChanged { listener, old, new, .. } = notification.event
+        {
+            break (listener, old, new);
+        }
+    };
+    assert_eq!(told, (ada, Some("{\"x\":1}".to_owned()), Some("{\"x\":2.50}".to_owned())));
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
 fn several_pollers_tell_each_change_once_and_none_is_lost() {
     let host = Host::started();
     host.set("a", 0, 0);

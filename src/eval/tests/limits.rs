@@ -128,7 +128,7 @@ fn a_lattice_of_segments_is_walked_once_whatever_is_at_its_end() {
         let (detail, took) = timed(|| evaluate(flag, &context, &world, &NoMemberships, &mut ()));
         assert_eq!(detail.index, index, "{levels}");
         // Path by path, 22 segments took minutes in a debug build, and 120 would not have ended.
-        assert!(took < std::time::Duration::from_secs(2), "{levels}: {took:?}");
+        assert!(took < std::time::Duration::from_secs(20), "{levels}: {took:?}");
     }
 }
 

@@ -296,7 +296,8 @@ fn what_is_in_the_spool_goes_as_fast_as_the_server_takes_it_the_oldest_first() {
     let took = begin.elapsed();
     let sent: Vec<&str> = sent.iter().map(|sent| sent.header("x-launchdarkly-payload-id").unwrap()).collect();
     assert_eq!(sent, ids);
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    // With the pause of a second that a failure makes between them it would take as many seconds as there are payloads.
+    assert!(took < LONG / 2, "{took:?}");
     while world.delivery.report().sent < PAYLOADS as u64 && begin.elapsed() < LONG {
         thread::sleep(Duration::from_millis(5));
     }

@@ -55,7 +55,7 @@ fn a_hundred_short_patterns_do_not_take_a_gigabyte() {
 
 #[test]
 fn a_refused_pattern_is_compiled_once() {
-    let patterns: Vec<String> = (0..100).map(|number| format!(r"(\pL{{30}}){{30}}\pL{{90}}{number}")).collect();
+    let patterns: Vec<String> = (0..20).map(|number| format!(r"(\pL{{30}}){{30}}\pL{{90}}{number}")).collect();
     let parse = || {
         let mut interner = Interner::default();
         let began = Instant::now();

@@ -70,7 +70,11 @@ fn a_duplicate_fails_the_load_or_the_first_one_counts() {
     let b = folder.write("b", r#"{"flagValues":{"a":1}}"#);
     let running = start(vec![a.clone(), b.clone()], Duplicates::Fail, false);
     running.wait_for("interrupted InvalidData");
-    assert!(running.sink.lines()[0].contains(r#"b: "a" is defined more than once"#), "{:?}", running.sink.lines());
+    assert!(
+        running.sink.lines()[0].contains(r#"b:1: flag "a": it is defined more than once"#),
+        "{:?}",
+        running.sink.lines()
+    );
     let running = start(vec![a, b], Duplicates::First, false);
     running.wait_for(r#"full: segment a {}, flag a {"version":1}"#);
     let twice = folder.write("c", r#"{"flags":{"a":{},"a":{}}}"#);
@@ -98,6 +102,82 @@ fn an_item_that_makes_no_sense_is_handed_on_beside_the_others() {
     running.wait_for(
         r#"full: flag a 3, flag b {"x":NaN}, flag c {}, flag d {"key":"d","version":1,"on":true,"variations":[1e]"#,
     );
+}
+
+/// What is reported and logged of one file.
+fn complaints(name: &str, text: &str) -> String {
+    let folder = Folder::new();
+    let path = folder.write(name, text);
+    let mut running = start(vec![path.clone()], Duplicates::Fail, false);
+    running.wait_for("");
+    running.stop();
+    let logs = running.sink.logs().into_iter().filter(|(severity, _)| *severity >= Severity::Warn);
+    let lines: Vec<String> = logs.map(|(_, line)| line).collect();
+    lines.join("\n").replace(&path.display().to_string(), name)
+}
+
+#[test]
+fn json_that_breaks_off_is_told_with_line_and_item() {
+    let head = "{\n \"other\": 1,\n \"flags\": {\n  \"a\": {},\n  \"b\": ";
+    for (text, complaint) in [
+        (format!("{head}{{\"on\": [1}}\n }}\n}}"), r#"5: flag "b": another closing bracket is missing"#),
+        (format!("{head}{{\n   \"on\": \"x\n }}\n}}"), r#"8: flag "b": a closing quote is missing"#),
+        (format!("{head}1 2\n }}\n}}"), r#"5: flag "b": a comma or the end of the object is missing"#),
+        ("{\n\"segments\": {\n\"s\": {\n".to_owned(), r#"4: segment "s": a closing bracket is missing"#),
+        ("{\n\"flags\": []}".to_owned(), "2: flags: an object is missing"),
+        ("{\n\"flags\": {},\n\"flags\": {}}".to_owned(), "3: flags is given twice"),
+        ("{\n\"a\": 1}\n}".to_owned(), "3: the end of the text is missing"),
+        ("{\n".to_owned(), "2: a quote is missing"),
+    ] {
+        assert_eq!(complaints("f.json", &text), format!("files: f.json:{complaint}"), "{text}");
+    }
+}
+
+#[test]
+fn an_item_that_cannot_be_read_is_told_with_its_line_in_json_and_in_yaml() {
+    let json =
+        "{\"flags\": {\n \"good\": {\"version\": 1},\n \"bad\": {\n  \"on\": \"yes\"}},\n \"segments\": {\"s\": 1}}";
+    let yaml = "# Comment\nflags:\n  good: {version: 1}\n  bad:\n    on: yes\nsegments:\n  s: 1\n";
+    let [json, yaml] = [complaints("f.json", json), complaints("f.yaml", yaml)];
+    let [segment, flag] = json.lines().collect::<Vec<_>>()[..] else { panic!("{json}") };
+    assert!(
+        flag.starts_with(r#"f.json:4: flag "bad": `on`: invalid type: string "yes", expected a boolean"#),
+        "{json}"
+    );
+    assert!(segment.starts_with(r#"f.json:5: segment "s": "#), "{json}");
+    let [doubt, segment, flag] = yaml.lines().collect::<Vec<_>>()[..] else { panic!("{yaml}") };
+    assert!(doubt.starts_with("f.yaml:5: yes is read as YAML 1.2 says"), "{yaml}");
+    assert!(
+        flag.starts_with(r#"f.yaml:4: flag "bad": `on`: invalid type: string "yes", expected a boolean"#),
+        "{yaml}"
+    );
+    assert!(segment.starts_with(r#"f.yaml:7: segment "s": "#), "{yaml}");
+    let many: String = (0..30).map(|number| format!("  f{number}: 1\n")).collect();
+    let told = complaints("f.yaml", &format!("flags:\n{many}"));
+    assert_eq!(told.lines().count(), 21);
+    assert!(told.ends_with("10 more items make no sense"), "{told}");
+}
+
+#[test]
+fn yaml_and_json_are_loaded_together_and_yaml_again_when_it_changes() {
+    let folder = Folder::new();
+    let json = folder.write("a", " {\"flags\":{\"a\":{\"version\":1}}}");
+    let yaml = folder.write("b", "\u{feff}flags:\n  b: {version: 2, x: 1.0}\nflagValues: {c: [1.50]}\nsegments:\n");
+    let running = start(vec![json, yaml], Duplicates::Fail, true);
+    let first = running.wait_for(
+        r#"full: flag a {"version":1}, flag b {"version":2,"x":1.0}, flag c {"key":"c","version":1,"on":true,"variations":[[1.50]],"fallthrough":{"variation":0}}"#,
+    );
+    folder.write("b", "flags:\n  b: {version: 3}\n  a: {}");
+    let broken = running.wait_for_next("interrupted InvalidData", first);
+    assert!(running.sink.lines()[broken - 1].contains(r#"b:3: flag "a": it is defined more than once"#));
+    folder.write("b", "flags:\n  b: {version: 3}\n");
+    running.wait_for_next(r#"full: flag a {"version":1}, flag b {"version":3}"#, broken);
+}
+
+#[test]
+fn an_empty_file_is_none_and_neither_is_one_without_end() {
+    assert_eq!(complaints("f.yaml", ""), "files: f.yaml: it is empty");
+    assert_eq!(complaints("f.json", "\u{feff} \n"), "files: f.json: it is empty");
 }
 
 #[test]

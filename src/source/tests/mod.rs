@@ -1,5 +1,7 @@
 //! The sources against a server, files and a sink that live in the test.
 
+mod composite;
+mod fdv2;
 mod file;
 mod poll;
 mod stream;

@@ -119,7 +119,11 @@ fn setting_data_waits_for_no_client_that_is_gone() {
     let mut running = attach(&data);
     running.wait_for("full: ");
     running.stop();
-    let begin = Instant::now();
-    data.delete(Kind::Flag, "a");
-    assert!(begin.elapsed() < Duration::from_millis(500));
+    // A wait would last a second each time; a busy machine holds up one or the other.
+    let is_quick = |_| {
+        let begin = Instant::now();
+        data.delete(Kind::Flag, "a");
+        begin.elapsed() < Duration::from_millis(500)
+    };
+    assert!((0..3).any(is_quick));
 }

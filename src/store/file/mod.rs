@@ -4,7 +4,9 @@
 //! texts as they were received. The seal is an HMAC-SHA-256 under the SDK key, so that nobody without it can make a file that
 //! is believed; without an SDK key it is a checksum. Written beside its final name and renamed, readable by its owner alone; a
 //! damaged file, one of another environment and one that others could have written are refused; a group of ours may be able to,
-//! as on volumes that Kubernetes gives to one, where the seal is keyed. So is one of an older format: the next data write it anew. What it held is never written to Redis. May depend on `model` and `files`.
+//! as on volumes that Kubernetes gives to one, where the seal is keyed. So is one of an older format: the next data write it anew. What it held is never written to Redis, and
+//! the name that a server gave to it is not kept: a source that went on from there would make it the truth. May depend on `model`
+//! and `files`.
 
 mod guard;
 

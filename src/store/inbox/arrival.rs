@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::model::{
-    Content, Delivery, Flag, Interner, ItemKey, Kind, LARGEST_VERSION, ParseError, Segment, scan_member, stamp,
+    Basis, Content, Delivery, Flag, Interner, ItemKey, Kind, LARGEST_VERSION, ParseError, Segment, scan_member, stamp,
     tombstone_text,
 };
 use crate::store::memory::cache::Held;
@@ -37,16 +37,25 @@ impl<'a> Next<'a> {
         met: &mut [bool],
         interner: &mut Interner,
     ) {
-        let held = table(&mut self.snapshot);
-        if let Some(met) = held.slot(&delivery.key).and_then(|slot| met.get_mut(slot)) {
+        if let Some(met) = table(&mut self.snapshot).slot(&delivery.key).and_then(|slot| met.get_mut(slot)) {
             *met = true;
         }
-        let held = held.get(&delivery.key).cloned();
+        self.follow(table, delivery, interner);
+    }
+
+    /// Takes an item whatever its version; `None` when it is the one held.
+    fn follow<T: Item>(
+        &mut self,
+        table: TableOf<T>,
+        delivery: &Delivery<'_>,
+        interner: &mut Interner,
+    ) -> Option<Arc<Entry<T>>> {
+        let held = table(&mut self.snapshot).get(&delivery.key).cloned();
         if let (Some(entry), Content::Json(text)) = (&held, delivery.content)
             && entry.text() == text
         {
             entry.set_superseded(false);
-            return;
+            return None;
         }
         let entry = match parse::<T>(delivery, interner) {
             Ok(entry) => entry,
@@ -55,16 +64,20 @@ impl<'a> Next<'a> {
                 unreadable(delivery, held.as_deref())
             }
         };
-        self.insert(table, delivery, entry);
+        Some(self.insert(table, delivery, entry))
     }
 
-    /// Takes an item that is newer than the one held; `None` when it is not.
+    /// Takes an item that counts beside the one held; `None` when it does not, or is the same.
     pub fn merge<T: Item>(
         &mut self,
         table: TableOf<T>,
         delivery: &Delivery<'_>,
+        basis: Basis,
         interner: &mut Interner,
     ) -> Option<Arc<Entry<T>>> {
+        if basis == Basis::Sequence {
+            return self.follow(table, delivery, interner);
+        }
         let held = table(&mut self.snapshot).get(&delivery.key).cloned();
         let entry = match parse::<T>(delivery, interner) {
             Ok(entry) if held.as_ref().is_some_and(|held| is_as_new(held, entry.version())) => return None,

@@ -1,11 +1,11 @@
 //! Takes what a data source delivers: into memory at once, into the outbox for Redis.
 //!
 //! Runs on the data source's thread and does no I/O, so that updates go on while Redis is away. Residency `all`: once the
-//! source has delivered a full data set, memory is the truth; only another full one lowers a version. `lazy` and `off`:
+//! source has delivered a full data set, memory is the truth; only another full one, or a source whose own order counts, lowers a version. `lazy` and `off`:
 //! Redis is the truth; what is delivered passes through the bounded cache on its way there. An item that does not parse
 //! disturbs no other: its last good version stays in force, and Redis gets it as it was received. May depend on `model`.
 
-use crate::model::{ChangeKind, ChangeSet, Delivery, ItemKey, Kind, lock};
+use crate::model::{Basis, ChangeKind, ChangeSet, Delivery, ItemKey, Kind, lock};
 use crate::store::inbox::arrival::{Next, item_key, parse_alone, word};
 use crate::store::inbox::mailbox::Mailbox;
 use crate::store::inbox::outbox::Put;
@@ -30,7 +30,7 @@ impl Intake<'_> {
     pub fn take(&self, changes: &ChangeSet<'_>) {
         match changes.kind {
             ChangeKind::Full => self.replace(&changes.items),
-            ChangeKind::Partial => self.merge(&changes.items),
+            ChangeKind::Partial => self.merge(&changes.items, changes.basis),
             ChangeKind::None => self.shared.note_answer(),
         }
         // Without Redis nobody would take the message.
@@ -69,14 +69,23 @@ impl Intake<'_> {
         self.shared.note_answer();
     }
 
-    /// Items are merged one by one: a version that is not higher than the one held is left out.
-    fn merge(&self, deliveries: &[Delivery<'_>]) {
+    /// Items are merged one by one. What follows on what the source said before counts in any case where memory is the truth;
+    /// otherwise, and always where Redis is the truth, a version that is not higher than the one held is left out.
+    fn merge(&self, deliveries: &[Delivery<'_>], basis: Basis) {
         let mut publisher = self.mailbox.publisher();
         if self.shared.options.memory_leads() {
-            return self.merge_snapshot(&mut publisher, deliveries);
+            self.merge_snapshot(&mut publisher, deliveries, basis);
+        } else {
+            self.merge_all_cached(&mut publisher, deliveries);
         }
+        if basis == Basis::Sequence {
+            self.shared.note_answer();
+        }
+    }
+
+    fn merge_all_cached(&self, publisher: &mut Publisher, deliveries: &[Delivery<'_>]) {
         for delivery in deliveries {
-            let (item, held) = self.parse_alone(delivery, &mut publisher);
+            let (item, held) = self.parse_alone(delivery, publisher);
             self.merge_cached(item, held);
         }
         if deliveries.iter().any(Delivery::is_live_flag) {
@@ -116,15 +125,15 @@ impl Intake<'_> {
         if self.shared.options.writes() { self.mailbox.outbox.put(Put::Memory, publish) } else { publish() }
     }
 
-    fn merge_snapshot(&self, publisher: &mut Publisher, deliveries: &[Delivery<'_>]) {
+    fn merge_snapshot(&self, publisher: &mut Publisher, deliveries: &[Delivery<'_>], basis: Basis) {
         let base = self.shared.snapshot.load_full();
         let mut next = Next::new(&base, self.listener);
         let mut taken = Vec::new();
         for delivery in deliveries {
             let interner = &mut publisher.interner;
             let held = match delivery.kind {
-                Kind::Flag => next.merge(|s| &mut s.flags, delivery, interner).map(Held::Flag),
-                Kind::Segment => next.merge(|s| &mut s.segments, delivery, interner).map(Held::Segment),
+                Kind::Flag => next.merge(|s| &mut s.flags, delivery, basis, interner).map(Held::Flag),
+                Kind::Segment => next.merge(|s| &mut s.segments, delivery, basis, interner).map(Held::Segment),
             };
             match held {
                 Some(held) => taken.push((item_key(delivery), held)),

@@ -35,6 +35,10 @@ impl Publisher {
     ) {
         next.flags.compact();
         next.segments.compact();
+        if changes.iter().any(|change| is_big_segment(change, &next)) {
+            // Before an evaluation can meet it.
+            shared.set_holds_big_segments();
+        }
         let next = Arc::new(next);
         let before = shared.snapshot.swap(next.clone());
         match &mut self.graph {
@@ -66,6 +70,12 @@ impl Publisher {
     pub fn prepare(&mut self, snapshot: &Snapshot) {
         self.graph.get_or_insert_with(|| Graph::new(snapshot.flags.iter(), snapshot.segments.iter()));
     }
+}
+
+/// Whether a change brings a big segment. None is sealed, so nothing is parsed for this question.
+fn is_big_segment(change: &Change, next: &Snapshot) -> bool {
+    let entry = if change.kind == Kind::Segment { next.segments.get(&change.key) } else { None };
+    entry.is_some_and(|entry| !entry.is_sealed() && entry.live().is_some_and(|segment| segment.unbounded.is_some()))
 }
 
 /// Tells what is remarkable about a new item, whoever delivered it.

@@ -103,6 +103,22 @@ impl Connection {
         self.parser.parse_value(&mut self.channel).map_err(|error| self.failure(error))
     }
 
+    /// The next reply or push that is there already.
+    pub fn recv_arrived(&mut self) -> RedisResult<Option<Value>> {
+        self.channel.wire().take_what_arrived(true);
+        let outcome = self.recv_response();
+        self.channel.wire().take_what_arrived(false);
+        match outcome {
+            Err(error) if error.is_timeout() => Ok(None),
+            outcome => outcome.map(Some),
+        }
+    }
+
+    /// The socket that carries it.
+    pub fn socket(&mut self) -> &Socket {
+        self.channel.wire().socket()
+    }
+
     fn failure(&mut self, error: RedisError) -> RedisError {
         self.open &= error.is_timeout();
         match io_error(&error).map(io::Error::kind) {

@@ -92,7 +92,7 @@ impl RedisOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The URL is not one of the supported forms.
-    #[error("redis.url is not usable: {0}")]
+    #[error("not usable: {0}")]
     Url(#[from] UrlError),
     /// A certificate or key file cannot be read.
     #[error("{option}: cannot read {path}: {source}")]
@@ -190,8 +190,17 @@ impl Connector {
     /// Opens a connection for commands (RESP2, which every server version speaks). There are proxies that close a connection at
     /// a command that they do not know: after such an end the next attempt tells no more than it must, and so on in turn.
     pub fn open(&self) -> Result<Connection, RedisError> {
+        self.open_politely(None)
+    }
+
+    /// The same; from the first packet on it is on the leash.
+    pub fn open_on(&self, leash: &Leash) -> Result<Connection, RedisError> {
+        self.open_politely(Some(leash))
+    }
+
+    fn open_politely(&self, leash: Option<&Leash>) -> Result<Connection, RedisError> {
         let courtesy = if self.tells_little.load(Relaxed) { Courtesy::None } else { Courtesy::Full };
-        let outcome = self.connect(Protocol::Resp2, courtesy, None);
+        let outcome = self.connect(Protocol::Resp2, courtesy, leash);
         if outcome.as_ref().is_err_and(is_cut) {
             self.tells_little.store(courtesy == Courtesy::Full, Relaxed);
         }
@@ -241,7 +250,7 @@ impl Connector {
     }
 
     /// Sockets that are open.
-    pub fn sockets(&self) -> &Sockets {
+    pub fn sockets(&self) -> &Arc<Sockets> {
         &self.dialer.sockets
     }
 

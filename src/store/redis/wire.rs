@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -117,11 +117,27 @@ impl Socket {
         }
     }
 
+    /// Whether there is something to read, or the other end has closed.
+    fn has_arrived(&self) -> bool {
+        let peeked =
+            self.reference().recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_PEEK | libc::MSG_DONTWAIT);
+        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// All that can be done with it.
     pub fn reference(&self) -> SockRef<'_> {
         match self {
             Self::Tcp(stream) => SockRef::from(stream),
             Self::Unix(stream) => SockRef::from(stream),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
         }
     }
 }
@@ -137,6 +153,8 @@ impl Breakable for Socket {
 #[derive(Debug)]
 pub struct Wire {
     socket: Arc<Socket>,
+    /// Nothing is waited for that is to be read.
+    takes_what_arrived: bool,
     read: Way,
     write: Way,
 }
@@ -197,7 +215,7 @@ impl Wire {
     /// Everything that is done over it is to be done by then, until other limits are set.
     pub fn new(socket: Arc<Socket>, deadline: Deadline) -> Self {
         let until = Patience::Until(deadline);
-        Self { socket, read: Way::new(until), write: Way::new(until) }
+        Self { socket, takes_what_arrived: false, read: Way::new(until), write: Way::new(until) }
     }
 
     /// The socket.
@@ -215,6 +233,11 @@ impl Wire {
         self.socket.is_closed()
     }
 
+    /// From here on reads time out at once where nothing has arrived, or wait as they did before.
+    pub fn take_what_arrived(&mut self, takes: bool) {
+        self.takes_what_arrived = takes;
+    }
+
     /// Sets how long data are waited for.
     pub fn set_read(&mut self, patience: Patience) {
         self.read.patience = patience;
@@ -229,6 +252,9 @@ impl Wire {
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let socket = &*self.socket;
+        if self.takes_what_arrived && !socket.has_arrived() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         self.read.wait(
             "no answer",
             |limit| socket.limit_read(limit),

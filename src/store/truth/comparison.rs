@@ -1,6 +1,7 @@
 //! What Redis holds beside what memory holds, where memory is the truth. Pure functions. May depend on `model` and `memory`.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use super::loss::{has_shrunk_much, is_much};
@@ -98,6 +99,13 @@ fn merged<'a>(items: &'a [(ItemKey, Held)], after: &'a [(ItemKey, Held)]) -> Vec
         }
     }
     all
+}
+
+/// Tells data sets apart: two with the same items have the same one, in whatever order they came.
+pub fn fingerprint(items: &[Listed<'_>]) -> u64 {
+    let hasher = foldhash::fast::FixedState::default();
+    let hash = |(kind, key, text): &Listed<'_>| hasher.hash_one((*kind as u8, key, text));
+    items.iter().map(hash).fold(0, u64::wrapping_add)
 }
 
 /// Everything in a snapshot, as held.

@@ -86,8 +86,8 @@ struct Worker<'a> {
     held_bytes: usize,
     /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
     whole_fields: usize,
-    /// What Redis held, as a fingerprint, when a full data set gave way to it.
-    yielded: Option<u64>,
+    /// What Redis held, and the full data set that gave way to it, as fingerprints.
+    yielded: Option<[u64; 2]>,
     /// Numbers of fields of both hashes that were last accepted (residency `lazy`).
     accepted: [usize; 2],
     /// Where the next look whether anything was missed goes on.

@@ -12,7 +12,7 @@ use crate::store::redis::class::Class;
 use crate::store::redis::reader::BATCH;
 use crate::store::redis::writer::{Upsert, Upsertion};
 use crate::store::status::Level;
-use crate::store::truth::comparison::{Listed, is_equal, is_older, listed, snapshot_items};
+use crate::store::truth::comparison::{Listed, fingerprint, is_equal, is_older, listed, snapshot_items};
 
 /// How long a full write waits for another process that is writing everything.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -230,7 +230,10 @@ impl Worker<'_> {
         let (count, versions_tell) = (items.len(), self.shared.options.versions_tell());
         if is_equal(&reply, &items, versions_tell) {
             self.listener.log(Level::Debug, format_args!("Redis holds the {count} items of the full data set already"));
-        } else if versions_tell && is_older(&reply, &items) && self.yields_to(reply.fingerprint()) {
+        } else if versions_tell
+            && is_older(&reply, &items)
+            && self.yields_to([reply.fingerprint(), fingerprint(&items)])
+        {
             self.listener.log(
                 Level::Info,
                 format_args!("Redis holds a newer full data set than was delivered: the data source is asked again"),
@@ -256,9 +259,9 @@ impl Worker<'_> {
 
     /// Whether a full data set gives way to what Redis holds in higher versions. What was delivered may have been on its way
     /// while another process got and wrote what is newer, so the data source is asked again. If its word is the same and
-    /// nobody has written meanwhile, versions have started over.
-    fn yields_to(&mut self, fingerprint: u64) -> bool {
-        self.yielded.replace(fingerprint) != Some(fingerprint)
+    /// nobody has written meanwhile, versions have started over. Another old word is one more that was on its way.
+    fn yields_to(&mut self, words: [u64; 2]) -> bool {
+        self.yielded.replace(words) != Some(words)
     }
 
     /// Waits for the lock; false when another process holds it for too long: the last full write counts in any case.

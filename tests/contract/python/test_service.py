@@ -17,7 +17,9 @@ from collections.abc import Iterator
 import pytest
 
 import service as contract
+from configuration import open_client
 from flagstone import Client, State
+from forms import Form
 from service import Service
 
 #: How many seconds a test waits for something that is to happen: a slow and busy machine must not fail a test.
@@ -113,6 +115,10 @@ def test_it_tells_what_it_can_do(caller: Caller) -> None:
         {"configuration": {"credential": "a", "streaming": {"initialRetryDelayMs": -1}}},
         {"configuration": {"credential": "a", "proxy": {"httpProxy": "\ud800"}}},
         {"configuration": {"credential": "a", "persistentDataStore": {}}},
+        {"configuration": {"credential": "a", "bigSegments": {}}},
+        {"configuration": {"credential": "a", "bigSegments": {"callbackUri": "x", "staleAfterMs": -1}}},
+        {"configuration": {"credential": "a", "hooks": {"hooks": [{}]}}},
+        {"configuration": {"credential": "a", "hooks": {"hooks": [{"name": "h", "callbackUri": "x", "data": 3}]}}},
         {
             "configuration": {
                 **DAEMON,
@@ -139,18 +145,21 @@ def test_a_bad_configuration_is_400_and_leaves_no_client(running: Running, body:
     assert (status, running.clients()) == (400, []), answer
 
 
-@pytest.mark.parametrize("part", ["hooks", "bigSegments"])
-def test_a_configuration_of_later_work_is_501(running: Running, part: str) -> None:
-    status, _ = running.caller.send("POST", "/", {"configuration": {**DAEMON, part: {}}})
-    assert (status, running.clients()) == (501, [])
-
-
 def test_another_store_than_redis_is_501(caller: Caller) -> None:
     store = {"store": {"type": "consul", "dsn": "x"}, "cache": {"mode": "off"}}
     assert caller.send("POST", "/", {"configuration": {**DAEMON, "persistentDataStore": store}})[0] == 501
 
 
 CONTEXT = {"kind": "user", "key": "u"}
+MIGRATION = {
+    "key": "f",
+    "context": {"kind": "user", "key": "u"},
+    "defaultStage": "off",
+    "operation": "read",
+    "readExecutionOrder": "concurrent",
+    "oldEndpoint": "http://127.0.0.1:1/",
+    "newEndpoint": "http://127.0.0.1:1/",
+}
 EVALUATE = {"flagKey": "f", "context": CONTEXT, "valueType": "any", "defaultValue": 1}
 
 
@@ -185,6 +194,10 @@ EVALUATE = {"flagKey": "f", "context": CONTEXT, "valueType": "any", "defaultValu
         {"command": "contextBuild", "contextBuild": {"single": {}}},
         {"command": "contextBuild", "contextBuild": {"single": {"key": "a", "private": [3]}}},
         {"command": "contextBuild", "contextBuild": {"multi": [3]}},
+        {"command": "migrationVariation", "migrationVariation": {}},
+        {"command": "migrationVariation", "migrationVariation": {**MIGRATION, "defaultStage": "later"}},
+        {"command": "migrationOperation", "migrationOperation": {**MIGRATION, "readExecutionOrder": "sideways"}},
+        {"command": "migrationOperation", "migrationOperation": {**MIGRATION, "operation": 3}},
         {"command": "contextComparison", "contextComparison": {"context1": {"single": {"kind": "a", "key": "b"}}}},
     ],
     ids=repr,
@@ -196,6 +209,11 @@ def test_a_bad_command_is_400_and_leaves_the_client(running: Running, body: obje
     assert running.caller.send("POST", location, {"command": "evaluate", "evaluate": EVALUATE})[0] == 200
 
 
+def test_an_operation_whose_system_is_not_there_says_why(caller: Caller) -> None:
+    status, answer = caller.send("POST", caller.open(), {"command": "migrationOperation", "migrationOperation": MIGRATION})
+    assert status == 200 and "refused" in json.loads(answer)["result"]
+
+
 def test_events_are_told_without_an_answer(caller: Caller) -> None:
     location = caller.open()
     for command, params in [
@@ -204,11 +222,6 @@ def test_events_are_told_without_an_answer(caller: Caller) -> None:
         ("flushEvents", None),
     ]:
         assert caller.send("POST", location, {"command": command, command: params})[0] == 200
-
-
-@pytest.mark.parametrize("command", sorted(contract.LATER_COMMANDS))
-def test_a_command_of_later_work_is_501(caller: Caller, command: str) -> None:
-    assert caller.send("POST", caller.open(), {"command": command, command: {}})[0] == 501
 
 
 def test_a_context_that_the_package_refuses_is_an_answer(caller: Caller) -> None:
@@ -267,12 +280,11 @@ def test_a_client_that_is_opened_while_the_service_ends_is_closed(monkeypatch: p
     opened: list[Client] = []
     answers: list[tuple[int, str]] = []
     begun, ended = threading.Event(), threading.Event()
-    open_at_once = contract.open_client
 
-    def open_slowly(configuration: contract.Form) -> Client:
+    def open_slowly(configuration: Form) -> Client:
         begun.set()
         assert ended.wait(PATIENCE)
-        opened.append(open_at_once(configuration))
+        opened.append(open_client(configuration))
         return opened[0]
 
     monkeypatch.setattr(contract, "open_client", open_slowly)

@@ -72,6 +72,11 @@ impl Environment {
         self.items.remove(&(kind, key.to_owned()));
     }
 
+    /// All items: kind, key and text.
+    pub fn items(&self) -> impl Iterator<Item = (Kind, &str, &str)> {
+        self.items.iter().map(|((kind, key), item)| (*kind, key.as_str(), item.as_str()))
+    }
+
     /// Takes everything away.
     pub fn clear(&mut self) {
         self.items.clear();

@@ -1,9 +1,10 @@
-//! A small LaunchDarkly: streams and polls flags, accepts events, records what it is asked, misbehaves when told to.
+//! A small LaunchDarkly: streams and polls flags in both protocols, accepts events, records what it is asked, misbehaves when told to.
 //!
 //! For tests of data sources and event delivery, and for a demo without an account. Threads and hand-written HTTP/1.1:
 //! a framework would not let a test send half a header or a chunk of one byte.
 
 mod environment;
+mod fdv2;
 mod script;
 mod server;
 mod stream;

@@ -9,9 +9,9 @@ use fakeld::{Environment, Fake, Kind, Request};
 use serde_json::{Value, json};
 
 const USAGE: &str = "\
-fakeld --port PORT [--data FILE] [--sdk-key KEY]
+fakeld --port PORT [--data FILE] [--sdk-key KEY] [--environment-id ID]
 
-Serves /all, /sdk/latest-all, /bulk and /diagnostic on the loopback address and prints its URL; port 0 is a free one.
+Serves /all, /sdk/latest-all, /sdk/stream, /sdk/poll, /bulk and /diagnostic on the loopback address and prints its URL; port 0 is a free one.
 FILE is {\"flags\": {...}, \"segments\": {...}}. Then one command a line:
 
   patch flag|segment JSON         add or replace an item and tell all streams
@@ -43,7 +43,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
     if arguments.iter().any(|argument| argument == "--help") {
         return say(USAGE);
     }
-    let (mut port, mut data, mut sdk_key) = (0, None, None);
+    let (mut port, mut data, mut sdk_key, mut environment_id) = (0, None, None, None);
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
         let value = rest.next().ok_or_else(|| format!("{name} needs a value\n\n{USAGE}"))?;
@@ -51,12 +51,16 @@ fn run(arguments: &[String]) -> Result<(), String> {
             "--port" => port = value.parse().map_err(|_| format!("{value} is no port"))?,
             "--data" => data = Some(value),
             "--sdk-key" => sdk_key = Some(value),
+            "--environment-id" => environment_id = Some(value),
             _ => return Err(format!("unknown option {name}\n\n{USAGE}")),
         }
     }
     let environment = data.map_or_else(|| Ok(Environment::default()), |path: &String| environment_of(path))?;
     let fake = Fake::start_holding(port, environment, sdk_key.map(String::as_str))
         .map_err(|error| format!("port {port}: {error}"))?;
+    if let Some(id) = environment_id {
+        fake.set_environment_id(id);
+    }
     say(&format!("{}\n", fake.url()))?;
     for line in io::stdin().lock().lines() {
         let line = line.map_err(|error| error.to_string())?;

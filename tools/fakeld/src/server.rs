@@ -10,6 +10,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use crate::environment::{Environment, Kind, quoted};
+use crate::fdv2::{self, History};
 use crate::lock;
 use crate::script::Action;
 use crate::stream::{Streams, event, pump};
@@ -29,11 +30,15 @@ pub struct Fake {
 struct Shared {
     settings: Mutex<Settings>,
     environment: Mutex<Environment>,
+    /// Locked with the environment only.
+    history: Mutex<History>,
     script: Mutex<VecDeque<Action>>,
     /// For requests of one path alone: what happens to the next ones, and to those after them.
     scripts: Mutex<HashMap<String, Script>>,
     requests: Mutex<Vec<Request>>,
     streams: Streams,
+    /// Those of the second protocol.
+    streams_fdv2: Streams,
     tls: Option<Arc<ServerConfig>>,
     /// The sockets of this run, so that all can be closed at once.
     sockets: Mutex<Vec<(u64, TcpStream)>>,
@@ -54,6 +59,8 @@ struct Settings {
     environment_id: Option<String>,
     base_path: String,
     without_etag: bool,
+    /// The answers of the second protocol ask for the first, with this time if any.
+    directive: Option<Option<String>>,
 }
 
 impl Fake {
@@ -68,9 +75,7 @@ impl Fake {
         let settings = Settings { sdk_key: sdk_key.map(str::to_owned), ..Settings::default() };
         let shared =
             Shared { environment: Mutex::new(environment), settings: Mutex::new(settings), ..Shared::default() };
-        let fake = Fake { address: listener.local_addr()?, shared: Arc::new(shared) };
-        fake.run(listener);
-        Ok(fake)
+        Ok(Fake::begin(listener.local_addr()?, shared, listener))
     }
 
     /// Starts with TLS; the certificate is for `localhost`, of the authority [`CA_FILE`](crate::CA_FILE).
@@ -80,9 +85,14 @@ impl Fake {
 
     fn start_with(tls: Option<Arc<ServerConfig>>) -> io::Result<Fake> {
         let listener = listen(0)?;
-        let fake = Fake { address: listener.local_addr()?, shared: Arc::new(Shared { tls, ..Shared::default() }) };
+        Ok(Fake::begin(listener.local_addr()?, Shared { tls, ..Shared::default() }, listener))
+    }
+
+    fn begin(address: SocketAddr, shared: Shared, listener: TcpListener) -> Fake {
+        lock(&shared.history).name = format!("state-{}", address.port());
+        let fake = Fake { address, shared: Arc::new(shared) };
         fake.run(listener);
-        Ok(fake)
+        fake
     }
 
     /// Base URL, with the base path if one is set.
@@ -116,23 +126,41 @@ impl Fake {
         lock(&self.shared.settings).without_etag = without;
     }
 
+    /// The answers of the second protocol ask for the first, `X-LD-FD-Fallback`, and say for how many seconds if one is given.
+    pub fn set_directive(&self, directive: Option<Option<&str>>) {
+        lock(&self.shared.settings).directive = directive.map(|seconds| seconds.map(str::to_owned));
+    }
+
     /// Changes the environment without telling anybody.
     pub fn edit(&self, change: impl FnOnce(&mut Environment)) {
-        change(&mut lock(&self.shared.environment));
+        let mut environment = lock(&self.shared.environment);
+        change(&mut environment);
+        lock(&self.shared.history).forget();
+    }
+
+    /// Sends an event to all streams of the second protocol.
+    pub fn tell(&self, name: &str, data: &str) {
+        self.shared.streams_fdv2.send(&event(name, data));
     }
 
     /// Sends everything to all streams.
     pub fn put(&self) {
         // The lock is held while sending, so that a stream that joins meanwhile misses nothing.
         let environment = lock(&self.shared.environment);
-        self.shared.streams.send(&put_event(&environment));
+        self.send_everything(&environment);
+    }
+
+    fn send_everything(&self, environment: &Environment) {
+        self.shared.streams.send(&put_event(environment));
+        self.shared.streams_fdv2.send(&lock(&self.shared.history).everything(environment));
     }
 
     /// Has another environment from now on, and sends it to all streams.
     pub fn replace(&self, other: Environment) {
         let mut environment = lock(&self.shared.environment);
         *environment = other;
-        self.shared.streams.send(&put_event(&environment));
+        lock(&self.shared.history).forget();
+        self.send_everything(&environment);
     }
 
     /// Adds or replaces an item and tells all streams.
@@ -141,6 +169,7 @@ impl Fake {
         let (key, item) = environment.set(kind, json)?;
         let data = format!(r#"{{"path":{},"data":{item}}}"#, path(kind, &key));
         self.shared.streams.send(&event("patch", &data));
+        self.shared.streams_fdv2.send(&lock(&self.shared.history).put(kind, &key, &item));
         Ok(())
     }
 
@@ -150,21 +179,24 @@ impl Fake {
         environment.remove(kind, key);
         let data = format!(r#"{{"path":{},"version":{version}}}"#, path(kind, key));
         self.shared.streams.send(&event("delete", &data));
+        self.shared.streams_fdv2.send(&lock(&self.shared.history).delete(kind, key, version));
     }
 
     /// Sends these bytes to all streams as they are.
     pub fn send_raw(&self, bytes: &[u8]) {
         self.shared.streams.send(bytes);
+        self.shared.streams_fdv2.send(bytes);
     }
 
     /// Ends all streams.
     pub fn close_streams(&self) {
         self.shared.streams.close();
+        self.shared.streams_fdv2.close();
     }
 
     /// How many streams are connected.
     pub fn streams(&self) -> usize {
-        self.shared.streams.count()
+        self.shared.streams.count() + self.shared.streams_fdv2.count()
     }
 
     /// Waits until so many streams are connected; false if it takes longer than `timeout`.
@@ -233,7 +265,7 @@ impl Fake {
             // Not a single read, which returns early when it is interrupted.
             let _ = io::Read::read_exact(&mut &stream, &mut [0]);
         }
-        self.shared.streams.close();
+        self.close_streams();
         for (_, socket) in lock(&self.shared.sockets).drain(..) {
             let _ = socket.shutdown(Shutdown::Both);
         }
@@ -339,7 +371,7 @@ fn serve(number: u64, stream: TcpStream, shared: &Arc<Shared>, alive: &AtomicBoo
         lock(&shared.requests).push(request.clone());
         let output = input.get_mut();
         match action {
-            Action::Regular if request.method == "GET" && path_of(&request, shared) == Some("/all") => {
+            Action::Regular if request.method == "GET" && is_stream(path_of(&request, shared)) => {
                 return serve_stream(number, output, &peer, &request, shared);
             }
             Action::Regular => serve_regular(output, &request, shared)?,
@@ -352,6 +384,10 @@ fn serve(number: u64, stream: TcpStream, shared: &Arc<Shared>, alive: &AtomicBoo
         }
     }
     Ok(())
+}
+
+fn is_stream(path: Option<&str>) -> bool {
+    matches!(path, Some("/all" | "/sdk/stream"))
 }
 
 /// What happens to a request.
@@ -393,7 +429,13 @@ fn admit(request: &Request, shared: &Shared) -> Option<Vec<(String, String)>> {
     if settings.sdk_key.is_some() && settings.sdk_key.as_deref() != request.header("authorization") {
         return None;
     }
-    Some(settings.environment_id.iter().map(|id| ("X-LD-EnvID".to_owned(), id.clone())).collect())
+    let mut headers: Vec<_> = settings.environment_id.iter().map(|id| ("X-LD-EnvID".to_owned(), id.clone())).collect();
+    let is_fdv2 = request.path.ends_with("/sdk/stream") || request.path.ends_with("/sdk/poll");
+    if let Some(seconds) = settings.directive.as_ref().filter(|_| is_fdv2) {
+        headers.push(("X-LD-FD-Fallback".to_owned(), "true".to_owned()));
+        headers.extend(seconds.iter().map(|seconds| ("X-LD-FD-Fallback-TTL".to_owned(), seconds.clone())));
+    }
+    Some(headers)
 }
 
 fn serve_stream(
@@ -410,12 +452,18 @@ fn serve_stream(
     }
     output.write_all(format!("{head}Transfer-Encoding: chunked\r\n\r\n").as_bytes())?;
     output.flush()?;
+    let is_fdv2 = path_of(request, shared) == Some("/sdk/stream");
+    let streams = if is_fdv2 { &shared.streams_fdv2 } else { &shared.streams };
     let events = {
         let environment = lock(&shared.environment);
-        shared.streams.join(number, put_event(&environment))
+        let first = match is_fdv2 {
+            true => fdv2::bytes(&lock(&shared.history).since(&environment, request.basis().as_deref())),
+            false => put_event(&environment),
+        };
+        streams.join(number, first)
     };
     let result = pump(output, peer, &events);
-    shared.streams.leave(number);
+    streams.leave(number);
     result
 }
 
@@ -433,6 +481,13 @@ fn serve_regular(output: &mut impl Write, request: &Request, shared: &Shared) ->
     match (request.method.as_str(), path_of(request, shared)) {
         ("GET", Some("/sdk/latest-all")) => {
             let data = lock(&shared.environment).json();
+            serve_poll(output, request, headers, &data, lock(&shared.settings).without_etag)
+        }
+        ("GET", Some("/sdk/poll")) => {
+            let data = {
+                let environment = lock(&shared.environment);
+                fdv2::body(&lock(&shared.history).since(&environment, request.basis().as_deref()))
+            };
             serve_poll(output, request, headers, &data, lock(&shared.settings).without_etag)
         }
         ("POST", Some("/bulk" | "/diagnostic")) => answer(output, 202, &headers, b""),

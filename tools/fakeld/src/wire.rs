@@ -28,6 +28,18 @@ impl Request {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
 
+    /// The state of which the second protocol tells the server, if it does.
+    pub fn basis(&self) -> Option<String> {
+        let value = self.query.split('&').find_map(|parameter| parameter.strip_prefix("basis="))?;
+        let mut bytes = value.bytes();
+        let mut decoded = Vec::new();
+        while let Some(byte) = bytes.next() {
+            let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
+            decoded.push(if byte == b'%' { u8::try_from(digit()? * 16 + digit()?).ok()? } else { byte });
+        }
+        String::from_utf8(decoded).ok()
+    }
+
     /// The body as JSON, unpacked if need be; none if it is not.
     pub fn json(&self) -> Option<Value> {
         if self.header("content-encoding") == Some("gzip") {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use flagdata::Options;
+use flagdata::members::{Line, Membership};
 use flagdata::store::Change;
 
 /// What `--help` prints.
@@ -22,10 +23,15 @@ USAGE
         and the microseconds since 1970 at the moment just before the write was sent.
   flagdata delete --redis URL [--prefix P] FLAG
         Replace one flag with a tombstone of the next version. Prints the same.
+  flagdata big-segments --redis URL [--prefix P] [--segments N] [--contexts N] [--seed N]
+        Add big segments big-0, big-1 .., a flag in-big-0 .. for each, and users user-0 .. (100), half of whom are members
+        of each; everything else stays.
+  flagdata member --redis URL [--prefix P] CONTEXT --of SEGMENT.gN [--exclude | --forget]
+        Put the context with this key into a big segment, or out of it, or leave it to the rules.
 
 REDIS
   --redis URL       redis://host:port[/database]; there is no default, so that nothing is overwritten by accident
-  --prefix P        first part of the keys P:features, P:segments and P:$inited (launchdarkly)
+  --prefix P        first part of the keys P:features, P:segments, P:$inited and P:big_segment... (launchdarkly)
 
 DATA OPTIONS
   --flags N         number of flags, deleted ones included (200)
@@ -51,6 +57,10 @@ pub enum Command {
     Fill(Redis, Options),
     /// Change one flag in Redis.
     Change(Redis, String, Change),
+    /// Add so many big segments with members among so many users, by this seed.
+    BigSegments(Redis, (usize, usize), u64),
+    /// Change what one context is in one big segment.
+    Member(Redis, Line),
 }
 
 /// Where the data are.
@@ -91,10 +101,14 @@ impl fmt::Display for UsageError {
 struct Words {
     data: Options,
     data_option: Option<String>,
+    shared_option: Option<String>,
     redis: Option<String>,
     prefix: Option<String>,
     flag: Option<String>,
     change: Option<Change>,
+    contexts: Option<usize>,
+    reference: Option<String>,
+    membership: Option<Membership>,
 }
 
 /// Reads the words after the program's name.
@@ -103,7 +117,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, UsageEr
     if name == "--help" || name == "-h" || name == "help" {
         return Ok(Command::Help);
     }
-    if !["generate", "fill", "set", "delete"].contains(&name.as_str()) {
+    if !["generate", "fill", "set", "delete", "big-segments", "member"].contains(&name.as_str()) {
         return Err(UsageError::Command(name));
     }
     let mut read = Words::default();
@@ -123,6 +137,10 @@ impl Words {
             "--prefix" => self.prefix = Some(text(word, rest)?),
             "--json-patch" => self.set_change(word, Change::Patch(value(word, rest)?))?,
             "--fallthrough" => self.set_change(word, Change::Fallthrough(value(word, rest)?))?,
+            "--contexts" => self.contexts = Some(value(word, rest)?),
+            "--of" => self.reference = Some(text(word, rest)?),
+            "--exclude" => self.set_membership(word, Membership::Excluded)?,
+            "--forget" => self.set_membership(word, Membership::Unknown)?,
             "--flags" => self.data.flags = self.data_value(word, rest)?,
             "--segments" => self.data.segments = self.data_value(word, rest)?,
             "--seed" => self.data.seed = self.data_value(word, rest)?,
@@ -145,20 +163,32 @@ impl Words {
         }
     }
 
+    fn set_membership(&mut self, word: &str, membership: Membership) -> Result<(), UsageError> {
+        match self.membership.replace(membership) {
+            None => Ok(()),
+            Some(_) => Err(UsageError::Unexpected(word.to_owned())),
+        }
+    }
+
     fn data_value<T: FromStr<Err: fmt::Display>>(
         &mut self,
         word: &str,
         rest: &mut impl Iterator<Item = String>,
     ) -> Result<T, UsageError> {
-        self.data_option = Some(word.to_owned());
+        // Segments and seeds are of big segments, too.
+        let is_shared = word == "--segments" || word == "--seed";
+        let place = if is_shared { &mut self.shared_option } else { &mut self.data_option };
+        *place = Some(word.to_owned());
         value(word, rest)
     }
 
     fn into_command(mut self, name: &str) -> Result<Command, UsageError> {
         let for_data = name == "generate" || name == "fill";
-        if let Some(option) = self.data_option.take().filter(|_| !for_data) {
+        let shared_option = self.shared_option.take().filter(|_| name != "big-segments");
+        if let Some(option) = self.data_option.take().or(shared_option).filter(|_| !for_data) {
             return Err(UsageError::Unexpected(option));
         }
+        self.check_members(name)?;
         if for_data && let Some(flag) = self.flag {
             return Err(UsageError::Unexpected(flag));
         }
@@ -175,12 +205,39 @@ impl Words {
         if for_data {
             return Ok(Command::Fill(redis, self.data));
         }
+        if name == "big-segments" {
+            let contexts = self.contexts.unwrap_or(100);
+            return match self.flag {
+                Some(word) => Err(UsageError::Unexpected(word)),
+                None => Ok(Command::BigSegments(redis, (self.data.segments, contexts), self.data.seed)),
+            };
+        }
+        if name == "member" {
+            let context = self.flag.ok_or(UsageError::Missing("the key of a context"))?;
+            let reference = self.reference.ok_or(UsageError::Missing("--of SEGMENT.gN"))?;
+            let membership = self.membership.unwrap_or(Membership::Included);
+            return Ok(Command::Member(redis, Line { context, reference, membership }));
+        }
         let flag = self.flag.ok_or(UsageError::Missing("the key of a flag"))?;
         match (name, self.change) {
             ("delete", None) => Ok(Command::Change(redis, flag, Change::Delete)),
             ("delete", Some(_)) => Err(UsageError::Unexpected("a change".to_owned())),
             (_, Some(change)) => Ok(Command::Change(redis, flag, change)),
             (_, None) => Err(UsageError::Missing("--json-patch JSON or --fallthrough N")),
+        }
+    }
+}
+
+impl Words {
+    /// Options of the commands about big segments, for others.
+    fn check_members(&self, name: &str) -> Result<(), UsageError> {
+        let of_member = self.reference.is_some() || self.membership.is_some();
+        if self.contexts.is_some() && name != "big-segments" || of_member && name != "member" {
+            return Err(UsageError::Unexpected("an option about big segments".to_owned()));
+        }
+        match &self.change {
+            Some(_) if name == "member" || name == "big-segments" => Err(UsageError::Unexpected("a change".to_owned())),
+            _ => Ok(()),
         }
     }
 }
@@ -223,6 +280,32 @@ mod tests {
         assert_eq!(read(line), Ok(Command::Change(redis, "some.flag".to_owned(), change)));
         assert!(read(&format!("{line} --json-patch {{}}")).is_err());
         assert!(read("set --redis redis://h:1 some.flag").is_err());
+    }
+
+    #[test]
+    fn big_segments_and_members_take_their_options_and_no_others() {
+        let redis = || Redis { url: "u".to_owned(), prefix: "launchdarkly".to_owned() };
+        let line = "big-segments --redis u --segments 3 --contexts 7 --seed 9";
+        assert_eq!(read(line), Ok(Command::BigSegments(redis(), (3, 7), 9)));
+        for (option, membership) in
+            [("", Membership::Included), ("--exclude", Membership::Excluded), ("--forget", Membership::Unknown)]
+        {
+            let line = Line { context: "ada".to_owned(), reference: "vip.g7".to_owned(), membership };
+            assert_eq!(read(&format!("member --redis u ada --of vip.g7 {option}")), Ok(Command::Member(redis(), line)));
+        }
+        for line in [
+            "member --redis u ada",
+            "member --redis u --of vip.g7",
+            "member --redis u ada --of vip.g7 --exclude --forget",
+            "member --redis u ada --of vip.g7 --seed 3",
+            "member --redis u ada --of vip.g7 --fallthrough 1",
+            "big-segments --redis u ada",
+            "big-segments --redis u --flags 3",
+            "big-segments --redis u --exclude",
+            "fill --redis u --contexts 3",
+        ] {
+            assert!(read(line).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -2,12 +2,13 @@
 //!
 //! Demo, tests and benchmarks need data that exercise everything an evaluation can meet and that are the same on every
 //! machine. [`generate`] makes them from a seed, [`store`] writes them to Redis in LaunchDarkly's layout the way another
-//! SDK or a Relay Proxy would, and [`PrivateRedis`] runs a server to write to. Knows nothing of the flagstone crate, so
+//! SDK or a Relay Proxy would, [`members`] fills big segments, and [`PrivateRedis`] runs a server to write to. Knows nothing of the flagstone crate, so
 //! that what it writes cannot share a mistake with what reads it.
 
 mod catalogue;
 mod clauses;
 mod item;
+pub mod members;
 mod options;
 mod padding;
 mod random;

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use arguments::{Command, HELP, Redis};
+use flagdata::members;
 use flagdata::store::{self, Change};
 use flagdata::{Options, generate};
 
@@ -39,6 +40,15 @@ fn run(command: Command) -> Result<String, Box<dyn Error>> {
         Command::Generate(options) => Ok(format!("{}\n", generate(&options).to_json())),
         Command::Fill(redis, options) => fill(&redis, &options),
         Command::Change(redis, flag, change) => write_change(&redis, &flag, &change),
+        Command::BigSegments(redis, numbers, seed) => {
+            members::fill(&mut connect(&redis)?, &redis.prefix, numbers, seed)?;
+            let (segments, contexts) = numbers;
+            Ok(format!("{segments} big segments with members among {contexts} users written under {}:\n", redis.prefix))
+        }
+        Command::Member(redis, line) => {
+            members::apply(&mut connect(&redis)?, &redis.prefix, &[line])?;
+            Ok(String::new())
+        }
     }
 }
 

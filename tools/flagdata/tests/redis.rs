@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Command, Output};
 use std::thread;
 
+use flagdata::members;
 use flagdata::store::{self, Change, StoreError};
 use flagdata::{Options, PrivateRedis, free_port, generate};
 use redis::{Commands, Connection};
@@ -172,4 +173,60 @@ fn a_free_port_refuses_connections_while_processes_are_started() {
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, free_port())).is_err());
     }
     processes.join().unwrap();
+}
+
+/// The references in a set, sorted.
+fn references(connection: &mut Connection, which: &str, context: &str) -> Vec<String> {
+    let mut references: Vec<String> = connection.smembers(members::set_key("p", which, context)).unwrap();
+    references.sort();
+    references
+}
+
+#[test]
+fn members_are_in_sets_by_the_hash_of_their_key_with_cursor_and_moment() {
+    let Some(server) = server() else { return };
+    let mut connection = server.connect().unwrap();
+    let member = |words: &[&str]| {
+        let redis = ["member", "--redis", &server.url(), "--prefix", "p"].map(str::to_owned);
+        let words: Vec<&str> = redis.iter().map(String::as_str).chain(words.iter().copied()).collect();
+        assert_eq!(stdout(&flagdata(&words)), "");
+    };
+    member(&["user-key", "--of", "vip.g7"]);
+    assert_eq!(
+        members::set_key("p", "include", "user-key"),
+        "p:big_segment_include:CEXjZY7cHJG/ydFy7q4+YEFwVrG3/pkJwA4FAjrbfx0="
+    );
+    assert_eq!(references(&mut connection, "include", "user-key"), ["vip.g7"]);
+    member(&["user-key", "--of", "vip.g7", "--exclude"]);
+    assert_eq!(references(&mut connection, "include", "user-key"), [""; 0]);
+    assert_eq!(references(&mut connection, "exclude", "user-key"), ["vip.g7"]);
+    member(&["user-key", "--of", "vip.g7", "--forget"]);
+    assert_eq!(references(&mut connection, "exclude", "user-key"), [""; 0]);
+    assert_eq!(connection.get::<_, u64>("p:big_segments_cursor").unwrap(), 3);
+    let moment: u128 = connection.get(members::synchronized_on_key("p")).unwrap();
+    assert!(store::unix_micros() / 1_000 - moment < 600_000, "{moment}");
+}
+
+#[test]
+fn big_segments_are_added_with_the_same_members_each_time_and_nothing_else_is_touched() {
+    let Some(server) = server() else { return };
+    let mut connection = server.connect().unwrap();
+    let () = connection.hset("p:features", "kept", "{}").unwrap();
+    let words = |contexts: &str| {
+        let words =
+            ["big-segments", "--redis", &server.url(), "--prefix", "p", "--segments", "3", "--contexts", contexts];
+        stdout(&flagdata(&words))
+    };
+    assert_eq!(words("400"), "3 big segments with members among 400 users written under p:\n");
+    let sets = |connection: &mut Connection, which: &str| -> Vec<Vec<String>> {
+        (0..400).map(|number| references(connection, which, &format!("user-{number}"))).collect()
+    };
+    let (included, excluded) = (sets(&mut connection, "include"), sets(&mut connection, "exclude"));
+    let count = |sets: &[Vec<String>]| sets.iter().map(Vec::len).sum::<usize>();
+    assert!((500..700).contains(&count(&included)) && (200..400).contains(&count(&excluded)), "of 1200");
+    assert!(included.iter().zip(&excluded).all(|(in_, out)| in_.iter().all(|reference| !out.contains(reference))));
+    words("400");
+    assert_eq!((sets(&mut connection, "include"), sets(&mut connection, "exclude")), (included, excluded));
+    assert_eq!(connection.hlen::<_, u32>("p:features").unwrap(), 4);
+    assert_eq!(flag(&mut connection, "p", "in-big-2")["rules"][0]["clauses"][0]["values"], json!(["big-2"]));
 }

@@ -146,7 +146,7 @@ public sealed partial class Context : IDisposable, IEquatable<Context>
     /// <param name="other">Another context.</param>
     /// <returns>Whether they are equal.</returns>
     public bool Equals(Context? other) =>
-        ReferenceEquals(this, other) || (other is not null && JsonEquality.AreEqual(ToJsonString(), other.ToJsonString()));
+        ReferenceEquals(this, other) || (other is not null && ContextEquality.AreEqual(ToJsonString(), other.ToJsonString()));
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => Equals(obj as Context);

@@ -96,6 +96,18 @@ public sealed class ContextBuilder
         return this;
     }
 
+    /// <summary>Marks attributes as private by name, whatever characters it has: <c>/a</c> is the attribute of this name.</summary>
+    /// <param name="names">Names.</param>
+    /// <returns>This builder.</returns>
+    public ContextBuilder PrivateNames(params string[] names)
+    {
+        foreach (string name in names ?? throw new ArgumentNullException(nameof(names)))
+        {
+            Recipe.AddPrivate(ToReference(name ?? throw new ArgumentNullException(nameof(names))));
+        }
+        return this;
+    }
+
     /// <summary>Makes the context. The builder stays as it is and may build again.</summary>
     /// <returns>The context.</returns>
     /// <exception cref="ArgumentException">
@@ -110,6 +122,11 @@ public sealed class ContextBuilder
 
     /// <summary>What is collected, to be changed: contexts keep what they were made from.</summary>
     private AttributesRecipe Recipe => _recipe.IsGiven ? _recipe = _recipe.Copy() : _recipe;
+
+    /// <summary>Only what begins like a path could be taken for one.</summary>
+    private static string ToReference(string name) => name.Length == 0 || name[0] != '/'
+        ? name
+        : "/" + new System.Text.StringBuilder(name).Replace("~", "~0").Replace("/", "~1");
 
     private ContextBuilder Set(string attribute, object? value)
     {

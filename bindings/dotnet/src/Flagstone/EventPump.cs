@@ -137,6 +137,12 @@ internal sealed class EventPump
                         Version(versions.RootElement, "new_version"));
                 }
                 break;
+            case NativeCodes.EventBigSegments:
+                client.OnBigSegmentStore(JsonValue.Parse(notification.extra.AsSpan()), notification.text.ToString());
+                break;
+            case NativeCodes.NotificationValueChanged:
+                client.OnValueChanged(JsonValue.Parse(notification.extra.AsSpan()));
+                break;
             default:
                 // A wake, or a kind that this version does not know.
                 break;

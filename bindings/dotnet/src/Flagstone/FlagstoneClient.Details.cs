@@ -69,69 +69,84 @@ public sealed partial class FlagstoneClient
         ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) =>
         Detail<JsonElement, JsonValue>(key, context, defaultValue);
 
-    private unsafe EvaluationDetail<T> Detail<T, TValue>(string? key, Context? context, T defaultValue)
+    private EvaluationDetail<T> Detail<T, TValue>(
+        string? key, Context? context, T defaultValue, [CallerMemberName] string method = "")
+        where TValue : struct, IValueType<T> => _hooks is null
+            ? Evaluated<T, TValue>(key, context, defaultValue, NativeCodes.AskReason)
+            : Hooked<T, TValue>(key, context, defaultValue, NativeCodes.AskReason, method);
+
+    private EvaluationDetail<T> Detail<T, TValue>(
+        ReadOnlySpan<byte> key, Context? context, T defaultValue, [CallerMemberName] string method = "")
+        where TValue : struct, IValueType<T> => _hooks is null
+            ? Evaluated<T, TValue>(key, context, defaultValue, NativeCodes.AskReason)
+            : Hooked<T, TValue>(key, context, defaultValue, NativeCodes.AskReason, method);
+
+    /// <summary>Evaluates without hooks.</summary>
+    private unsafe EvaluationDetail<T> Evaluated<T, TValue>(string? key, Context? context, T defaultValue, uint options)
         where TValue : struct, IValueType<T>
     {
         if (default(TValue).IsText)
         {
-            return DetailOfText<T, TValue>(key, context, defaultValue);
+            return EvaluatedText<T, TValue>(key, context, defaultValue, options);
         }
         NativeDefault given = default(TValue).Default(defaultValue, null);
-        return Detail<T, TValue>(key, context, defaultValue, &given);
+        return Evaluated<T, TValue>(key, context, defaultValue, &given, options);
     }
 
-    private unsafe EvaluationDetail<T> Detail<T, TValue>(ReadOnlySpan<byte> key, Context? context, T defaultValue)
+    /// <inheritdoc cref="Evaluated{T, TValue}(string?, Context?, T, uint)"/>
+    private unsafe EvaluationDetail<T> Evaluated<T, TValue>(ReadOnlySpan<byte> key, Context? context, T defaultValue, uint options)
         where TValue : struct, IValueType<T>
     {
         if (default(TValue).IsText)
         {
-            return DetailOfText<T, TValue>(key, context, defaultValue);
+            return EvaluatedText<T, TValue>(key, context, defaultValue, options);
         }
         NativeDefault given = default(TValue).Default(defaultValue, null);
-        return Detail<T, TValue>(key, context, defaultValue, &given);
+        return Evaluated<T, TValue>(key, context, defaultValue, &given, options);
     }
 
     /// <summary>With a default that is lent as text, if anybody is told of it.</summary>
     [SkipLocalsInit]
-    private unsafe EvaluationDetail<T> DetailOfText<T, TValue>(string? key, Context? context, T defaultValue)
+    private unsafe EvaluationDetail<T> EvaluatedText<T, TValue>(string? key, Context? context, T defaultValue, uint options)
         where TValue : struct, IValueType<T>
     {
         byte* buffer = stackalloc byte[LentText.Capacity];
         NativeDefault given = Given<T, TValue>(defaultValue, buffer);
-        EvaluationDetail<T> result = Detail<T, TValue>(key, context, defaultValue, &given);
+        EvaluationDetail<T> result = Evaluated<T, TValue>(key, context, defaultValue, &given, options);
         LentText.TakeBack(given.text, buffer);
         return result;
     }
 
-    /// <inheritdoc cref="DetailOfText{T, TValue}(string?, Context?, T)"/>
+    /// <inheritdoc cref="EvaluatedText{T, TValue}(string?, Context?, T, uint)"/>
     [SkipLocalsInit]
-    private unsafe EvaluationDetail<T> DetailOfText<T, TValue>(ReadOnlySpan<byte> key, Context? context, T defaultValue)
+    private unsafe EvaluationDetail<T> EvaluatedText<T, TValue>(ReadOnlySpan<byte> key, Context? context, T defaultValue, uint options)
         where TValue : struct, IValueType<T>
     {
         byte* buffer = stackalloc byte[LentText.Capacity];
         NativeDefault given = Given<T, TValue>(defaultValue, buffer);
-        EvaluationDetail<T> result = Detail<T, TValue>(key, context, defaultValue, &given);
+        EvaluationDetail<T> result = Evaluated<T, TValue>(key, context, defaultValue, &given, options);
         LentText.TakeBack(given.text, buffer);
         return result;
     }
 
-    private unsafe EvaluationDetail<T> Detail<T, TValue>(string? key, Context? context, T defaultValue, NativeDefault* given)
+    private unsafe EvaluationDetail<T> Evaluated<T, TValue>(
+        string? key, Context? context, T defaultValue, NativeDefault* given, uint options)
         where TValue : struct, IValueType<T>
     {
         NativeDetail detail = NativeDetail.New();
-        return Fill(key, context, new Question(default(TValue).Wanted, given, NativeCodes.AskReason), &detail)
+        return Fill(key, context, new Question(default(TValue).Wanted, given, options), &detail)
             ? TakeDetail<T, TValue>(&detail, defaultValue)
             : Details.Failed(defaultValue, EvaluationErrorKind.Exception);
     }
 
-    private unsafe EvaluationDetail<T> Detail<T, TValue>(
-        ReadOnlySpan<byte> key, Context? context, T defaultValue, NativeDefault* given)
+    private unsafe EvaluationDetail<T> Evaluated<T, TValue>(
+        ReadOnlySpan<byte> key, Context? context, T defaultValue, NativeDefault* given, uint options)
         where TValue : struct, IValueType<T>
     {
         NativeDetail detail = NativeDetail.New();
         fixed (byte* pointer = key)
         {
-            Fill(pointer, key.Length, context, new Question(default(TValue).Wanted, given, NativeCodes.AskReason), &detail);
+            Fill(pointer, key.Length, context, new Question(default(TValue).Wanted, given, options), &detail);
         }
         return TakeDetail<T, TValue>(&detail, defaultValue);
     }

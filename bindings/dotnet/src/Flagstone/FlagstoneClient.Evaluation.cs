@@ -24,6 +24,10 @@ public sealed partial class FlagstoneClient
     [SkipLocalsInit]
     public unsafe bool BoolVariation(string key, Context? context, bool defaultValue = false)
     {
+        if (_hooks is not null)
+        {
+            return HookedValue<bool, BoolValue>(key, context, defaultValue);
+        }
         byte* buffer = stackalloc byte[Utf8.KeyCapacity];
         int length = key is null ? Utf8.Refused : Utf8.TryEncode(key, buffer, Utf8.KeyCapacity);
         return length >= 0
@@ -37,6 +41,10 @@ public sealed partial class FlagstoneClient
     /// <inheritdoc cref="BoolVariation(string, Context?, bool)"/>
     public unsafe bool BoolVariation(ReadOnlySpan<byte> key, Context? context, bool defaultValue = false)
     {
+        if (_hooks is not null)
+        {
+            return HookedValue<bool, BoolValue>(key, context, defaultValue);
+        }
         fixed (byte* pointer = key)
         {
             return Bool(pointer, key.Length, context, defaultValue);
@@ -54,6 +62,10 @@ public sealed partial class FlagstoneClient
     [SkipLocalsInit]
     public unsafe int IntVariation(string key, Context? context, int defaultValue)
     {
+        if (_hooks is not null)
+        {
+            return HookedValue<int, IntValue>(key, context, defaultValue);
+        }
         byte* buffer = stackalloc byte[Utf8.KeyCapacity];
         int length = key is null ? Utf8.Refused : Utf8.TryEncode(key, buffer, Utf8.KeyCapacity);
         return length >= 0
@@ -67,6 +79,10 @@ public sealed partial class FlagstoneClient
     /// <inheritdoc cref="IntVariation(string, Context?, int)"/>
     public unsafe int IntVariation(ReadOnlySpan<byte> key, Context? context, int defaultValue)
     {
+        if (_hooks is not null)
+        {
+            return HookedValue<int, IntValue>(key, context, defaultValue);
+        }
         fixed (byte* pointer = key)
         {
             return Int(pointer, key.Length, context, defaultValue);
@@ -85,6 +101,10 @@ public sealed partial class FlagstoneClient
     [SkipLocalsInit]
     public unsafe long LongVariation(string key, Context? context, long defaultValue)
     {
+        if (_hooks is not null)
+        {
+            return HookedValue<long, LongValue>(key, context, defaultValue);
+        }
         byte* buffer = stackalloc byte[Utf8.KeyCapacity];
         int length = key is null ? Utf8.Refused : Utf8.TryEncode(key, buffer, Utf8.KeyCapacity);
         return length >= 0
@@ -98,6 +118,10 @@ public sealed partial class FlagstoneClient
     /// <inheritdoc cref="LongVariation(string, Context?, long)"/>
     public unsafe long LongVariation(ReadOnlySpan<byte> key, Context? context, long defaultValue)
     {
+        if (_hooks is not null)
+        {
+            return HookedValue<long, LongValue>(key, context, defaultValue);
+        }
         fixed (byte* pointer = key)
         {
             return Long(pointer, key.Length, context, defaultValue);
@@ -112,6 +136,10 @@ public sealed partial class FlagstoneClient
     [SkipLocalsInit]
     public unsafe double DoubleVariation(string key, Context? context, double defaultValue)
     {
+        if (_hooks is not null)
+        {
+            return HookedValue<double, DoubleValue>(key, context, defaultValue);
+        }
         byte* buffer = stackalloc byte[Utf8.KeyCapacity];
         int length = key is null ? Utf8.Refused : Utf8.TryEncode(key, buffer, Utf8.KeyCapacity);
         return length >= 0
@@ -125,6 +153,10 @@ public sealed partial class FlagstoneClient
     /// <inheritdoc cref="DoubleVariation(string, Context?, double)"/>
     public unsafe double DoubleVariation(ReadOnlySpan<byte> key, Context? context, double defaultValue)
     {
+        if (_hooks is not null)
+        {
+            return HookedValue<double, DoubleValue>(key, context, defaultValue);
+        }
         fixed (byte* pointer = key)
         {
             return Double(pointer, key.Length, context, defaultValue);
@@ -139,6 +171,10 @@ public sealed partial class FlagstoneClient
     [SkipLocalsInit]
     public unsafe string StringVariation(string key, Context? context, string defaultValue)
     {
+        if (_hooks is not null)
+        {
+            return HookedValue<string, StringValue>(key, context, defaultValue);
+        }
         byte* buffer = stackalloc byte[Utf8.KeyCapacity];
         int length = key is null ? Utf8.Refused : Utf8.TryEncode(key, buffer, Utf8.KeyCapacity);
         return length >= 0 && defaultValue is not null
@@ -152,6 +188,10 @@ public sealed partial class FlagstoneClient
     /// <inheritdoc cref="StringVariation(string, Context?, string)"/>
     public unsafe string StringVariation(ReadOnlySpan<byte> key, Context? context, string defaultValue)
     {
+        if (_hooks is not null)
+        {
+            return HookedValue<string, StringValue>(key, context, defaultValue);
+        }
         fixed (byte* pointer = key)
         {
             return defaultValue is not null
@@ -165,15 +205,17 @@ public sealed partial class FlagstoneClient
     /// <param name="context">Who asks; null gives the default.</param>
     /// <param name="defaultValue">What is returned on any problem.</param>
     /// <returns>The flag's value, numbers as they are written in the flag; or the default. Never throws.</returns>
-    public JsonElement JsonVariation(string key, Context? context, JsonElement defaultValue) =>
-        Value<JsonElement, JsonValue>(key, context, defaultValue);
+    public JsonElement JsonVariation(string key, Context? context, JsonElement defaultValue) => _hooks is null
+        ? Value<JsonElement, JsonValue>(key, context, defaultValue)
+        : HookedValue<JsonElement, JsonValue>(key, context, defaultValue);
 
     /// <summary>
     /// As <see cref="JsonVariation(string, Context?, JsonElement)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.
     /// </summary>
     /// <inheritdoc cref="JsonVariation(string, Context?, JsonElement)"/>
-    public JsonElement JsonVariation(ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) =>
-        Value<JsonElement, JsonValue>(key, context, defaultValue);
+    public JsonElement JsonVariation(ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) => _hooks is null
+        ? Value<JsonElement, JsonValue>(key, context, defaultValue)
+        : HookedValue<JsonElement, JsonValue>(key, context, defaultValue);
 
     private unsafe bool Bool(byte* key, int length, Context? context, bool defaultValue)
     {

@@ -119,14 +119,32 @@ public sealed partial class FlagstoneClient
                 details[index] = NativeDetail.New();
                 at += texts[index].Length;
             }
+            HookSeries[] series = Before(names, context);
             IntPtr native = Context.Acquire(context);
             _ = NativeMethods.flagstone_variation_many(_native, native, key, (nuint)keys.Length, detail);
             Leave(context, native);
             for (int index = 0; index < details.Length; index++)
             {
-                found[names[index]] = TakeDetail<JsonElement, AnyValue>(&detail[index], default);
+                EvaluationDetail<JsonElement> taken = TakeDetail<JsonElement, AnyValue>(&detail[index], default);
+                found[names[index]] = taken;
+                if (series.Length != 0)
+                {
+                    After<JsonElement, AnyValue>(series[index], taken);
+                }
             }
         }
+    }
+
+    /// <summary>Runs the first stage of hooks for each flag; none without hooks.</summary>
+    private HookSeries[] Before(List<string> names, Context? context)
+    {
+        HookSeries[] series = HasHooks ? new HookSeries[names.Count] : [];
+        for (int index = 0; index < series.Length; index++)
+        {
+            series[index] = Before(
+                names[index], context, JsonForm.Null, $"{nameof(FlagstoneClient)}.{nameof(VariationMany)}");
+        }
+        return series;
     }
 
     private static string NotNull(string key) => key ?? throw new ArgumentNullException(nameof(key));

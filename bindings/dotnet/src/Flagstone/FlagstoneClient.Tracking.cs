@@ -20,6 +20,7 @@ public sealed partial class FlagstoneClient
         Name,
         Data,
         Metric,
+        Migration,
         Defect,
     }
 
@@ -82,9 +83,10 @@ public sealed partial class FlagstoneClient
             return;
         }
         byte* nameBuffer = stackalloc byte[LentText.Capacity];
+        bool isTold = false;
         if (LentText.TryLend(name, nameBuffer, out NativeText lentName))
         {
-            Track(lentName, context, lent, metric);
+            isTold = Track(lentName, context, lent, metric);
         }
         else
         {
@@ -92,9 +94,13 @@ public sealed partial class FlagstoneClient
         }
         LentText.TakeBack(lentName, nameBuffer);
         LentText.TakeBack(lent, dataBuffer);
+        if (isTold && _hooks is not null)
+        {
+            AfterTrack(name, context!, data, metric);
+        }
     }
 
-    private unsafe void Track(NativeText name, Context? context, NativeText data, double* metric)
+    private unsafe bool Track(NativeText name, Context? context, NativeText data, double* metric)
     {
         IntPtr error = IntPtr.Zero;
         IntPtr native = Context.Acquire(context);
@@ -104,6 +110,7 @@ public sealed partial class FlagstoneClient
         Context.Release(context, native);
         GC.KeepAlive(this);
         CheckTold(status, error);
+        return status == NativeCodes.StatusOk;
     }
 
     /// <summary>Lends data as JSON text; none for null.</summary>

@@ -61,9 +61,15 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
     {
         _ = options ?? throw new ArgumentNullException(nameof(options));
         _logger = options.LoggerFactory is ILoggerFactory factory ? new SafeLogger(factory.CreateLogger("Flagstone")) : NullLogger.Instance;
-        _native = Create(options);
+        _bigSegments = OptionTable.BigSegmentStoreOf(options, _logger);
+        _bigSegmentsPollInterval = OptionTable.BigSegmentsPollIntervalOf(options);
+        _native = Create(options, _bigSegments);
         _handle = new ClientHandle(this, _native);
         _hasEvents = GetStatus().Events is not null;
+        PluginList plugins = new(options, _logger);
+        _hooks = HookRunner.Of(plugins.Hooks(), _logger);
+        // Last: a plugin gets a client that is whole.
+        plugins.Register(this);
     }
 
     /// <summary>
@@ -154,12 +160,14 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
 
     /// <summary>
     /// Closes the client: ends its threads and connections, writes what Redis is still to get, and sends the events that are
-    /// queued; all that for 2 s at most. May be called again, by any thread, also by a handler.
+    /// queued; all that for 2 s at most. Then it disposes of its hooks, which run no more. May be called again, by any thread,
+    /// also by a handler.
     /// </summary>
     public void Dispose()
     {
         Stopwatch watch = Stopwatch.StartNew();
         Close()?.Join(Rest(watch));
+        End();
     }
 
     /// <summary>As <see cref="Dispose"/>, without blocking the caller.</summary>
@@ -175,6 +183,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
         {
             await Waiting.ForAsync(pump.Ended, Rest(watch), CancellationToken.None).ConfigureAwait(false);
         }
+        End();
     }
 
     internal void OnStatus(StatusChangedEventArgs change)
@@ -195,9 +204,13 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
         }
     }
 
-    private static unsafe IntPtr Create(FlagstoneOptions options)
+    private static unsafe IntPtr Create(FlagstoneOptions options, BigSegmentBridge? bigSegments)
     {
         using ConfigHandle config = OptionTable.ToConfig(options);
+        if (bigSegments is not null)
+        {
+            NativeBigSegments.Give(bigSegments, config);
+        }
         IntPtr made = IntPtr.Zero;
         IntPtr error = IntPtr.Zero;
         int status = NativeMethods.flagstone_client_new(config.DangerousGetHandle(), &made, &error);
@@ -216,6 +229,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
     {
         lock (_lock)
         {
+            StartBigSegmentsTimer();
             return _pump ??= new EventPump(_native, this, _logger);
         }
     }
@@ -235,6 +249,15 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
         {
             NativeMethods.flagstone_client_status_info_clear(&status);
         }
+    }
+
+    /// <summary>Nothing more comes.</summary>
+    private void End()
+    {
+        _bigSegmentsTimer?.Dispose();
+        _bigSegments?.End();
+        EndListeners();
+        _hooks?.End();
     }
 
     private EventPump? Close()
@@ -258,17 +281,22 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
     {
         foreach (Delegate handler in handlers.GetInvocationList())
         {
-#pragma warning disable CA1031 // a handler that throws must not keep the others from hearing
-            try
-            {
-                ((EventHandler<T>)handler)(this, arguments);
-            }
-            catch (Exception error)
-            {
-                Log.HandlerThrew(_logger, error);
-            }
-#pragma warning restore CA1031
+            Safely(() => ((EventHandler<T>)handler)(this, arguments));
         }
+    }
+
+    private void Safely(Action handler)
+    {
+#pragma warning disable CA1031 // a handler that throws must not keep the others from hearing
+        try
+        {
+            handler();
+        }
+        catch (Exception error)
+        {
+            Log.HandlerThrew(_logger, error);
+        }
+#pragma warning restore CA1031
     }
 
     private delegate T ConditionReader<T>(in NativeClientStatus status);

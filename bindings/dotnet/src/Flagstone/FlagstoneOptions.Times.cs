@@ -96,6 +96,27 @@ public sealed partial class FlagstoneOptions
         set => EventsDiagnosticIntervalMs = ToMilliseconds(value);
     }
 
+    /// <summary><see cref="BigSegmentsCacheMs"/> as a span of time, rounded up to milliseconds: one value under two names.</summary>
+    public TimeSpan? BigSegmentsCache
+    {
+        get => ToTime(BigSegmentsCacheMs);
+        set => BigSegmentsCacheMs = ToMilliseconds(value);
+    }
+
+    /// <summary><see cref="BigSegmentsPollIntervalMs"/> as a span of time, rounded up to milliseconds: one value under two names.</summary>
+    public TimeSpan? BigSegmentsPollInterval
+    {
+        get => ToTime(BigSegmentsPollIntervalMs);
+        set => BigSegmentsPollIntervalMs = ToMilliseconds(value);
+    }
+
+    /// <summary><see cref="BigSegmentsStaleAfterMs"/> as a span of time, rounded up to milliseconds: one value under two names.</summary>
+    public TimeSpan? BigSegmentsStaleAfter
+    {
+        get => ToTime(BigSegmentsStaleAfterMs);
+        set => BigSegmentsStaleAfterMs = ToMilliseconds(value);
+    }
+
     private static TimeSpan? ToTime(int? milliseconds) => milliseconds is int set ? TimeSpan.FromMilliseconds(set) : null;
 
     // Beyond the range of an int is beyond what is allowed: refused when a client is made.

@@ -167,8 +167,8 @@ public sealed partial class FlagstoneOptions
     public bool? HttpTlsSkipVerify { get; set; }
 
     /// <summary>
-    /// Files with <c>flags</c>, <c>flagValues</c> and <c>segments</c>, for <see cref="Flagstone.SourceKind.File"/>. Default:
-    /// none.
+    /// Files of JSON or YAML with <c>flags</c>, <c>flagValues</c> and <c>segments</c>, for
+    /// <see cref="Flagstone.SourceKind.File"/>. Default: none.
     /// </summary>
     public IList<string>? FilePaths { get; set; }
 #pragma warning restore CA2227
@@ -226,6 +226,17 @@ public sealed partial class FlagstoneOptions
     /// option of the library.
     /// </summary>
     public ILoggerFactory? LoggerFactory { get; set; }
+
+#pragma warning disable CA2227 // null says that nothing is set, as everywhere here
+    /// <summary>
+    /// Run around evaluations and after what is told, in this order; disposed of with the client. Default: none, which costs
+    /// nothing. Not an option of the library.
+    /// </summary>
+    public IList<Hook>? Hooks { get; set; }
+
+    /// <summary>Additions to the client, in this order. Default: none. Not an option of the library.</summary>
+    public IList<Plugin>? Plugins { get; set; }
+#pragma warning restore CA2227
 
     /// <summary>
     /// Sets any option by the library's own name, for example <c>redis.ping_ms</c>. Wins over the property of that name. Name and

@@ -16,6 +16,22 @@ public interface IFlagstoneClient : IDisposable, IAsyncDisposable
     /// <inheritdoc cref="FlagstoneClient.StatusChanged"/>
     event EventHandler<StatusChangedEventArgs>? StatusChanged;
 
+    /// <inheritdoc cref="FlagstoneClient.BigSegmentStoreStatusChanged"/>
+    event EventHandler<BigSegmentStoreStatusChangedEventArgs>? BigSegmentStoreStatusChanged;
+
+    /// <inheritdoc cref="FlagstoneClient.GetBigSegmentStoreStatus()"/>
+    BigSegmentStoreStatus GetBigSegmentStoreStatus();
+
+    /// <inheritdoc cref="FlagstoneClient.OnFlagValueChanged(string, Context, Action{FlagValueChange})"/>
+    IDisposable OnFlagValueChanged(string key, Context context, Action<FlagValueChange> handler);
+
+    /// <inheritdoc cref="FlagstoneClient.ObserveFlagValue(string, Context)"/>
+    IObservable<FlagValueChange> ObserveFlagValue(string key, Context context);
+
+    /// <inheritdoc cref="FlagstoneClient.FlagValueChangesAsync(string, Context, CancellationToken)"/>
+    IAsyncEnumerable<FlagValueChange> FlagValueChangesAsync(
+        string key, Context context, CancellationToken cancellationToken = default);
+
     /// <inheritdoc cref="FlagstoneClient.State"/>
     DataSourceState State { get; }
 
@@ -162,6 +178,13 @@ public interface IFlagstoneClient : IDisposable, IAsyncDisposable
 
     /// <inheritdoc cref="FlagstoneClient.VariationMany(IEnumerable{string}, Context?)"/>
     IReadOnlyDictionary<string, EvaluationDetail<JsonElement>> VariationMany(IEnumerable<string> keys, Context? context);
+
+    /// <inheritdoc cref="FlagstoneClient.MigrationVariation(string, Context?, MigrationStage)"/>
+    (MigrationStage Stage, MigrationTracker Tracker) MigrationVariation(
+        string key, Context? context, MigrationStage defaultStage);
+
+    /// <inheritdoc cref="FlagstoneClient.TrackMigration(MigrationTracker)"/>
+    void TrackMigration(MigrationTracker tracker);
 
     /// <inheritdoc cref="FlagstoneClient.AllFlagsState(Context?, AllFlagsOptions)"/>
     AllFlagsState AllFlagsState(Context? context, AllFlagsOptions options = AllFlagsOptions.None);

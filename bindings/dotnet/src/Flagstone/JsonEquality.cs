@@ -7,19 +7,6 @@ namespace Flagstone;
 
 internal static class JsonEquality
 {
-    internal static bool AreEqual(string left, string right)
-    {
-        if (left == right)
-        {
-            return true;
-        }
-        // Deeper than the library accepts.
-        JsonDocumentOptions options = new() { MaxDepth = 1024 };
-        using JsonDocument one = JsonDocument.Parse(left, options);
-        using JsonDocument other = JsonDocument.Parse(right, options);
-        return AreEqual(one.RootElement, other.RootElement);
-    }
-
     internal static bool AreEqual(JsonElement left, JsonElement right)
     {
         if (left.ValueKind != right.ValueKind)
@@ -28,7 +15,7 @@ internal static class JsonEquality
         }
         return left.ValueKind switch
         {
-            JsonValueKind.Object => AreEqualObjects(left, right),
+            JsonValueKind.Object => AreEqualObjects(left, right, static (_, left, right) => AreEqual(left, right)),
             JsonValueKind.Array => AreEqualArrays(left, right),
             JsonValueKind.String => left.GetString() == right.GetString(),
             JsonValueKind.Number => left.TryGetInt64(out long one) && right.TryGetInt64(out long other)
@@ -47,7 +34,12 @@ internal static class JsonEquality
         _ => (int)value.ValueKind,
     };
 
-    private static bool AreEqualObjects(JsonElement left, JsonElement right)
+    /// <summary>Whether objects have the same members.</summary>
+    /// <param name="left">One object.</param>
+    /// <param name="right">The other.</param>
+    /// <param name="areEqual">Whether two members of this name say the same.</param>
+    internal static bool AreEqualObjects(
+        JsonElement left, JsonElement right, Func<string, JsonElement, JsonElement, bool> areEqual)
     {
         Dictionary<string, JsonElement> members = [];
         foreach (JsonProperty member in left.EnumerateObject())
@@ -56,7 +48,7 @@ internal static class JsonEquality
         }
         foreach (JsonProperty member in right.EnumerateObject())
         {
-            if (!members.TryGetValue(member.Name, out JsonElement value) || !AreEqual(value, member.Value))
+            if (!members.TryGetValue(member.Name, out JsonElement value) || !areEqual(member.Name, value, member.Value))
             {
                 return false;
             }

@@ -32,4 +32,24 @@ internal static partial class Log
     [LoggerMessage(EventId = 7, EventName = "NotTold", Level = LogLevel.Warning,
         Message = "An event was not sent: {Reason}. This is said once per client.")]
     internal static partial void NotTold(ILogger logger, string reason);
+
+    [LoggerMessage(EventId = 8, EventName = "HookThrew", Level = LogLevel.Error,
+        Message = "The hook {Hook} threw an exception in {Stage} of {Key}.")]
+    internal static partial void HookThrew(ILogger logger, Exception error, string hook, string stage, string key);
+
+    [LoggerMessage(EventId = 9, EventName = "PluginThrew", Level = LogLevel.Error,
+        Message = "The plugin {Plugin} threw an exception in {Stage}.")]
+    internal static partial void PluginThrew(ILogger logger, Exception error, string plugin, string stage);
+
+    [LoggerMessage(EventId = 10, EventName = "ComparisonThrew", Level = LogLevel.Error,
+        Message = "The comparison of the two results of a migration's read threw an exception.")]
+    internal static partial void ComparisonThrew(ILogger logger, Exception error);
+
+    [LoggerMessage(EventId = 11, EventName = "StoreThrew", Level = LogLevel.Error,
+        Message = "The big-segment store failed. This is said once until it answers again.")]
+    internal static partial void StoreThrew(ILogger logger, Exception error);
+
+    [LoggerMessage(EventId = 12, EventName = "StoreNotDisposed", Level = LogLevel.Error,
+        Message = "The big-segment store could not be disposed of.")]
+    internal static partial void StoreNotDisposed(ILogger logger, Exception error);
 }

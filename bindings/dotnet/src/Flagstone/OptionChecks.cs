@@ -1,6 +1,7 @@
 // What is refused about options before the library sees them: what can only be a mistake, and what it would find out later or
 // take in another sense.
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Text.RegularExpressions;
 
@@ -15,13 +16,16 @@ internal static class OptionChecks
     {
         string? Value(string name, string? property) => options.Others.TryGetValue(name, out string? other) ? other : property;
 
-        CheckRedisUrl(Value("redis.url", options.RedisUrl));
+        CheckRedisUrl(nameof(FlagstoneOptions.RedisUrl), Value("redis.url", options.RedisUrl));
+        CheckRedisUrl(nameof(FlagstoneOptions.BigSegmentsUrl), Value("big_segments.url", options.BigSegmentsUrl));
         CheckProxy(Value("http.proxy", options.HttpProxy));
         CheckSnapshot(Value("snapshot.file", options.SnapshotFile));
         if (Value("events.spool", options.EventsSpool) is string spool && File.Exists(spool))
         {
             throw Refused(nameof(FlagstoneOptions.EventsSpool), $"{spool} is a file, and a folder is wanted");
         }
+        CheckItems(nameof(FlagstoneOptions.Hooks), options.Hooks);
+        CheckItems(nameof(FlagstoneOptions.Plugins), options.Plugins);
         bool other = options.Others.TryGetValue("source.kind", out string? kind)
             ? kind != "testdata"
             : options.SourceKind is not (null or SourceKind.TestData);
@@ -55,20 +59,28 @@ internal static class OptionChecks
         return message;
     }
 
-    private static void CheckRedisUrl(string? url)
+    private static void CheckItems<T>(string property, IList<T>? items)
+        where T : class
     {
-        const string Property = nameof(FlagstoneOptions.RedisUrl);
+        if (items?.Contains(null!) == true)
+        {
+            throw Refused(property, "one is null");
+        }
+    }
+
+    private static void CheckRedisUrl(string property, string? url)
+    {
         if (url is null)
         {
             return;
         }
         if (string.IsNullOrWhiteSpace(url))
         {
-            throw Refused(Property, "it is empty; null is the default");
+            throw Refused(property, "it is empty; null is the default");
         }
         if (url.AsSpan().IndexOf("://".AsSpan()) < 0)
         {
-            throw Refused(Property, $"it is no URL; write {StackExchangeForm.ToUrl(url)}");
+            throw Refused(property, $"it is no URL; write {StackExchangeForm.ToUrl(url)}");
         }
     }
 

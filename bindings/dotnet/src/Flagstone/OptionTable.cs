@@ -40,8 +40,14 @@ internal static class OptionTable
         ("log.level", options => Word(
             options.LogLevel ?? (options.LoggerFactory is null ? LogLevel.None : null),
             "debug", "debug", "info", "warn", "error", "error", "none")),
-        ("source.kind", options => Word(options.SourceKind, "none", "stream", "poll", "file", "testdata")),
+        ("source.kind", options => Word(options.SourceKind, "none", "stream", "poll", "file", "testdata", "fdv2")),
         ("source.filter", options => options.SourceFilter),
+        ("fdv2.initializers", options => Json(nameof(options.Fdv2Initializers), options.Fdv2Initializers)),
+        ("fdv2.synchronizers", options => Json(nameof(options.Fdv2Synchronizers), options.Fdv2Synchronizers)),
+        ("fdv2.fallback", options => options.Fdv2Fallback),
+        ("fdv2.fallback_after_ms", options => Text(options.Fdv2FallbackAfterMs)),
+        ("fdv2.recover_after_ms", options => Text(options.Fdv2RecoverAfterMs)),
+        ("fdv2.first_data_ms", options => Text(options.Fdv2FirstDataMs)),
         ("endpoints.stream", options => options.EndpointsStream),
         ("endpoints.poll", options => options.EndpointsPoll),
         ("endpoints.events", options => options.EndpointsEvents),
@@ -75,6 +81,12 @@ internal static class OptionTable
         ("file.auto_reload", options => Text(options.FileAutoReload)),
         ("snapshot.file", options => options.SnapshotFile),
         ("store.write", options => Text(options.StoreWrite)),
+        ("big_segments.url", options => options.BigSegmentsUrl),
+        ("big_segments.prefix", options => options.BigSegmentsPrefix),
+        ("big_segments.cache_size", options => Text(options.BigSegmentsCacheSize)),
+        ("big_segments.cache_ms", options => Text(options.BigSegmentsCacheMs)),
+        ("big_segments.poll_interval_ms", options => Text(options.BigSegmentsPollIntervalMs)),
+        ("big_segments.stale_after_ms", options => Text(options.BigSegmentsStaleAfterMs)),
         ("application.id", options => options.ApplicationId),
         ("application.name", options => options.ApplicationName),
         ("application.version", options => options.ApplicationVersion),
@@ -125,6 +137,22 @@ internal static class OptionTable
             throw;
         }
     }
+
+    /// <summary>What stands between the library and the host's big-segment store; null without one.</summary>
+    internal static BigSegmentBridge? BigSegmentStoreOf(FlagstoneOptions options, ILogger logger) =>
+        options.BigSegmentStore is IBigSegmentStore store
+            ? new BigSegmentBridge(
+                store, TimeOf(options, "redis.command_timeout_ms", options.RedisCommandTimeoutMs, 2000), logger)
+            : null;
+
+    /// <summary>How often that one is asked how old it is.</summary>
+    internal static TimeSpan BigSegmentsPollIntervalOf(FlagstoneOptions options) =>
+        TimeOf(options, "big_segments.poll_interval_ms", options.BigSegmentsPollIntervalMs, 5000);
+
+    /// <summary>A time that this side keeps, too. One that is not allowed is refused by the library.</summary>
+    private static TimeSpan TimeOf(FlagstoneOptions options, string name, int? property, int @default) =>
+        TimeSpan.FromMilliseconds(Math.Max(1, !options.Others.TryGetValue(name, out string? other) ? property ?? @default
+            : int.TryParse(other, NumberStyles.None, CultureInfo.InvariantCulture, out int set) ? set : @default));
 
     private static unsafe void Set(ConfigHandle config, FlagstoneOptions options, string name, string value)
     {

@@ -64,6 +64,9 @@ public enum SourceKind
 
     /// <summary><see cref="FlagstoneOptions.TestData"/>, which is enough to set.</summary>
     TestData = 4,
+
+    /// <summary>LaunchDarkly or a Relay Proxy, in the protocol that sends only what has changed since (FDv2).</summary>
+    Fdv2 = 5,
 }
 
 /// <summary>What a server that refuses means for a source.</summary>

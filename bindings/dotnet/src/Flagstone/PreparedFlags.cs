@@ -39,6 +39,10 @@ internal class PreparedFlag<T, TValue> : Flag<T>
 
     public override unsafe T Value(Context? context)
     {
+        if (Client.HasHooks)
+        {
+            return HookedValue(context);
+        }
         NativeDetail detail = NativeDetail.New();
         IntPtr native = Context.Acquire(context);
         _ = NativeMethods.flagstone_flag_value(Native, native, &detail);
@@ -47,11 +51,27 @@ internal class PreparedFlag<T, TValue> : Flag<T>
         return FlagstoneClient.TakeValue<T, TValue>(&detail, DefaultValue);
     }
 
-    public override unsafe EvaluationDetail<T> Detail(Context? context)
+    public override EvaluationDetail<T> Detail(Context? context) =>
+        Client.HasHooks ? Hooked(context, nameof(Detail)) : Evaluated(context, withReason: true);
+
+    /// <summary>A value with hooks around it. The reason is for the hooks, and goes into no event.</summary>
+    private protected T HookedValue(Context? context) => Hooked(context, nameof(Value)).Value;
+
+    private EvaluationDetail<T> Hooked(Context? context, string method)
+    {
+        HookSeries series = Client.Before(Key, context, default(TValue).ToJson(DefaultValue), $"Flag.{method}");
+        EvaluationDetail<T> detail = Evaluated(context, withReason: method == nameof(Detail));
+        FlagstoneClient.After<T, TValue>(series, detail);
+        return detail;
+    }
+
+    private unsafe EvaluationDetail<T> Evaluated(Context? context, bool withReason)
     {
         NativeDetail detail = NativeDetail.New();
         IntPtr native = Context.Acquire(context);
-        _ = NativeMethods.flagstone_flag_detail(Native, native, &detail);
+        _ = withReason
+            ? NativeMethods.flagstone_flag_detail(Native, native, &detail)
+            : NativeMethods.flagstone_flag_value(Native, native, &detail);
         Client.Leave(context, native);
         GC.KeepAlive(this);
         return FlagstoneClient.TakeDetail<T, TValue>(&detail, DefaultValue);
@@ -63,6 +83,10 @@ internal sealed class PreparedBoolFlag(FlagstoneClient client, IntPtr nativeClie
 {
     public override bool Value(Context? context)
     {
+        if (Client.HasHooks)
+        {
+            return HookedValue(context);
+        }
         IntPtr native = Context.Acquire(context);
         int value = NativeMethods.flagstone_flag_bool(Native, native);
         Client.Leave(context, native);
@@ -76,6 +100,10 @@ internal sealed class PreparedIntFlag(FlagstoneClient client, IntPtr nativeClien
 {
     public override int Value(Context? context)
     {
+        if (Client.HasHooks)
+        {
+            return HookedValue(context);
+        }
         IntPtr native = Context.Acquire(context);
         long value = NativeMethods.flagstone_flag_int(Native, native);
         Client.Leave(context, native);
@@ -89,6 +117,10 @@ internal sealed class PreparedLongFlag(FlagstoneClient client, IntPtr nativeClie
 {
     public override long Value(Context? context)
     {
+        if (Client.HasHooks)
+        {
+            return HookedValue(context);
+        }
         IntPtr native = Context.Acquire(context);
         long value = NativeMethods.flagstone_flag_int(Native, native);
         Client.Leave(context, native);
@@ -102,6 +134,10 @@ internal sealed class PreparedDoubleFlag(FlagstoneClient client, IntPtr nativeCl
 {
     public override double Value(Context? context)
     {
+        if (Client.HasHooks)
+        {
+            return HookedValue(context);
+        }
         IntPtr native = Context.Acquire(context);
         double value = NativeMethods.flagstone_flag_double(Native, native);
         Client.Leave(context, native);
@@ -115,6 +151,10 @@ internal sealed class PreparedStringFlag(FlagstoneClient client, IntPtr nativeCl
 {
     public override unsafe string Value(Context? context)
     {
+        if (Client.HasHooks)
+        {
+            return HookedValue(context);
+        }
         NativeBytes text = default;
         IntPtr native = Context.Acquire(context);
         int served = NativeMethods.flagstone_flag_string(Native, native, &text);

@@ -52,6 +52,10 @@ internal static class StatusForm
         return new DataStoreStatus(Flag(store, "available"), Time(store, "stale_since_ms"));
     }
 
+    /// <summary>The big-segment store.</summary>
+    internal static BigSegmentStoreStatus BigSegmentStore(JsonElement form) =>
+        new(Flag(form, "available"), Flag(form, "stale"), Time(form, "last_sync_ms"));
+
     internal static DataSourceState State(JsonElement form) => Text(form, "state") switch
     {
         "INIT" => DataSourceState.Initializing,

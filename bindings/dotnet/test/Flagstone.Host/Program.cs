@@ -2,6 +2,7 @@
 // end of the process). The same source is compiled ahead of time, and built against the package.
 using System;
 using System.Collections.Generic;
+using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Threading;
@@ -58,6 +59,7 @@ switch (args[0])
             + $"{JsonSerializer.Serialize(state, HostJson.Default.AllFlagsState) == state.ToJson()}");
         await client.DisposeAsync();
         await TestDataAsync(ada);
+        await CallbacksAsync(ada);
         return 0;
     case "end":
         // Everything is left as it is while threads evaluate: the process must end at once and quietly.
@@ -99,6 +101,60 @@ static async Task TestDataAsync(Context ada)
     Console.WriteLine(
         $"{client.StringVariation("plan", ada, "")} {change.DataSource!.LastError!.HttpStatus} {client.DataSourceStatus!.State} "
         + $"{client.AllFlagsState(ada, AllFlagsOptions.WithReasons).Valid} {client.SecureModeHash(ada).Length}");
+}
+
+// What the library and the client call back: a big-segment store, hooks, listeners; and a migration, which is full of generics.
+static async Task CallbacksAsync(Context ada)
+{
+    using TestData data = new();
+    data.SetSegment("""{"key":"vip","version":1,"unbounded":true,"generation":1,"salt":"s"}""");
+    data.SetFlag("""
+        {"key":"vip","version":1,"on":true,"offVariation":0,"fallthrough":{"variation":0},"variations":[false,true],"salt":"s",
+        "rules":[{"variation":1,"clauses":[{"attribute":"","op":"segmentMatch","values":["vip"]}]}]}
+        """);
+    data.Update(data.Flag("stage").ValueForAll("live"));
+    CountingHook hook = new();
+    await using FlagstoneClient client = new(
+        new FlagstoneOptions { TestData = data, Hooks = [hook], BigSegmentStore = new EverybodysStore() });
+    await client.StartAsync(TimeSpan.FromSeconds(30));
+    EvaluationDetail<bool> vip = client.BoolVariationDetail("vip", ada);
+    Migrator<int, string, int, string> migrator = new MigratorBuilder<int, string, int, string>(client)
+        .Read((number, _) => Task.FromResult(number), (number, _) => Task.FromResult(number + 1), (one, other) => one == other)
+        .Build();
+    MigrationResult<int> read = await migrator.ReadAsync("stage", ada, MigrationStage.Off, 41);
+    TaskCompletionSource<FlagValueChange> heard = new();
+    using IDisposable listener = client.OnFlagValueChanged("stage", ada, change => heard.TrySetResult(change));
+    data.Update(data.Flag("stage").ValueForAll("complete"));
+    FlagValueChange change = await heard.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    Console.WriteLine(
+        $"{vip.Value} {vip.Reason.BigSegmentsStatus} {client.GetBigSegmentStoreStatus().IsStale} {hook.Count} "
+        + $"{read.Origin} {read.Value} {change.OldValue} {change.NewValue}");
+}
+
+internal sealed class CountingHook() : Hook("counting")
+{
+    internal int Count { get; private set; }
+
+    public override ImmutableDictionary<string, object?> AfterEvaluation(
+        EvaluationSeriesContext context, ImmutableDictionary<string, object?> data, EvaluationDetail<JsonElement> detail)
+    {
+        Count++;
+        return data;
+    }
+}
+
+internal sealed class EverybodysStore : IBigSegmentStore
+{
+    public Task<BigSegmentStoreMetadata?> GetMetadataAsync(CancellationToken cancellationToken) =>
+        Task.FromResult<BigSegmentStoreMetadata?>(new(DateTimeOffset.UtcNow));
+
+    public Task<IReadOnlyDictionary<string, bool>?> GetMembershipAsync(
+        string contextHash, CancellationToken cancellationToken) =>
+        Task.FromResult<IReadOnlyDictionary<string, bool>?>(new Dictionary<string, bool> { ["vip.g1"] = true });
+
+    public void Dispose()
+    {
+    }
 }
 
 [JsonSerializable(typeof(Context))]

@@ -24,6 +24,8 @@ public sealed partial class AbiTests
         ["flagstone_attr"] = typeof(NativeAttribute),
         ["flagstone_default"] = typeof(NativeDefault),
         ["flagstone_detail"] = typeof(NativeDetail),
+        ["flagstone_big_segment_store"] = typeof(NativeBigSegmentStore),
+        ["flagstone_big_segment_status"] = typeof(NativeBigSegmentStatus),
         ["flagstone_event"] = typeof(NativeEvent),
         ["flagstone_notification"] = typeof(NativeEvent),
         ["flagstone_client_status_info"] = typeof(NativeClientStatus),
@@ -102,6 +104,9 @@ public sealed partial class AbiTests
         AreThoseOf<DataSourceState>("STATE", values);
         AreThoseOf<DataSourceErrorKind>("SOURCEERROR", values);
         AreThoseOf<AllFlagsOptions>("ALLFLAGS", values);
+        AreThoseOf<MigrationStage>("MIGRATIONSTAGE", values);
+        AreThoseOf<MigrationOperation>("MIGRATIONOPERATION", values);
+        AreThoseOf<MigrationOrigin>("MIGRATIONORIGIN", values);
     }
 
     [Fact]
@@ -170,7 +175,7 @@ public sealed partial class AbiTests
         {
             0 => s_structs.TryGetValue(name, out Type? type) ? type : s_scalars[name],
             1 when name == "char" => typeof(byte).MakePointerType(),
-            1 when name == "double" => typeof(double).MakePointerType(),
+            1 when name is "double" or "uint64_t" => s_scalars[name].MakePointerType(),
             1 when s_structs.TryGetValue(name, out Type? type) => type.MakePointerType(),
             1 => typeof(nint),
             _ => typeof(nint).MakePointerType(),

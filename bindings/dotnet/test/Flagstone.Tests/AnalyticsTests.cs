@@ -546,5 +546,5 @@ public sealed class AnalyticsTests(RedisServer server) : IDisposable
 
     private static JsonElement Json(string json) => JsonSerializer.Deserialize<JsonElement>(json);
 
-    private static bool Same(JsonElement one, JsonElement other) => JsonEquality.AreEqual(one.GetRawText(), other.GetRawText());
+    private static bool Same(JsonElement one, JsonElement other) => JsonEquality.AreEqual(one, other);
 }

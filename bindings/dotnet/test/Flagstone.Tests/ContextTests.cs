@@ -102,6 +102,27 @@ public sealed class ContextTests
         Assert.NotEmpty(Assert.Throws<ArgumentException>(() => Context.FromJson(json)).Message);
     }
 
+    [Theory]
+    [InlineData("""{"kind":"user","key":"k","_meta":{"privateAttributes":["a","/b/c"]}}""",
+        """{"kind":"user","key":"k","_meta":{"privateAttributes":["/b/c","a","a"]}}""", true)]
+    [InlineData("""{"kind":"multi","user":{"key":"k","_meta":{"privateAttributes":["a","b"]}},"org":{"key":"o"}}""",
+        """{"kind":"multi","org":{"key":"o"},"user":{"_meta":{"privateAttributes":["b","a"]},"key":"k"}}""", true)]
+    [InlineData("""{"kind":"user","key":"k","_meta":{"privateAttributes":["a","b"]}}""",
+        """{"kind":"user","key":"k","_meta":{"privateAttributes":["a","c"]}}""", false)]
+    [InlineData("""{"kind":"user","key":"k","a":["a","b"]}""", """{"kind":"user","key":"k","a":["b","a"]}""", false)]
+    public void Private_attributes_have_no_order_and_lists_have_one(string one, string other, bool areEqual)
+    {
+        Assert.Equal(areEqual, Context.FromJson(one).Equals(Context.FromJson(other)));
+    }
+
+    [Fact]
+    public void A_private_name_is_never_a_path()
+    {
+        Context context = Context.Builder("k").PrivateNames("a", "/b/~c", "d/e~f").Build();
+        Assert.Equal(["a", "/~1b~1~0c", "d/e~f"], context.PrivateAttributes);
+        Assert.Throws<ArgumentNullException>(() => Context.Builder("k").PrivateNames("a", null!));
+    }
+
     [Fact]
     public void What_is_no_context_is_refused()
     {

@@ -53,8 +53,8 @@ public sealed class LibraryTests(RedisServer server) : IDisposable
         string newer = Compile("newer", "unsigned flagstone_abi_version(void) { return 0x20003; }");
         Ended ended = Version(newer);
         Assert.Equal((1, ""), (ended.ExitCode, ended.Errors));
-        Assert.Contains("has ABI 2.3; this package needs 1.3", ended.Output, StringComparison.Ordinal);
-        Assert.EndsWith($"|{newer}|2.3|1.3|{NativeCodes.StatusAbiMismatch}\n", ended.Output, StringComparison.Ordinal);
+        Assert.Contains("has ABI 2.3; this package needs 1.4", ended.Output, StringComparison.Ordinal);
+        Assert.EndsWith($"|{newer}|2.3|1.4|{NativeCodes.StatusAbiMismatch}\n", ended.Output, StringComparison.Ordinal);
         Ended other = Version(Compile("other", "int other;"));
         Assert.Contains("flagstone_abi_version", other.Output, StringComparison.Ordinal);
         Assert.Equal(1, other.ExitCode);

@@ -1,5 +1,7 @@
 // Nothing is allocated where nothing may be, and nothing is left behind. The resident set counts native memory too.
 using System;
+using System.Collections.Concurrent;
+using System.Collections.Generic;
 using System.IO;
 using System.Reflection;
 using System.Runtime.CompilerServices;
@@ -252,6 +254,38 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
     }
 
     [Fact]
+    public async Task Hooks_migrations_listeners_and_stores_leave_nothing_behind()
+    {
+        using TestData data = new();
+        data.SetSegment("""{"key":"vip","version":1,"unbounded":true,"generation":1,"salt":"s"}""");
+        data.SetFlag(Flags.With(
+            "f", 1, """ "rules":[{"variation":0,"clauses":[{"attribute":"","op":"segmentMatch","values":["vip"]}]}] """, "\"live\"").Json);
+        using SameStore store = new();
+        await using FlagstoneClient client = new(new FlagstoneOptions
+        {
+            TestData = data,
+            Hooks = [new RecordingHook("h", new ConcurrentQueue<string>()) { IsSilent = true }],
+            BigSegmentStore = store,
+            BigSegmentsCacheSize = 1,
+        });
+        Assert.True(await client.StartAsync(TimeSpan.FromSeconds(30)));
+        LeavesNothing(2000, number =>
+        {
+            using Context context = Context.New($"user-{number}");
+            client.StringVariation("f", context, "");
+            (_, MigrationTracker tracker) = client.MigrationVariation("f", _context, MigrationStage.Off);
+            tracker.SetOperation(MigrationOperation.Read);
+            client.TrackMigration(tracker);
+            client.OnFlagValueChanged("f", _context, _ => { }).Dispose();
+            client.GetBigSegmentStoreStatus();
+        });
+        LeavesNothing(100, _ =>
+        {
+            using FlagstoneClient other = new(new FlagstoneOptions { TestData = data, BigSegmentStore = new SameStore() });
+        });
+    }
+
+    [Fact]
     public void Clients_leave_nothing_behind()
     {
         _environment.Write(Flags.Bool("a", 1, true));
@@ -262,6 +296,21 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
             await using FlagstoneClient client = new(_environment.Options());
             Assert.True(await client.StartAsync(TimeSpan.FromSeconds(30)));
             Assert.True(client.BoolVariation("a", _context));
+        }
+    }
+
+    /// <summary>Knows the same of everybody.</summary>
+    private sealed class SameStore : IBigSegmentStore
+    {
+        public Task<BigSegmentStoreMetadata?> GetMetadataAsync(CancellationToken cancellationToken) =>
+            Task.FromResult<BigSegmentStoreMetadata?>(new(DateTimeOffset.UtcNow));
+
+        public Task<IReadOnlyDictionary<string, bool>?> GetMembershipAsync(
+            string contextHash, CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlyDictionary<string, bool>?>(new Dictionary<string, bool> { ["vip.g1"] = true });
+
+        public void Dispose()
+        {
         }
     }
 

@@ -23,7 +23,7 @@ public sealed partial class OptionsTests(RedisServer server)
             OptionTable.Options.Select(option => option.Name).Order(StringComparer.Ordinal));
         IEnumerable<string> properties = typeof(FlagstoneOptions).GetProperties().Select(property => property.Name);
         Assert.Equal(
-            Listed().Keys.Select(ToPascalCase).Concat(["LoggerFactory", "TestData"])
+            Listed().Keys.Select(ToPascalCase).Concat(["LoggerFactory", "TestData", "Hooks", "Plugins", "BigSegmentStore"])
                 // Times have a twin.
                 .SelectMany(name => name.EndsWith("Ms", StringComparison.Ordinal) ? [name, name[..^2]] : (string[])[name])
                 .Order(StringComparer.Ordinal),
@@ -68,6 +68,8 @@ public sealed partial class OptionsTests(RedisServer server)
                 "(built-in)" => "Mozilla",
                 "info" => "LogLevel.Information",
                 "none" => "SourceKind.None",
+                "(redis.url)" => "FlagstoneOptions.RedisUrl",
+                "(redis.prefix)" => "FlagstoneOptions.RedisPrefix",
                 "(LaunchDarkly's)" => "LaunchDarkly's",
                 "(environment)" => "of the environment",
                 "(by source)" => "by source",
@@ -304,6 +306,6 @@ public sealed partial class OptionsTests(RedisServer server)
     private static string ToPascalCase(string name) => string.Concat(
         name.Split('.', '_').Select(word => char.ToUpperInvariant(word[0]) + word[1..]));
 
-    [GeneratedRegex(@"^ \*   (?!name )([a-z_]+(?:\.[a-z_]+)*) {2,}(\(.*?\)|\S+)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^ \*   (?!name )([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*) {2,}(\(.*?\)|\S+)", RegexOptions.Multiline)]
     private static partial Regex Option();
 }

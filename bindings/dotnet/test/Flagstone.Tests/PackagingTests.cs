@@ -31,7 +31,8 @@ public sealed class PackagingTests(RedisServer server, PackedPackage package) : 
 {
     private const string Evaluated = """True True 3 hello {"kind":"FALLTHROUGH"} {"a":1} 4 Valid""" + "\n"
         + """{"a":1} True""" + "\n"
-        + """{"kind":"FALLTHROUGH"} {"kind":"user","key":"ada","plan":"team"} True True""" + "\nsome 503 Interrupted True 64\n";
+        + """{"kind":"FALLTHROUGH"} {"kind":"user","key":"ada","plan":"team"} True True""" + "\nsome 503 Interrupted True 64\n"
+        + "True Healthy False 2 New 42 live complete\n";
 
     // Outside of the tree, so that nothing of it is found by accident.
     private readonly string _folder = Directory.CreateTempSubdirectory("flagstone-package-").FullName;

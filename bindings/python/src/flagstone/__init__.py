@@ -12,16 +12,23 @@ from . import _python as _python
 from ._hot import WHY_NOT as _why_not
 from ._lib import lib as _native
 from .all_flags import AllFlagsState
+from .big_segments import BigSegmentsListener, BigSegmentStore, BigSegmentStoreStatus
 from .client import Client
 from .config import Config
 from .context import Context, ContextBuilder, ContextMultiBuilder
 from .detail import BigSegmentsStatus, ErrorKind, EvaluationDetail, EvaluationReason, ReasonKind
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError, LibraryError
 from .flag import Flag
+from .hooks import EvaluationSeriesContext, Hook, HookMetadata, TrackSeriesContext
+from .migrations import ExecutionOrder, Operation, OperationResult, OpTracker, Origin, Stage, WriteResult
+from .migrator import AsyncMigrator, AsyncMigratorBuilder, Migrator, MigratorBuilder
+from .plugins import ApplicationMetadata, EnvironmentMetadata, Plugin, PluginMetadata, SdkMetadata
 from .status import (
     EventsStatus,
     FlagChange,
     FlagChangeListener,
+    FlagValueChange,
+    FlagValueChangeListener,
     SourceError,
     SourceErrorKind,
     SourceStatus,
@@ -35,6 +42,12 @@ from .testdata import FlagBuilder, RuleBuilder, TestData
 
 __all__ = [
     "AllFlagsState",
+    "ApplicationMetadata",
+    "AsyncMigrator",
+    "AsyncMigratorBuilder",
+    "BigSegmentStore",
+    "BigSegmentStoreStatus",
+    "BigSegmentsListener",
     "BigSegmentsStatus",
     "Client",
     "ClosedError",
@@ -42,28 +55,47 @@ __all__ = [
     "Context",
     "ContextBuilder",
     "ContextMultiBuilder",
+    "EnvironmentMetadata",
     "ErrorKind",
     "EvaluationDetail",
     "EvaluationReason",
+    "EvaluationSeriesContext",
     "EventsStatus",
+    "ExecutionOrder",
     "Flag",
     "FlagBuilder",
     "FlagChange",
     "FlagChangeListener",
+    "FlagValueChange",
+    "FlagValueChangeListener",
     "FlagstoneError",
+    "Hook",
+    "HookMetadata",
     "InvalidArgumentError",
     "LibraryError",
+    "Migrator",
+    "MigratorBuilder",
+    "OpTracker",
+    "Operation",
+    "OperationResult",
+    "Origin",
+    "Plugin",
+    "PluginMetadata",
     "ReasonKind",
     "RuleBuilder",
+    "SdkMetadata",
     "SourceError",
     "SourceErrorKind",
     "SourceStatus",
+    "Stage",
     "State",
     "Status",
     "StatusChange",
     "StatusListener",
     "StoreStatus",
     "TestData",
+    "TrackSeriesContext",
+    "WriteResult",
 ]
 
 #: Version of the package and of the library it carries.

@@ -6,6 +6,7 @@ A test compares every entry with the header. Nothing here loads a library. Depen
 from __future__ import annotations
 
 from ctypes import (
+    CFUNCTYPE,
     POINTER,
     Structure,
     c_char_p,
@@ -20,7 +21,7 @@ from ctypes import (
 from typing import Any
 
 ABI_MAJOR = 1
-ABI_MINOR = 3
+ABI_MINOR = 4
 
 STATUS_OK = 0
 STATUS_TIMEOUT = 1
@@ -52,6 +53,8 @@ ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED = 4
 EVENT_LOG = 0
 EVENT_STATUS = 1
 EVENT_FLAG_CHANGED = 2
+NOTIFICATION_BIG_SEGMENTS = 3
+NOTIFICATION_VALUE_CHANGED = 5
 
 SUBSCRIBE_FLAG_CHANGES = 1
 
@@ -142,6 +145,39 @@ class ClientStatusInfo(Structure):
     ]
 
 
+class BigSegmentStatus(Structure):
+    """How the big-segment store stands."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("available", c_int32),
+        ("stale", c_int32),
+        ("reserved", c_int32),
+        ("last_sync_ms", c_int64),
+    ]
+
+
+#: What the library calls: user data, hash and its length, what is filled in.
+MEMBERSHIP = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t, c_void_p)
+#: The same: user data, where the time goes.
+METADATA = CFUNCTYPE(c_int32, c_void_p, POINTER(c_int64))
+#: The same: user data.
+DROP = CFUNCTYPE(None, c_void_p)
+
+
+class BigSegmentStore(Structure):
+    """A big-segment store of the host's own."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("user_data", c_void_p),
+        ("membership", MEMBERSHIP),
+        ("metadata", METADATA),
+        ("drop", DROP),
+    ]
+
+
 _HANDLE = c_void_p
 _OUT = POINTER(c_void_p)
 _TEXT = (c_char_p, c_size_t)
@@ -167,6 +203,11 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_test_data_retain": (_HANDLE, (_HANDLE,)),
     "flagstone_test_data_release": (None, (_HANDLE,)),
     "flagstone_config_set_test_data": (c_int32, (_HANDLE, _HANDLE, _OUT)),
+    "flagstone_config_set_big_segment_store": (c_int32, (_HANDLE, POINTER(BigSegmentStore), _OUT)),
+    "flagstone_membership_add": (c_int32, (_HANDLE, *_TEXT, c_int32)),
+    "flagstone_big_segments_status": (c_int32, (_HANDLE, POINTER(BigSegmentStatus), _OUT)),
+    "flagstone_big_segments_poll": (c_int32, (_HANDLE, POINTER(BigSegmentStatus), _OUT)),
+    "flagstone_client_may_wait": (c_int32, (_HANDLE,)),
     "flagstone_client_new": (c_int32, (_HANDLE, _OUT, _OUT)),
     "flagstone_client_start": (c_int32, (_HANDLE, c_uint32, _OUT)),
     "flagstone_client_wait": (c_int32, (_HANDLE, c_int32, c_uint32)),
@@ -180,6 +221,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_client_release": (None, (_HANDLE,)),
     "flagstone_client_status": (c_int32, (_HANDLE, POINTER(ClientStatusInfo), _OUT)),
     "flagstone_client_status_info_clear": (None, (POINTER(ClientStatusInfo),)),
+    "flagstone_client_environment_id": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_context_from_key": (c_int32, (Str, Str, _OUT, _OUT)),
     "flagstone_context_from_attrs": (c_int32, (Str, Str, POINTER(Attr), c_size_t, _OUT, _OUT)),
     "flagstone_context_from_json": (c_int32, (*_TEXT, _OUT, _OUT)),
@@ -224,8 +266,24 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_flag_release": (None, (_HANDLE,)),
     "flagstone_identify": (c_int32, (_HANDLE, _HANDLE, _OUT)),
     "flagstone_track": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_void_p, *_TEXT, _OUT)),
+    "flagstone_migration_variation": (
+        c_int32,
+        (_HANDLE, _HANDLE, *_TEXT, c_int32, POINTER(Detail), _OUT, _OUT),
+    ),
+    "flagstone_migration_stage_of": (c_int32, (_HANDLE,)),
+    "flagstone_migration_set_operation": (c_int32, (_HANDLE, c_int32, _OUT)),
+    "flagstone_migration_set_invoked": (c_int32, (_HANDLE, c_int32, _OUT)),
+    "flagstone_migration_set_failed": (c_int32, (_HANDLE, c_int32, _OUT)),
+    "flagstone_migration_set_latency": (c_int32, (_HANDLE, c_int32, c_double, _OUT)),
+    "flagstone_migration_wants_check": (c_int32, (_HANDLE,)),
+    "flagstone_migration_set_consistent": (c_int32, (_HANDLE, c_int32, _OUT)),
+    "flagstone_migration_track": (c_int32, (_HANDLE, _HANDLE, _OUT)),
+    "flagstone_migration_retain": (_HANDLE, (_HANDLE,)),
+    "flagstone_migration_release": (None, (_HANDLE,)),
     "flagstone_all_flags_json": (c_int32, (_HANDLE, _HANDLE, c_uint32, POINTER(Bytes), _OUT)),
     "flagstone_secure_mode_hash": (c_int32, (_HANDLE, _HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_client_listen": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_void_p, _OUT)),
+    "flagstone_client_unlisten": (c_int32, (_HANDLE, c_uint64, _OUT)),
     "flagstone_client_next_notification": (c_int32, (_HANDLE, c_uint32, POINTER(Event))),
     "flagstone_notification_clear": (None, (POINTER(Event),)),
     "flagstone_client_wake": (None, (_HANDLE,)),

@@ -1,6 +1,7 @@
 """The client for ``asyncio``: the same calls in forms that do not hold the event loop.
 
-What may wait does so on a thread, a moment at a time, so that who cancels does not wait for it. Depends on ``status``.
+What may wait does so on a thread, a moment at a time, so that who cancels does not wait for it. Depends on ``_changes``,
+``_lib`` and ``status``.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import _thread
 import asyncio
 import time
-import weakref
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from ._changes import Changes
+from ._lib import lib
 from .status import FlagChange, State
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from .client import Client
     from .context import Context
     from .detail import EvaluationDetail
+    from .migrations import OpTracker, Stage
 
 T = TypeVar("T")
 
@@ -31,7 +34,8 @@ class AsyncCalls:
     """What :class:`Client` has for coroutines.
 
     With ``cache_residency`` ``all`` evaluation never waits, so there the plain calls are as good as the ``…_async`` ones,
-    which answer at once; with ``lazy`` and ``off`` these wait for Redis on a thread of asyncio's.
+    which answer at once; with ``lazy`` and ``off``, and where the data have big segments, these wait on a thread of
+    asyncio's.
     """
 
     __slots__ = ()
@@ -62,50 +66,55 @@ class AsyncCalls:
         """As :meth:`Client.wait`."""
         return await _moments(lambda moment: _of(self).wait(state, moment), timeout, lambda: _of(self).state is State.OFF)
 
-    def changes(self) -> Changes:
-        """The changes of flags from now on: ``async for change in client.changes()``. Ends when the client is closed.
-
-        Changes wait for as long as the loop body takes; nothing is left out.
-        """
-        return Changes(_of(self))
+    def changes(self) -> Changes[FlagChange]:
+        """The changes of flags from now on: ``async for change in client.changes()``, and the same with ``for``. Ends when
+        the client is closed."""
+        client = _of(self)
+        return Changes(client, client.add_flag_change_listener, lambda client, put: client.remove_flag_change_listener(put))
 
     async def variation_async(self, key: str, context: Context | None, default: T) -> T | Any:
         """As :meth:`Client.variation`."""
-        return await _off_loop(_of(self), _of(self).variation, key, context, default)
+        return await off_loop(_of(self), _of(self).variation, key, context, default)
 
     async def bool_variation_async(self, key: str, context: Context | None, default: bool) -> bool:
         """As :meth:`Client.bool_variation`."""
-        return await _off_loop(_of(self), _of(self).bool_variation, key, context, default)
+        return await off_loop(_of(self), _of(self).bool_variation, key, context, default)
 
     async def int_variation_async(self, key: str, context: Context | None, default: int) -> int:
         """As :meth:`Client.int_variation`."""
-        return await _off_loop(_of(self), _of(self).int_variation, key, context, default)
+        return await off_loop(_of(self), _of(self).int_variation, key, context, default)
 
     async def float_variation_async(self, key: str, context: Context | None, default: float) -> float:
         """As :meth:`Client.float_variation`."""
-        return await _off_loop(_of(self), _of(self).float_variation, key, context, default)
+        return await off_loop(_of(self), _of(self).float_variation, key, context, default)
 
     async def string_variation_async(self, key: str, context: Context | None, default: str) -> str:
         """As :meth:`Client.string_variation`."""
-        return await _off_loop(_of(self), _of(self).string_variation, key, context, default)
+        return await off_loop(_of(self), _of(self).string_variation, key, context, default)
 
     async def json_variation_async(self, key: str, context: Context | None, default: Any) -> Any:
         """As :meth:`Client.json_variation`."""
-        return await _off_loop(_of(self), _of(self).json_variation, key, context, default)
+        return await off_loop(_of(self), _of(self).json_variation, key, context, default)
 
     async def variation_detail_async(self, key: str, context: Context | None, default: T) -> EvaluationDetail[T | Any]:
         """As :meth:`Client.variation_detail`."""
-        return await _off_loop(_of(self), _of(self).variation_detail, key, context, default)
+        return await off_loop(_of(self), _of(self).variation_detail, key, context, default)
 
     async def variation_many_async(
         self, keys: Iterable[str] | Mapping[str, Any], context: Context | None
     ) -> dict[str, EvaluationDetail[Any]]:
         """As :meth:`Client.variation_many`."""
-        return await _off_loop(_of(self), _of(self).variation_many, keys, context)
+        return await off_loop(_of(self), _of(self).variation_many, keys, context)
+
+    async def migration_variation_async(
+        self, key: str, context: Context | None, default_stage: Stage
+    ) -> tuple[Stage, OpTracker]:
+        """As :meth:`Client.migration_variation`."""
+        return await off_loop(_of(self), _of(self).migration_variation, key, context, default_stage)
 
     async def all_flags_state_async(self, context: Context | None, **options: bool) -> AllFlagsState:
         """As :meth:`Client.all_flags_state`, with the same options."""
-        return await _off_loop(_of(self), lambda: _of(self).all_flags_state(context, **options))
+        return await off_loop(_of(self), lambda: _of(self).all_flags_state(context, **options))
 
 
 def _of(calls: Any) -> Client:
@@ -151,54 +160,8 @@ async def _elsewhere(call: Callable[[], bool]) -> bool:
     return await answer
 
 
-async def _off_loop(client: Client, call: Callable[..., T], *arguments: Any) -> T:
-    if client._may_block:
+async def off_loop(client: Client, call: Callable[..., T], *arguments: Any) -> T:
+    """Calls on a thread of asyncio's what may wait, and anything else at once."""
+    if lib.flagstone_client_may_wait(client._h):
         return await asyncio.to_thread(call, *arguments)
     return call(*arguments)
-
-
-class Changes:
-    """The changes of flags, one after the other. Belongs to the event loop in which it was made."""
-
-    def __init__(self, client: Client) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[FlagChange | None] = asyncio.Queue()
-        put = self._put = _put_into(self._loop, self._queue)
-        client.add_flag_change_listener(put)
-        client._streams.add(self)
-        # Nobody who hears no more keeps the client busy, or alive.
-        self._undo = weakref.finalize(self, _stop, weakref.ref(client), put)
-
-    def __aiter__(self) -> Changes:
-        return self
-
-    async def __anext__(self) -> FlagChange:
-        change = await self._queue.get()
-        if change is None:
-            # For whoever asks again, or at the same time.
-            self._queue.put_nowait(None)
-            raise StopAsyncIteration
-        return change
-
-    def close(self) -> None:
-        """Ends the iteration, from any thread."""
-        self._undo()
-        self._put(None)
-
-
-def _put_into(
-    loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[FlagChange | None]
-) -> Callable[[FlagChange | None], None]:
-    def put(change: FlagChange | None) -> None:
-        try:
-            loop.call_soon_threadsafe(queue.put_nowait, change)
-        except RuntimeError:  # the loop is closed
-            pass
-
-    return put
-
-
-def _stop(client: weakref.ref[Client], listener: Any) -> None:
-    alive = client()
-    if alive is not None:
-        alive.remove_flag_change_listener(listener)

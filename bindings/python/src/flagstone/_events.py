@@ -2,7 +2,8 @@
 
 Native threads never enter Python. The thread holds a native reference of its own and only a weak one to the client, so a
 client that is forgotten goes away and the thread with it. Where threads are greenlets, a real thread waits and a greenlet
-delivers. Depends on ``_lib``, ``_abi``, ``_green`` and ``status``.
+delivers. Depends on ``_lib``, ``_abi``, ``_green``, ``_listening``, ``big_segments`` and
+``status``.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from typing import Any, Callable, TypeVar
 
 from . import _abi
 from ._green import Green, green
+from ._json import loads
 from ._lib import lib, text
-from .status import FlagChange, StatusChange
+from ._listening import value_listeners
+from .big_segments import BigSegmentStoreStatus
+from .status import FlagChange, FlagValueChange, StatusChange
 
 logger = logging.getLogger("flagstone")
 
@@ -125,6 +129,11 @@ def deliver(event: _abi.Event, client: Any) -> None:
             versions = json.loads(text(event.extra))
             change = FlagChange(text(event.text), versions.get("old_version"), versions.get("new_version"))
             tell(client._flag_listeners, change)
+        elif event.kind == _abi.NOTIFICATION_VALUE_CHANGED:
+            form = loads(text(event.extra))
+            tell(value_listeners(client, form["listener"]), FlagValueChange(text(event.text), form["old"], form["new"]))
+        elif event.kind == _abi.NOTIFICATION_BIG_SEGMENTS:
+            tell(client._big_segments_listeners, BigSegmentStoreStatus._from(json.loads(text(event.extra))))
         elif event.kind == _abi.EVENT_STATUS:
             condition = json.loads(text(event.extra))
             tell(client._status_listeners, StatusChange._from(event.level_or_state, text(event.text), condition))

@@ -1,7 +1,8 @@
 """The hot calls through ctypes: bound without argument conversion, handed prebuilt objects only; and what owns handles.
 
-Residency ``all`` never blocks, so its calls keep the GIL, which is cheaper and does not make threads queue for it;
-``lazy`` and ``off`` may wait for Redis, so theirs release it. Depends on ``_lib``, ``_abi``, ``_json``,
+Calls of clients that never wait keep the GIL, which is cheaper and does not make threads queue for it; where residency is
+``lazy`` or ``off`` they may wait for Redis, so theirs release it; and where a store may be asked for the members of big
+segments, each asks whether the data have any. Depends on ``_lib``, ``_abi``, ``_json``,
 ``_handles`` and ``detail``.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import marshal
 from ctypes import addressof, byref, c_char, c_int32, c_int64, c_size_t, c_uint32, c_void_p, sizeof
+from types import SimpleNamespace
 from typing import Any
 
 from . import _abi
@@ -66,6 +68,41 @@ class Calls:
 
 IN_MEMORY = Calls(keeps_gil=True)
 MAY_BLOCK = Calls(keeps_gil=False)
+
+#: Whether evaluation waits for a store: never, perhaps at any time, or when the data have big segments. As in speedups.h.
+NEVER, ALWAYS, PERHAPS = 0, 1, 2
+
+_retain_client = unchecked("flagstone_client_retain", keeps_gil=True)
+_release_client = unchecked("flagstone_client_release", keeps_gil=True)
+_may_wait = unchecked("flagstone_client_may_wait", keeps_gil=True)
+
+
+def calls_of(client: Any, waits: int) -> Any:
+    """The hot functions for a client."""
+    if waits != PERHAPS:
+        return MAY_BLOCK if waits else IN_MEMORY
+    handle = ClientReference(_retain_client(client._h))
+    return SimpleNamespace(**{name: _asking(handle, name) for name in Calls.__slots__})
+
+
+class ClientReference(c_void_p):
+    """One more reference to a client."""
+
+    __slots__ = ()
+
+    def __del__(self, release: Any = _release_client) -> None:
+        release(self)
+        self.value = None
+
+
+def _asking(client: ClientReference, name: str) -> Any:
+    quick, patient = getattr(IN_MEMORY, name), getattr(MAY_BLOCK, name)
+
+    def call(*arguments: Any) -> Any:
+        return (patient if _may_wait(client) else quick)(*arguments)
+
+    return call
+
 
 #: In what form a value is promised: a number as an int or a float, or everything as the flag has it.
 BOOL, INT, FLOAT, STRING, ANY = "b", "i", "f", "s", "a"
@@ -178,7 +215,6 @@ def _formed(buffer: Buffer, default: Any, form: str) -> EvaluationDetail[Any]:
 
 _release_context = unchecked("flagstone_context_release", keeps_gil=True)
 _release_flag = unchecked("flagstone_flag_release", keeps_gil=True)
-_release_client = unchecked("flagstone_client_release", keeps_gil=True)
 _wake = unchecked("flagstone_client_wake", keeps_gil=True)
 
 # Handles that give back what they refer to once nobody has them any more. They are NULL afterwards: in a cycle of garbage,
@@ -212,6 +248,19 @@ class ClientHandle(c_void_p):
 
     def __del__(self, wake: Any = _wake, release: Any = _release_client) -> None:
         wake(self)
+        release(self)
+        self.value = None
+
+
+_release_migration = unchecked("flagstone_migration_release", keeps_gil=True)
+
+
+class MigrationHandle(c_void_p):
+    """One operation's of a migration."""
+
+    __slots__ = ()
+
+    def __del__(self, release: Any = _release_migration) -> None:
         release(self)
         self.value = None
 
@@ -271,8 +320,8 @@ class ContextBase(Owner):
 class ClientBase(Owner):
     """The native client."""
 
-    def _attach(self, handle: c_void_p, may_wait: bool, tells: bool) -> None:
-        """Takes a handle that nobody else gives back, whether evaluation may wait, and whether events tell defaults."""
+    def _attach(self, handle: c_void_p, waits: int, tells: bool) -> None:
+        """Takes a handle that nobody else gives back, whether evaluation waits, and whether events tell defaults."""
         self._h = ClientHandle(handle.value)
 
 
@@ -284,6 +333,6 @@ class FlagBase(Owner):
     key: str
     default: Any
 
-    def _attach(self, handle: c_void_p, key: str, default: Any, form: str, may_wait: bool) -> None:
-        """Takes a handle that nobody else gives back, and the form of the values."""
+    def _attach(self, handle: c_void_p, key: str, default: Any, form: str, waits: int, client: c_void_p) -> None:
+        """Takes a handle that nobody else gives back, the form of the values, and of its client what is there."""
         self._h, self.key, self.default = FlagHandle(handle.value), key, default

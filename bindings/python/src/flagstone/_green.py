@@ -7,6 +7,7 @@ package. Depends on nothing.
 
 from __future__ import annotations
 
+import _thread
 import sys
 from dataclasses import dataclass
 from typing import Any, Callable
@@ -22,6 +23,8 @@ class Green:
     select: Callable[..., Any]
     #: ``sleep`` that lets other greenlets run.
     sleep: Callable[[float], Any]
+    #: Makes a lock for real threads.
+    lock: Callable[[], Any]
 
 
 def green() -> Green | None:
@@ -31,11 +34,25 @@ def green() -> Green | None:
         import gevent
         import gevent.select
 
-        return Green(monkey.get_original("_thread", "start_new_thread"), gevent.select.select, gevent.sleep)
+        start, lock = monkey.get_original("_thread", ["start_new_thread", "allocate_lock"])
+        return Green(start, gevent.select.select, gevent.sleep, lock)
     patcher = sys.modules.get("eventlet.patcher")
     if patcher is not None and patcher.is_monkey_patched("thread"):
         import eventlet
         import eventlet.green.select
 
-        return Green(patcher.original("_thread").start_new_thread, eventlet.green.select.select, eventlet.sleep)
+        real = patcher.original("_thread")
+        return Green(real.start_new_thread, eventlet.green.select.select, eventlet.sleep, real.allocate_lock)
     return None
+
+
+def start_real_thread(run: Callable[[], None]) -> None:
+    """Starts a thread that is no greenlet; ``RuntimeError`` where there are no more."""
+    threads = green()
+    (threads.start_thread if threads else _thread.start_new_thread)(run, ())
+
+
+def real_lock() -> Any:
+    """A lock that holds a thread and all of its greenlets."""
+    threads = green()
+    return threads.lock() if threads else _thread.allocate_lock()

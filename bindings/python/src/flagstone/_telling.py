@@ -36,10 +36,10 @@ class Telling:
         client._awake()
         native = handle_of(context, Context)
         if native is None:
-            _untold(client, "identify", _no_context(context))
+            untold(client, "identify", _no_context(context))
             return
         error = c_void_p()
-        _told(client, "identify", lib.flagstone_identify(client._h, native, byref(error)), error)
+        told(client, "identify", lib.flagstone_identify(client._h, native, byref(error)), error)
 
     def track(self, event_name: str, context: Context, data: Any = None, metric_value: float | None = None) -> None:
         """Tells LaunchDarkly that something happened to somebody, for example as the metric of an experiment. Queued; does
@@ -51,22 +51,26 @@ class Telling:
         :param data: what ``json.dumps`` makes JSON of, nested at most 127 deep; without NaN and lone surrogates.
         :param metric_value: a number to measure it by.
         """
+        self._track(event_name, context, data, metric_value)
+
+    def _track(self, event_name: Any, context: Any, data: Any, metric_value: Any) -> bool:
+        """Whether it was told."""
         client = _of(self)
         client._awake()
         native = handle_of(context, Context)
         if native is None:
-            _untold(client, "track", _no_context(context))
-            return
+            untold(client, "track", _no_context(context))
+            return False
         try:
             name = utf8(event_name, "event_name")
             text = b"" if data is None else plain_json(data)
             metric = None if metric_value is None else byref(c_double(_number(metric_value)))
         except Exception as problem:  # of somebody else's object, too
-            _untold(client, "track", _words(problem), type(problem).__name__)
-            return
+            untold(client, "track", _words(problem), type(problem).__name__)
+            return False
         error = c_void_p()
         status = lib.flagstone_track(client._h, native, name, len(name), metric, text, len(text), byref(error))
-        _told(client, "track", status, error)
+        return told(client, "track", status, error)
 
     def flush(self, timeout: float = 0.0) -> bool:
         """Sends what is queued now, without waiting for the next interval, and waits at most ``timeout`` seconds until it
@@ -97,14 +101,18 @@ def _of(calls: Any) -> Client:
     return calls  # type: ignore[no-any-return]
 
 
-def _told(client: Client, call: str, status: int, error: c_void_p) -> None:
+def told(client: Client, call: str, status: int, error: c_void_p) -> bool:
+    """Whether the library has taken what it was told; the log says why not."""
     try:
         raise_for(status, error)
     except FlagstoneError as problem:
-        _untold(client, call, str(problem))
+        untold(client, call, str(problem))
+        return False
+    return True
 
 
-def _untold(client: Client, call: str, problem: str, kind: str = "") -> None:
+def untold(client: Client, call: str, problem: str, kind: str = "") -> None:
+    """The log says, once of each kind, why nothing was told."""
     client._tell_once(f"{call}: {kind or problem}", f"{call} told nothing: {problem}")
 
 

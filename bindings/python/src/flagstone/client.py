@@ -13,17 +13,24 @@ from ctypes import byref, c_double, c_int64, c_void_p, sizeof
 from types import TracebackType
 from typing import Any, Callable, TypeVar, overload
 
-from . import _abi, _fast, _forks, _hot
-from ._asyncio import AsyncCalls, Changes
+from . import _abi, _fast, _forks, _hooked, _hot
+from ._asyncio import AsyncCalls
+from ._changes import Changes
 from ._defaults import INT64, told
 from ._events import Pump, drain, logger
 from ._fast import BOOLS, SIZES
 from ._handles import handle_of
 from ._lib import do, lib, make, milliseconds, raise_for, read, text
+from ._listening import Listening, ValueCalls
 from ._many import many
+from ._migrating import Migrating
+from ._own_store import Poller
+from ._plugging import HookCalls
+from ._segmenting import SegmentCalls
 from ._telling import Telling
 from ._waits import wait, wait_whole
 from .all_flags import AllFlagsState
+from .big_segments import BigSegmentsListener
 from .config import Config
 from .context import Context
 from .detail import ErrorKind, EvaluationDetail, failed
@@ -38,6 +45,7 @@ from .status import (
     Status,
     StatusListener,
     StoreStatus,
+    check_listener,
 )
 
 __all__ = ["Client"]
@@ -55,7 +63,7 @@ _MOST_TOLD = 100
 
 
 @_hot.accelerated
-class Client(AsyncCalls, Telling, _hot.ClientBase):
+class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -75,24 +83,38 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
         options = handle_of(config, Config)
         if options is None:
             raise InvalidArgumentError(f"a Config is needed, not {type(config).__name__}")
-        self._calls = _fast.IN_MEMORY if config._residency == "all" else _fast.MAY_BLOCK
         #: Whether events may tell the defaults that callers give.
         self._tells = config._tells
-        self._attach(make(lib.flagstone_client_new, options), self._calls is _fast.MAY_BLOCK, self._tells)
+        self._waits = config._waits
+        self._attach(make(lib.flagstone_client_new, options), self._waits, self._tells)
+        self._calls = _fast.calls_of(self, self._waits)
         self._bool, self._int = self._calls.bool, self._calls.int
         self._double, self._variation = self._calls.double, self._calls.variation
         self._flag_value, self._flag_detail = self._calls.flag_value, self._calls.flag_detail
         #: By type asked for, and by key or, where events tell defaults, by key and default.
         self._prepared: tuple[dict[Any, _fast.FlagHandle], ...] = tuple({} for _ in _fast.WANT)
-        self._may_block = config._residency != "all"
+        self._store, self._poll_seconds = config._store, config._poll_seconds
         self._refused: set[str] = set()
         self._pump: Pump | None = None
+        self._poller: Poller | None = None
         self._started = self._closed = False
-        self._streams: weakref.WeakSet[Changes] = weakref.WeakSet()
-        self._lock = threading.Lock()
+        self._streams: weakref.WeakSet[Changes[Any]] = weakref.WeakSet()
+        # Who stops to listen may do so while garbage is collected on a thread that has it.
+        self._lock = threading.RLock()
         self._flag_listeners: tuple[FlagChangeListener, ...] = ()
         self._status_listeners: tuple[StatusListener, ...] = ()
+        self._big_segments_listeners: tuple[BigSegmentsListener, ...] = ()
+        #: By the library's number.
+        self._value_listeners: dict[int, Listening] = {}
+        #: Held while the library evaluates, which may take as long as a store takes.
+        self._value_lock = threading.RLock()
+        self._hooks = _hooked.Hooks()
+        #: All that were prepared and still are somewhere: they get hooks when the client does.
+        self._flags: weakref.WeakSet[Flag[Any]] = weakref.WeakSet()
+        if self._store is not None:
+            self._store.open()
         _clients.add(self)
+        self._plug_in(config)
 
     # Lifecycle
 
@@ -132,16 +154,24 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
 
         :returns: False when a thread was still busy; it ends by itself.
         """
-        return self._close(timeout, wait_whole if self._tells else wait)
+        began = time.monotonic()
+        closed = self._close(timeout, wait_whole if self._tells else wait)
+        with self._lock:
+            store, self._store = self._store, None
+        if store is not None:
+            closed = store.close(_left(timeout, began)) and closed
+        return closed
 
     def _close(self, timeout: float, wait: Callable[[Callable[[int], int], float], int]) -> bool:
         began = time.monotonic()
         status = wait(lambda ms: lib.flagstone_client_close(self._h, ms), timeout)
         with self._lock:
             self._closed = True
-            pump = self._pump
+            pump, poller = self._pump, self._poller
+        if poller is not None:
+            poller.close(_left(timeout, began))
         if pump is not None:
-            pump.join(max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began)))
+            pump.join(_left(timeout, began))
         elif _forks.is_asleep():
             drain(self._h, self)
         for changes in list(self._streams):
@@ -226,7 +256,7 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
 
         :raises InvalidArgumentError: for what cannot be called.
         """
-        _check_listener(listener)
+        check_listener(listener)
         self._awake()
         with self._lock:
             self._flag_listeners = (*self._flag_listeners, listener)
@@ -247,7 +277,7 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
     def add_status_listener(self, listener: StatusListener) -> None:
         """Calls ``listener`` with a :class:`StatusChange` whenever the condition of the data source or of Redis changes, as
         flag change listeners are."""
-        _check_listener(listener)
+        check_listener(listener)
         with self._lock:
             self._status_listeners = (*self._status_listeners, listener)
 
@@ -434,7 +464,11 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
         :raises InvalidArgumentError: for a key or a default without a JSON form.
         :raises ClosedError: after :meth:`close`.
         """
-        return prepare(self, key, default)
+        flag = prepare(self, key, default)
+        with self._lock:
+            self._flags.add(flag)
+            _hooked.take_on_flag(self, flag)
+        return flag
 
     # Inside
 
@@ -543,6 +577,8 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
             self._started = True
             if self._pump is None and not self._closed and not _forks.is_asleep():
                 self._pump = Pump(self._h, weakref.ref(self))
+                if self._store is not None:
+                    self._poller = Poller(self._h, self, self._poll_seconds)
 
     def _awake(self) -> None:
         """Before every call that may be the first one in this process."""
@@ -560,18 +596,24 @@ class Client(AsyncCalls, Telling, _hot.ClientBase):
 
     def _after_fork(self) -> None:
         """In a child: locks and threads of the parent are left alone."""
-        self._lock = threading.Lock()
+        self._lock, self._value_lock = threading.RLock(), threading.RLock()
         pump, self._pump = self._pump, None
         if pump is not None:
             pump.leave()
+        self._poller = None
+        if self._store is not None:
+            self._store.after_fork()
 
     def __repr__(self) -> str:
         return f"<Client {self.state.name}>"
 
 
-def _check_listener(listener: Any) -> None:
-    if not callable(listener):
-        raise InvalidArgumentError(f"a listener is called with each change: {type(listener).__name__} cannot be called")
+def _left(timeout: float, began: float) -> float:
+    """What is left of a time that may be longer than threads can wait."""
+    return max(0.0, min(timeout, _LONGEST) - (time.monotonic() - began))
+
+
+Client._hooked_class = _hooked.hooked_client(Client)
 
 
 def _source_status(info: _abi.ClientStatusInfo) -> SourceStatus | None:

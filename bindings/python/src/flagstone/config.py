@@ -1,19 +1,30 @@
-"""Options of a client, one keyword each. Depends on ``_options``, ``_handles``, ``_lib`` and ``testdata``."""
+"""Options of a client, one keyword each. Depends on ``_options``, ``_handles``, ``_lib``, ``_own_store``, ``hooks``,
+``plugins`` and ``testdata``."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from ctypes import c_void_p
-from typing import Any, Literal, Union
+from typing import Any, Literal, TypeVar, Union
 
+from . import _fast
 from ._handles import Owner, handle_of, refuse_copy
 from ._lib import do, lib, release_with, utf8
 from ._options import OPTIONS, masked, plain, written
+from ._own_store import OwnStore
+from .big_segments import BigSegmentStore
 from .errors import InvalidArgumentError
+from .hooks import Hook
+from .plugins import Plugin
 from .testdata import TestData
 
 __all__ = ["Config", "OptionValue"]
+
+L = TypeVar("L")
+
+#: Defaults of redis.command_timeout_ms and big_segments.poll_interval_ms.
+_PATIENCE_MS, _POLL_MS = 2000, 5000
 
 OptionValue = Union[str, int, bool, "os.PathLike[str]", "Mapping[str, str]", "Sequence[str | os.PathLike[str]]"]
 
@@ -56,9 +67,20 @@ class Config(Owner):
         one, halves to the even one; ``truncate``: toward zero. Default ``half_even``.
     :param log_level: ``debug``, ``info``, ``warn``, ``error`` or ``none``: what reaches the logger ``flagstone``.
         Default ``info``.
-    :param source_kind: ``none``: daemon mode; ``stream``, ``poll``: from LaunchDarkly or a Relay Proxy; ``file``: from
-        ``file_paths``; ``testdata``: from ``test_data``. Default ``none``.
+    :param source_kind: ``none``: daemon mode; ``stream``, ``poll``: from LaunchDarkly or a Relay Proxy; ``fdv2``: the same
+        in the protocol that sends only what has changed since; ``file``: from ``file_paths``; ``testdata``: from
+        ``test_data``. Default ``none``.
     :param source_filter: key of a payload filter, for ``stream`` and ``poll``. Default: none.
+    :param fdv2_initializers: the sources that are asked once each for the first data: ``poll``, or with an address of its
+        own ``poll https://example.org``. Default ``["poll"]``.
+    :param fdv2_synchronizers: the sources that keep data true, one at a time, the first preferred: ``stream``, ``poll``,
+        with or without an address. Default ``["stream","poll"]``.
+    :param fdv2_fallback: what is done where a server asks for the protocol of ``stream`` and ``poll``: ``poll``, with or
+        without an address, or ``none``. Default ``poll``.
+    :param fdv2_fallback_after_ms: a synchronizer that has brought nothing for so long gives way to the next. Default
+        120000.
+    :param fdv2_recover_after_ms: another than the first that is well for so long gives way to the first. Default 300000.
+    :param fdv2_first_data_ms: as ``fdv2_fallback_after_ms`` while there are no data at all; more each time. Default 10000.
     :param endpoints_stream: base URL of the stream. Default: LaunchDarkly's.
     :param endpoints_poll: base URL of polling. Default: LaunchDarkly's.
     :param endpoints_events: base URL of events. Default: LaunchDarkly's.
@@ -76,7 +98,7 @@ class Config(Owner):
     :param http_headers: further headers of every request, by name. Default: none.
     :param http_tls_ca_file: PEM file of the authorities to trust. Default: Mozilla's list, built in.
     :param http_tls_skip_verify: True: any certificate is accepted. Default ``false``.
-    :param file_paths: files with ``flags``, ``flagValues`` and ``segments``. Default: none.
+    :param file_paths: files of JSON or YAML with ``flags``, ``flagValues`` and ``segments``. Default: none.
     :param file_duplicates: ``fail``: an item in two files is an error; ``first``: the first one counts. Default ``fail``.
     :param file_auto_reload: True: files are read again when they change. Default ``false``.
     :param events_enabled: False: nothing is told of evaluations, ``identify`` and ``track``. Default ``true`` with
@@ -102,6 +124,12 @@ class Config(Owner):
         ``all``; also in daemon mode. Default: none.
     :param store_write: what the source delivers is written to Redis. Default by source: True with ``stream`` and
         ``poll``; False with ``file`` and ``testdata``, which fill memory only.
+    :param big_segments_url: Redis that knows the members of big segments. Default: ``redis_url``.
+    :param big_segments_prefix: prefix of its keys. Default: ``redis_prefix``.
+    :param big_segments_cache_size: most contexts whose big segments are remembered. Default 1000.
+    :param big_segments_cache_ms: how long they are. Default 5000.
+    :param big_segments_poll_interval_ms: how often it is asked whether it is up to date. Default 5000.
+    :param big_segments_stale_after_ms: age at which it counts as stale. Default 120000.
     :param application_id: sent as a tag with every request, like the next three. Default: none.
     :param application_name: see ``application_id``. Default: none.
     :param application_version: see ``application_id``. Default: none.
@@ -110,6 +138,9 @@ class Config(Owner):
     :param wrapper_version: its version. Default: none.
     :param offline: True: nothing is connected to; every evaluation gives its default. Default ``false``.
     :param test_data: flags and segments that a test sets; makes ``source_kind`` ``testdata``. Default: none.
+    :param hooks: are called around each evaluation of each client. Default: none.
+    :param plugins: are told of each client, and may bring hooks. Default: none.
+    :param big_segment_store: knows the members of big segments, in place of Redis. Default: none.
     :param options: further options by their dotted names, for example ``{"redis.ping_ms": 500}``.
 
     With a source and without ``redis_url`` there is no Redis: memory is all there is.
@@ -117,7 +148,7 @@ class Config(Owner):
     :raises InvalidArgumentError: (a ``ValueError``) for an unknown option or a value that does not fit it.
     """
 
-    __slots__ = ("_given", "_residency", "_test_data")
+    __slots__ = ("_given", "_hooks", "_plugins", "_residency", "_store", "_test_data")
 
     def __init__(
         self,
@@ -145,8 +176,14 @@ class Config(Owner):
         notifications_capacity: int | None = None,
         evaluation_integer_rounding: Literal["half_even", "truncate"] | None = None,
         log_level: Literal["debug", "info", "warn", "error", "none"] | None = None,
-        source_kind: Literal["none", "stream", "poll", "file", "testdata"] | None = None,
+        source_kind: Literal["none", "stream", "poll", "fdv2", "file", "testdata"] | None = None,
         source_filter: str | None = None,
+        fdv2_initializers: Sequence[str] | None = None,
+        fdv2_synchronizers: Sequence[str] | None = None,
+        fdv2_fallback: str | None = None,
+        fdv2_fallback_after_ms: int | None = None,
+        fdv2_recover_after_ms: int | None = None,
+        fdv2_first_data_ms: int | None = None,
         endpoints_stream: str | None = None,
         endpoints_poll: str | None = None,
         endpoints_events: str | None = None,
@@ -180,6 +217,12 @@ class Config(Owner):
         events_spool_bytes: int | None = None,
         snapshot_file: str | os.PathLike[str] | None = None,
         store_write: bool | None = None,
+        big_segments_url: str | None = None,
+        big_segments_prefix: str | None = None,
+        big_segments_cache_size: int | None = None,
+        big_segments_cache_ms: int | None = None,
+        big_segments_poll_interval_ms: int | None = None,
+        big_segments_stale_after_ms: int | None = None,
         application_id: str | None = None,
         application_name: str | None = None,
         application_version: str | None = None,
@@ -188,6 +231,9 @@ class Config(Owner):
         wrapper_version: str | None = None,
         offline: bool | None = None,
         test_data: TestData | None = None,
+        hooks: Sequence[Hook] | None = None,
+        plugins: Sequence[Plugin] | None = None,
+        big_segment_store: BigSegmentStore | None = None,
         options: Mapping[str, OptionValue] | None = None,
         events_queue_capacity: None = None,
     ) -> None:
@@ -198,6 +244,7 @@ class Config(Owner):
         #: What was set, by the names of the options.
         self._given: dict[str, Any] = {}
         self._test_data = test_data
+        self._hooks, self._plugins = _listed("hooks", hooks, Hook), _listed("plugins", plugins, Plugin)
         for keyword, name in OPTIONS.items():
             if given[keyword] is not None:
                 self._set(name, given[keyword])
@@ -211,6 +258,26 @@ class Config(Owner):
             if data is None:
                 raise InvalidArgumentError(f"test_data: a TestData is needed, not {type(test_data).__name__}")
             do(lib.flagstone_config_set_test_data, self._h, data)
+        self._store: OwnStore | None = None
+        if big_segment_store is not None:
+            (store,) = _listed("big_segment_store", (big_segment_store,), BigSegmentStore)
+            self._store = OwnStore(store, int(self._given.get("redis.command_timeout_ms", _PATIENCE_MS)) / 1000)
+            self._store.set_in(self._h)
+
+    @property
+    def _waits(self) -> int:
+        """Whether an evaluation of its clients waits for a store."""
+        given = self._given
+        if self._residency != "all":
+            return _fast.ALWAYS
+        is_daemon = self._test_data is None and given.get("source.kind", "none") == "none"
+        has_redis = is_daemon or "redis.url" in given or "big_segments.url" in given
+        return _fast.PERHAPS if has_redis or self._store is not None else _fast.NEVER
+
+    @property
+    def _poll_seconds(self) -> float:
+        """How often a store of the program's own is asked how old it is."""
+        return int(self._given.get("big_segments.poll_interval_ms", _POLL_MS)) / 1000
 
     @property
     def _tells(self) -> bool:
@@ -227,19 +294,42 @@ class Config(Owner):
         if name == "cache.residency":
             self._residency = given
 
+    def _objects(self) -> dict[str, Any]:
+        """What was given and is no option, by its keyword."""
+        objects = {
+            "test_data": self._test_data,
+            "hooks": list(self._hooks),
+            "plugins": list(self._plugins),
+            "big_segment_store": self._store and self._store.store,
+        }
+        return {name: given for name, given in objects.items() if given}
+
     def __repr__(self) -> str:
         shown = {name: masked(name, value) for name, value in self._given.items()}
         words = [f"{keyword}={shown.pop(name)!r}" for keyword, name in OPTIONS.items() if name in shown]
-        if self._test_data is not None:
-            words.append(f"test_data={self._test_data!r}")
+        for name, objects in self._objects().items():
+            words.append(f"{name}={objects!r}")
         if shown:
             words.append(f"options={shown!r}")
         return f"Config({', '.join(words)})"
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if self._test_data is not None:
-            refuse_copy(self, "pickled when it has test data: those belong to this process")
+        for name in self._objects():
+            refuse_copy(self, f"pickled when it has {name.replace('_', ' ')}: those belong to this process")
         return _restored, (self._given,)
+
+
+def _listed(name: str, given: Any, kind: type[L]) -> tuple[L, ...]:
+    """The objects of a list; refuses those that are not of a class made from ``kind``."""
+    try:
+        objects = () if given is None else tuple(given)
+    except TypeError:
+        objects = (given,)
+    for each in objects:
+        # By type: a mock says that it is whatever it was made for.
+        if not issubclass(type(each), kind):
+            raise InvalidArgumentError(f"{name}: a list of {kind.__name__} objects is needed, not {type(each).__name__}")
+    return objects
 
 
 def _restored(given: dict[str, Any]) -> Config:

@@ -47,7 +47,7 @@ class Flag(_hot.FlagBase, Generic[T]):
             raise InvalidArgumentError(f"flag {key!a} cannot be prepared: {error}") from error
         calls = client._calls
         handle = make(lib.flagstone_flag_new, client._h, raw_key, len(raw_key), want, raw_default, len(raw_default))
-        self._attach(handle, key, default, form, calls is _fast.MAY_BLOCK)
+        self._attach(handle, key, default, form, client._waits, client._h)
         self._client, self._form = client, form
         self._value, self._detail = calls.flag_value, calls.flag_detail
         self._call = {_fast.BOOL: calls.flag_bool, _fast.INT: calls.flag_int, _fast.FLOAT: calls.flag_double}.get(form)

@@ -1,4 +1,4 @@
-"""What a client tells about itself, and what listeners receive. Depends on nothing."""
+"""What a client tells about itself, and what listeners receive. Depends on ``big_segments`` and ``errors``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
+from .big_segments import BigSegmentStoreStatus
+from .errors import InvalidArgumentError
+
 __all__ = [
     "EventsStatus",
     "FlagChange",
     "FlagChangeListener",
+    "FlagValueChange",
+    "FlagValueChangeListener",
     "SourceError",
     "SourceErrorKind",
     "SourceStatus",
@@ -191,6 +196,8 @@ class Status:
     last_error: str | None
     #: How events fare; ``None`` without events.
     events: EventsStatus | None
+    #: The big segment store at the last look; ``None`` before the first, and without one.
+    big_segments: BigSegmentStoreStatus | None
 
     @classmethod
     def _from(cls, form: dict[str, Any]) -> Status:
@@ -198,6 +205,8 @@ class Status:
         known["state"] = State._named(form.get("state"))
         known["source"] = SourceStatus._from(form.get("source"))
         known["events"] = EventsStatus._from(form.get("events"))
+        segments = form.get("big_segments") or {}
+        known["big_segments"] = None if segments.get("available") is None else BigSegmentStoreStatus._from(segments)
         return cls(**known)
 
 
@@ -212,6 +221,18 @@ class FlagChange:
     key: str
     old_version: int | None
     new_version: int | None
+
+
+@dataclass(frozen=True)
+class FlagValueChange:
+    """The value that a flag has for a context is another one.
+
+    ``None`` stands where there is no value, as of a flag that does not exist.
+    """
+
+    key: str
+    old_value: Any
+    new_value: Any
 
 
 @dataclass(frozen=True)
@@ -237,7 +258,19 @@ class FlagChangeListener(Protocol):
     def __call__(self, change: FlagChange, /) -> object: ...
 
 
+class FlagValueChangeListener(Protocol):
+    """Called with every change of a flag's value for a context, on the client's own thread."""
+
+    def __call__(self, change: FlagValueChange, /) -> object: ...
+
+
 class StatusListener(Protocol):
     """Called with every change of the condition, on the client's own thread."""
 
     def __call__(self, change: StatusChange, /) -> object: ...
+
+
+def check_listener(listener: Any) -> None:
+    """Refuses what cannot be called."""
+    if not callable(listener):
+        raise InvalidArgumentError(f"a listener is called with each change: {type(listener).__name__} cannot be called")

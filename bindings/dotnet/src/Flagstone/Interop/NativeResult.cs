@@ -21,6 +21,14 @@ internal static unsafe class NativeResult
     /// <summary>Frees an error that says nothing new, such as that of a time-out.</summary>
     internal static void Discard(IntPtr error) => NativeMethods.flagstone_error_free(error);
 
+    /// <summary>Reads and frees an error.</summary>
+    internal static string TakeMessage(IntPtr error)
+    {
+        string message = NativeMethods.flagstone_error_message(error).ToString();
+        NativeMethods.flagstone_error_free(error);
+        return message;
+    }
+
     /// <summary>Reads and frees what a function filled with text.</summary>
     internal static string Take(ref NativeBytes bytes)
     {
@@ -55,10 +63,7 @@ internal static unsafe class NativeResult
 
     private static Exception ToException(int status, IntPtr error, string? argument, Func<string, string>? translate)
     {
-        string message = error == IntPtr.Zero
-            ? Utf8.ToString(NativeMethods.flagstone_status_name(status))
-            : NativeMethods.flagstone_error_message(error).ToString();
-        NativeMethods.flagstone_error_free(error);
+        string message = error == IntPtr.Zero ? Utf8.ToString(NativeMethods.flagstone_status_name(status)) : TakeMessage(error);
         message = translate is null ? message : translate(message);
         return status switch
         {

@@ -11,6 +11,9 @@ internal unsafe struct NativeText(byte* ptr, nuint len)
     internal byte* ptr = ptr;
     internal nuint len = len;
 
+    /// <summary>The bytes, as long as they are lent.</summary>
+    internal readonly ReadOnlySpan<byte> AsSpan() => new(ptr, checked((int)len));
+
     /// <summary>A copy.</summary>
     public override readonly string ToString() => len == 0 ? string.Empty : Utf8.ToString(ptr, len);
 }
@@ -65,6 +68,33 @@ internal unsafe struct NativeDetail
     internal IntPtr owner;
 
     internal static NativeDetail New() => new() { struct_size = (uint)sizeof(NativeDetail) };
+}
+
+/// <summary><c>flagstone_big_segment_store</c>: made by <see cref="New"/>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeBigSegmentStore
+{
+    internal uint struct_size;
+    internal uint reserved;
+    internal IntPtr user_data;
+    internal IntPtr membership;
+    internal IntPtr metadata;
+    internal IntPtr drop;
+
+    internal static NativeBigSegmentStore New() => new() { struct_size = (uint)sizeof(NativeBigSegmentStore) };
+}
+
+/// <summary><c>flagstone_big_segment_status</c>: made by <see cref="New"/>.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct NativeBigSegmentStatus
+{
+    internal uint struct_size;
+    internal int available;
+    internal int stale;
+    internal int reserved;
+    internal long last_sync_ms;
+
+    internal static NativeBigSegmentStatus New() => new() { struct_size = (uint)sizeof(NativeBigSegmentStatus) };
 }
 
 /// <summary><c>flagstone_event</c>: made by <see cref="New"/>, given back with <c>flagstone_event_clear</c>.</summary>

@@ -18,6 +18,9 @@ internal interface IValueType<T>
 
     /// <summary>The caller's default for the library. A text in it may be in the buffer, and is given back.</summary>
     unsafe NativeDefault Default(T defaultValue, byte* buffer);
+
+    /// <summary>A value for those who take any. Never throws.</summary>
+    JsonElement ToJson(T value);
 }
 
 internal readonly struct BoolValue : IValueType<bool>
@@ -27,6 +30,8 @@ internal readonly struct BoolValue : IValueType<bool>
     public bool IsText => false;
 
     public unsafe NativeDefault Default(bool defaultValue, byte* buffer) => Defaults.Of(defaultValue);
+
+    public JsonElement ToJson(bool value) => JsonForm.Of(value);
 
     public bool Read(in NativeDetail detail, bool defaultValue) =>
         detail.value_type == NativeCodes.TypeBool ? detail.number_value != 0 : defaultValue;
@@ -39,6 +44,8 @@ internal readonly struct IntValue : IValueType<int>
     public bool IsText => false;
 
     public unsafe NativeDefault Default(int defaultValue, byte* buffer) => Defaults.Of((long)defaultValue);
+
+    public JsonElement ToJson(int value) => JsonForm.Of((long)value);
 
     public int Read(in NativeDetail detail, int defaultValue) => Saturated(default(LongValue).Read(detail, defaultValue));
 
@@ -54,6 +61,8 @@ internal readonly unsafe struct LongValue : IValueType<long>
     public bool IsText => false;
 
     public NativeDefault Default(long defaultValue, byte* buffer) => Defaults.Of(defaultValue);
+
+    public JsonElement ToJson(long value) => JsonForm.Of(value);
 
     public long Read(in NativeDetail detail, long defaultValue)
     {
@@ -72,6 +81,8 @@ internal readonly struct DoubleValue : IValueType<double>
 
     public unsafe NativeDefault Default(double defaultValue, byte* buffer) => Defaults.Of(defaultValue);
 
+    public JsonElement ToJson(double value) => JsonForm.Of(value);
+
     public double Read(in NativeDetail detail, double defaultValue) =>
         detail.value_type == NativeCodes.TypeNumber ? detail.number_value : defaultValue;
 }
@@ -84,6 +95,8 @@ internal readonly unsafe struct StringValue : IValueType<string>
 
     public NativeDefault Default(string defaultValue, byte* buffer) => Defaults.Of(defaultValue, buffer);
 
+    public JsonElement ToJson(string value) => JsonForm.Of(value);
+
     public string Read(in NativeDetail detail, string defaultValue) =>
         detail.value_type == NativeCodes.TypeString ? TextCache.Get(detail.text.ptr, detail.text.len) : defaultValue;
 }
@@ -94,16 +107,16 @@ internal readonly unsafe struct JsonValue : IValueType<JsonElement>
     /// <summary>Deeper than the library accepts, so that every value it holds can be read.</summary>
     private const int MaxDepth = 1024;
 
-    private static readonly JsonElement s_null = Parse("null"u8);
-
     public int Wanted => NativeCodes.TypeJson;
 
     public bool IsText => true;
 
     public NativeDefault Default(JsonElement defaultValue, byte* buffer) => Defaults.Of(defaultValue, buffer);
 
+    public JsonElement ToJson(JsonElement value) => JsonForm.Of(value);
+
     public JsonElement Read(in NativeDetail detail, JsonElement defaultValue) =>
-        detail.text.len == 0 ? s_null : JsonCache.Get(new ReadOnlySpan<byte>(detail.text.ptr, checked((int)detail.text.len)));
+        detail.text.len == 0 ? JsonForm.Null : JsonCache.Get(new ReadOnlySpan<byte>(detail.text.ptr, checked((int)detail.text.len)));
 
     internal static JsonElement Parse(ReadOnlySpan<byte> text)
     {
@@ -115,18 +128,17 @@ internal readonly unsafe struct JsonValue : IValueType<JsonElement>
 /// <summary>Any type, as the calls without a wanted type give it: not everything is JSON text.</summary>
 internal readonly unsafe struct AnyValue : IValueType<JsonElement>
 {
-    private static readonly JsonElement s_true = JsonValue.Parse("true"u8);
-    private static readonly JsonElement s_false = JsonValue.Parse("false"u8);
-
     public int Wanted => NativeCodes.TypeNone;
 
     public bool IsText => true;
 
     public NativeDefault Default(JsonElement defaultValue, byte* buffer) => Defaults.Of(defaultValue, buffer);
 
+    public JsonElement ToJson(JsonElement value) => JsonForm.Of(value);
+
     public JsonElement Read(in NativeDetail detail, JsonElement defaultValue) => detail.value_type switch
     {
-        NativeCodes.TypeBool => detail.number_value != 0 ? s_true : s_false,
+        NativeCodes.TypeBool => JsonForm.Of(detail.number_value != 0),
         NativeCodes.TypeString => JsonValue.Parse(System.Text.Encoding.UTF8.GetBytes(JsonText.Of(detail.text.ToString()))),
         _ => default(JsonValue).Read(detail, defaultValue),
     };

@@ -14,6 +14,9 @@ internal sealed class LaunchDarkly : IDisposable
 {
     internal const string SdkKey = "sdk-1234-secret";
 
+    /// <summary>The name of the environment, which it tells with every answer.</summary>
+    internal const string EnvironmentId = "env-1234";
+
     private readonly string _folder = Directory.CreateTempSubdirectory("flagstone-launchdarkly-").FullName;
     private readonly Dictionary<string, string> _flags = [];
     private Process? _process;
@@ -40,7 +43,7 @@ internal sealed class LaunchDarkly : IDisposable
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
-            ArgumentList = { "--port", Url[(Url.LastIndexOf(':') + 1)..], "--data", DataFile, "--sdk-key", SdkKey },
+            ArgumentList = { "--port", Url[(Url.LastIndexOf(':') + 1)..], "--data", DataFile, "--sdk-key", SdkKey, "--environment-id", EnvironmentId },
         };
         _process = Process.Start(start)!;
         Url = ReadLine();

@@ -1,0 +1,262 @@
+//! What Redis holds of big segments, as the Relay Proxy writes it: for each context two sets of segment references, by the hash
+//! of its key, and the moment at which all of it was last up to date.
+//!
+//! One connection reads and is told: the server remembers what was read over it (`CLIENT TRACKING` without broadcast) and
+//! pushes the names of the keys that change afterwards. What is told after a reply came after it, so there is no race to settle.
+//! Where the server does not push, or not to us, it is only read. May depend on `leash`.
+
+use redis::{ConnectionLike, PushKind, RedisError, Value, cmd, pipe};
+
+use super::class::{Class, class, is_cut};
+use super::connection::Connection;
+use super::connector::Connector;
+use super::describe::describe;
+use super::layout::effective_prefix;
+use super::values::error_of;
+use super::wire::Socket;
+use crate::model::Membership;
+use crate::store::leash::Leash;
+
+/// Why a connection is of no use any more, for people.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Lost(pub String);
+
+impl From<RedisError> for Lost {
+    fn from(error: RedisError) -> Self {
+        Self(describe(&error))
+    }
+}
+
+/// An answer, or why there is none, for people. The connection lives on.
+pub type Answer<T> = Result<T, String>;
+
+/// What the server tells.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The sets of this context have changed.
+    Members(String),
+    /// All of it has been brought up to date.
+    Age,
+    /// Everything may have changed.
+    All,
+}
+
+/// Names of the keys.
+#[derive(Debug, Clone)]
+pub struct MemberKeys {
+    include: String,
+    exclude: String,
+    synchronized_on: String,
+}
+
+impl MemberKeys {
+    /// Under this prefix; an empty one means the default.
+    pub fn new(prefix: &str) -> Self {
+        let prefix = effective_prefix(prefix);
+        Self {
+            include: format!("{prefix}:big_segment_include:"),
+            exclude: format!("{prefix}:big_segment_exclude:"),
+            synchronized_on: format!("{prefix}:big_segments_synchronized_on"),
+        }
+    }
+
+    /// What a change of this key means.
+    fn told(&self, key: &str) -> Option<Told> {
+        if key == self.synchronized_on {
+            return Some(Told::Age);
+        }
+        let hash = key.strip_prefix(&*self.include).or_else(|| key.strip_prefix(&*self.exclude))?;
+        Some(Told::Members(hash.to_owned()))
+    }
+}
+
+/// A connection that reads members and hears of their changes.
+pub struct MembersLink<'a> {
+    connection: Connection,
+    keys: &'a MemberKeys,
+    is_told: bool,
+}
+
+impl<'a> MembersLink<'a> {
+    /// Opens one, which is on the leash from then on, and hears of changes if it `listens`.
+    pub fn open(connector: &Connector, keys: &'a MemberKeys, leash: &Leash, listens: bool) -> Result<Self, Lost> {
+        if !listens {
+            return Ok(Self { connection: connector.open_on(leash)?, keys, is_told: false });
+        }
+        let (mut connection, is_resp3) = match connector.open_resp3(leash) {
+            Ok(connection) => (connection, true),
+            // Older servers, and proxies that close a connection at a word that they do not know.
+            Err(error) if class(&error) == Class::Refused || is_cut(&error) => (connector.open_on(leash)?, false),
+            Err(error) => return Err(error.into()),
+        };
+        let is_told = is_resp3
+            && !matches!(connection.req_command(cmd("CLIENT").arg("TRACKING").arg("ON"))?, Value::ServerError(_));
+        Ok(Self { connection, keys, is_told })
+    }
+
+    /// Whether the server tells of changes.
+    pub fn is_told(&self) -> bool {
+        self.is_told
+    }
+
+    /// Where something arrives when the server tells something, or closes.
+    pub fn socket(&mut self) -> &Socket {
+        self.connection.socket()
+    }
+
+    /// Reads when all was up to date, if asked to, and the members of some contexts; `told` gets what the server tells meanwhile.
+    #[expect(clippy::type_complexity, reason = "two answers")]
+    pub fn read(
+        &mut self,
+        asks_age: bool,
+        hashes: &[&str],
+        told: &mut dyn FnMut(Told),
+    ) -> Result<(Option<Answer<Option<i64>>>, Vec<Answer<Membership>>), Lost> {
+        let mut pipeline = pipe();
+        if asks_age {
+            pipeline.cmd("GET").arg(&self.keys.synchronized_on);
+        }
+        for hash in hashes {
+            for prefix in [&self.keys.include, &self.keys.exclude] {
+                pipeline.cmd("SMEMBERS").arg(format!("{prefix}{hash}"));
+            }
+        }
+        self.connection.send_packed_command(&pipeline.get_packed_pipeline())?;
+        let age = if asks_age { Some(age(self.reply(told)?)?) } else { None };
+        let mut members = Vec::with_capacity(hashes.len());
+        for _ in hashes {
+            let (include, exclude) = (self.reply(told)?, self.reply(told)?);
+            members.push(membership(include, exclude)?);
+        }
+        Ok((age, members))
+    }
+
+    /// The next reply, past what the server tells.
+    fn reply(&mut self, told: &mut dyn FnMut(Told)) -> Result<Value, Lost> {
+        loop {
+            match self.connection.recv_response()? {
+                Value::Push { kind, data } => self.pushed(&kind, data, told),
+                reply => return Ok(reply),
+            }
+        }
+    }
+
+    /// Takes what the server has told, without waiting.
+    pub fn hear(&mut self, told: &mut dyn FnMut(Told)) -> Result<(), Lost> {
+        while let Some(value) = self.connection.recv_arrived()? {
+            if let Value::Push { kind, data } = value {
+                self.pushed(&kind, data, told);
+            }
+        }
+        Ok(())
+    }
+
+    fn pushed(&self, kind: &PushKind, data: Vec<Value>, told: &mut dyn FnMut(Told)) {
+        if *kind != PushKind::Invalidate {
+            return;
+        }
+        let Some(Value::Array(names)) = data.into_iter().next() else { return told(Told::All) };
+        for name in names {
+            let Value::BulkString(name) = name else { continue };
+            if let Some(change) = std::str::from_utf8(&name).ok().and_then(|name| self.keys.told(name)) {
+                told(change);
+            }
+        }
+    }
+}
+
+/// When all was up to date; none: never.
+fn age(reply: Value) -> Result<Answer<Option<i64>>, Lost> {
+    Ok(match reply {
+        Value::Nil => Ok(None),
+        Value::BulkString(text) if text.is_empty() => Ok(None),
+        Value::BulkString(text) => match std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()) {
+            Some(moment) => Ok(Some(moment)),
+            None => Err("big_segments_synchronized_on is no number".to_owned()),
+        },
+        other => Err(refusal(other, "GET")?),
+    })
+}
+
+/// The two sets of a context.
+fn membership(include: Value, exclude: Value) -> Result<Answer<Membership>, Lost> {
+    Ok(match (references(include)?, references(exclude)?) {
+        (Ok(included), Ok(excluded)) => Ok(Membership::new(included, excluded)),
+        (Err(why), _) | (_, Err(why)) => Err(why),
+    })
+}
+
+/// The members of a set. One that is no text names no segment.
+fn references(reply: Value) -> Result<Answer<Vec<String>>, Lost> {
+    let (Value::Array(members) | Value::Set(members)) = reply else { return Ok(Err(refusal(reply, "SMEMBERS")?)) };
+    let text = |member| match member {
+        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
+        _ => None,
+    };
+    Ok(Ok(members.into_iter().filter_map(text).collect()))
+}
+
+/// Why there is no answer. A server that does not serve just now, or another one that has to be asked, is one that is lost.
+fn refusal(reply: Value, command: &str) -> Result<String, Lost> {
+    let Value::ServerError(error) = reply else { return Err(Lost(format!("unexpected reply to {command}"))) };
+    let error = error_of(error);
+    match class(&error) {
+        Class::Later | Class::Elsewhere => Err(error.into()),
+        Class::Refused | Class::Full | Class::Data => Ok(describe(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::parse_redis_value;
+
+    use super::*;
+
+    fn value(text: &str) -> Value {
+        parse_redis_value(text.as_bytes()).unwrap()
+    }
+
+    fn age_of(text: &str) -> Option<Answer<Option<i64>>> {
+        age(value(text)).ok()
+    }
+
+    #[test]
+    fn a_moment_is_a_whole_number_and_none_is_never() {
+        assert_eq!(age_of("$13\r\n1700000000000\r\n"), Some(Ok(Some(1_700_000_000_000))));
+        assert_eq!(age_of("$-1\r\n"), Some(Ok(None)));
+        assert_eq!(age_of("$0\r\n\r\n"), Some(Ok(None)));
+        for text in ["$3\r\nnow\r\n", "$4\r\n1e12\r\n", "$20\r\n99999999999999999999\r\n", "$2\r\n\u{e9}\r\n"] {
+            assert!(matches!(age_of(text), Some(Err(_))), "{text}");
+        }
+        assert!(matches!(age_of("-WRONGTYPE Operation against a key\r\n"), Some(Err(_))));
+        assert!(age_of("-LOADING Redis is loading\r\n").is_none() && age_of("+OK\r\n").is_none());
+    }
+
+    #[test]
+    fn members_are_of_both_sets_and_of_none_where_one_is_no_set() {
+        let members = |include: &str, exclude: &str| membership(value(include), value(exclude)).unwrap();
+        let known = members("*2\r\n$4\r\na.g1\r\n$4\r\nb.g1\r\n", "~2\r\n$4\r\nb.g1\r\n$4\r\nc.g1\r\n").unwrap();
+        assert_eq!(
+            ["a.g1", "b.g1", "c.g1", "d.g1"].map(|name| known.get(name)),
+            [Some(true), Some(true), Some(false), None]
+        );
+        let wrong = members("*0\r\n", "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+        assert!(wrong.unwrap_err().contains("WRONGTYPE"));
+        assert!(members("-NOPERM no\r\n", "-NOPERM no\r\n").is_err());
+        assert!(membership(value("-MASTERDOWN Link\r\n"), value("*0\r\n")).is_err());
+        assert!(membership(value(":1\r\n"), value("*0\r\n")).is_err());
+    }
+
+    #[test]
+    fn a_key_tells_what_has_changed() {
+        let keys = MemberKeys::new("");
+        assert_eq!(keys.told("launchdarkly:big_segments_synchronized_on"), Some(Told::Age));
+        for set in ["include", "exclude"] {
+            let told = keys.told(&format!("launchdarkly:big_segment_{set}:a="));
+            assert_eq!(told, Some(Told::Members("a=".to_owned())));
+        }
+        assert_eq!(keys.told("launchdarkly:features"), None);
+        assert_eq!(MemberKeys::new("p").told("launchdarkly:big_segment_include:a="), None);
+    }
+}
