@@ -97,6 +97,7 @@ fn leaves_and_comes_back(spoil: fn(&RedisServer, u16), mend: fn(&RedisServer, u1
     eventually("all watch the replica", || replica.tracking_connections() == 2);
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let over = OverAtTheEnd(&is_over);
         for client in &clients {
             let is_over = &is_over;
             scope.spawn(move || {
@@ -131,7 +132,7 @@ fn leaves_and_comes_back(spoil: fn(&RedisServer, u16), mend: fn(&RedisServer, u1
         }
         edits("by the replica again");
         eventually("the primary is spared again", || primary.tracking_connections() == 0);
-        is_over.store(true, SeqCst);
+        drop(over);
     });
 }
 

@@ -87,6 +87,7 @@ fn failovers_under_load_give_no_default_and_every_edit_on_the_new_primary_is_ser
         is_over: AtomicBool::new(false),
     };
     thread::scope(|scope| {
+        let over = OverAtTheEnd(&edits.is_over);
         scope.spawn(|| edits.go_on());
         let evaluators: Vec<_> =
             clients.iter().chain(&clients).map(|client| scope.spawn(|| edits.watch(client))).collect();
@@ -124,7 +125,7 @@ fn failovers_under_load_give_no_default_and_every_edit_on_the_new_primary_is_ser
         assert_eq!(deployment.elect_other_than(second, &[0, 1, 2]), first);
         moves_to(first, "after the primary died");
         follows("by pushes");
-        edits.is_over.store(true, SeqCst);
+        drop(over);
         // What an old primary took and did not pass on is lost, once a failover.
         evaluators.into_iter().for_each(|evaluator| assert!(evaluator.join().unwrap() <= 2));
     });
