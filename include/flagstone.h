@@ -194,7 +194,8 @@
  *   name                       default                  meaning
  *   sdk.key                    (none)                   SDK key of the environment: needed for connected mode and the
  *                                                       secure mode hash; space around it is dropped
- *   redis.url                  redis://localhost:6379   redis:// or valkey://, rediss:// or valkeys:// (TLS), unix://:
+ *   redis.url                  redis://localhost:6379   redis:// or valkey://, rediss:// or valkeys:// (TLS), unix://,
+ *                                                       redis+sentinel://:
  *                                                       redis://user:password@host:port/database,
  *                                                       unix:///path?db=0&user=u&pass=p; see REDIS URL below;
  *                                                       unset with a source: no Redis
@@ -314,11 +315,18 @@
  *
  *   scheme://[user[:password]@]host[:port][/database][?options]     redis, valkey; with TLS: rediss, valkeys
  *   scheme://[user[:password]@]/path/to/socket[?options]            unix, redis+unix, valkey+unix
+ *   scheme://[user[:password]@]host[,host...]/service[/database][?options]
+ *                                                                   redis+sentinel, valkey+sentinel; with TLS: rediss+sentinel,
+ *                                                                   valkeys+sentinel: the hosts are sentinels, port 26379, and are
+ *                                                                   asked at each connect where the primary of the service is
  *
  * Schemes in any case; an IPv6 address in brackets. In user and password write # as %23, / as %2F, ? as %3F, @ as %40, % as
  * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no pushes; 3), client_name,
  * socket_timeout and socket_connect_timeout (seconds), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
- * none). Any other is refused by name. What flagstone_config_set sets wins over the URL.
+ * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest). With sentinels, whose users are others
+ * than those of the servers with the flags: sentinel_user, sentinel_password, sentinel_tls (same, yes, no), service, node (one
+ * more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
+ * sources tells how to write what other clients' configurations say.
  */
 
 #ifndef FLAGSTONE_H
@@ -1484,6 +1492,19 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `events` | null without events; else how they fare, see below |
  * | `big_segments` | null without a big-segment store; else how it stands, see below |
  * | `initialized` | somebody has written a full data set: `$inited` was seen |
+ * | `redis` | null where memory is all there is; else where Redis is, see below |
+ *
+ * Members of `redis`; the last four only with sentinels:
+ *
+ * | Member | Is |
+ * |---|---|
+ * | `topology` | `"standalone"` or `"sentinel"` |
+ * | `address` | of the server that is read; null while that is not known |
+ * | `database` | its number |
+ * | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
+ * | `service` | what the sentinels are asked for |
+ * | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
+ * | `asked` | the sentinel that answered last; null before the first |
  *
  * Members of `events`; a summary of evaluations counts as one event:
  *

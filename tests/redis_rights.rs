@@ -43,6 +43,7 @@ fn refused(server: &RedisServer) -> Vec<String> {
 fn the_documentation_names_these_users() {
     let documented: Vec<String> = users().into_keys().collect();
     let tried = [
+        "flags-asker",
         "flags-reader",
         "flags-reader-by-age",
         "flags-reader-minimal",
@@ -176,5 +177,31 @@ fn writes(user: &str, complete: bool, residency: &str) {
     assert_eq!(late.ask("flag-1"), "FLAG_NOT_FOUND", "{what}");
     if complete {
         assert_eq!(refused(&server), [""; 0], "{what}");
+    }
+}
+
+#[test]
+fn a_client_of_sentinels_needs_no_more_than_the_documented_rights() {
+    for rights in [&["+role"][..], &["+role", "-info"], &[]] {
+        let server = server_with("flags-reader");
+        server.replace(&[("a", flag("a", 1, "on"))], &[]);
+        server.run::<()>(&[&["ACL", "SETUSER", "flags-reader"], rights].concat());
+        let sentinel = Setup::default().sentinel(&watching(server.port(), 1)).start();
+        let asker: Vec<String> = users().remove("flags-asker").unwrap();
+        sentinel.run::<()>(&asker.iter().map(String::as_str).collect::<Vec<_>>());
+        let login = "sentinel_user=flags-asker&sentinel_password=password";
+        let url = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}?{login}&read=prefer-replica", sentinel.port());
+        let client = as_user(Config::at(&url), "flags-reader").started();
+        assert_eq!(client.ask("a"), "on", "{rights:?}");
+        client.reports("freshness", "push");
+        let listens = || sentinel.run::<String>(&["CLIENT", "LIST"]).lines().any(|line| line.contains(" sub=1 "));
+        eventually("the sentinel is listened to", listens);
+        let of_role = |texts: Vec<String>| texts.into_iter().filter(|text| !text.contains("role")).collect::<Vec<_>>();
+        assert_eq!(refused(&sentinel), [""; 0], "{rights:?}");
+        if rights == ["+role"] {
+            assert_eq!(refused(&server), [""; 0]);
+        } else if rights.is_empty() {
+            assert_eq!(of_role(refused(&server)), [""; 0]);
+        }
     }
 }

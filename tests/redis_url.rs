@@ -170,11 +170,37 @@ fn what_cannot_be_honoured_is_refused_by_name() {
         ("redis://[::]", "::"),
         ("redis://%ff", "UTF-8"),
         ("redis://h,i:6380", "several hosts"),
-        ("redis+sentinel://h:26379/main", "Sentinel is not supported by this version"),
-        ("redis-sentinel://h:26379/main", "Sentinel is not supported by this version"),
+        ("redis://h?addr=i", "several hosts"),
+        ("unix:///tmp/s?node=i", "several hosts"),
         ("rediss+cluster://h,i", "Cluster is not supported by this version"),
-        ("redis-cluster://h", "Cluster is not supported by this version"),
-        ("valkey+Sentinel://h", "Sentinel is not supported by this version"),
+        ("redis-cluster://h?node=i", "Cluster is not supported by this version"),
+        ("valkey+Cluster://h/0", "Cluster is not supported by this version"),
+        ("redis+cluster://h,", "no host"),
+        ("redis+sentinel://h:26379", "which service"),
+        ("valkey+Sentinel://h/0", "which service"),
+        ("redis+sentinel://h/", "which service"),
+        ("redis+sentinel://h/a%20b", "name of the service"),
+        ("redis+sentinel://h,,i/main", "no host"),
+        ("redis+sentinel://h,::1/main", "brackets"),
+        ("redis+sentinel://h,i:0/main", "port"),
+        ("redis+sentinel://h/main/x", "database"),
+        ("redis+sentinel://h/main/1/2", "database"),
+        ("redis+sentinel://h/main/1?db=2", "two values for the database"),
+        ("redis+sentinel://h/main?service=other", "two values for the service"),
+        ("redis-sentinel://h/0#a&sentinelMasterId=b", "name of the service"),
+        ("redis-sentinel://h?sentinelMasterId=a#b", "two values for the service"),
+        ("redis+sentinel://h/main?sentinel_tls=maybe", "\"sentinel_tls\""),
+        ("redis+sentinel://h/main?read=any", "prefer-replica or nearest"),
+        ("redis+sentinel://h/main?az=a", "\"az\""),
+        ("redis://h?read=prefer-replica", "\"read\""),
+        ("unix:///tmp/s?read=nearest", "redis+sentinel://"),
+        ("redis://h?sentinel_user=x", "redis+sentinel://"),
+        ("redis://h?sentinelPassword=x", "redis+sentinel://"),
+        ("redis-sentinel://word@h/main", "one word alone"),
+        ("redis://:p@h?master_name=main", "sentinel_password"),
+        ("unix+sentinel:///tmp/s", "begin with redis://"),
+        ("sentinel://h:26379;sentinel://i", "begin with redis://"),
+        ("h1,h2,serviceName=main", "begin with redis://"),
         ("http://h", "begin with redis://"),
         ("redis:h", "begin with redis://"),
         ("unix://relative/path", "absolute path"),
@@ -206,7 +232,8 @@ fn a_raw_character_in_a_password_gets_a_message_that_says_how_to_write_it() {
 fn no_message_repeats_a_password_whatever_is_around_it() {
     let pieces =
         ["", "#", "?", "/", "@", ":", "&", "%", "=", "[", "]", ",", " ", "%40", "%ff", "ü", "x", "6379", "db=1"];
-    let schemes = ["redis", "rediss", "unix", "redis+cluster", "http", "", "redis+unix"];
+    let schemes =
+        ["redis", "rediss", "unix", "redis+cluster", "redis+sentinel", "redis-sentinel", "http", "", "redis+unix"];
     let hosts = [
         "host",
         "",
@@ -231,6 +258,7 @@ fn no_message_repeats_a_password_whatever_is_around_it() {
                         format!("{scheme}://{before}{SECRET}{after}@{host}"),
                         format!("{scheme}://host/0?password={before}{SECRET}{after}&nope=1"),
                         format!("{scheme}://{host}&password={before}{SECRET}{after}"),
+                        format!("{scheme}://{host}/main?sentinel_password={before}{SECRET}{after}&nope=1"),
                     ] {
                         if let Err(failure) = Config::new().set("redis.url", &url) {
                             refused += 1;
@@ -242,4 +270,46 @@ fn no_message_repeats_a_password_whatever_is_around_it() {
         }
     }
     assert!(refused > 10_000, "{refused}");
+}
+
+/// The cells of the rows of the documentation's table with these columns.
+fn documented(columns: &str) -> Vec<Vec<String>> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/redis-addresses.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let table = text.lines().skip_while(|line| *line != columns).skip(2).take_while(|line| line.starts_with('|'));
+    let rows: Vec<_> = table.map(|row| row.trim_matches('|').split(" | ").map(str::to_owned).collect()).collect();
+    assert!(rows.len() > 3, "{columns}");
+    rows
+}
+
+/// What stands between back-ticks.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_address_of_the_documentation_is_taken_and_what_has_to_be_written_otherwise_is_not() {
+    let takes = |url: &str| Config::new().set("redis.url", url);
+    for row in documented("| Redis is | Address |") {
+        quoted(&row[1]).into_iter().for_each(|url| takes(url).unwrap());
+    }
+    for row in documented("| Client | You have | Write |") {
+        let is_same = row[2].trim() == "the same";
+        for have in quoted(&row[1]) {
+            let verdict = takes(have);
+            assert_eq!(verdict.is_ok(), is_same, "{have}: {verdict:?}");
+        }
+        quoted(&row[2]).into_iter().for_each(|url| takes(url).unwrap());
+        assert!(is_same || !quoted(&row[2]).is_empty(), "{row:?}");
+    }
+    for row in documented("| Option | Is | Also written |") {
+        for name in quoted(&row[0]).into_iter().chain(quoted(&row[2])) {
+            let url = match name.strip_prefix('#') {
+                Some(service) => format!("redis+sentinel://h#{service}"),
+                None => format!("redis+sentinel://h/main?{name}=no%20value%20of%20it"),
+            };
+            let said = takes(&url).map_or_else(|failure| failure.message, |()| String::new());
+            assert!(!said.contains("unknown option"), "{name}: {said}");
+        }
+    }
 }

@@ -24,7 +24,8 @@ use crate::events::{self, Delivery, EventsOptions, Inbox};
 use crate::model::{Severity, excerpt, lock};
 use crate::source::{self, Control};
 use crate::store::{
-    Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_watch, run_worker,
+    Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_seeker, run_watch,
+    run_worker,
 };
 
 /// How long a thread that panicked is left alone before it starts over.
@@ -63,6 +64,7 @@ pub struct Runtime {
 #[derive(Default)]
 struct Started {
     link: bool,
+    seeker: bool,
     store: bool,
     source: bool,
     clock: bool,
@@ -104,6 +106,10 @@ impl Runtime {
         if !started.link && shared.connector.is_some() && shared.options.freshness == Freshness::Push {
             self.spawn("flagstone-link", plant, |voice, _| run_watch(voice.shared, &voice.runtime.mailbox))?;
             started.link = true;
+        }
+        if !started.seeker && shared.connector.as_ref().is_some_and(|connector| connector.sentinels().is_some()) {
+            self.spawn("flagstone-seek", plant, |voice, _| run_seeker(voice.shared, &voice.runtime.mailbox, voice))?;
+            started.seeker = true;
         }
         if !started.store && shared.connector.is_some() {
             self.spawn("flagstone-store", plant, |voice, _| {

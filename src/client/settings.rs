@@ -12,7 +12,7 @@ use super::members::MembersSettings;
 use crate::events::EventsOptions;
 use crate::http::{HttpOptions, ProxyEnvironment};
 use crate::source::{Duplicates, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions};
-use crate::store::{Backup, Freshness, Level, OnWipe, RedisOptions, Residency, StoreOptions, Upstream};
+use crate::store::{Backup, Freshness, Level, OnWipe, ReadFrom, RedisOptions, Residency, StoreOptions, Upstream};
 
 /// Where Redis is looked for in daemon mode when nothing is configured.
 pub(super) const DEFAULT_URL: &str = "redis://localhost:6379";
@@ -105,6 +105,15 @@ impl Config {
             Some(_) if !from_afar && !writes => None,
             Some(_) => self.text("redis.url").map(|url| self.redis(&url, remarks)).transpose()?,
         };
+        let redis = redis.map(|mut redis| {
+            // Who writes has to see what was written: memory is compared with it, and losses are judged by it.
+            if source.is_some() && redis.read != ReadFrom::Primary {
+                let remark = "read in redis.url is for daemon mode: with a source, Redis is read where it is written";
+                remarks.push((Level::Info, remark.to_owned()));
+                redis.read = ReadFrom::Primary;
+            }
+            redis
+        });
         if source.is_none() && !offline && self.get("sdk.key").is_some() && self.get("redis.url").is_none() {
             let remark = "sdk.key is set, but neither source.kind nor redis.url: this is daemon mode, which reads Redis on localhost";
             remarks.push((Level::Warn, remark.to_owned()));

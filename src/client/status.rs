@@ -8,7 +8,7 @@ use super::Client;
 use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
-use crate::store::{Rung, Shared, StoreState, monotonic_ms};
+use crate::store::{Rung, Shared, StoreState, Whereabouts, monotonic_ms};
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
 pub fn condition_json(shared: &Shared, feed: Option<&Feed>) -> Value {
@@ -31,6 +31,25 @@ fn source_json(feed: &Feed) -> Value {
 fn store_json(shared: &Shared) -> Value {
     let since = shared.health.stale_since_ms();
     json!({ "available": is_available(shared), "stale_since_ms": (since != 0).then_some(since) })
+}
+
+/// Where Redis is at present; null where memory is all there is.
+fn redis_json(shared: &Shared) -> Value {
+    let Some(connector) = &shared.connector else { return Value::Null };
+    let Whereabouts { topology, address, role, service, sentinels, asked } = connector.whereabouts();
+    let mut redis = json!({ "topology": topology, "address": address, "database": connector.database() });
+    if let (Some(service), Some(members)) = (service, redis.as_object_mut()) {
+        let error = |error: Option<Arc<String>>| error.map(|error| (*error).clone());
+        let sentinels: Vec<Value> = sentinels
+            .into_iter()
+            .map(|(address, remark)| json!({ "address": address, "error": error(remark) }))
+            .collect();
+        members.insert("role".to_owned(), json!(role));
+        members.insert("service".to_owned(), json!(service));
+        members.insert("sentinels".to_owned(), json!(sentinels));
+        members.insert("asked".to_owned(), json!(asked));
+    }
+    redis
 }
 
 /// Memory alone is always there.
@@ -78,6 +97,7 @@ impl Client {
             "previous_error_ms": health.previous_error().map(|error| error.unix_ms),
             "events": self.events_json(&runtime),
             "initialized": health.was_inited(),
+            "redis": redis_json(&self.plant.shared),
             "big_segments": self.big_segments_json(&runtime),
         })
         .to_string()

@@ -162,6 +162,19 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `events` | null without events; else how they fare, see below |
 /// | `big_segments` | null without a big-segment store; else how it stands, see below |
 /// | `initialized` | somebody has written a full data set: `$inited` was seen |
+/// | `redis` | null where memory is all there is; else where Redis is, see below |
+///
+/// Members of `redis`; the last four only with sentinels:
+///
+/// | Member | Is |
+/// |---|---|
+/// | `topology` | `"standalone"` or `"sentinel"` |
+/// | `address` | of the server that is read; null while that is not known |
+/// | `database` | its number |
+/// | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
+/// | `service` | what the sentinels are asked for |
+/// | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
+/// | `asked` | the sentinel that answered last; null before the first |
 ///
 /// Members of `events`; a summary of evaluations counts as one event:
 ///

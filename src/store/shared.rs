@@ -62,7 +62,7 @@ impl Shared {
         let cache = (options.residency == Residency::Lazy).then(|| Cache::new(options.capacity));
         Ok(Self {
             keys: Keys::new(&options.prefix),
-            connector: options.redis.as_ref().map(Connector::new).transpose()?,
+            connector: options.redis.as_ref().map(Connector::with_seeker).transpose()?,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             cache,
             health: Health::default(),

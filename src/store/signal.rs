@@ -1,4 +1,4 @@
-//! What a watch tells of Redis, as plain data. Depends on `model`.
+//! What is told of Redis by a watch or by sentinels, as plain data. Depends on `model`.
 
 use std::sync::Arc;
 
@@ -13,6 +13,10 @@ pub enum Signal {
     Kind(Kind),
     /// These items.
     Fields(Kind, Vec<Arc<str>>),
+    /// Connections lead to another server now.
+    Moved,
+    /// What connections lead to is not what it must be any more, and nothing else is found.
+    Astray,
     /// The watch is gone: whatever happens from here on is not told.
     Lost,
 }

@@ -11,6 +11,7 @@ mod launchdarkly;
 mod machine;
 mod proxy;
 mod resp;
+mod sentinel;
 mod server;
 
 pub use certificates::Certificates;
@@ -21,8 +22,10 @@ pub use items::*;
 pub use launchdarkly::{SDK_KEY, impatient, launchdarkly, storing, streaming, telling, telling_at};
 pub use machine::{Machine, in_time};
 pub use proxy::{Mode, Proxy};
+pub use sentinel::{Deployment, SERVICE, replicating, watching};
 pub use server::{PREFIX, RedisServer, Setup, TempDir};
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,6 +56,15 @@ pub fn throughout(span: Duration, mut check: impl FnMut()) {
     while Instant::now() < end {
         check();
         thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Says that it is over when it ends, however that is: threads that go on until then must not keep a failed test from ending.
+pub struct OverAtTheEnd<'a>(pub &'a AtomicBool);
+
+impl Drop for OverAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
     }
 }
 

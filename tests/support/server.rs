@@ -52,6 +52,8 @@ pub struct Setup {
     password: Option<String>,
     tls: Option<u16>,
     arguments: Vec<String>,
+    /// The settings of a sentinel.
+    sentinel: Option<String>,
 }
 
 impl Setup {
@@ -81,6 +83,12 @@ impl Setup {
             .argument(&["--tls-ca-cert-file", &certificates.path("ca.pem")])
             .argument(&["--tls-cert-file", &certificates.path("server.pem")])
             .argument(&["--tls-key-file", &certificates.path("server.key")])
+    }
+
+    /// Is a sentinel with these settings, and holds no data.
+    pub fn sentinel(mut self, settings: &str) -> Self {
+        self.sentinel = Some(settings.to_owned());
+        self
     }
 
     /// Starts the server and waits until it answers.
@@ -131,6 +139,11 @@ impl RedisServer {
     /// Path of the unix socket, which every server has.
     pub fn socket(&self) -> String {
         self.directory.path().join("socket").display().to_string()
+    }
+
+    /// Port of the TLS listener.
+    pub fn tls_port(&self) -> u16 {
+        self.setup.tls.expect("set up with tls")
     }
 
     /// Port of the listener without TLS.
@@ -318,7 +331,16 @@ fn connect(setup: &Setup, port: u16) -> redis::RedisResult<Connection> {
 /// Starts a server on this port; `None` when it ends at once, as it does when somebody else has the port.
 fn launch(setup: &Setup, port: u16, directory: &Path) -> Option<Child> {
     let log = File::create(directory.join("log")).expect("the server's directory is writable");
-    let mut process = Command::new("redis-server")
+    let mut command = Command::new("redis-server");
+    if let Some(settings) = &setup.sentinel {
+        // It keeps in there what it finds out.
+        let file = directory.join("sentinel.conf");
+        if !file.exists() {
+            fs::write(&file, settings).expect("the server's directory is writable");
+        }
+        command.args(["sentinel.conf", "--sentinel"]);
+    }
+    let mut process = command
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"])
         .args(["--unixsocket", "socket", "--port", &port.to_string()])
         .args(&setup.arguments)

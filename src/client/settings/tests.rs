@@ -91,6 +91,16 @@ fn a_stream_writes_to_redis_if_one_is_named_and_fills_memory_alone_otherwise() {
 }
 
 #[test]
+fn replicas_are_read_in_daemon_mode_only_and_it_is_said() {
+    let url = ("redis.url", "redis+sentinel://h/main?read=prefer-replica");
+    let read = |settings: &Settings| settings.store.redis.as_ref().unwrap().read;
+    assert_eq!(read(&settings(&[url])), ReadFrom::PreferReplica);
+    let writer = connected("stream", &[url]);
+    assert_eq!(read(&writer), ReadFrom::Primary);
+    assert!(writer.remarks.iter().any(|(_, remark)| remark.contains("daemon mode")), "{:?}", writer.remarks);
+}
+
+#[test]
 fn files_fill_memory_only_unless_told_otherwise() {
     let options = [("source.kind", "file"), ("file.paths", r#"["a.json"]"#), ("redis.url", "redis://h")];
     assert!(settings(&options).store.redis.is_none());

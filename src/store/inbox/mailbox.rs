@@ -68,6 +68,8 @@ pub struct Mailbox {
     pub link: LinkState,
     /// Ends what the push link waits for.
     pub leash: Leash,
+    /// The same for the thread that listens to sentinels.
+    pub leash_of_seeker: Leash,
 }
 
 /// Most unknown keys asked for in one generation; a full read finds the rest.
@@ -100,6 +102,7 @@ impl Mailbox {
             outbox: Outbox::default(),
             link: LinkState::new(),
             leash: Leash::default(),
+            leash_of_seeker: Leash::default(),
         }
     }
 
@@ -125,6 +128,7 @@ impl Mailbox {
         *lock(&self.stop) = true;
         self.stopped.notify_all();
         self.leash.pull();
+        self.leash_of_seeker.pull();
         self.wake();
         self.abandon_flights();
     }

@@ -23,8 +23,17 @@ pub fn is_cut(error: &RedisError) -> bool {
     error.is_connection_dropped() && !error.is_timeout()
 }
 
+/// The code of errors of our own that lead elsewhere.
+pub(super) const ELSEWHERE: &str = "ELSEWHERE";
+
+/// An error of our own: what answers is not the server that is sought.
+pub fn elsewhere(text: String) -> RedisError {
+    redis::make_extension_error(ELSEWHERE.to_owned(), Some(text))
+}
+
 /// Codes that servers begin their errors with.
 const CODES: &[(&str, Class)] = &[
+    (ELSEWHERE, Class::Elsewhere),
     ("MOVED", Class::Elsewhere),
     ("ASK", Class::Elsewhere),
     ("REDIRECT", Class::Elsewhere),
@@ -163,6 +172,15 @@ mod tests {
         for (line, expected) in table {
             assert_eq!(class_of(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn an_error_of_our_own_leads_elsewhere_and_is_told_without_a_code() {
+        let error = elsewhere("a replica answers".to_owned());
+        assert_eq!(
+            (class(&error), crate::store::redis::describe::describe(&error).as_str()),
+            (Class::Elsewhere, "a replica answers")
+        );
     }
 
     #[test]

@@ -2,17 +2,21 @@
 //!
 //! The redis crate packs commands and takes replies apart; the connection itself is ours, because that of the crate knows no
 //! limit for a whole login, counts a silent read as a reply that is still owed, and trusts no certificate by itself. Depends on
-//! `wire`, `sockets` and `tls`.
+//! `wire`, `sockets`, `endpoints`, `tls`
+//! and `leash`.
 
 use std::io::{self, Read, Write};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::{Cmd, ConnectionLike, Parser, RedisError, RedisResult, Value, cmd};
 use rustls::{ClientConnection, StreamOwned};
 
 use super::describe::io_error;
+use super::endpoints::Address;
 use super::sockets::Remembered;
 use super::wire::{Patience, Socket, Wire};
+use crate::store::leash::Leash;
 
 /// Bytes to the server, encrypted or not.
 #[derive(Debug)]
@@ -66,13 +70,25 @@ pub struct Connection {
     parser: Parser,
     database: i64,
     open: bool,
+    /// Where it leads to, where that may be another address each time.
+    peer: Option<Address>,
 }
 
 impl Connection {
     /// Speaks over this channel.
     pub fn new(channel: Channel, remembered: Option<Remembered>, database: i64) -> Self {
         let parser = Parser::new();
-        Self { _remembered: remembered, channel, parser, database, open: true }
+        Self { _remembered: remembered, channel, parser, database, open: true, peer: None }
+    }
+
+    /// It leads to this address, and the next one may lead to another.
+    pub fn set_peer(&mut self, peer: Address) {
+        self.peer = Some(peer);
+    }
+
+    /// Where it leads to; `None` where all lead to the same address.
+    pub fn peer(&self) -> Option<&Address> {
+        self.peer.as_ref()
     }
 
     /// Sends commands; their replies are to be received.
@@ -111,6 +127,12 @@ impl Connection {
             }
             _ => error,
         }
+    }
+
+    /// From here on a pull of the leash ends what is waited for here.
+    pub fn tie(&mut self, leash: &Leash) -> RedisResult<()> {
+        let waited_for: Weak<Socket> = Arc::downgrade(self.channel.wire().shared_socket());
+        Ok(leash.hold(waited_for)?)
     }
 
     /// Whether the server has closed the connection while it was idle.

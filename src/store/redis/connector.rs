@@ -1,7 +1,6 @@
-//! Opens connections to one standalone Redis: TCP, TLS or unix socket, logged in, named, with every deadline set.
+//! Opens connections to the Redis that options name: to an address, or to the primary that sentinels name at that moment.
 //!
-//! A connection without a limit would let a hung server hold a thread for ever, so none leaves this module without. Depends on
-//! `endpoints`, `tls`, `wire`, `sockets`, `connection` and `url`.
+//! Depends on `endpoints`, `dialer`, `sentinel`, `tls`, `sockets` and `url`.
 
 use std::io;
 use std::sync::Arc;
@@ -9,29 +8,39 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use redis::{ErrorKind, RedisError};
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 pub use super::describe::describe;
 
-use super::class::is_cut;
-use super::connection::{Channel, Connection};
-use super::endpoints::Address;
+use super::class::{elsewhere, is_cut};
+use super::connection::Connection;
+use super::dialer::Dialer;
+use super::endpoints::{Address, Endpoints, ReadFrom, SentinelTls, Service};
 use super::login::{Courtesy, Login, Protocol};
+use super::role::{check_primary, check_replica};
+use super::sentinel::{Candidate, Office, Sentinels};
 use super::sockets::Sockets;
 use super::tls::{Tls, TlsOptions};
-use super::url::{RedisUrl, UrlError};
-use super::wire::{Deadline, Wire};
+use super::url::{RedisUrl, SentinelAccess, UrlError};
+use super::whereabouts::Whereabouts;
+use super::wire::Deadline;
 use crate::model::Jitter;
 use crate::store::leash::Leash;
 
 /// Time-out of connecting and of commands when nothing is configured.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a replica that lacks something is left to itself.
+const CATCH_UP: Duration = Duration::from_millis(10);
+
 /// Where Redis is and how to speak to it.
 #[derive(Clone)]
 pub struct RedisOptions {
-    /// Where the server is.
-    pub address: Address,
+    /// Where Redis is.
+    pub address: Endpoints,
+    /// How sentinels are spoken to.
+    pub sentinel: SentinelAccess,
+    /// Which servers of a service are read.
+    pub read: ReadFrom,
     /// The URL asks for TLS.
     pub encrypted: bool,
     /// What options say of TLS.
@@ -58,6 +67,8 @@ impl RedisOptions {
         let url = RedisUrl::parse(url)?;
         Ok(Self {
             address: url.address,
+            sentinel: url.sentinel,
+            read: url.read,
             encrypted: url.tls,
             tls: TlsOptions {
                 ca_file: url.ca_file,
@@ -104,44 +115,74 @@ pub fn check_url(url: &str) -> Result<(), ConnectError> {
     Ok(())
 }
 
+/// How the server is found at each connect.
+#[derive(Debug)]
+enum Route {
+    /// It is always at the same address.
+    Fixed(Address),
+    /// Sentinels know where it is.
+    Sentinel(Box<Sentinels>),
+}
+
 /// Makes connections.
 #[derive(Debug)]
 pub struct Connector {
-    address: Address,
-    tls: Option<Tls>,
-    login: Login,
+    route: Route,
+    dialer: Dialer,
     connect_timeout: Duration,
-    command_timeout: Duration,
     resp2_only: bool,
-    sockets: Arc<Sockets>,
     /// The server closes a connection on which it is told who is there.
     tells_little: AtomicBool,
 }
 
 impl Connector {
-    /// Checks the options and the certificate files; opens nothing yet.
+    /// Checks the options and the certificate files; opens nothing yet. Of a service the primary is read.
     pub fn new(options: &RedisOptions) -> Result<Self, ConnectError> {
-        let tls = match &options.address {
-            Address::Tcp { host, .. } if options.encrypted => Some(Tls::new(&options.tls, host)?),
-            _ if options.tls != TlsOptions::default() => {
-                return Err(ConnectError::Tls("redis.tls.* options need a rediss:// URL".to_owned()));
-            }
-            _ => None,
+        Self::reading(options, ReadFrom::Primary)
+    }
+
+    /// The same for whoever has a thread that listens to sentinels: replicas are read, if the options say so.
+    pub fn with_seeker(options: &RedisOptions) -> Result<Self, ConnectError> {
+        Self::reading(options, options.read)
+    }
+
+    fn reading(options: &RedisOptions, read: ReadFrom) -> Result<Self, ConnectError> {
+        let sentinels_encrypted = match (&options.address, options.sentinel.tls) {
+            (Endpoints::Fixed(_), _) | (_, SentinelTls::No) => false,
+            (_, SentinelTls::Yes) => true,
+            (_, SentinelTls::Same) => options.encrypted,
         };
+        let hosts: Vec<&str> = match &options.address {
+            Endpoints::Fixed(address) => address.host().into_iter().collect(),
+            Endpoints::Sentinel(Service { sentinels, .. }) => sentinels.iter().filter_map(Address::host).collect(),
+        };
+        if !options.encrypted && !sentinels_encrypted && options.tls != TlsOptions::default() {
+            return Err(ConnectError::Tls("redis.tls.* options need a rediss:// URL".to_owned()));
+        }
+        let tls = |encrypted: bool| encrypted.then(|| Tls::new(&options.tls, &hosts)).transpose();
         let name = options.client_name.clone();
-        Ok(Self {
-            address: options.address.clone(),
+        let name = name.unwrap_or_else(|| format!("flagstone-{:08x}", Jitter::new().bits() >> 32));
+        let sockets: Arc<Sockets> = Arc::default();
+        let dialer = |tls, username: &Option<String>, password: &Option<String>, database| Dialer {
             tls,
-            login: Login {
-                username: options.username.clone(),
-                password: options.password.clone(),
-                database: options.database,
-                name: name.unwrap_or_else(|| format!("flagstone-{:08x}", Jitter::new().bits() >> 32)),
-            },
-            connect_timeout: options.connect_timeout,
+            login: Login { username: username.clone(), password: password.clone(), database, name: name.clone() },
             command_timeout: options.command_timeout,
+            sockets: sockets.clone(),
+        };
+        let route = match &options.address {
+            Endpoints::Fixed(address) => Route::Fixed(address.clone()),
+            Endpoints::Sentinel(service) => {
+                let SentinelAccess { username, password, .. } = &options.sentinel;
+                let dialer = dialer(tls(sentinels_encrypted)?, username, password, 0);
+                let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, read);
+                Route::Sentinel(Box::new(sentinels))
+            }
+        };
+        Ok(Self {
+            route,
+            dialer: dialer(tls(options.encrypted)?, &options.username, &options.password, options.database),
+            connect_timeout: options.connect_timeout,
             resp2_only: options.resp2_only,
-            sockets: Arc::default(),
             tells_little: AtomicBool::new(false),
         })
     }
@@ -176,77 +217,115 @@ impl Connector {
 
     /// Longest silence while a reply is awaited.
     pub fn command_timeout(&self) -> Duration {
-        self.command_timeout
+        self.dialer.command_timeout
     }
 
-    /// Where the server is, for people: without user and password.
-    pub fn address(&self) -> &Address {
-        &self.address
+    /// Where Redis is, for people: without user and password.
+    pub fn address(&self) -> String {
+        match &self.route {
+            Route::Fixed(address) => address.to_string(),
+            Route::Sentinel(sentinels) => sentinels.service().to_string(),
+        }
+    }
+
+    /// Who knows where the primary is; `None` where Redis is always at the same address.
+    pub fn sentinels(&self) -> Option<&Sentinels> {
+        match &self.route {
+            Route::Fixed(_) => None,
+            Route::Sentinel(sentinels) => Some(sentinels),
+        }
+    }
+
+    /// Where Redis is at present, for the status.
+    pub fn whereabouts(&self) -> Whereabouts {
+        match &self.route {
+            Route::Fixed(address) => Whereabouts::standalone(address),
+            Route::Sentinel(sentinels) => sentinels.whereabouts(),
+        }
     }
 
     /// Number of the database.
     pub fn database(&self) -> i64 {
-        self.login.database
+        self.dialer.login.database
     }
 
     /// Sockets that are open.
     pub fn sockets(&self) -> &Arc<Sockets> {
-        &self.sockets
+        &self.dialer.sockets
     }
 
     fn connect(&self, protocol: Protocol, courtesy: Courtesy, leash: Option<&Leash>) -> Result<Connection, RedisError> {
-        let tls = self.tls.as_ref().map(|tls| Ok::<_, ConnectError>((tls, tls.config()?))).transpose();
-        let tls = tls.map_err(|error| io::Error::other(error.to_string()))?;
-        let mut deadline = Deadline::after(self.connect_timeout);
-        let socket = self.address.connect(&mut deadline, leash)?;
-        let remembered = Sockets::remember(&self.sockets, &socket);
-        let wire = Wire::new(socket, deadline);
-        let channel = match tls {
-            Some((tls, config)) => encrypt(tls, config, wire)?,
-            None => Channel::Plain(wire),
+        let deadline = Deadline::after(self.connect_timeout);
+        let sentinels = match &self.route {
+            Route::Fixed(address) => return self.dialer.dial(address, (protocol, courtesy), deadline, leash),
+            Route::Sentinel(sentinels) => sentinels,
         };
-        let mut connection = Connection::new(channel, remembered, self.login.database);
-        self.login.run(&mut connection, protocol, courtesy).map_err(|error| self.explain(error))?;
-        connection.set_read_timeout(Some(self.command_timeout))?;
-        connection.set_write_timeout(Some(self.command_timeout))?;
+        // Sentinels that hang leave time for the server that is known from before.
+        let located = sentinels.locate(deadline.share(2), leash)?;
+        let mut failure = None;
+        for (position, candidate) in located.candidates.iter().enumerate() {
+            let left = u32::try_from(located.candidates.len() - position).unwrap_or(u32::MAX);
+            match self.dial_candidate(candidate, (protocol, courtesy), deadline.share(left), leash) {
+                Ok(connection) => {
+                    sentinels.note_place(candidate);
+                    return Ok(connection);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        Err(sentinels.note_no_place(&located, failure.unwrap_or_else(|| io::Error::other("no server").into())))
+    }
+
+    /// A connection to this server, if it is what it must be.
+    fn dial_candidate(
+        &self,
+        candidate: &Candidate,
+        manner: (Protocol, Courtesy),
+        deadline: Deadline,
+        leash: Option<&Leash>,
+    ) -> Result<Connection, RedisError> {
+        let address = &candidate.address;
+        let mut connection = self.dialer.dial(address, manner, deadline, leash)?;
+        let checked = match &candidate.office {
+            Office::Primary => check_primary(&mut connection, address).map(drop),
+            Office::ReplicaOf(primary) => self.wait_for_replica(&mut connection, address, primary, deadline, leash),
+        };
+        checked.map_err(|error| self.dialer.explain(address, error))?;
+        connection.set_peer(address.clone());
         Ok(connection)
     }
 
-    /// What an unencrypted connection meets at a port that expects TLS: an alert, or the end.
-    fn explain(&self, error: RedisError) -> RedisError {
-        let hint = match error.kind() {
-            _ if self.tls.is_some() || !matches!(self.address, Address::Tcp { .. }) => return error,
-            ErrorKind::Parse => "what answers is no Redis, or expects TLS on this port (rediss://)",
-            _ if error.is_connection_dropped() => {
-                "the server closed the connection before it answered; if it expects TLS on this port, use rediss://"
+    /// A replica is read from once it has everything that its primary has by now: whoever moves to it sees nothing older.
+    fn wait_for_replica(
+        &self,
+        connection: &mut Connection,
+        address: &Address,
+        primary: &Address,
+        deadline: Deadline,
+        leash: Option<&Leash>,
+    ) -> Result<(), RedisError> {
+        check_replica(connection, address, primary)?;
+        let manner = (Protocol::Resp2, Courtesy::None);
+        let mut at_primary = self.dialer.dial(primary, manner, deadline, leash)?;
+        let written = check_primary(&mut at_primary, primary)?;
+        while check_replica(connection, address, primary)? < written {
+            if deadline.is_over() {
+                return Err(elsewhere(format!("{address} is a replica that does not keep up")));
             }
-            _ => return error,
-        };
-        io::Error::new(io::ErrorKind::UnexpectedEof, format!("{}: {hint}", self.address)).into()
-    }
-}
-
-/// The handshake. Whatever fails in it says that TLS was being spoken.
-fn encrypt(tls: &Tls, config: Arc<ClientConfig>, mut wire: Wire) -> Result<Channel, RedisError> {
-    let mut session = ClientConnection::new(config, tls.name.clone()).map_err(io::Error::other)?;
-    while session.is_handshaking() {
-        session.complete_io(&mut wire).map_err(|error| handshake_failure(&error))?;
-    }
-    Ok(Channel::Tls(Box::new(StreamOwned::new(session, wire))))
-}
-
-fn handshake_failure(error: &io::Error) -> io::Error {
-    let no_tls = "what answers does not speak TLS on this port (redis:// is without TLS)";
-    let said = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let text = match (said, error.kind()) {
-        (Some(rustls::Error::InvalidMessage(_)), _) => no_tls.to_owned(),
-        (Some(error), _) => format!("TLS: {error}"),
-        (None, io::ErrorKind::TimedOut) => {
-            format!("TLS handshake: {error}; does the server speak TLS on this port?")
+            std::thread::sleep(CATCH_UP);
         }
-        (None, _) => {
-            "the server closed the connection during the TLS handshake; does it speak TLS on this port?".to_owned()
-        }
-    };
-    io::Error::new(error.kind(), text)
+        // The other connection has taken its place.
+        leash.map_or(Ok(()), |leash| connection.tie(leash))
+    }
+
+    /// Finds a server that connections may lead to, and remembers it.
+    pub fn settle(&self, leash: &Leash) -> Result<(), RedisError> {
+        self.connect(Protocol::Resp2, Courtesy::None, Some(leash)).map(drop)
+    }
+
+    /// A connection to this server for looking at it now and then, if it is what it must be.
+    pub fn look_at(&self, candidate: &Candidate, leash: &Leash) -> Result<Connection, RedisError> {
+        let manner = (Protocol::Resp2, Courtesy::Full);
+        self.dial_candidate(candidate, manner, Deadline::after(self.connect_timeout), Some(leash))
+    }
 }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use redis::RedisError;
 
+use super::class::ELSEWHERE;
 use crate::model::excerpt;
 
 /// Most characters of what a server says that are repeated.
-const LONGEST_ERROR: usize = 300;
+const LONGEST_ERROR: usize = 500;
 
 /// The text of a Redis error without what the command carried: a server that does not know a command repeats its
 /// arguments, and those of a login are credentials.
 pub fn describe(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
-        (Some("ERR"), Some(detail)) => detail.to_owned(),
+        (Some("ERR" | ELSEWHERE), Some(detail)) => detail.to_owned(),
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),
     };

@@ -17,11 +17,71 @@ use crate::store::leash::Leash;
 
 /// The port of a URL that names none.
 pub const DEFAULT_PORT: u16 = 6379;
+/// The same for sentinels.
+pub const SENTINEL_PORT: u16 = 26_379;
 /// A connection that is silent for so long is asked by the system whether it lives.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// How often it is asked then, and how many questions may stay without an answer.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_QUESTIONS: u32 = 3;
+
+/// How the server is found that is read and written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoints {
+    /// It is always at the same address.
+    Fixed(Address),
+    /// It is the primary of a service, and sentinels know where that is.
+    Sentinel(Service),
+}
+
+/// A service, and who knows where its primary is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// At least one.
+    pub sentinels: Vec<Address>,
+}
+
+/// Whether connections to sentinels are encrypted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SentinelTls {
+    /// If those to data nodes are.
+    #[default]
+    Same,
+    /// Always.
+    Yes,
+    /// Never.
+    No,
+}
+
+/// Which servers of a service are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// The primary.
+    #[default]
+    Primary,
+    /// A replica, as long as there is one that gets everything; else the primary.
+    PreferReplica,
+    /// The one that takes the least time to connect to.
+    Nearest,
+}
+
+impl fmt::Display for Endpoints {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(address) => address.fmt(formatter),
+            Self::Sentinel(service) => service.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "service {:?} of the sentinels", self.name)?;
+        self.sentinels.iter().try_for_each(|sentinel| write!(formatter, " {sentinel}"))
+    }
+}
 
 /// Where one server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +108,14 @@ impl fmt::Display for Address {
 }
 
 impl Address {
+    /// The name or address of the machine, if it is reached over the network.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Tcp { host, .. } => Some(host),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// A socket to it. The lookup of a name is the system's, which keeps its own time; what is left for the rest is a quarter
     /// of the whole then, at least. The socket is on the leash while it connects, and afterwards.
     pub fn connect(&self, deadline: &mut Deadline, leash: Option<&Leash>) -> io::Result<Arc<Socket>> {

@@ -11,6 +11,7 @@ use redis::{Cmd, ConnectionLike, RedisError, Value, cmd, pipe};
 use super::abilities::{Abilities, Optional, is_denied, refuses};
 use super::class::{Class, class, is_cut};
 use super::connector::{Connector, describe};
+use super::endpoints::Address;
 use super::layout::Keys;
 use super::server::peers;
 use super::session::Session;
@@ -130,6 +131,11 @@ impl<'a> Reader<'a> {
     /// Drops a connection that the server has closed; true when there was one.
     pub fn drop_if_closed(&mut self) -> bool {
         self.session.drop_if_closed()
+    }
+
+    /// Drops a connection that leads to another address than this one; true when there was one.
+    pub fn leave_others(&mut self, address: &Address) -> bool {
+        self.session.leave_others(address)
     }
 
     fn full(&mut self) -> Result<FullReply, ReadError> {

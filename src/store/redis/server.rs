@@ -1,17 +1,40 @@
 //! What a server tells of itself: which one it is, for a name or a proxy may lead elsewhere from one connection to the next,
-//! and how many clients it has.
+//! and how many clients it has. Depends on `connection`.
 
-use super::connection::Connection;
+use std::io;
+
 use redis::{ConnectionLike, RedisError, Value, cmd};
 
-/// The server's own identity, which differs from start to start; `None` where it does not tell or the rules forbid asking.
+use super::connection::Connection;
+use super::endpoints::Address;
+
+/// The server's own identity, which differs from start to start. Where it does not tell or the rules forbid asking, its address
+/// stands for it if it has others from connection to connection, and nothing otherwise. An error where it is a sentinel, which
+/// holds no data.
 pub fn identity(connection: &mut Connection) -> Result<Option<String>, RedisError> {
-    let text = match connection.req_command(cmd("INFO").arg("server"))? {
-        Value::BulkString(text) => String::from_utf8_lossy(&text).into_owned(),
-        Value::VerbatimString { text, .. } => text,
-        _ => return Ok(None),
-    };
-    Ok(text.lines().find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim().to_owned()))
+    let text = info(connection, "server")?.unwrap_or_default();
+    if value_of(&text, "redis_mode") == Some("sentinel") {
+        return Err(io::Error::other(
+            "what answers is a sentinel, which holds no flags: write redis+sentinel://host:port/service",
+        )
+        .into());
+    }
+    let address = || connection.peer().map(Address::to_string);
+    Ok(value_of(&text, "run_id").map(str::to_owned).or_else(address))
+}
+
+/// A section of what a server tells of itself, if it does.
+pub(super) fn info(connection: &mut Connection, section: &str) -> Result<Option<String>, RedisError> {
+    Ok(match connection.req_command(cmd("INFO").arg(section))? {
+        Value::BulkString(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+        Value::VerbatimString { text, .. } => Some(text),
+        _ => None,
+    })
+}
+
+/// The value of a line.
+pub(super) fn value_of<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
 /// The number of clients by what a server tells of itself: of those that are told of changes, if there are any.

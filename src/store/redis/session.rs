@@ -7,6 +7,7 @@ use redis::RedisError;
 use super::class::is_cut;
 use super::connection::Connection;
 use super::connector::Connector;
+use super::endpoints::Address;
 use super::server::identity;
 
 /// A server that broke off is asked who it is again after this time.
@@ -71,6 +72,15 @@ impl<'a> Session<'a> {
         closed
     }
 
+    /// Drops a connection that leads to another address than this one; true when there was one.
+    pub fn leave_others(&mut self, address: &Address) -> bool {
+        let leads_elsewhere = self.connection.as_ref().and_then(Connection::peer).is_some_and(|peer| peer != address);
+        if leads_elsewhere {
+            self.drop_connection();
+        }
+        leads_elsewhere
+    }
+
     fn open(&mut self) -> Result<Connection, RedisError> {
         self.was_in = false;
         let mut connection = self.connector.open()?;
@@ -89,6 +99,8 @@ impl<'a> Session<'a> {
                     return Err(error);
                 }
             }
+        } else {
+            self.server = connection.peer().map(Address::to_string);
         }
         self.was_in = true;
         Ok(connection)

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::AcqRel, Ordering::Acquir
 
 use super::wire::Socket;
 
-/// Most sockets that are remembered: reading, writing and watching need one each, and one more while one is replaced.
+/// Most sockets that are remembered: reading, writing, watching and listening to a sentinel need one each, and one more while one
+/// is replaced.
 const MOST: usize = 16;
 const FREE: i32 = -1;
 /// Somebody is filling the place.

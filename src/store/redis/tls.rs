@@ -32,24 +32,27 @@ pub struct TlsOptions {
     pub skip_verify: bool,
 }
 
-/// TLS as configured for one host.
+/// TLS as configured.
 #[derive(Debug)]
 pub struct Tls {
     options: TlsOptions,
-    /// The name that is asked for and verified.
-    pub name: ServerName<'static>,
 }
 
 impl Tls {
-    /// Checks the options, and the files as they are now.
-    pub fn new(options: &TlsOptions, host: &str) -> Result<Self, ConnectError> {
-        let name = options.server_name.as_deref();
-        let what = if name.is_some() { "redis.tls.server_name" } else { "the host of redis.url" };
-        let name = ServerName::try_from(name.unwrap_or(host).to_owned())
-            .map_err(|_| ConnectError::Tls(format!("{what} is no name that a certificate can be for")))?;
-        let tls = Self { options: options.clone(), name };
+    /// Checks the options, the files as they are now, and the hosts that are known by now.
+    pub fn new(options: &TlsOptions, hosts: &[&str]) -> Result<Self, ConnectError> {
+        let tls = Self { options: options.clone() };
+        hosts.iter().try_for_each(|host| tls.name_for(host).map(drop))?;
         tls.config()?;
         Ok(tls)
+    }
+
+    /// The name that is asked for and verified at this host.
+    pub fn name_for(&self, host: &str) -> Result<ServerName<'static>, ConnectError> {
+        let name = self.options.server_name.as_deref();
+        let what = if name.is_some() { "redis.tls.server_name" } else { "the host of redis.url" };
+        ServerName::try_from(name.unwrap_or(host).to_owned())
+            .map_err(|_| ConnectError::Tls(format!("{what} is no name that a certificate can be for")))
     }
 
     /// The settings of a connection, from the files as they are now.

@@ -1,25 +1,89 @@
-//! The options after the `?` of an address: those of redis-py and its likes that can be honoured. Part of `url`.
+//! The options after the `?` of an address: our own, and those of other clients that can be honoured. Part of `url`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::url::{RedisUrl, UrlError, database, decode};
+use super::endpoints::{ReadFrom, SentinelTls};
+use super::url::{RedisUrl, UrlError};
+use super::url_parts::{database, decode};
+
+/// What options say of hosts and topology, which is judged together with the rest of the URL.
+#[derive(Default)]
+pub(super) struct Extra {
+    /// The service that sentinels are asked for.
+    pub(super) service: Option<String>,
+    /// Further hosts.
+    pub(super) nodes: Vec<String>,
+    /// One of the options that only sentinels have.
+    pub(super) about_sentinels: Option<&'static str>,
+}
 
 impl RedisUrl {
     /// Takes what stands after the `?`.
-    pub(super) fn take_options(&mut self, query: &str) -> Result<(), UrlError> {
+    pub(super) fn take_options(&mut self, query: &str, extra: &mut Extra) -> Result<(), UrlError> {
         let mut after_secret = false;
         for part in query.split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').ok_or(UrlError::Options)?;
             let value = decode(value, "value of an option")?;
-            match self.take_option(&name.to_ascii_lowercase(), value) {
+            let lower = name.to_ascii_lowercase();
+            let outcome = match self.take_topology(&lower, value, extra) {
+                Err(value) => self.take_option(&lower, value),
+                Ok(outcome) => outcome,
+            };
+            match outcome {
                 // It may be the rest of a password with an & in it.
                 Err(UrlError::UnknownOption(_)) if after_secret || !is_name(name) => return Err(UrlError::Options),
                 outcome => outcome?,
             }
-            after_secret = matches!(name, "password" | "pass");
+            after_secret = lower.ends_with("password") || lower == "pass";
         }
         Ok(())
+    }
+
+    /// Options of hosts and topology, with the names that Lettuce, fred and go-redis give them; the value of any other comes
+    /// back.
+    fn take_topology(&mut self, name: &str, value: String, extra: &mut Extra) -> Result<Result<(), UrlError>, String> {
+        let sentinel = &mut self.sentinel;
+        Ok(match name {
+            "node" | "addr" => {
+                extra.nodes.push(value);
+                Ok(())
+            }
+            "service" | "sentinelmasterid" | "sentinelservicename" | "master_name" => {
+                set(&mut extra.service, value, "service")
+            }
+            "sentinel_user" | "sentinel_username" | "sentinelusername" => {
+                extra.about_sentinels = Some("sentinel_user");
+                set(&mut sentinel.username, value, "user of the sentinels")
+            }
+            "sentinel_password" | "sentinelpassword" => {
+                extra.about_sentinels = Some("sentinel_password");
+                set(&mut sentinel.password, value, "password of the sentinels")
+            }
+            "sentinel_tls" => {
+                extra.about_sentinels = Some("sentinel_tls");
+                let tls = match value.to_ascii_lowercase().as_str() {
+                    "same" => Ok(SentinelTls::Same),
+                    "yes" => Ok(SentinelTls::Yes),
+                    "no" => Ok(SentinelTls::No),
+                    _ => Err(UrlError::Value(name.to_owned(), "same, yes or no")),
+                };
+                tls.map(|tls| sentinel.tls = tls)
+            }
+            "read" => {
+                self.read = match value.to_ascii_lowercase().as_str() {
+                    "primary" => ReadFrom::Primary,
+                    "prefer-replica" => ReadFrom::PreferReplica,
+                    "nearest" => ReadFrom::Nearest,
+                    _ => return Ok(Err(UrlError::Value(name.to_owned(), "primary, prefer-replica or nearest"))),
+                };
+                if self.read != ReadFrom::Primary {
+                    extra.about_sentinels = Some("read");
+                }
+                Ok(())
+            }
+            _ => return Err(value),
+        })
     }
 
     /// The names are those of this library, or of redis-py, which the URLs of many applications are written for.

@@ -36,6 +36,11 @@ impl Deadline {
         self.until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
     }
 
+    /// The end of a part of it: of so many that are left, the first.
+    pub fn share(&self, of: u32) -> Self {
+        Self::after(self.left() / of.max(1))
+    }
+
     /// Whether nothing is left.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.until
@@ -215,6 +220,11 @@ impl Wire {
 
     /// The socket.
     pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// The same, for who may have to end a wait for it.
+    pub fn shared_socket(&self) -> &Arc<Socket> {
         &self.socket
     }
 

@@ -12,6 +12,7 @@ use redis::{RedisError, ServerErrorKind, Value};
 use super::class::{Class, class};
 use super::connection::Connection;
 use super::connector::{Connector, describe};
+use super::endpoints::Address;
 use super::large::is_large;
 use super::layout::Keys;
 use super::session::Session;
@@ -130,6 +131,11 @@ impl<'a> Writer<'a> {
     pub fn start_over(&mut self) {
         self.session.drop_connection();
         (self.scripts, self.watches) = (true, true);
+    }
+
+    /// Drops a connection that leads to another address than this one; true when there was one.
+    pub fn leave_others(&mut self, address: &Address) -> bool {
+        self.session.leave_others(address)
     }
 
     /// A refused write leaves no connection behind: it may watch a key still, or lead to a server that only replicates by

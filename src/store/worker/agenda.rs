@@ -153,6 +153,13 @@ impl Agenda {
         }
     }
 
+    /// Another server answers by now: nothing that failed is waited for.
+    pub fn retry_now(&mut self) {
+        let now = Instant::now();
+        (self.retry_at, self.hurried_at, self.write_at) =
+            (self.retry_at.min(now), self.hurried_at.min(now), self.write_at.min(now));
+    }
+
     /// Nothing will be read.
     pub fn owe_nothing(&mut self) {
         self.spread.close();

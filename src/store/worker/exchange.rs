@@ -1,8 +1,11 @@
 //! The one way in which the store thread speaks with Redis. It alone notes that Redis answered, or failed; what counts as
 //! recovery is decided by the agenda, when a whole pass has succeeded. May depend on `redis`.
 
+use std::sync::Arc;
+
 use crate::store::redis::class::Class;
 use crate::store::redis::connector::Connector;
+use crate::store::redis::endpoints::Address;
 use crate::store::redis::reader::{ReadError, Reader};
 use crate::store::redis::writer::{WriteError, Writer};
 use crate::store::shared::Shared;
@@ -58,6 +61,11 @@ impl<'a> Exchange<'a> {
         self.writer.is_some()
     }
 
+    /// Where connections lead, where sentinels say so.
+    pub fn place(&self) -> Option<Arc<Address>> {
+        self.shared.connector.as_ref()?.sentinels()?.place()
+    }
+
     /// Which server answers, where it tells.
     pub fn server(&self) -> Option<&str> {
         self.reader.server()
@@ -92,6 +100,18 @@ impl<'a> Exchange<'a> {
     /// Notices that the server closed the idle data connection: true once.
     pub fn was_closed(&mut self) -> bool {
         self.reader.drop_if_closed()
+    }
+
+    /// Connections lead to this address now: those that lead elsewhere are made anew, and so is the other one then. True when
+    /// there were any.
+    pub fn follow(&mut self, place: &Address) -> bool {
+        let (reader, writer) = (&mut self.reader, &mut self.writer);
+        let reads_elsewhere = reader.leave_others(place);
+        let writes_elsewhere = writer.as_mut().is_some_and(|writer| writer.leave_others(place));
+        if reads_elsewhere || writes_elsewhere {
+            self.start_over();
+        }
+        reads_elsewhere || writes_elsewhere
     }
 
     /// Both connections are made anew: the server may be another one by now.

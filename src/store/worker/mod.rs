@@ -14,6 +14,7 @@
 //! | `answering` | host threads that wait for a read |
 //! | `condition` | state, freshness in force, log |
 //! | `watching` | the watch's thread |
+//! | `seeking` | the thread that hears from sentinels where the primary is |
 //!
 //! May depend on all other rooms.
 
@@ -32,6 +33,7 @@ mod looking;
 mod opening;
 mod outgoing;
 mod pairing;
+pub mod seeking;
 mod spread;
 pub mod watching;
 
@@ -155,6 +157,11 @@ impl<'a> Worker<'a> {
 
     fn note(&mut self, message: Wake) {
         let Wake::Told(signal) = message else { return };
+        match signal {
+            Signal::Moved => return self.follow_place(),
+            Signal::Astray => return self.leave_place(),
+            _ => {}
+        }
         self.shared.invalidate();
         if signal == Signal::Lost {
             if self.exchange.was_closed() {

@@ -1,5 +1,6 @@
 //! Whether data connection and watch lead to the same server: a name, a proxy or a failover may lead them apart, and then
 //! changes are never heard of. Where servers do not tell who they are, a lost connection makes the other one anew.
+//! Where sentinels say that another server is to be read, both go there.
 
 use std::time::{Duration, Instant};
 
@@ -82,6 +83,32 @@ impl Worker<'_> {
             self.shared.invalidate();
             self.agenda.plan_full_by(now);
         }
+    }
+
+    /// Connections lead to another server now: all go there, and what was held is read again.
+    pub(super) fn follow_place(&mut self) {
+        let Some(place) = self.exchange.place() else { return };
+        if self.exchange.follow(&place) {
+            self.shared.invalidate();
+            self.condition.unproven = Some(format!("Redis is at {place} now"));
+            self.mailbox.link.want_renewal();
+            self.agenda.plan_full_after_outage(self.held_bytes);
+            self.report();
+        } else {
+            self.compare_servers(false);
+        }
+        // Whatever failed last failed at the one before.
+        self.agenda.retry_now();
+    }
+
+    /// The server that is read does not get everything any more: it is left, whether there is another one or not.
+    pub(super) fn leave_place(&mut self) {
+        self.exchange.start_over();
+        self.shared.invalidate();
+        self.condition.unproven = Some("the replica that was read does not get everything any more".to_owned());
+        self.mailbox.link.want_renewal();
+        self.agenda.plan_full_after_outage(self.held_bytes);
+        self.report();
     }
 
     /// Everything held was read again: it counts as true, unless nobody could tell of changes to it.

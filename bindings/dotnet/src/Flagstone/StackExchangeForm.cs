@@ -12,7 +12,7 @@ internal static class StackExchangeForm
     /// <summary>The URL to write; what is secret is not shown.</summary>
     internal static string ToUrl(string configuration)
     {
-        string host = "";
+        List<string> hosts = [];
         Dictionary<string, string> settings = new(StringComparer.OrdinalIgnoreCase);
         foreach (string part in configuration.Split(','))
         {
@@ -21,9 +21,9 @@ internal static class StackExchangeForm
             {
                 settings[pair[0].Trim()] = pair[1].Trim();
             }
-            else if (host.Length == 0)
+            else
             {
-                host = part.Trim();
+                hosts.Add(part.Trim());
             }
         }
         bool tls = settings.TryGetValue("ssl", out string? ssl) && string.Equals(ssl, "true", StringComparison.OrdinalIgnoreCase);
@@ -31,8 +31,29 @@ internal static class StackExchangeForm
         string password = settings.ContainsKey("password") ? ":<password>" : "";
         string login = user.Length + password.Length > 0 ? $"{user}{password}@" : "";
         string database = settings.TryGetValue("defaultDatabase", out string? number) ? $"/{number}" : "";
+        string scheme = tls ? "rediss" : "redis";
         // A text with an @ or a ? is something else, perhaps with a password in it.
-        host = host.Length == 0 || host.IndexOfAny(['@', '?', '/', ' ']) >= 0 ? "host:6379" : host;
-        return $"{(tls ? "rediss" : "redis")}://{login}{host}{database}";
+        hosts.RemoveAll(host => host.Length == 0 || host.IndexOfAny(['@', '?', '/', ' ']) >= 0);
+        if (settings.TryGetValue("serviceName", out string? service))
+        {
+            string sentinels = hosts.Count == 0 ? "host:26379" : string.Join(",", hosts);
+            string path = $"/{Uri.EscapeDataString(service)}{database}";
+            return $"{scheme}+sentinel://{login}{sentinels}{path}{SentinelLogin(settings)}";
+        }
+        return $"{scheme}://{login}{(hosts.Count == 0 ? "host:6379" : hosts[0])}{database}";
+    }
+
+    private static string SentinelLogin(Dictionary<string, string> settings)
+    {
+        List<string> options = [];
+        if (settings.TryGetValue("sentinelUser", out string? user))
+        {
+            options.Add($"sentinel_user={Uri.EscapeDataString(user)}");
+        }
+        if (settings.ContainsKey("sentinelPassword"))
+        {
+            options.Add("sentinel_password=<password>");
+        }
+        return options.Count == 0 ? "" : $"?{string.Join("&", options)}";
     }
 }

@@ -248,6 +248,10 @@ public sealed partial class OptionsTests(RedisServer server)
     [InlineData("localhost", "redis://localhost")]
     [InlineData("password=geheim", "redis://:<password>@host:6379")]
     [InlineData("user:geheim@host", "redis://host:6379")]
+    [InlineData("a,b:2,serviceName=main", "redis+sentinel://a,b:2/main")]
+    [InlineData(
+        "a,b,serviceName=main,user=u,password=geheim,ssl=true,defaultDatabase=3,sentinelUser=s,sentinelPassword=geheim",
+        "rediss+sentinel://u:<password>@a,b/main/3?sentinel_user=s&sentinel_password=<password>")]
     public void A_configuration_string_of_stackexchange_redis_is_answered_with_the_url_to_write(string text, string url)
     {
         string message = Refused(new FlagstoneOptions { RedisUrl = text }, $"RedisUrl: it is no URL; write {url}");

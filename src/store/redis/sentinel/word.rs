@@ -1,0 +1,143 @@
+//! The question to one sentinel, and what it may answer. Depends on `connection`.
+
+use redis::{ConnectionLike, RedisError, Value, from_redis_value_ref, pipe};
+
+use super::super::connection::Connection;
+use super::super::describe::describe;
+use super::super::endpoints::Address;
+
+/// What a sentinel says that watches other services, or none yet.
+pub const UNKNOWN: &str = "does not know the service";
+
+/// What a sentinel says of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// Where its primary is.
+    pub address: Address,
+    /// Counts the failovers that it knows of; a greater one is later. `None` where it does not tell.
+    pub epoch: Option<u64>,
+    /// Replicas that get everything, as far as it knows; none unless asked for.
+    pub replicas: Vec<Address>,
+}
+
+/// Why a sentinel did not say it.
+#[derive(Debug, thiserror::Error)]
+pub enum Silence {
+    /// It watches other services.
+    #[error("{}", UNKNOWN)]
+    Unknown,
+    /// It is no sentinel.
+    #[error("is a data node and no sentinel")]
+    DataNode,
+    /// What it said has no meaning.
+    #[error("gives an answer that no sentinel gives")]
+    Nonsense,
+    /// It could not be asked, or refused.
+    #[error("{}", describe(.0))]
+    Failed(#[from] RedisError),
+}
+
+/// Asks where the primary of a service is. The address is that of the command for clients; the epoch is told by another one,
+/// which strict rules may refuse.
+pub fn ask(connection: &mut Connection, service: &str, wants_replicas: bool) -> Result<Word, Silence> {
+    let mut questions = pipe();
+    questions.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(service);
+    questions.cmd("SENTINEL").arg("MASTER").arg(service);
+    if wants_replicas {
+        questions.cmd("SENTINEL").arg("REPLICAS").arg(service);
+    }
+    let replies = connection.req_packed_commands(&questions.get_packed_pipeline(), 0, questions.len())?;
+    let [address, details, more @ ..] = replies.as_slice() else { return Err(Silence::Nonsense) };
+    let epoch = pairs(details).and_then(|pairs| value(&pairs, "config-epoch")?.parse().ok());
+    Ok(Word { address: address_of(address)?, epoch, replicas: more.first().map(replicas).unwrap_or_default() })
+}
+
+/// Those that are up and in touch with their primary.
+fn replicas(reply: &Value) -> Vec<Address> {
+    let Value::Array(all) = reply else { return Vec::new() };
+    let address = |replica: &Value| {
+        let pairs = pairs(replica)?;
+        let is_well = value(&pairs, "flags")? == "slave" && value(&pairs, "master-link-status")? == "ok";
+        let port = value(&pairs, "port")?.parse().ok().filter(|port| *port > 0 && is_well)?;
+        Some(Address::Tcp { host: value(&pairs, "ip")?.to_owned(), port })
+    };
+    all.iter().filter_map(address).collect()
+}
+
+fn address_of(reply: &Value) -> Result<Address, Silence> {
+    let parts = match reply {
+        Value::Nil => return Err(Silence::Unknown),
+        Value::ServerError(error) => {
+            let error = RedisError::from(error.clone());
+            let is_unknown =
+                error.detail().is_some_and(|text| text.to_ascii_lowercase().starts_with("unknown command"));
+            return Err(if is_unknown { Silence::DataNode } else { error.into() });
+        }
+        Value::Array(parts) => parts,
+        _ => return Err(Silence::Nonsense),
+    };
+    match parts.as_slice() {
+        [Value::BulkString(host), Value::BulkString(port)] => {
+            let host = String::from_utf8(host.clone()).ok().filter(|host| !host.is_empty());
+            let port = std::str::from_utf8(port).ok().and_then(|port| port.parse().ok()).filter(|port| *port > 0);
+            host.zip(port).map(|(host, port)| Address::Tcp { host, port }).ok_or(Silence::Nonsense)
+        }
+        _ => Err(Silence::Nonsense),
+    }
+}
+
+/// A list of names and values, as protocol 2 has it, or a map.
+fn pairs(reply: &Value) -> Option<Vec<(String, String)>> {
+    match reply {
+        Value::Array(_) | Value::Map(_) => from_redis_value_ref(reply).ok(),
+        _ => None,
+    }
+}
+
+fn value<'p>(pairs: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::parse_redis_value;
+
+    use super::*;
+
+    fn address(reply: &str) -> Result<String, String> {
+        let reply = parse_redis_value(reply.as_bytes()).unwrap();
+        address_of(&reply).map(|address| address.to_string()).map_err(|silence| silence.to_string())
+    }
+
+    #[test]
+    fn what_a_sentinel_says_is_an_address_or_a_reason() {
+        assert_eq!(address("*2\r\n$9\r\n127.0.0.1\r\n$4\r\n7000\r\n").unwrap(), "127.0.0.1:7000");
+        assert_eq!(address("*2\r\n$3\r\n::1\r\n$1\r\n7\r\n").unwrap(), "[::1]:7");
+        for (reply, reason) in [
+            ("*-1\r\n", UNKNOWN),
+            ("$-1\r\n", UNKNOWN),
+            ("-ERR unknown command 'SENTINEL', with args beginning with: 'x'\r\n", "is a data node"),
+            ("-ERR unknown command `SENTINEL`, with args beginning with:\r\n", "is a data node"),
+            ("-NOAUTH Authentication required.\r\n", "NOAUTH"),
+            ("*2\r\n$0\r\n\r\n$4\r\n7000\r\n", "no sentinel gives"),
+            ("*2\r\n$1\r\nh\r\n$5\r\n70000\r\n", "no sentinel gives"),
+            ("*2\r\n$1\r\nh\r\n$1\r\n0\r\n", "no sentinel gives"),
+            ("*1\r\n$1\r\nh\r\n", "no sentinel gives"),
+            (":1\r\n", "no sentinel gives"),
+        ] {
+            let said = address(reply).unwrap_err();
+            assert!(said.contains(reason), "{reply:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn the_epoch_is_read_from_either_protocol() {
+        let list = "*4\r\n$4\r\nname\r\n$1\r\nm\r\n$12\r\nconfig-epoch\r\n$2\r\n17\r\n";
+        let map = "%2\r\n$4\r\nname\r\n$1\r\nm\r\n$12\r\nconfig-epoch\r\n$2\r\n17\r\n";
+        for reply in [list, map] {
+            let reply = parse_redis_value(reply.as_bytes()).unwrap();
+            assert_eq!(pairs(&reply).and_then(|pairs| value(&pairs, "config-epoch").map(str::to_owned)).unwrap(), "17");
+        }
+        assert_eq!(pairs(&parse_redis_value(b"-NOPERM no\r\n").unwrap()), None);
+    }
+}
