@@ -23,6 +23,13 @@ pub fn identity(connection: &mut Connection) -> Result<Option<String>, RedisErro
     Ok(value_of(&text, "run_id").map(str::to_owned).or_else(address))
 }
 
+/// In which availability zone the server is, where it tells: Valkey from version 8.1 on, if it was configured, and some that
+/// others operate.
+pub fn zone(connection: &mut Connection) -> Option<String> {
+    let text = info(connection, "server").ok()??;
+    value_of(&text, "availability_zone").filter(|zone| !zone.is_empty()).map(str::to_owned)
+}
+
 /// A section of what a server tells of itself, if it does.
 pub(super) fn info(connection: &mut Connection, section: &str) -> Result<Option<String>, RedisError> {
     Ok(match connection.req_command(cmd("INFO").arg(section))? {

@@ -18,6 +18,17 @@ pub struct Word {
     pub epoch: Option<u64>,
     /// Replicas that get everything, as far as it knows; none unless asked for.
     pub replicas: Vec<Address>,
+    /// The other sentinels that it knows; `None` unless asked for, or where it does not tell.
+    pub others: Option<Vec<Address>>,
+}
+
+/// What a sentinel is asked for beside the primary.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The replicas.
+    pub replicas: bool,
+    /// The other sentinels.
+    pub others: bool,
 }
 
 /// Why a sentinel did not say it.
@@ -39,29 +50,46 @@ pub enum Silence {
 
 /// Asks where the primary of a service is. The address is that of the command for clients; the epoch is told by another one,
 /// which strict rules may refuse.
-pub fn ask(connection: &mut Connection, service: &str, wants_replicas: bool) -> Result<Word, Silence> {
+pub fn ask(connection: &mut Connection, service: &str, wanted: Wanted) -> Result<Word, Silence> {
     let mut questions = pipe();
-    questions.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(service);
-    questions.cmd("SENTINEL").arg("MASTER").arg(service);
-    if wants_replicas {
-        questions.cmd("SENTINEL").arg("REPLICAS").arg(service);
+    let topics = [("GET-MASTER-ADDR-BY-NAME", true), ("MASTER", true), ("REPLICAS", wanted.replicas)];
+    for (topic, _) in topics.into_iter().chain([("SENTINELS", wanted.others)]).filter(|(_, is_wanted)| *is_wanted) {
+        questions.cmd("SENTINEL").arg(topic).arg(service);
     }
     let replies = connection.req_packed_commands(&questions.get_packed_pipeline(), 0, questions.len())?;
-    let [address, details, more @ ..] = replies.as_slice() else { return Err(Silence::Nonsense) };
-    let epoch = pairs(details).and_then(|pairs| value(&pairs, "config-epoch")?.parse().ok());
-    Ok(Word { address: address_of(address)?, epoch, replicas: more.first().map(replicas).unwrap_or_default() })
+    word_of(&replies, wanted)
 }
 
-/// Those that are up and in touch with their primary.
-fn replicas(reply: &Value) -> Vec<Address> {
-    let Value::Array(all) = reply else { return Vec::new() };
-    let address = |replica: &Value| {
-        let pairs = pairs(replica)?;
-        let is_well = value(&pairs, "flags")? == "slave" && value(&pairs, "master-link-status")? == "ok";
-        let port = value(&pairs, "port")?.parse().ok().filter(|port| *port > 0 && is_well)?;
-        Some(Address::Tcp { host: value(&pairs, "ip")?.to_owned(), port })
+fn word_of(replies: &[Value], wanted: Wanted) -> Result<Word, Silence> {
+    let [address, details, more @ ..] = replies else { return Err(Silence::Nonsense) };
+    let epoch = pairs(details).and_then(|pairs| value(&pairs, "config-epoch")?.parse().ok());
+    let replicas = more.first().filter(|_| wanted.replicas).and_then(replicas).unwrap_or_default();
+    let others = more.last().filter(|_| wanted.others).and_then(others);
+    Ok(Word { address: address_of(address)?, epoch, replicas, others })
+}
+
+/// Those that are up and in touch with their primary; `None` where that is not told.
+fn replicas(reply: &Value) -> Option<Vec<Address>> {
+    let is_well = |about: &[(String, String)]| {
+        value(about, "flags") == Some("slave") && value(about, "master-link-status") == Some("ok")
     };
-    all.iter().filter_map(address).collect()
+    addresses(reply, is_well)
+}
+
+/// The other sentinels, also those that are away now; `None` where that is not told.
+fn others(reply: &Value) -> Option<Vec<Address>> {
+    addresses(reply, |about| value(about, "flags").is_some_and(|flags| flags.split(',').any(|flag| flag == "sentinel")))
+}
+
+fn addresses(reply: &Value, is_meant: impl Fn(&[(String, String)]) -> bool) -> Option<Vec<Address>> {
+    let Value::Array(all) = reply else { return None };
+    let address = |one: &Value| {
+        let about = pairs(one).filter(|about| is_meant(about))?;
+        let host = value(&about, "ip").filter(|host| !host.is_empty())?.to_owned();
+        let port = value(&about, "port")?.parse().ok().filter(|port| *port > 0)?;
+        Some(Address::Tcp { host, port })
+    };
+    Some(all.iter().filter_map(address).collect())
 }
 
 fn address_of(reply: &Value) -> Result<Address, Silence> {
