@@ -11,6 +11,7 @@ mod launchdarkly;
 mod machine;
 mod proxy;
 mod resp;
+mod scripted;
 mod sentinel;
 mod server;
 
@@ -22,6 +23,7 @@ pub use items::*;
 pub use launchdarkly::{SDK_KEY, impatient, launchdarkly, storing, streaming, telling, telling_at};
 pub use machine::{Machine, in_time};
 pub use proxy::{Mode, Proxy};
+pub use scripted::{Scripted, ScriptedSentinel, bulk};
 pub use sentinel::{Deployment, SERVICE, replicating, watching};
 pub use server::{PREFIX, RedisServer, Setup, TempDir};
 

@@ -1,7 +1,8 @@
-//! What is said first on a connection: who we are, in one round trip. Depends on `connection`.
+//! What is said first on a connection: who we are, in one round trip. Depends on `connection` and `class`.
 
 use redis::{ErrorKind, Pipeline, RedisError, ServerErrorKind, Value, pipe};
 
+use super::class::{Class, class};
 use super::connection::Connection;
 
 /// The version of the protocol.
@@ -86,7 +87,10 @@ impl Login {
 
     /// What a server says is shown to people: never with the password, which there are servers that repeat.
     fn concealed(&self, error: RedisError) -> RedisError {
-        let is_secret = |password: &&String| !password.is_empty() && error.to_string().contains(password.as_str());
+        // What has a code of its own says nothing but what it always says.
+        let is_free =
+            class(&error) == Class::Refused && !matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
+        let is_secret = |password: &&String| is_free && error.to_string().contains(password.as_str());
         match self.password.as_ref().filter(is_secret) {
             Some(_) => {
                 (ErrorKind::AuthenticationFailed, "the server refuses the login, with the password in its words").into()

@@ -3,8 +3,8 @@
 //! replica is read, it looks whether that still gets everything. One thread serves all connections to a service.
 //!
 //! One sentinel is listened to, and asked as often as a data connection is pinged: it may be an old one that cannot tell, or hang.
-//! After a while it is another one's turn, because one that was cut off from the others is behind them. May depend on `redis` and
-//! `inbox`.
+//! Every few seconds another one is asked as well, because one that was cut off from the others is behind them and does not know;
+//! after a while it is that one's turn. May depend on `redis` and `inbox`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +26,8 @@ use crate::store::status::{Level, Listener};
 const POLL: Duration = Duration::from_millis(200);
 /// A sentinel is asked at least this often, whatever is configured.
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
+/// Another sentinel is asked, too, this often.
+const SECOND_OPINION: Duration = Duration::from_secs(5);
 /// Then it is another sentinel's turn.
 const TURN: Duration = Duration::from_secs(60);
 /// Pauses where no sentinel is of use.
@@ -145,7 +147,7 @@ impl Seeker<'_> {
     fn keep(&mut self, mut vigil: Vigil) -> Result<(), Silence> {
         let turn = TURN.mul_f64(self.jitter.between(0.8, 1.2));
         let began = Instant::now();
-        let mut ask_at = began;
+        let (mut ask_at, mut opinion_at) = (began, began + self.jitter.shorten(SECOND_OPINION));
         while !self.is_stopped() {
             if self.tell_moves() {
                 // By the word of another sentinel, maybe of one that is behind.
@@ -156,6 +158,14 @@ impl Seeker<'_> {
                 self.pauses.reset();
                 ask_at = Instant::now() + self.judge(&word);
                 self.tell_passed_over();
+            }
+            if Instant::now() >= opinion_at {
+                let word = vigil.second_opinion(self.sentinels, self.errand.leash);
+                let known = self.sentinels.candidate();
+                if let Some(word) = word.filter(|word| known.is_some_and(|known| *known.primary() != word.address)) {
+                    self.judge(&word);
+                }
+                opinion_at = Instant::now() + self.jitter.shorten(SECOND_OPINION);
             }
             if began.elapsed() >= turn {
                 self.sentinels.ask_another_first();
@@ -237,7 +247,10 @@ impl Seeker<'_> {
         match self.sentinels.survey(self.errand.leash) {
             Survey::Silent => Err(self.sentinels.silence()),
             Survey::Stays => Ok(None),
-            Survey::Moves(latest) => Ok(Some(latest)),
+            Survey::Moves(latest) => {
+                self.sentinels.forget_epoch();
+                Ok(Some(latest))
+            }
         }
     }
 

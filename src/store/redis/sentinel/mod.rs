@@ -2,7 +2,8 @@
 //!
 //! Before each connect one sentinel is asked: the one whose word counted last, then the others. What it says is believed once the
 //! server says the same of itself. Where none answers, the primary that is known from before stays in use. A sentinel that was
-//! cut off from the others may be behind them: the word of a later failover counts, an earlier one only where most say so.
+//! cut off from the others may be behind them: the word of a later failover counts, an earlier one only where most say so and
+//! none contradicts.
 //!
 //! Atomics and lock-free cells only, because it outlives a fork. Depends on `dialer`, `word`, `roster` and `whereabouts`.
 
@@ -188,38 +189,34 @@ impl Sentinels {
     }
 
     /// Where connections may lead: as the first sentinel that answers says, unless it is known to be behind, or where they led
-    /// before.
+    /// before. An old primary may be cut off and go on serving: nobody goes back to it only because the new one does not answer.
     pub fn locate(&self, deadline: Deadline, leash: Option<&Leash>) -> Result<Located, RedisError> {
         let order = self.roster.order();
-        let mut behind = None;
         for (turn, sentinel) in (0_u32..).zip(&order) {
             let share = deadline.share(u32::try_from(order.len()).unwrap_or(u32::MAX) - turn);
-            match self.ask(sentinel, share, leash) {
-                Ok(word) if self.is_behind(&word) => behind = Some(word),
-                Ok(word) => {
-                    self.roster.prefer(sentinel);
-                    return Ok(Located { candidates: self.candidates(word, deadline, leash), remembered: None });
-                }
-                Err(_) => {}
+            if let Some(word) = self.ask(sentinel, share, leash).ok().filter(|word| !self.is_behind(word)) {
+                self.roster.prefer(sentinel);
+                return Ok(Located { candidates: self.candidates(word, deadline, leash), remembered: None });
             }
         }
         let silence = self.silence();
-        match (self.candidate(), behind) {
-            (Some(place), Some(word)) => {
-                let more =
-                    self.candidates(word, deadline, leash).into_iter().filter(|more| more.address != place.address);
-                let candidates = [(*place).clone()].into_iter().chain(more).collect();
-                Ok(Located { candidates, remembered: None })
-            }
-            (Some(place), None) => Ok(Located { candidates: vec![(*place).clone()], remembered: Some(silence) }),
+        match self.candidate() {
+            Some(place) => Ok(Located { candidates: vec![(*place).clone()], remembered: Some(silence) }),
             // None is away for good: this is not what a server refuses.
-            (None, _) => Err(io::Error::other(silence).into()),
+            None => Err(io::Error::other(silence).into()),
         }
     }
 
     /// Whether this is the word of an earlier failover than that which made the known primary one.
     fn is_behind(&self, word: &Word) -> bool {
         self.candidate().is_some_and(|place| word.epoch.is_some() && word.epoch < place.epoch)
+    }
+
+    /// All were set up anew: from here on no word is behind, until a server is known by its date again.
+    pub fn forget_epoch(&self) {
+        if let Some(place) = self.candidate() {
+            self.place.compare_and_swap(&place, Some(Arc::new(Candidate { epoch: None, ..(*place).clone() })));
+        }
     }
 
     /// Whether this is the word of a later one.
@@ -303,7 +300,8 @@ impl Sentinels {
     }
 
     fn ask(&self, sentinel: &Arc<Sentinel>, deadline: Deadline, leash: Option<&Leash>) -> Result<Word, Silence> {
-        let connected = self.connect(sentinel, Protocol::Resp2, deadline, leash);
+        // What is over in a moment needs no name.
+        let connected = self.connect(sentinel, (Protocol::Resp2, Courtesy::None), deadline, leash);
         let word = connected.and_then(|mut connection| {
             // The limit of a connect holds for the question, too.
             connection.set_read_timeout(Some(deadline.left()))?;
@@ -317,18 +315,22 @@ impl Sentinels {
     fn connect(
         &self,
         sentinel: &Sentinel,
-        protocol: Protocol,
+        manner: (Protocol, Courtesy),
         deadline: Deadline,
         leash: Option<&Leash>,
     ) -> Result<Connection, Silence> {
-        Ok(self.dialer.dial(&sentinel.address, (protocol, Courtesy::Full), deadline, leash)?)
+        Ok(self.dialer.dial(&sentinel.address, manner, deadline, leash)?)
     }
 
     fn note_word(&self, sentinel: &Arc<Sentinel>, word: &Result<Word, Silence>) {
         if word.is_ok() {
             self.asked.store(Some(sentinel.clone()));
         }
-        sentinel.set_remark(word.as_ref().err().map(remark_of));
+        let remark = match word {
+            Ok(word) => self.is_behind(word).then(|| word::BEHIND.to_owned()),
+            Err(silence) => Some(remark_of(silence)),
+        };
+        sentinel.set_remark(remark);
     }
 }
 

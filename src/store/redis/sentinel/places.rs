@@ -79,8 +79,9 @@ impl Sentinels {
                 None => sort_by_distance(&mut candidates, deadline, leash),
             }
         }
-        if let Some(placed) = candidates.first_mut().filter(|candidate| is_placed(candidate)) {
-            placed.is_near = self.is_near();
+        for candidate in &mut candidates {
+            // Of others it is not known yet.
+            candidate.is_near = if is_placed(candidate) { self.is_near() } else { self.zone().is_none() };
         }
         candidates
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::{ErrorKind, PushKind, RedisError, Value, cmd};
 
 use super::super::connection::Connection;
-use super::super::login::Protocol;
+use super::super::login::{Courtesy, Protocol};
 use super::super::wire::Deadline;
 use super::word::Wanted;
 use super::{Sentinel, Sentinels, Silence, Word, word};
@@ -20,6 +20,8 @@ const CHANNEL: &str = "+switch-master";
 pub struct Vigil {
     connection: Connection,
     sentinel: Arc<Sentinel>,
+    /// How often another one was asked.
+    opinions: usize,
 }
 
 impl Sentinels {
@@ -36,7 +38,7 @@ impl Sentinels {
 
     fn listen_to(&self, sentinel: &Arc<Sentinel>, leash: &Leash) -> Result<Vigil, Silence> {
         let deadline = Deadline::after(self.connect_timeout);
-        let connected = self.connect(sentinel, Protocol::Resp3, deadline, Some(leash));
+        let connected = self.connect(sentinel, (Protocol::Resp3, Courtesy::Full), deadline, Some(leash));
         let mut connection = match connected {
             Ok(mut connection) => {
                 subscribe(&mut connection)?;
@@ -44,13 +46,13 @@ impl Sentinels {
             }
             // It is asked all the same.
             Err(Silence::Failed(error)) if error.kind() == ErrorKind::RESP3NotSupported => {
-                self.connect(sentinel, Protocol::Resp2, deadline, Some(leash))?
+                self.connect(sentinel, (Protocol::Resp2, Courtesy::Full), deadline, Some(leash))?
             }
             Err(silence) => return Err(silence),
         };
         let word = word::ask(&mut connection, &self.service.name, Wanted { replicas: false, others: true })?;
         word.others.into_iter().for_each(|others| self.roster.learn(others));
-        Ok(Vigil { connection, sentinel: sentinel.clone() })
+        Ok(Vigil { connection, sentinel: sentinel.clone(), opinions: 0 })
     }
 }
 
@@ -78,6 +80,17 @@ impl Vigil {
             sentinels.roster.prefer(&self.sentinel);
         }
         word
+    }
+
+    /// What another sentinel says, each time the next one of the list; `None` where there is none, or it says nothing.
+    pub fn second_opinion(&mut self, sentinels: &Sentinels, leash: &Leash) -> Option<Word> {
+        let all = sentinels.roster.all();
+        let others: Vec<_> = all.iter().filter(|one| one.is_listed && !Arc::ptr_eq(one, &self.sentinel)).collect();
+        let other = others.get(self.opinions.checked_rem(others.len())?)?;
+        self.opinions += 1;
+        // One that hangs keeps nobody long from what the other one tells.
+        let word = sentinels.ask(other, Deadline::after(sentinels.patience() / 2), Some(leash));
+        word.ok().filter(|word| !sentinels.is_behind(word))
     }
 
     /// Waits until something is told of the primary of the service; false when nothing was within `wait`.
