@@ -241,6 +241,7 @@ fn where_sentinels_announce_names_replicas_are_read_that_know_their_primary_by_i
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "what is left out is said")]
 fn everything_works_over_ipv6() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
         return eprintln!("there is no IPv6 here, so it was not tested");
@@ -346,6 +347,7 @@ fn valkey_with_zones() -> Option<PathBuf> {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "what is left out is said")]
 fn valkey_tells_its_zone_and_is_preferred_for_it() {
     let Some(program) = valkey_with_zones() else {
         return eprintln!("there is no Valkey 8.1 or newer here, so its zones were not tested");

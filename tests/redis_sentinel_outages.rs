@@ -347,6 +347,7 @@ fn a_replica_alone_holds_what_is_known_and_starts_nobody() {
 
 #[test]
 #[ignore = "topology: two hundred clients in one process"]
+#[allow(clippy::print_stderr, clippy::cast_precision_loss, reason = "what was measured is said")]
 fn two_hundred_clients_ask_little_of_three_sentinels_and_all_follow_a_failover() {
     const COUNT: usize = 200;
     let deployment = Deployment::holding(&[("a", edit(1)), ("steady", flag("steady", 1, "yes"))]);
@@ -395,7 +396,7 @@ fn two_hundred_clients_ask_little_of_three_sentinels_and_all_follow_a_failover()
         "{each:.2} commands a second and client; {spread:?} listen; all follow after {took:?}; {} lines each",
         lines / COUNT
     );
-    assert!(each < 8.0, "{each}");
+    assert!(each < 5.0, "{each}");
     assert!(spread.iter().all(|count| *count >= COUNT / 10), "{spread:?}");
     assert!(lines <= 6 * COUNT, "{lines}");
 }

@@ -248,7 +248,9 @@ impl Seeker<'_> {
             Survey::Silent => Err(self.sentinels.silence()),
             Survey::Stays => Ok(None),
             Survey::Moves(latest) => {
-                self.sentinels.forget_epoch();
+                if !self.sentinels.is_later(&latest) {
+                    self.sentinels.forget_epoch();
+                }
                 Ok(Some(latest))
             }
         }
