@@ -268,3 +268,20 @@ fn a_sentinel_is_told_from_a_server_and_names_the_primary() {
         assert_eq!(client.status()["redis"]["address"], format!("127.0.0.1:{}", server.port()));
     });
 }
+
+#[test]
+fn a_flag_whose_field_expires_is_gone_at_once_without_anybody_looking() {
+    let expires_fields = |program: &Program| program.is_redis((7, 4)) || program.is_valkey((9, 0));
+    those_with(expires_fields, |program| {
+        for residency in ["all", "lazy"] {
+            let (flags, segments) = data(3);
+            let server = program.holding(&flags, &segments);
+            let client = config(&server.url(), residency).with("refresh.interval_ms", "3600000").started();
+            client.reports("freshness", "push");
+            assert_eq!(client.ask("flag-0"), "one");
+            server.run::<redis::Value>(&["HPEXPIRE", "launchdarkly:features", "300", "FIELDS", "1", "flag-0"]);
+            client.serves("flag-0", "FLAG_NOT_FOUND");
+            assert_eq!((client.ask("flag-1"), client.state()), ("one".into(), VALID), "{residency}");
+        }
+    });
+}

@@ -33,7 +33,7 @@ failures=$(awk -F'`' '
 try_alone() {
   local target=${1%%$'\t'*} name=${1#*$'\t'}
   # shellcheck disable=SC2086 # the target is several words
-  [ -n "$name" ] && cargo test $target -- --exact "$name" --test-threads=1 2>&1 | tee "$log" && grep -q '^test result: ok. 1 passed' "$log"
+  [ -n "$name" ] && cargo test $target -- --include-ignored --exact "$name" --test-threads=1 2>&1 | tee "$log" && grep -q '^test result: ok. 1 passed' "$log"
 }
 
 second_tries try_alone "$failures"

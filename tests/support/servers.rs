@@ -54,6 +54,11 @@ impl Program {
         self.name.starts_with("Redis ") && self.version >= version
     }
 
+    /// The same for Valkey.
+    pub fn is_valkey(&self, version: (u32, u32)) -> bool {
+        self.name.starts_with("Valkey ") && self.version >= version
+    }
+
     /// Whether it can listen with TLS.
     pub fn has_tls(&self) -> bool {
         // Without a certificate it ends in any case.
