@@ -20,14 +20,6 @@ run() {
   tools/test-rust.sh "$@" || failed+=("${FLAGSTONE_TEST_SERVER:-} $*")
 }
 
-# Their names without folder and ending, those that are there.
-targets() {
-  local file
-  for file in "$@"; do
-    if [ -e "tests/$file.rs" ]; then basename "$file"; fi
-  done
-}
-
 # The ignored tests of a file that are labelled so.
 labelled() {
   awk '/^#\[ignore = "topology/ { wanted = 1 } wanted && /^(pub )?fn / { sub(/\(.*/, ""); print $NF; wanted = 0 }' "tests/$1.rs"
@@ -49,7 +41,9 @@ for line in ${ignored[@]+"${ignored[@]}"}; do
 done
 # What these are about is the same with other servers, except that most are built without TLS.
 sentinels=()
-for name in $(targets redis_sentinel redis_replicas redis_cluster); do sentinels+=(--test "$name"); done
+for name in redis_sentinel redis_replicas redis_cluster; do
+  if [ -e "tests/$name.rs" ]; then sentinels+=(--test "$name"); fi
+done
 for folder in redis-8.2 valkey-9.1; do
   if [ -x "$servers/$folder/server" ]; then
     echo "with $("$servers/$folder/server" --version):"
