@@ -21,13 +21,15 @@ TABLE
 }
 
 install_servers() {
-  local python folder requirement version program pids=''
+  local python='' folder requirement version program pids=''
   mkdir -p "$servers"
   rm -f "$servers"/*.missing
-  python=$(python_with_pip) || true
   while read -r folder requirement version; do
     [ -x "$servers/$folder/server" ] && continue
-    [ -n "$pids" ] || say "installing servers to test with"
+    if [ -z "$pids" ]; then
+      say "installing servers to test with"
+      python=$(python_with_pip) || true
+    fi
     # At the same time: most of it is waiting.
     install_server "$python" "$folder" "$requirement" "$version" </dev/null &
     pids="$pids $!"
