@@ -47,7 +47,7 @@ fi
   "$builder/bin/mypy" --cache-dir "$work/mypy"
   "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" ../../examples/python
   "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" \
-    src/flagstone/openfeature src/flagstone/otel.py tests/test_{openfeature,telemetry}.py
+    src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py
   MYPYPATH=$contract:$contract/python "$builder/bin/mypy" --cache-dir "$work/mypy" "$contract"
 )
 
