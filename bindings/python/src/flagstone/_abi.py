@@ -222,7 +222,7 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_client_status": (c_int32, (_HANDLE, POINTER(ClientStatusInfo), _OUT)),
     "flagstone_client_status_info_clear": (None, (POINTER(ClientStatusInfo),)),
     "flagstone_client_metrics_text": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
-    "flagstone_client_flag_version": (c_int32, (_HANDLE, *_TEXT, POINTER(c_int64), _OUT)),
+    "flagstone_client_flag_version": (c_int32, (_HANDLE, *_TEXT, c_void_p, _OUT)),
     "flagstone_client_environment_id": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_context_from_key": (c_int32, (Str, Str, _OUT, _OUT)),
     "flagstone_context_from_attrs": (c_int32, (Str, Str, POINTER(Attr), c_size_t, _OUT, _OUT)),
