@@ -325,9 +325,9 @@
  * Schemes in any case; an IPv6 address in brackets. In user and password write # as %23, / as %2F, ? as %3F, @ as %40, % as
  * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no pushes; 3), client_name,
  * socket_timeout and socket_connect_timeout (seconds), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
- * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest). With sentinels, whose users are others
- * than those of the servers with the flags: sentinel_user, sentinel_password, sentinel_tls (same, yes, no), service, node (one
- * more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
+ * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest), az (with these: the availability zone
+ * whose servers are preferred, where they tell theirs). With sentinels, whose users are others than those of the servers with the
+ * flags: sentinel_user, sentinel_password, sentinel_tls (same, yes, no), service, node (one more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
  * sources tells how to write what other clients' configurations say.
  */
 
@@ -1505,7 +1505,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `database` | its number |
  * | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
  * | `service` | what the sentinels are asked for |
- * | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
+ * | `sentinels` | array of `address`, `error`: why it was of no use when it was asked last, null when it was, and `listed`: it stands in the URL; others are known from those |
  * | `asked` | the sentinel that answered last; null before the first |
  *
  * Members of `events`; a summary of evaluations counts as one event:

@@ -27,6 +27,7 @@ mod prepared;
 mod record;
 mod runtime;
 mod secure_mode;
+mod seeking;
 mod settings;
 mod signals;
 mod status;
@@ -139,7 +140,8 @@ impl Client {
             && settings.store.redis.is_some()
             && !settings.store.memory_leads();
         let shared = Arc::new(Shared::new(settings.store)?);
-        let members = settings.members.as_ref().and_then(MembersSettings::redis).map(Members::new).transpose()?;
+        let members = settings.members.as_ref().and_then(MembersSettings::redis);
+        let members = members.map(|members| Members::new(members, shared.connector.as_ref())).transpose()?;
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
         let desk = settings.members.as_ref().map(|members| members.desk);

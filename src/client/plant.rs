@@ -25,6 +25,17 @@ pub struct Plant {
 }
 
 impl Plant {
+    /// Whether somebody has to listen to the sentinels of the Redis with the flags.
+    pub fn needs_seeker(&self) -> bool {
+        self.shared.connector.as_ref().is_some_and(|connector| connector.sentinels().is_some())
+    }
+
+    /// Whether the members of big segments have sentinels of their own.
+    pub fn needs_seeker_of_members(&self) -> bool {
+        let members = self.members.as_ref();
+        members.is_some_and(|members| !members.is_of_flags && members.connector.sentinels().is_some())
+    }
+
     /// How the data source fares, if there is one.
     pub fn feed(&self) -> Option<&Feed> {
         self.source.as_ref().map(|(_, feed)| &**feed)

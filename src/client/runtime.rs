@@ -17,6 +17,7 @@ use super::keeper;
 use super::members::Courier;
 use super::notifications::{Event, Notifications};
 use super::plant::Plant;
+use super::seeking;
 use super::signals;
 use super::status::condition_json;
 use crate::big_segments::{Desk, DeskOptions};
@@ -24,8 +25,7 @@ use crate::events::{self, Delivery, EventsOptions, Inbox};
 use crate::model::{Severity, excerpt, lock};
 use crate::source::{self, Control};
 use crate::store::{
-    Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_seeker, run_watch,
-    run_worker,
+    Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_watch, run_worker,
 };
 
 /// How long a thread that panicked is left alone before it starts over.
@@ -65,6 +65,7 @@ pub struct Runtime {
 struct Started {
     link: bool,
     seeker: bool,
+    seeker_of_members: bool,
     store: bool,
     source: bool,
     clock: bool,
@@ -107,8 +108,8 @@ impl Runtime {
             self.spawn("flagstone-link", plant, |voice, _| run_watch(voice.shared, &voice.runtime.mailbox))?;
             started.link = true;
         }
-        if !started.seeker && shared.connector.as_ref().is_some_and(|connector| connector.sentinels().is_some()) {
-            self.spawn("flagstone-seek", plant, |voice, _| run_seeker(voice.shared, &voice.runtime.mailbox, voice))?;
+        if !started.seeker && plant.needs_seeker() {
+            self.spawn("flagstone-seek", plant, seeking::for_flags)?;
             started.seeker = true;
         }
         if !started.store && shared.connector.is_some() {
@@ -146,6 +147,10 @@ impl Runtime {
                 }
             })?;
             started.members = true;
+        }
+        if !started.seeker_of_members && plant.needs_seeker_of_members() {
+            self.spawn("flagstone-seek-members", plant, seeking::for_members)?;
+            started.seeker_of_members = true;
         }
         if !started.events && plant.events.is_some() {
             self.start_events(plant)?;

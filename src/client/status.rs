@@ -8,7 +8,7 @@ use super::Client;
 use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
-use crate::store::{FlagEntry, Rung, Shared, StoreState, Whereabouts, monotonic_ms};
+use crate::store::{FlagEntry, KnownSentinel, Rung, Shared, StoreState, Whereabouts, monotonic_ms};
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
 pub fn condition_json(shared: &Shared, feed: Option<&Feed>) -> Value {
@@ -39,11 +39,11 @@ fn redis_json(shared: &Shared) -> Value {
     let Whereabouts { topology, address, role, service, sentinels, asked } = connector.whereabouts();
     let mut redis = json!({ "topology": topology, "address": address, "database": connector.database() });
     if let (Some(service), Some(members)) = (service, redis.as_object_mut()) {
-        let error = |error: Option<Arc<String>>| error.map(|error| (*error).clone());
-        let sentinels: Vec<Value> = sentinels
-            .into_iter()
-            .map(|(address, remark)| json!({ "address": address, "error": error(remark) }))
-            .collect();
+        let known = |one: KnownSentinel| {
+            let error = one.remark.map(|error| (*error).clone());
+            json!({ "address": one.address, "error": error, "listed": one.is_listed })
+        };
+        let sentinels: Vec<Value> = sentinels.into_iter().map(known).collect();
         members.insert("role".to_owned(), json!(role));
         members.insert("service".to_owned(), json!(service));
         members.insert("sentinels".to_owned(), json!(sentinels));

@@ -174,7 +174,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `database` | its number |
 /// | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
 /// | `service` | what the sentinels are asked for |
-/// | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
+/// | `sentinels` | array of `address`, `error`: why it was of no use when it was asked last, null when it was, and `listed`: it stands in the URL; others are known from those |
 /// | `asked` | the sentinel that answered last; null before the first |
 ///
 /// Members of `events`; a summary of evaluations counts as one event:

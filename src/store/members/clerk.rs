@@ -1,6 +1,7 @@
 //! The thread that reads members of big segments from Redis and passes on what Redis tells of them. Questions that wait
 //! together are asked together. May depend on `redis`, `counter` and `bell`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::counter::{Counter, Question};
@@ -29,6 +30,8 @@ pub trait MembersListener {
 pub struct MembersOptions {
     /// How to reach Redis.
     pub redis: RedisOptions,
+    /// It is the one with the flags.
+    pub is_of_flags: bool,
     /// Key prefix; empty for the default.
     pub prefix: String,
     /// How often it is asked when they were brought up to date.
@@ -42,8 +45,10 @@ pub struct MembersOptions {
 /// Where the members are, checked. Outlives a fork.
 #[derive(Debug)]
 pub struct Members {
-    /// Makes connections.
-    pub connector: Connector,
+    /// Makes connections: where the flags are in the same Redis, to where theirs lead.
+    pub connector: Arc<Connector>,
+    /// Somebody else listens to sentinels already, if there are any.
+    pub is_of_flags: bool,
     keys: MemberKeys,
     poll_interval: Duration,
     stale_after: Duration,
@@ -51,10 +56,12 @@ pub struct Members {
 }
 
 impl Members {
-    /// Checks the options; opens nothing.
-    pub fn new(options: &MembersOptions) -> Result<Self, ConnectError> {
+    /// Checks the options; opens nothing. `of_flags` makes connections to the Redis with the flags, if there is one.
+    pub fn new(options: &MembersOptions, of_flags: Option<&Arc<Connector>>) -> Result<Self, ConnectError> {
+        let shared = of_flags.filter(|_| options.is_of_flags).cloned();
         Ok(Self {
-            connector: Connector::new(&options.redis)?,
+            is_of_flags: shared.is_some(),
+            connector: shared.map_or_else(|| Connector::new(&options.redis).map(Arc::new), Ok)?,
             keys: MemberKeys::new(&options.prefix),
             poll_interval: options.poll_interval,
             stale_after: options.stale_after,
@@ -78,6 +85,7 @@ pub fn run(members: &Members, counter: &Counter, listener: &dyn MembersListener)
         jitter: Jitter::new(),
     };
     while let Some(bell) = counter.bell() {
+        clerk.follow_place();
         clerk.hear();
         clerk.work(counter.take());
         // What came with the answers is not waited for at the socket.
@@ -153,13 +161,15 @@ impl<'a> Clerk<'a> {
         let link = match &mut self.link {
             Some(link) => link,
             None => {
-                let link = MembersLink::open(
+                let mut link = MembersLink::open(
                     &self.members.connector,
                     &self.members.keys,
                     &self.counter.leash,
                     self.members.listens,
                 )?;
                 if self.was_linked {
+                    // A connection may have been made to nobody: only one that answers makes what is remembered doubtful.
+                    link.read(true, &[], &mut |_| ())?;
                     // Whatever happened while nobody told.
                     self.listener.all_changed();
                 }
@@ -206,6 +216,16 @@ impl<'a> Clerk<'a> {
         self.counter.set_told(false);
         if self.counter.is_open() {
             self.listener.age(&Err(why.to_owned()));
+        }
+    }
+
+    /// Leaves a server that is not to be read any more, although it may go on answering.
+    fn follow_place(&mut self) {
+        let Some(sentinels) = self.members.connector.sentinels() else { return };
+        if self.link.as_ref().and_then(MembersLink::peer).is_some_and(|peer| sentinels.has_left(peer)) {
+            self.link = None;
+            self.counter.set_told(false);
+            self.poll_at = Some(Instant::now());
         }
     }
 

@@ -1,7 +1,8 @@
-//! What is said first on a connection: who we are, in one round trip. Depends on `connection`.
+//! What is said first on a connection: who we are, in one round trip. Depends on `connection` and `class`.
 
 use redis::{ErrorKind, Pipeline, RedisError, ServerErrorKind, Value, pipe};
 
+use super::class::{Class, class};
 use super::connection::Connection;
 
 /// The version of the protocol.
@@ -81,7 +82,21 @@ impl Login {
                 }
             }
         }
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(()), |error| Err(self.concealed(error)))
+    }
+
+    /// What a server says is shown to people: never with the password, which there are servers that repeat.
+    fn concealed(&self, error: RedisError) -> RedisError {
+        // What has a code of its own says nothing but what it always says.
+        let is_free =
+            class(&error) == Class::Refused && !matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
+        let is_secret = |password: &&String| is_free && error.to_string().contains(password.as_str());
+        match self.password.as_ref().filter(is_secret) {
+            Some(_) => {
+                (ErrorKind::AuthenticationFailed, "the server refuses the login, with the password in its words").into()
+            }
+            None => error,
+        }
     }
 
     /// The commands, and the positions of those that must succeed.
@@ -129,6 +144,11 @@ fn translate(error: redis::ServerError, is_hello: bool) -> RedisError {
         && error.details().is_some_and(|text| text.starts_with("unknown command"));
     if is_hello && (is_unknown || error.code() == "NOPROTO") {
         return (ErrorKind::RESP3NotSupported, "the server does not speak RESP3, which pushes need").into();
+    }
+    if is_unknown {
+        // Servers repeat the arguments of a command that they do not know.
+        return (ErrorKind::AuthenticationFailed, "the server does not know how to log in or to choose a database")
+            .into();
     }
     error.into()
 }

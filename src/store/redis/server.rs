@@ -23,6 +23,13 @@ pub fn identity(connection: &mut Connection) -> Result<Option<String>, RedisErro
     Ok(value_of(&text, "run_id").map(str::to_owned).or_else(address))
 }
 
+/// In which availability zone the server is, where it tells: Valkey from version 8.1 on, if it was configured, and some that
+/// others operate.
+pub fn zone(connection: &mut Connection) -> Option<String> {
+    let text = info(connection, "server").ok()??;
+    value_of(&text, "availability_zone").filter(|zone| !zone.is_empty()).map(str::to_owned)
+}
+
 /// How the server runs: `standalone`, `sentinel` or `cluster`. Redis and Valkey have different names for the line.
 fn mode(text: &str) -> Option<&str> {
     value_of(text, "redis_mode").or_else(|| value_of(text, "server_mode"))
