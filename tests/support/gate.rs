@@ -20,6 +20,8 @@ pub enum Rule {
     Pass,
     /// It is answered with this error.
     Error(String),
+    /// It is answered with these bytes.
+    Answer(Vec<u8>),
     /// Neither it nor anything after it on its connection is ever answered.
     Hang,
     /// Its connection is closed.
@@ -32,6 +34,14 @@ impl Rule {
     /// An error.
     pub fn error(text: &str) -> Self {
         Self::Error(text.to_owned())
+    }
+
+    /// An answer of these texts: one by itself, or several as an array.
+    pub fn answer(texts: &[&str]) -> Self {
+        let bulk = |text: &&str| format!("${}\r\n{text}\r\n", text.len());
+        let bulks: String = texts.iter().map(bulk).collect();
+        let head = if texts.len() == 1 { String::new() } else { format!("*{}\r\n", texts.len()) };
+        Self::Answer(format!("{head}{bulks}").into_bytes())
     }
 }
 
@@ -200,8 +210,12 @@ impl Link {
 
     /// The gate answers when everything before is answered.
     fn answer(&self, text: &str) -> io::Result<()> {
+        self.answer_with(format!("-{text}\r\n").into_bytes())
+    }
+
+    fn answer_with(&self, bytes: Vec<u8>) -> io::Result<()> {
         let mut turns = self.turns.lock().unwrap();
-        turns.push_back(Turn::Gate(format!("-{text}\r\n").into_bytes()));
+        turns.push_back(Turn::Gate(bytes));
         self.answer_turns(&mut turns)
     }
 
@@ -286,6 +300,7 @@ fn requests(link: &Link, state: &Mutex<State>) -> io::Result<()> {
                 },
                 Rule::Close => return Ok(()),
                 Rule::Error(text) => transaction.refuse(link, &name, &text)?,
+                Rule::Answer(bytes) => link.answer_with(bytes)?,
                 Rule::Delay(pause) => {
                     thread::sleep(pause);
                     transaction.forward(link, &name, &unparsed[..length])?;

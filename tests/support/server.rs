@@ -52,6 +52,8 @@ pub struct Setup {
     password: Option<String>,
     tls: Option<u16>,
     arguments: Vec<String>,
+    /// Another program than the `redis-server` in the path.
+    program: Option<PathBuf>,
     /// The settings of a sentinel.
     sentinel: Option<String>,
 }
@@ -66,6 +68,12 @@ impl Setup {
     /// Adds command-line arguments.
     pub fn argument(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Is this program.
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_owned());
         self
     }
 
@@ -331,7 +339,7 @@ fn connect(setup: &Setup, port: u16) -> redis::RedisResult<Connection> {
 /// Starts a server on this port; `None` when it ends at once, as it does when somebody else has the port.
 fn launch(setup: &Setup, port: u16, directory: &Path) -> Option<Child> {
     let log = File::create(directory.join("log")).expect("the server's directory is writable");
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(setup.program.as_deref().unwrap_or(Path::new("redis-server")));
     if let Some(settings) = &setup.sentinel {
         // It keeps in there what it finds out.
         let file = directory.join("sentinel.conf");

@@ -190,17 +190,17 @@ impl Connector {
     /// Opens a connection for commands (RESP2, which every server version speaks). There are proxies that close a connection at
     /// a command that they do not know: after such an end the next attempt tells no more than it must, and so on in turn.
     pub fn open(&self) -> Result<Connection, RedisError> {
-        self.open_politely(None)
+        self.open_politely(self.deadline(), None)
     }
 
     /// The same; from the first packet on it is on the leash.
     pub fn open_on(&self, leash: &Leash) -> Result<Connection, RedisError> {
-        self.open_politely(Some(leash))
+        self.open_politely(self.deadline(), Some(leash))
     }
 
-    fn open_politely(&self, leash: Option<&Leash>) -> Result<Connection, RedisError> {
+    fn open_politely(&self, deadline: Deadline, leash: Option<&Leash>) -> Result<Connection, RedisError> {
         let courtesy = if self.tells_little.load(Relaxed) { Courtesy::None } else { Courtesy::Full };
-        let outcome = self.connect(Protocol::Resp2, courtesy, leash);
+        let outcome = self.connect(Protocol::Resp2, courtesy, deadline, leash);
         if outcome.as_ref().is_err_and(is_cut) {
             self.tells_little.store(courtesy == Courtesy::Full, Relaxed);
         }
@@ -209,10 +209,32 @@ impl Connector {
 
     /// Opens a connection that can receive pushes. From the first packet on it is on the leash.
     pub fn open_resp3(&self, leash: &Leash) -> Result<Connection, RedisError> {
-        if self.resp2_only {
-            return Err((ErrorKind::RESP3NotSupported, "redis.url says protocol=2").into());
+        self.open_by(Protocol::Resp3, self.deadline(), leash)
+    }
+
+    /// Opens a connection by then, for a watch. From the first packet on it is on the leash.
+    pub fn open_by(&self, protocol: Protocol, deadline: Deadline, leash: &Leash) -> Result<Connection, RedisError> {
+        match protocol {
+            Protocol::Resp2 => self.open_politely(deadline, Some(leash)),
+            Protocol::Resp3 if self.resp2_only => {
+                Err((ErrorKind::RESP3NotSupported, "redis.url says protocol=2").into())
+            }
+            Protocol::Resp3 => self.connect(Protocol::Resp3, Courtesy::Full, deadline, Some(leash)),
         }
-        self.connect(Protocol::Resp3, Courtesy::Full, Some(leash))
+    }
+
+    /// Protocol 3 is never spoken.
+    pub fn is_resp2_only(&self) -> bool {
+        self.resp2_only
+    }
+
+    /// Longest time to establish a connection.
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.connect_timeout)
     }
 
     /// Longest silence while a reply is awaited.
@@ -254,8 +276,13 @@ impl Connector {
         &self.dialer.sockets
     }
 
-    fn connect(&self, protocol: Protocol, courtesy: Courtesy, leash: Option<&Leash>) -> Result<Connection, RedisError> {
-        let deadline = Deadline::after(self.connect_timeout);
+    fn connect(
+        &self,
+        protocol: Protocol,
+        courtesy: Courtesy,
+        deadline: Deadline,
+        leash: Option<&Leash>,
+    ) -> Result<Connection, RedisError> {
         let sentinels = match &self.route {
             Route::Fixed(address) => return self.dialer.dial(address, (protocol, courtesy), deadline, leash),
             Route::Sentinel(sentinels) => sentinels,
@@ -320,12 +347,12 @@ impl Connector {
 
     /// Finds a server that connections may lead to, and remembers it.
     pub fn settle(&self, leash: &Leash) -> Result<(), RedisError> {
-        self.connect(Protocol::Resp2, Courtesy::None, Some(leash)).map(drop)
+        self.connect(Protocol::Resp2, Courtesy::None, self.deadline(), Some(leash)).map(drop)
     }
 
     /// A connection to this server for looking at it now and then, if it is what it must be.
     pub fn look_at(&self, candidate: &Candidate, leash: &Leash) -> Result<Connection, RedisError> {
         let manner = (Protocol::Resp2, Courtesy::Full);
-        self.dial_candidate(candidate, manner, Deadline::after(self.connect_timeout), Some(leash))
+        self.dial_candidate(candidate, manner, self.deadline(), Some(leash))
     }
 }
