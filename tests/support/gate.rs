@@ -93,6 +93,8 @@ enum Turn {
     Gate(Vec<u8>),
     /// The gate, in place of what the server says.
     Instead(Vec<u8>),
+    /// The server, which may do so by a push.
+    Subscription,
 }
 
 /// A client's connection and what it leads to.
@@ -236,7 +238,12 @@ impl Link {
     fn pass(&self, message: &[u8]) -> io::Result<()> {
         let mut turns = self.turns.lock().unwrap();
         if resp::is_push(message) {
-            return (&self.client).write_all(message);
+            (&self.client).write_all(message)?;
+            if !matches!(turns.front(), Some(Turn::Subscription)) || !resp::is_subscription(message) {
+                return Ok(());
+            }
+            turns.pop_front();
+            return self.answer_turns(&mut turns);
         }
         match turns.pop_front() {
             Some(Turn::Instead(bytes)) => (&self.client).write_all(&bytes)?,
@@ -356,7 +363,7 @@ impl Transaction {
             (_, "EXEC" | "DISCARD") => *self = Self::None,
             _ => {}
         }
-        link.forward(bytes, Turn::Server)
+        link.forward(bytes, if name == "SUBSCRIBE" { Turn::Subscription } else { Turn::Server })
     }
 
     fn end(&mut self, link: &Link, text: &str) -> io::Result<()> {
