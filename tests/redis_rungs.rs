@@ -620,3 +620,59 @@ fn pushes_of_a_kind_that_nobody_knows_are_no_harm() {
     follows(&server, &client, "maintenance");
     assert_eq!(rung(&client), BROADCAST);
 }
+
+#[test]
+fn on_every_rung_data_and_watch_lead_to_the_same_server() {
+    thread::scope(|scope| {
+        for (rung, query) in [(BROADCAST, ""), (REDIRECT, "?protocol=2"), (KEYSPACE, "?protocol=2")] {
+            for role in [Role::Watch, Role::Data, Role::Any] {
+                scope.spawn(move || is_led_elsewhere(rung, query, role));
+            }
+        }
+    });
+}
+
+fn is_led_elsewhere(rung: &str, query: &str, role: Role) {
+    let what = format!("{rung}, {role:?}");
+    let holding = |value: &str| {
+        let server = Setup::default().argument(&["--notify-keyspace-events", "KA"]).start();
+        server.replace(&[("a", flag("a", 1, value))], &[]);
+        server
+    };
+    let (old, new) = (holding("old"), holding("new"));
+    let gate = Gate::to(old.port());
+    if rung == KEYSPACE {
+        gate.rule("CLIENT TRACKING", Rule::error("NOPERM no"));
+    }
+    let config = Config::at(&format!("{}{query}", gate.url())).with("redis.ping_ms", "200");
+    let client = config.with("cache.ttl_ms", "600000").started();
+    stands_on(&client, rung);
+    assert_eq!(client.ask("a"), "old", "{what}");
+    gate.lead_to(new.port());
+    assert!(gate.cut(role) > 0, "{what}");
+    client.serves("a", "new");
+    eventually(&format!("{what}: nothing leads to the old server"), || gate.links(Role::Any, old.port()) == 0);
+    client.becomes(VALID);
+    old.set_flag("a", flag("a", 9, "of the past"));
+    new.set_flag("a", flag("a", 2, "newer"));
+    client.serves("a", "newer");
+    stands_on(&client, rung);
+}
+
+#[test]
+fn under_sentinels_a_watch_of_two_connections_moves_with_the_primary() {
+    let mut deployment = Deployment::holding(&[("a", flag("a", 1, "one"))]);
+    let url = format!("{}?protocol=2", deployment.url());
+    let client = Config::at(&url).with("redis.ping_ms", "200").with("cache.ttl_ms", "600000").started();
+    stands_on(&client, REDIRECT);
+    let old = deployment.primary_by(0);
+    deployment.servers.iter_mut().find(|server| server.port() == old).unwrap().kill();
+    let new = deployment.elect_other_than(old, &[0, 1, 2]);
+    deployment.at(new).set_flag("a", flag("a", 2, "two"));
+    client.serves("a", "two");
+    stands_on(&client, REDIRECT);
+    deployment.at(new).set_flag("a", flag("a", 3, "three"));
+    client.serves("a", "three");
+    client.becomes(VALID);
+    assert!(client.status()["redis"]["address"].to_string().contains(&new.to_string()));
+}

@@ -124,6 +124,9 @@ enum Route {
     Sentinel(Box<Sentinels>),
 }
 
+/// What is spoken, and how much is told.
+type Manner = (Protocol, Courtesy);
+
 /// Makes connections.
 #[derive(Debug)]
 pub struct Connector {
@@ -200,26 +203,21 @@ impl Connector {
 
     fn open_politely(&self, deadline: Deadline, leash: Option<&Leash>) -> Result<Connection, RedisError> {
         let courtesy = if self.tells_little.load(Relaxed) { Courtesy::None } else { Courtesy::Full };
-        let outcome = self.connect(Protocol::Resp2, courtesy, deadline, leash);
+        let outcome = self.connect((Protocol::Resp2, courtesy), deadline, leash);
         if outcome.as_ref().is_err_and(is_cut) {
             self.tells_little.store(courtesy == Courtesy::Full, Relaxed);
         }
         outcome
     }
 
-    /// Opens a connection that can receive pushes. From the first packet on it is on the leash.
-    pub fn open_resp3(&self, leash: &Leash) -> Result<Connection, RedisError> {
-        self.open_by(Protocol::Resp3, self.deadline(), leash)
-    }
-
-    /// Opens a connection by then, for a watch. From the first packet on it is on the leash.
+    /// Opens a connection by then on which the server may tell something. From the first packet on it is on the leash.
     pub fn open_by(&self, protocol: Protocol, deadline: Deadline, leash: &Leash) -> Result<Connection, RedisError> {
         match protocol {
             Protocol::Resp2 => self.open_politely(deadline, Some(leash)),
             Protocol::Resp3 if self.resp2_only => {
                 Err((ErrorKind::RESP3NotSupported, "redis.url says protocol=2").into())
             }
-            Protocol::Resp3 => self.connect(Protocol::Resp3, Courtesy::Full, deadline, Some(leash)),
+            Protocol::Resp3 => self.connect((Protocol::Resp3, Courtesy::Full), deadline, Some(leash)),
         }
     }
 
@@ -233,7 +231,8 @@ impl Connector {
         self.connect_timeout
     }
 
-    fn deadline(&self) -> Deadline {
+    /// The end of an attempt that begins now.
+    pub fn deadline(&self) -> Deadline {
         Deadline::after(self.connect_timeout)
     }
 
@@ -276,15 +275,9 @@ impl Connector {
         &self.dialer.sockets
     }
 
-    fn connect(
-        &self,
-        protocol: Protocol,
-        courtesy: Courtesy,
-        deadline: Deadline,
-        leash: Option<&Leash>,
-    ) -> Result<Connection, RedisError> {
+    fn connect(&self, manner: Manner, deadline: Deadline, leash: Option<&Leash>) -> Result<Connection, RedisError> {
         let sentinels = match &self.route {
-            Route::Fixed(address) => return self.dialer.dial(address, (protocol, courtesy), deadline, leash),
+            Route::Fixed(address) => return self.dialer.dial(address, manner, deadline, leash),
             Route::Sentinel(sentinels) => sentinels,
         };
         // Sentinels that hang leave time for the server that is known from before.
@@ -292,7 +285,7 @@ impl Connector {
         let mut failure = None;
         for (position, candidate) in located.candidates.iter().enumerate() {
             let left = u32::try_from(located.candidates.len() - position).unwrap_or(u32::MAX);
-            match self.dial_candidate(candidate, (protocol, courtesy), deadline.share(left), leash) {
+            match self.dial_candidate(candidate, manner, deadline.share(left), leash) {
                 Ok(connection) => {
                     sentinels.note_place(candidate);
                     return Ok(connection);
@@ -307,7 +300,7 @@ impl Connector {
     fn dial_candidate(
         &self,
         candidate: &Candidate,
-        manner: (Protocol, Courtesy),
+        manner: Manner,
         deadline: Deadline,
         leash: Option<&Leash>,
     ) -> Result<Connection, RedisError> {
@@ -347,7 +340,7 @@ impl Connector {
 
     /// Finds a server that connections may lead to, and remembers it.
     pub fn settle(&self, leash: &Leash) -> Result<(), RedisError> {
-        self.connect(Protocol::Resp2, Courtesy::None, self.deadline(), Some(leash)).map(drop)
+        self.connect((Protocol::Resp2, Courtesy::None), self.deadline(), Some(leash)).map(drop)
     }
 
     /// A connection to this server for looking at it now and then, if it is what it must be.

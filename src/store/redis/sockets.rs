@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::AcqRel, Ordering::Acquir
 
 use super::wire::Socket;
 
-/// Most sockets that are remembered: reading, writing, watching and listening to a sentinel need one each, and one more while one
-/// is replaced.
-const MOST: usize = 16;
+/// Most sockets that are remembered: reading, writing and listening to a sentinel need one each, watching two at most, and as
+/// many more while they are replaced; and all that for each server where several hold the data.
+const MOST: usize = 32;
 const FREE: i32 = -1;
 /// Somebody is filling the place.
 const TAKEN: i32 = -2;

@@ -93,10 +93,13 @@ impl Worker<'_> {
     fn refetch_named(&mut self, generation: u64) -> Result<bool, Failed> {
         let Some(named) = self.named.take(self.agenda.answered, generation) else { return Ok(false) };
         let held = self.held_count();
-        if self.shared.options.residency != Residency::All || named.count() > NAMED_AT_MOST.max(held / NAMED_SHARE) {
-            return Ok(false);
-        }
-        if !self.refetch_fields(&named)? {
+        let proves = match self.shared.options.residency {
+            Residency::All if named.count() > NAMED_AT_MOST.max(held / NAMED_SHARE) => false,
+            Residency::All => self.refetch_fields(&named)?,
+            Residency::Lazy => self.refetch_named_of_cache(&named)?,
+            Residency::Off => false,
+        };
+        if !proves {
             return Ok(false);
         }
         if self.shared.was_all_verified(named.since()) {

@@ -31,9 +31,9 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Reads fields that were named. True when what is held then is all that there is, so that nothing else can have changed:
-    /// whatever names no fields when it changes a hash takes fields away, for it replaces or removes the hash, and all those
-    /// that come afterwards are named. What is held is then more than what is there, and the numbers differ.
+    /// Reads fields that were named. True when what is held then is all that there is, by number: a hash that was removed in the
+    /// same turn of the server, before fields of it were set and named, has taken fields away that nobody named; what is held is
+    /// then more than what is there.
     pub(super) fn refetch_fields(&mut self, named: &Named) -> Result<bool, Failed> {
         let flags: Vec<Arc<str>> = named.flags.iter().cloned().collect();
         let segments: Vec<Arc<str>> = named.segments.iter().cloned().collect();
