@@ -221,8 +221,8 @@
  *   redis.tls.skip_verify      false                    true: any certificate is accepted; said in the log (WARN)
  *   cache.residency            all                      all: the whole data set is held; lazy: at most cache.capacity items, read
  *                                                       when first asked for; off: every lookup reads Redis (tests and tools)
- *   cache.freshness            push                     push: Redis tells what changed (Redis 6 or newer; steps down to ttl where
- *                                                       the server refuses); ttl: read again when older than cache.ttl_ms;
+ *   cache.freshness            push                     push: Redis tells what changed, in the best way that it allows; steps down
+ *                                                       to ttl where it allows none; ttl: read again when older than cache.ttl_ms;
  *                                                       forever: never read again
  *   cache.ttl_ms               30000                    milliseconds
  *   cache.capacity             10000                    most items held with residency lazy
@@ -324,7 +324,7 @@
  *                                                                   asked at each connect where the primary of the service is
  *
  * Schemes in any case; an IPv6 address in brackets. In user and password write # as %23, / as %2F, ? as %3F, @ as %40, % as
- * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no pushes; 3), client_name,
+ * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no RESP3; 3), client_name,
  * socket_timeout and socket_connect_timeout (seconds), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
  * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest). With sentinels, whose users are others
  * than those of the servers with the flags: sentinel_user, sentinel_password, sentinel_tls (same, yes, no), service, node (one

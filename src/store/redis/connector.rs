@@ -57,7 +57,7 @@ pub struct RedisOptions {
     pub command_timeout: Duration,
     /// How connections are called, instead of a name of our own.
     pub client_name: Option<String>,
-    /// Protocol 3, which pushes need, is not spoken.
+    /// Protocol 3 is not spoken.
     pub resp2_only: bool,
 }
 
@@ -221,7 +221,7 @@ impl Connector {
         }
     }
 
-    /// Protocol 3 is never spoken.
+    /// RESP3 is never spoken.
     pub fn is_resp2_only(&self) -> bool {
         self.resp2_only
     }
@@ -345,7 +345,6 @@ impl Connector {
 
     /// A connection to this server for looking at it now and then, if it is what it must be.
     pub fn look_at(&self, candidate: &Candidate, leash: &Leash) -> Result<Connection, RedisError> {
-        let manner = (Protocol::Resp2, Courtesy::Full);
-        self.dial_candidate(candidate, manner, self.deadline(), Some(leash))
+        self.dial_candidate(candidate, (Protocol::Resp2, Courtesy::Full), self.deadline(), Some(leash))
     }
 }
