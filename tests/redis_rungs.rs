@@ -334,7 +334,7 @@ fn scripted_8_8_an_edit_of_a_large_set_costs_a_small_part_of_what_tracking_alone
     let (named, tracked) = (quiet(&scripted.gate.url()), quiet(&plain.url()));
     stands_on(&named, FIELDS);
     stands_on(&tracked, BROADCAST);
-    [&named, &tracked].map(settled);
+    [&named, &tracked].into_iter().for_each(settled);
     let before = [scripted.gate.seen().bytes_told, plain.seen().bytes_told];
     let spent = || [scripted.gate.seen().bytes_told - before[0], plain.seen().bytes_told - before[1]];
     scripted.set_flag("flag-1000", &big_flag("flag-1000", 2, "two", 500));

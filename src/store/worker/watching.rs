@@ -68,11 +68,11 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
             Ended::Stopped => return,
             Ended::Renew => Duration::ZERO,
             Ended::Gone(Unarmed { error: WatchError::Refused(reason), report }) => {
-                mailbox.link.set_gone(LinkPhase::Unsupported, reason, report);
+                mailbox.link.set_gone(LinkPhase::Unsupported, reason, *report);
                 ASK_AGAIN
             }
             Ended::Gone(Unarmed { error, report }) => {
-                mailbox.link.set_gone(LinkPhase::Down, error.to_string(), report);
+                mailbox.link.set_gone(LinkPhase::Down, error.to_string(), *report);
                 let pause = post.backoff.next_pause();
                 // Where Redis is away the other connection seeks it, and this one is made as soon as that is there.
                 let is_refused = mailbox.link.armed() == armed && shared.health.is_available();
@@ -115,7 +115,7 @@ impl Post<'_> {
             Ok(ended) => ended,
             Err(error) => {
                 armed.report.lose(&error.to_string());
-                Ended::Gone(Unarmed { error, report: armed.report })
+                Ended::Gone(Unarmed { error, report: Box::new(armed.report) })
             }
         }
     }

@@ -33,7 +33,7 @@ pub struct Unarmed {
     /// What to make of it.
     pub error: WatchError,
     /// What each rung said.
-    pub report: LadderReport,
+    pub report: Box<LadderReport>,
 }
 
 /// What a look for a better rung brought.
@@ -70,7 +70,7 @@ impl Ladder {
                 let reason = report.reason().unwrap_or_default();
                 let is_lost = report.rungs().any(|(_, fate)| matches!(fate, Fate::Lost(_)));
                 let error = if is_lost { WatchError::Lost(reason) } else { WatchError::Refused(reason) };
-                Err(Unarmed { error, report })
+                Err(Unarmed { error, report: Box::new(report) })
             }
         }
     }
