@@ -81,14 +81,14 @@
  *                                flagstone_test_data_release
  *   flagstone_client             flagstone_client_new, flagstone_client_start, flagstone_client_wait,
  *                                flagstone_client_state, flagstone_client_status_json, flagstone_client_metrics_text,
- *                                flagstone_client_postfork, flagstone_client_flush, flagstone_client_close,
- *                                flagstone_client_retain, flagstone_client_release, flagstone_client_status,
- *                                flagstone_client_environment_id, flagstone_bool_variation, flagstone_int_variation,
- *                                flagstone_double_variation, flagstone_string_variation, flagstone_variation,
- *                                flagstone_variation_or, flagstone_variation_many, flagstone_variation_many_or,
- *                                flagstone_identify, flagstone_track, flagstone_all_flags_json,
- *                                flagstone_secure_mode_hash, flagstone_client_subscribe, flagstone_big_segments_status,
- *                                flagstone_big_segments_poll, flagstone_client_may_wait,
+ *                                flagstone_client_flag_version, flagstone_client_postfork, flagstone_client_flush,
+ *                                flagstone_client_close, flagstone_client_retain, flagstone_client_release,
+ *                                flagstone_client_status, flagstone_client_environment_id, flagstone_bool_variation,
+ *                                flagstone_int_variation, flagstone_double_variation, flagstone_string_variation,
+ *                                flagstone_variation, flagstone_variation_or, flagstone_variation_many,
+ *                                flagstone_variation_many_or, flagstone_identify, flagstone_track,
+ *                                flagstone_all_flags_json, flagstone_secure_mode_hash, flagstone_client_subscribe,
+ *                                flagstone_big_segments_status, flagstone_big_segments_poll, flagstone_client_may_wait,
  *                                flagstone_client_next_notification, flagstone_client_wake, flagstone_client_listen,
  *                                flagstone_client_unlisten
  *   flagstone_client_status_info flagstone_client_status_info_clear
@@ -1574,6 +1574,20 @@ flagstone_status flagstone_client_status_json(const struct flagstone_client *cli
 FLAGSTONE_API
 flagstone_status flagstone_client_metrics_text(const struct flagstone_client *client,
                                                struct flagstone_bytes *out,
+                                               struct flagstone_error **err);
+
+/**
+ * The version of a flag that is held, for whoever reports which one answered. It is that of this moment: a change may come
+ * between an evaluation and this call.
+ *
+ * No I/O, no lock with residency `all`. OK; NOT_FOUND when there is no such flag, or it is not held at present; NULL_ARGUMENT,
+ * BAD_UTF8 (key), INVALID_ARGUMENT. Also after close. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_flag_version(const struct flagstone_client *client,
+                                               const char *key,
+                                               size_t key_len,
+                                               int64_t *out,
                                                struct flagstone_error **err);
 
 /**

@@ -8,7 +8,7 @@ use super::Client;
 use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
-use crate::store::{Freshness, LadderReport, Mailbox, Rung, Shared, StoreState, Whereabouts, monotonic_ms};
+use crate::store::{FlagEntry, Freshness, LadderReport, Mailbox, Rung, Shared, StoreState, Whereabouts, monotonic_ms};
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
 pub fn condition_json(shared: &Shared, feed: Option<&Feed>) -> Value {
@@ -158,6 +158,15 @@ impl Client {
         let report = self.current().delivery.report();
         let failure = report.failure.map(|failure| failure.message);
         report.off.or(failure).unwrap_or_else(|| "events could not be written and are lost".to_owned())
+    }
+
+    /// The version of a flag that is held and not deleted. Asks nobody.
+    pub fn flag_version(&self, key: &str) -> Option<i64> {
+        let version = |entry: &FlagEntry| entry.live().map(|flag| flag.version);
+        match &self.plant.shared.cache {
+            Some(cache) => cache.flag(key).as_ref().and_then(version),
+            None => self.plant.shared.snapshot.load().flags.get(key).and_then(version),
+        }
     }
 
     /// Number of flags and segments held that are not deleted.

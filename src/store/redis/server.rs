@@ -40,7 +40,7 @@ pub fn identity(connection: &mut Connection) -> Result<Option<String>, RedisErro
 /// Asks a server what it is. An error where it is a sentinel, which holds no data.
 pub fn about(connection: &mut Connection) -> Result<About, RedisError> {
     let text = info(connection, "server")?.unwrap_or_default();
-    if value_of(&text, "redis_mode") == Some("sentinel") {
+    if mode(&text) == Some("sentinel") {
         return Err(io::Error::other(
             "what answers is a sentinel, which holds no flags: write redis+sentinel://host:port/service",
         )
@@ -58,6 +58,11 @@ fn version(text: &str) -> (Option<String>, Option<(u32, u32)>) {
     let mut numbers = redis.unwrap_or_default().split('.').map(|number| number.parse().ok());
     let version = numbers.next().flatten().zip(numbers.next().flatten());
     (valkey.or_else(|| redis.map(|version| format!("Redis {version}"))), version)
+}
+
+/// How the server runs: `standalone`, `sentinel` or `cluster`. Redis and Valkey have different names for the line.
+fn mode(text: &str) -> Option<&str> {
+    value_of(text, "redis_mode").or_else(|| value_of(text, "server_mode"))
 }
 
 /// A section of what a server tells of itself, if it does.
