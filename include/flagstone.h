@@ -207,6 +207,9 @@
  *                                                       time of the system, and leaves a quarter of this for the rest
  *   redis.command_timeout_ms   2000                     longest silence while a reply is awaited; longest wait of an evaluation
  *   redis.ping_ms              1000                     interval of pings on an idle connection
+ *   redis.keyspace_notifications  ask                   ask: notifications of keys and hash fields are used where CONFIG GET says
+ *                                                       that the server publishes them; assume: also where it does not tell;
+ *                                                       docs/freshness.md
  *   redis.tls.ca_file          (built-in)               PEM file of the authorities to trust instead of the built-in Mozilla
  *                                                       list, or of the server's own certificate: that very one is trusted,
  *                                                       self-signed or not, in its time and for the hosts that it names, if
@@ -218,8 +221,8 @@
  *   redis.tls.skip_verify      false                    true: any certificate is accepted; said in the log (WARN)
  *   cache.residency            all                      all: the whole data set is held; lazy: at most cache.capacity items, read
  *                                                       when first asked for; off: every lookup reads Redis (tests and tools)
- *   cache.freshness            push                     push: Redis tells what changed (Redis 6 or newer; steps down to ttl where
- *                                                       the server refuses); ttl: read again when older than cache.ttl_ms;
+ *   cache.freshness            push                     push: Redis tells what changed, in the best way that it allows; steps down
+ *                                                       to ttl where it allows none; ttl: read again when older than cache.ttl_ms;
  *                                                       forever: never read again
  *   cache.ttl_ms               30000                    milliseconds
  *   cache.capacity             10000                    most items held with residency lazy
@@ -323,7 +326,7 @@
  *                                                                   asked at each connect where the primary of the service is
  *
  * Schemes in any case; an IPv6 address in brackets. In user and password write # as %23, / as %2F, ? as %3F, @ as %40, % as
- * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no pushes; 3), client_name,
+ * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no RESP3; 3), client_name,
  * socket_timeout and socket_connect_timeout (seconds), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
  * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest), az (with these: the availability zone
  * whose servers are preferred, where they tell theirs). With sentinels, whose users are others than those of the servers with the
@@ -1484,7 +1487,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `stale_since_ms` | Unix time in ms since when what was read of Redis is not known to be true; null when it is |
  * | `verified_age_ms` | age in ms of the latest moment at which everything held was known to be true; null before the first |
  * | `freshness` | freshness in force: `"push"`, `"ttl"`, `"forever"` or `"starting"` |
- * | `freshness_reason` | why; null with `"starting"` |
+ * | `freshness_reason` | why; with `"push"` the name of the way in which Redis tells, as in `watch`; null with `"starting"` |
  * | `flags`, `segments` | number held, deleted ones left out |
  * | `malformed` | items that do not parse, in Redis or as the data source delivered them |
  * | `dropped` | notifications dropped because nobody took them |
@@ -1495,6 +1498,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `big_segments` | null without a big-segment store; else how it stands, see below |
  * | `initialized` | somebody has written a full data set: `$inited` was seen |
  * | `redis` | null where memory is all there is; else where Redis is, see below |
+ * | `watch` | null unless `cache.freshness` is `push` and there is a Redis; else how it tells of changes, see below |
  *
  * Members of `redis`; the last four only with sentinels:
  *
@@ -1507,6 +1511,14 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `service` | what the sentinels are asked for |
  * | `sentinels` | array of `address`, `error`: why it was of no use when it was asked last, null when it was, and `listed`: it stands in the URL; others are known from those |
  * | `asked` | the sentinel that answered last; null before the first |
+ *
+ * Members of `watch`; docs/freshness.md tells what each way needs:
+ *
+ * | Member | Is |
+ * |---|---|
+ * | `rung` | the way in force: `"hash-field notifications"`, `"RESP3 broadcast tracking"`, `"RESP2 tracking with redirect"` or `"keyspace notifications"`; null while there is none |
+ * | `reason` | why no better one is in force; null with the best one |
+ * | `ladder` | array of `rung`, `state` and `reason`, best first; `state` is `"in force"`, `"refused"`, `"lost"`, `"not needed"` (a better one is in force) or `"not tried"` |
  *
  * Members of `events`; a summary of evaluations counts as one event:
  *

@@ -306,7 +306,10 @@ fn replicas_of_the_zone_are_preferred_and_others_are_read_as_long_as_there_are_n
     let replicas = ["zone-a", "zone-b"].map(|zone| {
         let (replica, gate) = behind_gate(&primary);
         let told = format!("# Server\r\nrun_id:{zone}\r\navailability_zone:{zone}\r\n");
-        gate.rule_for_content("INFO\r\n$6\r\nserver", Rule::Text(told));
+        gate.rule_for_content(
+            "INFO\r\n$6\r\nserver",
+            Rule::Answer(format!("${}\r\n{told}\r\n", told.len()).into_bytes()),
+        );
         (replica, gate)
     });
     let sentinel = under_sentinel("127.0.0.1", "", &primary);

@@ -86,6 +86,7 @@ const OPTIONS: &[(&str, Check)] = &[
     ("redis.connect_timeout_ms", MILLISECONDS),
     ("redis.command_timeout_ms", MILLISECONDS),
     ("redis.ping_ms", MILLISECONDS),
+    ("redis.keyspace_notifications", Check::Word(&["ask", "assume"])),
     ("redis.tls.ca_file", Check::Text),
     ("redis.tls.cert_file", Check::Text),
     ("redis.tls.key_file", Check::Text),

@@ -168,6 +168,7 @@ impl Config {
             },
             safety_interval: self.milliseconds("refresh.interval_ms", 60_000),
             ping: self.milliseconds("redis.ping_ms", 1_000),
+            assumes_notifications: self.get("redis.keyspace_notifications") == Some("assume"),
         })
     }
 

@@ -8,7 +8,9 @@ use super::Client;
 use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
-use crate::store::{FlagEntry, KnownSentinel, Rung, Shared, StoreState, Whereabouts, monotonic_ms};
+use crate::store::{
+    FlagEntry, Freshness, KnownSentinel, LadderReport, Mailbox, Rung, Shared, StoreState, Whereabouts, monotonic_ms,
+};
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
 pub fn condition_json(shared: &Shared, feed: Option<&Feed>) -> Value {
@@ -50,6 +52,19 @@ fn redis_json(shared: &Shared) -> Value {
         members.insert("asked".to_owned(), json!(asked));
     }
     redis
+}
+
+/// How Redis tells of changes, and what became of the other ways; null where it is not asked to.
+fn watch_json(shared: &Shared, mailbox: &Mailbox) -> Value {
+    if shared.connector.is_none() || shared.options.freshness != Freshness::Push {
+        return Value::Null;
+    }
+    let report: &LadderReport = &mailbox.link.report();
+    let ladder: Vec<Value> = report
+        .rungs()
+        .map(|(rung, fate)| json!({ "rung": rung.name(), "state": fate.name(), "reason": fate.reason() }))
+        .collect();
+    json!({ "rung": report.in_force().map(|rung| rung.name()), "reason": report.reason(), "ladder": ladder })
 }
 
 /// Memory alone is always there.
@@ -98,6 +113,7 @@ impl Client {
             "events": self.events_json(&runtime),
             "initialized": health.was_inited(),
             "redis": redis_json(&self.plant.shared),
+            "watch": watch_json(&self.plant.shared, &runtime.mailbox),
             "big_segments": self.big_segments_json(&runtime),
         })
         .to_string()

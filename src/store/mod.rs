@@ -14,7 +14,7 @@
 //! | `worker` | the store thread |
 //! | `members` | the thread that reads members of big segments |
 //!
-//! Beside the rooms: `options`, `status`, `shared` (what outlives a fork), `reply` (what reads found), `file` (the snapshot
+//! Beside the rooms: `options`, `status`, `shared` (what outlives a fork), `reply` (what reads found), `rungs` (how a watch came about), `file` (the snapshot
 //! file), `leash` (ends a wait from outside), `backoff`.
 //!
 //! May depend on `model`; knows nothing of evaluation, contexts or how a client is configured.
@@ -28,6 +28,7 @@ mod memory;
 mod options;
 mod redis;
 mod reply;
+mod rungs;
 mod shared;
 mod signal;
 mod status;
@@ -54,6 +55,7 @@ pub use redis::sockets::Sockets;
 pub use redis::tls::TlsOptions;
 pub use redis::url::{RedisUrl, UrlError};
 pub use redis::whereabouts::{KnownSentinel, Whereabouts};
+pub use rungs::{Fate, LadderReport, WatchRung};
 pub use shared::Shared;
 pub use status::{ErrorNote, Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms};
 pub use worker::run as run_worker;

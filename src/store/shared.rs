@@ -274,9 +274,14 @@ impl Shared {
         self.pushed.load(Relaxed)
     }
 
-    /// Redis may have changed.
-    pub fn invalidate(&self) {
-        self.pushed.fetch_add(1, Relaxed);
+    /// Redis may have changed. Returns the generation from here on.
+    pub fn invalidate(&self) -> u64 {
+        self.pushed.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Whether everything held was known to be true at this generation.
+    pub fn was_all_verified(&self, generation: u64) -> bool {
+        self.verified.load(Relaxed) >= generation
     }
 
     /// Everything held was confirmed by reads sent at `generation`.

@@ -20,8 +20,8 @@ pub enum Rule {
     Pass,
     /// It is answered with this error.
     Error(String),
-    /// It is answered with this text.
-    Text(String),
+    /// It is answered with these bytes.
+    Answer(Vec<u8>),
     /// Neither it nor anything after it on its connection is ever answered.
     Hang,
     /// Its connection is closed.
@@ -34,6 +34,14 @@ impl Rule {
     /// An error.
     pub fn error(text: &str) -> Self {
         Self::Error(text.to_owned())
+    }
+
+    /// An answer of these texts: one by itself, or several as an array.
+    pub fn answer(texts: &[&str]) -> Self {
+        let bulk = |text: &&str| format!("${}\r\n{text}\r\n", text.len());
+        let bulks: String = texts.iter().map(bulk).collect();
+        let head = if texts.len() == 1 { String::new() } else { format!("*{}\r\n", texts.len()) };
+        Self::Answer(format!("{head}{bulks}").into_bytes())
     }
 }
 
@@ -85,6 +93,8 @@ enum Turn {
     Gate(Vec<u8>),
     /// The gate, in place of what the server says.
     Instead(Vec<u8>),
+    /// The server, which may do so by a push.
+    Subscription,
 }
 
 /// A client's connection and what it leads to.
@@ -206,9 +216,13 @@ impl Link {
     }
 
     /// The gate answers when everything before is answered.
-    fn answer(&self, reply: String) -> io::Result<()> {
+    fn answer(&self, text: &str) -> io::Result<()> {
+        self.answer_with(format!("-{text}\r\n").into_bytes())
+    }
+
+    fn answer_with(&self, bytes: Vec<u8>) -> io::Result<()> {
         let mut turns = self.turns.lock().unwrap();
-        turns.push_back(Turn::Gate(reply.into_bytes()));
+        turns.push_back(Turn::Gate(bytes));
         self.answer_turns(&mut turns)
     }
 
@@ -229,7 +243,12 @@ impl Link {
     fn pass(&self, message: &[u8]) -> io::Result<()> {
         let mut turns = self.turns.lock().unwrap();
         if resp::is_push(message) {
-            return (&self.client).write_all(message);
+            (&self.client).write_all(message)?;
+            if !matches!(turns.front(), Some(Turn::Subscription)) || !resp::is_subscription(message) {
+                return Ok(());
+            }
+            turns.pop_front();
+            return self.answer_turns(&mut turns);
         }
         match turns.pop_front() {
             Some(Turn::Instead(bytes)) => (&self.client).write_all(&bytes)?,
@@ -293,7 +312,7 @@ fn requests(link: &Link, state: &Mutex<State>) -> io::Result<()> {
                 },
                 Rule::Close => return Ok(()),
                 Rule::Error(text) => transaction.refuse(link, &name, &text)?,
-                Rule::Text(text) => link.answer(format!("${}\r\n{text}\r\n", text.len()))?,
+                Rule::Answer(bytes) => link.answer_with(bytes)?,
                 Rule::Delay(pause) => {
                     thread::sleep(pause);
                     transaction.forward(link, &name, &unparsed[..length])?;
@@ -331,11 +350,11 @@ enum Transaction {
 impl Transaction {
     fn refuse(&mut self, link: &Link, name: &str, text: &str) -> io::Result<()> {
         match self {
-            Self::None => link.answer(format!("-{text}\r\n")),
+            Self::None => link.answer(text),
             _ if name == "EXEC" => self.end(link, text),
             _ => {
                 *self = Self::Doomed;
-                link.answer(format!("-{text}\r\n"))
+                link.answer(text)
             }
         }
     }
@@ -349,7 +368,7 @@ impl Transaction {
             (_, "EXEC" | "DISCARD") => *self = Self::None,
             _ => {}
         }
-        link.forward(bytes, Turn::Server)
+        link.forward(bytes, if name == "SUBSCRIBE" { Turn::Subscription } else { Turn::Server })
     }
 
     fn end(&mut self, link: &Link, text: &str) -> io::Result<()> {

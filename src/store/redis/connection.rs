@@ -15,7 +15,7 @@ use rustls::{ClientConnection, StreamOwned};
 use super::describe::io_error;
 use super::endpoints::Address;
 use super::sockets::Remembered;
-use super::wire::{Patience, Socket, Wire};
+use super::wire::{Deadline, Patience, Socket, Wire};
 use crate::store::leash::Leash;
 
 /// Bytes to the server, encrypted or not.
@@ -144,6 +144,12 @@ impl Connection {
     pub fn set_read_timeout(&mut self, limit: Option<Duration>) -> RedisResult<()> {
         self.channel.wire().set_read(Patience::Silence(limit));
         Ok(())
+    }
+
+    /// All that is done from here on is to be done by then, until other limits are set.
+    pub fn set_deadline(&mut self, deadline: Deadline) {
+        self.channel.wire().set_read(Patience::Until(deadline));
+        self.channel.wire().set_write(Patience::Until(deadline));
     }
 
     /// Sets how long the server may take nothing of what is sent.

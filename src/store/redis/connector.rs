@@ -60,7 +60,7 @@ pub struct RedisOptions {
     pub command_timeout: Duration,
     /// How connections are called, instead of a name of our own.
     pub client_name: Option<String>,
-    /// Protocol 3, which pushes need, is not spoken.
+    /// Protocol 3 is not spoken.
     pub resp2_only: bool,
 }
 
@@ -128,6 +128,9 @@ enum Route {
     Sentinel(Box<Sentinels>),
 }
 
+/// What is spoken, and how much is told.
+type Manner = (Protocol, Courtesy);
+
 /// Makes connections.
 #[derive(Debug)]
 pub struct Connector {
@@ -186,29 +189,47 @@ impl Connector {
     /// Opens a connection for commands (RESP2, which every server version speaks). There are proxies that close a connection at
     /// a command that they do not know: after such an end the next attempt tells no more than it must, and so on in turn.
     pub fn open(&self) -> Result<Connection, RedisError> {
-        self.open_politely(None)
+        self.open_politely(self.deadline(), None)
     }
 
     /// The same; from the first packet on it is on the leash.
     pub fn open_on(&self, leash: &Leash) -> Result<Connection, RedisError> {
-        self.open_politely(Some(leash))
+        self.open_politely(self.deadline(), Some(leash))
     }
 
-    fn open_politely(&self, leash: Option<&Leash>) -> Result<Connection, RedisError> {
+    fn open_politely(&self, deadline: Deadline, leash: Option<&Leash>) -> Result<Connection, RedisError> {
         let courtesy = if self.tells_little.load(Relaxed) { Courtesy::None } else { Courtesy::Full };
-        let outcome = self.connect(Protocol::Resp2, courtesy, leash);
+        let outcome = self.connect((Protocol::Resp2, courtesy), deadline, leash);
         if outcome.as_ref().is_err_and(is_cut) {
             self.tells_little.store(courtesy == Courtesy::Full, Relaxed);
         }
         outcome
     }
 
-    /// Opens a connection that can receive pushes. From the first packet on it is on the leash.
-    pub fn open_resp3(&self, leash: &Leash) -> Result<Connection, RedisError> {
-        if self.resp2_only {
-            return Err((ErrorKind::RESP3NotSupported, "redis.url says protocol=2").into());
+    /// Opens a connection by then on which the server may tell something. From the first packet on it is on the leash.
+    pub fn open_by(&self, protocol: Protocol, deadline: Deadline, leash: &Leash) -> Result<Connection, RedisError> {
+        match protocol {
+            Protocol::Resp2 => self.open_politely(deadline, Some(leash)),
+            Protocol::Resp3 if self.resp2_only => {
+                Err((ErrorKind::RESP3NotSupported, "redis.url says protocol=2").into())
+            }
+            Protocol::Resp3 => self.connect((Protocol::Resp3, Courtesy::Full), deadline, Some(leash)),
         }
-        self.connect(Protocol::Resp3, Courtesy::Full, Some(leash))
+    }
+
+    /// RESP3 is never spoken.
+    pub fn is_resp2_only(&self) -> bool {
+        self.resp2_only
+    }
+
+    /// Longest time to establish a connection.
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// The end of an attempt that begins now.
+    pub fn deadline(&self) -> Deadline {
+        Deadline::after(self.connect_timeout)
     }
 
     /// Longest silence while a reply is awaited.
@@ -250,10 +271,9 @@ impl Connector {
         &self.dialer.sockets
     }
 
-    fn connect(&self, protocol: Protocol, courtesy: Courtesy, leash: Option<&Leash>) -> Result<Connection, RedisError> {
-        let deadline = Deadline::after(self.connect_timeout);
+    fn connect(&self, manner: Manner, deadline: Deadline, leash: Option<&Leash>) -> Result<Connection, RedisError> {
         let sentinels = match &self.route {
-            Route::Fixed(address) => return self.dialer.dial(address, (protocol, courtesy), deadline, leash),
+            Route::Fixed(address) => return self.dialer.dial(address, manner, deadline, leash),
             Route::Sentinel(sentinels) => sentinels,
         };
         // Sentinels that hang leave time for the server that is known from before.
@@ -262,7 +282,7 @@ impl Connector {
         let mut failure = None;
         for (position, candidate) in located.candidates.iter().enumerate() {
             let left = u32::try_from(located.candidates.len() - position).unwrap_or(u32::MAX);
-            match self.dial_candidate(candidate, (protocol, courtesy), deadline.share(left), leash) {
+            match self.dial_candidate(candidate, manner, deadline.share(left), leash) {
                 Ok(connection) => {
                     sentinels.note_place(candidate);
                     sentinels.note_passed_over(failure.as_ref());
@@ -287,7 +307,7 @@ impl Connector {
     fn dial_candidate(
         &self,
         candidate: &Candidate,
-        manner: (Protocol, Courtesy),
+        manner: Manner,
         deadline: Deadline,
         leash: Option<&Leash>,
     ) -> Result<Connection, RedisError> {
@@ -327,7 +347,7 @@ impl Connector {
 
     /// Finds a server that connections may lead to, and remembers it.
     pub fn settle(&self, leash: &Leash) -> Result<(), RedisError> {
-        self.connect(Protocol::Resp2, Courtesy::None, Some(leash)).map(drop)
+        self.connect((Protocol::Resp2, Courtesy::None), self.deadline(), Some(leash)).map(drop)
     }
 
     /// Whether there is a server in the preferred zone that connections may lead to.
@@ -341,7 +361,6 @@ impl Connector {
 
     /// A connection to this server for looking at it now and then, if it is what it must be.
     pub fn look_at(&self, candidate: &Candidate, leash: &Leash) -> Result<Connection, RedisError> {
-        let manner = (Protocol::Resp2, Courtesy::Full);
-        self.dial_candidate(candidate, manner, Deadline::after(self.connect_timeout), Some(leash))
+        self.dial_candidate(candidate, (Protocol::Resp2, Courtesy::Full), self.deadline(), Some(leash))
     }
 }

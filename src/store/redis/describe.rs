@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError};
 
 use super::class::ELSEWHERE;
 use crate::model::excerpt;
@@ -18,6 +18,10 @@ pub fn describe(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
         (Some("ERR" | ELSEWHERE), Some(detail)) => detail.to_owned(),
         (Some(code), Some(detail)) => format!("{code} {detail}"),
+        (None, None) if error.kind() == ErrorKind::RESP3NotSupported => {
+            let text = error.to_string();
+            text.split(" - ").next().unwrap_or_default().to_owned()
+        }
         _ => error.to_string(),
     };
     let end = text.find(", with args beginning with").unwrap_or(text.len());

@@ -143,7 +143,7 @@ fn translate(error: redis::ServerError, is_hello: bool) -> RedisError {
     let is_unknown = error.kind() == Some(ServerErrorKind::ResponseError)
         && error.details().is_some_and(|text| text.starts_with("unknown command"));
     if is_hello && (is_unknown || error.code() == "NOPROTO") {
-        return (ErrorKind::RESP3NotSupported, "the server does not speak RESP3, which pushes need").into();
+        return (ErrorKind::RESP3NotSupported, "the server does not speak RESP3").into();
     }
     if is_unknown {
         // Servers repeat the arguments of a command that they do not know.

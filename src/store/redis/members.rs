@@ -13,6 +13,7 @@ use super::connector::Connector;
 use super::describe::describe;
 use super::endpoints::Address;
 use super::layout::effective_prefix;
+use super::login::Protocol;
 use super::values::error_of;
 use super::wire::Socket;
 use crate::model::Membership;
@@ -85,7 +86,7 @@ impl<'a> MembersLink<'a> {
         if !listens {
             return Ok(Self { connection: connector.open_on(leash)?, keys, is_told: false });
         }
-        let (mut connection, is_resp3) = match connector.open_resp3(leash) {
+        let (mut connection, is_resp3) = match connector.open_by(Protocol::Resp3, connector.deadline(), leash) {
             Ok(connection) => (connection, true),
             // Older servers, and proxies that close a connection at a word that they do not know.
             Err(error) if class(&error) == Class::Refused || is_cut(&error) => (connector.open_on(leash)?, false),

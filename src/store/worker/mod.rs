@@ -9,6 +9,7 @@
 //! | `pairing` | data and watch lead to the same server |
 //! | `due` | items to read again by age |
 //! | `leading`, `healing` | memory leads: writes, and what others did to them |
+//! | `told` | fields that the watch named |
 //! | `opening` | what the first read put in force without parsing it |
 //! | `outgoing` | what a data source delivered, on its way to Redis |
 //! | `answering` | host threads that wait for a read |
@@ -35,6 +36,7 @@ mod outgoing;
 mod pairing;
 pub mod seeking;
 mod spread;
+mod told;
 pub mod watching;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -47,6 +49,7 @@ use exchange::{Exchange, Failed};
 use healing::Healing;
 use leading::Mirror;
 use pairing::Pairing;
+use told::Named;
 
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::{Mailbox, Wake};
@@ -82,6 +85,8 @@ struct Worker<'a> {
     healing: Healing,
     /// Items to read again by age (residency `lazy`).
     due: Due,
+    /// Fields that the watch named and that were not read yet.
+    named: Named,
     /// Bytes held, as of the latest full read; at first what a child inherited.
     held_bytes: usize,
     /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
@@ -145,6 +150,7 @@ impl<'a> Worker<'a> {
             mirror: Mirror::default(),
             healing: Healing::new(now),
             due: Due::new(&shared.options),
+            named: Named::default(),
             held_bytes: shared.snapshot.load().bytes(),
             whole_fields: 0,
             yielded: None,
@@ -162,7 +168,10 @@ impl<'a> Worker<'a> {
             Signal::Astray => return self.leave_place(),
             _ => {}
         }
-        self.shared.invalidate();
+        let generation = self.shared.invalidate();
+        if let Signal::Fields(kind, keys) = signal {
+            return self.named.note(kind, keys, generation);
+        }
         if signal == Signal::Lost {
             if self.exchange.was_closed() {
                 // Both ended: it is the server that is gone, and not only the watch.

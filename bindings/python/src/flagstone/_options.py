@@ -21,6 +21,7 @@ OPTIONS: dict[str, str] = {
     "redis_connect_timeout_ms": "redis.connect_timeout_ms",
     "redis_command_timeout_ms": "redis.command_timeout_ms",
     "redis_ping_ms": "redis.ping_ms",
+    "redis_keyspace_notifications": "redis.keyspace_notifications",
     "redis_tls_ca_file": "redis.tls.ca_file",
     "redis_tls_cert_file": "redis.tls.cert_file",
     "redis_tls_key_file": "redis.tls.key_file",

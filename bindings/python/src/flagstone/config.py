@@ -48,6 +48,8 @@ class Config(Owner):
         for items (``cache_residency`` ``lazy`` and ``off``) and for the members of big segments, also those that
         ``big_segment_store`` knows. Default 2000.
     :param redis_ping_ms: interval of pings on an idle connection. Default 1000.
+    :param redis_keyspace_notifications: ``assume``: notifications of keys and hash fields count as configured also where
+        Redis does not tell. Default ``ask``.
     :param redis_tls_ca_file: PEM file of the authorities to trust, or of the server's own certificate. Default: Mozilla's
         list, built in.
     :param redis_tls_cert_file: PEM file of the client certificate. Default: none.
@@ -165,6 +167,7 @@ class Config(Owner):
         redis_connect_timeout_ms: int | None = None,
         redis_command_timeout_ms: int | None = None,
         redis_ping_ms: int | None = None,
+        redis_keyspace_notifications: Literal["ask", "assume"] | None = None,
         redis_tls_ca_file: str | os.PathLike[str] | None = None,
         redis_tls_cert_file: str | os.PathLike[str] | None = None,
         redis_tls_key_file: str | os.PathLike[str] | None = None,
