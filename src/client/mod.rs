@@ -166,6 +166,7 @@ impl Client {
                 source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
                 members: members.map(Arc::new),
                 backup: settings.backup.map(Arc::new),
+                aws: settings.aws.map(Arc::new),
                 events: settings.events.map(|options| (Arc::new(options), Arc::new(Recorder::new(stamp)))),
             },
             members: settings.members,
