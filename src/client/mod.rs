@@ -10,7 +10,9 @@ mod ask;
 mod atfork;
 mod config;
 mod credentials;
+mod dispatch;
 mod ending;
+mod error;
 mod evaluate;
 mod events_settings;
 mod fdv2_settings;
@@ -22,6 +24,7 @@ mod login;
 mod login_settings;
 mod members;
 mod members_settings;
+mod metrics;
 mod migration;
 mod notifications;
 mod plant;
@@ -45,6 +48,7 @@ use arc_swap::{ArcSwap, Guard};
 
 pub use ask::{Ask, Wanted};
 pub use config::{Config, ConfigError};
+pub use error::ClientError;
 pub use evaluate::Evaluation;
 pub use feed::{Condition, LastError};
 pub use flags_state::AllFlagsOptions;
@@ -64,7 +68,7 @@ use crate::events::Recorder;
 use crate::http::HttpError;
 pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
-use crate::store::{ConnectError, Connector, CredentialsError, Freshness, Level, Members, Shared, StoreState};
+use crate::store::{Connector, Freshness, Level, Members, Shared, StoreState};
 use feed::Feed;
 use listeners::Listening;
 use plant::Plant;
@@ -75,41 +79,6 @@ use trouble::ToldLines;
 const NEW: u8 = 0;
 const STARTED: u8 = 1;
 const CLOSED: u8 = 2;
-
-/// Why a client could not be made or started.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Options that do not work together, or files that cannot be read.
-    #[error(transparent)]
-    Options(#[from] ConnectError),
-    /// Options of the data source that cannot be used.
-    #[error(transparent)]
-    Http(#[from] HttpError),
-    /// The fork guard could not be set up.
-    #[error(transparent)]
-    AtFork(#[from] atfork::AtForkError),
-    /// A thread could not be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[from] std::io::Error),
-    /// The client is closed.
-    #[error("the client is closed")]
-    Closed,
-    /// The data source is off for good.
-    #[error("the data source is off: {0}")]
-    NotReady(String),
-    /// Credentials for Redis that cannot be used.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
-    /// There is no Redis to log in at.
-    #[error("this client uses no Redis, so nobody logs in")]
-    NoRedis,
-    /// The secure mode hash needs the SDK key.
-    #[error("option sdk.key is not set")]
-    NoSdkKey,
-    /// The time was over before the client was ready; it goes on trying.
-    #[error("not ready within {0} ms: {1}")]
-    Timeout(u128, String),
-}
 
 /// One connection to one environment's data, shared by any number of threads.
 #[derive(Debug)]
@@ -153,7 +122,12 @@ impl Client {
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
         let desk = settings.members.as_ref().map(|members| members.desk);
-        let runtime = Runtime::new(stamp, settings.queue_capacity, settings.log_level, settings.events.as_ref(), desk);
+        let (capacity, level) = (settings.queue_capacity, settings.log_level);
+        let runtime = Runtime::new(stamp, capacity, level, (settings.events.as_ref(), settings.counts), desk);
+        let recorder = match &settings.events {
+            Some(_) => Some(Recorder::new(stamp)),
+            None => settings.counts.then(|| Recorder::counting(stamp)),
+        };
         for (level, remark) in &settings.remarks {
             runtime.log(*level, format_args!("{remark}"));
         }
@@ -167,7 +141,8 @@ impl Client {
                 members: members.map(Arc::new),
                 backup: settings.backup.map(Arc::new),
                 aws: settings.aws.map(Arc::new),
-                events: settings.events.map(|options| (Arc::new(options), Arc::new(Recorder::new(stamp)))),
+                recorder: recorder.map(Arc::new),
+                events: settings.events.map(Arc::new),
             },
             members: settings.members,
             runtime: ArcSwap::from_pointee(runtime),
@@ -262,6 +237,10 @@ impl Client {
                 .as_ref()
                 .map_or_else(|| "the data source has not answered".to_owned(), |error| error.failure.message.clone()),
             None => {
+                let credentials = self.plant.credentials();
+                if let Some(credentials) = credentials.filter(|credentials| credentials.is_missing()) {
+                    return credentials.why_missing();
+                }
                 let error = self.plant.shared.health.error();
                 error.map_or_else(|| "Redis has not answered".to_owned(), |error| error.text.clone())
             }
@@ -350,12 +329,12 @@ impl Client {
         if inherited.stamp == generation {
             return;
         }
-        let events = self.plant.events.as_ref().map(|(options, recorder)| {
+        if let Some(recorder) = &self.plant.recorder {
             recorder.renew(generation);
-            &**options
-        });
+        }
+        let counted = (self.plant.events.as_deref(), self.plant.recorder.is_some());
         let desk = self.members.as_ref().map(|members| members.desk);
-        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, events, desk));
+        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, counted, desk));
         let before = self.runtime.compare_and_swap(&inherited, fresh.clone());
         if !Arc::ptr_eq(&before, &inherited) {
             return;

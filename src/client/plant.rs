@@ -21,8 +21,10 @@ pub struct Plant {
     pub backup: Option<Arc<Backup>>,
     /// Who logs in at Redis with tokens of AWS.
     pub aws: Option<Arc<AwsOptions>>,
-    /// How events are made and delivered, and what evaluations touch for them; `None` when there are none.
-    pub events: Option<(Arc<EventsOptions>, Arc<Recorder>)>,
+    /// What evaluations touch for events and metrics; `None` when they are not counted.
+    pub recorder: Option<Arc<Recorder>>,
+    /// How events are made and delivered; `None` when there are none.
+    pub events: Option<Arc<EventsOptions>>,
 }
 
 impl Plant {
