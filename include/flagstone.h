@@ -81,14 +81,15 @@
  *                                flagstone_test_data_release
  *   flagstone_client             flagstone_client_new, flagstone_client_start, flagstone_client_wait,
  *                                flagstone_client_state, flagstone_client_status_json, flagstone_client_metrics_text,
- *                                flagstone_client_postfork, flagstone_client_flush, flagstone_client_close,
- *                                flagstone_client_retain, flagstone_client_release, flagstone_client_set_credentials,
- *                                flagstone_client_status, flagstone_client_environment_id, flagstone_bool_variation,
- *                                flagstone_int_variation, flagstone_double_variation, flagstone_string_variation,
- *                                flagstone_variation, flagstone_variation_or, flagstone_variation_many,
- *                                flagstone_variation_many_or, flagstone_identify, flagstone_track,
- *                                flagstone_all_flags_json, flagstone_secure_mode_hash, flagstone_client_subscribe,
- *                                flagstone_big_segments_status, flagstone_big_segments_poll, flagstone_client_may_wait,
+ *                                flagstone_client_flag_version, flagstone_client_postfork, flagstone_client_flush,
+ *                                flagstone_client_close, flagstone_client_retain, flagstone_client_release,
+ *                                flagstone_client_set_credentials, flagstone_client_status,
+ *                                flagstone_client_environment_id, flagstone_bool_variation, flagstone_int_variation,
+ *                                flagstone_double_variation, flagstone_string_variation, flagstone_variation,
+ *                                flagstone_variation_or, flagstone_variation_many, flagstone_variation_many_or,
+ *                                flagstone_identify, flagstone_track, flagstone_all_flags_json,
+ *                                flagstone_secure_mode_hash, flagstone_client_subscribe, flagstone_big_segments_status,
+ *                                flagstone_big_segments_poll, flagstone_client_may_wait,
  *                                flagstone_client_next_notification, flagstone_client_wake, flagstone_client_listen,
  *                                flagstone_client_unlisten
  *   flagstone_client_status_info flagstone_client_status_info_clear
@@ -335,9 +336,10 @@
  * Schemes in any case; an IPv6 address in brackets. In user and password write # as %23, / as %2F, ? as %3F, @ as %40, % as
  * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no pushes; 3), client_name,
  * socket_timeout and socket_connect_timeout (seconds), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
- * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest). With sentinels, whose users are others
- * than those of the servers with the flags: sentinel_user, sentinel_password (which stay, whatever becomes of the other login),
- * sentinel_tls (same, yes, no), service, node (one more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
+ * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest), az (with these: the availability zone
+ * whose servers are preferred, where they tell theirs). With sentinels, whose users are others than those of the servers with the
+ * flags: sentinel_user, sentinel_password (which stay, whatever becomes of the other login), sentinel_tls (same, yes, no), service,
+ * node (one more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
  * sources tells how to write what other clients' configurations say.
  */
 
@@ -1528,7 +1530,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `credentials` | null where nobody logs in; else who does, see below |
  * | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
  * | `service` | what the sentinels are asked for |
- * | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
+ * | `sentinels` | array of `address`, `error`: why it was of no use when it was asked last, null when it was, and `listed`: it stands in the URL; others are known from those |
  * | `asked` | the sentinel that answered last; null before the first |
  *
  * Members of `credentials`:
@@ -1595,6 +1597,20 @@ flagstone_status flagstone_client_status_json(const struct flagstone_client *cli
 FLAGSTONE_API
 flagstone_status flagstone_client_metrics_text(const struct flagstone_client *client,
                                                struct flagstone_bytes *out,
+                                               struct flagstone_error **err);
+
+/**
+ * The version of a flag that is held, for whoever reports which one answered. It is that of this moment: a change may come
+ * between an evaluation and this call.
+ *
+ * No I/O, no lock with residency `all`. OK; NOT_FOUND when there is no such flag, or it is not held at present; NULL_ARGUMENT,
+ * BAD_UTF8 (key), INVALID_ARGUMENT. Also after close. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_flag_version(const struct flagstone_client *client,
+                                               const char *key,
+                                               size_t key_len,
+                                               int64_t *out,
                                                struct flagstone_error **err);
 
 /**

@@ -43,7 +43,7 @@ impl Config {
         store: &StoreOptions,
         members: Option<&MembersSettings>,
     ) -> Result<Option<AwsOptions>, ConfigError> {
-        let members = members.and_then(MembersSettings::redis).filter(|members| members.shares_login);
+        let members = members.and_then(MembersSettings::redis).filter(|members| members.is_of_flags);
         let redis = store.redis.as_ref().or(members.map(|members| &members.redis));
         let Some(redis) = redis.filter(|redis| redis.login == LoginSource::AwsIam) else { return Ok(None) };
         let environment = Environment::read();

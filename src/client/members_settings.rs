@@ -23,11 +23,11 @@ impl Config {
             let patience = patience.or(store.redis.as_ref().map(|redis| redis.command_timeout)).unwrap_or(PATIENCE);
             return Ok(Some(MembersSettings { desk: self.desk(patience), store: MembersStore::Host(host) }));
         }
-        let Some((redis, shares_login)) = self.members_redis(store, remarks)? else { return Ok(None) };
+        let Some((redis, is_of_flags)) = self.members_redis(store, remarks)? else { return Ok(None) };
         let desk = self.desk(redis.command_timeout);
         let options = MembersOptions {
             redis,
-            shares_login,
+            is_of_flags,
             prefix: self.text("big_segments.prefix").unwrap_or_else(|| store.prefix.clone()),
             poll_interval: self.milliseconds("big_segments.poll_interval_ms", 5_000),
             stale_after: desk.stale_after,

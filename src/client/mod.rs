@@ -32,6 +32,7 @@ mod prepared;
 mod record;
 mod runtime;
 mod secure_mode;
+mod seeking;
 mod settings;
 mod signals;
 mod status;
@@ -68,7 +69,7 @@ use crate::events::Recorder;
 use crate::http::HttpError;
 pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
-use crate::store::{Connector, Freshness, Level, Members, Shared, StoreState};
+use crate::store::{Freshness, Level, Members, Shared, StoreState};
 use feed::Feed;
 use listeners::Listening;
 use plant::Plant;
@@ -116,9 +117,8 @@ impl Client {
             && settings.store.redis.is_some()
             && !settings.store.memory_leads();
         let shared = Arc::new(Shared::new(settings.store)?);
-        let credentials = shared.connector.as_ref().map(Connector::credentials);
         let members = settings.members.as_ref().and_then(MembersSettings::redis);
-        let members = members.map(|members| Members::new(members, credentials)).transpose()?;
+        let members = members.map(|members| Members::new(members, shared.connector.as_ref())).transpose()?;
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
         let desk = settings.members.as_ref().map(|members| members.desk);

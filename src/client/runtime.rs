@@ -19,6 +19,7 @@ use super::login;
 use super::members::Courier;
 use super::notifications::{Event, Notifications};
 use super::plant::Plant;
+use super::seeking;
 use super::signals;
 use super::status::condition_json;
 use crate::aws::Errand;
@@ -27,8 +28,7 @@ use crate::events::{self, Delivery, EventsOptions, Inbox};
 use crate::model::{excerpt, lock};
 use crate::source::{self, Control};
 use crate::store::{
-    Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_seeker, run_watch,
-    run_worker,
+    Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_watch, run_worker,
 };
 
 /// How long a thread that panicked is left alone before it starts over.
@@ -70,6 +70,7 @@ pub struct Runtime {
 struct Started {
     link: bool,
     seeker: bool,
+    seeker_of_members: bool,
     store: bool,
     login: bool,
     source: bool,
@@ -114,8 +115,8 @@ impl Runtime {
             self.spawn("flagstone-link", plant, |voice, _| run_watch(voice.shared, &voice.runtime.mailbox))?;
             started.link = true;
         }
-        if !started.seeker && shared.connector.as_ref().is_some_and(|connector| connector.sentinels().is_some()) {
-            self.spawn("flagstone-seek", plant, |voice, _| run_seeker(voice.shared, &voice.runtime.mailbox, voice))?;
+        if !started.seeker && plant.needs_seeker() {
+            self.spawn("flagstone-seek", plant, seeking::for_flags)?;
             started.seeker = true;
         }
         if !started.store && shared.connector.is_some() {
@@ -157,6 +158,10 @@ impl Runtime {
                 }
             })?;
             started.members = true;
+        }
+        if !started.seeker_of_members && plant.needs_seeker_of_members() {
+            self.spawn("flagstone-seek-members", plant, seeking::for_members)?;
+            started.seeker_of_members = true;
         }
         if !started.events && plant.events.is_some() {
             self.start_events(plant)?;

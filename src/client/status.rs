@@ -8,7 +8,10 @@ use super::Client;
 use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
-use crate::store::{Credentials, LoginState, Rung, Shared, StoreState, Whereabouts, monotonic_ms, saturating_ms};
+use crate::store::{
+    Credentials, FlagEntry, KnownSentinel, LoginState, Rung, Shared, StoreState, Whereabouts, monotonic_ms,
+    saturating_ms,
+};
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
 pub fn condition_json(shared: &Shared, feed: Option<&Feed>) -> Value {
@@ -42,11 +45,11 @@ fn redis_json(shared: &Shared) -> Value {
         members.insert("credentials".to_owned(), credentials_json(connector.credentials()));
     }
     if let (Some(service), Some(members)) = (service, redis.as_object_mut()) {
-        let error = |error: Option<Arc<String>>| error.map(|error| (*error).clone());
-        let sentinels: Vec<Value> = sentinels
-            .into_iter()
-            .map(|(address, remark)| json!({ "address": address, "error": error(remark) }))
-            .collect();
+        let known = |one: KnownSentinel| {
+            let error = one.remark.map(|error| (*error).clone());
+            json!({ "address": one.address, "error": error, "listed": one.is_listed })
+        };
+        let sentinels: Vec<Value> = sentinels.into_iter().map(known).collect();
         members.insert("role".to_owned(), json!(role));
         members.insert("service".to_owned(), json!(service));
         members.insert("sentinels".to_owned(), json!(sentinels));
@@ -165,6 +168,15 @@ impl Client {
         let report = self.current().delivery.report();
         let failure = report.failure.map(|failure| failure.message);
         report.off.or(failure).unwrap_or_else(|| "events could not be written and are lost".to_owned())
+    }
+
+    /// The version of a flag that is held and not deleted. Asks nobody.
+    pub fn flag_version(&self, key: &str) -> Option<i64> {
+        let version = |entry: &FlagEntry| entry.live().map(|flag| flag.version);
+        match &self.plant.shared.cache {
+            Some(cache) => cache.flag(key).as_ref().and_then(version),
+            None => self.plant.shared.snapshot.load().flags.get(key).and_then(version),
+        }
     }
 
     /// Number of flags and segments held that are not deleted.

@@ -9,10 +9,13 @@ use super::summary::Summary;
 /// Most counters: hosts may ask for any number of flags. What does not fit is counted together.
 const MOST: usize = 50_000;
 
+/// How often variations were served; `None` is the default.
+type Counts = Vec<(Option<u32>, u64)>;
+
 /// Counts that never go back.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    counts: HashMap<Box<str>, Vec<(Option<u32>, u64)>, RandomState>,
+    counts: HashMap<Box<str>, Counts, RandomState>,
     counters: usize,
     others: u64,
 }

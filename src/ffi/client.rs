@@ -1,12 +1,13 @@
 //! Client handles: lifecycle and status.
 
+use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{Failure, finish, status};
 use super::{
     Opaque, borrow, client_panicked, flagstone_bytes, flagstone_config, flagstone_error, flagstone_status, guard,
-    into_handle, put, release, retain,
+    into_handle, put, release, retain, text,
 };
 use crate::client::{Client, Flushed, lock};
 use crate::store::StoreState;
@@ -174,7 +175,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `credentials` | null where nobody logs in; else who does, see below |
 /// | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
 /// | `service` | what the sentinels are asked for |
-/// | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
+/// | `sentinels` | array of `address`, `error`: why it was of no use when it was asked last, null when it was, and `listed`: it stands in the URL; others are known from those |
 /// | `asked` | the sentinel that answered last; null before the first |
 ///
 /// Members of `credentials`:
@@ -265,6 +266,37 @@ pub unsafe extern "C" fn flagstone_client_metrics_text(
             open(client)?;
             // SAFETY: not NULL, writable by the rules of the header.
             unsafe { put(out, flagstone_bytes::new(client.metrics_text())) };
+            Ok(())
+        });
+        // SAFETY: `err` is NULL or writable, by the rules of the header.
+        unsafe { finish(outcome, err) }
+    })
+}
+
+/// The version of a flag that is held, for whoever reports which one answered. It is that of this moment: a change may come
+/// between an evaluation and this call.
+///
+/// No I/O, no lock with residency `all`. OK; NOT_FOUND when there is no such flag, or it is not held at present; NULL_ARGUMENT,
+/// BAD_UTF8 (key), INVALID_ARGUMENT. Also after close. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_flag_version(
+    client: *const flagstone_client,
+    key: *const c_char,
+    key_len: usize,
+    out: *mut i64,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        let outcome = with_client(client, |client| {
+            // SAFETY: readable by the rules of the header.
+            let key = unsafe { text(key, key_len) }.map_err(|error| Failure::text("key", &error))?;
+            if out.is_null() {
+                return Err(Failure::null("out"));
+            }
+            let version = client.flag_version(key);
+            let version = version.ok_or_else(|| Failure::new(status::NOT_FOUND, "no such flag is held".to_owned()))?;
+            // SAFETY: not NULL, writable by the rules of the header.
+            unsafe { put(out, version) };
             Ok(())
         });
         // SAFETY: `err` is NULL or writable, by the rules of the header.

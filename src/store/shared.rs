@@ -1,6 +1,7 @@
 //! The part of a store that outlives a fork: data and condition, held in atomics and lock-free cells, plus the bounded
 //! cache, whose lock the fork guard takes over the fork. May depend on `model`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst, fence};
 
 use arc_swap::ArcSwap;
@@ -8,7 +9,7 @@ use arc_swap::ArcSwap;
 use crate::store::memory::cache::Cache;
 use crate::store::memory::snapshot::Snapshot;
 use crate::store::options::{Residency, StoreOptions};
-use crate::store::redis::connector::{ConnectError, Connector, RedisOptions};
+use crate::store::redis::connector::{ConnectError, Connector};
 use crate::store::redis::layout::Keys;
 use crate::store::status::{Health, StoreState};
 
@@ -19,7 +20,7 @@ pub struct Shared {
     /// Names of the Redis keys.
     pub keys: Keys,
     /// Makes connections; `None` when memory is all there is.
-    pub connector: Option<Connector>,
+    pub connector: Option<Arc<Connector>>,
     /// Everything held under residency `all`; empty otherwise.
     pub snapshot: ArcSwap<Snapshot>,
     /// Items held under residency `lazy`.
@@ -60,10 +61,9 @@ impl Shared {
     /// Checks the options; opens no connection.
     pub fn new(options: StoreOptions) -> Result<Self, ConnectError> {
         let cache = (options.residency == Residency::Lazy).then(|| Cache::new(options.capacity));
-        let connector = |redis: &RedisOptions| Connector::with_seeker(redis, &redis.credentials());
         Ok(Self {
             keys: Keys::new(&options.prefix),
-            connector: options.redis.as_ref().map(connector).transpose()?,
+            connector: options.redis.as_ref().map(Connector::new).transpose()?.map(Arc::new),
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             cache,
             health: Health::default(),

@@ -183,6 +183,13 @@ static void lifecycle(setting setting) {
   ACCEPTED(flagstone_client_flush(client, 1, &error));
   ACCEPTED(flagstone_client_subscribe(client, FLAGSTONE_SUBSCRIBE_FLAG_CHANGES, &error));
 
+  {
+    int64_t version = 0;
+    ACCEPTED(flagstone_client_flag_version(client, "bool", 4, &version, &error));
+    CHECK(version == 3);
+    REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "held", flagstone_client_flag_version(client, "tombstone", 9, &version, &error));
+    REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "held", flagstone_client_flag_version(client, "unreadable", 10, &version, &error));
+  }
   ACCEPTED(flagstone_client_metrics_text(client, &bytes, &error));
   {
     flagstone_str text;

@@ -20,6 +20,8 @@ pub enum Rule {
     Pass,
     /// It is answered with this error.
     Error(String),
+    /// It is answered with this text.
+    Text(String),
     /// Neither it nor anything after it on its connection is ever answered.
     Hang,
     /// Its connection is closed.
@@ -131,6 +133,11 @@ impl Gate {
         self.state.lock().unwrap()
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Address for clients.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
@@ -208,9 +215,9 @@ impl Link {
     }
 
     /// The gate answers when everything before is answered.
-    fn answer(&self, text: &str) -> io::Result<()> {
+    fn answer(&self, reply: String) -> io::Result<()> {
         let mut turns = self.turns.lock().unwrap();
-        turns.push_back(Turn::Gate(format!("-{text}\r\n").into_bytes()));
+        turns.push_back(Turn::Gate(reply.into_bytes()));
         self.answer_turns(&mut turns)
     }
 
@@ -299,6 +306,7 @@ fn requests(link: &Link, state: &Mutex<State>) -> io::Result<()> {
                 },
                 Rule::Close => return Ok(()),
                 Rule::Error(text) => transaction.refuse(link, &name, &text)?,
+                Rule::Text(text) => link.answer(format!("${}\r\n{text}\r\n", text.len()))?,
                 Rule::Delay(pause) => {
                     thread::sleep(pause);
                     transaction.forward(link, &name, &unparsed[..length])?;
@@ -336,11 +344,11 @@ enum Transaction {
 impl Transaction {
     fn refuse(&mut self, link: &Link, name: &str, text: &str) -> io::Result<()> {
         match self {
-            Self::None => link.answer(text),
+            Self::None => link.answer(format!("-{text}\r\n")),
             _ if name == "EXEC" => self.end(link, text),
             _ => {
                 *self = Self::Doomed;
-                link.answer(text)
+                link.answer(format!("-{text}\r\n"))
             }
         }
     }

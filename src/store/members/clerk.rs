@@ -8,7 +8,6 @@ use super::counter::{Counter, Question};
 use crate::model::{Jitter, Membership, unix_ms};
 use crate::store::backoff::Backoff;
 use crate::store::redis::connector::{ConnectError, Connector, RedisOptions};
-use crate::store::redis::credentials::Credentials;
 use crate::store::redis::members::{Answer, Lost, MemberKeys, MembersLink, Told};
 
 /// A connection that does not live so long is not made anew at once.
@@ -31,8 +30,8 @@ pub trait MembersListener {
 pub struct MembersOptions {
     /// How to reach Redis.
     pub redis: RedisOptions,
-    /// Who logs in is whoever does where the flags are.
-    pub shares_login: bool,
+    /// It is the one with the flags.
+    pub is_of_flags: bool,
     /// Key prefix; empty for the default.
     pub prefix: String,
     /// How often it is asked when they were brought up to date.
@@ -46,8 +45,10 @@ pub struct MembersOptions {
 /// Where the members are, checked. Outlives a fork.
 #[derive(Debug)]
 pub struct Members {
-    /// Makes connections.
-    pub connector: Connector,
+    /// Makes connections: where the flags are in the same Redis, to where theirs lead.
+    pub connector: Arc<Connector>,
+    /// Somebody else listens to sentinels already, if there are any.
+    pub is_of_flags: bool,
     /// Who logs in is whoever does where the flags are.
     pub shares_login: bool,
     keys: MemberKeys,
@@ -57,13 +58,13 @@ pub struct Members {
 }
 
 impl Members {
-    /// Checks the options; opens nothing.
-    /// `credentials`: those of the flags, for a Redis at which the same log in.
-    pub fn new(options: &MembersOptions, credentials: Option<&Arc<Credentials>>) -> Result<Self, ConnectError> {
-        let credentials = credentials.filter(|_| options.shares_login).cloned();
+    /// Checks the options; opens nothing. `of_flags` makes connections to the Redis with the flags, if there is one.
+    pub fn new(options: &MembersOptions, of_flags: Option<&Arc<Connector>>) -> Result<Self, ConnectError> {
+        let shared = of_flags.filter(|_| options.is_of_flags).cloned();
         Ok(Self {
-            connector: Connector::new(&options.redis, &credentials.unwrap_or_else(|| options.redis.credentials()))?,
-            shares_login: options.shares_login,
+            is_of_flags: shared.is_some(),
+            connector: shared.map_or_else(|| Connector::new(&options.redis).map(Arc::new), Ok)?,
+            shares_login: options.is_of_flags,
             keys: MemberKeys::new(&options.prefix),
             poll_interval: options.poll_interval,
             stale_after: options.stale_after,
@@ -89,6 +90,7 @@ pub fn run(members: &Members, counter: &Counter, listener: &dyn MembersListener)
     };
     while let Some(bell) = counter.bell() {
         clerk.follow_login();
+        clerk.follow_place();
         clerk.hear();
         clerk.work(counter.take());
         // What came with the answers is not waited for at the socket.
@@ -179,13 +181,15 @@ impl<'a> Clerk<'a> {
         let link = match &mut self.link {
             Some(link) => link,
             None => {
-                let link = MembersLink::open(
+                let mut link = MembersLink::open(
                     &self.members.connector,
                     &self.members.keys,
                     &self.counter.leash,
                     self.members.listens,
                 )?;
                 if self.was_linked {
+                    // A connection may have been made to nobody: only one that answers makes what is remembered doubtful.
+                    link.read(true, &[], &mut |_| ())?;
                     // Whatever happened while nobody told.
                     self.listener.all_changed();
                 }
@@ -232,6 +236,16 @@ impl<'a> Clerk<'a> {
         self.counter.set_told(false);
         if self.counter.is_open() {
             self.listener.age(&Err(why.to_owned()));
+        }
+    }
+
+    /// Leaves a server that is not to be read any more, although it may go on answering.
+    fn follow_place(&mut self) {
+        let Some(sentinels) = self.members.connector.sentinels() else { return };
+        if self.link.as_ref().and_then(MembersLink::peer).is_some_and(|peer| sentinels.has_left(peer)) {
+            self.link = None;
+            self.counter.set_told(false);
+            self.poll_at = Some(Instant::now());
         }
     }
 

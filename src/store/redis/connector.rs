@@ -18,7 +18,8 @@ use super::dialer::Dialer;
 use super::endpoints::{Address, Endpoints, ReadFrom, SentinelTls, Service};
 use super::login::{Courtesy, Login, Protocol};
 use super::role::{check_primary, check_replica};
-use super::sentinel::{Candidate, Office, Sentinels};
+use super::sentinel::{Candidate, Located, Office, Preference, Sentinels, Word};
+use super::server::zone;
 use super::sockets::Sockets;
 use super::tls::{Tls, TlsOptions};
 use super::url::{RedisUrl, SentinelAccess, UrlError};
@@ -42,6 +43,8 @@ pub struct RedisOptions {
     pub sentinel: SentinelAccess,
     /// Which servers of a service are read.
     pub read: ReadFrom,
+    /// Of several, those in this availability zone are read.
+    pub zone: Option<String>,
     /// The URL asks for TLS.
     pub encrypted: bool,
     /// What options say of TLS.
@@ -72,6 +75,7 @@ impl RedisOptions {
             address: url.address,
             sentinel: url.sentinel,
             read: url.read,
+            zone: url.zone,
             encrypted: url.tls,
             tls: TlsOptions {
                 ca_file: url.ca_file,
@@ -140,17 +144,8 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Checks the options and the certificate files; opens nothing yet. Of a service the primary is read.
-    pub fn new(options: &RedisOptions, credentials: &Arc<Credentials>) -> Result<Self, ConnectError> {
-        Self::reading(options, ReadFrom::Primary, credentials)
-    }
-
-    /// The same for whoever has a thread that listens to sentinels: replicas are read, if the options say so.
-    pub fn with_seeker(options: &RedisOptions, credentials: &Arc<Credentials>) -> Result<Self, ConnectError> {
-        Self::reading(options, options.read, credentials)
-    }
-
-    fn reading(options: &RedisOptions, read: ReadFrom, credentials: &Arc<Credentials>) -> Result<Self, ConnectError> {
+    /// Checks the options and the certificate files; opens nothing yet. Where there are sentinels, somebody is to listen to them.
+    pub fn new(options: &RedisOptions) -> Result<Self, ConnectError> {
         let sentinels_encrypted = match (&options.address, options.sentinel.tls) {
             (Endpoints::Fixed(_), _) | (_, SentinelTls::No) => false,
             (_, SentinelTls::Yes) => true,
@@ -180,13 +175,14 @@ impl Connector {
                 // Those of the URL for good: whoever changes the others knows nothing of sentinels.
                 let of_url = Credentials::new(LoginSource::Options, username.as_deref(), password.as_deref());
                 let dialer = dialer(tls(sentinels_encrypted)?, Arc::new(of_url), 0);
-                let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, read);
+                let preference = Preference { read: options.read, zone: options.zone.clone() };
+                let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, preference);
                 Route::Sentinel(Box::new(sentinels))
             }
         };
         Ok(Self {
             route,
-            dialer: dialer(tls(options.encrypted)?, credentials.clone(), options.database),
+            dialer: dialer(tls(options.encrypted)?, options.credentials(), options.database),
             connect_timeout: options.connect_timeout,
             resp2_only: options.resp2_only,
             tells_little: AtomicBool::new(false),
@@ -278,19 +274,30 @@ impl Connector {
             Route::Sentinel(sentinels) => sentinels,
         };
         // Sentinels that hang leave time for the server that is known from before.
-        let located = sentinels.locate(deadline.share(2), leash)?;
+        let mut located = sentinels.locate(deadline.share(2), leash)?;
+        self.prefer_zone(&mut located, deadline.share(2), leash);
         let mut failure = None;
         for (position, candidate) in located.candidates.iter().enumerate() {
             let left = u32::try_from(located.candidates.len() - position).unwrap_or(u32::MAX);
             match self.dial_candidate(candidate, (protocol, courtesy), deadline.share(left), leash) {
                 Ok(connection) => {
                     sentinels.note_place(candidate);
+                    sentinels.note_passed_over(failure.as_ref());
                     return Ok(connection);
                 }
                 Err(error) => failure = Some(error),
             }
         }
         Err(sentinels.note_no_place(&located, failure.unwrap_or_else(|| io::Error::other("no server").into())))
+    }
+
+    /// Where another server is chosen and a zone is preferred: the servers are asked in which one they are.
+    fn prefer_zone(&self, located: &mut Located, deadline: Deadline, leash: Option<&Leash>) {
+        let Some(sentinels) = self.sentinels() else { return };
+        sentinels.prefer_zone(located, |address, left| {
+            let manner = (Protocol::Resp2, Courtesy::None);
+            zone(&mut self.dialer.dial(address, manner, deadline.share(left), leash).ok()?)
+        });
     }
 
     /// A connection to this server, if it is what it must be.
@@ -338,6 +345,15 @@ impl Connector {
     /// Finds a server that connections may lead to, and remembers it.
     pub fn settle(&self, leash: &Leash) -> Result<(), RedisError> {
         self.connect(Protocol::Resp2, Courtesy::None, Some(leash)).map(drop)
+    }
+
+    /// Whether there is a server in the preferred zone that connections may lead to.
+    pub fn has_nearer(&self, word: &Word, leash: &Leash) -> bool {
+        let Some(sentinels) = self.sentinels() else { return false };
+        sentinels.others_than_place(word).iter().any(|candidate| {
+            let found = self.look_at(candidate, leash).ok().and_then(|mut connection| zone(&mut connection));
+            found.is_some() && found.as_deref() == sentinels.zone()
+        })
     }
 
     /// A connection to this server for looking at it now and then, if it is what it must be.

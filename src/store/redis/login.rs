@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::class::{Class, class, refused_login};
 use super::connection::Connection;
 use super::credentials::{Credentials, Grant};
-use super::describe::describe;
+use super::describe::{REFUSED, describe};
 
 /// The version of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Login {
                 }
             }
         }
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(()), |error| Err(concealed(error, password.map(|password| password.as_str()))))
     }
 
     /// The commands, and the positions of those that must succeed.
@@ -168,9 +168,27 @@ fn log_in(
     loop {
         match connection.recv_response()? {
             push @ Value::Push { .. } => pushed(push),
-            Value::ServerError(error) => return Ok(Err(refused_login(&error).unwrap_or_else(|| error.into()))),
+            Value::ServerError(error) => {
+                let refusal = refused_login(&error).unwrap_or_else(|| error.into());
+                return Ok(Err(concealed(refusal, Some(password))));
+            }
             _ => return Ok(Ok(())),
         }
+    }
+}
+
+/// What a server says is shown to people: never with the password, which there are servers that repeat.
+fn concealed(error: RedisError, password: Option<&str>) -> RedisError {
+    // What has a code of its own says nothing but what it always says.
+    let said = describe(&error);
+    let words = said.strip_prefix(REFUSED).unwrap_or(&said);
+    let has_code = ["NOAUTH ", "WRONGPASS ", "NOPERM "].iter().any(|code| words.starts_with(code));
+    let is_free = matches!(class(&error), Class::Refused | Class::Login) && !has_code;
+    match password.filter(|password| is_free && said.contains(password)) {
+        Some(_) => {
+            (ErrorKind::AuthenticationFailed, "the server refuses the login, with the password in its words").into()
+        }
+        None => error,
     }
 }
 
@@ -188,6 +206,11 @@ fn translate(error: redis::ServerError, is_hello: bool) -> RedisError {
         && error.details().is_some_and(|text| text.starts_with("unknown command"));
     if is_hello && (is_unknown || error.code() == "NOPROTO") {
         return (ErrorKind::RESP3NotSupported, "the server does not speak RESP3, which pushes need").into();
+    }
+    if is_unknown {
+        // Servers repeat the arguments of a command that they do not know.
+        return (ErrorKind::AuthenticationFailed, "the server does not know how to log in or to choose a database")
+            .into();
     }
     error.into()
 }

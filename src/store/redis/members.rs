@@ -11,6 +11,7 @@ use super::class::{Class, class, is_cut};
 use super::connection::Connection;
 use super::connector::Connector;
 use super::describe::describe;
+use super::endpoints::Address;
 use super::layout::effective_prefix;
 use super::values::error_of;
 use super::wire::Socket;
@@ -104,6 +105,11 @@ impl<'a> MembersLink<'a> {
     /// Whether the server tells of changes.
     pub fn is_told(&self) -> bool {
         self.is_told
+    }
+
+    /// Where it leads to, where that may be another server each time.
+    pub fn peer(&self) -> Option<&Address> {
+        self.connection.peer()
     }
 
     /// Where something arrives when the server tells something, or closes.

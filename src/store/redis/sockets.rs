@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::AcqRel, Ordering::Acquir
 
 use super::wire::{Socket, Traffic};
 
-/// Most sockets that are remembered: reading, writing, watching and listening to a sentinel need one each, and one more while one
-/// is replaced.
-const MOST: usize = 16;
+/// Most sockets that are remembered: reading, writing, watching, listening to a sentinel, looking at a replica and reading members
+/// need one or two each, and as many while they are replaced.
+const MOST: usize = 24;
 const FREE: i32 = -1;
 /// Somebody is filling the place.
 const TAKEN: i32 = -2;
