@@ -9,7 +9,8 @@ use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
 use crate::store::{
-    FlagEntry, Freshness, KnownSentinel, LadderReport, Mailbox, Rung, Shared, StoreState, Whereabouts, monotonic_ms,
+    Credentials, FlagEntry, Freshness, KnownSentinel, LadderReport, LoginState, Mailbox, Rung, Shared, StoreState,
+    Whereabouts, monotonic_ms, saturating_ms,
 };
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
@@ -40,6 +41,9 @@ fn redis_json(shared: &Shared) -> Value {
     let Some(connector) = &shared.connector else { return Value::Null };
     let Whereabouts { topology, address, role, service, sentinels, asked } = connector.whereabouts();
     let mut redis = json!({ "topology": topology, "address": address, "database": connector.database() });
+    if let Some(members) = redis.as_object_mut() {
+        members.insert("credentials".to_owned(), credentials_json(connector.credentials()));
+    }
     if let (Some(service), Some(members)) = (service, redis.as_object_mut()) {
         let known = |one: KnownSentinel| {
             let error = one.remark.map(|error| (*error).clone());
@@ -52,6 +56,24 @@ fn redis_json(shared: &Shared) -> Value {
         members.insert("asked".to_owned(), json!(asked));
     }
     redis
+}
+
+/// Who logs in, and how that fares; null where nobody does.
+fn credentials_json(credentials: &Credentials) -> Value {
+    let (state, error) = credentials.state();
+    let present = credentials.present();
+    let has_login = present.as_ref().is_none_or(|grant| grant.password.is_some());
+    if !has_login && state == LoginState::Ok {
+        return Value::Null;
+    }
+    let left = present.and_then(|grant| grant.left());
+    json!({
+        "source": credentials.source().name(),
+        "user": credentials.user(),
+        "expires_in_ms": left.map(saturating_ms),
+        "state": state.name(),
+        "error": error,
+    })
 }
 
 /// How Redis tells of changes, and what became of the other ways; null where it is not asked to.

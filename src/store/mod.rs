@@ -37,6 +37,7 @@ mod testing;
 mod truth;
 mod worker;
 
+pub use backoff::Backoff;
 pub use file::{Backup, BackupError};
 pub use inbox::intake::Intake;
 pub use inbox::mailbox::{Mailbox, Wake};
@@ -48,7 +49,8 @@ pub use memory::cache::{Cache, Items};
 pub use memory::entry::{Entry, FlagEntry, SegmentEntry, State, Told};
 pub use memory::snapshot::{Slot, Snapshot, Table, View};
 pub use options::{Freshness, OnWipe, Residency, StoreOptions, Upstream};
-pub use redis::connector::{ConnectError, RedisOptions, check_url};
+pub use redis::connector::{ConnectError, Connector, RedisOptions, check_url};
+pub use redis::credentials::{Credentials, CredentialsError, LoginSource, LoginState};
 pub use redis::endpoints::{Address, Endpoints, ReadFrom};
 pub use redis::layout::{DEFAULT_PREFIX, Keys};
 pub use redis::sockets::Sockets;

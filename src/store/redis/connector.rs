@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, Value};
 
 pub use super::describe::describe;
 
 use super::class::{elsewhere, is_cut};
 use super::connection::Connection;
+use super::credentials::{Credentials, LoginSource};
 use super::dialer::Dialer;
 use super::endpoints::{Address, Endpoints, ReadFrom, SentinelTls, Service};
 use super::login::{Courtesy, Login, Protocol};
@@ -52,6 +53,8 @@ pub struct RedisOptions {
     pub username: Option<String>,
     /// With what; without it nobody does.
     pub password: Option<String>,
+    /// Where passwords come from.
+    pub login: LoginSource,
     /// Which database.
     pub database: i64,
     /// Longest time to establish a connection, TLS and login included.
@@ -83,6 +86,7 @@ impl RedisOptions {
             },
             username: url.username,
             password: url.password,
+            login: LoginSource::Options,
             database: url.database.unwrap_or(0),
             connect_timeout: url.connect_timeout.unwrap_or(DEFAULT_TIMEOUT),
             command_timeout: url.command_timeout.unwrap_or(DEFAULT_TIMEOUT),
@@ -161,9 +165,9 @@ impl Connector {
         let name = options.client_name.clone();
         let name = name.unwrap_or_else(|| format!("flagstone-{:08x}", Jitter::new().bits() >> 32));
         let sockets: Arc<Sockets> = Arc::default();
-        let dialer = |tls, username: &Option<String>, password: &Option<String>, database| Dialer {
+        let dialer = |tls, credentials, database| Dialer {
             tls,
-            login: Login { username: username.clone(), password: password.clone(), database, name: name.clone() },
+            login: Login { credentials, database, name: name.clone() },
             command_timeout: options.command_timeout,
             sockets: sockets.clone(),
         };
@@ -171,7 +175,9 @@ impl Connector {
             Endpoints::Fixed(address) => Route::Fixed(address.clone()),
             Endpoints::Sentinel(service) => {
                 let SentinelAccess { username, password, .. } = &options.sentinel;
-                let dialer = dialer(tls(sentinels_encrypted)?, username, password, 0);
+                // Those of the URL for good: whoever changes the others knows nothing of sentinels.
+                let of_url = Credentials::new(LoginSource::Options, username.as_deref(), password.as_deref());
+                let dialer = dialer(tls(sentinels_encrypted)?, Arc::new(of_url), 0);
                 let preference = Preference { read: options.read, zone: options.zone.clone() };
                 let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, preference);
                 Route::Sentinel(Box::new(sentinels))
@@ -179,7 +185,7 @@ impl Connector {
         };
         Ok(Self {
             route,
-            dialer: dialer(tls(options.encrypted)?, &options.username, &options.password, options.database),
+            dialer: dialer(tls(options.encrypted)?, options.credentials(), options.database),
             connect_timeout: options.connect_timeout,
             resp2_only: options.resp2_only,
             tells_little: AtomicBool::new(false),
@@ -264,6 +270,17 @@ impl Connector {
     /// Number of the database.
     pub fn database(&self) -> i64 {
         self.dialer.login.database
+    }
+
+    /// Who logs in.
+    pub fn credentials(&self) -> &Arc<Credentials> {
+        &self.dialer.login.credentials
+    }
+
+    /// Logs in anew on a connection, between two commands, if something else logs in by now. One that is refused goes on as it is.
+    /// `pushed` gets what is told meanwhile.
+    pub fn renew_login(&self, connection: &mut Connection, pushed: &mut dyn FnMut(Value)) -> Result<(), RedisError> {
+        self.dialer.login.renew(connection, pushed)
     }
 
     /// Sockets that are open.

@@ -118,6 +118,18 @@ impl<'a> MembersLink<'a> {
         self.connection.socket()
     }
 
+    /// Logs in anew, if something else logs in by now; `told` gets what the server tells meanwhile.
+    pub fn renew_login(&mut self, connector: &Connector, told: &mut dyn FnMut(Told)) -> Result<(), Lost> {
+        let mut pushes = Vec::new();
+        let renewed = connector.renew_login(&mut self.connection, &mut |push| pushes.push(push));
+        for push in pushes {
+            if let Value::Push { kind, data } = push {
+                self.pushed(&kind, data, told);
+            }
+        }
+        Ok(renewed?)
+    }
+
     /// Reads when all was up to date, if asked to, and the members of some contexts; `told` gets what the server tells meanwhile.
     #[expect(clippy::type_complexity, reason = "two answers")]
     pub fn read(
@@ -215,7 +227,7 @@ fn refusal(reply: Value, command: &str) -> Result<String, Lost> {
     let Value::ServerError(error) = reply else { return Err(Lost(format!("unexpected reply to {command}"))) };
     let error = error_of(error);
     match class(&error) {
-        Class::Later | Class::Elsewhere => Err(error.into()),
+        Class::Later | Class::Elsewhere | Class::Login => Err(error.into()),
         Class::Refused | Class::Full | Class::Data => Ok(describe(&error)),
     }
 }

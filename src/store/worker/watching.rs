@@ -43,6 +43,8 @@ struct Post<'a> {
     ladder: Ladder,
     backoff: Backoff,
     lookout: Lookout,
+    /// What the watch has logged in with, as a number.
+    login: u64,
 }
 
 /// Keeps a watch until the mailbox says stop. Runs on a thread of its own.
@@ -56,8 +58,9 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
         ladder: Ladder::new(shared.options.assumes_notifications),
         backoff: Backoff::new(),
         lookout: Lookout::new(shared.options.ping),
+        login: 0,
     };
-    loop {
+    while !wait_for_login(connector, mailbox) {
         let armed = mailbox.link.armed();
         let ended = post.session();
         if mailbox.is_stopped() {
@@ -93,6 +96,16 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
     }
 }
 
+/// Before there is anything to log in with, nothing is tried. True when the thread should end.
+fn wait_for_login(connector: &Connector, mailbox: &Mailbox) -> bool {
+    while connector.credentials().is_missing() {
+        if mailbox.sleep(POLL) {
+            return true;
+        }
+    }
+    mailbox.is_stopped()
+}
+
 /// One connection that is refused tells as much as two. False when the thread should end.
 fn wait_for_data(shared: &Shared, mailbox: &Mailbox) -> bool {
     while !shared.health.is_available() {
@@ -107,6 +120,7 @@ impl Post<'_> {
     fn session(&mut self) -> Ended {
         // What was asked for before this connection is made is granted by it.
         self.mailbox.link.take_renewal_wish();
+        self.login = self.connector.credentials().number();
         let mut armed = match self.ladder.arm(self.connector, &self.watched, &self.mailbox.leash) {
             Ok(armed) => armed,
             Err(unarmed) => return Ended::Gone(unarmed),
@@ -144,6 +158,9 @@ impl Post<'_> {
                 // Only a watch that lives counts as a success: one that is dropped at once must not be made again at once.
                 self.backoff.reset();
             }
+            if self.logs_in_anew() && !self.renew_login(armed)? {
+                return Ok(Ended::Renew);
+            }
             if self.lookout.is_due() && self.ladder.may_climb(armed, self.connector) {
                 self.climb(armed)?;
             }
@@ -153,6 +170,18 @@ impl Post<'_> {
             }
         }
         Ok(Ended::Stopped)
+    }
+
+    /// Whether something else logs in than did at the latest look.
+    fn logs_in_anew(&mut self) -> bool {
+        let present = self.connector.credentials().number();
+        std::mem::replace(&mut self.login, present) != present
+    }
+
+    /// False where the watch has to be made anew for it.
+    fn renew_login(&self, armed: &mut Armed) -> Result<bool, WatchError> {
+        let timeout = self.shared.options.command_timeout();
+        armed.watch.renew_login(self.connector, timeout, &mut |signal| self.mailbox.tell(signal))
     }
 
     fn climb(&mut self, armed: &mut Armed) -> Result<(), WatchError> {

@@ -1,11 +1,12 @@
 //! A connection of a watch, in either version of the protocol: what the server tells, apart from what it answers. Depends on
-//! `connection`.
+//! `connection` and `connector`.
 
 use std::time::Duration;
 
 use redis::{Cmd, PushKind, RedisError, Value, cmd};
 
 use super::super::connection::Connection;
+use super::super::connector::Connector;
 use super::super::values::error_of;
 use super::super::wire::Deadline;
 use crate::store::leash::Leash;
@@ -111,6 +112,17 @@ impl Line {
                 other => told(other),
             }
         }
+    }
+
+    /// Logs in anew, if something else does by now; `told` gets what comes meanwhile. Not where things are told in arrays.
+    pub fn renew_login(
+        &mut self,
+        connector: &Connector,
+        timeout: Duration,
+        told: &mut dyn FnMut(Heard),
+    ) -> Result<(), RedisError> {
+        self.connection.set_read_timeout(Some(timeout))?;
+        connector.renew_login(&mut self.connection, &mut |push| told(heard(push, false)))
     }
 
     /// The next thing that comes in; `None` when nothing did within `wait`.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use redis::RedisError;
 
 use super::class::{Class, class};
-use super::connector::describe;
+use super::connector::{Connector, describe};
 use super::describe::io_error;
 use super::wire::Deadline;
 use crate::store::leash::Leash;
@@ -44,7 +44,9 @@ impl WatchError {
     fn of(error: &RedisError) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
         match class(error) {
-            Class::Refused if !is_login(error) => Self::Refused(describe(error)),
+            Class::Refused => Self::Refused(describe(error)),
+            // A login that fails today may succeed in a second: passwords are changed on one side first.
+            Class::Login => Self::Lost(describe(error)),
             _ if error.is_timeout() => Self::Unanswered(describe(error)),
             _ => match io_error(error).map(io::Error::kind) {
                 Some(BrokenPipe | ConnectionReset | UnexpectedEof) => Self::Unanswered(describe(error)),
@@ -61,11 +63,6 @@ impl WatchError {
     }
 }
 
-/// A login that fails today may succeed in a second: passwords are changed on one side first.
-fn is_login(error: &RedisError) -> bool {
-    error.kind() == redis::ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
-}
-
 /// A rung of the ladder, armed: everything that happens from now on is told.
 pub trait Watch {
     /// The next thing told; `None` when nothing was within `wait`.
@@ -73,6 +70,17 @@ pub trait Watch {
 
     /// Asks for a sign of life and hands out what was told before it came: afterwards everything earlier has been told.
     fn drain(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), WatchError>;
+
+    /// Something else logs in by now: does so where the watch is, and hands out what is told meanwhile. False where that is not
+    /// possible, as on a connection of RESP2 that is subscribed: the watch has to be made anew.
+    fn renew_login(
+        &mut self,
+        _connector: &Connector,
+        _timeout: Duration,
+        _told: &mut dyn FnMut(Signal),
+    ) -> Result<bool, WatchError> {
+        Ok(false)
+    }
 
     /// Which server tells, where it says so.
     fn server(&self) -> Option<&str>;

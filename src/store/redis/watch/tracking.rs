@@ -133,6 +133,18 @@ impl Watch for Tracking {
         outcome.map_err(|error| WatchError::of(&error))
     }
 
+    fn renew_login(
+        &mut self,
+        connector: &Connector,
+        timeout: Duration,
+        told: &mut dyn FnMut(Signal),
+    ) -> Result<bool, WatchError> {
+        let ear = &mut self.ear;
+        let renewed = self.line.renew_login(connector, timeout, &mut |heard| ear.hear(heard));
+        self.ear.signals.drain(..).for_each(told);
+        renewed.map(|()| true).map_err(|error| WatchError::of(&error))
+    }
+
     fn server(&self) -> Option<&str> {
         self.about.server.as_deref()
     }
