@@ -82,12 +82,12 @@
  *   flagstone_client             flagstone_client_new, flagstone_client_start, flagstone_client_wait,
  *                                flagstone_client_state, flagstone_client_status_json, flagstone_client_postfork,
  *                                flagstone_client_flush, flagstone_client_close, flagstone_client_retain,
- *                                flagstone_client_release, flagstone_client_status, flagstone_client_environment_id,
- *                                flagstone_bool_variation, flagstone_int_variation, flagstone_double_variation,
- *                                flagstone_string_variation, flagstone_variation, flagstone_variation_or,
- *                                flagstone_variation_many, flagstone_variation_many_or, flagstone_identify,
- *                                flagstone_track, flagstone_all_flags_json, flagstone_secure_mode_hash,
- *                                flagstone_client_subscribe, flagstone_big_segments_status,
+ *                                flagstone_client_release, flagstone_client_set_credentials, flagstone_client_status,
+ *                                flagstone_client_environment_id, flagstone_bool_variation, flagstone_int_variation,
+ *                                flagstone_double_variation, flagstone_string_variation, flagstone_variation,
+ *                                flagstone_variation_or, flagstone_variation_many, flagstone_variation_many_or,
+ *                                flagstone_identify, flagstone_track, flagstone_all_flags_json,
+ *                                flagstone_secure_mode_hash, flagstone_client_subscribe, flagstone_big_segments_status,
  *                                flagstone_big_segments_poll, flagstone_client_may_wait,
  *                                flagstone_client_next_notification, flagstone_client_wake, flagstone_client_listen,
  *                                flagstone_client_unlisten
@@ -202,6 +202,16 @@
  *   redis.prefix               launchdarkly             prefix of the keys; empty: the default
  *   redis.username             (none)                   wins over the URL's
  *   redis.password             (none)                   wins over the URL's
+ *   redis.password_file        (none)                   file with the password, in the place of one: read at each connect and when
+ *                                                       it changes; the end of its line is dropped
+ *   redis.credentials          static                   who logs in: static: the options or the file; host: whoever
+ *                                                       flagstone_client_set_credentials says, which the start waits for and
+ *                                                       notifications of kind CREDENTIALS ask for; aws-iam: redis.username,
+ *                                                       with tokens that this library makes of the process's identity at AWS
+ *   redis.aws.region           (AWS_REGION)             region of the cluster, for aws-iam; then AWS_DEFAULT_REGION
+ *   redis.aws.service          elasticache              elasticache, memorydb
+ *   redis.aws.cluster          (none)                   name of the cluster, replication group or serverless cache, not its address
+ *   redis.aws.serverless       false                    true: it is a serverless cache
  *   redis.database             0                        wins over the URL's
  *   redis.connect_timeout_ms   2000                     longest time to connect, login included; a lookup of a name keeps the
  *                                                       time of the system, and leaves a quarter of this for the rest
@@ -359,7 +369,7 @@
 /**
  * Grows when functions, or members at the end of a struct, are added. A host refuses a smaller one.
  */
-#define FLAGSTONE_ABI_MINOR 4
+#define FLAGSTONE_ABI_MINOR 5
 
 /**
  * Bit of `flagstone_features`: `rediss://` URLs work.
@@ -375,6 +385,11 @@
  * Bit of `flagstone_features`: the members of big segments are asked for, in Redis or in a store of the host's.
  */
 #define FLAGSTONE_FEATURE_BIG_SEGMENTS 4
+
+/**
+ * Bit of `flagstone_features`: credentials for Redis may change (`flagstone_client_set_credentials`, `redis.credentials`).
+ */
+#define FLAGSTONE_FEATURE_CREDENTIALS 8
 
 /**
  * Longest chain of prerequisites, and of segments that name segments, that an evaluation follows: MALFORMED_FLAG beyond it.
@@ -699,6 +714,13 @@ typedef enum flagstone_notification_kind {
    * never dropped.
    */
   FLAGSTONE_NOTIFICATION_VALUE_CHANGED = 5,
+  /**
+   * Credentials for Redis are asked for (`redis.credentials=host`), to be given with `flagstone_client_set_credentials`:
+   * `text` is `"start"` (there are none yet), `"expires"` (80 % of their life are over) or `"refused"` (the server did not take
+   * them), `extra` is JSON: `{"user":"ada"}`, who logs in by the present ones or by the options; null for the default user. Told
+   * again, with growing pauses, until others are set; one waits at most.
+   */
+  FLAGSTONE_NOTIFICATION_CREDENTIALS = 6,
 } flagstone_notification_kind;
 
 /**
@@ -1494,17 +1516,28 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `initialized` | somebody has written a full data set: `$inited` was seen |
  * | `redis` | null where memory is all there is; else where Redis is, see below |
  *
- * Members of `redis`; the last four only with sentinels:
+ * Members of `redis`; `role` and those that follow only with sentinels:
  *
  * | Member | Is |
  * |---|---|
  * | `topology` | `"standalone"` or `"sentinel"` |
  * | `address` | of the server that is read; null while that is not known |
  * | `database` | its number |
+ * | `credentials` | null where nobody logs in; else who does, see below |
  * | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
  * | `service` | what the sentinels are asked for |
  * | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
  * | `asked` | the sentinel that answered last; null before the first |
+ *
+ * Members of `credentials`:
+ *
+ * | Member | Is |
+ * |---|---|
+ * | `source` | `"static"` (options, or `flagstone_client_set_credentials` without `redis.credentials`), `"host"`, `"file"` or `"aws-iam"` |
+ * | `user` | who logs in; null for the default user |
+ * | `expires_in_ms` | how long the server takes them still, 0 when that time is over; null when it is not known |
+ * | `state` | `"ok"`; `"missing"`: there are none yet; `"refused"`: a server did not take them; `"expired"`: their time is over |
+ * | `error` | what the server said that refused them, or why no others could be had; null when nothing is wrong |
  *
  * Members of `events`; a summary of evaluations counts as one event:
  *
@@ -1582,6 +1615,27 @@ FLAGSTONE_API struct flagstone_client *flagstone_client_retain(const struct flag
  */
 FLAGSTONE_API
 void flagstone_client_release(struct flagstone_client *client);
+
+/**
+ * Sets who logs in at Redis from now on: new connections use it, and those that are open log in anew between two commands,
+ * without an end. Works with any `redis.credentials` but `aws-iam`, and not with `redis.password_file`; with `host` it answers the
+ * notification of kind CREDENTIALS. Sentinels are not concerned: theirs stay those of `redis.url`.
+ *
+ * `user` (at most 1024 bytes; `user_len` 0: the default user) and `password` (1 to 65536 bytes) are UTF-8 without NUL bytes,
+ * copied, and never shown. `valid_for_ms`: how long the server takes them, in milliseconds from now; 0 when that is not known.
+ *
+ * Does not wait for the server: whether it takes them, the status tells (`redis.credentials`). A server that refuses them leaves
+ * the open connections as they are. OK; NULL_ARGUMENT, BAD_UTF8; INVALID_ARGUMENT, also for a client that uses no Redis;
+ * CLOSED. Any thread, at any time, also before `flagstone_client_start` and while it waits.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_set_credentials(struct flagstone_client *client,
+                                                  const char *user,
+                                                  size_t user_len,
+                                                  const char *password,
+                                                  size_t password_len,
+                                                  int64_t valid_for_ms,
+                                                  struct flagstone_error **err);
 
 /**
  * Writes the condition of data source and store. `flagstone_client_status_json` tells more.

@@ -9,6 +9,7 @@ mod all_flags;
 mod ask;
 mod atfork;
 mod config;
+mod credentials;
 mod ending;
 mod evaluate;
 mod events_settings;
@@ -17,6 +18,7 @@ mod feed;
 mod flags_state;
 mod keeper;
 mod listeners;
+mod login_settings;
 mod members;
 mod members_settings;
 mod migration;
@@ -47,7 +49,7 @@ pub use feed::{Condition, LastError};
 pub use flags_state::AllFlagsOptions;
 pub use members::{MembersSettings, MembersStore};
 pub use migration::{Migration, MigrationError, Operation, Origin, Stage};
-pub use notifications::{Event, Notification, Notifications, Polled};
+pub use notifications::{Asked, Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared};
 pub use settings::Settings;
 pub use track::TrackError;
@@ -61,7 +63,7 @@ use crate::events::Recorder;
 use crate::http::HttpError;
 pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
-use crate::store::{ConnectError, Freshness, Level, Members, Shared, StoreState};
+use crate::store::{ConnectError, Connector, CredentialsError, Freshness, Level, Members, Shared, StoreState};
 use feed::Feed;
 use listeners::Listening;
 use plant::Plant;
@@ -94,6 +96,12 @@ pub enum ClientError {
     /// The data source is off for good.
     #[error("the data source is off: {0}")]
     NotReady(String),
+    /// Credentials for Redis that cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// There is no Redis to log in at.
+    #[error("this client uses no Redis, so nobody logs in")]
+    NoRedis,
     /// The secure mode hash needs the SDK key.
     #[error("option sdk.key is not set")]
     NoSdkKey,
@@ -138,7 +146,9 @@ impl Client {
             && settings.store.redis.is_some()
             && !settings.store.memory_leads();
         let shared = Arc::new(Shared::new(settings.store)?);
-        let members = settings.members.as_ref().and_then(MembersSettings::redis).map(Members::new).transpose()?;
+        let credentials = shared.connector.as_ref().map(Connector::credentials);
+        let members = settings.members.as_ref().and_then(MembersSettings::redis);
+        let members = members.map(|members| Members::new(members, credentials)).transpose()?;
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
         let desk = settings.members.as_ref().map(|members| members.desk);

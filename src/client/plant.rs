@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::feed::Feed;
 use crate::events::{EventsOptions, Recorder};
 use crate::source::SourceOptions;
-use crate::store::{Backup, Members, Shared};
+use crate::store::{Backup, Connector, Credentials, Members, Shared};
 
 /// What the threads work on: everything that outlives them.
 #[derive(Debug, Clone)]
@@ -23,6 +23,12 @@ pub struct Plant {
 }
 
 impl Plant {
+    /// Who logs in at the Redis of the options; `None` where there is none.
+    pub fn credentials(&self) -> Option<&Arc<Credentials>> {
+        let members = self.members.as_ref().filter(|members| members.shares_login).map(|members| &members.connector);
+        self.shared.connector.as_ref().or(members).map(Connector::credentials)
+    }
+
     /// How the data source fares, if there is one.
     pub fn feed(&self) -> Option<&Feed> {
         self.source.as_ref().map(|(_, feed)| &**feed)

@@ -184,6 +184,12 @@ impl Runtime {
         }
     }
 
+    /// Something else logs in at Redis from now on: whoever keeps a connection looks.
+    pub fn renew_logins(&self) {
+        self.mailbox.wake();
+        self.counter.knock();
+    }
+
     /// Whether the threads should end.
     pub fn is_stopped(&self) -> bool {
         self.mailbox.is_stopped()

@@ -179,6 +179,7 @@ impl Config {
             .map_err(|error| ConfigError::Invalid { option: "redis.url", reason: error.to_string() })?;
         redis.username = self.text("redis.username").or(redis.username);
         redis.password = self.text("redis.password").or(redis.password);
+        self.login(&mut redis, remarks)?;
         redis.database = self.number("redis.database", redis.database);
         redis.connect_timeout = self.time("redis.connect_timeout_ms").unwrap_or(redis.connect_timeout);
         redis.command_timeout = self.time("redis.command_timeout_ms").unwrap_or(redis.command_timeout);

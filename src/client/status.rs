@@ -8,7 +8,7 @@ use super::Client;
 use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
-use crate::store::{Rung, Shared, StoreState, Whereabouts, monotonic_ms};
+use crate::store::{Credentials, LoginState, Rung, Shared, StoreState, Whereabouts, monotonic_ms, saturating_ms};
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
 pub fn condition_json(shared: &Shared, feed: Option<&Feed>) -> Value {
@@ -38,6 +38,9 @@ fn redis_json(shared: &Shared) -> Value {
     let Some(connector) = &shared.connector else { return Value::Null };
     let Whereabouts { topology, address, role, service, sentinels, asked } = connector.whereabouts();
     let mut redis = json!({ "topology": topology, "address": address, "database": connector.database() });
+    if let Some(members) = redis.as_object_mut() {
+        members.insert("credentials".to_owned(), credentials_json(connector.credentials()));
+    }
     if let (Some(service), Some(members)) = (service, redis.as_object_mut()) {
         let error = |error: Option<Arc<String>>| error.map(|error| (*error).clone());
         let sentinels: Vec<Value> = sentinels
@@ -50,6 +53,24 @@ fn redis_json(shared: &Shared) -> Value {
         members.insert("asked".to_owned(), json!(asked));
     }
     redis
+}
+
+/// Who logs in, and how that fares; null where nobody does.
+fn credentials_json(credentials: &Credentials) -> Value {
+    let (state, error) = credentials.state();
+    let present = credentials.present();
+    let has_login = present.as_ref().is_none_or(|grant| grant.password.is_some());
+    if !has_login && state == LoginState::Ok {
+        return Value::Null;
+    }
+    let left = present.and_then(|grant| grant.left());
+    json!({
+        "source": credentials.source().name(),
+        "user": credentials.user(),
+        "expires_in_ms": left.map(saturating_ms),
+        "state": state.name(),
+        "error": error,
+    })
 }
 
 /// Memory alone is always there.

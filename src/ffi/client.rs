@@ -164,17 +164,28 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `initialized` | somebody has written a full data set: `$inited` was seen |
 /// | `redis` | null where memory is all there is; else where Redis is, see below |
 ///
-/// Members of `redis`; the last four only with sentinels:
+/// Members of `redis`; `role` and those that follow only with sentinels:
 ///
 /// | Member | Is |
 /// |---|---|
 /// | `topology` | `"standalone"` or `"sentinel"` |
 /// | `address` | of the server that is read; null while that is not known |
 /// | `database` | its number |
+/// | `credentials` | null where nobody logs in; else who does, see below |
 /// | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
 /// | `service` | what the sentinels are asked for |
 /// | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
 /// | `asked` | the sentinel that answered last; null before the first |
+///
+/// Members of `credentials`:
+///
+/// | Member | Is |
+/// |---|---|
+/// | `source` | `"static"` (options, or `flagstone_client_set_credentials` without `redis.credentials`), `"host"`, `"file"` or `"aws-iam"` |
+/// | `user` | who logs in; null for the default user |
+/// | `expires_in_ms` | how long the server takes them still, 0 when that time is over; null when it is not known |
+/// | `state` | `"ok"`; `"missing"`: there are none yet; `"refused"`: a server did not take them; `"expired"`: their time is over |
+/// | `error` | what the server said that refused them, or why no others could be had; null when nothing is wrong |
 ///
 /// Members of `events`; a summary of evaluations counts as one event:
 ///

@@ -16,6 +16,7 @@ mod config;
 mod context;
 mod context_builder;
 mod context_parts;
+mod credentials;
 mod default;
 mod detail;
 mod error;

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use crate::store::memory::cache::Cache;
 use crate::store::memory::snapshot::Snapshot;
 use crate::store::options::{Residency, StoreOptions};
-use crate::store::redis::connector::{ConnectError, Connector};
+use crate::store::redis::connector::{ConnectError, Connector, RedisOptions};
 use crate::store::redis::layout::Keys;
 use crate::store::status::{Health, StoreState};
 
@@ -60,9 +60,10 @@ impl Shared {
     /// Checks the options; opens no connection.
     pub fn new(options: StoreOptions) -> Result<Self, ConnectError> {
         let cache = (options.residency == Residency::Lazy).then(|| Cache::new(options.capacity));
+        let connector = |redis: &RedisOptions| Connector::with_seeker(redis, &redis.credentials());
         Ok(Self {
             keys: Keys::new(&options.prefix),
-            connector: options.redis.as_ref().map(Connector::with_seeker).transpose()?,
+            connector: options.redis.as_ref().map(connector).transpose()?,
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             cache,
             health: Health::default(),

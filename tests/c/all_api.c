@@ -49,6 +49,7 @@ static void version(void) {
   CHECK(strlen(flagstone_version_string()) >= 5);
   CHECK(flagstone_version_string() == flagstone_version_string());
   CHECK((flagstone_features() & FLAGSTONE_FEATURE_TLS) != 0);
+  CHECK((flagstone_features() & FLAGSTONE_FEATURE_CREDENTIALS) != 0);
 }
 
 static void errors(void) {
@@ -239,6 +240,7 @@ static void after_close(setting setting, const char *options, int expected) {
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_subscribe(client, 0, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_listen(client, context, "bool", 4, &listener, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_unlisten(client, 1, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_set_credentials(client, NULL, 0, "late", 4, 0, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_status_json(client, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_all_flags_json(client, context, 0, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_secure_mode_hash(client, context, &bytes, &error));

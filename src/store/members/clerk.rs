@@ -1,12 +1,14 @@
 //! The thread that reads members of big segments from Redis and passes on what Redis tells of them. Questions that wait
 //! together are asked together. May depend on `redis`, `counter` and `bell`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::counter::{Counter, Question};
 use crate::model::{Jitter, Membership, unix_ms};
 use crate::store::backoff::Backoff;
 use crate::store::redis::connector::{ConnectError, Connector, RedisOptions};
+use crate::store::redis::credentials::Credentials;
 use crate::store::redis::members::{Answer, Lost, MemberKeys, MembersLink, Told};
 
 /// A connection that does not live so long is not made anew at once.
@@ -29,6 +31,8 @@ pub trait MembersListener {
 pub struct MembersOptions {
     /// How to reach Redis.
     pub redis: RedisOptions,
+    /// Who logs in is whoever does where the flags are.
+    pub shares_login: bool,
     /// Key prefix; empty for the default.
     pub prefix: String,
     /// How often it is asked when they were brought up to date.
@@ -44,6 +48,8 @@ pub struct MembersOptions {
 pub struct Members {
     /// Makes connections.
     pub connector: Connector,
+    /// Who logs in is whoever does where the flags are.
+    pub shares_login: bool,
     keys: MemberKeys,
     poll_interval: Duration,
     stale_after: Duration,
@@ -52,9 +58,12 @@ pub struct Members {
 
 impl Members {
     /// Checks the options; opens nothing.
-    pub fn new(options: &MembersOptions) -> Result<Self, ConnectError> {
+    /// `credentials`: those of the flags, for a Redis at which the same log in.
+    pub fn new(options: &MembersOptions, credentials: Option<&Arc<Credentials>>) -> Result<Self, ConnectError> {
+        let credentials = credentials.filter(|_| options.shares_login).cloned();
         Ok(Self {
-            connector: Connector::new(&options.redis)?,
+            connector: Connector::new(&options.redis, &credentials.unwrap_or_else(|| options.redis.credentials()))?,
+            shares_login: options.shares_login,
             keys: MemberKeys::new(&options.prefix),
             poll_interval: options.poll_interval,
             stale_after: options.stale_after,

@@ -114,6 +114,13 @@ impl Counter {
         }
     }
 
+    /// Wakes the thread that answers.
+    pub fn knock(&self) {
+        if let Inner::Open(Window { bell: Some(bell), .. }) = &*lock(&self.inner) {
+            bell.ring();
+        }
+    }
+
     /// Whether anybody may still ask.
     pub fn is_open(&self) -> bool {
         matches!(*lock(&self.inner), Inner::Open(_))

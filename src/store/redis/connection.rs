@@ -72,13 +72,15 @@ pub struct Connection {
     open: bool,
     /// Where it leads to, where that may be another address each time.
     peer: Option<Address>,
+    /// The number of what logged in last, or was refused then.
+    login: u64,
 }
 
 impl Connection {
     /// Speaks over this channel.
     pub fn new(channel: Channel, remembered: Option<Remembered>, database: i64) -> Self {
         let parser = Parser::new();
-        Self { _remembered: remembered, channel, parser, database, open: true, peer: None }
+        Self { _remembered: remembered, channel, parser, database, open: true, peer: None, login: 0 }
     }
 
     /// It leads to this address, and the next one may lead to another.
@@ -89,6 +91,16 @@ impl Connection {
     /// Where it leads to; `None` where all lead to the same address.
     pub fn peer(&self) -> Option<&Address> {
         self.peer.as_ref()
+    }
+
+    /// So is called what logged in last, or was refused then.
+    pub fn login(&self) -> u64 {
+        self.login
+    }
+
+    /// This has logged in, or was refused.
+    pub fn set_login(&mut self, number: u64) {
+        self.login = number;
     }
 
     /// Sends commands; their replies are to be received.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, Value};
 
 pub use super::describe::describe;
 
 use super::class::{elsewhere, is_cut};
 use super::connection::Connection;
+use super::credentials::{Credentials, LoginSource};
 use super::dialer::Dialer;
 use super::endpoints::{Address, Endpoints, ReadFrom, SentinelTls, Service};
 use super::login::{Courtesy, Login, Protocol};
@@ -49,6 +50,8 @@ pub struct RedisOptions {
     pub username: Option<String>,
     /// With what; without it nobody does.
     pub password: Option<String>,
+    /// Where passwords come from.
+    pub login: LoginSource,
     /// Which database.
     pub database: i64,
     /// Longest time to establish a connection, TLS and login included.
@@ -62,6 +65,11 @@ pub struct RedisOptions {
 }
 
 impl RedisOptions {
+    /// Who logs in, in a cell of its own.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        Arc::new(Credentials::new(self.login.clone(), self.username.as_deref(), self.password.as_deref()))
+    }
+
     /// All that a URL says, and defaults for the rest.
     pub fn at(url: &str) -> Result<Self, ConnectError> {
         let url = RedisUrl::parse(url)?;
@@ -79,6 +87,7 @@ impl RedisOptions {
             },
             username: url.username,
             password: url.password,
+            login: LoginSource::Options,
             database: url.database.unwrap_or(0),
             connect_timeout: url.connect_timeout.unwrap_or(DEFAULT_TIMEOUT),
             command_timeout: url.command_timeout.unwrap_or(DEFAULT_TIMEOUT),
@@ -137,16 +146,16 @@ pub struct Connector {
 
 impl Connector {
     /// Checks the options and the certificate files; opens nothing yet. Of a service the primary is read.
-    pub fn new(options: &RedisOptions) -> Result<Self, ConnectError> {
-        Self::reading(options, ReadFrom::Primary)
+    pub fn new(options: &RedisOptions, credentials: &Arc<Credentials>) -> Result<Self, ConnectError> {
+        Self::reading(options, ReadFrom::Primary, credentials)
     }
 
     /// The same for whoever has a thread that listens to sentinels: replicas are read, if the options say so.
-    pub fn with_seeker(options: &RedisOptions) -> Result<Self, ConnectError> {
-        Self::reading(options, options.read)
+    pub fn with_seeker(options: &RedisOptions, credentials: &Arc<Credentials>) -> Result<Self, ConnectError> {
+        Self::reading(options, options.read, credentials)
     }
 
-    fn reading(options: &RedisOptions, read: ReadFrom) -> Result<Self, ConnectError> {
+    fn reading(options: &RedisOptions, read: ReadFrom, credentials: &Arc<Credentials>) -> Result<Self, ConnectError> {
         let sentinels_encrypted = match (&options.address, options.sentinel.tls) {
             (Endpoints::Fixed(_), _) | (_, SentinelTls::No) => false,
             (_, SentinelTls::Yes) => true,
@@ -163,9 +172,9 @@ impl Connector {
         let name = options.client_name.clone();
         let name = name.unwrap_or_else(|| format!("flagstone-{:08x}", Jitter::new().bits() >> 32));
         let sockets: Arc<Sockets> = Arc::default();
-        let dialer = |tls, username: &Option<String>, password: &Option<String>, database| Dialer {
+        let dialer = |tls, credentials, database| Dialer {
             tls,
-            login: Login { username: username.clone(), password: password.clone(), database, name: name.clone() },
+            login: Login { credentials, database, name: name.clone() },
             command_timeout: options.command_timeout,
             sockets: sockets.clone(),
         };
@@ -173,14 +182,16 @@ impl Connector {
             Endpoints::Fixed(address) => Route::Fixed(address.clone()),
             Endpoints::Sentinel(service) => {
                 let SentinelAccess { username, password, .. } = &options.sentinel;
-                let dialer = dialer(tls(sentinels_encrypted)?, username, password, 0);
+                // Those of the URL for good: whoever changes the others knows nothing of sentinels.
+                let of_url = Credentials::new(LoginSource::Options, username.as_deref(), password.as_deref());
+                let dialer = dialer(tls(sentinels_encrypted)?, Arc::new(of_url), 0);
                 let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, read);
                 Route::Sentinel(Box::new(sentinels))
             }
         };
         Ok(Self {
             route,
-            dialer: dialer(tls(options.encrypted)?, &options.username, &options.password, options.database),
+            dialer: dialer(tls(options.encrypted)?, credentials.clone(), options.database),
             connect_timeout: options.connect_timeout,
             resp2_only: options.resp2_only,
             tells_little: AtomicBool::new(false),
@@ -247,6 +258,17 @@ impl Connector {
     /// Number of the database.
     pub fn database(&self) -> i64 {
         self.dialer.login.database
+    }
+
+    /// Who logs in.
+    pub fn credentials(&self) -> &Arc<Credentials> {
+        &self.dialer.login.credentials
+    }
+
+    /// Logs in anew on a connection, between two commands, if something else logs in by now. One that is refused goes on as it is.
+    /// `pushed` gets what is told meanwhile.
+    pub fn renew_login(&self, connection: &mut Connection, pushed: &mut dyn FnMut(Value)) -> Result<(), RedisError> {
+        self.dialer.login.renew(connection, pushed)
     }
 
     /// Sockets that are open.

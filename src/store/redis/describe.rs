@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use redis::RedisError;
 
-use super::class::ELSEWHERE;
+use super::class::{ELSEWHERE, LOGIN};
 use crate::model::excerpt;
+
+/// How it is told that a login was refused.
+pub(super) const REFUSED: &str = "the login was refused: ";
 
 /// Most characters of what a server says that are repeated.
 const LONGEST_ERROR: usize = 500;
@@ -16,7 +19,8 @@ const LONGEST_ERROR: usize = 500;
 /// arguments, and those of a login are credentials.
 pub fn describe(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
-        (Some("ERR" | ELSEWHERE), Some(detail)) => detail.to_owned(),
+        (Some("ERR" | ELSEWHERE | LOGIN), Some(detail)) => detail.to_owned(),
+        (Some(code @ ("NOAUTH" | "WRONGPASS")), Some(detail)) => format!("{REFUSED}{code} {detail}"),
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),
     };
@@ -44,7 +48,10 @@ mod tests {
                 "READONLY You can't write against a read only replica.",
                 "READONLY You can't write against a read only replica.",
             ),
-            ("WRONGPASS invalid username-password pair", "WRONGPASS invalid username-password pair"),
+            (
+                "WRONGPASS invalid username-password pair",
+                "the login was refused: WRONGPASS invalid username-password pair",
+            ),
             ("ERR unknown command 'AUTH', with args beginning with: 'hunter2'", "unknown command 'AUTH'"),
         ] {
             let Value::ServerError(error) = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap() else {

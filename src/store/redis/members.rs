@@ -208,7 +208,7 @@ fn refusal(reply: Value, command: &str) -> Result<String, Lost> {
     let Value::ServerError(error) = reply else { return Err(Lost(format!("unexpected reply to {command}"))) };
     let error = error_of(error);
     match class(&error) {
-        Class::Later | Class::Elsewhere => Err(error.into()),
+        Class::Later | Class::Elsewhere | Class::Login => Err(error.into()),
         Class::Refused | Class::Full | Class::Data => Ok(describe(&error)),
     }
 }

@@ -67,7 +67,7 @@ impl Worker<'_> {
             }
             // Others may have written meanwhile: what waits here is not what counts where Redis is the truth.
             Class::Later => self.start_source_over(),
-            Class::Refused | Class::Full | Class::Data => {}
+            Class::Refused | Class::Full | Class::Data | Class::Login => {}
         }
         self.mirror.note_write_failure();
     }

@@ -20,7 +20,7 @@ use redis::RedisError;
 
 use super::class::{Class, class};
 use super::connection::Connection;
-use super::describe::describe;
+use super::describe::{REFUSED, describe};
 use super::dialer::Dialer;
 use super::endpoints::{Address, ReadFrom, Service};
 use super::login::{Courtesy, Protocol};
@@ -243,8 +243,10 @@ impl Sentinels {
 
 fn remark_of(silence: &Silence) -> String {
     match silence {
-        Silence::Failed(error) if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => {
-            format!("refuses the login: {} (sentinel_password is for the sentinels)", describe(error))
+        Silence::Failed(error) if class(error) == Class::Login => {
+            let said = describe(error);
+            let said = said.strip_prefix(REFUSED).unwrap_or(&said);
+            format!("refuses the login: {said} (sentinel_password is for the sentinels)")
         }
         Silence::Failed(error) if class(error) == Class::Refused => format!("refuses: {}", describe(error)),
         Silence::Failed(error) => describe(error),

@@ -1,6 +1,7 @@
 //! What is remembered of sentinels, and how it is told.
 
 use super::*;
+use crate::store::redis::credentials::{Credentials, LoginSource};
 use crate::store::redis::login::Login;
 use crate::store::redis::sockets::Sockets;
 
@@ -9,7 +10,8 @@ fn address(port: u16) -> Address {
 }
 
 fn sentinels(count: u16) -> Sentinels {
-    let login = Login { username: None, password: None, database: 0, name: "test".to_owned() };
+    let credentials = Arc::new(Credentials::new(LoginSource::Options, None, None));
+    let login = Login { credentials, database: 0, name: "test".to_owned() };
     let (command_timeout, sockets) = (Duration::from_millis(100), Arc::<Sockets>::default());
     let dialer = Dialer { tls: None, login, command_timeout, sockets };
     let service = Service { name: "main".to_owned(), sentinels: (1..=count).map(address).collect() };

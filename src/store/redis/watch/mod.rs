@@ -28,15 +28,11 @@ pub enum WatchError {
 impl WatchError {
     fn of(error: &RedisError) -> Self {
         match class(error) {
-            Class::Refused if !is_login(error) => Self::Refused(describe(error)),
+            Class::Refused => Self::Refused(describe(error)),
+            // A login that fails today may succeed in a second: passwords are changed on one side first.
             _ => Self::Lost(describe(error)),
         }
     }
-}
-
-/// A login that fails today may succeed in a second: passwords are changed on one side first.
-fn is_login(error: &RedisError) -> bool {
-    error.kind() == redis::ErrorKind::AuthenticationFailed || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
 }
 
 /// A rung of the ladder, armed: everything that happens from now on is told.
