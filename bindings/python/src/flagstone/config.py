@@ -47,8 +47,8 @@ class Config(Owner):
         end of its line is dropped. Default: none.
     :param redis_credentials: who logs in. ``static``: the options or the file; ``aws-iam``: ``redis_username``, with tokens
         for AWS ElastiCache and MemoryDB that the library makes of the process's identity at AWS; ``host``: whoever
-        :meth:`Client.set_redis_credentials` says. Or a provider: a function or a coroutine function that returns
-        :class:`RedisCredentials`, called at the start, before they expire, and when Redis refuses them. Default ``static``.
+        ``set_redis_credentials`` says. Or a provider: a function or a coroutine function that returns
+        ``RedisCredentials``, called at the start, before they expire, and when Redis refuses them. Default ``static``.
     :param redis_aws_region: region of the cluster, for ``aws-iam``. Default: that of the environment (``AWS_REGION``, then
         ``AWS_DEFAULT_REGION``).
     :param redis_aws_service: ``elasticache`` or ``memorydb``. Default ``elasticache``.

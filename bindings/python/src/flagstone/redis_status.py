@@ -99,11 +99,8 @@ class RedisStatus:
 
     def __str__(self) -> str:
         """All of it in one line, for people."""
-        where = " ".join(filter(None, (self.topology, self.service)))
-        if self.nodes:
-            where += f" at {', '.join(map(str, self.nodes))}"
-        else:
-            where += f" at {' '.join(filter(None, (self.role, self.address or 'an address that is not known')))}"
+        address = ", ".join(map(str, self.nodes)) or self.address or "an address that is not known"
+        where = " ".join(filter(None, (self.topology, self.service, "at", self.role, address)))
         parts = [f"{where}, database {self.database}"]
         if self.sentinels:
             parts.append(f"sentinels {', '.join(map(str, self.sentinels))}")
