@@ -18,6 +18,7 @@ mod feed;
 mod flags_state;
 mod keeper;
 mod listeners;
+mod login;
 mod login_settings;
 mod members;
 mod members_settings;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::feed::{Feed, FeedSink, level};
 use super::keeper;
+use super::login;
 use super::members::Courier;
 use super::notifications::{Event, Notifications};
 use super::plant::Plant;
@@ -66,6 +67,7 @@ struct Started {
     link: bool,
     seeker: bool,
     store: bool,
+    login: bool,
     source: bool,
     clock: bool,
     keeper: bool,
@@ -117,6 +119,10 @@ impl Runtime {
                 run_worker(voice.shared, &voice.runtime.mailbox, voice, &wake);
             })?;
             started.store = true;
+        }
+        if !started.login && login::is_needed(plant) {
+            self.spawn("flagstone-login", plant, login::run)?;
+            started.login = true;
         }
         if !started.source && plant.source.is_some() {
             self.spawn("flagstone-source", plant, |voice, plant| {

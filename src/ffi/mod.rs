@@ -43,6 +43,7 @@ pub use config::*;
 pub use context::*;
 pub use context_builder::*;
 pub use context_parts::*;
+pub use credentials::*;
 pub use default::*;
 pub use detail::*;
 pub use error::*;

@@ -36,6 +36,7 @@ mod testing;
 mod truth;
 mod worker;
 
+pub use backoff::Backoff;
 pub use file::{Backup, BackupError};
 pub use inbox::intake::Intake;
 pub use inbox::mailbox::{Mailbox, Wake};

@@ -85,8 +85,10 @@ pub fn run(members: &Members, counter: &Counter, listener: &dyn MembersListener)
         retry: None,
         backoff: Backoff::new(),
         jitter: Jitter::new(),
+        login: 0,
     };
     while let Some(bell) = counter.bell() {
+        clerk.follow_login();
         clerk.hear();
         clerk.work(counter.take());
         // What came with the answers is not waited for at the socket.
@@ -111,9 +113,24 @@ struct Clerk<'a> {
     retry: Option<(Instant, String)>,
     backoff: Backoff,
     jitter: Jitter,
+    /// The number of what logs in, as of the latest look.
+    login: u64,
 }
 
 impl<'a> Clerk<'a> {
+    /// Something else logs in by now: the open connection does so anew, and what failed is tried again at once.
+    fn follow_login(&mut self) {
+        let number = self.members.connector.credentials().number();
+        if std::mem::replace(&mut self.login, number) == number {
+            return;
+        }
+        if self.retry.take().is_some() {
+            self.poll_at = Some(Instant::now());
+        }
+        let connector = &self.members.connector;
+        self.with_link(|link, told| link.renew_login(connector, told));
+    }
+
     /// How long there is nothing to do, apart from questions and what Redis tells.
     fn limit(&self) -> Option<Duration> {
         let at = self.poll_at?.max(self.retry.as_ref().map_or_else(Instant::now, |(until, _)| *until));
@@ -220,9 +237,14 @@ impl<'a> Clerk<'a> {
 
     /// Passes on what Redis has told.
     fn hear(&mut self) {
+        self.with_link(|link, told| link.hear(told));
+    }
+
+    /// Does something with the connection, and passes on what Redis tells meanwhile.
+    fn with_link(&mut self, act: impl FnOnce(&mut MembersLink<'a>, &mut dyn FnMut(Told)) -> Result<(), Lost>) {
         let Some(link) = &mut self.link else { return };
         let mut heard = Heard { listener: self.listener, age_changed: false };
-        let outcome = link.hear(&mut |told| heard.note(told));
+        let outcome = act(link, &mut |told| heard.note(told));
         if heard.age_changed {
             self.poll_at = Some(Instant::now());
         }

@@ -111,6 +111,18 @@ impl<'a> MembersLink<'a> {
         self.connection.socket()
     }
 
+    /// Logs in anew, if something else logs in by now; `told` gets what the server tells meanwhile.
+    pub fn renew_login(&mut self, connector: &Connector, told: &mut dyn FnMut(Told)) -> Result<(), Lost> {
+        let mut pushes = Vec::new();
+        let renewed = connector.renew_login(&mut self.connection, &mut |push| pushes.push(push));
+        for push in pushes {
+            if let Value::Push { kind, data } = push {
+                self.pushed(&kind, data, told);
+            }
+        }
+        Ok(renewed?)
+    }
+
     /// Reads when all was up to date, if asked to, and the members of some contexts; `told` gets what the server tells meanwhile.
     #[expect(clippy::type_complexity, reason = "two answers")]
     pub fn read(

@@ -5,6 +5,7 @@
 //! | `agenda`, `spread` | what is due, when, after what pause |
 //! | `exchange` | the one wrapper around every exchange |
 //! | `following`, `following_all`, `following_part`, `following_lazy` | Redis leads: reads, and what they mean for what is held |
+//! | `login` | who logs in, and that it is another one now |
 //! | `looking` | whether anything was missed that nobody told |
 //! | `pairing` | data and watch lead to the same server |
 //! | `due` | items to read again by age |
@@ -29,6 +30,7 @@ mod following_lazy;
 mod following_part;
 mod healing;
 mod leading;
+mod login;
 mod looking;
 mod opening;
 mod outgoing;
@@ -46,6 +48,7 @@ use due::Due;
 use exchange::{Exchange, Failed};
 use healing::Healing;
 use leading::Mirror;
+use login::LoginWatch;
 use pairing::Pairing;
 
 use crate::store::inbox::link::LinkPhase;
@@ -77,6 +80,7 @@ struct Worker<'a> {
     /// Much of the data set is gone.
     doubt: Doubt,
     pairing: Pairing,
+    login: LoginWatch,
     /// What is known of the difference between memory and Redis where memory is the truth.
     mirror: Mirror,
     healing: Healing,
@@ -142,6 +146,7 @@ impl<'a> Worker<'a> {
             has_sealed: holds_all,
             doubt: Doubt::default(),
             pairing: Pairing::new(),
+            login: LoginWatch::default(),
             mirror: Mirror::default(),
             healing: Healing::new(now),
             due: Due::new(&shared.options),
@@ -197,7 +202,7 @@ impl<'a> Worker<'a> {
             return Duration::ZERO;
         }
         let (mut pause, retry_at) = (TICK, self.agenda.retry_at(self.is_awaited()));
-        if self.waits_for_watch(now) {
+        if self.waits_for_watch(now) || self.login.is_awaited() {
             return pause;
         }
         for due in [self.agenda.next_full(), self.mirror.due(), self.healing.due(), self.due.next(), self.pairing.due()]
@@ -218,7 +223,8 @@ impl<'a> Worker<'a> {
             self.ticked = now;
             self.look_at_idle_connection();
         }
-        if now >= self.agenda.retry_at(self.is_awaited()) && !self.waits_for_watch(now) {
+        let is_locked_out = self.follow_login(now);
+        if !is_locked_out && now >= self.agenda.retry_at(self.is_awaited()) && !self.waits_for_watch(now) {
             self.mailbox.forget_callers();
             self.pass(now);
             if self.pairing.due().is_some_and(|due| due <= now) {
@@ -298,7 +304,7 @@ impl<'a> Worker<'a> {
 
     fn failed(&mut self, error: &Failed) {
         self.shared.health.set_available(false);
-        self.condition.failed(self.shared, self.listener, &error.to_string());
+        self.condition.failed(self.shared, self.listener, &error.told());
         if error.class() == Class::Elsewhere {
             self.mailbox.link.want_renewal();
         }

@@ -236,6 +236,7 @@ impl Seeker<'_> {
         let kept = self.post.take().filter(|post| post.peer() == Some(&place.address));
         let look = |mut post: Connection| {
             post.tie(leash)?;
+            self.connector.renew_login(&mut post, &mut drop)?;
             check_replica(&mut post, &place.address, primary).map(|_| post)
         };
         let outcome = kept.map_or_else(|| self.connector.look_at(place, leash), look);

@@ -31,7 +31,7 @@ enum Ended {
 pub fn run(shared: &Shared, mailbox: &Mailbox) {
     let Some(connector) = &shared.connector else { return };
     let (mut backoff, ladder) = (Backoff::new(), Ladder::new());
-    loop {
+    while !wait_for_login(connector, mailbox) {
         let armed = mailbox.link.armed();
         let ended = session(shared, connector, mailbox, &ladder, &mut backoff);
         if mailbox.is_stopped() {
@@ -65,6 +65,16 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
     }
 }
 
+/// Before there is anything to log in with, nothing is tried. True when the thread should end.
+fn wait_for_login(connector: &Connector, mailbox: &Mailbox) -> bool {
+    while connector.credentials().is_missing() {
+        if mailbox.sleep(POLL) {
+            return true;
+        }
+    }
+    mailbox.is_stopped()
+}
+
 /// One connection that is refused tells as much as two. False when the thread should end.
 fn wait_for_data(shared: &Shared, mailbox: &Mailbox) -> bool {
     while !shared.health.is_available() {
@@ -84,7 +94,7 @@ fn session(shared: &Shared, connector: &Connector, mailbox: &Mailbox, ladder: &L
     };
     mailbox.link.set_up(rung, watch.server(), monotonic_ms());
     mailbox.tell(Signal::All);
-    match listen(shared, mailbox, watch.as_mut(), backoff) {
+    match listen(shared, connector, mailbox, watch.as_mut(), backoff) {
         Ok(ended) => ended,
         Err(error) => Ended::Gone(error),
     }
@@ -93,6 +103,7 @@ fn session(shared: &Shared, connector: &Connector, mailbox: &Mailbox, ladder: &L
 /// Passes on what is told, and asks for a sign of life when it is time or wished for, however much is told.
 fn listen(
     shared: &Shared,
+    connector: &Connector,
     mailbox: &Mailbox,
     watch: &mut dyn Watch,
     backoff: &mut Backoff,
@@ -109,6 +120,9 @@ fn listen(
             mailbox.link.drained(monotonic_ms());
             // Only a watch that lives counts as a success: one that is dropped at once must not be made again at once.
             backoff.reset();
+        }
+        if !watch.renew_login(connector, shared.options.command_timeout(), &mut |signal| mailbox.tell(signal))? {
+            return Ok(Ended::Renew);
         }
         let wait = POLL.min(ping_every.saturating_sub(pinged.elapsed()));
         if let Some(signal) = watch.next(wait)? {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::RedisError;
 
 use super::class::{Class, class};
-use super::connector::describe;
+use super::connector::{Connector, describe};
 use crate::store::signal::Signal;
 
 pub use ladder::{Armed, Ladder};
@@ -42,6 +42,15 @@ pub trait Watch {
 
     /// Asks for a sign of life and hands out what was told before it came: afterwards everything earlier has been told.
     fn drain(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), WatchError>;
+
+    /// Logs in anew where the watch is, if something else logs in by now; false where that is not possible, and the watch has to be
+    /// made anew. What is told meanwhile is handed out.
+    fn renew_login(
+        &mut self,
+        connector: &Connector,
+        timeout: Duration,
+        told: &mut dyn FnMut(Signal),
+    ) -> Result<bool, WatchError>;
 
     /// Which server tells, where it says so.
     fn server(&self) -> Option<&str>;

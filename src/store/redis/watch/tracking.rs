@@ -90,6 +90,24 @@ impl Watch for Tracking {
         self.wait_for_pong(timeout, told).map_err(|error| WatchError::of(&error))
     }
 
+    fn renew_login(
+        &mut self,
+        connector: &Connector,
+        timeout: Duration,
+        told: &mut dyn FnMut(Signal),
+    ) -> Result<bool, WatchError> {
+        if self.connection.login() == connector.credentials().number() {
+            return Ok(true);
+        }
+        let mut pushes = Vec::new();
+        let renewed = self
+            .connection
+            .set_read_timeout(Some(timeout))
+            .and_then(|()| connector.renew_login(&mut self.connection, &mut |push| pushes.push(push)));
+        pushes.into_iter().filter_map(|push| self.signal(push)).for_each(told);
+        renewed.map(|()| true).map_err(|error| WatchError::of(&error))
+    }
+
     fn server(&self) -> Option<&str> {
         self.server.as_deref()
     }
