@@ -1,4 +1,4 @@
-"""The address forms of docs/redis-addresses.md go through the options, and what is refused names the option and no secret."""
+"""The address forms of docs/redis-addresses.md go through the options; what is refused names the option and no secret."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from support import PROJECT
 
 PAGE = (PROJECT / "docs" / "redis-addresses.md").read_text()
 #: What the page tells to write: the last column of its tables.
-FORMS = sorted({
-    form
-    for line in PAGE.splitlines()
-    if line.startswith("|")
-    for form in re.findall(r"`((?:redis|rediss|valkey|valkeys|unix)[+\w]*://[^`]+)`", line.rstrip("| ").rpartition(" | ")[2])
-})
+FORMS = sorted(
+    {
+        form
+        for line in PAGE.splitlines()
+        if line.startswith("|")
+        for form in re.findall(
+            r"`((?:redis|rediss|valkey|valkeys|unix)[+\w]*://[^`]+)`", line.rstrip("| ").rpartition(" | ")[2]
+        )
+    }
+)
 
 
 def test_the_page_lists_every_topology() -> None:

@@ -108,8 +108,10 @@ def test_what_a_library_says_otherwise_is_as_not_set(redis: dict[str, Any]) -> N
     assert lacking.redis.nodes == (RedisNode("", None, ()),)
     assert lacking.redis.credentials == CredentialsStatus("", None, None, "", None)
     assert lacking.watch and lacking.watch.ladder == (WatchRung("", "", None),)
-    for form in (None, [], "no", 3):
-        assert status(redis=form, watch=form).redis is status(redis=form, watch=form).watch is None
+    others: list[Any] = [None, [], "no", 3]
+    for form in others:
+        none = status(redis=form, watch=form)
+        assert none.redis is None and none.watch is None
 
 
 def test_words_that_are_new_stand_as_they_are() -> None:
