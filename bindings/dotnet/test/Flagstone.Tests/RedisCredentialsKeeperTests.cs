@@ -11,13 +11,15 @@ using Xunit;
 
 namespace Flagstone.Tests;
 
-public sealed class RedisCredentialsKeeperTests
+public sealed class RedisCredentialsKeeperTests : IDisposable
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
 
     private readonly ConcurrentQueue<RedisCredentials> _given = new();
     private readonly ListLogger _logger = new();
     private int _wakes;
+
+    public void Dispose() => _logger.Dispose();
 
     private static RedisCredentials Login(string password = "s3cret") => new("svc", password, TimeSpan.FromMinutes(15));
 
@@ -44,7 +46,7 @@ public sealed class RedisCredentialsKeeperTests
             threads.Enqueue(Environment.CurrentManagedThreadId);
             Assert.Equal(1, Interlocked.Increment(ref inside));
             // It blocks, which it had better not.
-            Assert.True(go.Wait(s_patience));
+            Assert.True(go.Wait(s_patience, CancellationToken.None));
             await Task.Yield();
             Interlocked.Decrement(ref inside);
             return Login();
