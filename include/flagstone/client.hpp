@@ -38,6 +38,11 @@ class Client {
       return flagstone_client_status_json(get(), out, error);
     });
   }
+  std::optional<Text> metrics_text(Outcome *outcome = nullptr) const noexcept {
+    return internal::text(outcome, [this](flagstone_bytes *out, flagstone_error **error) {
+      return flagstone_client_metrics_text(get(), out, error);
+    });
+  }
   std::optional<Status> status(Outcome *outcome = nullptr) const noexcept {
     std::optional<Status> status(std::in_place);
     Outcome made =

@@ -131,7 +131,7 @@ impl Client {
 
     /// How events fare; null when there are none.
     fn events_json(&self, runtime: &Runtime) -> Value {
-        let Some(inbox) = &runtime.events else { return Value::Null };
+        let (Some(_), Some(inbox)) = (&self.plant.events, &runtime.inbox) else { return Value::Null };
         let report = runtime.delivery.report();
         let spool = runtime.delivery.spooled();
         json!({
@@ -168,7 +168,7 @@ impl Client {
     }
 
     /// Number of flags and segments held that are not deleted.
-    fn held(&self) -> (usize, usize) {
+    pub(super) fn held(&self) -> (usize, usize) {
         match &self.plant.shared.cache {
             Some(cache) => (
                 cache.flags().iter().filter(|(_, entry)| entry.is_live()).count(),
@@ -185,7 +185,7 @@ impl Client {
     }
 
     /// Age of the latest moment at which everything held was known to be true; `None` before the first.
-    fn verified_age_ms(&self, link_alive_at: u64) -> Option<u64> {
+    pub(super) fn verified_age_ms(&self, link_alive_at: u64) -> Option<u64> {
         let health = &self.plant.shared.health;
         let pushed =
             health.rung() == Rung::Push && health.state() == StoreState::Valid && self.plant.shared.is_all_verified();

@@ -231,6 +231,47 @@ pub unsafe extern "C" fn flagstone_client_status_json(
     })
 }
 
+/// Writes the client's counters and gauges in the format that Prometheus reads (text 0.0.4), to be served as they are:
+/// `text/plain; version=0.0.4`. Takes no lock that an evaluation takes. Any thread.
+///
+/// | Metric | Is |
+/// |---|---|
+/// | `flagstone_evaluations_total` | evaluations by `flag` and `variation`: its index, or `default` where the caller's default was served. Where there are events, or `metrics.evaluations` is `true`; without flags that are excluded from summaries |
+/// | `flagstone_other_evaluations_total` | those that were not counted by flag, because there were more than 50,000 counters |
+/// | `flagstone_client_state`, `flagstone_source_state` | by `state`: 1 for the one in force, 0 for the others |
+/// | `flagstone_client_ready` | 1 when flags are there |
+/// | `flagstone_freshness` | by `freshness`, as in the status: 1 for the one in force |
+/// | `flagstone_data_age_seconds` | time since everything held was last known to be true; missing before the first time |
+/// | `flagstone_flags`, `flagstone_segments`, `flagstone_malformed_items` | what is held, and what cannot be read |
+/// | `flagstone_store_available`, `flagstone_store_stale` | whether Redis answers, and whether what is held may be out of date |
+/// | `flagstone_redis_exchanges_total` | reads and writes that Redis has answered |
+/// | `flagstone_redis_received_bytes_total`, `flagstone_redis_sent_bytes_total` | bytes from and to Redis, TLS included |
+/// | `flagstone_events_waiting`, `flagstone_events_sent_total`, `flagstone_events_lost_total`, `flagstone_events_dropped_total` | how events fare |
+/// | `flagstone_notifications_dropped_total` | notifications that the host did not take in time |
+/// | `flagstone_panics_total` | calls that failed unexpectedly |
+///
+/// New metrics may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_metrics_text(
+    client: *const flagstone_client,
+    out: *mut flagstone_bytes,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        let outcome = with_client(client, |client| {
+            if out.is_null() {
+                return Err(Failure::null("out"));
+            }
+            open(client)?;
+            // SAFETY: not NULL, writable by the rules of the header.
+            unsafe { put(out, flagstone_bytes::new(client.metrics_text())) };
+            Ok(())
+        });
+        // SAFETY: `err` is NULL or writable, by the rules of the header.
+        unsafe { finish(outcome, err) }
+    })
+}
+
 /// In a child of `fork`: makes threads and connections of its own now. Not needed: the first evaluation does it too.
 ///
 /// OK also in a process that did not fork; CLOSED after close.

@@ -124,6 +124,9 @@ static void clients(const handles *live) {
   REFUSED(IS_NULL, "client", flagstone_client_status_json(NULL, &bytes, &error));
   REFUSED(INVALID, "client", flagstone_client_status_json(other, &bytes, &error));
   REFUSED(IS_NULL, "out", flagstone_client_status_json(live->client, NULL, &error));
+  REFUSED(IS_NULL, "client", flagstone_client_metrics_text(NULL, &bytes, &error));
+  REFUSED(INVALID, "client", flagstone_client_metrics_text(other, &bytes, &error));
+  REFUSED(IS_NULL, "out", flagstone_client_metrics_text(live->client, NULL, &error));
   REFUSED(IS_NULL, "client", flagstone_all_flags_json(NULL, live->context, 0, &bytes, &error));
   REFUSED(INVALID, "client", flagstone_all_flags_json(other, live->context, 0, &bytes, &error));
   REFUSED(INVALID, "context", flagstone_all_flags_json(live->client, AS(flagstone_context, live->config), 0, &bytes, &error));
