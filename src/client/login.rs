@@ -1,6 +1,8 @@
 //! The thread that keeps the login at Redis good where that changes by itself: it asks the host for credentials, looks at the file
 //! with the password, or makes tokens for AWS. Runs where the options say so only, and waits for nobody. May depend on `store`.
 
+mod tokens;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,9 +24,14 @@ const SHARE: f64 = 0.8;
 pub fn run(voice: &Voice<'_>, plant: &Plant) {
     let Some(credentials) = plant.credentials() else { return };
     match credentials.source() {
-        LoginSource::Options | LoginSource::AwsIam => {}
+        LoginSource::Options => {}
         LoginSource::Host => ask_host(voice.runtime, credentials),
         LoginSource::File(_) => look_at_file(voice, credentials),
+        LoginSource::AwsIam => {
+            if let Some(options) = &plant.aws {
+                tokens::make(voice.runtime, credentials, options);
+            }
+        }
     }
 }
 

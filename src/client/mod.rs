@@ -172,6 +172,7 @@ impl Client {
                 source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
                 members: members.map(Arc::new),
                 backup: settings.backup.map(Arc::new),
+                aws: settings.aws.map(Arc::new),
                 recorder: recorder.map(Arc::new),
                 events: settings.events.map(Arc::new),
             },

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::feed::Feed;
+use crate::aws::AwsOptions;
 use crate::events::{EventsOptions, Recorder};
 use crate::source::SourceOptions;
 use crate::store::{Backup, Connector, Credentials, Members, Shared};
@@ -18,6 +19,8 @@ pub struct Plant {
     pub members: Option<Arc<Members>>,
     /// The snapshot file.
     pub backup: Option<Arc<Backup>>,
+    /// Who logs in at Redis with tokens of AWS.
+    pub aws: Option<Arc<AwsOptions>>,
     /// What evaluations touch for events and metrics; `None` when they are not counted.
     pub recorder: Option<Arc<Recorder>>,
     /// How events are made and delivered; `None` when there are none.

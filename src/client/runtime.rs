@@ -20,6 +20,7 @@ use super::notifications::{Event, Notifications};
 use super::plant::Plant;
 use super::signals;
 use super::status::condition_json;
+use crate::aws::Errand;
 use crate::big_segments::{Desk, DeskOptions};
 use crate::events::{self, Delivery, EventsOptions, Inbox};
 use crate::model::{Severity, excerpt, lock};
@@ -48,6 +49,8 @@ pub struct Runtime {
     pub desk: Option<Desk>,
     /// Where they are asked for that Redis knows.
     pub counter: Counter,
+    /// Ends what is asked for a token.
+    pub errand: Errand,
     /// What waits to be told to LaunchDarkly, or is only counted; `None` when nothing is.
     pub inbox: Option<Inbox>,
     /// What is on its way there.
@@ -92,6 +95,7 @@ impl Runtime {
             notifications: Notifications::new(capacity, level),
             desk: desk.map(Desk::new),
             counter: Counter::default(),
+            errand: Errand::default(),
             inbox: events.map(Inbox::new).or_else(|| counts.then(Inbox::counting)),
             delivery: Delivery::new(events),
             running: Mutex::new(0),
@@ -185,6 +189,7 @@ impl Runtime {
         self.mailbox.stop();
         self.control.stop();
         self.counter.stop();
+        self.errand.end();
         if let Some(desk) = &self.desk {
             desk.close();
         }

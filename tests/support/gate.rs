@@ -74,7 +74,11 @@ struct State {
     of_content: Vec<(Vec<u8>, Rule)>,
     links: Vec<Arc<Link>>,
     seen: Seen,
+    guard: Option<Guard>,
 }
+
+/// Looks at a login before the server does.
+type Guard = Arc<dyn Fn(&[String]) + Send + Sync>;
 
 /// Who answers next on a connection.
 enum Turn {
@@ -111,7 +115,7 @@ impl Gate {
             }
         };
         let (rules, of_content, links) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let state = State { target: port, dead: false, rules, of_content, links, seen: Seen::default() };
+        let state = State { target: port, dead: false, rules, of_content, links, seen: Seen::default(), guard: None };
         let gate = Self { port: listening, state: Arc::new(Mutex::new(state)) };
         let state = gate.state.clone();
         thread::spawn(move || {
@@ -141,6 +145,11 @@ impl Gate {
     /// From now on this rule holds for commands in which `content` occurs, whatever their names.
     pub fn rule_for_content(&self, content: &str, rule: Rule) {
         self.state().of_content.push((content.as_bytes().to_vec(), rule));
+    }
+
+    /// From now on this sees the words of each login (AUTH, HELLO) before the server does.
+    pub fn guard_logins(&self, guard: impl Fn(&[String]) + Send + Sync + 'static) {
+        self.state().guard = Some(Arc::new(guard));
     }
 
     /// No rule holds any longer.
@@ -280,6 +289,10 @@ fn requests(link: &Link, state: &Mutex<State>) -> io::Result<()> {
         while let Some((words, length)) = resp::command(&unparsed) {
             let name = resp::name(&words);
             let rule = note(link, state, &name, &unparsed[..length]);
+            if ["AUTH", "HELLO"].contains(&name.as_str()) {
+                let guard = state.lock().unwrap().guard.clone();
+                guard.inspect(|guard| guard(&words));
+            }
             match rule {
                 Rule::Hang => loop {
                     read(&link.client, &mut buffer)?;

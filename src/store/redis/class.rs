@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn each_error_of_a_server_has_its_class() {
-        use Class::{Data, Elsewhere, Full, Later, Refused};
+        use Class::{Data, Elsewhere, Full, Later, Login, Refused};
         let wrapped = "ERR Error running script (call to f_7d5d9e2a): @user_script:2:";
         let table = [
             ("MOVED 3999 127.0.0.1:6381", Elsewhere),
@@ -168,8 +168,8 @@ mod tests {
             ("ERR Connection timed out", Later),
             ("no upstream host", Later),
             ("upstream failure", Later),
-            ("NOAUTH Authentication required.", Refused),
-            ("NOAUTH HELLO must be called with the client already authenticated", Refused),
+            ("NOAUTH Authentication required.", Login),
+            ("NOAUTH HELLO must be called with the client already authenticated", Login),
             ("WRONGPASS invalid username-password pair or user is disabled.", Login),
             ("NOPERM User ro has no permissions to run the 'multi' command", Refused),
             ("NOPERM this user has no permissions to access one of the keys used as arguments", Refused),
@@ -203,12 +203,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_a_login_is_told_from_what_is_said_at_it() {
+        let refused = |line: &str| {
+            let Value::ServerError(error) = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap() else {
+                panic!("{line}")
+            };
+            refused_login(&error).map(|error| {
+                assert_eq!(class(&error), Class::Login, "{line}");
+                describe(&error)
+            })
+        };
+        for line in [
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "NOAUTH HELLO must be called with the client already authenticated",
+            "NOPERM this token is for another cluster",
+        ] {
+            assert_eq!(refused(line), Some(format!("the login was refused: {line}")));
+        }
+        for text in ["invalid password", "Client sent AUTH, but no password is set", "AUTH failed"] {
+            assert_eq!(refused(&format!("ERR {text}")), Some(format!("the login was refused: {text}")));
+        }
+        for line in [
+            "LOADING Redis is loading the dataset in memory",
+            "NOPERM this user has no permissions to run the 'hello' command",
+            "NOPROTO unsupported protocol version",
+            "ERR unknown command 'HELLO'",
+            "ERR max number of clients reached",
+            "ERR wrong number of arguments for 'auth' command",
+        ] {
+            assert_eq!(refused(line), None, "{line}");
+        }
+    }
+
+    #[test]
     fn an_error_of_our_own_leads_elsewhere_and_is_told_without_a_code() {
         let error = elsewhere("a replica answers".to_owned());
-        assert_eq!(
-            (class(&error), crate::store::redis::describe::describe(&error).as_str()),
-            (Class::Elsewhere, "a replica answers")
-        );
+        assert_eq!((class(&error), describe(&error).as_str()), (Class::Elsewhere, "a replica answers"));
     }
 
     #[test]

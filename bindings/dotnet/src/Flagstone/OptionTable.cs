@@ -88,6 +88,7 @@ internal static class OptionTable
         ("file.paths", options => Json(nameof(options.FilePaths), options.FilePaths)),
         ("file.duplicates", options => Word(options.FileDuplicates, "fail", "first")),
         ("file.auto_reload", options => Text(options.FileAutoReload)),
+        ("metrics.evaluations", options => Text(options.MetricsEvaluations)),
         ("snapshot.file", options => options.SnapshotFile),
         ("store.write", options => Text(options.StoreWrite)),
         ("big_segments.url", options => options.BigSegmentsUrl),
