@@ -279,3 +279,21 @@ def test_credentials_are_checked_and_shown_without_the_password() -> None:
     for arguments in wrong:
         with pytest.raises(InvalidArgumentError):
             RedisCredentials(*arguments)
+
+
+def test_where_no_thread_may_run_the_caller_asks_once(
+    client: Client, given: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    threads: list[int] = []
+
+    async def provide() -> RedisCredentials:
+        threads.append(threading.get_ident())
+        return LOGIN
+
+    keeper = Keeper(provide, client._h)
+    keeper.ask_here()
+    keeper.ask_here()
+    assert given == [LOGIN] and threads == [threading.get_ident()]
+    with caplog.at_level(logging.WARNING, "flagstone"):
+        Keeper(lambda: None, client._h).ask_here()  # type: ignore[arg-type, return-value]
+    assert "the provider of Redis credentials failed" in caplog.text

@@ -56,12 +56,12 @@ public sealed class RedisStatus
     /// <returns>The line.</returns>
     public override string ToString()
     {
-        string topology = Service is null ? Topology : $"{Topology} {Service}";
-        string role = Role is null ? "" : $"{Role} ";
-        string address = Nodes.Count > 0 ? string.Join(", ", Nodes) : $"{role}{Address ?? "an address that is not known"}";
+        string address = Nodes.Count > 0 ? string.Join(", ", Nodes) : Address ?? "an address that is not known";
+        string?[] words = [Topology, Service, "at", Role, address];
+        string where = string.Join(" ", words.Where(static word => !string.IsNullOrEmpty(word)));
         string sentinels = Sentinels.Count > 0 ? $"; sentinels {string.Join(", ", Sentinels)}" : "";
         string credentials = Credentials is null ? "" : $"; {Credentials}";
-        return FormattableString.Invariant($"{topology} at {address}, database {Database}{sentinels}{credentials}");
+        return FormattableString.Invariant($"{where}, database {Database}{sentinels}{credentials}");
     }
 }
 

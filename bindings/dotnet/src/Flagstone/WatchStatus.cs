@@ -20,7 +20,7 @@ public sealed class WatchStatus
     /// </summary>
     public string? Rung { get; }
 
-    /// <summary>Why it is that one; null when there is nothing to say.</summary>
+    /// <summary>Why no better one is in force; null with the best one.</summary>
     public string? Reason { get; }
 
     /// <summary>All of them, the best first.</summary>

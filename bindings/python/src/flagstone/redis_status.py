@@ -151,7 +151,7 @@ class WatchStatus:
     #: ``hash-field notifications``, ``RESP3 broadcast tracking``, ``RESP2 tracking with redirect`` or ``keyspace
     #: notifications``; ``None`` while it tells nothing.
     rung: str | None
-    #: Why it is that one; ``None`` when there is nothing to say.
+    #: Why no better one is in force; ``None`` with the best one.
     reason: str | None
     #: All of them, the best first.
     ladder: tuple[WatchRung, ...]
