@@ -336,8 +336,8 @@
  * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no pushes; 3), client_name,
  * socket_timeout and socket_connect_timeout (seconds), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
  * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest). With sentinels, whose users are others
- * than those of the servers with the flags: sentinel_user, sentinel_password, sentinel_tls (same, yes, no), service, node (one
- * more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
+ * than those of the servers with the flags: sentinel_user, sentinel_password (which stay, whatever becomes of the other login),
+ * sentinel_tls (same, yes, no), service, node (one more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
  * sources tells how to write what other clients' configurations say.
  */
 

@@ -285,6 +285,8 @@ fn a_server_that_wants_a_login_where_there_is_none_refuses_it_too() {
     let why = "the login was refused: NOAUTH Authentication required.";
     eventually("the refusal is told", || client.status()["last_error"] == why);
     assert_eq!(log_lines(&client.drain(), 3), [why]);
+    let told = json!({"source":"static","user":null,"expires_in_ms":null,"state":"refused","error":why});
+    eventually("the status tells it", || login(&client) == told);
     client.set_credentials("", "hunter2-default", 0).unwrap();
     client.becomes(VALID);
     client.serves("a", "one");
@@ -315,6 +317,27 @@ fn what_is_refused_leaves_open_connections_as_they_are() {
     client.set_credentials("ada", "hunter2-first", 0).unwrap();
     eventually("it is well", || state(&client) == "ok");
     tells_no_secret(&client, &heard);
+}
+
+#[test]
+fn a_user_with_the_least_rights_may_log_in_anew() {
+    let server = server();
+    let rights = |user: &str, password: &str| {
+        let password = format!(">{password}");
+        server.run::<()>(&["ACL", "SETUSER", user, "on", "resetpass", &password, "-@all", "+hgetall", "+hget", "~*"]);
+    };
+    rights("ada", "hunter2-first");
+    rights("bob", "hunter2-bob");
+    // So often that connections are in use.
+    let client = as_ada(&server).with("redis.password", "hunter2-first").with("cache.ttl_ms", "50").started();
+    client.set_credentials("bob", "hunter2-bob", 0).unwrap();
+    eventually("it logs in anew", || {
+        let list: String = server.run(&["CLIENT", "LIST"]);
+        list.contains("user=bob") && !list.contains("user=ada")
+    });
+    server.set_flag("a", flag("a", 2, "two"));
+    client.serves("a", "two");
+    assert_eq!(state(&client), "ok");
 }
 
 /// A directory as Kubernetes mounts a secret: the file is a link into a folder whose name is a link, which is replaced.

@@ -341,7 +341,9 @@ fn a_mixed_list_works_and_each_that_is_of_no_use_is_named() {
 fn the_status_tells_where_a_single_server_is() {
     let server = RedisServer::holding(&[("a", edit(1))], &[]);
     let redis = &Config::at(&format!("{}/0", server.url())).started().status()["redis"];
-    let expected = serde_json::json!({ "topology": "standalone", "address": format!("127.0.0.1:{}", server.port()), "database": 0 });
+    let address = format!("127.0.0.1:{}", server.port());
+    let expected =
+        serde_json::json!({ "topology": "standalone", "address": address, "database": 0, "credentials": null });
     assert_eq!(*redis, expected);
     let data = TestData::new();
     data.set_flag(&edit(1));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::runtime::Runtime;
 use super::{Client, ClientError};
 
 impl Client {
@@ -24,5 +25,13 @@ impl Client {
         runtime.notifications.forget_credentials();
         runtime.renew_logins();
         Ok(())
+    }
+}
+
+impl Runtime {
+    /// Something else logs in at Redis from now on: whoever keeps a connection looks.
+    pub fn renew_logins(&self) {
+        self.mailbox.wake();
+        self.counter.knock();
     }
 }

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::config::{Config, ConfigError};
+use super::members::MembersSettings;
 use crate::aws::{AwsOptions, Environment, Service};
-use crate::store::{Level, LoginSource, RedisOptions};
+use crate::store::{Level, LoginSource, RedisOptions, StoreOptions};
 
 impl Config {
     /// Where passwords come from.
@@ -37,7 +38,13 @@ impl Config {
     }
 
     /// Where who logs in with tokens of AWS; none where nobody does.
-    pub(super) fn aws(&self, redis: Option<&RedisOptions>) -> Result<Option<AwsOptions>, ConfigError> {
+    pub(super) fn aws(
+        &self,
+        store: &StoreOptions,
+        members: Option<&MembersSettings>,
+    ) -> Result<Option<AwsOptions>, ConfigError> {
+        let members = members.and_then(MembersSettings::redis).filter(|members| members.shares_login);
+        let redis = store.redis.as_ref().or(members.map(|members| &members.redis));
         let Some(redis) = redis.filter(|redis| redis.login == LoginSource::AwsIam) else { return Ok(None) };
         let environment = Environment::read();
         let of_environment = || environment.get("AWS_REGION").or(environment.get("AWS_DEFAULT_REGION"));

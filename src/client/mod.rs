@@ -10,7 +10,9 @@ mod ask;
 mod atfork;
 mod config;
 mod credentials;
+mod dispatch;
 mod ending;
+mod error;
 mod evaluate;
 mod events_settings;
 mod fdv2_settings;
@@ -46,6 +48,7 @@ use arc_swap::{ArcSwap, Guard};
 
 pub use ask::{Ask, Wanted};
 pub use config::{Config, ConfigError};
+pub use error::ClientError;
 pub use evaluate::Evaluation;
 pub use feed::{Condition, LastError};
 pub use flags_state::AllFlagsOptions;
@@ -65,7 +68,7 @@ use crate::events::Recorder;
 use crate::http::HttpError;
 pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
-use crate::store::{ConnectError, Connector, CredentialsError, Freshness, Level, Members, Shared, StoreState};
+use crate::store::{Connector, Freshness, Level, Members, Shared, StoreState};
 use feed::Feed;
 use listeners::Listening;
 use plant::Plant;
@@ -76,41 +79,6 @@ use trouble::ToldLines;
 const NEW: u8 = 0;
 const STARTED: u8 = 1;
 const CLOSED: u8 = 2;
-
-/// Why a client could not be made or started.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Options that do not work together, or files that cannot be read.
-    #[error(transparent)]
-    Options(#[from] ConnectError),
-    /// Options of the data source that cannot be used.
-    #[error(transparent)]
-    Http(#[from] HttpError),
-    /// The fork guard could not be set up.
-    #[error(transparent)]
-    AtFork(#[from] atfork::AtForkError),
-    /// A thread could not be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[from] std::io::Error),
-    /// The client is closed.
-    #[error("the client is closed")]
-    Closed,
-    /// The data source is off for good.
-    #[error("the data source is off: {0}")]
-    NotReady(String),
-    /// Credentials for Redis that cannot be used.
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
-    /// There is no Redis to log in at.
-    #[error("this client uses no Redis, so nobody logs in")]
-    NoRedis,
-    /// The secure mode hash needs the SDK key.
-    #[error("option sdk.key is not set")]
-    NoSdkKey,
-    /// The time was over before the client was ready; it goes on trying.
-    #[error("not ready within {0} ms: {1}")]
-    Timeout(u128, String),
-}
 
 /// One connection to one environment's data, shared by any number of threads.
 #[derive(Debug)]
@@ -269,6 +237,10 @@ impl Client {
                 .as_ref()
                 .map_or_else(|| "the data source has not answered".to_owned(), |error| error.failure.message.clone()),
             None => {
+                let credentials = self.plant.credentials();
+                if let Some(credentials) = credentials.filter(|credentials| credentials.is_missing()) {
+                    return credentials.why_missing();
+                }
                 let error = self.plant.shared.health.error();
                 error.map_or_else(|| "Redis has not answered".to_owned(), |error| error.text.clone())
             }

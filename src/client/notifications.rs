@@ -386,6 +386,24 @@ mod tests {
     }
 
     #[test]
+    fn of_questions_for_credentials_the_latest_alone_waits_and_an_answer_ends_it() {
+        let queue = Notifications::new(3, Level::Info);
+        let asks = |reason| Event::Credentials { reason, user: None };
+        queue.push(status());
+        for reason in [Asked::Start, Asked::Expires, Asked::Refused] {
+            queue.push(asks(reason));
+            queue.push(log("a"));
+        }
+        // Neither the state nor the question gives way to log lines.
+        assert_eq!(next(&queue).event, status());
+        assert_eq!(next(&queue).event, asks(Asked::Refused));
+        assert_eq!(next(&queue).event, log("a"));
+        queue.push(asks(Asked::Start));
+        queue.forget_credentials();
+        assert!(matches!(queue.take(Duration::ZERO), Taken::Timeout));
+    }
+
+    #[test]
     fn an_empty_queue_times_out_and_a_closed_one_delivers_what_is_left() {
         let queue = Notifications::new(2, Level::Info);
         assert!(matches!(queue.take(Duration::from_millis(1)), Taken::Timeout));

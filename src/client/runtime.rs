@@ -12,7 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::feed::{Feed, FeedSink, level};
+use super::dispatch::Dispatch;
+use super::feed::{Feed, FeedSink};
 use super::keeper;
 use super::login;
 use super::members::Courier;
@@ -23,7 +24,7 @@ use super::status::condition_json;
 use crate::aws::Errand;
 use crate::big_segments::{Desk, DeskOptions};
 use crate::events::{self, Delivery, EventsOptions, Inbox};
-use crate::model::{Severity, excerpt, lock};
+use crate::model::{excerpt, lock};
 use crate::source::{self, Control};
 use crate::store::{
     Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_seeker, run_watch,
@@ -180,7 +181,7 @@ impl Runtime {
         outcome
     }
 
-    fn is_delivered(&self) -> bool {
+    pub(super) fn is_delivered(&self) -> bool {
         self.delivery.is_over()
     }
 
@@ -193,12 +194,6 @@ impl Runtime {
         if let Some(desk) = &self.desk {
             desk.close();
         }
-    }
-
-    /// Something else logs in at Redis from now on: whoever keeps a connection looks.
-    pub fn renew_logins(&self) {
-        self.mailbox.wake();
-        self.counter.knock();
     }
 
     /// Whether the threads should end.
@@ -215,7 +210,7 @@ impl Runtime {
     }
 
     /// The same until `is_over`.
-    fn spawn_until<F>(
+    pub(super) fn spawn_until<F>(
         self: &Arc<Self>,
         name: &str,
         plant: &Plant,
@@ -287,28 +282,6 @@ impl Runtime {
         if self.wants(level) {
             self.notifications.push(Event::Log { level, text: excerpt(&message.to_string(), LONGEST_LOG) });
         }
-    }
-}
-
-/// What delivery of events needs of the client.
-struct Dispatch<'a> {
-    runtime: &'a Arc<Runtime>,
-    plant: &'a Plant,
-}
-
-impl events::Host for Dispatch<'_> {
-    fn log(&self, severity: Severity, message: fmt::Arguments<'_>) {
-        self.runtime.log(level(severity), message);
-    }
-
-    fn start_sender(&self) -> io::Result<()> {
-        let runtime = self.runtime.clone();
-        self.runtime.spawn_until("flagstone-send", self.plant, Runtime::is_delivered, move |_, plant| {
-            if let (Some(options), Some(recorder), Some(inbox)) = (&plant.events, &plant.recorder, &runtime.inbox) {
-                let host = Dispatch { runtime: &runtime, plant };
-                events::send(options, recorder, inbox, &runtime.delivery, &host);
-            }
-        })
     }
 }
 

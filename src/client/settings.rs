@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::Rounding;
 use super::config::{Config, ConfigError};
 use super::members::MembersSettings;
-use crate::aws::AwsOptions;
 use crate::events::EventsOptions;
 use crate::http::{HttpOptions, ProxyEnvironment};
 use crate::source::{Duplicates, FileOptions, PollOptions, RetryMode, SourceOptions, StreamOptions};
@@ -40,7 +39,7 @@ pub struct Settings {
     /// Who knows the members of big segments; `None` when nobody does.
     pub members: Option<MembersSettings>,
     /// Who logs in at Redis with tokens of AWS; `None` when nobody does.
-    pub aws: Option<AwsOptions>,
+    pub aws: Option<crate::aws::AwsOptions>,
     /// Nothing is connected to, and every evaluation gives its default.
     pub offline: bool,
     /// Most notifications kept for the host.
@@ -71,10 +70,8 @@ impl Config {
         let store = self.store(source.as_ref(), offline, &mut remarks)?;
         let backup = self.backup(&store)?;
         let members = if offline { None } else { self.members(&store, &mut remarks)? };
-        let of_members = members.as_ref().and_then(MembersSettings::redis).filter(|members| members.shares_login);
-        let aws = self.aws(store.redis.as_ref().or(of_members.map(|members| &members.redis)))?;
         Ok(Settings {
-            aws,
+            aws: self.aws(&store, members.as_ref())?,
             sdk_key: self.sdk_key()?,
             store,
             source,

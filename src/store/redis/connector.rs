@@ -65,11 +65,6 @@ pub struct RedisOptions {
 }
 
 impl RedisOptions {
-    /// Who logs in, in a cell of its own.
-    pub fn credentials(&self) -> Arc<Credentials> {
-        Arc::new(Credentials::new(self.login.clone(), self.username.as_deref(), self.password.as_deref()))
-    }
-
     /// All that a URL says, and defaults for the rest.
     pub fn at(url: &str) -> Result<Self, ConnectError> {
         let url = RedisUrl::parse(url)?;

@@ -3,7 +3,8 @@
 
 use std::time::Instant;
 
-use super::Worker;
+use super::{Failed, Worker};
+use crate::store::redis::class::Class;
 use crate::store::status::Level;
 
 /// What is known of the login.
@@ -25,6 +26,15 @@ impl LoginWatch {
 }
 
 impl Worker<'_> {
+    /// Where nobody logs in, a server says that it wants a login when it is asked for something.
+    pub(super) fn note_login(&self, error: &Failed) {
+        let Some(connector) = self.shared.connector.as_ref().filter(|_| error.class() == Class::Login) else { return };
+        let credentials = connector.credentials();
+        if let Some(grant) = credentials.present().filter(|grant| grant.password.is_none()) {
+            credentials.note_refused(grant.number, &error.told());
+        }
+    }
+
     /// Goes by what logs in now; true while there is nothing.
     pub(super) fn follow_login(&mut self, now: Instant) -> bool {
         let Some(connector) = &self.shared.connector else { return false };

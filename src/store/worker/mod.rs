@@ -304,6 +304,7 @@ impl<'a> Worker<'a> {
 
     fn failed(&mut self, error: &Failed) {
         self.shared.health.set_available(false);
+        self.note_login(error);
         self.condition.failed(self.shared, self.listener, &error.told());
         if error.class() == Class::Elsewhere {
             self.mailbox.link.want_renewal();

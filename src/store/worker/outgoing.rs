@@ -55,6 +55,7 @@ impl Worker<'_> {
 
     /// A write was refused, or failed.
     pub(super) fn write_failed(&mut self, error: &Failed) {
+        self.note_login(error);
         let is_away = matches!(error.class(), Class::Later | Class::Login);
         self.condition.write_failed(self.shared, self.listener, &error.told(), is_away);
         self.agenda.write_failed();

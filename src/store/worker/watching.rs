@@ -88,13 +88,14 @@ fn wait_for_data(shared: &Shared, mailbox: &Mailbox) -> bool {
 fn session(shared: &Shared, connector: &Connector, mailbox: &Mailbox, ladder: &Ladder, backoff: &mut Backoff) -> Ended {
     // What was asked for before this connection is made is granted by it.
     mailbox.link.take_renewal_wish();
+    let login = connector.credentials().number();
     let Armed { mut watch, rung } = match ladder.arm(connector, &shared.keys, &mailbox.leash) {
         Ok(armed) => armed,
         Err(error) => return Ended::Gone(error),
     };
     mailbox.link.set_up(rung, watch.server(), monotonic_ms());
     mailbox.tell(Signal::All);
-    match listen(shared, connector, mailbox, watch.as_mut(), backoff) {
+    match listen(shared, (connector, login), mailbox, watch.as_mut(), backoff) {
         Ok(ended) => ended,
         Err(error) => Ended::Gone(error),
     }
@@ -103,7 +104,7 @@ fn session(shared: &Shared, connector: &Connector, mailbox: &Mailbox, ladder: &L
 /// Passes on what is told, and asks for a sign of life when it is time or wished for, however much is told.
 fn listen(
     shared: &Shared,
-    connector: &Connector,
+    (connector, mut login): (&Connector, u64),
     mailbox: &Mailbox,
     watch: &mut dyn Watch,
     backoff: &mut Backoff,
@@ -121,7 +122,10 @@ fn listen(
             // Only a watch that lives counts as a success: one that is dropped at once must not be made again at once.
             backoff.reset();
         }
-        if !watch.renew_login(connector, shared.options.command_timeout(), &mut |signal| mailbox.tell(signal))? {
+        let present = connector.credentials().number();
+        if std::mem::replace(&mut login, present) != present
+            && !watch.renew_login(connector, shared.options.command_timeout(), &mut |signal| mailbox.tell(signal))?
+        {
             return Ok(Ended::Renew);
         }
         let wait = POLL.min(ping_every.saturating_sub(pinged.elapsed()));

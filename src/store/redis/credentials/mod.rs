@@ -1,7 +1,8 @@
 //! Who logs in: one cell for all connections of a client that log in alike. Whoever makes a connection takes what is in it at
 //! that moment; whoever keeps one asks by number whether that has changed since. What servers said of it is noted here.
 //!
-//! Atomics and lock-free cells only, because it outlives a fork. Depends on `password_file`.
+//! Atomics and lock-free cells only, because it outlives a fork. Depends on `password_file`
+//! and `connector` (the options).
 
 mod password_file;
 
@@ -15,6 +16,7 @@ use redis::RedisError;
 use zeroize::Zeroizing;
 
 use super::class::no_login;
+use super::connector::RedisOptions;
 
 /// Longest name of a user, in bytes.
 const LONGEST_USER: usize = 1_024;
@@ -140,6 +142,13 @@ pub struct Credentials {
     refusal: ArcSwapOption<Refusal>,
     /// Why no others could be had.
     trouble: ArcSwapOption<String>,
+}
+
+impl RedisOptions {
+    /// Who logs in, in a cell of its own.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        Arc::new(Credentials::new(self.login.clone(), self.username.as_deref(), self.password.as_deref()))
+    }
 }
 
 impl std::fmt::Debug for Credentials {

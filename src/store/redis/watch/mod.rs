@@ -43,14 +43,16 @@ pub trait Watch {
     /// Asks for a sign of life and hands out what was told before it came: afterwards everything earlier has been told.
     fn drain(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), WatchError>;
 
-    /// Logs in anew where the watch is, if something else logs in by now; false where that is not possible, and the watch has to be
-    /// made anew. What is told meanwhile is handed out.
+    /// Something else logs in by now: does so where the watch is, and hands out what is told meanwhile. False where that is not
+    /// possible, as on a connection of RESP2 that is subscribed: the watch has to be made anew.
     fn renew_login(
         &mut self,
-        connector: &Connector,
-        timeout: Duration,
-        told: &mut dyn FnMut(Signal),
-    ) -> Result<bool, WatchError>;
+        _connector: &Connector,
+        _timeout: Duration,
+        _told: &mut dyn FnMut(Signal),
+    ) -> Result<bool, WatchError> {
+        Ok(false)
+    }
 
     /// Which server tells, where it says so.
     fn server(&self) -> Option<&str>;

@@ -96,9 +96,6 @@ impl Watch for Tracking {
         timeout: Duration,
         told: &mut dyn FnMut(Signal),
     ) -> Result<bool, WatchError> {
-        if self.connection.login() == connector.credentials().number() {
-            return Ok(true);
-        }
         let mut pushes = Vec::new();
         let renewed = self
             .connection
