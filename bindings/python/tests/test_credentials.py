@@ -440,6 +440,7 @@ from flagstone import *
 client = Client(Config(redis_url=sys.argv[1], redis_prefix=sys.argv[2]))
 assert client.start(30) and client.variation("a", Context("ada"), False) is True
 assert client.status().redis.topology == "standalone"
+assert client.flag_version("a") is None
 try:
     client.set_redis_credentials(RedisCredentials(None, "p"))
 except FlagstoneError as error:

@@ -21,7 +21,7 @@ from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.provider import ProviderStatus
 from openfeature.track import TrackingEventDetails
 
-from flagstone import Client, Config, Context, SourceErrorKind, State, TestData
+from flagstone import Client, Config, Context, SourceErrorKind, State, TestData, _lib
 from flagstone.openfeature import FlagstoneProvider, context_of
 from sink import Sink
 from support import Environment, bool_flag, until, value_flag
@@ -89,6 +89,13 @@ def test_another_type_an_unknown_flag_and_no_key_give_the_default_and_say_why() 
     for nobody in (None, EvaluationContext(), EvaluationContext(attributes={"key": 5}), EvaluationContext("")):
         refused = client.get_boolean_details("yes", False, nobody)
         assert (refused.value, refused.error_code) == (False, ErrorCode.TARGETING_KEY_MISSING)
+
+
+def test_a_library_that_cannot_tell_versions_answers_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lib.lib, "flagstone_client_flag_version", _lib._lacking("the library is too old"))
+    detail = provided(flags_of_a_test()).get_boolean_details("yes", False, ADA)
+    assert (detail.value, detail.error_code) == (True, None)
+    assert detail.flag_metadata == {"contextId": "ada", "variationIndex": 0}
 
 
 async def _asked(client: OpenFeatureClient) -> list[Any]:
