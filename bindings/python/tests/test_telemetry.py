@@ -1,4 +1,4 @@
-"""Metrics for Prometheus and OpenTelemetry, evaluations as events, and the fixtures that programs' own tests have."""
+"""Metrics for Prometheus and OpenTelemetry, and evaluations as events."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from flagstone._reporting import Reporting
 from flagstone.otel import OpenTelemetryPlugin, observe
 from flagstone.prometheus import Collector
 from support import until, value_flag
-
-pytest_plugins = ["pytester"]
 
 ADA = Context("ada")
 
@@ -176,20 +174,3 @@ def test_the_context_is_told_only_if_that_is_wanted() -> None:
         client.bool_variation("yes", ADA, False)
     (log,) = exporter.get_finished_logs()
     assert "feature_flag.context.id" not in dict(log.log_record.attributes or {})
-
-
-def test_a_programs_own_tests_have_a_client_on_flags_that_they_set(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        """
-        from flagstone import Context
-
-        def test_a_flag_that_the_test_sets(flagstone_data, flagstone_client):
-            assert flagstone_client.variation("new", Context("ada"), False) is False
-            flagstone_data.update(flagstone_data.flag("new").variation_for_all(True))
-            assert flagstone_client.variation("new", Context("ada"), False) is True
-
-        def test_nothing_is_left_for_the_next_test(flagstone_client):
-            assert flagstone_client.variation("new", Context("ada"), False) is False
-        """
-    )
-    pytester.runpytest_subprocess("-p", "flagstone.testing").assert_outcomes(passed=2)
