@@ -43,7 +43,7 @@ struct Post<'a> {
     ladder: Ladder,
     backoff: Backoff,
     lookout: Lookout,
-    /// What the watch has logged in with, as a number.
+    /// What logged in at the latest look, as a number.
     login: u64,
 }
 
@@ -120,7 +120,6 @@ impl Post<'_> {
     fn session(&mut self) -> Ended {
         // What was asked for before this connection is made is granted by it.
         self.mailbox.link.take_renewal_wish();
-        self.login = self.connector.credentials().number();
         let mut armed = match self.ladder.arm(self.connector, &self.watched, &self.mailbox.leash) {
             Ok(armed) => armed,
             Err(unarmed) => return Ended::Gone(unarmed),
@@ -137,7 +136,8 @@ impl Post<'_> {
     }
 
     /// Everything is told from here on, and has to be read for that.
-    fn announce(&self, armed: &Armed) {
+    fn announce(&mut self, armed: &Armed) {
+        self.login = armed.watch.login();
         self.mailbox.link.set_up(&armed.report, armed.watch.server(), monotonic_ms());
         self.mailbox.tell(Signal::All);
     }
@@ -178,10 +178,18 @@ impl Post<'_> {
         std::mem::replace(&mut self.login, present) != present
     }
 
-    /// False where the watch has to be made anew for it.
-    fn renew_login(&self, armed: &mut Armed) -> Result<bool, WatchError> {
-        let timeout = self.shared.options.command_timeout();
-        armed.watch.renew_login(self.connector, timeout, &mut |signal| self.mailbox.tell(signal))
+    /// Where the watch cannot log in anew where it is, another one is made beside it. One that is refused changes nothing for what
+    /// is open. False where the watch has to be given up for it.
+    fn renew_login(&mut self, armed: &mut Armed) -> Result<bool, WatchError> {
+        let (timeout, leash) = (self.shared.options.command_timeout(), &self.mailbox.leash);
+        if armed.watch.renew_login(self.connector, timeout, &mut |signal| self.mailbox.tell(signal))? {
+            return Ok(true);
+        }
+        let renewed = self.ladder.renew(armed, self.connector, &self.watched, leash);
+        if renewed.is_ok() {
+            self.announce(armed);
+        }
+        Ok(renewed.is_ok() || self.connector.credentials().refusal().is_some())
     }
 
     fn climb(&mut self, armed: &mut Armed) -> Result<(), WatchError> {

@@ -111,6 +111,10 @@ impl Watch for Redirect {
         broken.map_or(Ok(()), Err)
     }
 
+    fn login(&self) -> u64 {
+        self.ear.login().min(self.hand.login())
+    }
+
     fn server(&self) -> Option<&str> {
         self.server.as_deref()
     }

@@ -145,6 +145,10 @@ impl Watch for Tracking {
         renewed.map(|()| true).map_err(|error| WatchError::of(&error))
     }
 
+    fn login(&self) -> u64 {
+        self.line.login()
+    }
+
     fn server(&self) -> Option<&str> {
         self.about.server.as_deref()
     }
