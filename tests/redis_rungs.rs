@@ -177,6 +177,26 @@ fn scripted_8_8_a_named_field_is_read_by_itself_and_nothing_else_is() {
 }
 
 #[test]
+fn scripted_8_8_a_flag_and_a_segment_of_one_turn_are_read_at_one_moment() {
+    let scripted = Scripted::publishing("Sh");
+    let client = of_crowd(&scripted);
+    let exchanges = || scripted.gate.seen().count("EXEC");
+    let at_once = |version: i64| {
+        let before = exchanges();
+        scripted.write(|pipeline| {
+            hset(pipeline, "segments", "s", &segment("s", version, &["ada"]));
+            hset(pipeline, "features", "flag-7", &flag("flag-7", version, &version.to_string()));
+        });
+        client.serves("flag-7", &version.to_string());
+        settled(&client);
+        exchanges() - before == 1
+    };
+    // What was told may arrive in two pieces.
+    let count = (2..22).filter(|version| at_once(*version)).count();
+    assert!(count >= 3, "{count} of 20");
+}
+
+#[test]
 fn scripted_8_8_what_names_no_fields_is_told_by_tracking_and_read_whole() {
     let scripted = Scripted::publishing("Sh");
     let client = of_crowd(&scripted);

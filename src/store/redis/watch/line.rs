@@ -140,6 +140,11 @@ impl Line {
         }
     }
 
+    /// The next thing that is there already.
+    pub fn next_arrived(&mut self) -> Result<Option<Heard>, RedisError> {
+        Ok(self.connection.recv_arrived()?.map(|value| heard(value, self.tells_in_arrays)))
+    }
+
     fn receive(&mut self) -> Result<Heard, RedisError> {
         Ok(heard(self.connection.recv_response()?, self.tells_in_arrays))
     }
