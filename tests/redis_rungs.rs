@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Pipeline, pipe};
 use serde_json::Value;
@@ -537,6 +537,25 @@ fn a_subscription_alone_proves_nothing() {
     let assuming = as_reader(&silent).with("redis.keyspace_notifications", "assume").started();
     stands_on(&assuming, KEYSPACE);
     follows(&silent, &assuming, "assumed");
+}
+
+#[test]
+fn where_every_way_is_refused_they_are_tried_again_after_growing_pauses_and_at_once_with_another_login() {
+    let server = publishing("", "-client|tracking -subscribe");
+    let (tries, hurried) = (|| server.calls_of("client|id"), as_reader(&server).with("redis.ping_ms", "20").started());
+    hurried.reports("freshness", "ttl");
+    let begin = tries();
+    throughout(Duration::from_millis(2_500), || assert!(tries() <= begin + 7, "{} tries", tries() - begin));
+    eventually("they are tried again", || tries() > begin);
+    drop(hurried);
+
+    let client = as_reader(&server).started();
+    client.reports("freshness", "ttl");
+    server.run::<()>(&["ACL", "SETUSER", "other", "on", ">secret", "~*", "&*", "+@all"]);
+    let began = Instant::now();
+    client.set_credentials("other", "secret", 0).unwrap();
+    client.reports("freshness", "push");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]
