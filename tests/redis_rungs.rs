@@ -465,6 +465,24 @@ fn the_loss_of_either_connection_is_the_loss_of_the_watch_and_nothing_is_missed(
 }
 
 #[test]
+fn a_close_waits_for_neither_of_two_connections_that_hang() {
+    let server = RedisServer::start();
+    fill(&server);
+    for command in ["CLIENT TRACKINGINFO", "PING"] {
+        let gate = Gate::to(server.port());
+        let url = format!("{}?protocol=2", gate.url());
+        let client = attentive(&url).with("redis.command_timeout_ms", "20000").started();
+        stands_on(&client, REDIRECT);
+        gate.rule(command, Rule::Hang);
+        let before = gate.seen().count(command);
+        eventually("it hangs", || gate.seen().count(command) > before);
+        let began = Instant::now();
+        assert_eq!(client.close(PATIENCE_MS), OK);
+        assert!(began.elapsed() < Duration::from_secs(10), "{command}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
 fn a_server_that_does_not_number_connections_or_does_not_redirect_is_told_so_in_the_status() {
     let server = Setup::default().argument(&["--notify-keyspace-events", "KA"]).start();
     for (command, content) in [("CLIENT ID", ""), ("", "REDIRECT"), ("SUBSCRIBE", "__redis__:invalidate")] {
