@@ -15,7 +15,7 @@ const RESIDENCIES: [&str; 3] = ["all", "lazy", "off"];
 /// Above the number of flags from which a set is read in steps.
 const SCANNED: usize = 1_200;
 
-/// Keys and texts of items.
+/// Keys and texts.
 type Items = Vec<(&'static str, String)>;
 
 /// Flags `flag-0` … and one that needs a segment.
