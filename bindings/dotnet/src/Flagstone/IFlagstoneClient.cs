@@ -47,6 +47,12 @@ public interface IFlagstoneClient : IDisposable, IAsyncDisposable
     /// <inheritdoc cref="FlagstoneClient.GetStatus()"/>
     FlagstoneStatus GetStatus();
 
+    /// <inheritdoc cref="FlagstoneClient.GetMetricsText()"/>
+    string GetMetricsText();
+
+    /// <inheritdoc cref="FlagstoneClient.GetFlagVersion(string)"/>
+    long? GetFlagVersion(string key);
+
     /// <inheritdoc cref="FlagstoneClient.SetRedisCredentials(RedisCredentials)"/>
     void SetRedisCredentials(RedisCredentials credentials);
 

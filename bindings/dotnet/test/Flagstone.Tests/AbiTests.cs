@@ -175,7 +175,7 @@ public sealed partial class AbiTests
         {
             0 => s_structs.TryGetValue(name, out Type? type) ? type : s_scalars[name],
             1 when name == "char" => typeof(byte).MakePointerType(),
-            1 when name is "double" or "uint64_t" => s_scalars[name].MakePointerType(),
+            1 when name is "double" or "int64_t" or "uint64_t" => s_scalars[name].MakePointerType(),
             1 when s_structs.TryGetValue(name, out Type? type) => type.MakePointerType(),
             1 => typeof(nint),
             _ => typeof(nint).MakePointerType(),

@@ -76,6 +76,7 @@ public sealed partial class OptionsTests(RedisServer server)
                 "(AWS_REGION)" => "AWS_REGION",
                 "static" => "RedisCredentialsSource.Static",
                 "elasticache" => "RedisAwsService.ElastiCache",
+                "ask" => "KeyspaceNotifications.Ask",
                 "half_even" => "IntegerRounding.HalfEven",
                 "all" or "push" or "keep" or "legacy" or "extended" or "fail" => $"{property}.{ToPascalCase(listed)}",
                 _ => listed,
