@@ -123,7 +123,7 @@ public sealed class LifetimeTests(RedisServer server) : IDisposable
                         {
                             Interlocked.Increment(ref wrong);
                         }
-                        if (Interlocked.Increment(ref evaluations) % 20 == 0)
+                        if (Interlocked.Increment(ref evaluations) % 5 == 0)
                         {
                             // Eight threads that do nothing else leave garbage faster than one finalizer thread takes it away.
                             Thread.Sleep(1);
