@@ -276,6 +276,12 @@ impl RedisServer {
         });
     }
 
+    /// The same after it has ended by itself.
+    pub fn reap_and_restart(&mut self) {
+        self.process.wait().expect("the server has ended");
+        self.restart();
+    }
+
     /// Stops it: connections stay, nothing is answered. Returns once it has stopped.
     pub fn stop(&self) {
         self.signal(libc::SIGSTOP);
