@@ -137,7 +137,12 @@ fn names_that_lead_nowhere_from_here_are_reached_where_the_url_says() {
 fn owners_are_found_and_followed_with_tls() {
     let certificates = Certificates::new();
     let cluster = cluster(|_| {
-        Setup::default().tls(&certificates, false).argument(&["--tls-cluster", "yes", "--tls-replication", "yes"])
+        // Nodes are clients of each other.
+        Setup::default()
+            .tls(&certificates, false)
+            .argument(&["--tls-cluster", "yes", "--tls-replication", "yes"])
+            .argument(&["--tls-client-cert-file", &certificates.path("client.pem")])
+            .argument(&["--tls-client-key-file", &certificates.path("client.key")])
     });
     let list: Vec<String> = cluster.nodes.iter().map(|node| format!("127.0.0.1:{}", node.tls_port())).collect();
     let url = format!("rediss+cluster://{}", list.join(","));
@@ -163,11 +168,7 @@ fn members_of_big_segments_are_read_wherever_their_keys_are() {
         let users: Vec<String> = (0..20).map(|number| format!("user-{number}")).collect();
         let set = |user: &str| format!("{prefix}:big_segment_include:{}", context_hash(user));
         users.iter().for_each(|user| _ = cluster.run::<i64>(&["SADD", &set(user), "vip.g7"]));
-        let client = config(&cluster.url())
-            .with("redis.prefix", prefix)
-            .with("big_segments", "redis")
-            .with("big_segments.cache_ms", "50")
-            .started();
+        let client = config(&cluster.url()).with("redis.prefix", prefix).with("big_segments.cache_ms", "50").started();
         let asked = |user: &str| client.detail_for(&Context::user(user), "vip").word();
         users.iter().for_each(|user| assert_eq!(asked(user), "in", "{user}: {}", client.status()));
         assert_ne!(asked("nobody"), "in");

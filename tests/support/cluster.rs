@@ -49,11 +49,6 @@ impl RedisCluster {
                 (bus, as_node(setup(number), bus).start())
             })
             .collect();
-        // Nodes that speak TLS with each other are met there.
-        let port_of = |node: &RedisServer| match node.run::<Vec<String>>(&["CONFIG", "GET", "tls-cluster"]).last() {
-            Some(value) if value == "yes" => node.tls_port(),
-            _ => node.port(),
-        };
         for (number, (_, node)) in nodes.iter().enumerate() {
             node.run::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]);
         }
@@ -134,7 +129,12 @@ impl RedisCluster {
         self.owner_of_slot(self.slot_of(key))
     }
 
-    /// Sends a command about a key to whoever has it, until somebody takes it.
+    /// From here on commands are sent to this node first.
+    pub fn send_to(&self, node: usize) {
+        self.first.store(node, Relaxed);
+    }
+
+    /// Sends a command about a key to whoever has it, until somebody takes it. The key is its second word.
     pub fn run<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let deadline = Instant::now() + GOSSIP;
         loop {
@@ -261,7 +261,7 @@ impl Move<'_> {
 
     /// Moves one key.
     pub fn move_key(&self, key: &str) {
-        let port = self.cluster.nodes[self.to].port().to_string();
+        let port = port_of(&self.cluster.nodes[self.to]).to_string();
         self.cluster.nodes[self.from].run::<Value>(&["MIGRATE", "127.0.0.1", &port, key, "0", "30000"]);
     }
 
@@ -276,6 +276,14 @@ impl Move<'_> {
         let slot = self.slot.to_string();
         self.cluster.nodes[self.to].run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
         self.cluster.nodes[self.from].run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
+    }
+}
+
+/// Where other nodes reach it: those that speak TLS with each other do so at another port.
+fn port_of(node: &RedisServer) -> u16 {
+    match node.run::<Vec<String>>(&["CONFIG", "GET", "tls-cluster"]).last() {
+        Some(value) if value == "yes" => node.tls_port(),
+        _ => node.port(),
     }
 }
 
