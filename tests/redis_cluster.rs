@@ -165,6 +165,32 @@ impl<'c> Edits<'c> {
 }
 
 #[test]
+fn many_writers_at_several_owners_leave_the_whole_data_set_and_heal_each_part() {
+    let cluster = RedisCluster::without_replicas(|_| Setup::default());
+    let fake = launchdarkly(&[("b", written(1)), ("c", flag("c", 1, "c"))]);
+    fake.patch(Kind::Segment, &segment("s", 1, &["ada"])).unwrap();
+    let writers: Vec<Client> = (0..4).map(|_| streaming(&fake).with("redis.url", &cluster.url()).client()).collect();
+    thread::scope(|scope| writers.iter().for_each(|writer| _ = scope.spawn(|| writer.start(PATIENCE_MS).unwrap())));
+    let count = |part: &str| cluster.run::<i64>(&["HLEN", &format!("{SPREAD}:{part}")]);
+    let is_whole = || {
+        let is_inited = cluster.run::<i64>(&["EXISTS", &format!("{SPREAD}:$inited")]) == 1;
+        count("features") == 2 && count("segments") == 1 && is_inited
+    };
+    eventually("it is written", is_whole);
+    for part in ["segments", "features", "$inited"] {
+        cluster.run::<i64>(&["DEL", &format!("{SPREAD}:{part}")]);
+        eventually(&format!("{part} is healed"), is_whole);
+    }
+    for version in 2..12 {
+        fake.patch(Kind::Flag, &written(version)).unwrap();
+    }
+    let latest = || cluster.flag(SPREAD, "b").is_some_and(|text| text.contains("edit 11"));
+    eventually("the latest version is kept", latest);
+    writers.iter().for_each(|writer| writer.becomes(VALID));
+    assert!(is_whole() && latest());
+}
+
+#[test]
 fn slots_move_while_flags_are_edited_and_every_edit_is_served_and_kept() {
     let cluster = RedisCluster::without_replicas(|_| Setup::default());
     for prefix in [TAGGED, SPREAD] {
@@ -217,6 +243,34 @@ fn slots_move_while_flags_are_edited_and_every_edit_is_served_and_kept() {
         // By pushes alone, from wherever the keys are now.
         cluster.set_flag(prefix, "a", &edit(last + 1_000));
         clients.iter().for_each(|client| client.serves("a", &format!("edit {}", last + 1_000)));
+    }
+}
+
+/// Many of them; for long runs.
+#[test]
+#[ignore = "takes minutes"]
+fn a_hundred_slot_moves_and_twenty_failovers_give_no_wrong_value_and_no_default() {
+    let cluster = RedisCluster::start();
+    for prefix in [TAGGED, SPREAD] {
+        let edits = Edits::of(&cluster, prefix);
+        let clients = ["all", "lazy"].map(|residency| config(&cluster.url(), prefix, residency).started());
+        let slot = cluster.slot_of(&features(prefix));
+        let fallen = edits.during(&clients, || {
+            for round in 0..50 {
+                cluster.move_slot(slot, cluster.other_owner(cluster.owner_of_slot(slot)));
+                edits.are_served_by(&clients, "a slot has moved");
+                if round % 5 == 0 {
+                    let owner = cluster.owner_of_slot(slot);
+                    // Each of both is the replica of the other.
+                    let other = (owner + 3) % 6;
+                    cluster.nodes[other].run::<()>(&["CLUSTER", "FAILOVER"]);
+                    assert_eq!(cluster.elects_other_than(slot, owner), other);
+                    cluster.settles();
+                    edits.are_served_by(&clients, "an owner has given up");
+                }
+            }
+        });
+        assert_eq!(fallen, 0);
     }
 }
 

@@ -134,6 +134,31 @@ fn names_that_lead_nowhere_from_here_are_reached_where_the_url_says() {
 }
 
 #[test]
+fn the_documented_user_may_do_what_a_cluster_needs_and_either_question_who_owns_what_is_enough() {
+    let document = include_str!("../docs/redis-rights.md");
+    let rules = document.lines().find_map(|line| line.strip_prefix("ACL SETUSER flags-reader on ")).unwrap();
+    assert!(document.contains("`+cluster|slots +cluster|info +asking +role`"));
+    let user = |name: &str, more: &str| format!("{name} on {rules} {more}");
+    let (slots, shards) =
+        (user("slots", "+cluster|slots +cluster|info +asking +role"), user("shards", "+cluster|shards +asking +role"));
+    let cluster = cluster(|_| Setup::default().user(&slots).user(&shards));
+    let hosts = cluster.url().trim_start_matches("redis+cluster://").to_owned();
+    let clients = ["slots", "shards"].map(|user| config(&format!("redis+cluster://{user}:password@{hosts}")).started());
+    for (version, value) in [(2, "two"), (3, "three")] {
+        let slot = cluster.slot_of(&format!("{SPREAD}:features"));
+        let moving = cluster.begin_move(slot, cluster.other_owner(cluster.owner_of_slot(slot)));
+        moving.move_keys();
+        cluster.set_flag(SPREAD, "a", &flag("a", version, value));
+        clients.iter().for_each(|client| client.serves("a", value));
+        moving.end();
+    }
+    for client in &clients {
+        client.becomes(VALID);
+        client.reports("freshness", "push");
+    }
+}
+
+#[test]
 fn owners_are_found_and_followed_with_tls() {
     let certificates = Certificates::new();
     let cluster = cluster(|_| {

@@ -85,14 +85,14 @@ enum Line<'a> {
     /// One server.
     One(Box<Connection>),
     /// In a cluster whoever owns the keys.
-    Each(Owners<'a>),
+    Each(Box<Owners<'a>>),
 }
 
 impl<'a> MembersLink<'a> {
     /// Opens one, which is on the leash from then on, and hears of changes if it `listens`.
     pub fn open(connector: &'a Connector, keys: &'a MemberKeys, leash: &Leash, listens: bool) -> Result<Self, Lost> {
         if connector.cluster().is_some() {
-            return Ok(Self { line: Line::Each(Owners::new(connector)), keys, is_told: false });
+            return Ok(Self { line: Line::Each(Box::new(Owners::new(connector))), keys, is_told: false });
         }
         let one = |connection, is_told| Ok(Self { line: Line::One(Box::new(connection)), keys, is_told });
         if !listens {

@@ -3,9 +3,10 @@
 
 use crate::store::redis::class::Class;
 use crate::store::redis::cluster::Cluster;
-use crate::store::redis::connector::{Connector, places};
+use crate::store::redis::connector::Connector;
 use crate::store::redis::endpoints::Address;
 use crate::store::redis::reader::{ReadError, Reader};
+use crate::store::redis::route::places;
 use crate::store::redis::writer::{WriteError, Writer};
 use crate::store::shared::Shared;
 
