@@ -35,7 +35,8 @@ pub struct Owners<'a> {
 impl<'a> Owners<'a> {
     /// Not connected yet; a connection for each owner.
     pub fn new(connector: &'a Connector) -> Self {
-        Self { connector, sessions: Vec::new(), shares: true, aside: None, latest: Latest::Owner(0) }
+        let shares = connector.cluster().is_some();
+        Self { connector, sessions: Vec::new(), shares, aside: None, latest: Latest::Owner(0) }
     }
 
     /// The same with a connection for each slot: what a transaction ends on one leaves the others as they are.
