@@ -248,7 +248,7 @@ fn slots_move_while_flags_are_edited_and_every_edit_is_served_and_kept() {
 
 /// Many of them; for long runs.
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "topology: takes minutes"]
 fn a_hundred_slot_moves_and_twenty_failovers_give_no_wrong_value_and_no_default() {
     let cluster = RedisCluster::start();
     for prefix in [TAGGED, SPREAD] {

@@ -101,6 +101,7 @@ impl<'a> Exchange<'a> {
         match ask(&mut self.reader) {
             Ok(answer) => {
                 self.answers += 1;
+                self.shared.health.count_exchange();
                 self.shared.health.set_available(true);
                 Ok(answer)
             }
@@ -119,6 +120,7 @@ impl<'a> Exchange<'a> {
         let Some(writer) = &mut self.writer else { return Ok(None) };
         let answer = ask(writer)?;
         self.answers += 1;
+        self.shared.health.count_exchange();
         Ok(Some(answer))
     }
 
