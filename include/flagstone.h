@@ -1496,17 +1496,18 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `initialized` | somebody has written a full data set: `$inited` was seen |
  * | `redis` | null where memory is all there is; else where Redis is, see below |
  *
- * Members of `redis`; the last four only with sentinels:
+ * Members of `redis`; the four after `database` only with sentinels, `nodes` only in a cluster:
  *
  * | Member | Is |
  * |---|---|
- * | `topology` | `"standalone"` or `"sentinel"` |
- * | `address` | of the server that is read; null while that is not known |
+ * | `topology` | `"standalone"`, `"sentinel"` or `"cluster"` |
+ * | `address` | of the server that is read; null while that is not known, or where a cluster has the keys on several |
  * | `database` | its number |
  * | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
  * | `service` | what the sentinels are asked for |
  * | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
  * | `asked` | the sentinel that answered last; null before the first |
+ * | `nodes` | array of the nodes that own keys of this client: `address`, `holds` (array of `"features"`, `"segments"`, `"$inited"`), `role` (`"primary"`) |
  *
  * Members of `events`; a summary of evaluations counts as one event:
  *
