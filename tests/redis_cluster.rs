@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fakeld::{Fake, Kind};
 use support::*;
@@ -143,9 +143,12 @@ impl<'c> Edits<'c> {
         let target = self.written.load(SeqCst) + 5;
         eventually("edits go on", || self.written.load(SeqCst) >= target);
         for (position, client) in clients.iter().enumerate() {
-            wait_until(SOON, &format!("{what}: client {position} of {}", self.prefix), || {
-                number(&client.ask("a")) >= target
-            });
+            let deadline = Instant::now() + SOON;
+            while number(&client.ask("a")) < target {
+                let status = client.status();
+                assert!(Instant::now() < deadline, "{what}: client {position} of {}: {status}", self.prefix);
+                thread::sleep(Duration::from_millis(5));
+            }
         }
     }
 
@@ -300,6 +303,10 @@ fn owners_fail_give_up_and_are_cut_off_without_a_default_and_every_edit_is_serve
     cluster.settles();
     let edits = Edits::after(&cluster, prefix, last);
     let fallen = edits.during(&clients[..2], || {
+        // Its slot has been elsewhere just now and is back.
+        cluster.move_slot(slot, cluster.other_owner(second));
+        cluster.move_slot(slot, second);
+        edits.are_served_by(&clients[..2], "after the slot went and came back");
         // It gives up its office, and its connections stay open.
         cluster.nodes[first].run::<()>(&["CLUSTER", "FAILOVER"]);
         assert_eq!(cluster.elects_other_than(slot, second), first);

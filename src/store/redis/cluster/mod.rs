@@ -275,7 +275,19 @@ impl Cluster {
         if remarks.len() < seeds.len() { remarks } else { Vec::new() }
     }
 
+    /// This node is not one any more to which keys are on their way.
+    pub fn forget_aside(&self, address: &Address) {
+        if self.aside.load().as_ref().is_some_and(|aside| aside.address == *address) {
+            self.aside.store(None);
+        }
+    }
+
     fn put(&self, map: Map, epoch: u64) {
+        let arrived = self.aside.load_full().filter(|aside| map.owner(aside.slot) == Some(&aside.address));
+        if let Some(aside) = arrived {
+            // What was on its way there has arrived.
+            self.forget_aside(&aside.address);
+        }
         let before = self.known.swap(Some(Arc::new(Known { map: map.clone(), epoch })));
         if before.is_none_or(|before| before.map != map) {
             self.changes.fetch_add(1, AcqRel);
