@@ -318,7 +318,12 @@ fn owners_fail_give_up_and_are_cut_off_without_a_default_and_every_edit_is_serve
             cluster.nodes[first].run::<()>(&["CLUSTER", "FORGET", &id]);
         }
         cluster.nodes[second].run::<()>(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
-        cluster.send_to(second);
+        let taken = || cluster.nodes[second].query::<String>(&["HGET", &features(prefix), "a"]).ok();
+        let before = taken();
+        eventually("edits go to the new owner", || {
+            cluster.send_to(second);
+            taken() != before
+        });
         assert_eq!(cluster.elects_other_than(slot, first), second);
         assert!(cluster.nodes[first].run::<String>(&["HGET", &features(prefix), "a"]).contains("edit"), "it serves");
         let target = edits.written.load(SeqCst) + 5;
