@@ -311,6 +311,8 @@ fn owners_fail_give_up_and_are_cut_off_without_a_default_and_every_edit_is_serve
         cluster.nodes[first].run::<()>(&["CLUSTER", "FAILOVER"]);
         assert_eq!(cluster.elects_other_than(slot, second), first);
         edits.are_served_by(&clients, "after the owner gave up");
+        // Whoever takes over must have everything.
+        cluster.settles();
         // It is cut off from all others and goes on serving, while another one takes over.
         cluster.nodes[first].run::<()>(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
         for (_, node) in cluster.nodes.iter().enumerate().filter(|(position, _)| *position != first) {
