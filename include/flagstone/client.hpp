@@ -61,6 +61,14 @@ class Client {
   }
   // Whether an evaluation may wait for Redis or a big-segment store; may change with the data.
   bool may_wait() const noexcept { return flagstone_client_may_wait(get()) != 0; }
+  // Who logs in at Redis from now on, without an end of the connections that are open. `user`: empty for the default user;
+  // `valid_for`: 0 when it is not known.
+  Outcome set_credentials(std::string_view user, std::string_view password, Milliseconds valid_for = {}) noexcept {
+    return internal::call([&](flagstone_error **error) {
+      return flagstone_client_set_credentials(get(), user.data(), user.size(), password.data(), password.size(),
+                                              static_cast<std::int64_t>(valid_for.count()), error);
+    });
+  }
   // In a child of fork, before its first evaluation; not needed.
   Outcome postfork() noexcept {
     return internal::call([this](flagstone_error **error) { return flagstone_client_postfork(get(), error); });

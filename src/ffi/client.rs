@@ -153,7 +153,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `stale_since_ms` | Unix time in ms since when what was read of Redis is not known to be true; null when it is |
 /// | `verified_age_ms` | age in ms of the latest moment at which everything held was known to be true; null before the first |
 /// | `freshness` | freshness in force: `"push"`, `"ttl"`, `"forever"` or `"starting"` |
-/// | `freshness_reason` | why; null with `"starting"` |
+/// | `freshness_reason` | why; with `"push"` the name of the way in which Redis tells, as in `watch`; null with `"starting"` |
 /// | `flags`, `segments` | number held, deleted ones left out |
 /// | `malformed` | items that do not parse, in Redis or as the data source delivered them |
 /// | `dropped` | notifications dropped because nobody took them |
@@ -164,19 +164,39 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `big_segments` | null without a big-segment store; else how it stands, see below |
 /// | `initialized` | somebody has written a full data set: `$inited` was seen |
 /// | `redis` | null where memory is all there is; else where Redis is, see below |
+/// | `watch` | null unless `cache.freshness` is `push` and there is a Redis; else how it tells of changes, see below |
 ///
-/// Members of `redis`; the four after `database` only with sentinels, `nodes` only in a cluster:
+/// Members of `redis`; `role`, `service`, `sentinels` and `asked` only with sentinels, `nodes` only in a cluster:
 ///
 /// | Member | Is |
 /// |---|---|
 /// | `topology` | `"standalone"`, `"sentinel"` or `"cluster"` |
 /// | `address` | of the server that is read; null while that is not known, or where a cluster has the keys on several |
 /// | `database` | its number |
+/// | `credentials` | null where nobody logs in; else who does, see below |
 /// | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
 /// | `service` | what the sentinels are asked for |
-/// | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
+/// | `sentinels` | array of `address`, `error`: why it was of no use when it was asked last, null when it was, and `listed`: it stands in the URL; others are known from those |
 /// | `asked` | the sentinel that answered last; null before the first |
 /// | `nodes` | array of the nodes that own keys of this client: `address`, `holds` (array of `"features"`, `"segments"`, `"$inited"`), `role` (`"primary"`) |
+///
+/// Members of `watch`; docs/freshness.md tells what each way needs:
+///
+/// | Member | Is |
+/// |---|---|
+/// | `rung` | the way in force: `"hash-field notifications"`, `"RESP3 broadcast tracking"`, `"RESP2 tracking with redirect"` or `"keyspace notifications"`; null while there is none |
+/// | `reason` | why no better one is in force; null with the best one |
+/// | `ladder` | array of `rung`, `state` and `reason`, best first; `state` is `"in force"`, `"refused"`, `"lost"`, `"not needed"` (a better one is in force) or `"not tried"` |
+///
+/// Members of `credentials`:
+///
+/// | Member | Is |
+/// |---|---|
+/// | `source` | `"static"` (options, or `flagstone_client_set_credentials` without `redis.credentials`), `"host"`, `"file"` or `"aws-iam"` |
+/// | `user` | who logs in; null for the default user |
+/// | `expires_in_ms` | how long the server takes them still, 0 when that time is over; null when it is not known |
+/// | `state` | `"ok"`; `"missing"`: there are none yet; `"refused"`: a server did not take them; `"expired"`: their time is over |
+/// | `error` | what the server said that refused them, or why no others could be had; null when nothing is wrong |
 ///
 /// Members of `events`; a summary of evaluations counts as one event:
 ///

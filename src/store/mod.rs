@@ -14,7 +14,7 @@
 //! | `worker` | the store thread |
 //! | `members` | the thread that reads members of big segments |
 //!
-//! Beside the rooms: `options`, `status`, `shared` (what outlives a fork), `reply` (what reads found), `file` (the snapshot
+//! Beside the rooms: `options`, `status`, `shared` (what outlives a fork), `reply` (what reads found), `rungs` (how a watch came about), `file` (the snapshot
 //! file), `leash` (ends a wait from outside), `backoff`.
 //!
 //! May depend on `model`; knows nothing of evaluation, contexts or how a client is configured.
@@ -28,6 +28,7 @@ mod memory;
 mod options;
 mod redis;
 mod reply;
+mod rungs;
 mod shared;
 mod signal;
 mod status;
@@ -36,6 +37,7 @@ mod testing;
 mod truth;
 mod worker;
 
+pub use backoff::Backoff;
 pub use file::{Backup, BackupError};
 pub use inbox::intake::Intake;
 pub use inbox::mailbox::{Mailbox, Wake};
@@ -47,15 +49,18 @@ pub use memory::cache::{Cache, Items};
 pub use memory::entry::{Entry, FlagEntry, SegmentEntry, State, Told};
 pub use memory::snapshot::{Slot, Snapshot, Table, View};
 pub use options::{Freshness, OnWipe, Residency, StoreOptions, Upstream};
-pub use redis::connector::{ConnectError, RedisOptions, check_url};
+pub use redis::connector::{ConnectError, Connector, RedisOptions, check_url};
+pub use redis::credentials::{Credentials, CredentialsError, LoginSource, LoginState};
 pub use redis::endpoints::{Address, Endpoints, ReadFrom};
 pub use redis::layout::{DEFAULT_PREFIX, Keys};
 pub use redis::sockets::Sockets;
 pub use redis::tls::TlsOptions;
 pub use redis::url::{RedisUrl, UrlError};
-pub use redis::whereabouts::{Node, Whereabouts};
+pub use redis::whereabouts::{KnownSentinel, Node, Whereabouts};
+pub use rungs::{Fate, LadderReport, WatchRung};
 pub use shared::Shared;
 pub use status::{ErrorNote, Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms};
+pub use worker::charting::run as run_charter;
 pub use worker::run as run_worker;
-pub use worker::seeking::run as run_seeker;
+pub use worker::seeking::{Errand, run as run_seeker};
 pub use worker::watching::run as run_watch;

@@ -112,6 +112,16 @@ static void clients(const handles *live) {
   REFUSED(INVALID, "client", flagstone_client_unlisten(other, 1, &error));
   REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "listener", flagstone_client_unlisten(live->client, UINT64_MAX, &error));
   CHECK(listener == 0);
+  REFUSED(IS_NULL, "client", flagstone_client_set_credentials(NULL, "a", 1, "b", 1, 0, &error));
+  REFUSED(INVALID, "client", flagstone_client_set_credentials(other, "a", 1, "b", 1, 0, &error));
+  REFUSED(IS_NULL, "user", flagstone_client_set_credentials(live->client, NULL, 1, "b", 1, 0, &error));
+  REFUSED(IS_NULL, "password", flagstone_client_set_credentials(live->client, "a", 1, NULL, 1, 0, &error));
+  REFUSED(FLAGSTONE_STATUS_BAD_UTF8, "user", flagstone_client_set_credentials(live->client, "\xff", 1, "b", 1, 0, &error));
+  REFUSED(FLAGSTONE_STATUS_BAD_UTF8, "password", flagstone_client_set_credentials(live->client, "a", 1, "\xff", 1, 0, &error));
+  REFUSED(INVALID, "empty", flagstone_client_set_credentials(live->client, NULL, 0, NULL, 0, 0, &error));
+  REFUSED(INVALID, "NUL", flagstone_client_set_credentials(live->client, "a\0c", 3, "b", 1, 0, &error));
+  REFUSED(INVALID, "NUL", flagstone_client_set_credentials(live->client, "a", 1, "b\0", 2, 0, &error));
+  REFUSED(INVALID, "negative", flagstone_client_set_credentials(live->client, "a", 1, "b", 1, -1, &error));
   REFUSED(IS_NULL, "client", flagstone_client_status_json(NULL, &bytes, &error));
   REFUSED(INVALID, "client", flagstone_client_status_json(other, &bytes, &error));
   REFUSED(IS_NULL, "out", flagstone_client_status_json(live->client, NULL, &error));

@@ -391,6 +391,8 @@ void clients() {
   big_segments(ada);
   notifications(client, flags);
   listeners(client, flags, ada);
+  const Outcome no_redis = client.set_credentials("ada", "hunter2", seconds(60));
+  CHECK(no_redis.status() == FLAGSTONE_STATUS_INVALID_ARGUMENT && no_redis.message().find("no Redis") != std::string_view::npos);
   Client copy = client;
   CHECK(copy.get() == client.get());
   CHECK(client.close(Milliseconds::max()));

@@ -282,6 +282,7 @@ pub enum Notice {
     Changed { key: String, old: Option<i64>, new: Option<i64> },
     Value { key: String, listener: u64, old: Value, new: Value },
     BigSegments(BigSegments),
+    Credentials { reason: String, user: Option<String> },
     Wake,
 }
 
@@ -420,6 +421,15 @@ impl Client {
         if self.close(timeout_ms) != OK {
             eventually("the threads of a closed client end", || self.close(100) == OK);
         }
+    }
+
+    /// Who logs in from now on; an empty user is the default user.
+    pub fn set_credentials(&self, user: &str, password: &str, valid_for_ms: i64) -> Result<(), Failure> {
+        let ((user, user_len), (password, len)) = (pointer(user), pointer(password));
+        // SAFETY: a live client and readable texts.
+        call(|error| unsafe {
+            flagstone_client_set_credentials(self.handle, user, user_len, password, len, valid_for_ms, error)
+        })
     }
 
     pub fn postfork(&self) -> Result<(), Failure> {
@@ -632,6 +642,10 @@ impl Client {
                 let mut extra: Value = serde_json::from_str(&extra).expect("values are JSON");
                 let listener = extra["listener"].as_u64().expect("a listener");
                 Notice::Value { key: text, listener, old: extra["old"].take(), new: extra["new"].take() }
+            }
+            6 => {
+                let extra: Value = serde_json::from_str(&extra).expect("the user is JSON");
+                Notice::Credentials { reason: text, user: extra["user"].as_str().map(str::to_owned) }
             }
             other => panic!("unknown kind {other}"),
         };

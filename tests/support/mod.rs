@@ -13,6 +13,7 @@ mod machine;
 mod proxies;
 mod proxy;
 mod resp;
+mod scripted;
 mod sentinel;
 mod server;
 mod servers;
@@ -27,6 +28,7 @@ pub use launchdarkly::{SDK_KEY, impatient, launchdarkly, storing, streaming, tel
 pub use machine::{Machine, in_time};
 pub use proxies::{Haproxy, Twemproxy};
 pub use proxy::{Mode, Proxy};
+pub use scripted::{Scripted, ScriptedSentinel, bulk};
 pub use sentinel::{Deployment, SERVICE, replicating, watching};
 pub use server::{PREFIX, RedisServer, Setup, TempDir};
 pub use servers::{Program, left_out, on_every_server, programs, say, those_with};

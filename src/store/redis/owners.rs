@@ -185,6 +185,12 @@ impl<'a> Owners<'a> {
         self.sessions.iter_mut().fold(false, |any, (_, session)| session.drop_if_closed() | any)
     }
 
+    /// Logs in anew on each connection, if something else logs in by now.
+    pub fn renew_login(&mut self) {
+        self.sessions.iter_mut().for_each(|(_, session)| session.renew_login());
+        self.aside.iter_mut().for_each(|(_, session)| session.renew_login());
+    }
+
     /// Drops connections that lead to another address than the next one would; true when there was one.
     pub fn leave_others(&mut self) -> bool {
         self.sessions.iter_mut().fold(false, |any, (_, session)| session.leave_others() | any)
@@ -214,7 +220,10 @@ impl<'a> Owners<'a> {
         let kept = self.aside.take().filter(|(address, _)| *address == place);
         let (_, session) =
             self.aside.insert(kept.unwrap_or_else(|| (place.clone(), Session::new(self.connector.aside(place)))));
-        session.call(send)
+        session.call(|connection| {
+            connection.ask_always();
+            send(connection)
+        })
     }
 
     fn session(&mut self, slot: u16) -> &mut Session {

@@ -128,6 +128,11 @@ impl<'a> Reader<'a> {
         self.owners.drop_if_closed()
     }
 
+    /// Logs in anew, if something else logs in by now.
+    pub fn renew_login(&mut self) {
+        self.owners.renew_login();
+    }
+
     /// Drops connections that lead to another address than the next one would; true when there was one.
     pub fn leave_others(&mut self) -> bool {
         self.owners.leave_others()

@@ -85,6 +85,15 @@ impl RedisUrl {
                 Ok(())
             }
             "node_address_map" => address_map(&value).map(|map| extra.address_map = map),
+            "az" | "availability_zone" => {
+                extra.about_sentinels = Some("az");
+                let is_zone = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
+                if is_zone {
+                    set(&mut self.zone, value, "zone")
+                } else {
+                    Err(UrlError::Value(name.to_owned(), "the name of a zone"))
+                }
+            }
             _ => return Err(value),
         })
     }

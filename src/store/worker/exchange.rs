@@ -22,6 +22,15 @@ pub enum Failed {
 }
 
 impl Failed {
+    /// What failed, for people. A login fails whatever it is for.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Read(error) if error.class() == Class::Login => error.to_string(),
+            Self::Write(error) if error.class() == Class::Login => error.to_string(),
+            _ => self.to_string(),
+        }
+    }
+
     /// What kind of failure it is.
     pub fn class(&self) -> Class {
         match self {
@@ -127,6 +136,14 @@ impl<'a> Exchange<'a> {
     /// Notices that the server closed the idle data connection: true once.
     pub fn was_closed(&mut self) -> bool {
         self.reader.drop_if_closed()
+    }
+
+    /// Something else logs in by now.
+    pub fn renew_logins(&mut self) {
+        self.reader.renew_login();
+        if let Some(writer) = &mut self.writer {
+            writer.renew_login();
+        }
     }
 
     /// Connections that lead elsewhere than the next ones would are made anew, and so are the others then. True when there were

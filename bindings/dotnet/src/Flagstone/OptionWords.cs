@@ -27,6 +27,16 @@ public enum CacheFreshness
     Forever = 2,
 }
 
+/// <summary>Whether Redis publishes notifications of keys and hash fields.</summary>
+public enum KeyspaceNotifications
+{
+    /// <summary>It is asked, and where it does not tell they are not used.</summary>
+    Ask = 0,
+
+    /// <summary>It counts as configured to, also where it does not tell.</summary>
+    Assume = 1,
+}
+
 /// <summary>What happens to held items when Redis loses the data set.</summary>
 public enum CacheOnWipe
 {
@@ -67,6 +77,35 @@ public enum SourceKind
 
     /// <summary>LaunchDarkly or a Relay Proxy, in the protocol that sends only what has changed since (FDv2).</summary>
     Fdv2 = 5,
+}
+
+/// <summary>Where user and password for Redis come from.</summary>
+public enum RedisCredentialsSource
+{
+    /// <summary>The options, or <see cref="FlagstoneOptions.RedisPasswordFile"/>.</summary>
+    Static = 0,
+
+    /// <summary>
+    /// <see cref="FlagstoneOptions.RedisCredentialsProvider"/>, or whoever calls
+    /// <see cref="FlagstoneClient.SetRedisCredentials(RedisCredentials)"/>.
+    /// </summary>
+    Host = 1,
+
+    /// <summary>
+    /// Tokens for AWS ElastiCache and MemoryDB, which the library makes of the process's identity at AWS; the user is
+    /// <see cref="FlagstoneOptions.RedisUsername"/>.
+    /// </summary>
+    AwsIam = 2,
+}
+
+/// <summary>What tokens of <see cref="RedisCredentialsSource.AwsIam"/> are for.</summary>
+public enum RedisAwsService
+{
+    /// <summary>ElastiCache.</summary>
+    ElastiCache = 0,
+
+    /// <summary>MemoryDB.</summary>
+    MemoryDb = 1,
 }
 
 /// <summary>What a server that refuses means for a source.</summary>

@@ -22,6 +22,7 @@ use redis::RedisError;
 
 use super::class::elsewhere;
 use super::connection::Connection;
+use super::connector::Manner;
 use super::dialer::Dialer;
 use super::endpoints::{Address, Nodes};
 use super::login::{Courtesy, Protocol};
@@ -173,10 +174,10 @@ impl Cluster {
     pub fn connect(
         &self,
         slot: u16,
-        manner: (Protocol, Courtesy),
+        manner: Manner,
+        deadline: Deadline,
         leash: Option<&Leash>,
     ) -> Result<Connection, RedisError> {
-        let deadline = Deadline::after(self.connect_timeout);
         let owner = self.find(slot, deadline.share(2), leash)?;
         let failure = match self.dial(&owner, manner, deadline.share(2), leash) {
             Ok(connection) => return Ok(connection),
@@ -189,22 +190,11 @@ impl Cluster {
         }
     }
 
-    /// A connection to a node that takes keys which are on their way to it.
-    pub fn connect_aside(
+    /// A connection to this node, whatever it owns.
+    pub fn dial(
         &self,
         address: &Address,
-        manner: (Protocol, Courtesy),
-        leash: Option<&Leash>,
-    ) -> Result<Connection, RedisError> {
-        let mut connection = self.dial(address, manner, Deadline::after(self.connect_timeout), leash)?;
-        connection.ask_always();
-        Ok(connection)
-    }
-
-    fn dial(
-        &self,
-        address: &Address,
-        manner: (Protocol, Courtesy),
+        manner: Manner,
         deadline: Deadline,
         leash: Option<&Leash>,
     ) -> Result<Connection, RedisError> {

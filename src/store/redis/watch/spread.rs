@@ -1,127 +1,186 @@
-//! The watch over keys that a cluster has spread over several servers: only the owner of a key tells of its changes, so there is
-//! a watch at each, armed through the ladder, and where a key is on its way, at the server that it goes to. All of them are
-//! waited for at once. Depends on the ladder and `connector`.
+//! All watches that tell of the keys: one, or in a cluster one for each server that has keys which are watched, because only the
+//! owner of a key tells of its changes; and where a key is on its way, one at the server that it goes to. Each climbs the ladder
+//! by itself; all of them are waited for at once. Depends on the ladder and `connector`.
 
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::os::fd::AsFd;
 
-use super::super::cluster::slot_of;
+use super::super::cluster::{Cluster, slot_of};
 use super::super::connector::Connector;
 use super::super::endpoints::Address;
 use super::super::layout::Keys;
-use super::super::wire::Socket;
-use super::{Armed, Ladder, Watch, WatchError};
+use super::{Armed, Climbed, Ladder, Unarmed, WatchError, Watched};
 use crate::store::leash::Leash;
+use crate::store::rungs::LadderReport;
 use crate::store::signal::Signal;
 
 /// How long a watch is given that may have something to tell already.
 const GLANCE: Duration = Duration::from_millis(1);
 
-/// Arms the best watch, or one with each server that has keys which are watched.
-pub fn arm(ladder: &Ladder, connector: &Connector, keys: &Keys, leash: &Leash) -> Result<Armed, WatchError> {
-    let Some(cluster) = connector.cluster() else { return ladder.arm(connector, keys, leash) };
-    let mut parts: Vec<Part> = Vec::new();
-    let mut rung = "";
-    for key in keys.hashes() {
-        let slot = slot_of(key);
-        let owner = cluster.owner(slot);
-        // Before the first connect nobody knows who that is.
-        if owner.is_none() || parts.iter().all(|part| Some(&part.at) != owner.as_ref()) {
-            let armed = ladder.arm(&connector.bound_to(key), keys, leash)?;
-            rung = armed.rung;
-            let at = cluster.owner(slot).ok_or_else(|| WatchError::Lost("nobody owns the keys".to_owned()))?;
-            parts.push(Part { at, watch: armed.watch });
-        }
-    }
-    let owners: Vec<Address> = parts.iter().map(|part| part.at.clone()).collect();
-    for place in keys.hashes().into_iter().flat_map(|key| cluster.places(slot_of(key))) {
-        if !owners.contains(&place) && parts.iter().all(|part| part.at != place) {
-            match ladder.arm(&connector.aside(place.clone()), keys, leash) {
-                Ok(armed) => parts.push(Part { at: place, watch: armed.watch }),
-                // Whoever is sent there again tells.
-                Err(_) => cluster.forget_aside(&place),
-            }
-        }
-    }
-    let server = server(connector, keys, &parts);
-    let watch = Box::new(Spread { parts, server, talks: None });
-    Ok(Armed { watch, rung })
-}
-
-/// Which servers tell, in the order in which the reader names those that it reads.
-fn server(connector: &Connector, keys: &Keys, parts: &[Part]) -> Option<String> {
-    let mut slots: Vec<u16> = keys.hashes().into_iter().map(slot_of).collect();
-    slots.dedup();
-    let cluster = connector.cluster()?;
-    let of_slot = |slot: u16| {
-        let owner = cluster.owner(slot)?;
-        parts.iter().find(|part| part.at == owner)?.watch.server().map(str::to_owned)
-    };
-    slots.into_iter().map(of_slot).collect::<Option<Vec<_>>>().map(|servers| servers.join(" "))
-}
-
+/// A watch at one server.
 struct Part {
-    at: Address,
-    watch: Box<dyn Watch>,
+    connector: Connector,
+    /// Where that leads to, where there are several.
+    at: Option<Address>,
+    armed: Armed,
 }
 
-struct Spread {
+/// The watches.
+pub struct Watches {
     parts: Vec<Part>,
+    watched: Watched,
     server: Option<String>,
-    /// The one that told last may have more to tell.
-    talks: Option<usize>,
+    /// Those that may have something to tell that is not to be waited for at their sockets: it was read already.
+    restless: Vec<usize>,
 }
 
-impl Spread {
-    /// Those with something to read, when there are any within `wait`.
-    fn wait(&mut self, wait: Duration) -> Vec<usize> {
-        let limit = Timespec::try_from(wait).ok();
-        let mut owners = Vec::new();
-        let mut waited_for = Vec::new();
-        for (position, part) in self.parts.iter_mut().enumerate() {
-            for socket in part.watch.sockets() {
-                owners.push(position);
-                waited_for.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
-            }
-        }
-        // A wait that a signal interrupts is taken up again by whoever waits.
-        let _ = poll(&mut waited_for, limit.as_ref());
-        let ready = owners.into_iter().zip(&waited_for).filter(|(_, waited_for)| !waited_for.revents().is_empty());
-        ready.map(|(position, _)| position).collect()
-    }
-}
-
-impl Watch for Spread {
-    fn next(&mut self, wait: Duration) -> Result<Option<Signal>, WatchError> {
-        let until = Instant::now() + wait;
-        let mut ready: Vec<usize> = self.talks.take().into_iter().collect();
-        loop {
-            for position in ready {
-                let Some(part) = self.parts.get_mut(position) else { continue };
-                if let Some(signal) = part.watch.next(GLANCE)? {
-                    self.talks = Some(position);
-                    return Ok(Some(signal));
+impl Watches {
+    /// Arms the best watch, or one with each server that has keys which are watched.
+    pub fn arm(ladder: &Ladder, connector: &Connector, keys: &Keys, leash: &Leash) -> Result<Self, Unarmed> {
+        // A server that owns one of the hashes may own the other one soon.
+        let watched = Watched::all(keys);
+        let Some(cluster) = connector.cluster() else {
+            let armed = ladder.arm(connector, &watched, leash)?;
+            let server = armed.watch.server().map(str::to_owned);
+            let parts = vec![Part { connector: connector.clone(), at: None, armed }];
+            return Ok(Self { parts, watched, server, restless: Vec::new() });
+        };
+        let mut parts = owners(ladder, (connector, cluster), keys, &watched, leash)?;
+        for place in keys.hashes().into_iter().flat_map(|key| cluster.places(slot_of(key))) {
+            if parts.iter().all(|part| part.at.as_ref() != Some(&place)) {
+                let connector = connector.aside(place.clone());
+                match ladder.arm(&connector, &watched, leash) {
+                    Ok(armed) => parts.push(Part { connector, at: Some(place), armed }),
+                    // Whoever is sent there again tells.
+                    Err(_) => cluster.forget_aside(&place),
                 }
             }
-            let left = until.saturating_duration_since(Instant::now());
-            ready = self.wait(left);
-            if ready.is_empty() {
+        }
+        let server = servers(cluster, keys, &parts);
+        Ok(Self { parts, watched, server, restless: Vec::new() })
+    }
+
+    /// The next thing told; `None` when nothing was within `wait`.
+    pub fn next(&mut self, wait: Duration) -> Result<Option<Signal>, WatchError> {
+        if let [part] = self.parts.as_mut_slice() {
+            return part.armed.watch.next(wait);
+        }
+        let until = Instant::now() + wait;
+        loop {
+            while let Some(position) = self.restless.last().copied() {
+                let part = self.parts.get_mut(position);
+                match part.map_or(Ok(None), |part| part.armed.watch.next(GLANCE))? {
+                    // It may have more to tell.
+                    Some(signal) => return Ok(Some(signal)),
+                    None => _ = self.restless.pop(),
+                }
+            }
+            self.restless = self.wait(until.saturating_duration_since(Instant::now()));
+            if self.restless.is_empty() {
                 return Ok(None);
             }
         }
     }
 
-    fn drain(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), WatchError> {
-        self.parts.iter_mut().try_for_each(|part| part.watch.drain(timeout, told))
+    /// Those with something to read, when there are any within `wait`.
+    fn wait(&mut self, wait: Duration) -> Vec<usize> {
+        let limit = Timespec::try_from(wait).ok();
+        let mut positions = Vec::new();
+        let mut waited_for = Vec::new();
+        for (position, part) in self.parts.iter_mut().enumerate() {
+            for socket in part.armed.watch.sockets() {
+                positions.push(position);
+                waited_for.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
+            }
+        }
+        // A wait that a signal interrupts is taken up again by whoever waits.
+        let _ = poll(&mut waited_for, limit.as_ref());
+        let ready = positions.into_iter().zip(&waited_for).filter(|(_, waited_for)| !waited_for.revents().is_empty());
+        ready.map(|(position, _)| position).collect()
     }
 
-    fn sockets(&mut self) -> Vec<&Socket> {
-        self.parts.iter_mut().flat_map(|part| part.watch.sockets()).collect()
+    /// Asks each for a sign of life and hands out what was told before it came: afterwards everything earlier has been told.
+    pub fn drain(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), WatchError> {
+        self.be_restless();
+        self.parts.iter_mut().try_for_each(|part| part.armed.watch.drain(timeout, told))
     }
 
-    fn server(&self) -> Option<&str> {
+    /// Something else logs in by now: does so at each server. False where that is not possible at one of them.
+    pub fn renew_login(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<bool, WatchError> {
+        self.be_restless();
+        for Part { connector, armed, .. } in &mut self.parts {
+            if !armed.watch.renew_login(connector, timeout, told)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Which servers tell, where all of them say so, as the reader names those that it reads.
+    pub fn server(&self) -> Option<&str> {
         self.server.as_deref()
     }
+
+    /// How the rungs fared at the server where the weakest one is in force.
+    pub fn report(&self) -> LadderReport {
+        let reports = self.parts.iter().map(|part| part.armed.report.clone());
+        reports.reduce(LadderReport::weaker).unwrap_or_default()
+    }
+
+    /// Whether at one of the servers a better rung may be there soon.
+    pub fn misses_something(&self) -> bool {
+        self.parts.iter().any(|part| part.armed.report.misses_something())
+    }
+
+    /// Looks for a better rung wherever there may be one. An error: the watches are of no use any more.
+    pub fn climb(&mut self, ladder: &Ladder, leash: &Leash) -> Result<Climbed, WatchError> {
+        self.be_restless();
+        let mut climbed = Climbed::Same;
+        for Part { connector, armed, .. } in &mut self.parts {
+            if ladder.may_climb(armed, connector)
+                && ladder.climb(armed, connector, &self.watched, leash)? == Climbed::Another
+            {
+                climbed = Climbed::Another;
+            }
+        }
+        Ok(climbed)
+    }
+
+    fn be_restless(&mut self) {
+        self.restless = (0..self.parts.len()).collect();
+    }
+}
+
+/// A watch with each owner of a hash.
+fn owners(
+    ladder: &Ladder,
+    (connector, cluster): (&Connector, &Cluster),
+    keys: &Keys,
+    watched: &Watched,
+    leash: &Leash,
+) -> Result<Vec<Part>, Unarmed> {
+    let mut parts: Vec<Part> = Vec::new();
+    for key in keys.hashes() {
+        let owner = cluster.owner(slot_of(key));
+        // Before the first connect nobody knows who that is.
+        if owner.is_none() || parts.iter().all(|part| part.at != owner) {
+            let connector = connector.bound_to(key);
+            let armed = ladder.arm(&connector, watched, leash)?;
+            parts.push(Part { at: connector.place(), connector, armed });
+        }
+    }
+    Ok(parts)
+}
+
+/// Which servers tell, in the order in which the reader names those that it reads.
+fn servers(cluster: &Cluster, keys: &Keys, parts: &[Part]) -> Option<String> {
+    let mut slots: Vec<u16> = keys.hashes().into_iter().map(slot_of).collect();
+    slots.dedup();
+    let of_slot = |slot: u16| {
+        let owner = cluster.owner(slot);
+        parts.iter().find(|part| part.at == owner)?.armed.watch.server().map(str::to_owned)
+    };
+    slots.into_iter().map(of_slot).collect::<Option<Vec<_>>>().map(|servers| servers.join(" "))
 }
