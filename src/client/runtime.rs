@@ -107,7 +107,7 @@ impl Runtime {
             self.spawn("flagstone-link", plant, |voice, _| run_watch(voice.shared, &voice.runtime.mailbox))?;
             started.link = true;
         }
-        if !started.seeker && shared.connector.as_ref().is_some_and(|connector| connector.sentinels().is_some()) {
+        if !started.seeker && shared.connector.as_ref().is_some_and(|connector| connector.is_sought()) {
             self.spawn("flagstone-seek", plant, |voice, _| run_seeker(voice.shared, &voice.runtime.mailbox, voice))?;
             started.seeker = true;
         }

@@ -8,7 +8,7 @@ use super::Client;
 use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
-use crate::store::{Rung, Shared, StoreState, Whereabouts, monotonic_ms};
+use crate::store::{Node, Rung, Shared, StoreState, Whereabouts, monotonic_ms};
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
 pub fn condition_json(shared: &Shared, feed: Option<&Feed>) -> Value {
@@ -36,7 +36,7 @@ fn store_json(shared: &Shared) -> Value {
 /// Where Redis is at present; null where memory is all there is.
 fn redis_json(shared: &Shared) -> Value {
     let Some(connector) = &shared.connector else { return Value::Null };
-    let Whereabouts { topology, address, role, service, sentinels, asked } = connector.whereabouts();
+    let Whereabouts { topology, address, role, service, sentinels, asked, nodes } = connector.whereabouts(&shared.keys);
     let mut redis = json!({ "topology": topology, "address": address, "database": connector.database() });
     if let (Some(service), Some(members)) = (service, redis.as_object_mut()) {
         let error = |error: Option<Arc<String>>| error.map(|error| (*error).clone());
@@ -48,6 +48,10 @@ fn redis_json(shared: &Shared) -> Value {
         members.insert("service".to_owned(), json!(service));
         members.insert("sentinels".to_owned(), json!(sentinels));
         members.insert("asked".to_owned(), json!(asked));
+    }
+    if let (Some(_), Some(members)) = (connector.cluster(), redis.as_object_mut()) {
+        let node = |node: &Node| json!({ "address": node.address, "holds": node.holds, "role": "primary" });
+        members.insert("nodes".to_owned(), json!(nodes.iter().map(node).collect::<Vec<Value>>()));
     }
     redis
 }

@@ -53,7 +53,7 @@ pub use redis::layout::{DEFAULT_PREFIX, Keys};
 pub use redis::sockets::Sockets;
 pub use redis::tls::TlsOptions;
 pub use redis::url::{RedisUrl, UrlError};
-pub use redis::whereabouts::Whereabouts;
+pub use redis::whereabouts::{Node, Whereabouts};
 pub use shared::Shared;
 pub use status::{ErrorNote, Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms};
 pub use worker::run as run_worker;

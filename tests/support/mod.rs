@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod certificates;
+mod cluster;
 mod gate;
 mod host;
 mod items;
@@ -15,6 +16,7 @@ mod sentinel;
 mod server;
 
 pub use certificates::Certificates;
+pub use cluster::{RedisCluster, SPREAD, TAGGED, as_node};
 pub use flagdata::free_port;
 pub use gate::{Gate, Role, Rule, Seen};
 pub use host::*;

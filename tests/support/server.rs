@@ -163,6 +163,20 @@ impl RedisServer {
         command.query(&mut self.connect()).unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
+    /// Sends one command, if it answers soon.
+    pub fn query<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let mut command = cmd(words[0]);
+        words[1..].iter().for_each(|word| _ = command.arg(word));
+        let mut connection = connect(&self.setup, self.port)?;
+        connection.set_read_timeout(Some(Duration::from_secs(1)))?;
+        command.query(&mut connection)
+    }
+
+    /// Whether it listens on this port, with TLS or without.
+    pub fn speaks_at(&self, port: u16) -> bool {
+        self.port == port || self.setup.tls == Some(port)
+    }
+
     /// Sends a pipeline.
     pub fn send(&self, pipeline: &Pipeline) {
         pipeline.query::<()>(&mut self.connect()).expect("the server takes the pipeline");

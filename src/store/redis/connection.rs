@@ -12,6 +12,7 @@ use std::time::Duration;
 use redis::{Cmd, ConnectionLike, Parser, RedisError, RedisResult, Value, cmd};
 use rustls::{ClientConnection, StreamOwned};
 
+use super::asking::Asking;
 use super::describe::io_error;
 use super::endpoints::Address;
 use super::sockets::Remembered;
@@ -72,13 +73,20 @@ pub struct Connection {
     open: bool,
     /// Where it leads to, where that may be another address each time.
     peer: Option<Address>,
+    /// It leads to a node that owns nothing of what it is asked for.
+    asking: Option<Box<Asking>>,
 }
 
 impl Connection {
     /// Speaks over this channel.
     pub fn new(channel: Channel, remembered: Option<Remembered>, database: i64) -> Self {
         let parser = Parser::new();
-        Self { _remembered: remembered, channel, parser, database, open: true, peer: None }
+        Self { _remembered: remembered, channel, parser, database, open: true, peer: None, asking: None }
+    }
+
+    /// Each command is for a key that is on its way to the node that it leads to.
+    pub fn ask_always(&mut self) {
+        self.asking = Some(Box::default());
     }
 
     /// It leads to this address, and the next one may lead to another.
@@ -93,6 +101,8 @@ impl Connection {
 
     /// Sends commands; their replies are to be received.
     pub fn send_packed_command(&mut self, packed: &[u8]) -> RedisResult<()> {
+        let asked = self.asking.as_mut().map(|asking| asking.rewrite(packed));
+        let packed = asked.as_deref().unwrap_or(packed);
         let sent = self.channel.write_all(packed).and_then(|()| self.channel.flush());
         self.open &= sent.is_ok();
         Ok(sent?)
@@ -100,6 +110,17 @@ impl Connection {
 
     /// The next reply or push. After a time-out the wait may be taken up again: nothing is lost.
     pub fn recv_response(&mut self) -> RedisResult<Value> {
+        if self.asking.as_mut().is_some_and(|asking| asking.leaves_one_out()) {
+            self.receive()?;
+        }
+        let reply = self.receive()?;
+        if let Some(asking) = &mut self.asking {
+            asking.replied();
+        }
+        Ok(reply)
+    }
+
+    fn receive(&mut self) -> RedisResult<Value> {
         self.parser.parse_value(&mut self.channel).map_err(|error| self.failure(error))
     }
 

@@ -1,6 +1,7 @@
-//! Opens connections to the Redis that options name: to an address, or to the primary that sentinels name at that moment.
+//! Opens connections to the Redis that options name: to an address, to the primary that sentinels name at that moment, or to
+//! the node of a cluster that owns a slot.
 //!
-//! Depends on `endpoints`, `dialer`, `sentinel`, `tls`, `sockets` and `url`.
+//! Depends on `endpoints`, `dialer`, `sentinel`, `cluster`, `tls`, `sockets` and `url`.
 
 use std::io;
 use std::sync::Arc;
@@ -12,9 +13,11 @@ use redis::{ErrorKind, RedisError};
 pub use super::describe::describe;
 
 use super::class::{elsewhere, is_cut};
+use super::cluster::{Cluster, slot_of};
 use super::connection::Connection;
 use super::dialer::Dialer;
 use super::endpoints::{Address, Endpoints, ReadFrom, SentinelTls, Service};
+use super::layout::Keys;
 use super::login::{Courtesy, Login, Protocol};
 use super::role::{check_primary, check_replica};
 use super::sentinel::{Candidate, Office, Sentinels};
@@ -115,24 +118,37 @@ pub fn check_url(url: &str) -> Result<(), ConnectError> {
     Ok(())
 }
 
+/// Where changes of these keys are told: once for one server, in a cluster for each key that is watched, and for where it is
+/// on its way.
+pub fn places(connector: &Connector, keys: &Keys) -> Vec<Address> {
+    match connector.cluster() {
+        Some(cluster) => keys.parts().iter().flat_map(|(_, key)| cluster.places(slot_of(key))).collect(),
+        None => connector.place().into_iter().collect(),
+    }
+}
+
 /// How the server is found at each connect.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Route {
     /// It is always at the same address.
     Fixed(Address),
     /// Sentinels know where it is.
-    Sentinel(Box<Sentinels>),
+    Sentinel(Arc<Sentinels>),
+    /// It is the node of a cluster that owns this slot.
+    Owner(Arc<Cluster>, u16),
+    /// It is this node of a cluster, to which keys are on their way.
+    Aside(Arc<Cluster>, Address),
 }
 
-/// Makes connections.
-#[derive(Debug)]
+/// Makes connections. A clone makes the same ones.
+#[derive(Debug, Clone)]
 pub struct Connector {
     route: Route,
-    dialer: Dialer,
+    dialer: Arc<Dialer>,
     connect_timeout: Duration,
     resp2_only: bool,
     /// The server closes a connection on which it is told who is there.
-    tells_little: AtomicBool,
+    tells_little: Arc<AtomicBool>,
 }
 
 impl Connector {
@@ -148,14 +164,18 @@ impl Connector {
 
     fn reading(options: &RedisOptions, read: ReadFrom) -> Result<Self, ConnectError> {
         let sentinels_encrypted = match (&options.address, options.sentinel.tls) {
-            (Endpoints::Fixed(_), _) | (_, SentinelTls::No) => false,
+            (Endpoints::Fixed(_) | Endpoints::Cluster(_), _) | (_, SentinelTls::No) => false,
             (_, SentinelTls::Yes) => true,
             (_, SentinelTls::Same) => options.encrypted,
         };
         let hosts: Vec<&str> = match &options.address {
             Endpoints::Fixed(address) => address.host().into_iter().collect(),
             Endpoints::Sentinel(Service { sentinels, .. }) => sentinels.iter().filter_map(Address::host).collect(),
+            Endpoints::Cluster(nodes) => nodes.seeds.iter().filter_map(Address::host).collect(),
         };
+        if matches!(options.address, Endpoints::Cluster(_)) && options.database != 0 {
+            return Err(UrlError::ClusterDatabase.into());
+        }
         if !options.encrypted && !sentinels_encrypted && options.tls != TlsOptions::default() {
             return Err(ConnectError::Tls("redis.tls.* options need a rediss:// URL".to_owned()));
         }
@@ -169,21 +189,26 @@ impl Connector {
             command_timeout: options.command_timeout,
             sockets: sockets.clone(),
         };
+        let data_dialer =
+            Arc::new(dialer(tls(options.encrypted)?, &options.username, &options.password, options.database));
         let route = match &options.address {
             Endpoints::Fixed(address) => Route::Fixed(address.clone()),
+            Endpoints::Cluster(nodes) => {
+                Route::Owner(Arc::new(Cluster::new(nodes.clone(), data_dialer.clone(), options.connect_timeout)), 0)
+            }
             Endpoints::Sentinel(service) => {
                 let SentinelAccess { username, password, .. } = &options.sentinel;
                 let dialer = dialer(tls(sentinels_encrypted)?, username, password, 0);
                 let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, read);
-                Route::Sentinel(Box::new(sentinels))
+                Route::Sentinel(Arc::new(sentinels))
             }
         };
         Ok(Self {
             route,
-            dialer: dialer(tls(options.encrypted)?, &options.username, &options.password, options.database),
+            dialer: data_dialer,
             connect_timeout: options.connect_timeout,
             resp2_only: options.resp2_only,
-            tells_little: AtomicBool::new(false),
+            tells_little: Arc::default(),
         })
     }
 
@@ -225,22 +250,75 @@ impl Connector {
         match &self.route {
             Route::Fixed(address) => address.to_string(),
             Route::Sentinel(sentinels) => sentinels.service().to_string(),
+            Route::Owner(cluster, _) | Route::Aside(cluster, _) => cluster.nodes().to_string(),
         }
+    }
+
+    /// One that leads to the server with this key: the same one, but in a cluster.
+    pub fn bound_to(&self, key: &str) -> Self {
+        self.bound_to_slot(self.slot_of(key))
+    }
+
+    /// The same by the key's slot.
+    pub fn bound_to_slot(&self, slot: u16) -> Self {
+        match &self.route {
+            Route::Owner(cluster, _) => Self { route: Route::Owner(cluster.clone(), slot), ..self.clone() },
+            _ => self.clone(),
+        }
+    }
+
+    /// One that leads to a node of the cluster to which keys are on their way.
+    pub fn aside(&self, address: Address) -> Self {
+        match &self.route {
+            Route::Owner(cluster, _) => Self { route: Route::Aside(cluster.clone(), address), ..self.clone() },
+            _ => self.clone(),
+        }
+    }
+
+    /// Keys with the same one are always on the same server; 0 for all, but in a cluster.
+    pub fn slot_of(&self, key: &str) -> u16 {
+        if self.cluster().is_some() { slot_of(key) } else { 0 }
+    }
+
+    /// Who knows who owns what; `None` where there is no cluster.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        match &self.route {
+            Route::Owner(cluster, _) | Route::Aside(cluster, _) => Some(cluster),
+            _ => None,
+        }
+    }
+
+    /// Where a connection would lead to, as far as that is known; `None` where all lead to the same address.
+    pub fn place(&self) -> Option<Address> {
+        match &self.route {
+            Route::Fixed(_) => None,
+            Route::Sentinel(sentinels) => sentinels.place().map(|place| (*place).clone()),
+            Route::Owner(cluster, slot) => cluster.owner(*slot),
+            Route::Aside(_, address) => Some(address.clone()),
+        }
+    }
+
+    /// Whether somebody has to look where Redis is while connections are open.
+    pub fn is_sought(&self) -> bool {
+        !matches!(self.route, Route::Fixed(_))
     }
 
     /// Who knows where the primary is; `None` where Redis is always at the same address.
     pub fn sentinels(&self) -> Option<&Sentinels> {
         match &self.route {
-            Route::Fixed(_) => None,
             Route::Sentinel(sentinels) => Some(sentinels),
+            _ => None,
         }
     }
 
-    /// Where Redis is at present, for the status.
-    pub fn whereabouts(&self) -> Whereabouts {
+    /// Where Redis is at present, for the status of a client with these keys.
+    pub fn whereabouts(&self, keys: &Keys) -> Whereabouts {
         match &self.route {
             Route::Fixed(address) => Whereabouts::standalone(address),
             Route::Sentinel(sentinels) => sentinels.whereabouts(),
+            Route::Owner(cluster, _) | Route::Aside(cluster, _) => {
+                Whereabouts::cluster(keys.parts().map(|(name, key)| (name, cluster.owner(slot_of(key)))))
+            }
         }
     }
 
@@ -259,6 +337,8 @@ impl Connector {
         let sentinels = match &self.route {
             Route::Fixed(address) => return self.dialer.dial(address, (protocol, courtesy), deadline, leash),
             Route::Sentinel(sentinels) => sentinels,
+            Route::Owner(cluster, slot) => return cluster.connect(*slot, (protocol, courtesy), leash),
+            Route::Aside(cluster, address) => return cluster.connect_aside(address, (protocol, courtesy), leash),
         };
         // Sentinels that hang leave time for the server that is known from before.
         let located = sentinels.locate(deadline.share(2), leash)?;

@@ -3,7 +3,9 @@
 //! The types of the redis crate stay in here. May depend on `model`.
 
 mod abilities;
+mod asking;
 pub mod class;
+pub mod cluster;
 pub mod connection;
 pub mod connector;
 mod describe;
@@ -14,6 +16,7 @@ mod large;
 pub mod layout;
 mod login;
 pub mod members;
+mod owners;
 mod packed;
 pub mod reader;
 pub mod role;

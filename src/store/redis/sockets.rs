@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::AcqRel, Ordering::Acquir
 
 use super::wire::Socket;
 
-/// Most sockets that are remembered: reading, writing, watching and listening to a sentinel need one each, and one more while one
-/// is replaced.
-const MOST: usize = 16;
+/// Most sockets that are remembered: reading, writing, watching and listening to a sentinel need one each, in a cluster one each
+/// for up to four keys, and one more while one is replaced.
+const MOST: usize = 32;
 const FREE: i32 = -1;
 /// Somebody is filling the place.
 const TAKEN: i32 = -2;

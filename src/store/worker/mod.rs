@@ -15,11 +15,13 @@
 //! | `condition` | state, freshness in force, log |
 //! | `watching` | the watch's thread |
 //! | `seeking` | the thread that hears from sentinels where the primary is |
+//! | `charting` | the same for a cluster: the thread that asks its nodes who owns what |
 //!
 //! May depend on all other rooms.
 
 mod agenda;
 mod answering;
+mod charting;
 mod condition;
 mod due;
 mod exchange;
@@ -253,7 +255,9 @@ impl<'a> Worker<'a> {
         if !self.rereads() {
             self.agenda.owe_nothing();
         }
-        match outcome.and_then(|()| self.ask_for_peers(now)) {
+        let outcome = outcome.and_then(|()| self.ask_for_peers(now));
+        self.follow_redirects();
+        match outcome {
             Ok(()) if self.exchange.answers() == answers || self.agenda.owes_full => {}
             Ok(()) => self.succeeded(),
             Err(error) => self.failed(&error),

@@ -3,11 +3,12 @@
 //! replica is read, it looks whether that still gets everything.
 //!
 //! One sentinel is listened to, and asked as often as a data connection is pinged: it may be an old one that cannot tell, or hang.
-//! After a while it is another one's turn, because one that was cut off from the others is behind them. May depend on `redis` and
-//! `inbox`.
+//! After a while it is another one's turn, because one that was cut off from the others is behind them. May depend on `redis`, `inbox`
+//! and `charting`.
 
 use std::time::{Duration, Instant};
 
+use super::charting;
 use crate::model::Jitter;
 use crate::store::backoff::Backoff;
 use crate::store::inbox::mailbox::Mailbox;
@@ -56,9 +57,13 @@ struct Seeker<'a> {
     jitter: Jitter,
 }
 
-/// Listens to sentinels until the mailbox says stop. Runs on a thread of its own; ends at once where there are none.
+/// Listens to sentinels, or looks at a cluster, until the mailbox says stop. Runs on a thread of its own; ends at once where
+/// there is neither.
 pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
     let Some(connector) = &shared.connector else { return };
+    if let Some(cluster) = connector.cluster() {
+        return charting::run(shared, connector, cluster, mailbox, listener);
+    }
     let Some(sentinels) = connector.sentinels() else { return };
     let mut seeker = Seeker {
         connector,

@@ -9,7 +9,7 @@ use crate::store::backoff::Backoff;
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::Mailbox;
 use crate::store::redis::connector::Connector;
-use crate::store::redis::watch::{Armed, Ladder, Watch, WatchError};
+use crate::store::redis::watch::{Armed, Ladder, Watch, WatchError, arm};
 use crate::store::shared::Shared;
 use crate::store::signal::Signal;
 use crate::store::status::monotonic_ms;
@@ -78,7 +78,7 @@ fn wait_for_data(shared: &Shared, mailbox: &Mailbox) -> bool {
 fn session(shared: &Shared, connector: &Connector, mailbox: &Mailbox, ladder: &Ladder, backoff: &mut Backoff) -> Ended {
     // What was asked for before this connection is made is granted by it.
     mailbox.link.take_renewal_wish();
-    let Armed { mut watch, rung } = match ladder.arm(connector, &shared.keys, &mailbox.leash) {
+    let Armed { mut watch, rung } = match arm(ladder, connector, &shared.keys, &mailbox.leash) {
         Ok(armed) => armed,
         Err(error) => return Ended::Gone(error),
     };

@@ -192,12 +192,12 @@ impl Sentinels {
         let asked = self.asked.load(Relaxed).checked_sub(1).and_then(|position| self.service.sentinels.get(position));
         let place = self.candidate();
         Whereabouts {
-            topology: "sentinel",
             address: place.as_ref().map(|place| place.address.to_string()),
             role: place.as_ref().map(|place| if place.office == Office::Primary { "primary" } else { "replica" }),
             service: Some(self.service.name.clone()),
             sentinels: self.remarks().map(|(address, remark)| (address.to_string(), remark)).collect(),
             asked: asked.map(Address::to_string),
+            ..Whereabouts::nowhere("sentinel")
         }
     }
 

@@ -2,6 +2,7 @@
 //! order. A watch only tells; what is done about it is the store thread's work.
 
 mod ladder;
+mod spread;
 mod tracking;
 
 use std::time::Duration;
@@ -10,9 +11,11 @@ use redis::RedisError;
 
 use super::class::{Class, class};
 use super::connector::describe;
+use super::wire::Socket;
 use crate::store::signal::Signal;
 
 pub use ladder::{Armed, Ladder};
+pub use spread::arm;
 
 /// Why there is no watch.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,9 @@ pub trait Watch {
 
     /// Asks for a sign of life and hands out what was told before it came: afterwards everything earlier has been told.
     fn drain(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), WatchError>;
+
+    /// Where something arrives when the server tells something, or closes.
+    fn sockets(&mut self) -> Vec<&Socket>;
 
     /// Which server tells, where it says so.
     fn server(&self) -> Option<&str>;

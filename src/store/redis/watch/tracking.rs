@@ -8,6 +8,7 @@ use redis::{ConnectionLike, PushKind, RedisError, Value, cmd};
 use super::super::connector::Connector;
 use super::super::layout::Keys;
 use super::super::server::identity;
+use super::super::wire::Socket;
 use super::{Watch, WatchError};
 use crate::model::Kind;
 use crate::store::leash::Leash;
@@ -88,6 +89,10 @@ impl Watch for Tracking {
 
     fn drain(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), WatchError> {
         self.wait_for_pong(timeout, told).map_err(|error| WatchError::of(&error))
+    }
+
+    fn sockets(&mut self) -> Vec<&Socket> {
+        vec![self.connection.socket()]
     }
 
     fn server(&self) -> Option<&str> {

@@ -1,0 +1,235 @@
+//! Connections with the servers that hold our keys: with one server, or in a cluster with the owner of each slot. What is sent
+//! is sent to whoever has the key, also while that changes: MOVED and ASK are followed here. What reader and writer share.
+//! Depends on `session` and `cluster`.
+
+use redis::{Arg, Cmd, ConnectionLike, RedisError, Value, pipe};
+
+use super::cluster::{Cluster, Redirect, Replies};
+use super::connection::Connection;
+use super::connector::Connector;
+use super::endpoints::Address;
+use super::session::Session;
+
+/// How often in a row others are followed that send us elsewhere.
+const REDIRECTS: usize = 6;
+
+/// Which connection was used last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Latest {
+    Owner(u16),
+    Aside,
+}
+
+/// Connections, or the means to make them.
+pub struct Owners<'a> {
+    connector: &'a Connector,
+    /// By slot: one, but in a cluster over which the keys are spread.
+    sessions: Vec<(u16, Session)>,
+    /// With a node to which keys are on their way.
+    aside: Option<(Address, Session)>,
+    latest: Latest,
+}
+
+impl<'a> Owners<'a> {
+    /// Not connected yet.
+    pub fn new(connector: &'a Connector) -> Self {
+        Self { connector, sessions: Vec::new(), aside: None, latest: Latest::Owner(0) }
+    }
+
+    /// Whether keys may be on their way from one server to another.
+    pub fn is_cluster(&self) -> bool {
+        self.connector.cluster().is_some()
+    }
+
+    /// Whether these keys are not always on the same server.
+    pub fn is_spread<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> bool {
+        let mut slots = keys.into_iter().map(|key| self.connector.slot_of(key));
+        let first = slots.next();
+        slots.any(|slot| Some(slot) != first)
+    }
+
+    /// Sends to whoever has the key, again where another one has it by now: `send` must be something that may be repeated, and
+    /// in a cluster be about this key alone, or be a transaction.
+    pub fn call<T: Replies>(
+        &mut self,
+        key: &str,
+        send: impl Fn(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let slot = self.connector.slot_of(key);
+        let mut outcome = self.call_owner(slot, &send);
+        let Some(cluster) = self.connector.cluster() else { return outcome };
+        for _ in 0..REDIRECTS {
+            let Some(redirect) = outcome.redirect() else { break };
+            let by = self.peer(slot);
+            let place = cluster.note_redirect(&redirect, by.as_ref());
+            outcome = match (redirect, place) {
+                (Redirect::Moved(..), Some(_)) => {
+                    self.session(slot).drop_connection();
+                    self.call_owner(slot, &send)
+                }
+                (Redirect::Ask(..), Some(place)) => {
+                    let answer = self.call_aside(place, &send);
+                    // It does not take keys from others any more: the slot is its own, or stays where it was.
+                    if !matches!(answer.redirect(), Some(Redirect::Moved(..) | Redirect::Ask(..))) {
+                        return answer;
+                    }
+                    self.call_owner(slot, &send)
+                }
+                _ => break,
+            };
+        }
+        note_doubt(cluster, &outcome);
+        outcome
+    }
+
+    /// Sends commands that need not be of one moment, each to whoever has its key; the replies in their order.
+    pub fn call_each(&mut self, commands: &[&Cmd]) -> Result<Vec<Value>, RedisError> {
+        let slots: Vec<u16> = commands.iter().map(|command| self.connector.slot_of(&key_of(command))).collect();
+        let mut replies: Vec<Option<Value>> = commands.iter().map(|_| None).collect();
+        while let Some(first) = replies.iter().position(Option::is_none) {
+            let slot = slots.get(first).copied().unwrap_or_default();
+            let positions: Vec<usize> =
+                slots.iter().enumerate().filter(|(_, other)| **other == slot).map(|(position, _)| position).collect();
+            let mut together = pipe();
+            positions.iter().filter_map(|at| commands.get(*at)).for_each(|command| _ = together.add_command((*command).clone()));
+            let (packed, count) = (together.get_packed_pipeline(), positions.len());
+            // One by one: the crate's own pipeline waits a whole timeout for each reply of a server that went silent.
+            let values: Vec<Value> = self.call_owner(slot, &|connection: &mut Connection| {
+                connection.send_packed_command(&packed)?;
+                (0..count).map(|_| connection.recv_response()).collect()
+            })?;
+            for (position, value) in positions.into_iter().zip(values) {
+                let value = match (commands.get(position), value.redirect()) {
+                    (Some(command), Some(Redirect::Moved(..) | Redirect::Ask(..))) if self.is_cluster() => {
+                        self.call(&key_of(command), |connection| connection.req_command(command))?
+                    }
+                    _ => value,
+                };
+                if let Some(place) = replies.get_mut(position) {
+                    *place = Some(value);
+                }
+            }
+        }
+        Ok(replies.into_iter().flatten().collect())
+    }
+
+    /// Sends over the very connection that was used last; `None` when it is gone.
+    pub fn call_same<T>(
+        &mut self,
+        send: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
+    ) -> Option<Result<T, RedisError>> {
+        match self.latest {
+            Latest::Owner(slot) => self.session(slot).call_same(send),
+            Latest::Aside => self.aside.as_mut()?.1.call_same(send),
+        }
+    }
+
+    /// The same over the connection with the owner of a key.
+    pub fn call_same_owner<T>(
+        &mut self,
+        key: &str,
+        send: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
+    ) -> Option<Result<T, RedisError>> {
+        let slot = self.connector.slot_of(key);
+        self.session(slot).call_same(send)
+    }
+
+    /// Whether replies say that keys of one transaction are on their way to another server, or some of them.
+    pub fn is_torn(&self, replies: &impl Replies) -> bool {
+        self.is_cluster() && matches!(replies.redirect(), Some(Redirect::Ask(..) | Redirect::Torn))
+    }
+
+    /// Whether the latest reply came from a node to which the key is on its way.
+    pub fn was_aside(&self) -> bool {
+        self.latest == Latest::Aside
+    }
+
+    /// Where the latest reply came from, where that may change.
+    pub fn latest_peer(&self) -> Option<Address> {
+        match self.latest {
+            Latest::Owner(slot) => self.peer(slot),
+            Latest::Aside => self.aside.as_ref().map(|(address, _)| address.clone()),
+        }
+    }
+
+    /// Which servers the connections for these keys lead to; `None` where one of them does not tell.
+    pub fn server<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> Option<String> {
+        let mut slots: Vec<u16> = keys.into_iter().map(|key| self.connector.slot_of(key)).collect();
+        slots.dedup();
+        let server = |slot: u16| self.sessions.iter().find(|(known, _)| *known == slot)?.1.server().map(str::to_owned);
+        slots.into_iter().map(server).collect::<Option<Vec<_>>>().map(|servers| servers.join(" "))
+    }
+
+    /// Whether the latest call came so far that its commands were sent.
+    pub fn was_in(&self) -> bool {
+        match self.latest {
+            Latest::Owner(slot) => self.sessions.iter().any(|(known, session)| *known == slot && session.was_in()),
+            Latest::Aside => self.aside.as_ref().is_some_and(|(_, session)| session.was_in()),
+        }
+    }
+
+    /// Drops connections that servers have closed; true when there was one.
+    pub fn drop_if_closed(&mut self) -> bool {
+        self.sessions.iter_mut().fold(false, |any, (_, session)| session.drop_if_closed() | any)
+    }
+
+    /// Drops connections that lead to another address than the next one would; true when there was one.
+    pub fn leave_others(&mut self) -> bool {
+        self.sessions.iter_mut().fold(false, |any, (_, session)| session.leave_others() | any)
+    }
+
+    /// The next calls open other connections.
+    pub fn drop_connections(&mut self) {
+        self.sessions.iter_mut().for_each(|(_, session)| session.drop_connection());
+        self.aside = None;
+    }
+
+    fn call_owner<T>(
+        &mut self,
+        slot: u16,
+        send: &impl Fn(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        self.latest = Latest::Owner(slot);
+        self.session(slot).call(send)
+    }
+
+    fn call_aside<T>(
+        &mut self,
+        place: Address,
+        send: &impl Fn(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        self.latest = Latest::Aside;
+        let kept = self.aside.take().filter(|(address, _)| *address == place);
+        let (_, session) = self.aside.insert(
+            kept.unwrap_or_else(|| (place.clone(), Session::new(self.connector.aside(place)))),
+        );
+        session.call(send)
+    }
+
+    fn session(&mut self, slot: u16) -> &mut Session {
+        let position = self.sessions.iter().position(|(known, _)| *known == slot).unwrap_or_else(|| {
+            self.sessions.push((slot, Session::new(self.connector.bound_to_slot(slot))));
+            self.sessions.len() - 1
+        });
+        &mut self.sessions[position].1
+    }
+
+    fn peer(&self, slot: u16) -> Option<Address> {
+        self.sessions.iter().find(|(known, _)| *known == slot)?.1.peer().cloned()
+    }
+}
+
+/// The key that a command is about.
+fn key_of(command: &Cmd) -> String {
+    match command.args_iter().nth(1) {
+        Some(Arg::Simple(key)) => String::from_utf8_lossy(key).into_owned(),
+        _ => String::new(),
+    }
+}
+
+/// What a failure says of the cluster: somebody else may own the slot by now.
+fn note_doubt<T: Replies>(cluster: &Cluster, outcome: &Result<T, RedisError>) {
+    if outcome.is_err() || outcome.redirect().is_some() {
+        cluster.doubt();
+    }
+}
