@@ -149,7 +149,8 @@ impl History {
                 }
             }
         }
-        Delays { recovery: firsts.into_iter().skip(1).flatten().map(|(_, delay)| delay).collect(), all }
+        let last = firsts.last().copied().flatten().map(|(_, delay)| delay);
+        Delays { recovery: firsts.into_iter().skip(1).flatten().map(|(_, delay)| delay).collect(), last, all }
     }
 }
 
@@ -157,6 +158,8 @@ impl History {
 #[derive(Default)]
 pub struct Delays {
     pub recovery: Vec<Duration>,
+    /// Of the present primary's first edit, if it was served.
+    pub last: Option<Duration>,
     pub all: Vec<Duration>,
 }
 

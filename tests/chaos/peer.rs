@@ -22,12 +22,12 @@ pub struct Peer {
 
 impl Peer {
     /// `None` where there is no such Python.
-    pub fn of(port: u16) -> Option<Self> {
+    pub fn of(port: u16, prefix: &str) -> Option<Self> {
         let python = std::env::var("CHAOS_PEER").ok().filter(|python| !python.is_empty())?;
         let gate = Gate::to(port);
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/follower.py");
         let mut process = Command::new(python)
-            .args([program, &gate.url(), PREFIX, &COUNT.to_string()])
+            .args([program, &gate.url(), prefix, &COUNT.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::dice::Dice;
 use crate::support::*;
+use crate::topology::Topology;
 
 /// A server that came back becomes a replica within a few seconds, and an election may fail and be repeated.
 const LONG: Duration = Duration::from_secs(60);
@@ -13,23 +14,15 @@ const LONG: Duration = Duration::from_secs(60);
 /// So long sentinels have for making a server a replica.
 const PATIENT: Duration = Duration::from_secs(5);
 
-/// What happens, at most until another primary is elected.
-pub struct Failover {
-    /// In words.
-    pub what: String,
-    /// Where the primary is now.
-    pub primary: u16,
+pub struct Service {
+    deployment: Deployment,
+    primary: u16,
     /// A sentinel that stands still.
     stopped: Option<usize>,
 }
 
-pub struct Service {
-    deployment: Deployment,
-    primary: u16,
-}
-
 impl Service {
-    pub fn holding(flags: &[(&str, String)]) -> Self {
+    pub fn holding(flags: &[(&str, String)], segments: &[(&str, String)]) -> Self {
         let deployment = Deployment::with_replicas(2, flags);
         for sentinel in &deployment.sentinels {
             // So that one round follows the other: they speak often, and need not wait long before the next failover.
@@ -38,20 +31,14 @@ impl Service {
             let words: Vec<&str> = ["SENTINEL", "DEBUG"].into_iter().chain(periods).collect();
             sentinel.run::<()>(&words);
         }
-        let primary = deployment.servers[0].port();
-        Self { deployment, primary }
-    }
-
-    pub fn url(&self) -> String {
-        self.deployment.url()
-    }
-
-    pub fn primary(&self) -> &RedisServer {
-        self.deployment.at(self.primary)
+        let primary = &deployment.servers[0];
+        segments.iter().for_each(|(key, text)| primary.set_segment(key, text));
+        let primary = primary.port();
+        Self { deployment, primary, stopped: None }
     }
 
     /// Waits until all servers follow the primary and all sentinels know it.
-    pub fn is_whole(&self) {
+    fn is_whole(&self) {
         for (number, sentinel) in self.deployment.sentinels.iter().enumerate() {
             wait_until(LONG, "all sentinels are well", || {
                 let Ok(info) = sentinel.query::<String>(&["INFO", "sentinel"]) else { return false };
@@ -75,11 +62,42 @@ impl Service {
         }
     }
 
-    /// One thing that makes another server the primary.
-    pub fn fail_over(&mut self, dice: &mut Dice) -> Failover {
+    /// The sentinels that do not stand still.
+    fn speaking(&self) -> Vec<usize> {
+        (0..3).filter(|number| Some(*number) != self.stopped).collect()
+    }
+
+    fn order(&self, sentinel: usize) {
+        let words = ["SENTINEL", "FAILOVER", SERVICE];
+        let mut connection = self.deployment.sentinels[sentinel].connect();
+        wait_until(LONG, "a sentinel orders a failover", || {
+            redis::cmd(words[0]).arg(&words[1..]).exec(&mut connection).is_ok()
+        });
+    }
+}
+
+impl Topology for Service {
+    fn urls(&self) -> [String; 3] {
+        let url = self.deployment.url();
+        [url.clone(), url.clone(), format!("{url}?read=prefer-replica")]
+    }
+
+    fn special(&self) -> &'static str {
+        "daemon, from a replica"
+    }
+
+    fn prefixes(&self) -> [&'static str; 2] {
+        [PREFIX, "written"]
+    }
+
+    fn primary(&self) -> &RedisServer {
+        self.deployment.at(self.primary)
+    }
+
+    fn happen(&mut self, dice: &mut Dice) -> String {
         self.is_whole();
-        let stopped = (dice.roll(4) == 0).then(|| dice.roll(3));
-        let sentinels: Vec<usize> = (0..3).filter(|number| Some(*number) != stopped).collect();
+        self.stopped = (dice.roll(4) == 0).then(|| dice.roll(3));
+        let (stopped, sentinels) = (self.stopped, self.speaking());
         if let Some(number) = stopped {
             self.deployment.sentinels[number].stop();
         }
@@ -111,22 +129,30 @@ impl Service {
                 "the primary hung and came back as one"
             }
         };
+        self.learn();
         let note = stopped.map_or_else(String::new, |number| format!(", sentinel {number} stopped"));
-        Failover { what: format!("{what}{note}"), primary: self.primary, stopped }
+        format!("{what}{note}")
     }
 
-    /// What stood still goes on.
-    pub fn mend(&self, failover: &Failover) {
-        if let Some(number) = failover.stopped {
+    fn is_as_known(&self) -> bool {
+        self.speaking().iter().all(|number| self.deployment.primary_by(*number) == self.primary)
+    }
+
+    fn learn(&mut self) {
+        wait_until(LONG, "the sentinels agree", || {
+            let named: Vec<u16> = self.speaking().iter().map(|number| self.deployment.primary_by(*number)).collect();
+            self.primary = named[0];
+            named.iter().all(|port| *port == named[0])
+        });
+    }
+
+    fn mend(&mut self) {
+        if let Some(number) = self.stopped.take() {
             self.deployment.sentinels[number].cont();
         }
     }
 
-    fn order(&self, sentinel: usize) {
-        let words = ["SENTINEL", "FAILOVER", SERVICE];
-        let mut connection = self.deployment.sentinels[sentinel].connect();
-        wait_until(LONG, "a sentinel orders a failover", || {
-            redis::cmd(words[0]).arg(&words[1..]).exec(&mut connection).is_ok()
-        });
+    fn is_filled(&self) -> bool {
+        self.primary().run::<i64>(&["EXISTS", "written:$inited"]) == 1
     }
 }

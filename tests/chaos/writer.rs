@@ -11,7 +11,6 @@ use redis::{Connection, RedisResult, cmd};
 use crate::dice::Dice;
 use crate::history::{COUNT, Fate, History};
 use crate::readers::{key_of, text_of};
-use crate::support::PREFIX;
 
 /// How long an answer is waited for.
 const ANSWER: Duration = Duration::from_millis(300);
@@ -26,6 +25,7 @@ struct Office {
 
 pub struct Writer<'f> {
     office: Mutex<Office>,
+    hash: String,
     fake: &'f Fake,
     /// What was written to the primaries, and what LaunchDarkly was told.
     direct: Mutex<History>,
@@ -33,10 +33,16 @@ pub struct Writer<'f> {
 }
 
 impl<'f> Writer<'f> {
-    pub fn new(port: u16, fake: &'f Fake) -> Self {
+    pub fn new(port: u16, prefix: &str, fake: &'f Fake) -> Self {
         let office = Office { port, connection: None, is_paused: false };
         let history = || Mutex::new(History::new());
-        Self { office: Mutex::new(office), fake, direct: history(), source: history() }
+        Self {
+            office: Mutex::new(office),
+            hash: format!("{prefix}:features"),
+            fake,
+            direct: history(),
+            source: history(),
+        }
     }
 
     pub fn go_on(&self, over: &AtomicBool, seed: u64) {
@@ -62,7 +68,7 @@ impl<'f> Writer<'f> {
         self.office().is_paused = false;
     }
 
-    /// Edits go to this primary, which had these values when it took office. LaunchDarkly loses nothing.
+    /// Edits go to this primary from here on, which had these values when it took office. LaunchDarkly loses nothing.
     pub fn go_to(&self, port: u16, values: Vec<usize>) {
         let mut office = self.office();
         (office.port, office.connection) = (port, None);
@@ -95,7 +101,7 @@ impl<'f> Writer<'f> {
         let Some(connection) = &mut office.connection else { return };
         let value = self.history(false).begin(flag);
         let mut command = cmd("HSET");
-        command.arg(format!("{PREFIX}:features")).arg(key_of(flag)).arg(text_of(flag, value));
+        command.arg(&self.hash).arg(key_of(flag)).arg(text_of(flag, value));
         let fate = match command.exec(connection) {
             Ok(()) => Fate::Acknowledged(Instant::now()),
             // What the server answers with an error it does not hold; otherwise it may.
