@@ -75,7 +75,7 @@ fleet: setup-test ## What fleets read of Redis after edits and how soon they ser
 	@for measured in two_hundred a_thousand; do
 	  $(CARGO) test --release --quiet --test redis_fleet -- --ignored --nocapture $$measured
 	done
-	$(CARGO) test --release --quiet --test scale -- --ignored --nocapture a_fleet
+	$(CARGO) test --release --quiet --test scale -- --ignored --nocapture --exact a_fleet_of_processes_on_one_redis
 
 .PHONY: dotnet-pack
 dotnet-pack: build ## The NuGet package: bindings/dotnet/artifacts/package/release

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -30,17 +31,16 @@ pub fn run() {
     let clients: Vec<Client> = (0..count.parse().unwrap()).map(|_| config.client()).collect();
     clients.iter().for_each(|client| client.start(0).unwrap());
     clients.iter().for_each(|client| client.start(4 * PATIENCE_MS).unwrap());
-    let over = std::sync::atomic::AtomicBool::new(false);
+    let over = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            say("ready");
             let _ = std::io::stdin().lines().count();
-            over.store(true, std::sync::atomic::Ordering::SeqCst);
+            over.store(true, SeqCst);
         });
         let (mut used_at, mut delays) = (None::<Instant>, Vec::<u64>::new());
         let mut held = vec![String::new(); clients.len()];
         let mut told = String::new();
-        while !over.load(std::sync::atomic::Ordering::SeqCst) {
+        while !over.load(SeqCst) {
             if used_at.is_none_or(|at| at.elapsed() >= USE) {
                 used_at = Some(Instant::now());
                 clients.iter().for_each(|client| (1..USED).for_each(|flag| _ = client.ask(&format!("flag-{flag}"))));
@@ -82,14 +82,12 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// So many processes with so many clients each; returns when all are ready.
+    /// So many processes with so many clients each; returns when all serve the first value.
     pub fn start(url: &str, processes: usize, clients: usize) -> Self {
         let (told, heard) = channel();
         let start = |_| launch(url, clients, told.clone());
         let processes = (0..processes).map(start).collect();
         let fleet = Self { processes, heard };
-        fleet.await_all("ready");
-        // What they served first is no edit.
         fleet.await_all("1");
         fleet
     }

@@ -11,8 +11,9 @@ use super::super::wire::Deadline;
 use super::{Sentinels, Silence, Word, word};
 use crate::store::leash::Leash;
 
-/// On which sentinels tell that a service has another primary.
-const CHANNEL: &str = "+switch-master";
+/// On which sentinels tell that a service has another primary. The one that leads a failover knows it a second and more before
+/// the first of them, which it keeps back until every replica was told.
+const CHANNELS: [&str; 2] = ["+switch-master", "+failover-state-reconf-slaves"];
 
 /// A sentinel that is listened to.
 pub struct Vigil {
@@ -53,7 +54,12 @@ impl Sentinels {
 
 /// Asks to be told; a sentinel whose rules forbid that is asked all the same.
 fn subscribe(connection: &mut Connection) -> Result<(), RedisError> {
-    connection.send_packed_command(&cmd("SUBSCRIBE").arg(CHANNEL).get_packed_command())?;
+    CHANNELS.iter().try_for_each(|channel| subscribe_to(connection, channel))
+}
+
+/// One by one: rules may allow one of them only.
+fn subscribe_to(connection: &mut Connection, channel: &str) -> Result<(), RedisError> {
+    connection.send_packed_command(&cmd("SUBSCRIBE").arg(channel).get_packed_command())?;
     loop {
         match connection.recv_response()? {
             Value::Push { kind: PushKind::Subscribe, .. } | Value::ServerError(_) => return Ok(()),
