@@ -147,7 +147,9 @@ fn measure(clients: usize, flags: &[(&str, String)]) -> Row {
     };
     // The first one tells the clients how many they are.
     edit(&mut Vec::new());
-    quiet(&mut watch);
+    // Nobody reads everything before there has been quiet for a window.
+    let pause = QUIET + fleet_of(clients, flags).window();
+    quiet(&mut watch, pause);
     let (before, began) = (watch.spent(), Instant::now());
     thread::sleep(Duration::from_secs(2));
     row.idle_bytes = (watch.spent().bytes - before.bytes) / began.elapsed().as_secs_f64() / clients as f64;
@@ -159,19 +161,19 @@ fn measure(clients: usize, flags: &[(&str, String)]) -> Row {
     (row.edits, row.bytes) = (EDITS, during.bytes - before.bytes);
     row.processor = during.processor - before.processor;
     row.buffers = watch.buffers();
-    let (ended, rest) = (Instant::now(), quiet(&mut watch));
-    (row.rest, row.rest_within) = (rest.bytes - during.bytes, ended.elapsed() - QUIET);
+    let (ended, rest) = (Instant::now(), quiet(&mut watch, pause));
+    (row.rest, row.rest_within) = (rest.bytes - during.bytes, ended.elapsed() - pause);
     row
 }
 
-/// Nobody reads everything any more when less than this was sent in so long a time.
+/// Nobody reads everything any more when less than this was sent in a window and so long a time.
 const QUIET: Duration = Duration::from_secs(3);
 const LITTLE: f64 = 500e3;
 
-fn quiet(watch: &mut Watch) -> Spent {
+fn quiet(watch: &mut Watch, pause: Duration) -> Spent {
     let mut last = watch.spent();
     loop {
-        thread::sleep(QUIET);
+        thread::sleep(pause);
         let spent = watch.spent();
         if spent.bytes - last.bytes < LITTLE {
             return spent;
