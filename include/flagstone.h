@@ -80,15 +80,15 @@
  *                                flagstone_test_data_set_status, flagstone_test_data_retain,
  *                                flagstone_test_data_release
  *   flagstone_client             flagstone_client_new, flagstone_client_start, flagstone_client_wait,
- *                                flagstone_client_state, flagstone_client_status_json, flagstone_client_postfork,
- *                                flagstone_client_flush, flagstone_client_close, flagstone_client_retain,
- *                                flagstone_client_release, flagstone_client_status, flagstone_client_environment_id,
- *                                flagstone_bool_variation, flagstone_int_variation, flagstone_double_variation,
- *                                flagstone_string_variation, flagstone_variation, flagstone_variation_or,
- *                                flagstone_variation_many, flagstone_variation_many_or, flagstone_identify,
- *                                flagstone_track, flagstone_all_flags_json, flagstone_secure_mode_hash,
- *                                flagstone_client_subscribe, flagstone_big_segments_status,
- *                                flagstone_big_segments_poll, flagstone_client_may_wait,
+ *                                flagstone_client_state, flagstone_client_status_json, flagstone_client_metrics_text,
+ *                                flagstone_client_flag_version, flagstone_client_postfork, flagstone_client_flush,
+ *                                flagstone_client_close, flagstone_client_retain, flagstone_client_release,
+ *                                flagstone_client_status, flagstone_client_environment_id, flagstone_bool_variation,
+ *                                flagstone_int_variation, flagstone_double_variation, flagstone_string_variation,
+ *                                flagstone_variation, flagstone_variation_or, flagstone_variation_many,
+ *                                flagstone_variation_many_or, flagstone_identify, flagstone_track,
+ *                                flagstone_all_flags_json, flagstone_secure_mode_hash, flagstone_client_subscribe,
+ *                                flagstone_big_segments_status, flagstone_big_segments_poll, flagstone_client_may_wait,
  *                                flagstone_client_next_notification, flagstone_client_wake, flagstone_client_listen,
  *                                flagstone_client_unlisten
  *   flagstone_client_status_info flagstone_client_status_info_clear
@@ -272,6 +272,8 @@
  *                                                       server answers again, also after a restart. Made if need be; one that
  *                                                       others may write to is refused; processes may share it
  *   events.spool_bytes         67108864                 most bytes of it for one SDK key; the oldest events make room
+ *   metrics.evaluations        false                    evaluations are counted for flagstone_client_metrics_text also where there are no
+ *                                                       events, which count them anyway
  *   http.connect_timeout_ms    10000                    longest time to connect, and to look up a name
  *   http.read_timeout_ms       15000                    longest wait for a response, the stream's silence apart
  *   http.proxy                 (environment)            URL of a proxy; unset: http_proxy, https_proxy, all_proxy, no_proxy count, and
@@ -359,7 +361,7 @@
 /**
  * Grows when functions, or members at the end of a struct, are added. A host refuses a smaller one.
  */
-#define FLAGSTONE_ABI_MINOR 4
+#define FLAGSTONE_ABI_MINOR 5
 
 /**
  * Bit of `flagstone_features`: `rediss://` URLs work.
@@ -1494,17 +1496,18 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `initialized` | somebody has written a full data set: `$inited` was seen |
  * | `redis` | null where memory is all there is; else where Redis is, see below |
  *
- * Members of `redis`; the last four only with sentinels:
+ * Members of `redis`; the four after `database` only with sentinels, `nodes` only in a cluster:
  *
  * | Member | Is |
  * |---|---|
- * | `topology` | `"standalone"` or `"sentinel"` |
- * | `address` | of the server that is read; null while that is not known |
+ * | `topology` | `"standalone"`, `"sentinel"` or `"cluster"` |
+ * | `address` | of the server that is read; null while that is not known, or where a cluster has the keys on several |
  * | `database` | its number |
  * | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
  * | `service` | what the sentinels are asked for |
  * | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
  * | `asked` | the sentinel that answered last; null before the first |
+ * | `nodes` | array of the nodes that own keys of this client: `address`, `holds` (array of `"features"`, `"segments"`, `"$inited"`), `role` (`"primary"`) |
  *
  * Members of `events`; a summary of evaluations counts as one event:
  *
@@ -1534,6 +1537,47 @@ FLAGSTONE_API
 flagstone_status flagstone_client_status_json(const struct flagstone_client *client,
                                               struct flagstone_bytes *out,
                                               struct flagstone_error **err);
+
+/**
+ * Writes the client's counters and gauges in the format that Prometheus reads (text 0.0.4), to be served as they are:
+ * `text/plain; version=0.0.4`. Takes no lock that an evaluation takes. Any thread.
+ *
+ * | Metric | Is |
+ * |---|---|
+ * | `flagstone_evaluations_total` | evaluations by `flag` and `variation`: its index, or `default` where the caller's default was served. Where there are events, or `metrics.evaluations` is `true`; without flags that are excluded from summaries |
+ * | `flagstone_other_evaluations_total` | those that were not counted by flag, because there were more than 50,000 counters |
+ * | `flagstone_client_state`, `flagstone_source_state` | by `state`: 1 for the one in force, 0 for the others |
+ * | `flagstone_client_ready` | 1 when flags are there |
+ * | `flagstone_freshness` | by `freshness`, as in the status: 1 for the one in force |
+ * | `flagstone_data_age_seconds` | time since everything held was last known to be true; missing before the first time |
+ * | `flagstone_flags`, `flagstone_segments`, `flagstone_malformed_items` | what is held, and what cannot be read |
+ * | `flagstone_store_available`, `flagstone_store_stale` | whether Redis answers, and whether what is held may be out of date |
+ * | `flagstone_redis_exchanges_total` | reads and writes that Redis has answered |
+ * | `flagstone_redis_received_bytes_total`, `flagstone_redis_sent_bytes_total` | bytes from and to Redis, TLS included |
+ * | `flagstone_events_waiting`, `flagstone_events_sent_total`, `flagstone_events_lost_total`, `flagstone_events_dropped_total` | how events fare |
+ * | `flagstone_notifications_dropped_total` | notifications that the host did not take in time |
+ * | `flagstone_panics_total` | calls that failed unexpectedly |
+ *
+ * New metrics may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_metrics_text(const struct flagstone_client *client,
+                                               struct flagstone_bytes *out,
+                                               struct flagstone_error **err);
+
+/**
+ * The version of a flag that is held, for whoever reports which one answered. It is that of this moment: a change may come
+ * between an evaluation and this call.
+ *
+ * No I/O, no lock with residency `all`. OK; NOT_FOUND when there is no such flag, or it is not held at present; NULL_ARGUMENT,
+ * BAD_UTF8 (key), INVALID_ARGUMENT. Also after close. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_flag_version(const struct flagstone_client *client,
+                                               const char *key,
+                                               size_t key_len,
+                                               int64_t *out,
+                                               struct flagstone_error **err);
 
 /**
  * In a child of `fork`: makes threads and connections of its own now. Not needed: the first evaluation does it too.

@@ -142,6 +142,41 @@ fn pushes_come_and_go(command: &str, rule: &Rule, residency: &str) {
     eventually("nothing is stale", || !client.detail("a").stale);
 }
 
+/// Sends commands over a connection that stays.
+fn one_connection_of(server: &RedisServer) -> impl FnMut(&[&str]) -> redis::Value + use<> {
+    let mut own = server.connect();
+    move |words| {
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| _ = command.arg(word));
+        command.query::<redis::Value>(&mut own).unwrap()
+    }
+}
+
+fn lines(text: &redis::Value) -> usize {
+    match text {
+        redis::Value::BulkString(text) => text.iter().filter(|byte| **byte == b'\n').count(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_only_connection_that_a_server_takes_is_read_through() {
+    for residency in ["all", "lazy", "off"] {
+        let server = RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]);
+        let mut say = one_connection_of(&server);
+        eventually("every other connection has ended", || lines(&say(&["CLIENT", "LIST"])) == 1);
+        say(&["CONFIG", "SET", "maxclients", "2"]);
+        let client = config(&server.url(), residency).started();
+        assert_eq!(client.ask("a"), "one", "{residency}");
+        for version in 2..5 {
+            say(&["HSET", "launchdarkly:features", "a", &flag("a", version, &version.to_string())]);
+            client.serves("a", &version.to_string());
+        }
+        say(&["CONFIG", "SET", "maxclients", "1000"]);
+        client.reports("freshness", "push");
+    }
+}
+
 #[test]
 fn a_server_that_takes_no_further_connections_is_read_through_the_one_that_is_left() {
     for residency in ["all", "lazy", "off"] {
@@ -150,16 +185,8 @@ fn a_server_that_takes_no_further_connections_is_read_through_the_one_that_is_le
         let client = config(&gate.url(), residency).started();
         client.reports("freshness", "push");
         assert_eq!((client.ask("a"), client.ask("b")), ("one".into(), "one".into()));
-        let mut own = server.connect();
-        let mut say = |words: &[&str]| {
-            let mut command = redis::cmd(words[0]);
-            words[1..].iter().for_each(|word| _ = command.arg(word));
-            command.query::<redis::Value>(&mut own).unwrap()
-        };
-        eventually("every other connection has ended", || {
-            let list = say(&["CLIENT", "LIST"]);
-            matches!(&list, redis::Value::BulkString(text) if text.iter().filter(|byte| **byte == b'\n').count() == 3)
-        });
+        let mut say = one_connection_of(&server);
+        eventually("every other connection has ended", || lines(&say(&["CLIENT", "LIST"])) == 3);
         say(&["CONFIG", "SET", "maxclients", "2"]);
         assert_eq!(gate.cut(Role::Watch), 1);
         client.reports("freshness", "ttl");

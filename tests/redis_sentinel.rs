@@ -373,6 +373,7 @@ fn a_replica_that_a_sentinel_takes_for_the_primary_is_not_read() {
     let primary = replicating(None);
     primary.replace(&[("a", edit(1))], &[]);
     let replica = replicating(Some(primary.port()));
+    eventually("the replica has everything", || replica.is_inited());
     let sentinel = Setup::default().sentinel(&watching(replica.port(), 1)).start();
     let url = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}", sentinel.port());
     fails_with(&url, &[&format!("127.0.0.1:{} is a replica", replica.port())]);

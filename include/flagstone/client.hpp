@@ -38,6 +38,11 @@ class Client {
       return flagstone_client_status_json(get(), out, error);
     });
   }
+  std::optional<Text> metrics_text(Outcome *outcome = nullptr) const noexcept {
+    return internal::text(outcome, [this](flagstone_bytes *out, flagstone_error **error) {
+      return flagstone_client_metrics_text(get(), out, error);
+    });
+  }
   std::optional<Status> status(Outcome *outcome = nullptr) const noexcept {
     std::optional<Status> status(std::in_place);
     Outcome made =
@@ -86,6 +91,16 @@ class Client {
     return internal::text(outcome, [this](flagstone_bytes *out, flagstone_error **error) {
       return flagstone_client_environment_id(get(), out, error);
     });
+  }
+  // The version of a flag that is held; nothing (NOT_FOUND) when it is not.
+  std::optional<std::int64_t> flag_version(std::string_view key, Outcome *outcome = nullptr) const noexcept {
+    std::int64_t version = 0;
+    Outcome made = internal::call([&](flagstone_error **error) {
+      return flagstone_client_flag_version(get(), key.data(), key.size(), &version, error);
+    });
+    const bool is_held = static_cast<bool>(made);
+    if (outcome != nullptr) *outcome = std::move(made);
+    return is_held ? std::optional<std::int64_t>(version) : std::nullopt;
   }
   // `wants`: FLAGSTONE_SUBSCRIBE_ bits.
   Outcome subscribe(std::uint32_t wants) noexcept {

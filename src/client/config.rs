@@ -131,6 +131,7 @@ const OPTIONS: &[(&str, Check)] = &[
     ("events.diagnostic_interval_ms", MILLISECONDS),
     ("events.spool", Check::Text),
     ("events.spool_bytes", Check::Integer { least: 1, most: i64::MAX }),
+    ("metrics.evaluations", BOOL),
     ("http.connect_timeout_ms", MILLISECONDS),
     ("http.read_timeout_ms", MILLISECONDS),
     ("http.proxy", Check::Proxy),

@@ -19,6 +19,7 @@ mod keeper;
 mod listeners;
 mod members;
 mod members_settings;
+mod metrics;
 mod migration;
 mod notifications;
 mod plant;
@@ -142,7 +143,12 @@ impl Client {
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
         let desk = settings.members.as_ref().map(|members| members.desk);
-        let runtime = Runtime::new(stamp, settings.queue_capacity, settings.log_level, settings.events.as_ref(), desk);
+        let (capacity, level) = (settings.queue_capacity, settings.log_level);
+        let runtime = Runtime::new(stamp, capacity, level, (settings.events.as_ref(), settings.counts), desk);
+        let recorder = match &settings.events {
+            Some(_) => Some(Recorder::new(stamp)),
+            None => settings.counts.then(|| Recorder::counting(stamp)),
+        };
         for (level, remark) in &settings.remarks {
             runtime.log(*level, format_args!("{remark}"));
         }
@@ -155,7 +161,8 @@ impl Client {
                 source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
                 members: members.map(Arc::new),
                 backup: settings.backup.map(Arc::new),
-                events: settings.events.map(|options| (Arc::new(options), Arc::new(Recorder::new(stamp)))),
+                recorder: recorder.map(Arc::new),
+                events: settings.events.map(Arc::new),
             },
             members: settings.members,
             runtime: ArcSwap::from_pointee(runtime),
@@ -338,12 +345,12 @@ impl Client {
         if inherited.stamp == generation {
             return;
         }
-        let events = self.plant.events.as_ref().map(|(options, recorder)| {
+        if let Some(recorder) = &self.plant.recorder {
             recorder.renew(generation);
-            &**options
-        });
+        }
+        let counted = (self.plant.events.as_deref(), self.plant.recorder.is_some());
         let desk = self.members.as_ref().map(|members| members.desk);
-        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, events, desk));
+        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, counted, desk));
         let before = self.runtime.compare_and_swap(&inherited, fresh.clone());
         if !Arc::ptr_eq(&before, &inherited) {
             return;

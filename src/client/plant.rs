@@ -18,8 +18,10 @@ pub struct Plant {
     pub members: Option<Arc<Members>>,
     /// The snapshot file.
     pub backup: Option<Arc<Backup>>,
-    /// How events are made and delivered, and what evaluations touch for them; `None` when there are none.
-    pub events: Option<(Arc<EventsOptions>, Arc<Recorder>)>,
+    /// What evaluations touch for events and metrics; `None` when they are not counted.
+    pub recorder: Option<Arc<Recorder>>,
+    /// How events are made and delivered; `None` when there are none.
+    pub events: Option<Arc<EventsOptions>>,
 }
 
 impl Plant {

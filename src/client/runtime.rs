@@ -47,8 +47,8 @@ pub struct Runtime {
     pub desk: Option<Desk>,
     /// Where they are asked for that Redis knows.
     pub counter: Counter,
-    /// What waits to be told to LaunchDarkly; `None` when nothing is.
-    pub events: Option<Inbox>,
+    /// What waits to be told to LaunchDarkly, or is only counted; `None` when nothing is.
+    pub inbox: Option<Inbox>,
     /// What is on its way there.
     pub delivery: Delivery,
     /// Threads that have not ended.
@@ -79,7 +79,7 @@ impl Runtime {
         stamp: u64,
         capacity: usize,
         level: Level,
-        events: Option<&EventsOptions>,
+        (events, counts): (Option<&EventsOptions>, bool),
         desk: Option<DeskOptions>,
     ) -> Self {
         let (sender, receiver) = channel();
@@ -90,7 +90,7 @@ impl Runtime {
             notifications: Notifications::new(capacity, level),
             desk: desk.map(Desk::new),
             counter: Counter::default(),
-            events: events.map(Inbox::new),
+            inbox: events.map(Inbox::new).or_else(|| counts.then(Inbox::counting)),
             delivery: Delivery::new(events),
             running: Mutex::new(0),
             moved: Condvar::new(),
@@ -159,7 +159,7 @@ impl Runtime {
         let runtime = self.clone();
         self.delivery.expect_worker(true);
         let outcome = self.spawn_until("flagstone-events", plant, Self::is_delivered, move |_, plant| {
-            if let (Some((options, recorder)), Some(inbox)) = (&plant.events, &runtime.events) {
+            if let (Some(options), Some(recorder), Some(inbox)) = (&plant.events, &plant.recorder, &runtime.inbox) {
                 let host = Dispatch { runtime: &runtime, plant };
                 events::run(options, recorder, inbox, &runtime.delivery, &host);
             }
@@ -287,7 +287,7 @@ impl events::Host for Dispatch<'_> {
     fn start_sender(&self) -> io::Result<()> {
         let runtime = self.runtime.clone();
         self.runtime.spawn_until("flagstone-send", self.plant, Runtime::is_delivered, move |_, plant| {
-            if let (Some((options, recorder)), Some(inbox)) = (&plant.events, &runtime.events) {
+            if let (Some(options), Some(recorder), Some(inbox)) = (&plant.events, &plant.recorder, &runtime.inbox) {
                 let host = Dispatch { runtime: &runtime, plant };
                 events::send(options, recorder, inbox, &runtime.delivery, &host);
             }

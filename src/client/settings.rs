@@ -32,6 +32,8 @@ pub struct Settings {
     pub source: Option<SourceOptions>,
     /// How events are made and delivered; `None` when there are none.
     pub events: Option<EventsOptions>,
+    /// Evaluations are counted for metrics, events or not.
+    pub counts: bool,
     /// The snapshot file, if one is kept.
     pub backup: Option<Backup>,
     /// Who knows the members of big segments; `None` when nobody does.
@@ -71,6 +73,7 @@ impl Config {
             store,
             source,
             events,
+            counts: self.flag("metrics.evaluations") == Some(true),
             backup: backup.filter(|_| !offline),
             members,
             offline,

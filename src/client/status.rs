@@ -8,7 +8,7 @@ use super::Client;
 use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
-use crate::store::{Node, Rung, Shared, StoreState, Whereabouts, monotonic_ms};
+use crate::store::{FlagEntry, Node, Rung, Shared, StoreState, Whereabouts, monotonic_ms};
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
 pub fn condition_json(shared: &Shared, feed: Option<&Feed>) -> Value {
@@ -114,7 +114,7 @@ impl Client {
 
     /// How events fare; null when there are none.
     fn events_json(&self, runtime: &Runtime) -> Value {
-        let Some(inbox) = &runtime.events else { return Value::Null };
+        let (Some(_), Some(inbox)) = (&self.plant.events, &runtime.inbox) else { return Value::Null };
         let report = runtime.delivery.report();
         let spool = runtime.delivery.spooled();
         json!({
@@ -150,8 +150,17 @@ impl Client {
         report.off.or(failure).unwrap_or_else(|| "events could not be written and are lost".to_owned())
     }
 
+    /// The version of a flag that is held and not deleted. Asks nobody.
+    pub fn flag_version(&self, key: &str) -> Option<i64> {
+        let version = |entry: &FlagEntry| entry.live().map(|flag| flag.version);
+        match &self.plant.shared.cache {
+            Some(cache) => cache.flag(key).as_ref().and_then(version),
+            None => self.plant.shared.snapshot.load().flags.get(key).and_then(version),
+        }
+    }
+
     /// Number of flags and segments held that are not deleted.
-    fn held(&self) -> (usize, usize) {
+    pub(super) fn held(&self) -> (usize, usize) {
         match &self.plant.shared.cache {
             Some(cache) => (
                 cache.flags().iter().filter(|(_, entry)| entry.is_live()).count(),
@@ -168,7 +177,7 @@ impl Client {
     }
 
     /// Age of the latest moment at which everything held was known to be true; `None` before the first.
-    fn verified_age_ms(&self, link_alive_at: u64) -> Option<u64> {
+    pub(super) fn verified_age_ms(&self, link_alive_at: u64) -> Option<u64> {
         let health = &self.plant.shared.health;
         let pushed =
             health.rung() == Rung::Push && health.state() == StoreState::Valid && self.plant.shared.is_all_verified();

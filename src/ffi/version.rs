@@ -7,7 +7,7 @@ use super::guard;
 /// Grows when something that hosts rely on changes or goes away. A host refuses another one.
 pub const FLAGSTONE_ABI_MAJOR: u32 = 1;
 /// Grows when functions, or members at the end of a struct, are added. A host refuses a smaller one.
-pub const FLAGSTONE_ABI_MINOR: u32 = 4;
+pub const FLAGSTONE_ABI_MINOR: u32 = 5;
 
 /// Bit of `flagstone_features`: `rediss://` URLs work.
 pub const FLAGSTONE_FEATURE_TLS: u64 = 1;

@@ -182,6 +182,21 @@ static void lifecycle(setting setting) {
   ACCEPTED(flagstone_client_flush(client, 1, &error));
   ACCEPTED(flagstone_client_subscribe(client, FLAGSTONE_SUBSCRIBE_FLAG_CHANGES, &error));
 
+  {
+    int64_t version = 0;
+    ACCEPTED(flagstone_client_flag_version(client, "bool", 4, &version, &error));
+    CHECK(version == 3);
+    REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "held", flagstone_client_flag_version(client, "tombstone", 9, &version, &error));
+    REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "held", flagstone_client_flag_version(client, "unreadable", 10, &version, &error));
+  }
+  ACCEPTED(flagstone_client_metrics_text(client, &bytes, &error));
+  {
+    flagstone_str text;
+    text.ptr = bytes.ptr;
+    text.len = bytes.len;
+    CHECK(contains(text, "\nflagstone_client_state{state=\"VALID\"} 1\n"));
+  }
+  flagstone_bytes_clear(&bytes);
   ACCEPTED(flagstone_client_status_json(client, &bytes, &error));
   CHECK(bytes.len > 2 && bytes.ptr[0] == '{' && bytes.ptr[bytes.len - 1] == '}');
   {
@@ -240,6 +255,7 @@ static void after_close(setting setting, const char *options, int expected) {
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_listen(client, context, "bool", 4, &listener, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_unlisten(client, 1, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_status_json(client, &bytes, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_metrics_text(client, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_all_flags_json(client, context, 0, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_secure_mode_hash(client, context, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_flag_new(client, "bool", 4, FLAGSTONE_TYPE_BOOL, "", 0, &late, &error));

@@ -115,6 +115,6 @@ impl Topology for Cluster {
 
     fn is_filled(&self) -> bool {
         let key = format!("{WRITTEN}:$inited");
-        self.cluster.run::<i64>(&key, &["EXISTS", &key]) == 1
+        self.cluster.run::<i64>(&["EXISTS", &key]) == 1
     }
 }

@@ -2,6 +2,7 @@
 //! from one owner to another while clients work, as `redis-cli --cluster reshard` moves them, and owners can fail.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ const PRIMARIES: usize = 3;
 pub struct RedisCluster {
     /// Three primaries of the beginning, then the replica of each.
     pub nodes: Vec<RedisServer>,
+    /// Who is sent the next command first.
+    first: AtomicUsize,
 }
 
 impl RedisCluster {
@@ -55,7 +58,7 @@ impl RedisCluster {
             node.run::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last_slot(number).to_string()]);
         }
         for (bus, node) in &nodes[1..] {
-            nodes[0].1.run::<()>(&["CLUSTER", "MEET", "127.0.0.1", &node.port().to_string(), &bus.to_string()]);
+            nodes[0].1.run::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port_of(node).to_string(), &bus.to_string()]);
         }
         let nodes: Vec<RedisServer> = nodes.into_iter().map(|(_, node)| node).collect();
         wait_until(GOSSIP, "all nodes know each other", || {
@@ -68,7 +71,7 @@ impl RedisCluster {
             let primary: String = nodes[number - PRIMARIES].run(&["CLUSTER", "MYID"]);
             replica.run::<()>(&["CLUSTER", "REPLICATE", &primary]);
         }
-        let cluster = Self { nodes };
+        let cluster = Self { nodes, first: AtomicUsize::new(0) };
         cluster.settles();
         cluster
     }
@@ -126,11 +129,16 @@ impl RedisCluster {
         self.owner_of_slot(self.slot_of(key))
     }
 
-    /// Sends a command about a key to whoever has it, until somebody takes it.
-    pub fn run<T: FromRedisValue>(&self, key: &str, words: &[&str]) -> T {
+    /// From here on commands are sent to this node first.
+    pub fn send_to(&self, node: usize) {
+        self.first.store(node, Relaxed);
+    }
+
+    /// Sends a command about a key to whoever has it, until somebody takes it. The key is its second word.
+    pub fn run<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let deadline = Instant::now() + GOSSIP;
         loop {
-            match self.try_run(key, words) {
+            match self.try_run(words) {
                 Ok(value) => return value,
                 Err(error) => assert!(Instant::now() < deadline, "{words:?}: {error}"),
             }
@@ -139,11 +147,18 @@ impl RedisCluster {
     }
 
     /// Sends a command about a key to whoever has it.
-    pub fn try_run<T: FromRedisValue>(&self, key: &str, words: &[&str]) -> RedisResult<T> {
-        let mut port = self.nodes[self.owner_of(key)].port();
+    pub fn try_run<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
+        let first = self.first.load(Relaxed);
+        let mut port = self.nodes[first].port();
         let mut asks = false;
         for _ in 0..5 {
-            let mut connection = connect(port)?;
+            let mut connection = match connect(port) {
+                Ok(connection) => connection,
+                Err(error) => {
+                    self.first.store((first + 1) % self.nodes.len(), Relaxed);
+                    return Err(error);
+                }
+            };
             if asks {
                 cmd("ASKING").exec(&mut connection)?;
             }
@@ -152,7 +167,11 @@ impl RedisCluster {
                     Some((is_ask, other)) => (asks, port) = (is_ask, other),
                     None => return Err(error),
                 },
-                outcome => return outcome,
+                outcome => {
+                    let node = self.nodes.iter().position(|node| node.speaks_at(port));
+                    node.into_iter().for_each(|node| self.first.store(node, Relaxed));
+                    return outcome;
+                }
             }
         }
         Err(std::io::Error::other("sent from one node to the next").into())
@@ -162,25 +181,25 @@ impl RedisCluster {
     pub fn replace(&self, prefix: &str, flags: &[(&str, String)], segments: &[(&str, String)]) {
         for (part, items) in [("segments", segments), ("features", flags)] {
             let key = format!("{prefix}:{part}");
-            self.run::<i64>(&key, &["DEL", &key]);
+            self.run::<i64>(&["DEL", &key]);
             for (item, text) in items {
-                self.run::<i64>(&key, &["HSET", &key, item, text]);
+                self.run::<i64>(&["HSET", &key, item, text]);
             }
         }
         let key = format!("{prefix}:$inited");
-        self.run::<()>(&key, &["SET", &key, ""]);
+        self.run::<()>(&["SET", &key, ""]);
     }
 
     /// Sets a flag under a prefix.
     pub fn set_flag(&self, prefix: &str, key: &str, text: &str) {
         let hash = format!("{prefix}:features");
-        self.run::<i64>(&hash, &["HSET", &hash, key, text]);
+        self.run::<i64>(&["HSET", &hash, key, text]);
     }
 
     /// The text of a flag.
     pub fn flag(&self, prefix: &str, key: &str) -> Option<String> {
         let hash = format!("{prefix}:features");
-        self.run(&hash, &["HGET", &hash, key])
+        self.run(&["HGET", &hash, key])
     }
 
     /// From here on a slot is on its way from its owner to that node.
@@ -200,7 +219,7 @@ impl RedisCluster {
         moving.end();
     }
 
-    /// Numbers of the nodes that own slots, but for that one.
+    /// Number of a node that owns slots, but for that one.
     pub fn other_owner(&self, than: usize) -> usize {
         (0..16_384)
             .step_by(16_384 / PRIMARIES)
@@ -242,7 +261,7 @@ impl Move<'_> {
 
     /// Moves one key.
     pub fn move_key(&self, key: &str) {
-        let port = self.cluster.nodes[self.to].port().to_string();
+        let port = port_of(&self.cluster.nodes[self.to]).to_string();
         self.cluster.nodes[self.from].run::<Value>(&["MIGRATE", "127.0.0.1", &port, key, "0", "30000"]);
     }
 
@@ -257,6 +276,14 @@ impl Move<'_> {
         let slot = self.slot.to_string();
         self.cluster.nodes[self.to].run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
         self.cluster.nodes[self.from].run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]);
+    }
+}
+
+/// Where other nodes reach it: those that speak TLS with each other do so at another port.
+fn port_of(node: &RedisServer) -> u16 {
+    match node.run::<Vec<String>>(&["CONFIG", "GET", "tls-cluster"]).last() {
+        Some(value) if value == "yes" => node.tls_port(),
+        _ => node.port(),
     }
 }
 

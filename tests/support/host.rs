@@ -372,6 +372,19 @@ impl Client {
         Ok(serde_json::from_str(&text).expect("the status is JSON"))
     }
 
+    /// The metrics as text.
+    pub fn metrics(&self) -> String {
+        // SAFETY: a live client and writable places.
+        text_of(|bytes, error| unsafe { flagstone_client_metrics_text(self.handle, bytes, error) }).expect("it is open")
+    }
+
+    /// The value of one metric, named with its labels; `None` when it is not told.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.metrics();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        Some(value.parse().expect("a metric is a number"))
+    }
+
     /// The state of all flags for `context` (`None`: NULL) as JSON text.
     pub fn try_all_flags(&self, context: Option<&Context>, options: u32) -> Result<String, Failure> {
         let context = context.map_or(ptr::null(), |context| context.0.cast_const());

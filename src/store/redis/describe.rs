@@ -17,6 +17,9 @@ const LONGEST_ERROR: usize = 500;
 pub fn describe(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
         (Some("ERR" | ELSEWHERE), Some(detail)) => detail.to_owned(),
+        (Some("MOVED"), Some(detail)) => {
+            format!("MOVED {detail}: what answers is a node of a cluster, for which redis+cluster:// has to be written")
+        }
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),
     };
@@ -45,6 +48,10 @@ mod tests {
                 "READONLY You can't write against a read only replica.",
             ),
             ("WRONGPASS invalid username-password pair", "WRONGPASS invalid username-password pair"),
+            (
+                "MOVED 3999 127.0.0.1:6381",
+                "MOVED 3999 127.0.0.1:6381: what answers is a node of a cluster, for which redis+cluster:// has to be written",
+            ),
             ("ERR unknown command 'AUTH', with args beginning with: 'hunter2'", "unknown command 'AUTH'"),
         ] {
             let Value::ServerError(error) = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap() else {

@@ -50,7 +50,7 @@ impl Dialer {
         };
         let socket = address.connect(&mut deadline, leash)?;
         let remembered = Sockets::remember(&self.sockets, &socket);
-        let wire = Wire::new(socket, deadline);
+        let wire = Wire::new(socket, deadline, self.sockets.traffic.clone());
         let channel = match tls {
             Some((name, config)) => encrypt(name, config, wire)?,
             None => Channel::Plain(wire),

@@ -58,8 +58,7 @@ impl Writer<'_> {
     fn unwatch_all(&mut self) -> Result<(), WriteError> {
         for key in self.keys.hashes() {
             // Where there is no connection any more nothing is watched.
-            if let Some(result) =
-                self.owners.call_same_owner(key, |connection| connection.req_command(&cmd("UNWATCH")))
+            if let Some(result) = self.owners.call_same_owner(key, |connection| connection.req_command(&cmd("UNWATCH")))
             {
                 self.note(result)?;
             }

@@ -4,6 +4,7 @@
 
 mod abilities;
 mod asking;
+mod batch;
 pub mod class;
 pub mod cluster;
 pub mod connection;
@@ -20,6 +21,7 @@ mod owners;
 mod packed;
 pub mod reader;
 pub mod role;
+pub mod route;
 pub mod sentinel;
 mod server;
 mod session;

@@ -25,15 +25,23 @@ pub struct Owners<'a> {
     connector: &'a Connector,
     /// By slot: one, but in a cluster over which the keys are spread.
     sessions: Vec<(u16, Session)>,
+    /// Slots of the same owner share a connection.
+    shares: bool,
     /// With a node to which keys are on their way.
     aside: Option<(Address, Session)>,
     latest: Latest,
 }
 
 impl<'a> Owners<'a> {
-    /// Not connected yet.
+    /// Not connected yet; a connection for each owner.
     pub fn new(connector: &'a Connector) -> Self {
-        Self { connector, sessions: Vec::new(), aside: None, latest: Latest::Owner(0) }
+        let shares = connector.cluster().is_some();
+        Self { connector, sessions: Vec::new(), shares, aside: None, latest: Latest::Owner(0) }
+    }
+
+    /// The same with a connection for each slot: what a transaction ends on one leaves the others as they are.
+    pub fn apart(connector: &'a Connector) -> Self {
+        Self { shares: false, ..Self::new(connector) }
     }
 
     /// Whether keys may be on their way from one server to another.
@@ -85,13 +93,17 @@ impl<'a> Owners<'a> {
     /// Sends commands that need not be of one moment, each to whoever has its key; the replies in their order.
     pub fn call_each(&mut self, commands: &[&Cmd]) -> Result<Vec<Value>, RedisError> {
         let slots: Vec<u16> = commands.iter().map(|command| self.connector.slot_of(&key_of(command))).collect();
+        let sessions: Vec<usize> = slots.iter().map(|slot| self.position(*slot)).collect();
         let mut replies: Vec<Option<Value>> = commands.iter().map(|_| None).collect();
         while let Some(first) = replies.iter().position(Option::is_none) {
-            let slot = slots.get(first).copied().unwrap_or_default();
+            let (slot, session) = (slots.get(first).copied().unwrap_or_default(), sessions.get(first));
             let positions: Vec<usize> =
-                slots.iter().enumerate().filter(|(_, other)| **other == slot).map(|(position, _)| position).collect();
+                sessions.iter().enumerate().filter(|(_, other)| Some(*other) == session).map(|(at, _)| at).collect();
             let mut together = pipe();
-            positions.iter().filter_map(|at| commands.get(*at)).for_each(|command| _ = together.add_command((*command).clone()));
+            positions
+                .iter()
+                .filter_map(|at| commands.get(*at))
+                .for_each(|command| _ = together.add_command((*command).clone()));
             let (packed, count) = (together.get_packed_pipeline(), positions.len());
             // One by one: the crate's own pipeline waits a whole timeout for each reply of a server that went silent.
             let values: Vec<Value> = self.call_owner(slot, &|connection: &mut Connection| {
@@ -156,14 +168,14 @@ impl<'a> Owners<'a> {
     pub fn server<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> Option<String> {
         let mut slots: Vec<u16> = keys.into_iter().map(|key| self.connector.slot_of(key)).collect();
         slots.dedup();
-        let server = |slot: u16| self.sessions.iter().find(|(known, _)| *known == slot)?.1.server().map(str::to_owned);
+        let server = |slot: u16| self.known(slot)?.server().map(str::to_owned);
         slots.into_iter().map(server).collect::<Option<Vec<_>>>().map(|servers| servers.join(" "))
     }
 
     /// Whether the latest call came so far that its commands were sent.
     pub fn was_in(&self) -> bool {
         match self.latest {
-            Latest::Owner(slot) => self.sessions.iter().any(|(known, session)| *known == slot && session.was_in()),
+            Latest::Owner(slot) => self.known(slot).is_some_and(Session::was_in),
             Latest::Aside => self.aside.as_ref().is_some_and(|(_, session)| session.was_in()),
         }
     }
@@ -200,22 +212,39 @@ impl<'a> Owners<'a> {
     ) -> Result<T, RedisError> {
         self.latest = Latest::Aside;
         let kept = self.aside.take().filter(|(address, _)| *address == place);
-        let (_, session) = self.aside.insert(
-            kept.unwrap_or_else(|| (place.clone(), Session::new(self.connector.aside(place)))),
-        );
+        let (_, session) =
+            self.aside.insert(kept.unwrap_or_else(|| (place.clone(), Session::new(self.connector.aside(place)))));
         session.call(send)
     }
 
     fn session(&mut self, slot: u16) -> &mut Session {
-        let position = self.sessions.iter().position(|(known, _)| *known == slot).unwrap_or_else(|| {
+        let position = self.position(slot);
+        let session = &mut self.sessions[position].1;
+        if self.shares {
+            // It was found by another slot, which may have moved alone.
+            session.leave_others();
+        }
+        session
+    }
+
+    fn position(&mut self, slot: u16) -> usize {
+        self.known_position(slot).unwrap_or_else(|| {
             self.sessions.push((slot, Session::new(self.connector.bound_to_slot(slot))));
             self.sessions.len() - 1
-        });
-        &mut self.sessions[position].1
+        })
+    }
+
+    fn known_position(&self, slot: u16) -> Option<usize> {
+        let place = if self.shares { self.connector.bound_to_slot(slot).place() } else { None };
+        self.sessions.iter().position(|(known, session)| *known == slot || place.is_some() && session.place() == place)
+    }
+
+    fn known(&self, slot: u16) -> Option<&Session> {
+        self.sessions.get(self.known_position(slot)?).map(|(_, session)| session)
     }
 
     fn peer(&self, slot: u16) -> Option<Address> {
-        self.sessions.iter().find(|(known, _)| *known == slot)?.1.peer().cloned()
+        self.known(slot)?.peer().cloned()
     }
 }
 

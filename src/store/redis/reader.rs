@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, ConnectionLike, RedisError, Value, cmd, pipe};
 
 use super::abilities::{Abilities, Optional, is_denied, refuses};
+use super::batch::Batch;
 use super::class::{Class, class, is_cut};
 use super::connector::{Connector, describe};
 use super::layout::Keys;
@@ -47,18 +48,6 @@ impl ReadError {
             Self::Redis(error) => class(error),
             Self::Reply(_) => Class::Later,
         }
-    }
-}
-
-/// Reads that are sent together. Those that can be done without name what is then given up.
-#[derive(Default)]
-struct Batch {
-    commands: Vec<(Cmd, Option<Optional>)>,
-}
-
-impl Batch {
-    fn add(&mut self, command: &Cmd, optional: Option<Optional>) {
-        self.commands.push((command.clone(), optional));
     }
 }
 
@@ -149,7 +138,7 @@ impl<'a> Reader<'a> {
             let mut batch = Batch::default();
             batch.add(cmd("HGETALL").arg(&keys.features), None);
             batch.add(cmd("HGETALL").arg(&keys.segments), None);
-            add_marker(&mut batch, keys, abilities);
+            batch.add_marker(keys, abilities);
             batch
         })?;
         let features = values.hash()?;
@@ -177,14 +166,14 @@ impl<'a> Reader<'a> {
     pub fn part<K: AsRef<str>>(&mut self, flags: &[K], segments: &[K]) -> Result<PartReply, ReadError> {
         let (mut values, _) = self.send(|keys, abilities| {
             let mut batch = Batch::default();
-            add_fields(&mut batch, &keys.features, flags, abilities);
-            add_fields(&mut batch, &keys.segments, segments, abilities);
+            batch.add_fields(&keys.features, flags, abilities);
+            batch.add_fields(&keys.segments, segments, abilities);
             for hash in [&keys.features, &keys.segments] {
                 if abilities.has(Optional::Hlen) {
                     batch.add(cmd("HLEN").arg(hash), Some(Optional::Hlen));
                 }
             }
-            add_marker(&mut batch, keys, abilities);
+            batch.add_marker(keys, abilities);
             batch
         })?;
         let abilities = self.abilities;
@@ -330,29 +319,6 @@ impl<'a> Reader<'a> {
             (0..count).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
         })?)
     }
-}
-
-/// The marker that a full data set was written.
-fn add_marker(batch: &mut Batch, keys: &Keys, abilities: &Abilities) {
-    if abilities.has(Optional::Exists) {
-        batch.add(cmd("EXISTS").arg(&keys.inited), Some(Optional::Exists));
-    }
-}
-
-fn add_fields<K: AsRef<str>>(batch: &mut Batch, hash: &str, keys: &[K], abilities: &Abilities) {
-    if keys.is_empty() {
-        return;
-    }
-    if !abilities.has(Optional::Hmget) {
-        keys.iter().for_each(|key| batch.add(cmd("HGET").arg(hash).arg(key.as_ref()), None));
-        return;
-    }
-    let mut command = cmd("HMGET");
-    command.arg(hash);
-    for key in keys {
-        command.arg(key.as_ref());
-    }
-    batch.add(&command, Some(Optional::Hmget));
 }
 
 fn check_sign_of_life(error: RedisError) -> Result<(), ReadError> {

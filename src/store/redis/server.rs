@@ -13,7 +13,7 @@ use super::endpoints::Address;
 /// holds no data.
 pub fn identity(connection: &mut Connection) -> Result<Option<String>, RedisError> {
     let text = info(connection, "server")?.unwrap_or_default();
-    if value_of(&text, "redis_mode") == Some("sentinel") {
+    if mode(&text) == Some("sentinel") {
         return Err(io::Error::other(
             "what answers is a sentinel, which holds no flags: write redis+sentinel://host:port/service",
         )
@@ -21,6 +21,11 @@ pub fn identity(connection: &mut Connection) -> Result<Option<String>, RedisErro
     }
     let address = || connection.peer().map(Address::to_string);
     Ok(value_of(&text, "run_id").map(str::to_owned).or_else(address))
+}
+
+/// How the server runs: `standalone`, `sentinel` or `cluster`. Redis and Valkey have different names for the line.
+fn mode(text: &str) -> Option<&str> {
+    value_of(text, "redis_mode").or_else(|| value_of(text, "server_mode"))
 }
 
 /// A section of what a server tells of itself, if it does.

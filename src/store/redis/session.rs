@@ -53,6 +53,11 @@ impl Session {
         }
     }
 
+    /// Where the next connection would lead to, as far as that is known.
+    pub fn place(&self) -> Option<Address> {
+        self.connector.place()
+    }
+
     /// Where the connection leads to, where that may be another address each time.
     pub fn peer(&self) -> Option<&Address> {
         self.connection.as_ref()?.peer()
@@ -80,8 +85,9 @@ impl Session {
     /// Drops a connection that leads to another address than the next one would; true when there was one.
     pub fn leave_others(&mut self) -> bool {
         let place = self.connector.place();
-        let leads_elsewhere =
-            place.is_some_and(|place| self.connection.as_ref().and_then(Connection::peer).is_some_and(|peer| *peer != place));
+        let leads_elsewhere = place.is_some_and(|place| {
+            self.connection.as_ref().and_then(Connection::peer).is_some_and(|peer| *peer != place)
+        });
         if leads_elsewhere {
             self.drop_connection();
         }

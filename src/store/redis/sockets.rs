@@ -1,11 +1,11 @@
-//! Which sockets are open: a forked child inherits them and has no use for them, while a server whose client dies in the
-//! parent would go on filling them. Atomics only, because a fork may come at any moment. Depends on `wire`.
+//! Which sockets are open, and how much went through them. A forked child inherits them and has no use for them, while a server
+//! whose client dies in the parent would go on filling them. Atomics only, because a fork may come at any moment. Depends on `wire`.
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 
-use super::wire::Socket;
+use super::wire::{Socket, Traffic};
 
 /// Most sockets that are remembered: reading, writing, watching and listening to a sentinel need one each, in a cluster one each
 /// for up to four keys, and one more while one is replaced.
@@ -18,6 +18,8 @@ const TAKEN: i32 = -2;
 #[derive(Debug)]
 pub struct Sockets {
     places: [Place; MOST],
+    /// Bytes to and fro.
+    pub traffic: Arc<Traffic>,
 }
 
 #[derive(Debug)]
@@ -29,7 +31,8 @@ struct Place {
 
 impl Default for Sockets {
     fn default() -> Self {
-        Self { places: std::array::from_fn(|_| Place { number: AtomicI32::new(FREE), inode: AtomicU64::new(0) }) }
+        let place = |_| Place { number: AtomicI32::new(FREE), inode: AtomicU64::new(0) };
+        Self { places: std::array::from_fn(place), traffic: Arc::default() }
     }
 }
 

@@ -27,7 +27,8 @@ impl Writer<'_> {
         let mut get = cmd("GET");
         get.arg(&self.keys.lock);
         // Ours from an attempt whose connection broke.
-        Ok(self.call(&self.keys.lock, |connection| connection.req_command(&get))? == Value::BulkString(self.token.clone().into_bytes()))
+        Ok(self.call(&self.keys.lock, |connection| connection.req_command(&get))?
+            == Value::BulkString(self.token.clone().into_bytes()))
     }
 
     /// Gives the lock back, if it is still ours. Where that fails it expires.

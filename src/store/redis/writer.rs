@@ -108,7 +108,7 @@ impl<'a> Writer<'a> {
         let mut jitter = Jitter::new();
         let token = format!("{:016x}{:016x}", jitter.bits(), Jitter::new().bits());
         Self {
-            owners: Owners::new(connector),
+            owners: Owners::apart(connector),
             keys,
             timeout: connector.command_timeout(),
             scripts: true,

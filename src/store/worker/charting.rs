@@ -8,8 +8,9 @@ use crate::model::Jitter;
 use crate::store::backoff::Backoff;
 use crate::store::inbox::mailbox::Mailbox;
 use crate::store::redis::cluster::Cluster;
-use crate::store::redis::connector::{Connector, places};
+use crate::store::redis::connector::Connector;
 use crate::store::redis::endpoints::Address;
+use crate::store::redis::route::places;
 use crate::store::redis::wire::Deadline;
 use crate::store::shared::Shared;
 use crate::store::signal::Signal;
@@ -28,6 +29,7 @@ pub fn run(shared: &Shared, connector: &Connector, cluster: &Cluster, mailbox: &
     let (mut pauses, mut jitter) = (Backoff::between(PAUSES.0, PAUSES.1), Jitter::new());
     let mut ask_at = Instant::now();
     let mut not_before = ask_at;
+    chart.meet_all();
     while !mailbox.sleep(POLL) {
         let is_wanted = cluster.take_look_wish();
         if is_wanted {
@@ -62,6 +64,15 @@ struct Chart<'a> {
 }
 
 impl Chart<'_> {
+    /// Nodes of the URL that are of no use are told by name, also where others are.
+    fn meet_all(&self) {
+        for remark in self.cluster.meet_all(&self.mailbox.leash_of_seeker) {
+            if !self.mailbox.is_stopped() {
+                self.listener.log(Level::Warn, format_args!("of the nodes in redis.url, one is of no use: {remark}"));
+            }
+        }
+    }
+
     /// Tells that keys have another owner, whoever found out first.
     fn tell_moves(&mut self) {
         let owner = |(name, key): (&'static str, &str)| Some((name, self.connector.bound_to(key).place()?));

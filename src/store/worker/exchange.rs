@@ -3,9 +3,10 @@
 
 use crate::store::redis::class::Class;
 use crate::store::redis::cluster::Cluster;
-use crate::store::redis::connector::{Connector, places};
+use crate::store::redis::connector::Connector;
 use crate::store::redis::endpoints::Address;
 use crate::store::redis::reader::{ReadError, Reader};
+use crate::store::redis::route::places;
 use crate::store::redis::writer::{WriteError, Writer};
 use crate::store::shared::Shared;
 
@@ -100,6 +101,7 @@ impl<'a> Exchange<'a> {
         match ask(&mut self.reader) {
             Ok(answer) => {
                 self.answers += 1;
+                self.shared.health.count_exchange();
                 self.shared.health.set_available(true);
                 Ok(answer)
             }
@@ -118,6 +120,7 @@ impl<'a> Exchange<'a> {
         let Some(writer) = &mut self.writer else { return Ok(None) };
         let answer = ask(writer)?;
         self.answers += 1;
+        self.shared.health.count_exchange();
         Ok(Some(answer))
     }
 

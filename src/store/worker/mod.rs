@@ -302,8 +302,10 @@ impl<'a> Worker<'a> {
 
     fn failed(&mut self, error: &Failed) {
         self.shared.health.set_available(false);
+        let fails_again = self.condition.is_failing();
         self.condition.failed(self.shared, self.listener, &error.to_string());
-        if error.class() == Class::Elsewhere {
+        // Where Redis, or a proxy, takes no more than one connection, it is the one that reads: the watch comes after it.
+        if error.class() == Class::Elsewhere || (fails_again && error.class() == Class::Later) {
             self.mailbox.link.want_renewal();
         }
         self.exchange.start_over();

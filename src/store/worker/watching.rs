@@ -38,6 +38,8 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
             // The stop itself has broken off the connection.
             return;
         }
+        // A watch that was given up for another one counts as there until the other one fails.
+        let was_up = mailbox.link.phase() == LinkPhase::Up;
         let pause = match ended {
             Ended::Stopped => return,
             Ended::Renew => Duration::ZERO,
@@ -53,7 +55,7 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
                 if is_refused { backoff.unhurried(pause) } else { pause }
             }
         };
-        if mailbox.link.armed() == armed {
+        if mailbox.link.armed() == armed && !was_up {
             // Nothing is lost that was not there; which rung is in force is told.
             mailbox.wake();
         } else {

@@ -74,6 +74,7 @@ OPTIONS: dict[str, str] = {
     "events_diagnostic_interval_ms": "events.diagnostic_interval_ms",
     "events_spool": "events.spool",
     "events_spool_bytes": "events.spool_bytes",
+    "metrics_evaluations": "metrics.evaluations",
     "snapshot_file": "snapshot.file",
     "store_write": "store.write",
     "big_segments_url": "big_segments.url",

@@ -121,6 +121,8 @@ class Config(Owner):
         again, also by another process after a restart. Made if need be; one that others may write to is refused.
         Default: none.
     :param events_spool_bytes: most bytes of it for one SDK key; the oldest events make room. Default 67108864.
+    :param metrics_evaluations: evaluations are counted for :meth:`Client.metrics_text` also where there are no events,
+        which count them anyway. Default ``false``.
     :param snapshot_file: file that keeps the last data for a start at which nothing answers; only with ``cache_residency``
         ``all``; also in daemon mode. Default: none.
     :param store_write: what the source delivers is written to Redis. Default by source: True with ``stream`` and
@@ -216,6 +218,7 @@ class Config(Owner):
         events_diagnostic_interval_ms: int | None = None,
         events_spool: str | os.PathLike[str] | None = None,
         events_spool_bytes: int | None = None,
+        metrics_evaluations: bool | None = None,
         snapshot_file: str | os.PathLike[str] | None = None,
         store_write: bool | None = None,
         big_segments_url: str | None = None,

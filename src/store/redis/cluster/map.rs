@@ -51,7 +51,8 @@ impl Map {
         let ranges = entries.iter().map(|entry| {
             let Value::Array(parts) = entry else { return None };
             let [first, last, nodes @ ..] = parts.as_slice() else { return None };
-            let nodes: Vec<Option<Address>> = nodes.iter().map(|node| node_of_slots(node, reading)).collect::<Option<_>>()?;
+            let nodes: Vec<Option<Address>> =
+                nodes.iter().map(|node| node_of_slots(node, reading)).collect::<Option<_>>()?;
             let (owner, replicas) = nodes.split_first()?;
             range(first, last, owner.clone(), replicas.iter().flatten().cloned().collect())
         });
@@ -107,6 +108,12 @@ impl Map {
         nodes
     }
 
+    /// How many slots have an owner that can be reached.
+    pub fn size(&self) -> usize {
+        let owned = self.ranges.iter().filter(|range| range.owner.is_some());
+        owned.map(|range| usize::from(range.last - range.first) + 1).sum()
+    }
+
     /// Whether no slot belongs to anybody.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
@@ -115,7 +122,8 @@ impl Map {
 
 fn range(first: &Value, last: &Value, owner: Option<Address>, replicas: Vec<Address>) -> Option<Range> {
     let number = |value: &Value| from_redis_value_ref::<u16>(value).ok().filter(|slot| *slot < SLOTS);
-    Some(Range { first: number(first)?, last: number(last)?, owner, replicas }).filter(|range| range.first <= range.last)
+    Some(Range { first: number(first)?, last: number(last)?, owner, replicas })
+        .filter(|range| range.first <= range.last)
 }
 
 /// Host, port, and since version 4 more. The outer `None` is no node at all, the inner one a node without an address.

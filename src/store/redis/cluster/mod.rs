@@ -228,19 +228,19 @@ impl Cluster {
     /// Asks one node after the other, until one says something that is as late as what is known.
     pub fn ask_around(&self, deadline: Deadline, leash: Option<&Leash>) -> Result<(), RedisError> {
         let known = self.known.load_full();
-        let epoch = known.as_ref().map_or(0, |known| known.epoch);
+        let (epoch, size) = known.as_ref().map_or((0, 0), |known| (known.epoch, known.map.size()));
         let (order, mut best, mut remarks) = (self.order(known.as_deref()), None::<Word>, Vec::new());
         for (turn, address) in (0_u32..).zip(&order) {
             let share = deadline.share(u32::try_from(order.len()).unwrap_or(u32::MAX) - turn);
             match self.ask(address, share, leash) {
-                Ok(word) if word.is_well && word.epoch >= epoch => {
+                Ok(word) if word.is_well && word.epoch >= epoch && word.map.size() >= size => {
                     best = Some(word);
                     break;
                 }
                 // It may be cut off from the others.
                 Ok(word) => {
-                    let is_better = |best: &Word| (word.is_well, word.epoch) > (best.is_well, best.epoch);
-                    if best.as_ref().is_none_or(is_better) {
+                    let rank = |word: &Word| (word.is_well, word.epoch, word.map.size());
+                    if best.as_ref().is_none_or(|best| rank(&word) > rank(best)) {
                         best = Some(word);
                     }
                 }
@@ -267,7 +267,27 @@ impl Cluster {
         }
     }
 
+    /// Asks each node of the URL: why which of them are of no use, where at least one is.
+    pub fn meet_all(&self, leash: &Leash) -> Vec<String> {
+        let seeds = &self.nodes.seeds;
+        let ask = |seed| self.ask(seed, Deadline::after(self.connect_timeout / 2), Some(leash));
+        let remarks: Vec<String> = seeds.iter().filter_map(|seed| ask(seed).err()).collect();
+        if remarks.len() < seeds.len() { remarks } else { Vec::new() }
+    }
+
+    /// This node is not one any more to which keys are on their way.
+    pub fn forget_aside(&self, address: &Address) {
+        if self.aside.load().as_ref().is_some_and(|aside| aside.address == *address) {
+            self.aside.store(None);
+        }
+    }
+
     fn put(&self, map: Map, epoch: u64) {
+        let arrived = self.aside.load_full().filter(|aside| map.owner(aside.slot) == Some(&aside.address));
+        if let Some(aside) = arrived {
+            // What was on its way there has arrived.
+            self.forget_aside(&aside.address);
+        }
         let before = self.known.swap(Some(Arc::new(Known { map: map.clone(), epoch })));
         if before.is_none_or(|before| before.map != map) {
             self.changes.fetch_add(1, AcqRel);
@@ -313,4 +333,3 @@ impl Cluster {
         Reading { asked, reached: &self.nodes.address_map, encrypted: self.dialer.tls.is_some() }
     }
 }
-

@@ -31,7 +31,10 @@ impl Redirect {
             let (slot, address) = detail?.trim().split_once(' ')?;
             let (host, port) = address.split(' ').next()?.rsplit_once(':')?;
             let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-            Some((slot.parse().ok().filter(|slot| *slot < super::slot::SLOTS)?, Told { host, port: port.parse().ok()? }))
+            Some((
+                slot.parse().ok().filter(|slot| *slot < super::slot::SLOTS)?,
+                Told { host, port: port.parse().ok()? },
+            ))
         };
         match code {
             "MOVED" => node().map(|(slot, told)| Self::Moved(slot, told)),
@@ -107,7 +110,9 @@ mod tests {
         assert_eq!(told("MOVED 16383 [::1]:7000"), Some(Redirect::Moved(16_383, at("::1", 7_000))));
         assert_eq!(told("MOVED 5 :7000"), Some(Redirect::Moved(5, at("", 7_000))));
         assert_eq!(told("TRYAGAIN Multiple keys request during rehashing of slot"), Some(Redirect::Torn));
-        for text in ["MOVED", "MOVED x 127.0.0.1:1", "MOVED 16384 h:1", "ASK 1 h", "ASK 1 h:65536", "MOVED 1", "OK 1 h:1"] {
+        for text in
+            ["MOVED", "MOVED x 127.0.0.1:1", "MOVED 16384 h:1", "ASK 1 h", "ASK 1 h:65536", "MOVED 1", "OK 1 h:1"]
+        {
             assert_eq!(told(text), None, "{text}");
         }
     }

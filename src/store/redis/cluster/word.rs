@@ -71,7 +71,9 @@ fn is_no_node(reply: &Value) -> bool {
 
 fn map_of(reply: &Value, map: Option<Map>) -> Result<Map, Silence> {
     match (reply, map) {
-        (Value::ServerError(error), _) if error.details().is_some_and(|text| text.contains("cluster support disabled")) => {
+        (Value::ServerError(error), _)
+            if error.details().is_some_and(|text| text.contains("cluster support disabled")) =>
+        {
             Err(Silence::Standalone)
         }
         (Value::ServerError(_), _) if is_no_node(reply) => Err(Silence::NoNode),

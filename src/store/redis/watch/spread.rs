@@ -38,8 +38,11 @@ pub fn arm(ladder: &Ladder, connector: &Connector, keys: &Keys, leash: &Leash) -
     let owners: Vec<Address> = parts.iter().map(|part| part.at.clone()).collect();
     for place in keys.hashes().into_iter().flat_map(|key| cluster.places(slot_of(key))) {
         if !owners.contains(&place) && parts.iter().all(|part| part.at != place) {
-            let armed = ladder.arm(&connector.aside(place.clone()), keys, leash)?;
-            parts.push(Part { at: place, watch: armed.watch });
+            match ladder.arm(&connector.aside(place.clone()), keys, leash) {
+                Ok(armed) => parts.push(Part { at: place, watch: armed.watch }),
+                // Whoever is sent there again tells.
+                Err(_) => cluster.forget_aside(&place),
+            }
         }
     }
     let server = server(connector, keys, &parts);
