@@ -21,7 +21,7 @@
 //! writes may see one step back for each flag and failover, until that is healed; healing begins before a test can see what was
 //! lost.
 //!
-//! `CHAOS_ROUNDS` sets the number of failovers (`make chaos`: 100), without it there are four in at most twenty seconds;
+//! `CHAOS_ROUNDS` sets the number of failovers (`make chaos`: 100), without it there are four, of which none begins after twelve seconds;
 //! `CHAOS_SEED` repeats a run. `CHAOS_PEER` names a Python that has LaunchDarkly's SDK, which is measured beside.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "the story, and measurements")]
@@ -61,7 +61,7 @@ use support::*;
 use topology::Topology;
 use writer::Writer;
 
-const SHORT: (u32, Duration) = (4, Duration::from_secs(20));
+const SHORT: (u32, Duration) = (4, Duration::from_secs(12));
 /// How soon every client serves what the primary holds, on a busy machine.
 const CONVERGED: Duration = Duration::from_secs(30);
 /// Where something does not come, it is looked whether the primary is the same still.
