@@ -1,5 +1,5 @@
-"""LaunchDarkly's SDK in daemon mode with its defaults, evaluating all the time. Prints `ready`, then a line for each change of a
-flag: its number and what it gave. Started by the tests of outages, which look at the clock."""
+"""LaunchDarkly's SDK in daemon mode with its defaults, evaluating all the time. Prints `ready`, then a line for each
+change of a flag: its number and what it gave. Started by the tests of outages, which look at the clock."""
 
 from __future__ import annotations
 
