@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -324,6 +325,19 @@ impl RedisServer {
     pub fn tracking_connections(&self) -> usize {
         let list: String = self.run(&["CLIENT", "LIST"]);
         list.lines().filter(|line| line.split(' ').any(is_tracking)).count()
+    }
+
+    /// Further connections that count among those that are told of changes, and are told of none.
+    pub fn tracked_by(&self, count: usize) -> Vec<TcpStream> {
+        let tracking = |_| {
+            let mut stream =
+                TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("the server takes connections");
+            stream.write_all(b"HELLO 3\r\nCLIENT TRACKING ON\r\n").expect("the server listens");
+            stream
+        };
+        let connections: Vec<TcpStream> = (0..count).map(tracking).collect();
+        wait_until(START_TIMEOUT, "all track", || self.tracking_connections() >= count);
+        connections
     }
 
     fn hset(&self, part: &str, key: impl ToRedisArgs, text: impl ToRedisArgs) {
