@@ -282,6 +282,46 @@ fn a_hundred_slot_moves_and_twenty_failovers_give_no_wrong_value_and_no_default(
     }
 }
 
+/// How often nodes were asked who owns what.
+fn looks(cluster: &RedisCluster) -> u64 {
+    let asked = |node: &RedisServer| {
+        let stats: String = node.run(&["INFO", "commandstats"]);
+        let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_cluster|slots:calls="));
+        calls.and_then(|calls| calls.split(',').next()?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    cluster.nodes.iter().map(asked).sum()
+}
+
+#[test]
+fn an_owner_that_gave_up_and_tells_of_nothing_any_more_is_left_soon() {
+    let cluster = RedisCluster::start();
+    let slot = cluster.slot_of(&features(TAGGED));
+    let first = cluster.owner_of_slot(slot);
+    let second = first + 3;
+    cluster.replace(TAGGED, &[("a", edit(1))], &[]);
+    // As a replica it gets nothing, and its connections stay open.
+    for (option, value) in [("masteruser", "nobody"), ("masterauth", "wrong")] {
+        cluster.nodes[first].run::<()>(&["CONFIG", "SET", option, value]);
+    }
+    let clients = ["all", "lazy"].map(|residency| config(&cluster.url(), TAGGED, residency).started());
+    for client in &clients {
+        client.serves("a", "edit 1");
+        client.reports("freshness", "push");
+    }
+    eventually("the next look is some seconds away", || {
+        let before = looks(&cluster);
+        thread::sleep(Duration::from_millis(500));
+        looks(&cluster) == before
+    });
+    cluster.nodes[second].run::<()>(&["CLUSTER", "FAILOVER"]);
+    assert_eq!(cluster.elects_other_than(slot, first), second);
+    cluster.send_to(second);
+    cluster.set_flag(TAGGED, "a", &edit(2));
+    let machine = Machine::watch();
+    let (_, took) = machine.timed(|| clients.iter().for_each(|client| client.serves("a", "edit 2")));
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
+
 #[test]
 fn owners_fail_give_up_and_are_cut_off_without_a_default_and_every_edit_is_served() {
     let mut cluster = RedisCluster::start();

@@ -86,7 +86,9 @@ impl<'a> Owners<'a> {
                 _ => break,
             };
         }
-        note_doubt(cluster, &outcome);
+        if outcome.redirect().is_some() {
+            cluster.doubt();
+        }
         outcome
     }
 
@@ -115,7 +117,10 @@ impl<'a> Owners<'a> {
                     (Some(command), Some(Redirect::Moved(..) | Redirect::Ask(..))) if self.is_cluster() => {
                         self.call(&key_of(command), |connection| connection.req_command(command))?
                     }
-                    _ => value,
+                    (_, redirect) => {
+                        self.note_failure(redirect.is_some());
+                        value
+                    }
                 };
                 if let Some(place) = replies.get_mut(position) {
                     *place = Some(value);
@@ -130,10 +135,12 @@ impl<'a> Owners<'a> {
         &mut self,
         send: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
     ) -> Option<Result<T, RedisError>> {
-        match self.latest {
+        let outcome = match self.latest {
             Latest::Owner(slot) => self.session(slot).call_same(send),
             Latest::Aside => self.aside.as_mut()?.1.call_same(send),
-        }
+        };
+        self.note_failure(outcome.as_ref().is_some_and(Result::is_err));
+        outcome
     }
 
     /// The same over the connection with the owner of a key.
@@ -143,7 +150,9 @@ impl<'a> Owners<'a> {
         send: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
     ) -> Option<Result<T, RedisError>> {
         let slot = self.connector.slot_of(key);
-        self.session(slot).call_same(send)
+        let outcome = self.session(slot).call_same(send);
+        self.note_failure(outcome.as_ref().is_some_and(Result::is_err));
+        outcome
     }
 
     /// Whether replies say that keys of one transaction are on their way to another server, or some of them.
@@ -208,7 +217,16 @@ impl<'a> Owners<'a> {
         send: &impl Fn(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
         self.latest = Latest::Owner(slot);
-        self.session(slot).call(send)
+        let outcome = self.session(slot).call(send);
+        self.note_failure(outcome.is_err());
+        outcome
+    }
+
+    /// After a failure somebody else may own the slot.
+    fn note_failure(&self, has_failed: bool) {
+        if has_failed {
+            self.connector.cluster().into_iter().for_each(Cluster::doubt);
+        }
     }
 
     fn call_aside<T>(
@@ -262,12 +280,5 @@ fn key_of(command: &Cmd) -> String {
     match command.args_iter().nth(1) {
         Some(Arg::Simple(key)) => String::from_utf8_lossy(key).into_owned(),
         _ => String::new(),
-    }
-}
-
-/// What a failure says of the cluster: somebody else may own the slot by now.
-fn note_doubt<T: Replies>(cluster: &Cluster, outcome: &Result<T, RedisError>) {
-    if outcome.is_err() || outcome.redirect().is_some() {
-        cluster.doubt();
     }
 }

@@ -192,10 +192,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Asks the server for a sign of life. Any answer is one, also that of a server whose rules forbid the command; but not
-    /// that of one that says that it does not serve.
+    /// that of one that says that it does not serve. In a cluster it is asked for what it is to own: only then does one that
+    /// owns it no longer say so.
     pub fn ping(&mut self) -> Result<(), ReadError> {
         for key in self.keys.hashes() {
-            match self.owners.call(key, |connection| connection.req_command(&cmd("PING"))) {
+            let command = if self.owners.is_cluster() { cmd("HGET").arg(key).arg("").to_owned() } else { cmd("PING") };
+            match self.owners.call(key, |connection| connection.req_command(&command)) {
                 Ok(Value::ServerError(error)) => check_sign_of_life(RedisError::from(error))?,
                 Ok(_) => {}
                 Err(error) => check_sign_of_life(error)?,
@@ -327,5 +329,5 @@ impl<'a> Reader<'a> {
 }
 
 fn check_sign_of_life(error: RedisError) -> Result<(), ReadError> {
-    if is_denied(&error) { Ok(()) } else { Err(error.into()) }
+    if is_denied(&error) || class(&error) == Class::Data { Ok(()) } else { Err(error.into()) }
 }

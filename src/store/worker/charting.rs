@@ -19,34 +19,63 @@ use crate::store::status::Level;
 const POLL: Duration = Duration::from_millis(100);
 /// How often a node is asked who owns what.
 const ASK_EVERY: Duration = Duration::from_secs(10);
-/// Pauses between questions while something points to a change, or nobody answers.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Pauses between questions while things point to a change, or nobody answers.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Once nothing has pointed to a change for so long, pauses are short again.
+const CALM: Duration = Duration::from_secs(5);
 
 /// Looks until the mailbox says stop.
 pub fn run(errand: &Errand<'_>, cluster: &Cluster, shared: &Shared) {
     let mut chart = Chart { errand, cluster, shared, told: Vec::new(), told_silence: false };
-    let (mut pauses, mut jitter) = (Backoff::between(PAUSES.0, PAUSES.1), Jitter::new());
-    let mut ask_at = Instant::now();
-    let mut not_before = ask_at;
+    let mut looks = Looks::new(Instant::now());
     chart.meet_all();
     while !errand.mailbox.sleep(POLL) {
-        let is_wanted = cluster.take_look_wish();
-        if is_wanted {
-            ask_at = not_before;
+        if cluster.take_look_wish() {
+            looks.hurry(Instant::now());
         }
-        if Instant::now() >= ask_at {
-            let deadline = errand.connector.deadline();
-            let is_answered = cluster.ask_around(deadline, Some(errand.leash)).is_ok();
-            let now = Instant::now();
-            let pause = pauses.next_pause();
-            not_before = now + pause;
-            ask_at = now + if is_answered { ASK_EVERY.mul_f64(jitter.between(0.8, 1.0)) } else { pause };
-            if is_answered && !is_wanted {
-                pauses.reset();
-            }
+        if looks.is_due(Instant::now()) {
+            let is_answered = cluster.ask_around(errand.connector.deadline(), Some(errand.leash)).is_ok();
+            looks.plan(Instant::now(), is_answered);
         }
         chart.tell_silence();
         chart.tell_moves();
+    }
+}
+
+/// When a node is asked who owns what.
+struct Looks {
+    due: Instant,
+    not_before: Instant,
+    /// When something pointed to a change last.
+    hurried: Option<Instant>,
+    pauses: Backoff,
+    jitter: Jitter,
+}
+
+impl Looks {
+    fn new(now: Instant) -> Self {
+        let pauses = Backoff::between(PAUSES.0, PAUSES.1);
+        Self { due: now, not_before: now, hurried: None, pauses, jitter: Jitter::new() }
+    }
+
+    /// Something points to a change.
+    fn hurry(&mut self, now: Instant) {
+        if self.hurried.is_none_or(|hurried| now.saturating_duration_since(hurried) >= CALM) {
+            self.pauses.reset();
+            self.not_before = now;
+        }
+        self.hurried = Some(now);
+        self.due = self.due.min(self.not_before);
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        now >= self.due
+    }
+
+    /// One was asked just now.
+    fn plan(&mut self, now: Instant, is_answered: bool) {
+        self.not_before = now + self.pauses.next_pause();
+        self.due = if is_answered { now + ASK_EVERY.mul_f64(self.jitter.between(0.8, 1.0)) } else { self.not_before };
     }
 }
 
@@ -103,5 +132,47 @@ impl Chart<'_> {
             Some(silence) => self.log(Level::Warn, format_args!("{silence}; the known owners stay in use")),
             None => self.log(Level::Info, format_args!("nodes tell again who owns what in the cluster")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_points_to_a_change_is_looked_at_at_once_and_then_after_pauses_that_grow() {
+        let mut now = Instant::now();
+        let mut looks = Looks::new(now);
+        looks.plan(now, true);
+        now += Duration::from_millis(500);
+        assert!(!looks.is_due(now), "all is calm");
+        let mut waited = Vec::new();
+        for _ in 0..12 {
+            looks.hurry(now);
+            let began = now;
+            while !looks.is_due(now) {
+                now += Duration::from_millis(10);
+                looks.hurry(now);
+            }
+            waited.push(now - began);
+            looks.plan(now, true);
+        }
+        assert_eq!(waited[0], Duration::ZERO);
+        assert!(waited[1] <= Duration::from_millis(110) && waited[1..4].iter().is_sorted(), "{waited:?}");
+        assert!(waited[8..].iter().all(|pause| (900..=2_010).contains(&pause.as_millis())), "{waited:?}");
+        now += CALM;
+        looks.hurry(now);
+        assert!(looks.is_due(now), "it was calm for a while");
+    }
+
+    #[test]
+    fn without_a_sign_of_change_a_node_is_asked_each_ten_seconds_and_sooner_where_none_answered() {
+        let now = Instant::now();
+        let mut looks = Looks::new(now);
+        assert!(looks.is_due(now));
+        looks.plan(now, true);
+        assert!(!looks.is_due(now + Duration::from_millis(7_900)) && looks.is_due(now + ASK_EVERY));
+        looks.plan(now, false);
+        assert!(looks.is_due(now + PAUSES.1));
     }
 }

@@ -70,6 +70,11 @@ impl<'a> Exchange<'a> {
         self.reader.is_spread()
     }
 
+    /// Whether the keys may have another owner at any time.
+    pub fn is_of_cluster(&self) -> bool {
+        self.shared.connector.as_ref().is_some_and(|connector| connector.cluster().is_some())
+    }
+
     /// How often Redis has answered.
     pub fn answers(&self) -> u64 {
         self.answers

@@ -335,9 +335,10 @@ impl<'a> Worker<'a> {
         });
     }
 
-    /// With a watch the watch is pinged; without one the data connection is, so that the status is true.
+    /// With a watch the watch is pinged; without one the data connection is, so that the status is true. In a cluster it always
+    /// is: a node that gave up its keys answers on the watch and may tell of nothing.
     fn ping_when_idle(&mut self) -> Result<(), Failed> {
-        let is_watched = self.mailbox.link.phase() == LinkPhase::Up;
+        let is_watched = self.mailbox.link.phase() == LinkPhase::Up && !self.exchange.is_of_cluster();
         if self.agenda.heard.elapsed() >= self.shared.options.ping && (!is_watched || !self.condition.is_well()) {
             self.exchange.read(|reader| reader.ping())?;
         }

@@ -10,6 +10,7 @@ use crate::model::Jitter;
 use crate::store::backoff::Backoff;
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::Mailbox;
+use crate::store::redis::cluster::Cluster;
 use crate::store::redis::connector::Connector;
 use crate::store::redis::watch::{Climbed, Ladder, Unarmed, WatchError, Watches};
 use crate::store::shared::Shared;
@@ -122,7 +123,7 @@ impl Post<'_> {
         let keys = &self.shared.keys;
         let mut watches = match Watches::arm(&self.ladder, self.connector, keys, &self.mailbox.leash) {
             Ok(watches) => watches,
-            Err(unarmed) => return Ended::Gone(unarmed),
+            Err(unarmed) => return self.gone(unarmed),
         };
         self.announce(&watches);
         self.lookout.begin(&watches);
@@ -131,9 +132,15 @@ impl Post<'_> {
             Err(error) => {
                 let mut report = watches.report();
                 report.lose(&error.to_string());
-                Ended::Gone(Unarmed { error, report: Box::new(report) })
+                self.gone(Unarmed { error, report: Box::new(report) })
             }
         }
+    }
+
+    /// Where a cluster has the keys, they may have another owner by now.
+    fn gone(&self, unarmed: Unarmed) -> Ended {
+        self.connector.cluster().into_iter().for_each(Cluster::doubt);
+        Ended::Gone(unarmed)
     }
 
     /// Everything is told from here on, and has to be read for that.
