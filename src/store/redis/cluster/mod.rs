@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use redis::RedisError;
 
-use super::class::elsewhere;
+use super::class::{Class, class, elsewhere};
 use super::connection::Connection;
 use super::connector::Manner;
 use super::dialer::Dialer;
@@ -33,7 +33,7 @@ use crate::store::leash::Leash;
 
 use map::{Map, Reading};
 use redirect::Told;
-use word::Word;
+use word::{Silence, Word};
 
 pub use redirect::{Redirect, Replies};
 pub use slot::slot_of;
@@ -219,7 +219,7 @@ impl Cluster {
     pub fn ask_around(&self, deadline: Deadline, leash: Option<&Leash>) -> Result<(), RedisError> {
         let known = self.known.load_full();
         let (epoch, size) = known.as_ref().map_or((0, 0), |known| (known.epoch, known.map.size()));
-        let (order, mut best, mut remarks) = (self.order(known.as_deref()), None::<Word>, Vec::new());
+        let (order, mut best, mut silences) = (self.order(known.as_deref()), None::<Word>, Vec::new());
         for (turn, address) in (0_u32..).zip(&order) {
             let share = deadline.share(u32::try_from(order.len()).unwrap_or(u32::MAX) - turn);
             match self.ask(address, share, leash) {
@@ -234,7 +234,7 @@ impl Cluster {
                         best = Some(word);
                     }
                 }
-                Err(remark) => remarks.push(remark),
+                Err(silence) => silences.push((address, silence)),
             }
         }
         self.turn.fetch_add(1, Relaxed);
@@ -242,7 +242,7 @@ impl Cluster {
             Some(word) => {
                 self.silence.store(None);
                 // Where all are asked and none knows of something later, the cluster has started over.
-                let is_late = word.epoch >= epoch || remarks.is_empty();
+                let is_late = word.epoch >= epoch || silences.is_empty();
                 if known.is_none() || word.is_well && is_late {
                     self.is_doubtful.store(false, Relaxed);
                     self.put(word.map, word.epoch);
@@ -250,9 +250,14 @@ impl Cluster {
                 Ok(())
             }
             None => {
-                let silence = format!("no node tells who owns what in the cluster: {}", remarks.join("; "));
-                self.silence.store(Some(Arc::new(silence.clone())));
-                Err(io::Error::other(silence).into())
+                let remarks: Vec<String> = silences.iter().map(|(address, silence)| remark(address, silence)).collect();
+                let text = format!("no node tells who owns what in the cluster: {}", remarks.join("; "));
+                self.silence.store(Some(Arc::new(text.clone())));
+                let refused_login = silences.into_iter().find_map(|(_, silence)| match silence {
+                    Silence::Failed(error) if class(&error) == Class::Login => Some(error),
+                    _ => None,
+                });
+                Err(refused_login.unwrap_or_else(|| io::Error::other(text).into()))
             }
         }
     }
@@ -261,7 +266,7 @@ impl Cluster {
     pub fn meet_all(&self, leash: &Leash) -> Vec<String> {
         let seeds = &self.nodes.seeds;
         let ask = |seed| self.ask(seed, Deadline::after(self.connect_timeout / 2), Some(leash));
-        let remarks: Vec<String> = seeds.iter().filter_map(|seed| ask(seed).err()).collect();
+        let remarks: Vec<String> = seeds.iter().filter_map(|seed| Some(remark(seed, &ask(seed).err()?))).collect();
         if remarks.len() < seeds.len() { remarks } else { Vec::new() }
     }
 
@@ -304,22 +309,22 @@ impl Cluster {
         order
     }
 
-    fn ask(&self, address: &Address, deadline: Deadline, leash: Option<&Leash>) -> Result<Word, String> {
+    fn ask(&self, address: &Address, deadline: Deadline, leash: Option<&Leash>) -> Result<Word, Silence> {
         let manner = (Protocol::Resp2, Courtesy::Full);
-        let connected = self.dialer.dial(address, manner, deadline, leash).map_err(word::Silence::from);
-        let word = connected.and_then(|mut connection| {
-            // The limit of a connect holds for the question, too.
-            connection.set_read_timeout(Some(deadline.left()))?;
-            word::ask(&mut connection, self.reading(address))
-        });
-        word.map_err(|silence| {
-            let (address, silence) = (address.to_string(), silence.to_string());
-            // What the system says of a connect names the address itself.
-            if silence.contains(&address) { silence } else { format!("{address} {silence}") }
-        })
+        let mut connection = self.dialer.dial(address, manner, deadline, leash)?;
+        // The limit of a connect holds for the question, too.
+        connection.set_read_timeout(Some(deadline.left()))?;
+        word::ask(&mut connection, self.reading(address))
     }
 
     fn reading<'r>(&'r self, asked: &'r Address) -> Reading<'r> {
         Reading { asked, reached: &self.nodes.address_map, encrypted: self.dialer.tls.is_some() }
     }
+}
+
+/// Why this node is of no use, for people.
+fn remark(address: &Address, silence: &Silence) -> String {
+    let (address, silence) = (address.to_string(), silence.to_string());
+    // What the system says of a connect names the address itself.
+    if silence.contains(&address) { silence } else { format!("{address} {silence}") }
 }
