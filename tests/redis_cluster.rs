@@ -177,7 +177,8 @@ fn many_writers_at_several_owners_leave_the_whole_data_set_and_heal_each_part() 
     let cluster = RedisCluster::without_replicas(|_| Setup::default());
     let fake = launchdarkly(&[("b", written(1)), ("c", flag("c", 1, "c"))]);
     fake.patch(Kind::Segment, &segment("s", 1, &["ada"])).unwrap();
-    let writers: Vec<Client> = (0..4).map(|_| streaming(&fake).with("redis.url", &cluster.url()).client()).collect();
+    let config = || streaming(&fake).with("redis.url", &cluster.url()).with("redis.prefix", SPREAD);
+    let writers: Vec<Client> = (0..4).map(|_| config().client()).collect();
     thread::scope(|scope| writers.iter().for_each(|writer| _ = scope.spawn(|| writer.start(PATIENCE_MS).unwrap())));
     let count = |part: &str| cluster.run::<i64>(&["HLEN", &format!("{SPREAD}:{part}")]);
     let is_whole = || {

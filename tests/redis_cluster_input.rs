@@ -13,6 +13,7 @@ use support::*;
 fn config(url: &str) -> Config {
     Config::new()
         .with("redis.url", url)
+        .with("redis.prefix", SPREAD)
         .with("redis.connect_timeout_ms", "2000")
         .with("redis.command_timeout_ms", "2000")
         .with("log.level", "info")
@@ -65,7 +66,9 @@ fn cluster(setup: impl Fn(usize) -> Setup) -> RedisCluster {
 #[test]
 fn a_cluster_that_does_not_serve_leaves_flags_in_force_and_hosts_of_no_use_are_named() {
     let mut cluster = cluster(|_| Setup::default());
-    let owner = cluster.owner_of(&format!("{SPREAD}:features"));
+    cluster.replace(TAGGED, &[("a", flag("a", 1, "one"))], &[]);
+    let config = |url: &str| config(url).with("redis.prefix", TAGGED);
+    let owner = cluster.owner_of(&format!("{TAGGED}:features"));
     let other = cluster.other_owner(owner);
     // One server of a cluster: it owns the flags, or sends elsewhere.
     complains(&format!("redis://127.0.0.1:{}", cluster.nodes[other].port()), "redis+cluster://");
@@ -99,7 +102,7 @@ fn a_cluster_that_does_not_serve_leaves_flags_in_force_and_hosts_of_no_use_are_n
     cluster.settles();
     // They have lost everything.
     assert_eq!(client.ask("a"), "one");
-    cluster.replace(SPREAD, &[("a", flag("a", 2, "two"))], &[]);
+    cluster.replace(TAGGED, &[("a", flag("a", 2, "two"))], &[]);
     client.serves("a", "two");
     client.becomes(VALID);
     late.serves("a", "two");
@@ -135,6 +138,7 @@ fn names_that_lead_nowhere_from_here_are_reached_where_the_url_says() {
 fn the_documented_user_may_do_what_a_cluster_needs_and_either_question_who_owns_what_is_enough() {
     let document = include_str!("../docs/redis-rights.md");
     let rules = document.lines().find_map(|line| line.strip_prefix("ACL SETUSER flags-reader on ")).unwrap();
+    let rules = rules.replace("~launchdarkly:", &format!("~{SPREAD}:"));
     assert!(document.contains("`+cluster|slots +cluster|info +asking +role`"));
     let user = |name: &str, more: &str| format!("{name} on {rules} {more}");
     let (slots, shards) =

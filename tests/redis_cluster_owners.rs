@@ -15,9 +15,6 @@ const REFUSED: &str = "the login was refused";
 const BROADCAST: &str = "RESP3 broadcast tracking";
 const KEYSPACE: &str = "keyspace notifications";
 
-/// The keys under this one have three owners: their slots are in different thirds.
-const APART: &str = "apart";
-
 /// A cluster whose flags and segments have different owners, and a user `ada` beside that of the test.
 fn cluster() -> RedisCluster {
     let cluster = RedisCluster::without_replicas(|_| Setup::default());
@@ -25,12 +22,12 @@ fn cluster() -> RedisCluster {
     assert_eq!(owners.len(), 3);
     cluster.nodes.iter().for_each(|node| allow(node, "ada"));
     let member = Flag::new("member", 1, "in").for_segment("s").text();
-    cluster.replace(APART, &[("a", flag("a", 1, "one")), ("member", member)], &[("s", segment("s", 1, &["ada"]))]);
+    cluster.replace(SPREAD, &[("a", flag("a", 1, "one")), ("member", member)], &[("s", segment("s", 1, &["ada"]))]);
     cluster
 }
 
 fn owner(cluster: &RedisCluster, part: &str) -> usize {
-    cluster.owner_of(&format!("{APART}:{part}"))
+    cluster.owner_of(&format!("{SPREAD}:{part}"))
 }
 
 fn allow(node: &RedisServer, user: &str) {
@@ -38,7 +35,7 @@ fn allow(node: &RedisServer, user: &str) {
 }
 
 fn as_ada(config: Config) -> Config {
-    config.with("redis.username", "ada").with("redis.password", "of-ada").with("redis.prefix", APART)
+    config.with("redis.username", "ada").with("redis.password", "of-ada").with("redis.prefix", SPREAD)
 }
 
 /// Node, number and user of each connection that the library has made.
@@ -81,8 +78,8 @@ fn a_login_that_changes_reaches_the_connections_with_all_owners_and_ends_none() 
     }
     let by_bob: BTreeSet<_> = before.into_iter().map(|(node, number, _)| (node, number, "bob".to_owned())).collect();
     eventually("all log in as another user", || by_bob.is_subset(&connections(&cluster)));
-    cluster.set_flag(APART, "a", &flag("a", 2, "two"));
-    cluster.run::<i64>(&["HSET", &format!("{APART}:segments"), "s", &segment("s", 2, &[])]);
+    cluster.set_flag(SPREAD, "a", &flag("a", 2, "two"));
+    cluster.run::<i64>(&["HSET", &format!("{SPREAD}:segments"), "s", &segment("s", 2, &[])]);
     reader.serves("a", "two");
     reader.serves("member", OTHER);
     fake.patch(Kind::Flag, &flag("b", 2, "two")).unwrap();
@@ -122,9 +119,9 @@ fn each_owner_is_watched_in_the_best_way_that_it_allows_and_the_weakest_is_told_
     assert_eq!((tracked(owner(&cluster, "features")), other.tracking_connections()), (1, 0));
     let edit = |version: i64, members: &[&str]| {
         let text = version.to_string();
-        cluster.set_flag(APART, "a", &flag("a", version, &text));
+        cluster.set_flag(SPREAD, "a", &flag("a", version, &text));
         client.serves("a", &text);
-        let hash = format!("{APART}:segments");
+        let hash = format!("{SPREAD}:segments");
         cluster.run::<i64>(&["HSET", &hash, "s", &segment("s", version, members)]);
         client.serves("member", if members.is_empty() { OTHER } else { "in" });
     };

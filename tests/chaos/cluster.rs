@@ -1,5 +1,5 @@
 //! A cluster of six nodes: slots move from one owner to another while everybody works, owners hand over to their replicas, die, or
-//! hang and come back. What is written directly has one owner, for its prefix has a tag; what a client writes may have three.
+//! hang and come back. What is written directly has one owner, for its prefix has a tag; what a client writes has three in the beginning.
 
 use std::thread;
 use std::time::Duration;
@@ -7,8 +7,6 @@ use std::time::Duration;
 use crate::dice::Dice;
 use crate::support::*;
 use crate::topology::Topology;
-
-const WRITTEN: &str = "written";
 
 pub struct Cluster {
     cluster: RedisCluster,
@@ -60,7 +58,7 @@ impl Topology for Cluster {
     }
 
     fn prefixes(&self) -> [&'static str; 2] {
-        [TAGGED, WRITTEN]
+        [TAGGED, SPREAD]
     }
 
     fn primary(&self) -> &RedisServer {
@@ -76,7 +74,7 @@ impl Topology for Cluster {
             }
             2 => {
                 let parts = ["segments", "features", "$inited"];
-                let key = format!("{WRITTEN}:{}", parts[dice.roll(3)]);
+                let key = format!("{SPREAD}:{}", parts[dice.roll(3)]);
                 self.move_slot(self.cluster.slot_of(&key), dice);
                 "a slot of the connected moved"
             }
@@ -114,7 +112,7 @@ impl Topology for Cluster {
     fn mend(&mut self) {}
 
     fn is_filled(&self) -> bool {
-        let key = format!("{WRITTEN}:$inited");
+        let key = format!("{SPREAD}:$inited");
         self.cluster.run::<i64>(&["EXISTS", &key]) == 1
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use flagdata::free_port;
 use redis::{Connection, FromRedisValue, RedisError, RedisResult, Value, cmd};
 
-use super::{PREFIX, RedisServer, Setup, wait_until};
+use super::{RedisServer, Setup, wait_until};
 
 /// Nodes hear of each other, or elect another one, within a few seconds, and more on a busy machine.
 const GOSSIP: Duration = Duration::from_secs(60);
@@ -318,5 +318,5 @@ pub fn as_node(setup: Setup, bus: u16) -> Setup {
         .argument(&["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"])
 }
 
-/// The default prefix, whose keys have different owners.
-pub const SPREAD: &str = PREFIX;
+/// A prefix whose keys each have another owner in the beginning.
+pub const SPREAD: &str = "apart";
