@@ -9,10 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use fakeld::Kind;
+use redis::pipe;
 use support::*;
 
 const REFUSED: &str = "the login was refused";
 const BROADCAST: &str = "RESP3 broadcast tracking";
+const FIELDS: &str = "hash-field notifications";
 const KEYSPACE: &str = "keyspace notifications";
 
 /// A cluster whose flags and segments have different owners, and a user `ada` beside that of the test.
@@ -130,5 +132,45 @@ fn each_owner_is_watched_in_the_best_way_that_it_allows_and_the_weakest_is_told_
     eventually("the better way is taken", || watch()["rung"] == BROADCAST);
     assert_eq!((tracked(owner(&cluster, "features")), other.tracking_connections()), (1, 1));
     edit(3, &["ada"]);
+    client.becomes(VALID);
+}
+
+#[test]
+fn fields_that_are_named_are_read_of_the_owner_of_their_hash_and_nothing_else_is() {
+    let cluster = cluster();
+    let gates: Vec<Gate> = cluster.nodes.iter().map(|node| Gate::to(node.port())).collect();
+    for (number, gate) in gates.iter().enumerate() {
+        let info = format!("# Server\r\nredis_version:8.8.0\r\nrun_id:{number}\r\n");
+        gate.rule_for_content("INFO\r\n$6\r\nserver", Rule::answer(&[&info]));
+        gate.rule("CONFIG", Rule::answer(&["notify-keyspace-events", "Sh"]));
+    }
+    let both = |gate: &Gate, node: &RedisServer| format!("127.0.0.1:{}>127.0.0.1:{}", node.port(), gate.port());
+    let map: Vec<String> = gates.iter().zip(&cluster.nodes).map(|(gate, node)| both(gate, node)).collect();
+    let url = format!("redis+cluster://127.0.0.1:{}?node_address_map={}", gates[0].port(), map.join(","));
+    let client = Config::at(&url).with("redis.prefix", SPREAD).with("refresh.interval_ms", "600000").started();
+    eventually("fields are named", || client.status()["watch"]["rung"] == FIELDS);
+    eventually("everything is read", || {
+        client.state() == VALID && client.status()["verified_age_ms"].as_u64().is_some_and(|age| age < 1_500)
+    });
+    let full_reads = || gates.iter().map(|gate| gate.seen().count("HGETALL") + gate.seen().count("HSCAN")).sum::<u64>();
+    let before = full_reads();
+    // What Redis 8.8 publishes beside.
+    let write = |part: &str, key: &str, text: Option<&str>| {
+        let (hash, channel) = (format!("{SPREAD}:{part}"), format!("__subkeyspace@0__:{SPREAD}:{part}"));
+        let (mut pipeline, name) = (pipe(), if text.is_some() { "HSET" } else { "HDEL" });
+        pipeline.atomic().cmd(name).arg(hash).arg(key).arg(text);
+        pipeline.cmd("PUBLISH").arg(channel).arg(format!("{}|{}:{key}", name.to_lowercase(), key.len()));
+        cluster.nodes[owner(&cluster, part)].send(&pipeline);
+    };
+    write("features", "a", Some(&flag("a", 2, "two")));
+    client.serves("a", "two");
+    write("segments", "s", Some(&segment("s", 2, &[])));
+    client.serves("member", OTHER);
+    write("features", "new", Some(&flag("new", 1, "new")));
+    client.serves("new", "new");
+    write("features", "new", None);
+    client.serves("new", "FLAG_NOT_FOUND");
+    throughout(Duration::from_millis(700), || assert_eq!(client.ask("a"), "two"));
+    assert_eq!(full_reads(), before);
     client.becomes(VALID);
 }
