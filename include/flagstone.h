@@ -1538,7 +1538,8 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `asked` | the sentinel that answered last; null before the first |
  * | `nodes` | array of the nodes that own keys of this client: `address`, `holds` (array of `"features"`, `"segments"`, `"$inited"`), `role` (`"primary"`) |
  *
- * Members of `watch`; docs/freshness.md tells what each way needs:
+ * Members of `watch`; docs/freshness.md tells what each way needs. Where a cluster has the keys on several servers, they are of
+ * the one that tells in the weakest way:
  *
  * | Member | Is |
  * |---|---|
