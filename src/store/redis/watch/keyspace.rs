@@ -74,6 +74,10 @@ impl Watch for Keyspace {
         vec![self.line.socket()]
     }
 
+    fn login(&self) -> u64 {
+        self.line.login()
+    }
+
     fn server(&self) -> Option<&str> {
         self.server.as_deref()
     }

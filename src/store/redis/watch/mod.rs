@@ -25,7 +25,7 @@ use crate::store::rungs::Fate;
 use crate::store::signal::Signal;
 
 pub use ladder::{Armed, Climbed, Ladder, Unarmed};
-pub use spread::Watches;
+pub use spread::{Renewed, Watches};
 pub use watched::Watched;
 
 /// Why there is no watch.
@@ -75,6 +75,9 @@ pub trait Watch {
 
     /// Where something arrives when the server tells something, or closes.
     fn sockets(&mut self) -> Vec<&Socket>;
+
+    /// The number of what has logged in, on the connection that has done so first.
+    fn login(&self) -> u64;
 
     /// Something else logs in by now: does so where the watch is, and hands out what is told meanwhile. False where that is not
     /// possible, as on a connection of RESP2 that is subscribed: the watch has to be made anew.

@@ -26,7 +26,7 @@ pub struct Redirect {
 }
 
 impl Redirect {
-    /// Arms it on two connections of its own. The one that listens is on the leash.
+    /// Arms it on two connections of its own, which are on the leash.
     pub fn arm(
         connector: &Connector,
         watched: &Watched,
@@ -50,7 +50,6 @@ impl Redirect {
         let mut tracking = cmd("CLIENT").arg(&["TRACKING", "ON", "REDIRECT"]).arg(id).arg("BCAST").to_owned();
         watched.hashes().for_each(|hash| _ = tracking.arg("PREFIX").arg(hash));
         hand.ask(tracking.arg("NOLOOP"), &mut drop).map_err(of)?;
-        ear.tie(leash).map_err(of)?;
         Ok(Self { ear, hand, watched: watched.clone(), server })
     }
 
@@ -115,12 +114,16 @@ impl Watch for Redirect {
         vec![self.ear.socket(), self.hand.socket()]
     }
 
+    fn login(&self) -> u64 {
+        self.ear.login().min(self.hand.login())
+    }
+
     fn server(&self) -> Option<&str> {
         self.server.as_deref()
     }
 
     fn tie(&mut self, leash: &Leash) -> Result<(), WatchError> {
-        self.ear.tie(leash).map_err(|error| WatchError::of(&error))
+        self.ear.tie(leash).and_then(|()| self.hand.tie(leash)).map_err(|error| WatchError::of(&error))
     }
 }
 

@@ -27,6 +27,14 @@ struct Part {
     armed: Armed,
 }
 
+/// What became of a login that changed.
+pub struct Renewed {
+    /// At one server at least it is another watch, which was armed before the other one was given up.
+    pub is_another: bool,
+    /// It has logged in everywhere.
+    pub is_complete: bool,
+}
+
 /// The watches.
 pub struct Watches {
     parts: Vec<Part>,
@@ -107,15 +115,29 @@ impl Watches {
         self.parts.iter_mut().try_for_each(|part| part.armed.watch.drain(timeout, told))
     }
 
-    /// Something else logs in by now: does so at each server. False where that is not possible at one of them.
-    pub fn renew_login(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<bool, WatchError> {
+    /// The number of what has logged in, at the server that has seen it first.
+    pub fn login(&self) -> u64 {
+        self.parts.iter().map(|part| part.armed.watch.login()).min().unwrap_or_default()
+    }
+
+    /// Something else logs in by now: does so at each server, on the connection that is there, or on another one beside it.
+    pub fn renew_login(
+        &mut self,
+        ladder: &Ladder,
+        leash: &Leash,
+        timeout: Duration,
+        told: &mut dyn FnMut(Signal),
+    ) -> Result<Renewed, WatchError> {
         self.be_restless();
+        let mut renewed = Renewed { is_another: false, is_complete: true };
         for Part { connector, armed, .. } in &mut self.parts {
             if !armed.watch.renew_login(connector, timeout, told)? {
-                return Ok(false);
+                let is_another = ladder.renew(armed, connector, &self.watched, leash).is_ok();
+                renewed.is_another |= is_another;
+                renewed.is_complete &= is_another;
             }
         }
-        Ok(true)
+        Ok(renewed)
     }
 
     /// Which servers tell, where all of them say so, as the reader names those that it reads.
