@@ -15,6 +15,7 @@ use support::*;
 const REFUSED: &str = "the login was refused";
 const BROADCAST: &str = "RESP3 broadcast tracking";
 const FIELDS: &str = "hash-field notifications";
+const REDIRECT: &str = "RESP2 tracking with redirect";
 const KEYSPACE: &str = "keyspace notifications";
 
 /// A cluster whose flags and segments have different owners, and a user `ada` beside that of the test.
@@ -173,4 +174,23 @@ fn fields_that_are_named_are_read_of_the_owner_of_their_hash_and_nothing_else_is
     throughout(Duration::from_millis(700), || assert_eq!(client.ask("a"), "two"));
     assert_eq!(full_reads(), before);
     client.becomes(VALID);
+}
+
+#[test]
+fn a_login_that_changes_loses_no_watch_of_resp2_at_any_owner() {
+    let cluster = cluster();
+    cluster.nodes.iter().for_each(|node| allow(node, "bob"));
+    let client = as_ada(Config::at(&format!("{}?protocol=2", cluster.url()))).with("redis.ping_ms", "20").started();
+    eventually("both owners are watched", || client.status()["watch"]["rung"] == REDIRECT);
+    client.becomes(VALID);
+    client.drain();
+    client.set_credentials("bob", "of-bob", 0).unwrap();
+    let users = || connections(&cluster).into_iter().map(|(.., user)| user).collect::<BTreeSet<_>>();
+    eventually("all log in as another user", || users() == BTreeSet::from(["bob".to_owned()]));
+    cluster.set_flag(SPREAD, "a", &flag("a", 2, "two"));
+    cluster.run::<i64>(&["HSET", &format!("{SPREAD}:segments"), "s", &segment("s", 2, &[])]);
+    client.serves("a", "two");
+    client.serves("member", OTHER);
+    assert_eq!(log_lines(&client.drain(), 2), [""; 0]);
+    assert_eq!(client.status()["watch"]["rung"], REDIRECT);
 }
