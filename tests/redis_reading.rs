@@ -372,7 +372,7 @@ fn a_password_in_the_url_is_never_told() {
         Config::new().with("redis.url", &format!("redis://:{SECRET}@127.0.0.1:{port}")).with("log.level", "debug");
     let client = right.started();
     assert_no_secret(&client, &failures);
-    let wrong = Config::new().with("redis.url", &format!("redis://{SECRET}:{SECRET}@127.0.0.1:{port}"));
+    let wrong = Config::new().with("redis.url", &format!("redis://somebody:{SECRET}@127.0.0.1:{port}"));
     let client = wrong.with("log.level", "debug").client();
     let failure = client.start(500).unwrap_err();
     assert_no_secret(&client, &[failure]);

@@ -456,7 +456,9 @@ def test_a_library_of_the_minor_version_before_works_and_says_what_it_lacks(
     # Its other functions are those of the real one.
     real, older, source = Path(_lib.PATH), tmp_path / "older.so", tmp_path / "older.c"
     source.write_text("unsigned flagstone_abi_version(void) { return 0x10004; }")
-    place = [f"-L{real.parent}", f"-Wl,-rpath,{real.parent}", "-Wl,--no-as-needed", f"-l:{real.name}"]
+    # Under the name by which it calls itself.
+    (tmp_path / "libflagstone.so.1").symlink_to(real)
+    place = [f"-L{tmp_path}", f"-Wl,-rpath,{tmp_path}", "-Wl,--no-as-needed", "-l:libflagstone.so.1"]
     subprocess.run([compiler, "-shared", "-fPIC", "-o", str(older), str(source), *place], check=True)
     environment.write(a=bool_flag("a", 1, True))
     variables = {**os.environ, "FLAGSTONE_LIBRARY_PATH": str(older)}
