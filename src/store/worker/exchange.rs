@@ -88,8 +88,14 @@ impl<'a> Exchange<'a> {
     /// Where connections lead, where that is looked for.
     pub fn place(&self) -> Option<String> {
         let connector = self.shared.connector.as_ref().filter(|connector| connector.is_sought())?;
-        let places = places(connector, &self.shared.keys);
-        Some(places.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")).filter(|place| !place.is_empty())
+        let mut names: Vec<String> = Vec::new();
+        for place in places(connector, &self.shared.keys) {
+            let name = place.to_string();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Some(names.join(" and ")).filter(|place| !place.is_empty())
     }
 
     /// Whether in a cluster keys are elsewhere than before, or on their way.
