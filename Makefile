@@ -71,14 +71,15 @@ soak: setup-test build ## Memory over millions of evaluations and contexts from 
 	tools/test-dotnet.sh soak
 
 .PHONY: chaos
-chaos: setup-test ## 200 random troubles of Redis and source (CHAOS_ROUNDS, CHAOS_SEED) while every answer is checked
-	@CHAOS_ROUNDS=$${CHAOS_ROUNDS:-200} $(CARGO) test --test chaos
+chaos: setup-test ## 200 random troubles of Redis and source, 100 failovers and slot moves (CHAOS_ROUNDS, CHAOS_SEED), every answer checked
+	@tools/chaos.sh
 
 .PHONY: fleet
-fleet: setup-test ## What 200 clients read of Redis after edits and how soon they serve them; 1,000 clients of a dead Redis
+fleet: setup-test ## What fleets read of Redis after edits and how soon they serve them (FLEET_CLIENTS, FLEET_FLAGS, FLEET_REPEATS)
 	@for measured in two_hundred a_thousand; do
 	  $(CARGO) test --release --quiet --test redis_fleet -- --ignored --nocapture $$measured
 	done
+	$(CARGO) test --release --quiet --test scale -- --ignored --nocapture --exact a_fleet_of_processes_on_one_redis
 
 .PHONY: dotnet-pack
 dotnet-pack: build ## The NuGet package: bindings/dotnet/artifacts/package/release

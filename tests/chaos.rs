@@ -6,6 +6,8 @@
 //! `CHAOS_SEED` repeats a run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "chaos/dice.rs"]
+mod dice;
 mod support;
 #[path = "chaos/world.rs"]
 mod world;
@@ -37,10 +39,6 @@ fn impatient_at(config: Config, gate: &Gate, residency: &str) -> Config {
     ]
     .iter()
     .fold(config, |config, (name, value)| config.with(name, value))
-}
-
-fn number_of(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
 /// Waits until every client holds the truth.
@@ -76,10 +74,7 @@ fn chaos(mut world: World, seed: u64, clients: &[(&str, Client)]) {
             });
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let (rounds, limit) = match number_of("CHAOS_ROUNDS") {
-                Some(rounds) => (u32::try_from(rounds).unwrap(), Duration::MAX),
-                None => SHORT,
-            };
+            let (rounds, limit) = dice::rounds(SHORT);
             let began = Instant::now();
             for _ in 0..rounds {
                 if began.elapsed() > limit {
@@ -105,14 +100,9 @@ fn chaos(mut world: World, seed: u64, clients: &[(&str, Client)]) {
     });
 }
 
-fn seed() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    number_of("CHAOS_SEED").unwrap_or_else(|| u64::from(now.subsec_nanos()))
-}
-
 #[test]
 fn in_daemon_mode_whatever_happens_to_redis_every_answer_is_right() {
-    let seed = seed();
+    let seed = dice::seed();
     let world = World::new(None, seed);
     let of = |residency: &str| impatient_at(Config::new(), &world.gate, residency).started();
     let clients = [("all", of("all")), ("lazy", of("lazy"))];
@@ -121,7 +111,7 @@ fn in_daemon_mode_whatever_happens_to_redis_every_answer_is_right() {
 
 #[test]
 fn in_connected_mode_whatever_happens_to_redis_and_the_source_every_answer_is_right() {
-    let seed = seed();
+    let seed = dice::seed();
     let world = World::new(Some(launchdarkly(&[])), seed);
     let of = |residency: &str| {
         let source = streaming(world.fake.as_ref().unwrap());

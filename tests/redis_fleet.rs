@@ -5,8 +5,7 @@
 
 mod support;
 
-use std::io::Write;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -41,18 +40,6 @@ fn start(config: &Config, count: usize) -> Vec<Client> {
     clients
 }
 
-/// Connections that are told of changes, beside those of the clients of this process.
-fn others(server: &RedisServer, count: usize) -> Vec<TcpStream> {
-    let other = |_| {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).unwrap();
-        stream.write_all(b"HELLO 3\r\nCLIENT TRACKING ON\r\n").unwrap();
-        stream
-    };
-    let others: Vec<TcpStream> = (0..count).map(other).collect();
-    eventually("all track", || server.tracking_connections() >= count);
-    others
-}
-
 /// Five edits of a flag that every client evaluates: what Redis sent until the last was served everywhere, how long that
 /// was, and what it had sent when every client held the change of a flag that none evaluates.
 fn five_edits(server: &RedisServer, clients: &[Client], pause: Duration) -> (u64, Duration, u64) {
@@ -74,7 +61,7 @@ fn five_edits(server: &RedisServer, clients: &[Client], pause: Duration) -> (u64
 fn a_fleet_reads_everything_once_after_a_burst_of_edits_and_what_is_in_use_at_once() {
     let (flags, bytes) = data_set(600);
     let server = RedisServer::holding(&flags, &[]);
-    let _others = others(&server, 190);
+    let _others = server.tracked_by(190);
     let clients = start(&Config::of(&server), 10);
     let (during, span, all) = five_edits(&server, &clients, Duration::from_millis(150));
     // Edits further apart than this are no burst: a slow machine may make them so.
@@ -92,7 +79,7 @@ fn a_client_whose_host_subscribes_to_changes_of_flags_hears_of_all_of_them_at_on
     let (flags, _) = data_set(600);
     let server = RedisServer::holding(&flags, &[]);
     // With so many others, everybody else waits for many seconds.
-    let _others = others(&server, 3_000);
+    let _others = server.tracked_by(3_000);
     let config = Config::of(&server).with("refresh.interval_ms", "60000");
     let (listener, other) = (config.started(), config.started());
     listener.subscribe(true).unwrap();
@@ -111,7 +98,7 @@ fn a_client_whose_host_subscribes_to_changes_of_flags_hears_of_all_of_them_at_on
 fn after_an_outage_what_is_in_use_is_read_at_once_and_everything_else_in_turn() {
     let (flags, bytes) = data_set(600);
     let server = RedisServer::holding(&flags, &[]);
-    let _others = others(&server, 190);
+    let _others = server.tracked_by(190);
     let gate = Gate::to(server.port());
     let clients = start(&Config::at(&gate.url()), 10);
     clients.iter().for_each(|client| client.serves(USED, "1"));

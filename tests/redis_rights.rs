@@ -231,7 +231,7 @@ fn a_client_of_sentinels_needs_no_more_than_the_documented_rights() {
         let client = as_user(Config::at(&url), "flags-reader").started();
         assert_eq!(client.ask("a"), "on", "{rights:?}");
         client.reports("freshness", "push");
-        let listens = || sentinel.run::<String>(&["CLIENT", "LIST"]).lines().any(|line| line.contains(" sub=1 "));
+        let listens = || sentinel.run::<String>(&["CLIENT", "LIST"]).lines().any(|line| line.contains(" sub=2 "));
         eventually("the sentinel is listened to", listens);
         let of_role = |texts: Vec<String>| texts.into_iter().filter(|text| !text.contains("role")).collect::<Vec<_>>();
         assert_eq!(refused(&sentinel), [""; 0], "{rights:?}");

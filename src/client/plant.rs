@@ -34,9 +34,9 @@ impl Plant {
         self.shared.connector.as_ref().or(members).map(|connector| connector.credentials())
     }
 
-    /// Whether somebody has to listen to the sentinels of the Redis with the flags.
+    /// Whether somebody has to look where the Redis with the flags is: to listen to its sentinels, or to ask the nodes of a cluster.
     pub fn needs_seeker(&self) -> bool {
-        self.shared.connector.as_ref().is_some_and(|connector| connector.sentinels().is_some())
+        self.shared.connector.as_ref().is_some_and(|connector| connector.is_sought())
     }
 
     /// Whether the members of big segments have sentinels of their own.

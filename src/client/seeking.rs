@@ -1,15 +1,15 @@
 //! Who listens to sentinels for whom: one thread for flags and members of big segments, one more where the latter have sentinels of
-//! their own. May depend on `store`.
+//! their own. In a cluster the first one asks its nodes who owns the flags. May depend on `store`.
 
 use super::plant::Plant;
 use super::runtime::Voice;
-use crate::store::{Errand, run_seeker};
+use crate::store::{Errand, run_charter, run_seeker};
 
-/// Listens for everything that is in the Redis with the flags.
+/// Listens, or asks, for everything that is in the Redis with the flags.
 pub fn for_flags(voice: &Voice<'_>, _: &Plant) {
     let runtime = voice.runtime;
     let Some(connector) = &voice.shared.connector else { return };
-    run_seeker(&Errand {
+    let errand = Errand {
         connector,
         option: "redis.url",
         ask_every: voice.shared.options.ping,
@@ -20,7 +20,11 @@ pub fn for_flags(voice: &Voice<'_>, _: &Plant) {
             runtime.mailbox.tell(signal);
             runtime.counter.knock();
         },
-    });
+    };
+    match connector.cluster() {
+        Some(cluster) => run_charter(&errand, cluster, voice.shared),
+        None => run_seeker(&errand),
+    }
 }
 
 /// Listens for members that are elsewhere, once somebody has asked for one.

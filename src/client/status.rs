@@ -9,8 +9,8 @@ use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
 use crate::store::{
-    Credentials, FlagEntry, Freshness, KnownSentinel, LadderReport, LoginState, Mailbox, Rung, Shared, StoreState,
-    Whereabouts, monotonic_ms, saturating_ms,
+    Credentials, FlagEntry, Freshness, KnownSentinel, LadderReport, LoginState, Mailbox, Node, Rung, Shared,
+    StoreState, Whereabouts, monotonic_ms, saturating_ms,
 };
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
@@ -39,7 +39,7 @@ fn store_json(shared: &Shared) -> Value {
 /// Where Redis is at present; null where memory is all there is.
 fn redis_json(shared: &Shared) -> Value {
     let Some(connector) = &shared.connector else { return Value::Null };
-    let Whereabouts { topology, address, role, service, sentinels, asked } = connector.whereabouts();
+    let Whereabouts { topology, address, role, service, sentinels, asked, nodes } = connector.whereabouts(&shared.keys);
     let mut redis = json!({ "topology": topology, "address": address, "database": connector.database() });
     if let Some(members) = redis.as_object_mut() {
         members.insert("credentials".to_owned(), credentials_json(connector.credentials()));
@@ -54,6 +54,10 @@ fn redis_json(shared: &Shared) -> Value {
         members.insert("service".to_owned(), json!(service));
         members.insert("sentinels".to_owned(), json!(sentinels));
         members.insert("asked".to_owned(), json!(asked));
+    }
+    if let (Some(_), Some(members)) = (connector.cluster(), redis.as_object_mut()) {
+        let node = |node: &Node| json!({ "address": node.address, "holds": node.holds, "role": "primary" });
+        members.insert("nodes".to_owned(), json!(nodes.iter().map(node).collect::<Vec<Value>>()));
     }
     redis
 }

@@ -166,20 +166,22 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `redis` | null where memory is all there is; else where Redis is, see below |
 /// | `watch` | null unless `cache.freshness` is `push` and there is a Redis; else how it tells of changes, see below |
 ///
-/// Members of `redis`; `role` and those that follow only with sentinels:
+/// Members of `redis`; `role`, `service`, `sentinels` and `asked` only with sentinels, `nodes` only in a cluster:
 ///
 /// | Member | Is |
 /// |---|---|
-/// | `topology` | `"standalone"` or `"sentinel"` |
-/// | `address` | of the server that is read; null while that is not known |
+/// | `topology` | `"standalone"`, `"sentinel"` or `"cluster"` |
+/// | `address` | of the server that is read; null while that is not known, or where a cluster has the keys on several |
 /// | `database` | its number |
 /// | `credentials` | null where nobody logs in; else who does, see below |
 /// | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
 /// | `service` | what the sentinels are asked for |
 /// | `sentinels` | array of `address`, `error`: why it was of no use when it was asked last, null when it was, and `listed`: it stands in the URL; others are known from those |
 /// | `asked` | the sentinel that answered last; null before the first |
+/// | `nodes` | array of the nodes that own keys of this client: `address`, `holds` (array of `"features"`, `"segments"`, `"$inited"`), `role` (`"primary"`) |
 ///
-/// Members of `watch`; docs/freshness.md tells what each way needs:
+/// Members of `watch`; docs/freshness.md tells what each way needs. Where a cluster has the keys on several servers, they are of
+/// the one that tells in the weakest way:
 ///
 /// | Member | Is |
 /// |---|---|

@@ -23,17 +23,19 @@ pub struct Leash {
 struct Held {
     is_pulled: bool,
     /// Weak: what is closed meanwhile must not be kept open.
-    waited_for: Option<Weak<dyn Breakable>>,
+    waited_for: Vec<Weak<dyn Breakable>>,
 }
 
 impl Leash {
-    /// From here on this is what the thread waits for. An error after the leash was pulled.
+    /// From here on this is what the thread waits for, beside what it waited for before, unless that is gone. An error after
+    /// the leash was pulled.
     pub fn hold(&self, waited_for: Weak<dyn Breakable>) -> io::Result<()> {
         let mut held = lock(&self.held);
         if held.is_pulled {
             return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client is being closed"));
         }
-        held.waited_for = Some(waited_for);
+        held.waited_for.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&waited_for));
+        held.waited_for.push(waited_for);
         Ok(())
     }
 
@@ -41,7 +43,7 @@ impl Leash {
     pub fn pull(&self) {
         let mut held = lock(&self.held);
         held.is_pulled = true;
-        if let Some(waited_for) = held.waited_for.take().and_then(|waited_for| waited_for.upgrade()) {
+        for waited_for in std::mem::take(&mut held.waited_for).iter().filter_map(Weak::upgrade) {
             waited_for.break_off();
         }
     }

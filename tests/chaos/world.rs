@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fakeld::Kind;
 
+use crate::dice::Dice;
 use crate::support::*;
 
 const COUNT: usize = 40;
@@ -77,26 +78,6 @@ fn dependent() -> [(String, String); 2] {
     [("member".into(), member), ("child".into(), Flag::new("child", 1, "in").requires("flag-0").text())]
 }
 
-/// A small generator: the run is told by its seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from((self.0 >> 20) % sides as u64).unwrap()
-    }
-
-    fn pause(&mut self, longest_ms: usize) {
-        thread::sleep(Duration::from_millis(self.roll(longest_ms) as u64));
-    }
-
-    fn role(&mut self) -> Role {
-        [Role::Watch, Role::Data, Role::Any][self.roll(3)]
-    }
-}
-
 /// Two servers, of which one is behind the gate, and who fills them: a LaunchDarkly, or nobody but the test.
 pub struct World {
     servers: [RedisServer; 2],
@@ -112,7 +93,7 @@ impl World {
         let servers = [RedisServer::start(), RedisServer::start()];
         let truth = Arc::new(Truth((0..COUNT).map(|_| Known::default()).collect()));
         let gate = Gate::to(servers[0].port());
-        let world = Self { servers, current: 0, gate, truth, fake, dice: Dice(seed | 1) };
+        let world = Self { servers, current: 0, gate, truth, fake, dice: Dice::new(seed) };
         match &world.fake {
             Some(fake) => fake.edit(|environment| {
                 world.items().iter().for_each(|(_, text)| _ = environment.set(Kind::Flag, text).unwrap());

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod certificates;
+mod cluster;
 mod gate;
 mod host;
 mod items;
@@ -18,6 +19,7 @@ mod server;
 mod servers;
 
 pub use certificates::Certificates;
+pub use cluster::{RedisCluster, SPREAD, TAGGED, as_node};
 pub use flagdata::free_port;
 pub use gate::{Gate, Role, Rule, Seen};
 pub use host::*;

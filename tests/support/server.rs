@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -177,6 +178,20 @@ impl RedisServer {
         command.query(&mut self.connect()).unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
+    /// Sends one command, if it answers soon.
+    pub fn query<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let mut command = cmd(words[0]);
+        words[1..].iter().for_each(|word| _ = command.arg(word));
+        let mut connection = connect(&self.setup, self.port)?;
+        connection.set_read_timeout(Some(Duration::from_secs(1)))?;
+        command.query(&mut connection)
+    }
+
+    /// Whether it listens on this port, with TLS or without.
+    pub fn speaks_at(&self, port: u16) -> bool {
+        self.port == port || self.setup.tls == Some(port)
+    }
+
     /// Sends a pipeline.
     pub fn send(&self, pipeline: &Pipeline) {
         pipeline.query::<()>(&mut self.connect()).expect("the server takes the pipeline");
@@ -276,6 +291,12 @@ impl RedisServer {
         });
     }
 
+    /// The same after it has ended by itself.
+    pub fn reap_and_restart(&mut self) {
+        self.process.wait().expect("the server has ended");
+        self.restart();
+    }
+
     /// Stops it: connections stay, nothing is answered. Returns once it has stopped.
     pub fn stop(&self) {
         self.signal(libc::SIGSTOP);
@@ -304,6 +325,19 @@ impl RedisServer {
     pub fn tracking_connections(&self) -> usize {
         let list: String = self.run(&["CLIENT", "LIST"]);
         list.lines().filter(|line| line.split(' ').any(is_tracking)).count()
+    }
+
+    /// Further connections that count among those that are told of changes, and are told of none.
+    pub fn tracked_by(&self, count: usize) -> Vec<TcpStream> {
+        let tracking = |_| {
+            let mut stream =
+                TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).expect("the server takes connections");
+            stream.write_all(b"HELLO 3\r\nCLIENT TRACKING ON\r\n").expect("the server listens");
+            stream
+        };
+        let connections: Vec<TcpStream> = (0..count).map(tracking).collect();
+        wait_until(START_TIMEOUT, "all track", || self.tracking_connections() >= count);
+        connections
     }
 
     fn hset(&self, part: &str, key: impl ToRedisArgs, text: impl ToRedisArgs) {

@@ -96,7 +96,7 @@ pub fn run(members: &Members, counter: &Counter, listener: &dyn MembersListener)
         // What came with the answers is not waited for at the socket.
         clerk.hear();
         let (limit, link) = (clerk.limit(), clerk.link.as_mut());
-        bell.wait(link.map(|link| link.socket()), limit);
+        bell.wait(link.and_then(MembersLink::socket), limit);
     }
 }
 

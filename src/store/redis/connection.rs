@@ -12,6 +12,7 @@ use std::time::Duration;
 use redis::{Cmd, ConnectionLike, Parser, RedisError, RedisResult, Value, cmd};
 use rustls::{ClientConnection, StreamOwned};
 
+use super::asking::Asking;
 use super::describe::io_error;
 use super::endpoints::Address;
 use super::sockets::Remembered;
@@ -72,6 +73,8 @@ pub struct Connection {
     open: bool,
     /// Where it leads to, where that may be another address each time.
     peer: Option<Address>,
+    /// It leads to a node that owns nothing of what it is asked for.
+    asking: Option<Box<Asking>>,
     /// The number of what logged in last, or was refused then.
     login: u64,
 }
@@ -80,7 +83,12 @@ impl Connection {
     /// Speaks over this channel.
     pub fn new(channel: Channel, remembered: Option<Remembered>, database: i64) -> Self {
         let parser = Parser::new();
-        Self { _remembered: remembered, channel, parser, database, open: true, peer: None, login: 0 }
+        Self { _remembered: remembered, channel, parser, database, open: true, peer: None, asking: None, login: 0 }
+    }
+
+    /// Each command from here on is for a key that is on its way to the node that it leads to. Nothing may be told on it.
+    pub fn ask_always(&mut self) {
+        self.asking.get_or_insert_default();
     }
 
     /// It leads to this address, and the next one may lead to another.
@@ -105,6 +113,8 @@ impl Connection {
 
     /// Sends commands; their replies are to be received.
     pub fn send_packed_command(&mut self, packed: &[u8]) -> RedisResult<()> {
+        let asked = self.asking.as_mut().map(|asking| asking.rewrite(packed));
+        let packed = asked.as_deref().unwrap_or(packed);
         let sent = self.channel.write_all(packed).and_then(|()| self.channel.flush());
         self.open &= sent.is_ok();
         Ok(sent?)
@@ -112,6 +122,17 @@ impl Connection {
 
     /// The next reply or push. After a time-out the wait may be taken up again: nothing is lost.
     pub fn recv_response(&mut self) -> RedisResult<Value> {
+        if self.asking.as_mut().is_some_and(|asking| asking.leaves_one_out()) {
+            self.receive()?;
+        }
+        let reply = self.receive()?;
+        if let Some(asking) = &mut self.asking {
+            asking.replied();
+        }
+        Ok(reply)
+    }
+
+    fn receive(&mut self) -> RedisResult<Value> {
         self.parser.parse_value(&mut self.channel).map_err(|error| self.failure(error))
     }
 
@@ -124,11 +145,6 @@ impl Connection {
             Err(error) if error.is_timeout() => Ok(None),
             outcome => outcome.map(Some),
         }
-    }
-
-    /// The socket, for who may have to end a wait for it.
-    pub fn shared_socket(&mut self) -> &Arc<Socket> {
-        self.channel.wire().shared_socket()
     }
 
     /// The socket that carries it.
@@ -148,7 +164,7 @@ impl Connection {
 
     /// From here on a pull of the leash ends what is waited for here.
     pub fn tie(&mut self, leash: &Leash) -> RedisResult<()> {
-        let waited_for: Weak<Socket> = Arc::downgrade(self.shared_socket());
+        let waited_for: Weak<Socket> = Arc::downgrade(self.channel.wire().shared_socket());
         Ok(leash.hold(waited_for)?)
     }
 

@@ -1,6 +1,7 @@
-//! Opens connections to the Redis that options name: to an address, or to the primary that sentinels name at that moment.
+//! Opens connections to the Redis that options name: to an address, to the primary that sentinels name at that moment, or to
+//! the node of a cluster that owns a slot.
 //!
-//! Depends on `endpoints`, `dialer`, `sentinel`, `tls`, `sockets` and `url`.
+//! Depends on `endpoints`, `dialer`, `route`, `sentinel`, `cluster`, `tls`, `sockets` and `url`.
 
 use std::io;
 use std::sync::Arc;
@@ -9,155 +10,60 @@ use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, Value};
 
+pub use super::connect_options::{ConnectError, RedisOptions, check_url};
 pub use super::describe::describe;
 
 use super::class::{elsewhere, is_cut};
+use super::cluster::Cluster;
 use super::connection::Connection;
 use super::credentials::{Credentials, LoginSource};
 use super::dialer::Dialer;
-use super::endpoints::{Address, Endpoints, ReadFrom, SentinelTls, Service};
+use super::endpoints::{Address, Endpoints, SentinelTls, Service};
 use super::login::{Courtesy, Login, Protocol};
 use super::role::{check_primary, check_replica};
+use super::route::Route;
 use super::sentinel::{Candidate, Located, Office, Preference, Sentinels, Word};
 use super::server::zone;
 use super::sockets::Sockets;
 use super::tls::{Tls, TlsOptions};
-use super::url::{RedisUrl, SentinelAccess, UrlError};
-use super::whereabouts::Whereabouts;
+use super::url::{SentinelAccess, UrlError};
 use super::wire::Deadline;
 use crate::model::Jitter;
 use crate::store::leash::Leash;
 
-/// Time-out of connecting and of commands when nothing is configured.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// How long a replica that lacks something is left to itself.
 const CATCH_UP: Duration = Duration::from_millis(10);
 
-/// Where Redis is and how to speak to it.
-#[derive(Clone)]
-pub struct RedisOptions {
-    /// Where Redis is.
-    pub address: Endpoints,
-    /// How sentinels are spoken to.
-    pub sentinel: SentinelAccess,
-    /// Which servers of a service are read.
-    pub read: ReadFrom,
-    /// Of several, those in this availability zone are read.
-    pub zone: Option<String>,
-    /// The URL asks for TLS.
-    pub encrypted: bool,
-    /// What options say of TLS.
-    pub tls: TlsOptions,
-    /// Who logs in.
-    pub username: Option<String>,
-    /// With what; without it nobody does.
-    pub password: Option<String>,
-    /// Where passwords come from.
-    pub login: LoginSource,
-    /// Which database.
-    pub database: i64,
-    /// Longest time to establish a connection, TLS and login included.
-    pub connect_timeout: Duration,
-    /// Longest silence while a reply is awaited.
-    pub command_timeout: Duration,
-    /// How connections are called, instead of a name of our own.
-    pub client_name: Option<String>,
-    /// Protocol 3 is not spoken.
-    pub resp2_only: bool,
-}
-
-impl RedisOptions {
-    /// All that a URL says, and defaults for the rest.
-    pub fn at(url: &str) -> Result<Self, ConnectError> {
-        let url = RedisUrl::parse(url)?;
-        Ok(Self {
-            address: url.address,
-            sentinel: url.sentinel,
-            read: url.read,
-            zone: url.zone,
-            encrypted: url.tls,
-            tls: TlsOptions {
-                ca_file: url.ca_file,
-                cert_file: url.cert_file,
-                key_file: url.key_file,
-                server_name: None,
-                skip_verify: url.skip_verify.unwrap_or(false),
-            },
-            username: url.username,
-            password: url.password,
-            login: LoginSource::Options,
-            database: url.database.unwrap_or(0),
-            connect_timeout: url.connect_timeout.unwrap_or(DEFAULT_TIMEOUT),
-            command_timeout: url.command_timeout.unwrap_or(DEFAULT_TIMEOUT),
-            client_name: url.client_name,
-            resp2_only: url.resp2_only,
-        })
-    }
-}
-
-/// Why the options cannot be used. Messages never contain the URL: it may carry a password.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The URL is not one of the supported forms.
-    #[error("not usable: {0}")]
-    Url(#[from] UrlError),
-    /// A certificate or key file cannot be read.
-    #[error("{option}: cannot read {path}: {source}")]
-    File {
-        /// Name of the option.
-        option: &'static str,
-        /// The path as given.
-        path: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Certificate options that do not fit together.
-    #[error("{0}")]
-    Tls(String),
-}
-
-/// Says whether `url` has one of the supported forms, without opening anything.
-pub fn check_url(url: &str) -> Result<(), ConnectError> {
-    RedisUrl::parse(url)?;
-    Ok(())
-}
-
-/// How the server is found at each connect.
-#[derive(Debug)]
-enum Route {
-    /// It is always at the same address.
-    Fixed(Address),
-    /// Sentinels know where it is.
-    Sentinel(Box<Sentinels>),
-}
-
 /// What is spoken, and how much is told.
-type Manner = (Protocol, Courtesy);
+pub(super) type Manner = (Protocol, Courtesy);
 
-/// Makes connections.
-#[derive(Debug)]
+/// Makes connections. A clone makes the same ones.
+#[derive(Debug, Clone)]
 pub struct Connector {
-    route: Route,
-    dialer: Dialer,
+    pub(super) route: Route,
+    dialer: Arc<Dialer>,
     connect_timeout: Duration,
     resp2_only: bool,
     /// The server closes a connection on which it is told who is there.
-    tells_little: AtomicBool,
+    tells_little: Arc<AtomicBool>,
 }
 
 impl Connector {
     /// Checks the options and the certificate files; opens nothing yet. Where there are sentinels, somebody is to listen to them.
     pub fn new(options: &RedisOptions) -> Result<Self, ConnectError> {
         let sentinels_encrypted = match (&options.address, options.sentinel.tls) {
-            (Endpoints::Fixed(_), _) | (_, SentinelTls::No) => false,
+            (Endpoints::Fixed(_) | Endpoints::Cluster(_), _) | (_, SentinelTls::No) => false,
             (_, SentinelTls::Yes) => true,
             (_, SentinelTls::Same) => options.encrypted,
         };
         let hosts: Vec<&str> = match &options.address {
             Endpoints::Fixed(address) => address.host().into_iter().collect(),
             Endpoints::Sentinel(Service { sentinels, .. }) => sentinels.iter().filter_map(Address::host).collect(),
+            Endpoints::Cluster(nodes) => nodes.seeds.iter().filter_map(Address::host).collect(),
         };
+        if matches!(options.address, Endpoints::Cluster(_)) && options.database != 0 {
+            return Err(UrlError::ClusterDatabase.into());
+        }
         if !options.encrypted && !sentinels_encrypted && options.tls != TlsOptions::default() {
             return Err(ConnectError::Tls("redis.tls.* options need a rediss:// URL".to_owned()));
         }
@@ -171,8 +77,12 @@ impl Connector {
             command_timeout: options.command_timeout,
             sockets: sockets.clone(),
         };
+        let data_dialer = Arc::new(dialer(tls(options.encrypted)?, options.credentials(), options.database));
         let route = match &options.address {
             Endpoints::Fixed(address) => Route::Fixed(address.clone()),
+            Endpoints::Cluster(nodes) => {
+                Route::Owner(Arc::new(Cluster::new(nodes.clone(), data_dialer.clone(), options.connect_timeout)), 0)
+            }
             Endpoints::Sentinel(service) => {
                 let SentinelAccess { username, password, .. } = &options.sentinel;
                 // Those of the URL for good: whoever changes the others knows nothing of sentinels.
@@ -180,15 +90,15 @@ impl Connector {
                 let dialer = dialer(tls(sentinels_encrypted)?, Arc::new(of_url), 0);
                 let preference = Preference { read: options.read, zone: options.zone.clone() };
                 let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, preference);
-                Route::Sentinel(Box::new(sentinels))
+                Route::Sentinel(Arc::new(sentinels))
             }
         };
         Ok(Self {
             route,
-            dialer: dialer(tls(options.encrypted)?, options.credentials(), options.database),
+            dialer: data_dialer,
             connect_timeout: options.connect_timeout,
             resp2_only: options.resp2_only,
-            tells_little: AtomicBool::new(false),
+            tells_little: Arc::default(),
         })
     }
 
@@ -243,30 +153,6 @@ impl Connector {
         self.dialer.command_timeout
     }
 
-    /// Where Redis is, for people: without user and password.
-    pub fn address(&self) -> String {
-        match &self.route {
-            Route::Fixed(address) => address.to_string(),
-            Route::Sentinel(sentinels) => sentinels.service().to_string(),
-        }
-    }
-
-    /// Who knows where the primary is; `None` where Redis is always at the same address.
-    pub fn sentinels(&self) -> Option<&Sentinels> {
-        match &self.route {
-            Route::Fixed(_) => None,
-            Route::Sentinel(sentinels) => Some(sentinels),
-        }
-    }
-
-    /// Where Redis is at present, for the status.
-    pub fn whereabouts(&self) -> Whereabouts {
-        match &self.route {
-            Route::Fixed(address) => Whereabouts::standalone(address),
-            Route::Sentinel(sentinels) => sentinels.whereabouts(),
-        }
-    }
-
     /// Number of the database.
     pub fn database(&self) -> i64 {
         self.dialer.login.database
@@ -292,6 +178,8 @@ impl Connector {
         let sentinels = match &self.route {
             Route::Fixed(address) => return self.dialer.dial(address, manner, deadline, leash),
             Route::Sentinel(sentinels) => sentinels,
+            Route::Owner(cluster, slot) => return cluster.connect(*slot, manner, deadline, leash),
+            Route::Aside(cluster, address) => return cluster.dial(address, manner, deadline, leash),
         };
         // Sentinels that hang leave time for the server that is known from before.
         let mut located = sentinels.locate(deadline.share(2), leash)?;

@@ -20,6 +20,9 @@ const LONGEST_ERROR: usize = 500;
 pub fn describe(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
         (Some("ERR" | ELSEWHERE | LOGIN), Some(detail)) => detail.to_owned(),
+        (Some("MOVED"), Some(detail)) => {
+            format!("MOVED {detail}: what answers is a node of a cluster, for which redis+cluster:// has to be written")
+        }
         (Some(code @ ("NOAUTH" | "WRONGPASS")), Some(detail)) => format!("{REFUSED}{code} {detail}"),
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         (None, None) if error.kind() == ErrorKind::RESP3NotSupported => {
@@ -55,6 +58,10 @@ mod tests {
             (
                 "WRONGPASS invalid username-password pair",
                 "the login was refused: WRONGPASS invalid username-password pair",
+            ),
+            (
+                "MOVED 3999 127.0.0.1:6381",
+                "MOVED 3999 127.0.0.1:6381: what answers is a node of a cluster, for which redis+cluster:// has to be written",
             ),
             ("ERR unknown command 'AUTH', with args beginning with: 'hunter2'", "unknown command 'AUTH'"),
         ] {

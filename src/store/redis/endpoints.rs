@@ -32,6 +32,28 @@ pub enum Endpoints {
     Fixed(Address),
     /// It is the primary of a service, and sentinels know where that is.
     Sentinel(Service),
+    /// It is the node of a cluster that owns the slot of a key, and every node knows which that is.
+    Cluster(Nodes),
+}
+
+/// Nodes of a cluster that are known from the beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nodes {
+    /// At least one.
+    pub seeds: Vec<Address>,
+    /// Where nodes are reached whose own word leads nowhere from here.
+    pub address_map: AddressMap,
+}
+
+/// Addresses as nodes tell them, and where these are reached from here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AddressMap(pub Vec<(Address, Address)>);
+
+impl AddressMap {
+    /// Where a node is reached that tells this address.
+    pub fn reached_at(&self, told: Address) -> Address {
+        self.0.iter().find(|(inside, _)| *inside == told).map_or(told, |(_, outside)| outside.clone())
+    }
 }
 
 /// A service, and who knows where its primary is.
@@ -72,7 +94,15 @@ impl fmt::Display for Endpoints {
         match self {
             Self::Fixed(address) => address.fmt(formatter),
             Self::Sentinel(service) => service.fmt(formatter),
+            Self::Cluster(nodes) => nodes.fmt(formatter),
         }
+    }
+}
+
+impl fmt::Display for Nodes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the cluster of")?;
+        self.seeds.iter().try_for_each(|node| write!(formatter, " {node}"))
     }
 }
 
@@ -114,6 +144,11 @@ impl Address {
             Self::Tcp { host, .. } => Some(host),
             Self::Unix(_) => None,
         }
+    }
+
+    /// Whether it names a port, or needs none.
+    pub fn has_port(&self) -> bool {
+        !matches!(self, Self::Tcp { port: 0, .. })
     }
 
     /// Whether both are the same server, one by its name and one by its address. Names are looked up, which the system does in

@@ -1,5 +1,6 @@
 //! A full data set is written in one transaction, which the server gives up when somebody else has written since the data set
-//! was looked at: so nothing newer is ever replaced unseen. Part of the writer.
+//! was looked at: so nothing newer is ever replaced unseen. Where a cluster has its keys on several servers, it is one for each
+//! of them. Part of the writer.
 
 use std::time::Duration;
 
@@ -19,34 +20,62 @@ const PATIENCE_PER_MIB: Duration = Duration::from_millis(250);
 
 impl Writer<'_> {
     /// From now on others are noticed that write: before the data set is read for a full write. A user who may not watch does
-    /// without.
+    /// without, and so does who finds keys on their way to another server.
     pub fn watch(&mut self) -> Result<(), WriteError> {
         self.is_watching = false;
         if !self.watches {
             return Ok(());
         }
-        let mut watch = cmd("WATCH");
-        watch.arg(&self.keys.features).arg(&self.keys.segments).arg(&self.keys.inited);
-        match self.call(|connection| connection.req_command(&watch))? {
-            Value::ServerError(error) => match RedisError::from(error) {
-                error if is_denied(&error) => self.watches = false,
-                error => return Err(error.into()),
-            },
-            _ => self.is_watching = true,
+        let keys = self.keys;
+        let groups: &[&[&str]] = match self.is_spread() {
+            // `$inited` says nothing that the hashes do not say.
+            true => &[&[&keys.segments], &[&keys.features]],
+            false => &[&[&keys.features, &keys.segments, &keys.inited]],
+        };
+        for group in groups {
+            let watch = cmd("WATCH").arg(group).to_owned();
+            match self.call(group[0], |connection| connection.req_command(&watch))? {
+                reply if self.owners.was_aside() || self.owners.is_torn(&reply) => return self.unwatch_all(),
+                Value::ServerError(error) => match RedisError::from(error) {
+                    error if is_denied(&error) => {
+                        self.watches = false;
+                        return Ok(());
+                    }
+                    error => return Err(error.into()),
+                },
+                _ => {}
+            }
         }
+        self.is_watching = true;
         Ok(())
     }
 
     /// Nothing is to be written after all, or others may have written.
     pub fn unwatch(&mut self) -> Result<(), WriteError> {
-        if std::mem::take(&mut self.is_watching) {
-            self.call(|connection| connection.req_command(&cmd("UNWATCH")))?;
+        if std::mem::take(&mut self.is_watching) { self.unwatch_all() } else { Ok(()) }
+    }
+
+    fn unwatch_all(&mut self) -> Result<(), WriteError> {
+        for key in self.keys.hashes() {
+            // Where there is no connection any more nothing is watched.
+            if let Some(result) = self.owners.call_same_owner(key, |connection| connection.req_command(&cmd("UNWATCH")))
+            {
+                self.note(result)?;
+            }
+            if !self.is_spread() {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// Replaces the data set in one transaction; without the items that are larger than the server takes. False when others
-    /// have written since it was watched: nothing was written then.
+    fn is_spread(&self) -> bool {
+        self.owners.is_spread(self.keys.parts().map(|(_, key)| key))
+    }
+
+    /// Replaces the data set in one transaction, or in one for each server that has a part of it; without the items that are
+    /// larger than the server takes. False when others have written since it was watched: nothing was written then, or in a
+    /// cluster over which the keys are spread maybe the segments.
     pub fn init<'i>(&mut self, items: impl Iterator<Item = WrittenItem<'i>>) -> Result<bool, WriteError> {
         let items: Vec<WrittenItem<'_>> = items.collect();
         let outcome = match self.try_init(&items) {
@@ -59,52 +88,92 @@ impl Writer<'_> {
     }
 
     pub(super) fn try_init(&mut self, items: &[WrittenItem<'_>]) -> Result<bool, WriteError> {
-        let (packed, replies) = self.pack_init(items.iter().copied());
-        let patience = self.timeout + PATIENCE_PER_MIB * u32::try_from(packed.len() >> 20).unwrap_or(u32::MAX);
+        let is_watching = std::mem::take(&mut self.is_watching);
+        if !self.is_spread() {
+            let mut packed = Packed::default();
+            packed.command(&[b"MULTI"]);
+            packed.command(&[b"DEL", self.keys.segments.as_bytes(), self.keys.features.as_bytes()]);
+            pack_fields(&mut packed, &self.keys.segments, Kind::Segment, items);
+            pack_fields(&mut packed, &self.keys.features, Kind::Flag, items);
+            packed.command(&[b"SET", self.keys.inited.as_bytes(), b""]);
+            packed.command(&[b"EXEC"]);
+            match self.transact(&self.keys.features, &packed, is_watching)? {
+                // Some are on their way to another server: each is written where it is.
+                Outcome::Torn => {}
+                outcome => return Ok(outcome == Outcome::Done),
+            }
+        }
+        self.init_each(items, is_watching && self.is_spread())
+    }
+
+    /// A transaction for each key.
+    fn init_each(&mut self, items: &[WrittenItem<'_>], is_watching: bool) -> Result<bool, WriteError> {
+        for (kind, hash) in [(Kind::Segment, &self.keys.segments), (Kind::Flag, &self.keys.features)] {
+            let mut packed = Packed::default();
+            packed.command(&[b"MULTI"]);
+            packed.command(&[b"DEL", hash.as_bytes()]);
+            pack_fields(&mut packed, hash, kind, items);
+            packed.command(&[b"EXEC"]);
+            if self.transact(hash, &packed, is_watching)? != Outcome::Done {
+                return Ok(false);
+            }
+        }
+        let set = cmd("SET").arg(&self.keys.inited).arg("").to_owned();
+        match self.call(&self.keys.inited, |connection| connection.req_command(&set))? {
+            Value::ServerError(error) => Err(RedisError::from(error).into()),
+            _ => Ok(true),
+        }
+    }
+
+    /// Sends a transaction to whoever has this key; where the key is watched, over the connection that does so.
+    fn transact(&mut self, key: &str, packed: &Packed, is_watching: bool) -> Result<Outcome, WriteError> {
+        let patience = self.timeout + PATIENCE_PER_MIB * u32::try_from(packed.bytes.len() >> 20).unwrap_or(u32::MAX);
         let timeout = self.timeout;
         let send = |connection: &mut Connection| {
             connection.set_read_timeout(Some(patience))?;
-            connection.send_packed_command(&packed)?;
+            connection.send_packed_command(&packed.bytes)?;
             let replies =
-                (0..replies).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()?;
+                (0..packed.commands).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()?;
             connection.set_read_timeout(Some(timeout))?;
             Ok(replies)
         };
-        let replies = if std::mem::take(&mut self.is_watching) {
+        let replies = if is_watching {
             // Another connection does not watch.
-            let Some(result) = self.session.call_same(send) else { return Ok(false) };
-            let replies = self.note(result)?;
-            if matches!(replies.last(), Some(Value::Nil)) {
-                return Ok(false);
-            }
-            replies
+            let Some(result) = self.owners.call_same_owner(key, send) else { return Ok(Outcome::Outrun) };
+            self.note(result)?
         } else {
-            self.call(send)?
+            self.call(key, send)?
         };
-        check_transaction("full write", replies).map(|()| true)
-    }
-
-    /// The commands of a full write, and how many replies they have.
-    fn pack_init<'i>(&self, items: impl Iterator<Item = WrittenItem<'i>>) -> (Vec<u8>, usize) {
-        let mut packed = Packed::default();
-        packed.command(&[b"MULTI"]);
-        packed.command(&[b"DEL", self.keys.segments.as_bytes(), self.keys.features.as_bytes()]);
-        let (mut flags, mut segments) = (Vec::new(), Vec::new());
-        for (kind, key, text) in items {
-            let (hash, fields) = match kind {
-                Kind::Flag => (&self.keys.features, &mut flags),
-                Kind::Segment => (&self.keys.segments, &mut segments),
-            };
-            fields.extend([key.as_bytes(), text]);
-            if fields.len() >= 2 * FIELDS {
-                packed.hset(hash, fields);
-                fields.clear();
-            }
+        if is_watching && matches!(replies.last(), Some(Value::Nil)) {
+            return Ok(Outcome::Outrun);
         }
-        packed.hset(&self.keys.segments, &segments);
-        packed.hset(&self.keys.features, &flags);
-        packed.command(&[b"SET", self.keys.inited.as_bytes(), b""]);
-        packed.command(&[b"EXEC"]);
-        (packed.bytes, packed.commands)
+        if self.owners.is_torn(&replies) {
+            return Ok(Outcome::Torn);
+        }
+        check_transaction("full write", replies).map(|()| Outcome::Done)
     }
+}
+
+/// What became of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It was carried out.
+    Done,
+    /// Others have written since the keys were watched: it was not.
+    Outrun,
+    /// Keys are on their way to another server: it was not.
+    Torn,
+}
+
+/// All items of a kind.
+fn pack_fields(packed: &mut Packed, hash: &str, kind: Kind, items: &[WrittenItem<'_>]) {
+    let mut fields: Vec<&[u8]> = Vec::new();
+    for (_, key, text) in items.iter().filter(|(other, ..)| *other == kind) {
+        fields.extend([key.as_bytes(), text]);
+        if fields.len() >= 2 * FIELDS {
+            packed.hset(hash, &fields);
+            fields.clear();
+        }
+    }
+    packed.hset(hash, &fields);
 }

@@ -20,7 +20,7 @@ impl Writer<'_> {
         self.try_init(&others)?;
         for (kind, key, text) in large {
             let command = cmd("HSET").arg(self.keys.hash(kind)).arg(key).arg(text).to_owned();
-            match self.call(|connection| connection.req_command(&command)) {
+            match self.call(self.keys.hash(kind), |connection| connection.req_command(&command)) {
                 Err(error) if error.is_cut() => self.check_life()?,
                 outcome => _ = outcome?,
             }
@@ -54,7 +54,7 @@ impl Writer<'_> {
     /// Whether it was the item: a server that is away closes connections, too.
     fn check_life(&mut self) -> Result<(), WriteError> {
         let command = cmd("EXISTS").arg(&self.keys.inited).to_owned();
-        self.call(|connection| connection.req_command(&command)).map(|_: Value| ())
+        self.call(&self.keys.inited, |connection| connection.req_command(&command)).map(|_: Value| ())
     }
 }
 

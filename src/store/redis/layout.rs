@@ -41,6 +41,16 @@ impl Keys {
         }
     }
 
+    /// The keys of the data set, and what they are called beside the prefix.
+    pub fn parts(&self) -> [(&'static str, &str); 3] {
+        [("features", &self.features), ("segments", &self.segments), ("$inited", &self.inited)]
+    }
+
+    /// Both hashes.
+    pub fn hashes(&self) -> [&str; 2] {
+        [&self.features, &self.segments]
+    }
+
     /// The hash that holds items of `kind`.
     pub fn hash(&self, kind: Kind) -> &str {
         match kind {

@@ -3,9 +3,10 @@
 //!
 //! One connection reads and is told: the server remembers what was read over it (`CLIENT TRACKING` without broadcast) and
 //! pushes the names of the keys that change afterwards. What is told after a reply came after it, so there is no race to settle.
-//! Where the server does not push, or not to us, it is only read. May depend on `leash`.
+//! Where the server does not push, or not to us, it is only read. So it is in a cluster, over which the keys of contexts are
+//! spread. May depend on `leash`.
 
-use redis::{ConnectionLike, PushKind, RedisError, Value, cmd, pipe};
+use redis::{Cmd, ConnectionLike, PushKind, RedisError, Value, cmd, pipe};
 
 use super::class::{Class, class, is_cut};
 use super::connection::Connection;
@@ -14,6 +15,7 @@ use super::describe::describe;
 use super::endpoints::Address;
 use super::layout::effective_prefix;
 use super::login::Protocol;
+use super::owners::Owners;
 use super::values::error_of;
 use super::wire::Socket;
 use crate::model::Membership;
@@ -75,16 +77,28 @@ impl MemberKeys {
 
 /// A connection that reads members and hears of their changes.
 pub struct MembersLink<'a> {
-    connection: Connection,
+    line: Line<'a>,
     keys: &'a MemberKeys,
     is_told: bool,
 }
 
+/// Who is asked.
+enum Line<'a> {
+    /// One server.
+    One(Box<Connection>),
+    /// In a cluster whoever owns the keys.
+    Each(Box<Owners<'a>>),
+}
+
 impl<'a> MembersLink<'a> {
     /// Opens one, which is on the leash from then on, and hears of changes if it `listens`.
-    pub fn open(connector: &Connector, keys: &'a MemberKeys, leash: &Leash, listens: bool) -> Result<Self, Lost> {
+    pub fn open(connector: &'a Connector, keys: &'a MemberKeys, leash: &Leash, listens: bool) -> Result<Self, Lost> {
+        if connector.cluster().is_some() {
+            return Ok(Self { line: Line::Each(Box::new(Owners::new(connector))), keys, is_told: false });
+        }
+        let one = |connection, is_told| Ok(Self { line: Line::One(Box::new(connection)), keys, is_told });
         if !listens {
-            return Ok(Self { connection: connector.open_on(leash)?, keys, is_told: false });
+            return one(connector.open_on(leash)?, false);
         }
         let (mut connection, is_resp3) = match connector.open_by(Protocol::Resp3, connector.deadline(), leash) {
             Ok(connection) => (connection, true),
@@ -95,12 +109,12 @@ impl<'a> MembersLink<'a> {
         let is_told = match is_resp3.then(|| connection.req_command(cmd("CLIENT").arg("TRACKING").arg("ON"))) {
             Some(Ok(reply)) => !matches!(reply, Value::ServerError(_)),
             Some(Err(error)) if is_cut(&error) => {
-                return Ok(Self { connection: connector.open_on(leash)?, keys, is_told: false });
+                return one(connector.open_on(leash)?, false);
             }
             Some(Err(error)) => return Err(error.into()),
             None => false,
         };
-        Ok(Self { connection, keys, is_told })
+        one(connection, is_told)
     }
 
     /// Whether the server tells of changes.
@@ -110,24 +124,31 @@ impl<'a> MembersLink<'a> {
 
     /// Where it leads to, where that may be another server each time.
     pub fn peer(&self) -> Option<&Address> {
-        self.connection.peer()
+        match &self.line {
+            Line::One(connection) => connection.peer(),
+            Line::Each(_) => None,
+        }
     }
 
     /// Where something arrives when the server tells something, or closes.
-    pub fn socket(&mut self) -> &Socket {
-        self.connection.socket()
+    pub fn socket(&mut self) -> Option<&Socket> {
+        match &mut self.line {
+            Line::One(connection) => Some(connection.socket()),
+            Line::Each(_) => None,
+        }
     }
 
     /// Logs in anew, if something else logs in by now; `told` gets what the server tells meanwhile.
     pub fn renew_login(&mut self, connector: &Connector, told: &mut dyn FnMut(Told)) -> Result<(), Lost> {
-        let mut pushes = Vec::new();
-        let renewed = connector.renew_login(&mut self.connection, &mut |push| pushes.push(push));
-        for push in pushes {
-            if let Value::Push { kind, data } = push {
-                self.pushed(&kind, data, told);
-            }
+        match &mut self.line {
+            Line::One(connection) => connector.renew_login(connection, &mut |push| {
+                if let Value::Push { kind, data } = push {
+                    pushed(self.keys, &kind, data, told);
+                }
+            })?,
+            Line::Each(owners) => owners.renew_login(),
         }
-        Ok(renewed?)
+        Ok(())
     }
 
     /// Reads when all was up to date, if asked to, and the members of some contexts; `told` gets what the server tells meanwhile.
@@ -138,55 +159,66 @@ impl<'a> MembersLink<'a> {
         hashes: &[&str],
         told: &mut dyn FnMut(Told),
     ) -> Result<(Option<Answer<Option<i64>>>, Vec<Answer<Membership>>), Lost> {
-        let mut pipeline = pipe();
+        let mut commands = Vec::with_capacity(1 + 2 * hashes.len());
         if asks_age {
-            pipeline.cmd("GET").arg(&self.keys.synchronized_on);
+            commands.push(cmd("GET").arg(&self.keys.synchronized_on).to_owned());
         }
         for hash in hashes {
             for prefix in [&self.keys.include, &self.keys.exclude] {
-                pipeline.cmd("SMEMBERS").arg(format!("{prefix}{hash}"));
+                commands.push(cmd("SMEMBERS").arg(format!("{prefix}{hash}")).to_owned());
             }
         }
-        self.connection.send_packed_command(&pipeline.get_packed_pipeline())?;
-        let age = if asks_age { Some(age(self.reply(told)?)?) } else { None };
+        let mut replies = self.replies(&commands, told)?.into_iter();
+        let mut next = || replies.next().unwrap_or(Value::Nil);
+        let age = if asks_age { Some(age(next())?) } else { None };
         let mut members = Vec::with_capacity(hashes.len());
         for _ in hashes {
-            let (include, exclude) = (self.reply(told)?, self.reply(told)?);
+            let (include, exclude) = (next(), next());
             members.push(membership(include, exclude)?);
         }
         Ok((age, members))
     }
 
-    /// The next reply, past what the server tells.
-    fn reply(&mut self, told: &mut dyn FnMut(Told)) -> Result<Value, Lost> {
-        loop {
-            match self.connection.recv_response()? {
-                Value::Push { kind, data } => self.pushed(&kind, data, told),
-                reply => return Ok(reply),
+    /// The replies to commands, past what the server tells.
+    fn replies(&mut self, commands: &[Cmd], told: &mut dyn FnMut(Told)) -> Result<Vec<Value>, Lost> {
+        let connection = match &mut self.line {
+            Line::One(connection) => connection,
+            Line::Each(owners) => return Ok(owners.call_each(&commands.iter().collect::<Vec<_>>())?),
+        };
+        let mut pipeline = pipe();
+        commands.iter().for_each(|command| _ = pipeline.add_command(command.clone()));
+        connection.send_packed_command(&pipeline.get_packed_pipeline())?;
+        let mut replies = Vec::with_capacity(commands.len());
+        while replies.len() < commands.len() {
+            match connection.recv_response()? {
+                Value::Push { kind, data } => pushed(self.keys, &kind, data, told),
+                reply => replies.push(reply),
             }
         }
+        Ok(replies)
     }
 
     /// Takes what the server has told, without waiting.
     pub fn hear(&mut self, told: &mut dyn FnMut(Told)) -> Result<(), Lost> {
-        while let Some(value) = self.connection.recv_arrived()? {
+        let Line::One(connection) = &mut self.line else { return Ok(()) };
+        while let Some(value) = connection.recv_arrived()? {
             if let Value::Push { kind, data } = value {
-                self.pushed(&kind, data, told);
+                pushed(self.keys, &kind, data, told);
             }
         }
         Ok(())
     }
+}
 
-    fn pushed(&self, kind: &PushKind, data: Vec<Value>, told: &mut dyn FnMut(Told)) {
-        if *kind != PushKind::Invalidate {
-            return;
-        }
-        let Some(Value::Array(names)) = data.into_iter().next() else { return told(Told::All) };
-        for name in names {
-            let Value::BulkString(name) = name else { continue };
-            if let Some(change) = std::str::from_utf8(&name).ok().and_then(|name| self.keys.told(name)) {
-                told(change);
-            }
+fn pushed(keys: &MemberKeys, kind: &PushKind, data: Vec<Value>, told: &mut dyn FnMut(Told)) {
+    if *kind != PushKind::Invalidate {
+        return;
+    }
+    let Some(Value::Array(names)) = data.into_iter().next() else { return told(Told::All) };
+    for name in names {
+        let Value::BulkString(name) = name else { continue };
+        if let Some(change) = std::str::from_utf8(&name).ok().and_then(|name| keys.told(name)) {
+            told(change);
         }
     }
 }

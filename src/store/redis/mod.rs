@@ -3,7 +3,11 @@
 //! The types of the redis crate stay in here. May depend on `model`.
 
 mod abilities;
+mod asking;
+mod batch;
 pub mod class;
+pub mod cluster;
+mod connect_options;
 pub mod connection;
 pub mod connector;
 pub mod credentials;
@@ -15,9 +19,11 @@ mod large;
 pub mod layout;
 mod login;
 pub mod members;
+mod owners;
 mod packed;
 pub mod reader;
 pub mod role;
+pub mod route;
 pub mod sentinel;
 mod server;
 mod session;

@@ -1,20 +1,22 @@
 //! Reads of one environment from Redis. The only commands it can send are reads: that is how daemon mode keeps its
-//! promise never to write. Used by the store thread alone; one connection, reads in the order in which they are asked for.
+//! promise never to write. Used by the store thread alone; one connection, or in a cluster one with each server that has keys
+//! of ours, reads in the order in which they are asked for.
 //!
 //! Reads that belong together go in one MULTI. Where a server refuses that (full, a proxy, strict rules) they go one after the
-//! other, and the reply says that it is no single moment. Whatever else is refused is done without: HGETALL is enough.
+//! other, and the reply says that it is no single moment: flags before segments, which are written in the other order, so that
+//! flags never refer to what is not there yet. Whatever else is refused is done without: HGETALL is enough.
 
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, ConnectionLike, RedisError, Value, cmd, pipe};
 
 use super::abilities::{Abilities, Optional, is_denied, refuses};
+use super::batch::Batch;
 use super::class::{Class, class, is_cut};
 use super::connector::{Connector, describe};
-use super::endpoints::Address;
 use super::layout::Keys;
+use super::owners::Owners;
 use super::server::peers;
-use super::session::Session;
 use super::values::{Values, error_of, flat_fields, is_wrong_type};
 use crate::model::Kind;
 use crate::store::reply::{FullReply, HashReply, PartReply, Presence};
@@ -49,21 +51,9 @@ impl ReadError {
     }
 }
 
-/// Reads that are sent together. Those that can be done without name what is then given up.
-#[derive(Default)]
-struct Batch {
-    commands: Vec<(Cmd, Option<Optional>)>,
-}
-
-impl Batch {
-    fn add(&mut self, command: &Cmd, optional: Option<Optional>) {
-        self.commands.push((command.clone(), optional));
-    }
-}
-
-/// Sends reads over one connection, which it opens when needed and drops when it fails.
+/// Sends reads over connections that it opens when needed and drops when they fail.
 pub struct Reader<'a> {
-    session: Session<'a>,
+    owners: Owners<'a>,
     keys: &'a Keys,
     abilities: Abilities,
     /// A transaction has been answered: whatever ends a connection from then on, it is not that.
@@ -80,7 +70,7 @@ impl<'a> Reader<'a> {
     /// A reader that is not connected yet.
     pub fn new(connector: &'a Connector, keys: &'a Keys) -> Self {
         Self {
-            session: Session::new(connector),
+            owners: Owners::new(connector),
             keys,
             abilities: Abilities::default(),
             is_proven: false,
@@ -92,13 +82,18 @@ impl<'a> Reader<'a> {
 
     /// The next read opens another connection, and what was refused is tried again there.
     pub fn start_over(&mut self) {
-        self.session.drop_connection();
+        self.owners.drop_connections();
         self.abilities = Abilities::default();
     }
 
     /// Which server answers, where it tells; `None` before it was asked, or where the rules forbid the question.
-    pub fn server(&self) -> Option<&str> {
-        self.session.server()
+    pub fn server(&self) -> Option<String> {
+        self.owners.server(self.keys.hashes())
+    }
+
+    /// Whether the keys are not always on one server: nothing that is read of all of them is of one moment.
+    pub fn is_spread(&self) -> bool {
+        self.owners.is_spread(self.keys.parts().map(|(_, key)| key))
     }
 
     /// Everything: in one transaction where that is possible, and in steps when there is much of it.
@@ -125,22 +120,22 @@ impl<'a> Reader<'a> {
 
     /// The server closed the connection instead of answering, after it had let us in.
     fn is_cut<T>(&self, outcome: &Result<T, ReadError>) -> bool {
-        self.session.was_in() && matches!(outcome, Err(ReadError::Redis(error)) if is_cut(error))
+        self.owners.was_in() && matches!(outcome, Err(ReadError::Redis(error)) if is_cut(error))
     }
 
     /// Drops a connection that the server has closed; true when there was one.
     pub fn drop_if_closed(&mut self) -> bool {
-        self.session.drop_if_closed()
+        self.owners.drop_if_closed()
     }
 
     /// Logs in anew, if something else logs in by now.
     pub fn renew_login(&mut self) {
-        self.session.renew_login();
+        self.owners.renew_login();
     }
 
-    /// Drops a connection that leads to another address than this one; true when there was one.
-    pub fn leave_others(&mut self, address: &Address) -> bool {
-        self.session.leave_others(address)
+    /// Drops connections that lead to another address than the next one would; true when there was one.
+    pub fn leave_others(&mut self) -> bool {
+        self.owners.leave_others()
     }
 
     fn full(&mut self) -> Result<FullReply, ReadError> {
@@ -148,7 +143,7 @@ impl<'a> Reader<'a> {
             let mut batch = Batch::default();
             batch.add(cmd("HGETALL").arg(&keys.features), None);
             batch.add(cmd("HGETALL").arg(&keys.segments), None);
-            add_marker(&mut batch, keys, abilities);
+            batch.add_marker(keys, abilities);
             batch
         })?;
         let features = values.hash()?;
@@ -176,14 +171,14 @@ impl<'a> Reader<'a> {
     pub fn part<K: AsRef<str>>(&mut self, flags: &[K], segments: &[K]) -> Result<PartReply, ReadError> {
         let (mut values, _) = self.send(|keys, abilities| {
             let mut batch = Batch::default();
-            add_fields(&mut batch, &keys.features, flags, abilities);
-            add_fields(&mut batch, &keys.segments, segments, abilities);
+            batch.add_fields(&keys.features, flags, abilities);
+            batch.add_fields(&keys.segments, segments, abilities);
             for hash in [&keys.features, &keys.segments] {
                 if abilities.has(Optional::Hlen) {
                     batch.add(cmd("HLEN").arg(hash), Some(Optional::Hlen));
                 }
             }
-            add_marker(&mut batch, keys, abilities);
+            batch.add_marker(keys, abilities);
             batch
         })?;
         let abilities = self.abilities;
@@ -197,22 +192,30 @@ impl<'a> Reader<'a> {
     }
 
     /// Asks the server for a sign of life. Any answer is one, also that of a server whose rules forbid the command; but not
-    /// that of one that says that it does not serve.
+    /// that of one that says that it does not serve. In a cluster it is asked for what it is to own: only then does one that
+    /// owns it no longer say so.
     pub fn ping(&mut self) -> Result<(), ReadError> {
-        match self.session.call(|connection| connection.req_command(&cmd("PING"))) {
-            Ok(Value::ServerError(error)) => check_sign_of_life(RedisError::from(error)),
-            Ok(_) => Ok(()),
-            Err(error) => check_sign_of_life(error),
+        for key in self.keys.hashes() {
+            let command = if self.owners.is_cluster() { cmd("HGET").arg(key).arg("").to_owned() } else { cmd("PING") };
+            match self.owners.call(key, |connection| connection.req_command(&command)) {
+                Ok(Value::ServerError(error)) => check_sign_of_life(RedisError::from(error))?,
+                Ok(_) => {}
+                Err(error) => check_sign_of_life(error)?,
+            }
+            if !self.is_spread() {
+                break;
+            }
         }
+        Ok(())
     }
 
     /// How many clients share the server, where it tells who it is: no other one is asked, for there are proxies that close a
     /// connection at a question that they do not know.
     pub fn peers(&mut self) -> Result<Option<usize>, ReadError> {
-        if self.session.server().is_none() {
+        if self.server().is_none() {
             return Ok(None);
         }
-        match self.session.call(|connection| connection.req_command(cmd("INFO").arg("clients")))? {
+        match self.owners.call(&self.keys.features, |connection| connection.req_command(cmd("INFO").arg("clients")))? {
             Value::BulkString(text) => Ok(peers(&String::from_utf8_lossy(&text))),
             _ => Ok(None),
         }
@@ -220,11 +223,18 @@ impl<'a> Reader<'a> {
 
     fn scan_hash(&mut self, kind: Kind) -> Result<HashReply, ReadError> {
         let hash = self.keys.hash(kind);
-        let mut fields = Vec::new();
-        let mut cursor = b"0".to_vec();
+        let (mut fields, mut cursor, mut peer) = (Vec::new(), b"0".to_vec(), None);
         loop {
             let command = cmd("HSCAN").arg(hash).arg(&cursor).arg("COUNT").arg(self.step).to_owned();
-            match self.session.call(|connection| connection.req_command(&command))? {
+            let reply = self.owners.call(hash, |connection| connection.req_command(&command))?;
+            let now_at = self.owners.latest_peer();
+            if cursor != b"0" && now_at != peer {
+                // What a cursor means is a matter of each server.
+                (fields, cursor) = (Vec::new(), b"0".to_vec());
+                continue;
+            }
+            peer = now_at;
+            match reply {
                 Value::ServerError(error) if is_wrong_type(&error) => {
                     return Ok(HashReply::WrongType(describe(&error_of(error))));
                 }
@@ -244,8 +254,9 @@ impl<'a> Reader<'a> {
 
     /// Sends a batch, again without what is refused of it; the replies, and whether they are of one moment.
     fn send(&mut self, batch: impl Fn(&Keys, &Abilities) -> Batch) -> Result<(Values, bool), ReadError> {
+        let mut is_torn = self.is_spread();
         loop {
-            let together = self.abilities.has(Optional::Multi) && !self.goes_apart;
+            let together = self.abilities.has(Optional::Multi) && !self.goes_apart && !is_torn;
             let commands = batch(self.keys, &self.abilities).commands;
             let outcome = self.exchange(&commands, together);
             if !self.is_proven && self.is_cut(&outcome) {
@@ -254,6 +265,10 @@ impl<'a> Reader<'a> {
                 self.goes_apart = together;
             }
             let replies = outcome?;
+            if together && self.owners.is_torn(&replies) {
+                is_torn = true;
+                continue;
+            }
             self.is_proven |= together;
             match self.judge(replies, &commands, together)? {
                 Some(replies) => return Ok((Values::new(replies), together)),
@@ -294,48 +309,25 @@ impl<'a> Reader<'a> {
     }
 
     fn exchange(&mut self, commands: &[(Cmd, Option<Optional>)], together: bool) -> Result<Vec<Value>, ReadError> {
-        let mut pipeline = pipe();
-        if together {
-            pipeline.cmd("MULTI");
+        if !together {
+            let commands: Vec<&Cmd> = commands.iter().map(|(command, _)| command).collect();
+            return Ok(self.owners.call_each(&commands)?);
         }
+        let mut pipeline = pipe();
+        pipeline.cmd("MULTI");
         for (command, _) in commands {
             pipeline.add_command(command.clone());
         }
-        if together {
-            pipeline.cmd("EXEC");
-        }
+        pipeline.cmd("EXEC");
         let (packed, count) = (pipeline.get_packed_pipeline(), pipeline.len());
         // One by one: the crate's own pipeline waits a whole timeout for each reply of a server that went silent.
-        Ok(self.session.call(|connection| {
+        Ok(self.owners.call(&self.keys.features, |connection| {
             connection.send_packed_command(&packed)?;
-            (0..count).map(|_| connection.recv_response()).collect()
+            (0..count).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
         })?)
     }
 }
 
-/// The marker that a full data set was written.
-fn add_marker(batch: &mut Batch, keys: &Keys, abilities: &Abilities) {
-    if abilities.has(Optional::Exists) {
-        batch.add(cmd("EXISTS").arg(&keys.inited), Some(Optional::Exists));
-    }
-}
-
-fn add_fields<K: AsRef<str>>(batch: &mut Batch, hash: &str, keys: &[K], abilities: &Abilities) {
-    if keys.is_empty() {
-        return;
-    }
-    if !abilities.has(Optional::Hmget) {
-        keys.iter().for_each(|key| batch.add(cmd("HGET").arg(hash).arg(key.as_ref()), None));
-        return;
-    }
-    let mut command = cmd("HMGET");
-    command.arg(hash);
-    for key in keys {
-        command.arg(key.as_ref());
-    }
-    batch.add(&command, Some(Optional::Hmget));
-}
-
 fn check_sign_of_life(error: RedisError) -> Result<(), ReadError> {
-    if is_denied(&error) { Ok(()) } else { Err(error.into()) }
+    if is_denied(&error) || class(&error) == Class::Data { Ok(()) } else { Err(error.into()) }
 }

@@ -14,8 +14,8 @@ use super::server::identity;
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// A connection, or the means to make one.
-pub struct Session<'a> {
-    connector: &'a Connector,
+pub struct Session {
+    connector: Connector,
     connection: Option<Connection>,
     /// Which server the latest connection leads to, where it tells.
     server: Option<String>,
@@ -27,9 +27,9 @@ pub struct Session<'a> {
     was_in: bool,
 }
 
-impl<'a> Session<'a> {
+impl Session {
     /// Not connected yet.
-    pub fn new(connector: &'a Connector) -> Self {
+    pub fn new(connector: Connector) -> Self {
         Self { connector, connection: None, server: None, ask_at: None, cut_while_asking: false, was_in: false }
     }
 
@@ -52,6 +52,16 @@ impl<'a> Session<'a> {
                 }
             }
         }
+    }
+
+    /// Where the next connection would lead to, as far as that is known.
+    pub fn place(&self) -> Option<Address> {
+        self.connector.place()
+    }
+
+    /// Where the connection leads to, where that may be another address each time.
+    pub fn peer(&self) -> Option<&Address> {
+        self.connection.as_ref()?.peer()
     }
 
     /// Which server the latest connection leads to; `None` where it did not tell.
@@ -82,9 +92,12 @@ impl<'a> Session<'a> {
         closed
     }
 
-    /// Drops a connection that leads to another address than this one; true when there was one.
-    pub fn leave_others(&mut self, address: &Address) -> bool {
-        let leads_elsewhere = self.connection.as_ref().and_then(Connection::peer).is_some_and(|peer| peer != address);
+    /// Drops a connection that leads to another address than the next one would; true when there was one.
+    pub fn leave_others(&mut self) -> bool {
+        let place = self.connector.place();
+        let leads_elsewhere = place.is_some_and(|place| {
+            self.connection.as_ref().and_then(Connection::peer).is_some_and(|peer| *peer != place)
+        });
         if leads_elsewhere {
             self.drop_connection();
         }

@@ -6,7 +6,7 @@ use redis::{ConnectionLike, RedisError, Value, cmd, pipe};
 
 use super::connector::describe;
 use super::writer::{Upsert, Upsertion, WriteError, Writer, check_transaction, refuses_scripts};
-use crate::model::stamp;
+use crate::model::{Kind, stamp};
 
 /// How often an item is tried again when others change the hash meanwhile.
 const CONFLICTS: usize = 20;
@@ -46,8 +46,25 @@ impl Writer<'_> {
         Ok(outcomes.into_iter().flatten().collect())
     }
 
-    /// By script, all items in one round trip; `None` for those that have to go another way.
+    /// By script, all items in one round trip, in a cluster segments before flags; `None` for those that have to go another way.
     fn upsert_by_script(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Option<Upsert>>, WriteError> {
+        if !self.owners.is_cluster() {
+            return self.upsert_together(items);
+        }
+        let mut outcomes = vec![None; items.len()];
+        for kind in [Kind::Segment, Kind::Flag] {
+            let (positions, of_kind): (Vec<usize>, Vec<Upsertion<'_>>) =
+                items.iter().copied().enumerate().filter(|(_, item)| item.kind == kind).unzip();
+            for (position, outcome) in positions.into_iter().zip(self.upsert_together(&of_kind)?) {
+                outcomes[position] = outcome;
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// The same of items that are sent to one server.
+    fn upsert_together(&mut self, items: &[Upsertion<'_>]) -> Result<Vec<Option<Upsert>>, WriteError> {
+        let Some(hash) = items.first().map(|item| self.keys.hash(item.kind)) else { return Ok(Vec::new()) };
         let mut pipeline = pipe();
         for item in items {
             // EVAL keeps the script with the server by itself; the text is short beside the item.
@@ -63,7 +80,7 @@ impl Writer<'_> {
                 .arg(u8::from(item.must_exist));
         }
         let packed = pipeline.get_packed_pipeline();
-        let replies = self.call(|connection| {
+        let replies = self.call(hash, |connection| {
             connection.send_packed_command(&packed)?;
             (0..items.len()).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
         })?;
@@ -106,7 +123,7 @@ impl Writer<'_> {
         look.cmd("HGET").arg(hash).arg(item.key);
         look.cmd("HLEN").arg(hash);
         let look = look.get_packed_pipeline();
-        let found = self.call(|connection| {
+        let found = self.call(hash, |connection| {
             connection.send_packed_command(&look)?;
             Ok([connection.recv_response()?, connection.recv_response()?, connection.recv_response()?])
         })?;
@@ -122,7 +139,7 @@ impl Writer<'_> {
             _ => None,
         };
         if outcome.is_some() {
-            self.call(|connection| connection.req_command(&cmd("UNWATCH")))?;
+            self.call_watched(|connection| connection.req_command(&cmd("UNWATCH")))?;
             return Ok(outcome);
         }
         let mut write = pipe();
@@ -134,7 +151,7 @@ impl Writer<'_> {
             connection.send_packed_command(&write)?;
             (0..3).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
         })?;
-        if matches!(replies.last(), Some(Value::Nil)) {
+        if matches!(replies.last(), Some(Value::Nil)) || self.owners.is_torn(&replies) {
             return Ok(None);
         }
         // It concerns this item alone, as it does where a script writes it.

@@ -24,9 +24,18 @@ pub enum UrlError {
         "it must begin with redis://, rediss://, valkey://, valkeys:// or unix://, or with redis+sentinel:// and its likes"
     )]
     Scheme,
-    /// A topology that is not there yet.
-    #[error("Redis {0} is not supported by this version: name one server, without {0}")]
-    Topology(&'static str),
+    /// An option that only clusters have.
+    #[error("the option {0:?} after the ? is about clusters: begin with redis+cluster:// or rediss+cluster://")]
+    NeedsCluster(&'static str),
+    /// A cluster that is to be read from replicas.
+    #[error("of a cluster the owners of the keys are read: read=prefer-replica and read=nearest are for sentinels")]
+    ClusterRead,
+    /// A database of a cluster.
+    #[error("a cluster has database 0 only: put another environment under another redis.prefix")]
+    ClusterDatabase,
+    /// A service of a cluster.
+    #[error("a cluster has no service: redis+cluster:// takes hosts and options, redis+sentinel:// a service")]
+    ClusterService,
     /// Several hosts in a URL of one server.
     #[error(
         "it names several hosts: redis+sentinel:// takes a list of sentinels, redis+cluster:// one of a cluster's nodes"

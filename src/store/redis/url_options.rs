@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::endpoints::{ReadFrom, SentinelTls};
+use super::endpoints::{Address, AddressMap, ReadFrom, SentinelTls};
 use super::url::{RedisUrl, UrlError};
-use super::url_parts::{database, decode};
+use super::url_parts::{database, decode, tcp_address};
 
 /// What options say of hosts and topology, which is judged together with the rest of the URL.
 #[derive(Default)]
@@ -16,6 +16,8 @@ pub(super) struct Extra {
     pub(super) nodes: Vec<String>,
     /// One of the options that only sentinels have.
     pub(super) about_sentinels: Option<&'static str>,
+    /// Where nodes of a cluster are reached.
+    pub(super) address_map: AddressMap,
 }
 
 impl RedisUrl {
@@ -82,6 +84,7 @@ impl RedisUrl {
                 }
                 Ok(())
             }
+            "node_address_map" => address_map(&value).map(|map| extra.address_map = map),
             "az" | "availability_zone" => {
                 extra.about_sentinels = Some("az");
                 let is_zone = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
@@ -136,6 +139,21 @@ impl RedisUrl {
             _ => Err(UrlError::UnknownOption(name.to_owned())),
         }
     }
+}
+
+/// `inside:port>outside:port,…`
+fn address_map(text: &str) -> Result<AddressMap, UrlError> {
+    let wrong = || UrlError::Value("node_address_map".to_owned(), "inside:port>outside:port, separated by commas");
+    let address = |text: &str| -> Result<Address, UrlError> {
+        let has_port = text.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+        // Without a port of its own, 0 is none.
+        tcp_address(text, 0).ok().filter(|_| has_port).filter(Address::has_port).ok_or_else(wrong)
+    };
+    let pair = |pair: &str| {
+        let (inside, outside) = pair.split_once('>').ok_or_else(wrong)?;
+        Ok((address(inside)?, address(outside)?))
+    };
+    text.split(',').map(pair).collect::<Result<_, _>>().map(AddressMap)
 }
 
 const SECONDS: &str = "a number of seconds from 0.001 to 86400";

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::endpoints::{Address, DEFAULT_PORT, Endpoints, ReadFrom, SENTINEL_PORT, Service};
+use super::endpoints::{Address, AddressMap, DEFAULT_PORT, Endpoints, Nodes, ReadFrom, SENTINEL_PORT, Service};
 use super::url::{RedisUrl, SentinelAccess, UrlError};
 use super::url_options::{Extra, set};
 
@@ -125,6 +125,12 @@ impl<'a> Parts<'a> {
             return Err(UrlError::Whose);
         }
         let is_sentinel = scheme.topology == Topology::Sentinel || names_service;
+        let is_cluster = scheme.topology == Topology::Cluster;
+        if is_cluster {
+            self.check_cluster(&url, &extra)?;
+        } else if extra.address_map != AddressMap::default() {
+            return Err(UrlError::NeedsCluster("node_address_map"));
+        }
         if let Some(option) = extra.about_sentinels.filter(|_| !is_sentinel) {
             return Err(UrlError::NeedsSentinel(option));
         }
@@ -141,14 +147,28 @@ impl<'a> Parts<'a> {
         } else {
             let path = Some(self.path.trim_matches('/')).filter(|path| !path.is_empty());
             path.map(|path| set(&mut url.database, database(path)?, "database")).transpose()?;
-            if scheme.topology == Topology::Cluster {
-                self.addresses(&extra, DEFAULT_PORT)?;
-                return Err(UrlError::Topology("Cluster"));
+            if is_cluster {
+                let seeds = self.addresses(&extra, DEFAULT_PORT)?;
+                Endpoints::Cluster(Nodes { seeds, address_map: extra.address_map })
+            } else {
+                self.check_single(&extra)?;
+                Endpoints::Fixed(tcp_address(self.hosts, DEFAULT_PORT)?)
             }
-            self.check_single(&extra)?;
-            Endpoints::Fixed(tcp_address(self.hosts, DEFAULT_PORT)?)
         };
+        if is_cluster && url.database.is_some_and(|database| database != 0) {
+            return Err(UrlError::ClusterDatabase);
+        }
         Ok(url)
+    }
+
+    /// What else clusters do not have.
+    fn check_cluster(&self, url: &RedisUrl, extra: &Extra) -> Result<(), UrlError> {
+        let is_service = self.path.split('/').any(|part| !is_number(part));
+        match extra.service.is_some() || is_service {
+            true => Err(UrlError::ClusterService),
+            false if url.read != ReadFrom::Primary => Err(UrlError::ClusterRead),
+            false => Ok(()),
+        }
     }
 
     fn check_single(&self, extra: &Extra) -> Result<(), UrlError> {
@@ -194,7 +214,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn tcp_address(text: &str, default_port: u16) -> Result<Address, UrlError> {
+pub(super) fn tcp_address(text: &str, default_port: u16) -> Result<Address, UrlError> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or(UrlError::Host)?;

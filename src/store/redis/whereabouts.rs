@@ -7,9 +7,9 @@ use super::endpoints::Address;
 /// Where Redis is at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whereabouts {
-    /// `standalone` or `sentinel`.
+    /// `standalone`, `sentinel` or `cluster`.
     pub topology: &'static str,
-    /// Where the server is that is read and written; `None` while that is not known.
+    /// Where the server is that is read and written; `None` while that is not known, or where there are several.
     pub address: Option<String>,
     /// Whether that is a `primary` or a `replica`, where sentinels say so.
     pub role: Option<&'static str>,
@@ -19,6 +19,17 @@ pub struct Whereabouts {
     pub sentinels: Vec<KnownSentinel>,
     /// The sentinel whose word counted last.
     pub asked: Option<String>,
+    /// Nodes of a cluster that own keys of ours.
+    pub nodes: Vec<Node>,
+}
+
+/// A node of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Where it is.
+    pub address: String,
+    /// Which keys it owns: `features`, `segments`, `$inited`.
+    pub holds: Vec<&'static str>,
 }
 
 /// A sentinel, for the status.
@@ -35,7 +46,33 @@ pub struct KnownSentinel {
 impl Whereabouts {
     /// Always at the same address.
     pub fn standalone(address: &Address) -> Self {
-        let address = Some(address.to_string());
-        Self { topology: "standalone", address, role: None, service: None, sentinels: Vec::new(), asked: None }
+        Self { address: Some(address.to_string()), ..Self::nowhere("standalone") }
+    }
+
+    /// Wherever the owners of the keys are, as far as is known.
+    pub fn cluster(owners: [(&'static str, Option<Address>); 3]) -> Self {
+        let mut nodes: Vec<Node> = Vec::new();
+        for (name, owner) in owners {
+            let Some(address) = owner.map(|owner| owner.to_string()) else { continue };
+            match nodes.iter_mut().find(|node| node.address == address) {
+                Some(node) => node.holds.push(name),
+                None => nodes.push(Node { address, holds: vec![name] }),
+            }
+        }
+        let address = if let [node] = nodes.as_slice() { Some(node.address.clone()) } else { None };
+        Self { address, nodes, ..Self::nowhere("cluster") }
+    }
+
+    /// Not known yet.
+    pub fn nowhere(topology: &'static str) -> Self {
+        Self {
+            topology,
+            address: None,
+            role: None,
+            service: None,
+            sentinels: Vec::new(),
+            asked: None,
+            nodes: Vec::new(),
+        }
     }
 }

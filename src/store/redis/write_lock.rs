@@ -17,7 +17,7 @@ impl Writer<'_> {
     pub fn lock(&mut self) -> Result<bool, WriteError> {
         let mut set = cmd("SET");
         set.arg(&self.keys.lock).arg(&self.token).arg("NX").arg("PX").arg(LOCK_MS);
-        match self.call(|connection| connection.req_command(&set))? {
+        match self.call(&self.keys.lock, |connection| connection.req_command(&set))? {
             Value::Okay => return Ok(true),
             Value::Nil => {}
             Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoPerm) => return Ok(true),
@@ -27,7 +27,8 @@ impl Writer<'_> {
         let mut get = cmd("GET");
         get.arg(&self.keys.lock);
         // Ours from an attempt whose connection broke.
-        Ok(self.call(|connection| connection.req_command(&get))? == Value::BulkString(self.token.clone().into_bytes()))
+        Ok(self.call(&self.keys.lock, |connection| connection.req_command(&get))?
+            == Value::BulkString(self.token.clone().into_bytes()))
     }
 
     /// Gives the lock back, if it is still ours. Where that fails it expires.
@@ -35,7 +36,7 @@ impl Writer<'_> {
         if self.scripts {
             let mut script = cmd("EVAL");
             script.arg(UNLOCK).arg(1).arg(&self.keys.lock).arg(&self.token);
-            match self.call(|connection| connection.req_command(&script))? {
+            match self.call(&self.keys.lock, |connection| connection.req_command(&script))? {
                 Value::ServerError(error) if refuses_scripts(&error) => self.scripts = false,
                 Value::ServerError(error) => return Err(RedisError::from(error).into()),
                 _ => return Ok(()),
@@ -45,7 +46,7 @@ impl Writer<'_> {
         look.cmd("WATCH").arg(&self.keys.lock);
         look.cmd("GET").arg(&self.keys.lock);
         let look = look.get_packed_pipeline();
-        let value = self.call(|connection| {
+        let value = self.call(&self.keys.lock, |connection| {
             connection.send_packed_command(&look)?;
             connection.recv_response()?;
             connection.recv_response()

@@ -1,7 +1,8 @@
 //! Writes of one environment to Redis, in the layout that LaunchDarkly's SDKs and Relay Proxy share. Exists in connected mode
-//! only. Used by the store thread alone; a connection of its own, because WATCH is a state of the connection.
+//! only. Used by the store thread alone; connections of its own, because WATCH is a state of the connection.
 //!
-//! A full data set is one MULTI that replaces both hashes and sets `$inited`. A single item is compared by version with what
+//! A full data set is one MULTI that replaces both hashes and sets `$inited`; where a cluster has these on several servers, one
+//! for each: segments, flags, `$inited`. A single item is compared by version with what
 //! Redis holds at that moment: by a script in one round trip; by WATCH, HGET, MULTI, HSET, EXEC where scripts are refused or
 //! the old text is too long to be decoded inside Redis, which would make all its clients wait.
 
@@ -10,12 +11,12 @@ use std::time::Duration;
 use redis::{RedisError, ServerErrorKind, Value};
 
 use super::class::{Class, class};
+use super::cluster::Replies;
 use super::connection::Connection;
 use super::connector::{Connector, describe};
-use super::endpoints::Address;
 use super::large::is_large;
 use super::layout::Keys;
-use super::session::Session;
+use super::owners::Owners;
 use crate::model::{Jitter, Kind};
 
 /// Why a write failed.
@@ -84,9 +85,9 @@ pub struct Upsertion<'i> {
     pub must_exist: bool,
 }
 
-/// Sends writes over one connection, which it opens when needed and drops when it fails.
+/// Sends writes over connections that it opens when needed and drops when they fail.
 pub struct Writer<'a> {
-    pub(super) session: Session<'a>,
+    pub(super) owners: Owners<'a>,
     pub(super) keys: &'a Keys,
     /// Longest silence while a reply is awaited.
     pub(super) timeout: Duration,
@@ -94,7 +95,7 @@ pub struct Writer<'a> {
     pub(super) scripts: bool,
     /// The server lets us watch the data set, as far as is known.
     pub(super) watches: bool,
-    /// This connection watches the data set.
+    /// The connections watch the data set.
     pub(super) is_watching: bool,
     pub(super) jitter: Jitter,
     /// What the lock holds while it is ours: differs from that of every other process.
@@ -107,7 +108,7 @@ impl<'a> Writer<'a> {
         let mut jitter = Jitter::new();
         let token = format!("{:016x}{:016x}", jitter.bits(), Jitter::new().bits());
         Self {
-            session: Session::new(connector),
+            owners: Owners::apart(connector),
             keys,
             timeout: connector.command_timeout(),
             scripts: true,
@@ -129,32 +130,36 @@ impl<'a> Writer<'a> {
 
     /// The next write opens another connection, and what was refused is tried again there.
     pub fn start_over(&mut self) {
-        self.session.drop_connection();
+        self.owners.drop_connections();
         (self.scripts, self.watches) = (true, true);
     }
 
     /// Logs in anew, if something else logs in by now.
     pub fn renew_login(&mut self) {
-        self.session.renew_login();
+        self.owners.renew_login();
     }
 
-    /// Drops a connection that leads to another address than this one; true when there was one.
-    pub fn leave_others(&mut self, address: &Address) -> bool {
-        self.session.leave_others(address)
+    /// Drops connections that lead to another address than the next one would; true when there was one.
+    pub fn leave_others(&mut self) -> bool {
+        self.owners.leave_others()
     }
 
     /// A refused write leaves no connection behind: it may watch a key still, or lead to a server that only replicates by
     /// now, while another one has taken over its name.
     pub(super) fn start_over_after<T>(&mut self, outcome: Result<T, WriteError>) -> Result<T, WriteError> {
         if outcome.is_err() {
-            self.session.drop_connection();
+            self.owners.drop_connections();
         }
         outcome
     }
 
-    /// Sends something that may be repeated: everything here compares or replaces.
-    pub(super) fn call<T>(&mut self, send: impl Fn(&mut Connection) -> Result<T, RedisError>) -> Result<T, WriteError> {
-        let result = self.session.call(send);
+    /// Sends something about a key that may be repeated: everything here compares or replaces.
+    pub(super) fn call<T: Replies>(
+        &mut self,
+        key: &str,
+        send: impl Fn(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, WriteError> {
+        let result = self.owners.call(key, send);
         self.note(result)
     }
 
@@ -163,7 +168,7 @@ impl<'a> Writer<'a> {
         &mut self,
         send: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, WriteError> {
-        let result = self.session.call_same(send).ok_or(WriteError::Reply("WATCH"))?;
+        let result = self.owners.call_same(send).ok_or(WriteError::Reply("WATCH"))?;
         self.note(result)
     }
 

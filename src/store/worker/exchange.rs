@@ -1,12 +1,12 @@
 //! The one way in which the store thread speaks with Redis. It alone notes that Redis answered, or failed; what counts as
 //! recovery is decided by the agenda, when a whole pass has succeeded. May depend on `redis`.
 
-use std::sync::Arc;
-
 use crate::store::redis::class::Class;
+use crate::store::redis::cluster::Cluster;
 use crate::store::redis::connector::Connector;
 use crate::store::redis::endpoints::Address;
 use crate::store::redis::reader::{ReadError, Reader};
+use crate::store::redis::route::places;
 use crate::store::redis::writer::{WriteError, Writer};
 use crate::store::shared::Shared;
 
@@ -47,6 +47,9 @@ pub struct Exchange<'a> {
     /// Exists where a data source's items are written.
     writer: Option<Writer<'a>>,
     answers: u64,
+    /// Where the keys of a cluster are, as of so many changes.
+    places: Vec<Address>,
+    changes: u64,
 }
 
 impl<'a> Exchange<'a> {
@@ -57,7 +60,19 @@ impl<'a> Exchange<'a> {
             reader: Reader::new(connector, &shared.keys),
             writer: shared.options.writes().then(|| Writer::new(connector, &shared.keys)),
             answers: 0,
+            places: Vec::new(),
+            changes: 0,
         }
+    }
+
+    /// Whether the keys are not always on one server.
+    pub fn is_spread(&self) -> bool {
+        self.reader.is_spread()
+    }
+
+    /// Whether the keys may have another owner at any time.
+    pub fn is_of_cluster(&self) -> bool {
+        self.shared.connector.as_ref().is_some_and(|connector| connector.cluster().is_some())
     }
 
     /// How often Redis has answered.
@@ -70,13 +85,34 @@ impl<'a> Exchange<'a> {
         self.writer.is_some()
     }
 
-    /// Where connections lead, where sentinels say so.
-    pub fn place(&self) -> Option<Arc<Address>> {
-        self.shared.connector.as_ref()?.sentinels()?.place()
+    /// Where connections lead, where that is looked for.
+    pub fn place(&self) -> Option<String> {
+        let connector = self.shared.connector.as_ref().filter(|connector| connector.is_sought())?;
+        let mut names: Vec<String> = Vec::new();
+        for place in places(connector, &self.shared.keys) {
+            let name = place.to_string();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Some(names.join(" and ")).filter(|place| !place.is_empty())
+    }
+
+    /// Whether in a cluster keys are elsewhere than before, or on their way.
+    pub fn has_moved(&mut self) -> bool {
+        let Some(connector) = &self.shared.connector else { return false };
+        let changes = connector.cluster().map_or(0, Cluster::changes);
+        if changes == self.changes {
+            return false;
+        }
+        self.changes = changes;
+        let places = places(connector, &self.shared.keys);
+        let before = std::mem::replace(&mut self.places, places);
+        !before.is_empty() && before != self.places
     }
 
     /// Which server answers, where it tells.
-    pub fn server(&self) -> Option<&str> {
+    pub fn server(&self) -> Option<String> {
         self.reader.server()
     }
 
@@ -121,12 +157,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Connections lead to this address now: those that lead elsewhere are made anew, and so is the other one then. True when
-    /// there were any.
-    pub fn follow(&mut self, place: &Address) -> bool {
+    /// Connections that lead elsewhere than the next ones would are made anew, and so are the others then. True when there were
+    /// any.
+    pub fn follow(&mut self) -> bool {
         let (reader, writer) = (&mut self.reader, &mut self.writer);
-        let reads_elsewhere = reader.leave_others(place);
-        let writes_elsewhere = writer.as_mut().is_some_and(|writer| writer.leave_others(place));
+        let reads_elsewhere = reader.leave_others();
+        let writes_elsewhere = writer.as_mut().is_some_and(Writer::leave_others);
         if reads_elsewhere || writes_elsewhere {
             self.start_over();
         }

@@ -94,7 +94,7 @@ impl Worker<'_> {
         for _ in 0..TRIES {
             let generation = self.shared.generation();
             let reply = self.exchange.read(|reader| reader.everything(expected))?;
-            if reply.is_moment || reply.in_steps {
+            if reply.is_moment || reply.in_steps && !self.exchange.is_spread() {
                 return Ok(Some(reply));
             }
             let is_watched = self.mailbox.link.phase() == LinkPhase::Up;

@@ -17,11 +17,13 @@
 //! | `condition` | state, freshness in force, log |
 //! | `watching` | the watch's thread |
 //! | `seeking` | the thread that hears from sentinels where the primary is |
+//! | `charting` | the same for a cluster: the thread that asks its nodes who owns what |
 //!
 //! May depend on all other rooms.
 
 mod agenda;
 mod answering;
+pub mod charting;
 mod condition;
 mod due;
 mod exchange;
@@ -268,7 +270,9 @@ impl<'a> Worker<'a> {
         if !self.rereads() {
             self.agenda.owe_nothing();
         }
-        match outcome.and_then(|()| self.ask_for_peers(now)) {
+        let outcome = outcome.and_then(|()| self.ask_for_peers(now));
+        self.follow_redirects();
+        match outcome {
             Ok(()) if self.exchange.answers() == answers || self.agenda.owes_full => {}
             Ok(()) => self.succeeded(),
             Err(error) => self.failed(&error),
@@ -331,9 +335,10 @@ impl<'a> Worker<'a> {
         });
     }
 
-    /// With a watch the watch is pinged; without one the data connection is, so that the status is true.
+    /// With a watch the watch is pinged; without one the data connection is, so that the status is true. In a cluster it always
+    /// is: a node that gave up its keys answers on the watch and may tell of nothing.
     fn ping_when_idle(&mut self) -> Result<(), Failed> {
-        let is_watched = self.mailbox.link.phase() == LinkPhase::Up;
+        let is_watched = self.mailbox.link.phase() == LinkPhase::Up && !self.exchange.is_of_cluster();
         if self.agenda.heard.elapsed() >= self.shared.options.ping && (!is_watched || !self.condition.is_well()) {
             self.exchange.read(|reader| reader.ping())?;
         }

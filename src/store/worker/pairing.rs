@@ -41,7 +41,7 @@ impl Worker<'_> {
     /// Two servers where one should be; `None` where one of them does not tell.
     fn is_split(&self) -> Option<bool> {
         let watch = self.mailbox.link.server()?;
-        Some(self.exchange.server()? != watch.as_str())
+        Some(self.exchange.server()? != *watch)
     }
 
     /// A watch that was armed just now may lead elsewhere than a data connection that is older; where servers do not tell who
@@ -88,17 +88,32 @@ impl Worker<'_> {
     /// Connections lead to another server now: all go there, and what was held is read again.
     pub(super) fn follow_place(&mut self) {
         let Some(place) = self.exchange.place() else { return };
-        if self.exchange.follow(&place) {
-            self.shared.invalidate();
-            self.condition.unproven = Some(format!("Redis is at {place} now"));
-            self.mailbox.link.want_renewal();
-            self.agenda.plan_full_after_outage(self.held_bytes);
-            self.report();
+        let has_moved = self.exchange.has_moved();
+        if self.exchange.follow() || has_moved {
+            self.go_to(&place);
         } else {
             self.compare_servers(false);
         }
         // Whatever failed last failed at the one before.
         self.agenda.retry_now();
+    }
+
+    fn go_to(&mut self, place: &str) {
+        self.shared.invalidate();
+        self.condition.unproven = Some(format!("Redis is at {place} now"));
+        self.mailbox.link.want_renewal();
+        self.agenda.plan_full_after_outage(self.held_bytes);
+        self.report();
+    }
+
+    /// The same where a node of a cluster has sent us elsewhere.
+    pub(super) fn follow_redirects(&mut self) {
+        if self.exchange.has_moved()
+            && let Some(place) = self.exchange.place()
+        {
+            self.exchange.follow();
+            self.go_to(&place);
+        }
     }
 
     /// The server that is read does not get everything any more: it is left, whether there is another one or not.

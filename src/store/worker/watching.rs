@@ -10,8 +10,9 @@ use crate::model::Jitter;
 use crate::store::backoff::Backoff;
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::Mailbox;
+use crate::store::redis::cluster::Cluster;
 use crate::store::redis::connector::Connector;
-use crate::store::redis::watch::{Armed, Climbed, Ladder, Unarmed, WatchError, Watched};
+use crate::store::redis::watch::{Climbed, Ladder, Renewed, Unarmed, WatchError, Watches};
 use crate::store::shared::Shared;
 use crate::store::signal::Signal;
 use crate::store::status::monotonic_ms;
@@ -41,7 +42,6 @@ struct Post<'a> {
     shared: &'a Shared,
     mailbox: &'a Mailbox,
     connector: &'a Connector,
-    watched: Watched,
     ladder: Ladder,
     backoff: Backoff,
     /// Pauses where every rung is refused.
@@ -60,7 +60,6 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
         shared,
         mailbox,
         connector,
-        watched: Watched::all(&shared.keys),
         ladder: Ladder::new(shared.options.assumes_notifications),
         backoff: Backoff::new(),
         refusals: Backoff::between(ask_again, lookout.interval),
@@ -143,31 +142,39 @@ impl Post<'_> {
         // What was asked for before this connection is made is granted by it.
         self.mailbox.link.take_renewal_wish();
         self.login = self.connector.credentials().number();
-        let mut armed = match self.ladder.arm(self.connector, &self.watched, &self.mailbox.leash) {
-            Ok(armed) => armed,
-            Err(unarmed) => return Ended::Gone(unarmed),
+        let keys = &self.shared.keys;
+        let mut watches = match Watches::arm(&self.ladder, self.connector, keys, &self.mailbox.leash) {
+            Ok(watches) => watches,
+            Err(unarmed) => return self.gone(unarmed),
         };
-        self.announce(&armed);
-        self.lookout.begin(&armed);
-        match self.listen(&mut armed) {
+        self.announce(&watches);
+        self.lookout.begin(&watches);
+        match self.listen(&mut watches) {
             Ok(ended) => ended,
             Err(error) => {
-                armed.report.lose(&error.to_string());
-                Ended::Gone(Unarmed { error, report: Box::new(armed.report) })
+                let mut report = watches.report();
+                report.lose(&error.to_string());
+                self.gone(Unarmed { error, report: Box::new(report) })
             }
         }
     }
 
+    /// Where a cluster has the keys, they may have another owner by now.
+    fn gone(&self, unarmed: Unarmed) -> Ended {
+        self.connector.cluster().into_iter().for_each(Cluster::doubt);
+        Ended::Gone(unarmed)
+    }
+
     /// Everything is told from here on, and has to be read for that.
-    fn announce(&mut self, armed: &Armed) {
-        self.login = armed.watch.login();
+    fn announce(&mut self, watches: &Watches) {
+        self.login = watches.login();
         self.refusals.reset();
-        self.mailbox.link.set_up(&armed.report, armed.watch.server(), monotonic_ms());
+        self.mailbox.link.set_up(&watches.report(), watches.server(), monotonic_ms());
         self.mailbox.tell(Signal::All);
     }
 
     /// Passes on what is told, and asks for a sign of life when it is time or wished for, however much is told.
-    fn listen(&mut self, armed: &mut Armed) -> Result<Ended, WatchError> {
+    fn listen(&mut self, watches: &mut Watches) -> Result<Ended, WatchError> {
         let (options, mailbox) = (&self.shared.options, self.mailbox);
         let ping_every = options.ping.min(LONGEST_SILENCE);
         let mut pinged = Instant::now();
@@ -176,20 +183,20 @@ impl Post<'_> {
                 return Ok(Ended::Renew);
             }
             if pinged.elapsed() >= ping_every || mailbox.link.take_drain_wish() {
-                armed.watch.drain(options.command_timeout(), &mut |signal| mailbox.tell(signal))?;
+                watches.drain(options.command_timeout(), &mut |signal| mailbox.tell(signal))?;
                 pinged = Instant::now();
                 mailbox.link.drained(monotonic_ms());
                 // Only a watch that lives counts as a success: one that is dropped at once must not be made again at once.
                 self.backoff.reset();
             }
-            if self.logs_in_anew() && !self.renew_login(armed)? {
+            if self.logs_in_anew() && !self.renew_login(watches)? {
                 return Ok(Ended::Renew);
             }
-            if self.lookout.is_due() && self.ladder.may_climb(armed, self.connector) {
-                self.climb(armed)?;
+            if self.lookout.is_due() {
+                self.climb(watches)?;
             }
             let wait = POLL.min(ping_every.saturating_sub(pinged.elapsed()));
-            if let Some(signal) = armed.watch.next(wait)? {
+            if let Some(signal) = watches.next(wait)? {
                 mailbox.tell(signal);
             }
         }
@@ -202,31 +209,33 @@ impl Post<'_> {
         std::mem::replace(&mut self.login, present) != present
     }
 
-    /// Where the watch cannot log in anew where it is, another one is made beside it. One that is refused changes nothing for what
-    /// is open. False where the watch has to be given up for it.
-    fn renew_login(&mut self, armed: &mut Armed) -> Result<bool, WatchError> {
-        let (timeout, leash) = (self.shared.options.command_timeout(), &self.mailbox.leash);
-        if armed.watch.renew_login(self.connector, timeout, &mut |signal| self.mailbox.tell(signal))? {
-            return Ok(true);
+    /// Where a watch cannot log in anew where it is, another one is made beside it. One that is refused changes nothing for what
+    /// is open. False where the watches have to be given up for it.
+    fn renew_login(&mut self, watches: &mut Watches) -> Result<bool, WatchError> {
+        let (login, timeout, leash) = (self.login, self.shared.options.command_timeout(), &self.mailbox.leash);
+        let tell = &mut |signal| self.mailbox.tell(signal);
+        let Renewed { is_another, is_complete } = watches.renew_login(&self.ladder, leash, timeout, tell)?;
+        if is_another {
+            self.announce(watches);
         }
-        let renewed = self.ladder.renew(armed, self.connector, &self.watched, leash);
-        if renewed.is_ok() {
-            self.announce(armed);
+        if !is_complete {
+            // Not again for the same one.
+            self.login = login;
         }
-        Ok(renewed.is_ok() || self.connector.credentials().refusal().is_some())
+        Ok(is_complete || self.connector.credentials().refusal().is_some())
     }
 
-    fn climb(&mut self, armed: &mut Armed) -> Result<(), WatchError> {
-        let before = armed.report.clone();
-        match self.ladder.climb(armed, self.connector, &self.watched, &self.mailbox.leash)? {
-            Climbed::Another => self.announce(armed),
-            Climbed::Same if armed.report != before => {
-                self.mailbox.link.note(&armed.report);
+    fn climb(&mut self, watches: &mut Watches) -> Result<(), WatchError> {
+        let before = watches.report();
+        match watches.climb(&self.ladder, &self.mailbox.leash)? {
+            Climbed::Another => self.announce(watches),
+            Climbed::Same if watches.report() != before => {
+                self.mailbox.link.note(&watches.report());
                 self.mailbox.wake();
             }
             Climbed::Same => {}
         }
-        self.lookout.plan(armed);
+        self.lookout.plan(watches);
         Ok(())
     }
 }
@@ -246,13 +255,13 @@ impl Lookout {
         Self { due: Instant::now(), interval, pauses, jitter: Jitter::new() }
     }
 
-    fn begin(&mut self, armed: &Armed) {
+    fn begin(&mut self, watches: &Watches) {
         self.pauses.reset();
-        self.plan(armed);
+        self.plan(watches);
     }
 
-    fn plan(&mut self, armed: &Armed) {
-        let pause = if armed.report.misses_something() {
+    fn plan(&mut self, watches: &Watches) {
+        let pause = if watches.misses_something() {
             self.pauses.next_pause()
         } else {
             self.interval.mul_f64(self.jitter.between(0.8, 1.2))

@@ -290,12 +290,12 @@ impl Sentinels {
             remark: one.remark(),
         };
         Whereabouts {
-            topology: "sentinel",
             address: place.as_ref().map(|place| place.address.to_string()),
             role: place.as_ref().map(|place| if place.office == Office::Primary { "primary" } else { "replica" }),
             service: Some(self.service.name.clone()),
             sentinels: self.roster.all().iter().map(known).collect(),
             asked: self.asked.load().as_ref().map(|asked| asked.address.to_string()),
+            ..Whereabouts::nowhere("sentinel")
         }
     }
 

@@ -13,8 +13,10 @@ use super::word::Wanted;
 use super::{Sentinel, Sentinels, Silence, Word, word};
 use crate::store::leash::Leash;
 
-/// On which sentinels tell that a service has another primary.
-const CHANNEL: &str = "+switch-master";
+/// On which sentinels tell that a service has another primary. The one that leads a failover knows it a second and more before
+/// the first of them, which it keeps back until every replica was told.
+const CHANNELS: [&str; 2] = [SWITCH, "+failover-state-reconf-slaves"];
+const SWITCH: &str = "+switch-master";
 
 /// A sentinel that is listened to.
 pub struct Vigil {
@@ -58,7 +60,12 @@ impl Sentinels {
 
 /// Asks to be told; a sentinel whose rules forbid that is asked all the same.
 fn subscribe(connection: &mut Connection) -> Result<(), RedisError> {
-    connection.send_packed_command(&cmd("SUBSCRIBE").arg(CHANNEL).get_packed_command())?;
+    CHANNELS.iter().try_for_each(|channel| subscribe_to(connection, channel))
+}
+
+/// One by one: rules may allow one of them only.
+fn subscribe_to(connection: &mut Connection, channel: &str) -> Result<(), RedisError> {
+    connection.send_packed_command(&cmd("SUBSCRIBE").arg(channel).get_packed_command())?;
     loop {
         match connection.recv_response()? {
             Value::Push { kind, .. } if kind != PushKind::Subscribe => {}
@@ -100,14 +107,34 @@ impl Vigil {
         match self.connection.recv_response() {
             Err(error) if error.is_timeout() => Ok(false),
             Err(error) => Err(error),
-            Ok(Value::Push { kind: PushKind::Message, data }) => Ok(is_about(data.last(), &sentinels.service.name)),
+            Ok(Value::Push { kind: PushKind::Message, data }) => Ok(is_about(&data, &sentinels.service.name)),
             Ok(_) => Ok(false),
         }
     }
 }
 
-/// Whether a message is about this service, whose name is its first word.
-fn is_about(message: Option<&Value>, service: &str) -> bool {
-    let Some(Value::BulkString(text)) = message else { return false };
-    text.split(|byte| *byte == b' ').next() == Some(service.as_bytes())
+/// Whether a message is about this service: its name is the first word, and on all channels but one it comes after what it is.
+fn is_about(message: &[Value], service: &str) -> bool {
+    let [Value::BulkString(channel), Value::BulkString(text)] = message else { return false };
+    let position = usize::from(channel != SWITCH.as_bytes());
+    text.split(|byte| *byte == b' ').nth(position) == Some(service.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_about_the_service_that_it_names_wherever_it_does_so() {
+        let is_told = |channel: &str, text: &str| {
+            let words = [channel, text].map(|word| Value::BulkString(word.as_bytes().to_vec()));
+            is_about(&words, "flags")
+        };
+        assert!(is_told(CHANNELS[0], "flags 127.0.0.1 1 127.0.0.1 2"));
+        assert!(is_told(CHANNELS[1], "master flags 127.0.0.1 1"));
+        assert!(!is_told(CHANNELS[0], "flags2 127.0.0.1 1 127.0.0.1 2"));
+        assert!(!is_told(CHANNELS[0], "master flags 127.0.0.1 1 127.0.0.1 2"));
+        assert!(!is_told(CHANNELS[1], "master flags2 127.0.0.1 1"));
+        assert!(!is_told(CHANNELS[1], "flags flag 127.0.0.1 1"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::excerpt;
-use crate::store::redis::endpoints::Service;
+use crate::store::redis::endpoints::{Address, Nodes, Service};
 
 /// Numbers that are the same in every run.
 struct Dice(u64);
@@ -61,6 +61,27 @@ fn sentinels_are_named_as_each_client_names_them() {
     ] {
         assert_eq!(told(url), expected, "{url}");
     }
+}
+
+#[test]
+fn clusters_are_named_as_each_client_names_them() {
+    for (url, seeds, tls) in [
+        ("redis+cluster://h", "h:6379", false),
+        ("rediss+cluster://:p@h1:7000,h2,[::1]:7/0", "h1:7000 h2:6379 [::1]:7", true),
+        ("VALKEYS+Cluster://u:p@h/?db=0", "h:6379", true),
+        ("valkey+cluster://h,h:6379", "h:6379", false),
+        ("redis-cluster://u:p@h1:1?node=h2:2&node=h3", "h1:1 h2:2 h3:6379", false),
+        ("rediss-cluster://h?addr=i", "h:6379 i:6379", true),
+    ] {
+        let parsed = parse(url);
+        assert_eq!((parsed.address.to_string(), parsed.tls), (format!("the cluster of {seeds}"), tls), "{url}");
+    }
+    let mapped = "redis+cluster://h?node_address_map=10.0.0.1:6379>[::1]:7,db.internal:1%3Eexample.org:2";
+    let Endpoints::Cluster(Nodes { address_map, .. }) = parse(mapped).address else { panic!("no cluster") };
+    let reached = |host: &str, port| address_map.reached_at(Address::Tcp { host: host.to_owned(), port }).to_string();
+    assert_eq!(reached("10.0.0.1", 6_379), "[::1]:7");
+    assert_eq!(reached("db.internal", 1), "example.org:2");
+    assert_eq!(reached("10.0.0.1", 1), "10.0.0.1:1");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use redis::RedisError;
 use super::super::connector::Connector;
 use super::super::login::Protocol;
 use super::super::server::about;
-use super::super::wire::Deadline;
+use super::super::wire::{Deadline, Socket};
 use super::line::{Heard, Line};
 use super::watched::Watched;
 use super::{Watch, WatchError, classes};
@@ -68,6 +68,10 @@ impl Watch for Keyspace {
         let (watched, channels) = (&self.watched, &self.channels);
         let hear = &mut |heard| signal(watched, channels, heard).into_iter().for_each(&mut *told);
         self.line.ping(timeout, hear).map_err(|error| WatchError::of(&error))
+    }
+
+    fn sockets(&mut self) -> Vec<&Socket> {
+        vec![self.line.socket()]
     }
 
     fn login(&self) -> u64 {

@@ -8,7 +8,7 @@ use redis::{Cmd, PushKind, RedisError, Value, cmd};
 use super::super::connection::Connection;
 use super::super::connector::Connector;
 use super::super::values::error_of;
-use super::super::wire::Deadline;
+use super::super::wire::{Deadline, Socket};
 use crate::store::leash::Leash;
 
 /// On it the invalidations of a connection arrive that speaks RESP2.
@@ -62,6 +62,11 @@ impl Line {
     /// A pull of the leash ends waits for it from here on.
     pub fn tie(&mut self, leash: &Leash) -> Result<(), RedisError> {
         self.connection.tie(leash)
+    }
+
+    /// Where something arrives when the server tells something, or closes.
+    pub fn socket(&mut self) -> &Socket {
+        self.connection.socket()
     }
 
     /// So is called what has logged in on it.

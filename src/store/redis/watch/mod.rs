@@ -7,6 +7,7 @@ mod keyspace;
 mod ladder;
 mod line;
 mod redirect;
+mod spread;
 mod tracking;
 mod watched;
 
@@ -18,12 +19,13 @@ use redis::RedisError;
 use super::class::{Class, class};
 use super::connector::{Connector, describe};
 use super::describe::io_error;
-use super::wire::Deadline;
+use super::wire::{Deadline, Socket};
 use crate::store::leash::Leash;
 use crate::store::rungs::Fate;
 use crate::store::signal::Signal;
 
 pub use ladder::{Armed, Climbed, Ladder, Unarmed};
+pub use spread::{Renewed, Watches};
 pub use watched::Watched;
 
 /// Why there is no watch.
@@ -70,6 +72,9 @@ pub trait Watch {
 
     /// Asks for a sign of life and hands out what was told before it came: afterwards everything earlier has been told.
     fn drain(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), WatchError>;
+
+    /// Where something arrives when the server tells something, or closes.
+    fn sockets(&mut self) -> Vec<&Socket>;
 
     /// The number of what has logged in, on the connection that has done so first.
     fn login(&self) -> u64;

@@ -9,7 +9,7 @@ use redis::{RedisError, cmd};
 use super::super::connector::Connector;
 use super::super::login::Protocol;
 use super::super::server::{About, about};
-use super::super::wire::Deadline;
+use super::super::wire::{Deadline, Socket};
 use super::fields::{Explained, keys};
 use super::line::{Heard, Line};
 use super::watched::Watched;
@@ -151,6 +151,10 @@ impl Watch for Tracking {
         let renewed = self.line.renew_login(connector, timeout, &mut |heard| ear.hear(heard));
         self.ear.signals.drain(..).for_each(told);
         renewed.map(|()| true).map_err(|error| WatchError::of(&error))
+    }
+
+    fn sockets(&mut self) -> Vec<&Socket> {
+        vec![self.line.socket()]
     }
 
     fn login(&self) -> u64 {
