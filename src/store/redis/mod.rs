@@ -9,6 +9,7 @@ pub mod connector;
 mod describe;
 mod dialer;
 pub mod endpoints;
+pub mod examination;
 mod full_write;
 mod large;
 pub mod layout;
