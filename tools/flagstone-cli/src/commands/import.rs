@@ -1,0 +1,229 @@
+//! `import`: flags and segments of a file are written to Redis, as the library writes them: versions are compared there and then.
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use flagstone::model::{Interner, Kind};
+use flagstone::store::{Depot, NewItem, Written};
+use serde::Serialize;
+
+use crate::arguments::{At, Import};
+use crate::failure::{Failure, Verdict};
+use crate::item::{Item, noun};
+use crate::output::{Output, count, plain};
+use crate::place::{Held, Place};
+
+/// Items that are written in one round trip.
+const BATCH: usize = 100;
+
+/// What is to become of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Fate {
+    /// There is none of the kind.
+    New,
+    /// There is an older one.
+    Newer,
+    /// There is one that is as new or newer, and it stays.
+    Kept,
+    /// There is one that is as new or newer, and it goes.
+    Forced,
+    /// The very same is there.
+    Same,
+    /// It is there, and not in the file, and goes.
+    Removed,
+}
+
+/// One item of the file, or of Redis.
+#[derive(Debug, Clone, Serialize)]
+struct Step {
+    kind: &'static str,
+    key: String,
+    fate: Fate,
+    before: Option<i64>,
+    after: Option<i64>,
+}
+
+pub fn run(what: &Import, place: &Place, output: &mut Output) -> Result<Verdict, Failure> {
+    let items = items(&what.from, place, output)?;
+    let depot = place.depot()?;
+    let held = Held::from(depot.read()?);
+    let steps = plan(&items, &held, what);
+    if !output.json {
+        print(&steps, place, output)?;
+    }
+    let writes = steps.iter().filter(|step| !matches!(step.fate, Fate::Kept | Fate::Same)).count();
+    // Without the marker nobody knows whether all of it is there.
+    let is_needed = writes > 0 || held.inited == Some(false);
+    let is_done = is_needed && !what.dry_run;
+    if is_done {
+        agree(what, writes, output)?;
+        write(&depot, &items, &held, what, output)?;
+    }
+    if output.json {
+        output.json(&serde_json::json!({ "written": is_done, "items": steps }))?;
+    } else if is_done {
+        let done = output.good(format!("{} written", count(writes, "item")));
+        output.line(done)?;
+    } else {
+        let nothing = if is_needed { "a dry run: nothing was written" } else { "nothing to write" };
+        let nothing = output.faint(nothing);
+        output.line(nothing)?;
+    }
+    let is_kept = steps.iter().any(|step| step.fate == Fate::Kept);
+    Ok(if is_kept { Verdict::Found } else { Verdict::Fine })
+}
+
+/// The items of the file; each must be one that clients can read.
+fn items(path: &Path, place: &Place, output: &Output) -> Result<Vec<NewItem>, Failure> {
+    let timeout = match place {
+        Place::Redis(at) | Place::Files(_, at) => at.clone(),
+    };
+    let at = At { options: Vec::new(), file: vec![path.to_owned()], ..timeout };
+    let held = Place::of(&at).read(output)?;
+    let mut interner = Interner::default();
+    held.items().map(|item| new_item(item, &mut interner)).collect()
+}
+
+fn new_item(item: &Item, interner: &mut Interner) -> Result<NewItem, Failure> {
+    let Item { kind, key, text, .. } = item;
+    match item.read(interner).content {
+        Ok(content) => Ok(NewItem { kind: *kind, key: key.clone(), version: content.version(), text: text.clone() }),
+        Err(error) => Err(Failure::Usage(format!("{} {key:?} cannot be imported: {error}", noun(*kind)))),
+    }
+}
+
+fn plan(items: &[NewItem], held: &Held, what: &Import) -> Vec<Step> {
+    let mut interner = Interner::default();
+    let mut version = |item: &Item| item.read(&mut interner).content.ok().map(|content| content.version());
+    let mut steps = Vec::new();
+    for item in items {
+        let there = held.find(item.kind, &item.key);
+        let before = there.and_then(&mut version);
+        let fate = match there {
+            None => Fate::New,
+            Some(there) if is_same(there, item) => Fate::Same,
+            // What cannot be read is older than everything.
+            Some(_) if before.is_none_or(|before| before < item.version) => Fate::Newer,
+            Some(_) if what.force => Fate::Forced,
+            Some(_) => Fate::Kept,
+        };
+        steps.push(Step { kind: noun(item.kind), key: item.key.clone(), fate, before, after: Some(item.version) });
+    }
+    if what.replace {
+        let named: HashSet<_> = items.iter().map(|item| (item.kind, item.key.as_str())).collect();
+        for there in held.items().filter(|there| !named.contains(&(there.kind, there.key.as_str()))) {
+            let (key, before) = (there.key.clone(), version(there));
+            steps.push(Step { kind: noun(there.kind), key, fate: Fate::Removed, before, after: None });
+        }
+    }
+    steps
+}
+
+/// Whether both say the same, however it is written.
+fn is_same(there: &Item, item: &NewItem) -> bool {
+    if there.text == item.text {
+        return true;
+    }
+    let json = there.json();
+    !json.is_null() && json == Item::new(item.kind, item.key.clone().into(), item.text.clone()).json()
+}
+
+fn print(steps: &[Step], place: &Place, output: &mut Output) -> Result<(), Failure> {
+    output.line(format!("to {}", plain(&place.describe())))?;
+    for step in steps.iter().filter(|step| step.fate != Fate::Same) {
+        let version =
+            |version: Option<i64>| version.map_or_else(|| "unreadable".to_owned(), |version| version.to_string());
+        let (before, after) = (version(step.before), version(step.after));
+        let (sign, words) = match step.fate {
+            Fate::New => (output.good("+"), format!("version {after}")),
+            Fate::Newer => (output.doubtful("~"), format!("version {before} → {after}")),
+            Fate::Forced => (output.bad("~"), format!("version {before} → {after}, which is no newer")),
+            Fate::Kept => (output.faint("="), format!("version {before} stays: {after} is no newer (--force)")),
+            Fate::Removed => (output.bad("−"), format!("version {before} is removed")),
+            Fate::Same => continue,
+        };
+        let key = output.strong(plain(&step.key));
+        output.line(format!("{sign} {} {key}  {words}", step.kind))?;
+    }
+    let mut sums = BTreeMap::new();
+    steps.iter().for_each(|step| *sums.entry(step.fate).or_insert(0_usize) += 1);
+    let name = |fate: &Fate| match fate {
+        Fate::New => "new",
+        Fate::Newer => "newer",
+        Fate::Kept => "left alone",
+        Fate::Forced => "forced",
+        Fate::Same => "the same",
+        Fate::Removed => "removed",
+    };
+    let sums: Vec<String> = sums.iter().map(|(fate, number)| format!("{number} {}", name(fate))).collect();
+    let sums = output.faint(sums.join(", "));
+    output.line(sums)
+}
+
+/// Asks whoever sits there, unless it was said before.
+fn agree(what: &Import, writes: usize, output: &mut Output) -> Result<(), Failure> {
+    if what.yes {
+        return Ok(());
+    }
+    if output.json || !io::stdin().is_terminal() || !output.is_terminal {
+        return Err(Failure::Usage("nothing was written: --yes writes without asking".to_owned()));
+    }
+    output.finish()?;
+    let mut err = io::stderr();
+    write!(err, "Write {}? [y/N] ", count(writes, "item"))?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(Failure::Output)?;
+    match answer.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Failure::Usage("nothing was written".to_owned())),
+    }
+}
+
+fn write(depot: &Depot, items: &[NewItem], held: &Held, what: &Import, output: &Output) -> Result<(), Failure> {
+    if what.force || what.replace || held.inited == Some(false) {
+        return depot.rewrite(|contents| merged(items, &contents.into(), what));
+    }
+    let mut bar = output.progress("writing", items.len());
+    for batch in items.chunks(BATCH) {
+        for (item, outcome) in batch.iter().zip(depot.write_newer(batch)?) {
+            if let Written::Rejected(reason) = outcome {
+                return Err(Failure::Away(format!("{} {:?} is refused: {reason}", noun(item.kind), item.key)));
+            }
+        }
+        bar.inc(batch.len());
+    }
+    Ok(())
+}
+
+/// What is to be there, by what is there at this moment.
+fn merged(items: &[NewItem], held: &Held, what: &Import) -> Result<Vec<NewItem>, Failure> {
+    let mut all: BTreeMap<(Kind, String), NewItem> = BTreeMap::new();
+    let mut interner = Interner::default();
+    for there in held.items() {
+        if !there.has_text_key {
+            return Err(Failure::Usage(format!(
+                "{} {:?} is there, whose key is no text: it would be lost",
+                noun(there.kind),
+                there.key
+            )));
+        }
+        let version = there.read(&mut interner).content.map_or(i64::MIN, |content| content.version());
+        let item = NewItem { kind: there.kind, key: there.key.clone(), version, text: there.text.clone() };
+        all.insert((item.kind, item.key.clone()), item);
+    }
+    for item in items {
+        let place = (item.kind, item.key.clone());
+        let is_newer = all.get(&place).is_none_or(|there| there.version < item.version);
+        if is_newer || what.force {
+            all.insert(place, item.clone());
+        }
+    }
+    if what.replace {
+        let named: HashSet<_> = items.iter().map(|item| (item.kind, item.key.as_str())).collect();
+        all.retain(|(kind, key), _| named.contains(&(*kind, key.as_str())));
+    }
+    Ok(all.into_values().collect())
+}

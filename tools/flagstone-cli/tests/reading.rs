@@ -1,0 +1,354 @@
+//! The commands that only read: flags, show, eval, verify, diff, export, doctor, bench.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{
+    Ran, examples, file, flag_text, flagstone, on_examples, on_file, on_redis, redis, redis_with_examples, send,
+};
+
+const ADA: &str = r#"{"kind":"user","key":"zoe","email":"zoe@example.org","country":"DE"}"#;
+
+#[test]
+fn flags_are_listed_filtered_and_counted() {
+    let all = on_examples(&["flags"]).ended(0);
+    let lines: Vec<&str> = all.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "FLAG           STATE  VERSION  TARGETS  RULES  OTHERWISE",
+            "new-checkout   on          12        1      2  25% true, 75% false",
+            "payments-v2    on           4                  \"on\"",
+            "search-engine  off         31                  \"classic\"",
+            "3 flags",
+        ]
+    );
+    let filters: [(&[&str], &str); 9] = [
+        (&["--on"], "new-checkout\npayments-v2\n"),
+        (&["--off"], "search-engine\n"),
+        (&["--targeted"], "new-checkout\n"),
+        (&["--uses", "beta"], "new-checkout\n"),
+        (&["--uses", "payments-v2"], "new-checkout\n"),
+        (&["pay"], "payments-v2\n"),
+        (&["*e"], "search-engine\n"),
+        (&["--segments"], "beta\n"),
+        (&["--bad"], ""),
+    ];
+    for (filter, keys) in filters {
+        assert_eq!(on_examples(&[&["flags", "--quiet"][..], filter].concat()).ended(0), keys, "{filter:?}");
+    }
+    let json = on_examples(&["flags", "new", "--json"]).json(0);
+    assert_eq!(json[0]["key"], "new-checkout");
+    assert_eq!(json[0]["prerequisites"], json!(["payments-v2"]));
+}
+
+#[test]
+fn redis_and_a_file_show_the_same_flags() {
+    let redis = redis_with_examples();
+    assert_eq!(on_redis(&redis, &["flags"]).ended(0), on_examples(&["flags"]).ended(0));
+    let shown = on_redis(&redis, &["show", "new-checkout"]).ended(0);
+    assert_eq!(shown, on_examples(&["show", "new-checkout"]).ended(0));
+    for words in [
+        "new-checkout  on  version 12",
+        r#""payments-v2" to be on and to serve its variation 0"#,
+        r#"true (0) for user "ada", "bob""#,
+        r#"if user email ends with "@example.org""#,
+        r#"and user country is none of "US", "CN""#,
+        r#"if the context is in segment "beta""#,
+        "25% true (0), 75% false (1) by user key",
+    ] {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    let used = on_redis(&redis, &["show", "payments-v2"]).ended(0);
+    assert!(used.contains(r#"Used by "new-checkout""#), "{used}");
+    let segment = on_redis(&redis, &["show", "--segment", "beta", "--json"]).json(0);
+    assert_eq!(segment["used_by"], json!(["new-checkout"]));
+    assert_eq!(
+        on_redis(&redis, &["show", "beta", "--segment", "--raw"]).ended(0).trim_end().len(),
+        segment["item"].to_string().len()
+    );
+}
+
+#[test]
+fn a_flag_that_is_not_there_is_said_with_some_that_are_alike() {
+    for command in [&["show", "new-checkou"][..], &["eval", "new-checkou", "--user", "ada"]] {
+        let complaint = on_examples(command).complained(4);
+        assert!(complaint.contains(r#"there is no flag "new-checkou"; there is "new-checkout""#), "{complaint}");
+    }
+}
+
+#[test]
+fn an_evaluation_is_explained_clause_by_clause() {
+    let told = on_examples(&["eval", "new-checkout", "--context", ADA, "--explain"]).ended(0);
+    for words in [
+        "true\nvariation 0: rule 1 matches\n",
+        r#"✓ prerequisite "payments-v2" must be on and serve variation 0"#,
+        r#"flag "payments-v2" (version 4) is on: "on" (variation 0), no target and no rule matches"#,
+        "✗ no target names a key of the context",
+        "✓ rule 1 (staff)",
+        r#"✓ user email ends with "@example.org": it is "zoe@example.org""#,
+        r#"✓ user country is none of "US", "CN": it is "DE""#,
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    let rolled = on_examples(&["eval", "new-checkout", "--user", "zoe", "-e"]).ended(0);
+    for words in [
+        r#"✗ user email ends with "@example.org": it has none"#,
+        "1 more clause was not looked at",
+        r#"✗ the context is in segment "beta""#,
+        r#"segment "beta" (version 3): it is not listed, and no rule matches"#,
+        "rollout by user key: bucket 0.",
+        "variation 0 takes 0 to 0.25",
+        "variation 1 takes 0.25 to 1",
+    ] {
+        assert!(rolled.contains(words), "{words} in {rolled}");
+    }
+    let other = on_examples(&["eval", "new-checkout", "-e", "-c", r#"{"kind":"org","key":"o"}"#]).ended(0);
+    assert!(other.contains(r#"there is no context of kind "user""#), "{other}");
+}
+
+#[test]
+fn explanations_as_json_have_the_steps_only_if_asked() {
+    let brief = on_examples(&["eval", "new-checkout", "--context", ADA, "--json"]).json(0);
+    let reason = json!({"kind":"RULE_MATCH","ruleIndex":0,"ruleId":"staff"});
+    assert_eq!(brief, json!({"key":"new-checkout","value":true,"variation":0,"reason":reason,"stale":false}));
+    let full = on_examples(&["eval", "new-checkout", "--context", ADA, "--json", "--explain"]).json(0);
+    let clause = &full["flag"]["rules"][0]["clauses"][0];
+    assert_eq!(clause["actual"], "zoe@example.org");
+    assert_eq!(clause["values"], json!({"first":["@example.org"],"count":1}));
+    assert_eq!(full["reason"], brief["reason"]);
+}
+
+#[test]
+fn contexts_that_are_none_are_refused_with_an_example() {
+    for context in ["", "{", "[]", "7", r#"{"kind":"user"}"#, r#"{"kind":"","key":"a"}"#, r#"{"kind":"multi"}"#] {
+        let complaint = on_examples(&["eval", "new-checkout", "--context", context]).complained(2);
+        assert!(
+            complaint.contains("no context") && complaint.contains(r#"{"kind":"user","key":"ada"}"#),
+            "{complaint}"
+        );
+    }
+    on_examples(&["eval", "new-checkout"]).complained(2);
+    on_examples(&["eval", "new-checkout", "--context", "@/nowhere"]).complained(3);
+    let context = file("context.json", ADA);
+    let at = format!("@{}", context.display());
+    assert!(on_examples(&["eval", "new-checkout", "-c", &at]).ended(0).starts_with("true\n"));
+}
+
+const BAD: &str = r#"{"flags":{
+    "good":{"version":1,"on":true,"variations":[1],"fallthrough":{"variation":0}},
+    "typed":{"version":1,"on":"yes","variations":[1]},
+    "lost":{"version":1,"on":true,"variations":[1],"offVariation":4,"fallthrough":{"variation":0},
+            "prerequisites":[{"key":"gone","variation":0}],
+            "rules":[{"variation":0,"clauses":[{"op":"segmentMatch","values":["nobody"]}]}]},
+    "one":{"version":1,"variations":[1],"prerequisites":[{"key":"two","variation":0}],"fallthrough":{"variation":0}},
+    "two":{"version":1,"variations":[1],"prerequisites":[{"key":"one","variation":0}],"fallthrough":{"variation":0}}
+  }}"#;
+
+#[test]
+fn verify_names_each_item_and_what_is_wrong_with_it() {
+    assert!(on_examples(&["verify"]).ended(0).ends_with("3 flags, 1 segment: all of them are good\n"));
+    let bad = file("bad.json", BAD);
+    let told = on_file(&bad, &["verify"]).ended(1);
+    for words in [
+        "✗ flag typed: `on`: ",
+        "! flag lost: when off it serves a variation that it does not have: it has 1",
+        "! flag lost: prerequisite \"gone\" does not exist: it is never met",
+        "! flag lost: segment \"nobody\" does not exist: nobody is in it",
+        "! flag one: its prerequisites form a circle",
+        "! flag two: its prerequisites form a circle",
+        "4 flags, 0 segments: 6 problems",
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    assert!(!told.contains("good"), "{told}");
+    let json = Ran::of(flagstone().args(["verify", "--json"]).arg(&bad).output().unwrap()).json(1);
+    assert_eq!(json["problems"].as_array().unwrap().len(), 6);
+    assert_eq!(on_file(&bad, &["flags", "--bad", "-q"]).ended(0), "typed\n");
+    on_file(&bad, &["eval", "typed", "--user", "a"]).ended(1);
+    let lost = on_file(&bad, &["eval", "lost", "--user", "a", "-e"]).ended(1);
+    assert!(lost.contains("there is no such flag") && lost.contains("no value"), "{lost}");
+}
+
+#[test]
+fn an_export_is_what_it_was_made_of_and_bad_items_are_left_out_aloud() {
+    let redis = redis_with_examples();
+    let to = file("exported.json", "");
+    let told = on_redis(&redis, &["export", to.to_str().unwrap()]).ended(0);
+    assert!(told.starts_with("3 flags, 1 segment in "), "{told}");
+    let same = Ran::of(flagstone().args(["diff", to.to_str().unwrap()]).arg(examples()).output().unwrap());
+    assert!(same.ended(0).contains("0 added, 0 removed, 0 changed, 4 the same"));
+    assert_eq!(on_redis(&redis, &["export"]).ended(0), std::fs::read_to_string(&to).unwrap());
+    send(&redis, &["HSET", "launchdarkly:features", "broken", "{"]);
+    let ran = on_redis(&redis, &["export"]);
+    let exported: Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(exported["flags"]["broken"].is_null() && exported["flags"]["new-checkout"].is_object());
+    assert!(ran.complained(1).contains(r#"flag "broken" is left out: the item is not valid JSON"#));
+    on_redis(&redis, &["export", "/nowhere/flags.json"]).complained(3);
+}
+
+#[test]
+fn two_prefixes_are_compared_item_by_item() {
+    let redis = redis_with_examples();
+    let text = flag_text(&redis, "search-engine").unwrap();
+    let changed = text.replace("\"version\":31", "\"version\":32").replace("\"on\":false", "\"on\":true");
+    assert_ne!(text, changed);
+    send(&redis, &["HSET", "staging:features", "search-engine", &changed]);
+    send(&redis, &["HSET", "staging:features", "extra", r#"{"version":1,"variations":[1]}"#]);
+    let told = on_redis(&redis, &["diff", "launchdarkly", "staging"]).ended(1);
+    for words in [
+        "+ flag extra  version 1\n",
+        "− flag new-checkout  version 12\n",
+        "− segment beta  version 3\n",
+        "~ flag search-engine  version 31 → 32: turned on\n",
+        "1 added, 3 removed, 1 changed, 0 the same\n",
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    let here = format!("staging@{}", redis.url());
+    let json = Ran::of(flagstone().args(["diff", "--json", &here, &here]).output().unwrap()).json(0);
+    assert_eq!(json, json!([]));
+}
+
+#[test]
+fn a_doctor_says_what_is_good_and_what_is_wrong() {
+    let redis = redis_with_examples();
+    let told = on_redis(&redis, &["doctor"]).ended(0);
+    for words in [
+        "✓ connection",
+        "✓ server      redis ",
+        "· TLS",
+        "✓ user        default",
+        "✓ clock",
+        "✓ memory",
+        "✓ reading     all commands are allowed",
+        "✓ writing",
+        "✓ flags       3 flags",
+        "✓ $inited",
+        "✓ items",
+        "✓ changes     told at once",
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    send(&redis, &["DEL", "launchdarkly:$inited"]);
+    send(&redis, &["HSET", "launchdarkly:features", "broken", "{"]);
+    send(
+        &redis,
+        &[
+            "ACL",
+            "SETUSER",
+            "reader",
+            "on",
+            ">secret",
+            "~launchdarkly:*",
+            "+@read",
+            "+@transaction",
+            "+ping",
+            "-hgetall",
+            "-hmget",
+            "+info",
+        ],
+    );
+    let mut command = flagstone();
+    command.args(["doctor", "--json", "--url", &redis.url(), "--username", "reader"]);
+    let ran = Ran::of(command.env("FLAGSTONE_REDIS_PASSWORD", "secret").output().unwrap());
+    assert!(!format!("{ran:?}").contains("secret"));
+    let checks = ran.json(3);
+    let health = |name: &str| {
+        let all = checks["checks"].as_array().unwrap().iter();
+        all.filter(|check| check["name"] == name)
+            .map(|check| format!("{} {}", check["health"], check["words"]))
+            .collect::<String>()
+    };
+    assert!(health("reading").starts_with("\"bad\" \"refused: HGETALL (reading everything), HMGET"), "{checks}");
+    assert!(health("writing").contains("HSET (writing)"), "{checks}");
+    let told = on_redis(&redis, &["doctor"]).ended(1);
+    assert!(told.contains("! $inited") && told.contains("✗ items       flag \"broken\""), "{told}");
+}
+
+#[test]
+fn a_place_without_flags_and_a_redis_that_is_away_are_told_apart() {
+    let redis = redis();
+    for command in [&["flags"][..], &["export"], &["verify"], &["show", "a"]] {
+        let complaint = on_redis(&redis, command).complained(4);
+        assert!(
+            complaint.contains("there are no flags: ") && complaint.contains(r#"prefix "launchdarkly""#),
+            "{complaint}"
+        );
+    }
+    on_redis(&redis, &["eval", "a", "--user", "b"]).complained(4);
+    on_redis(&redis, &["doctor"]).ended(1);
+    let url = redis.url();
+    drop(redis);
+    let all = [
+        &["flags"][..],
+        &["eval", "a", "--user", "b"],
+        &["doctor"],
+        &["export"],
+        &["verify"],
+        &["bench"],
+        &["diff", "a", "b"],
+    ];
+    for command in all {
+        let mut process = flagstone();
+        let ran = Ran::of(process.args(command).args(["--url", &url, "--timeout", "1"]).output().unwrap());
+        let complaint = ran.complained(3);
+        assert!(complaint.starts_with("flagstone: ") && complaint.to_lowercase().contains("refused"), "{complaint}");
+    }
+}
+
+#[test]
+fn passwords_are_never_shown() {
+    for arguments in [
+        &["flags", "--url", "redis://ada:hunter2@127.0.0.1:1/", "--timeout", "1"][..],
+        &["doctor", "--json", "--url", "redis://ada:hunter2@127.0.0.1:1/", "--timeout", "1"],
+        &["flags", "--url", "http://ada:hunter2@127.0.0.1/"],
+        &["diff", "x@redis://ada:hunter2@127.0.0.1:1", "y", "--timeout", "1"],
+    ] {
+        let ran = Ran::of(flagstone().args(arguments).output().unwrap());
+        assert!(matches!(ran.status, Some(2 | 3)) && !format!("{ran:?}").contains("hunter2"), "{ran:?}");
+    }
+    let help = Ran::of(
+        flagstone().args(["flags", "--help"]).env("FLAGSTONE_REDIS_URL", "redis://:hunter2@h").output().unwrap(),
+    );
+    assert!(!help.ended(0).contains("hunter2"));
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused_by_name() {
+    let lines: [(&[&str], &str); 5] = [
+        (&["flags", "-o", "redis.urll=x"], "redis.urll"),
+        (&["flags", "-o", "nonsense"], "NAME=VALUE"),
+        (&["flags", "--timeout=-1"], "--timeout"),
+        (&["flags", "--on", "--off"], "--off"),
+        (&["nonsense"], "nonsense"),
+    ];
+    for (arguments, words) in lines {
+        let complaint = Ran::of(flagstone().args(arguments).output().unwrap()).complained(2);
+        assert!(complaint.contains(words), "{complaint}");
+    }
+    let complaint = on_file(std::path::Path::new("/nowhere.yaml"), &["flags"]).complained(3);
+    assert!(complaint.contains("/nowhere.yaml"), "{complaint}");
+}
+
+#[test]
+fn a_bench_times_reads_and_evaluations() {
+    let json = on_examples(&["bench", "--for", "0.05", "--json"]).json(0);
+    assert_eq!(json["evaluated_flags"], 3);
+    assert!(json["times"][1]["median_ns"].as_u64().unwrap() > 0, "{json}");
+}
+
+#[test]
+fn huge_values_and_many_flags_are_listed() {
+    let redis = redis();
+    let huge = format!(
+        r#"{{"version":1,"on":true,"variations":["{}"],"fallthrough":{{"variation":0}}}}"#,
+        "x".repeat(1 << 20)
+    );
+    send(&redis, &["HSET", "launchdarkly:features", "huge", &huge]);
+    let told = on_redis(&redis, &["flags"]).ended(0);
+    assert!(told.contains("huge  on") && told.len() < 500, "{}", told.len());
+    assert!(on_redis(&redis, &["show", "huge"]).ended(0).len() < 1_000);
+    assert!(on_redis(&redis, &["eval", "huge", "--user", "a"]).ended(0).len() > 1 << 20, "the value is whole");
+}
