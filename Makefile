@@ -56,6 +56,10 @@ test: setup-test lint build ## Every test
 test-peers: setup-test build ## The tests with LaunchDarkly's Python SDK, and with its Relay Proxy if there is one
 	@tools/test-peers.sh
 
+.PHONY: test-topologies
+test-topologies: setup-test ## Redis and Valkey of several versions, proxies, sentinels, replicas and clusters: more than test has time for
+	@tools/test-topologies.sh
+
 .PHONY: conformance conformance-setup
 conformance: conformance-setup build ## LaunchDarkly's contract tests through both packages; needs sdk-test-harness
 	@tools/conformance.sh

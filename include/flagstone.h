@@ -80,14 +80,15 @@
  *                                flagstone_test_data_set_status, flagstone_test_data_retain,
  *                                flagstone_test_data_release
  *   flagstone_client             flagstone_client_new, flagstone_client_start, flagstone_client_wait,
- *                                flagstone_client_state, flagstone_client_status_json, flagstone_client_postfork,
- *                                flagstone_client_flush, flagstone_client_close, flagstone_client_retain,
- *                                flagstone_client_release, flagstone_client_status, flagstone_client_environment_id,
- *                                flagstone_bool_variation, flagstone_int_variation, flagstone_double_variation,
- *                                flagstone_string_variation, flagstone_variation, flagstone_variation_or,
- *                                flagstone_variation_many, flagstone_variation_many_or, flagstone_identify,
- *                                flagstone_track, flagstone_all_flags_json, flagstone_secure_mode_hash,
- *                                flagstone_client_subscribe, flagstone_big_segments_status,
+ *                                flagstone_client_state, flagstone_client_status_json, flagstone_client_metrics_text,
+ *                                flagstone_client_flag_version, flagstone_client_postfork, flagstone_client_flush,
+ *                                flagstone_client_close, flagstone_client_retain, flagstone_client_release,
+ *                                flagstone_client_set_credentials, flagstone_client_status,
+ *                                flagstone_client_environment_id, flagstone_bool_variation, flagstone_int_variation,
+ *                                flagstone_double_variation, flagstone_string_variation, flagstone_variation,
+ *                                flagstone_variation_or, flagstone_variation_many, flagstone_variation_many_or,
+ *                                flagstone_identify, flagstone_track, flagstone_all_flags_json,
+ *                                flagstone_secure_mode_hash, flagstone_client_subscribe, flagstone_big_segments_status,
  *                                flagstone_big_segments_poll, flagstone_client_may_wait,
  *                                flagstone_client_next_notification, flagstone_client_wake, flagstone_client_listen,
  *                                flagstone_client_unlisten
@@ -202,11 +203,24 @@
  *   redis.prefix               launchdarkly             prefix of the keys; empty: the default
  *   redis.username             (none)                   wins over the URL's
  *   redis.password             (none)                   wins over the URL's
+ *   redis.password_file        (none)                   file with the password, in the place of one: read at each connect and when
+ *                                                       it changes; the end of its line is dropped
+ *   redis.credentials          static                   who logs in: static: the options or the file; host: whoever
+ *                                                       flagstone_client_set_credentials says, which the start waits for and
+ *                                                       notifications of kind CREDENTIALS ask for; aws-iam: redis.username,
+ *                                                       with tokens that this library makes of the process's identity at AWS
+ *   redis.aws.region           (AWS_REGION)             region of the cluster, for aws-iam; then AWS_DEFAULT_REGION
+ *   redis.aws.service          elasticache              elasticache, memorydb
+ *   redis.aws.cluster          (none)                   name of the cluster, replication group or serverless cache, not its address
+ *   redis.aws.serverless       false                    true: it is a serverless cache
  *   redis.database             0                        wins over the URL's
  *   redis.connect_timeout_ms   2000                     longest time to connect, login included; a lookup of a name keeps the
  *                                                       time of the system, and leaves a quarter of this for the rest
  *   redis.command_timeout_ms   2000                     longest silence while a reply is awaited; longest wait of an evaluation
  *   redis.ping_ms              1000                     interval of pings on an idle connection
+ *   redis.keyspace_notifications  ask                   ask: notifications of keys and hash fields are used where CONFIG GET says
+ *                                                       that the server publishes them; assume: also where it does not tell;
+ *                                                       docs/freshness.md
  *   redis.tls.ca_file          (built-in)               PEM file of the authorities to trust instead of the built-in Mozilla
  *                                                       list, or of the server's own certificate: that very one is trusted,
  *                                                       self-signed or not, in its time and for the hosts that it names, if
@@ -218,8 +232,8 @@
  *   redis.tls.skip_verify      false                    true: any certificate is accepted; said in the log (WARN)
  *   cache.residency            all                      all: the whole data set is held; lazy: at most cache.capacity items, read
  *                                                       when first asked for; off: every lookup reads Redis (tests and tools)
- *   cache.freshness            push                     push: Redis tells what changed (Redis 6 or newer; steps down to ttl where
- *                                                       the server refuses); ttl: read again when older than cache.ttl_ms;
+ *   cache.freshness            push                     push: Redis tells what changed, in the best way that it allows; steps down
+ *                                                       to ttl where it allows none; ttl: read again when older than cache.ttl_ms;
  *                                                       forever: never read again
  *   cache.ttl_ms               30000                    milliseconds
  *   cache.capacity             10000                    most items held with residency lazy
@@ -272,6 +286,8 @@
  *                                                       server answers again, also after a restart. Made if need be; one that
  *                                                       others may write to is refused; processes may share it
  *   events.spool_bytes         67108864                 most bytes of it for one SDK key; the oldest events make room
+ *   metrics.evaluations        false                    evaluations are counted for flagstone_client_metrics_text also where there are no
+ *                                                       events, which count them anyway
  *   http.connect_timeout_ms    10000                    longest time to connect, and to look up a name
  *   http.read_timeout_ms       15000                    longest wait for a response, the stream's silence apart
  *   http.proxy                 (environment)            URL of a proxy; unset: http_proxy, https_proxy, all_proxy, no_proxy count, and
@@ -321,11 +337,12 @@
  *                                                                   asked at each connect where the primary of the service is
  *
  * Schemes in any case; an IPv6 address in brackets. In user and password write # as %23, / as %2F, ? as %3F, @ as %40, % as
- * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no pushes; 3), client_name,
+ * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no RESP3; 3), client_name,
  * socket_timeout and socket_connect_timeout (seconds), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
- * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest). With sentinels, whose users are others
- * than those of the servers with the flags: sentinel_user, sentinel_password, sentinel_tls (same, yes, no), service, node (one
- * more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
+ * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest), az (with these: the availability zone
+ * whose servers are preferred, where they tell theirs). With sentinels, whose users are others than those of the servers with the
+ * flags: sentinel_user, sentinel_password (which stay, whatever becomes of the other login), sentinel_tls (same, yes, no), service,
+ * node (one more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
  * sources tells how to write what other clients' configurations say.
  */
 
@@ -359,7 +376,7 @@
 /**
  * Grows when functions, or members at the end of a struct, are added. A host refuses a smaller one.
  */
-#define FLAGSTONE_ABI_MINOR 4
+#define FLAGSTONE_ABI_MINOR 5
 
 /**
  * Bit of `flagstone_features`: `rediss://` URLs work.
@@ -375,6 +392,11 @@
  * Bit of `flagstone_features`: the members of big segments are asked for, in Redis or in a store of the host's.
  */
 #define FLAGSTONE_FEATURE_BIG_SEGMENTS 4
+
+/**
+ * Bit of `flagstone_features`: credentials for Redis may change (`flagstone_client_set_credentials`, `redis.credentials`).
+ */
+#define FLAGSTONE_FEATURE_CREDENTIALS 8
 
 /**
  * Longest chain of prerequisites, and of segments that name segments, that an evaluation follows: MALFORMED_FLAG beyond it.
@@ -699,6 +721,13 @@ typedef enum flagstone_notification_kind {
    * never dropped.
    */
   FLAGSTONE_NOTIFICATION_VALUE_CHANGED = 5,
+  /**
+   * Credentials for Redis are asked for (`redis.credentials=host`), to be given with `flagstone_client_set_credentials`:
+   * `text` is `"start"` (there are none yet), `"expires"` (80 % of their life are over) or `"refused"` (the server did not take
+   * them), `extra` is JSON: `{"user":"ada"}`, who logs in by the present ones or by the options; null for the default user. Told
+   * again, with growing pauses, until others are set; one waits at most.
+   */
+  FLAGSTONE_NOTIFICATION_CREDENTIALS = 6,
 } flagstone_notification_kind;
 
 /**
@@ -1482,7 +1511,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `stale_since_ms` | Unix time in ms since when what was read of Redis is not known to be true; null when it is |
  * | `verified_age_ms` | age in ms of the latest moment at which everything held was known to be true; null before the first |
  * | `freshness` | freshness in force: `"push"`, `"ttl"`, `"forever"` or `"starting"` |
- * | `freshness_reason` | why; null with `"starting"` |
+ * | `freshness_reason` | why; with `"push"` the name of the way in which Redis tells, as in `watch`; null with `"starting"` |
  * | `flags`, `segments` | number held, deleted ones left out |
  * | `malformed` | items that do not parse, in Redis or as the data source delivered them |
  * | `dropped` | notifications dropped because nobody took them |
@@ -1493,18 +1522,38 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `big_segments` | null without a big-segment store; else how it stands, see below |
  * | `initialized` | somebody has written a full data set: `$inited` was seen |
  * | `redis` | null where memory is all there is; else where Redis is, see below |
+ * | `watch` | null unless `cache.freshness` is `push` and there is a Redis; else how it tells of changes, see below |
  *
- * Members of `redis`; the last four only with sentinels:
+ * Members of `redis`; `role` and those that follow only with sentinels:
  *
  * | Member | Is |
  * |---|---|
  * | `topology` | `"standalone"` or `"sentinel"` |
  * | `address` | of the server that is read; null while that is not known |
  * | `database` | its number |
+ * | `credentials` | null where nobody logs in; else who does, see below |
  * | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
  * | `service` | what the sentinels are asked for |
- * | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
+ * | `sentinels` | array of `address`, `error`: why it was of no use when it was asked last, null when it was, and `listed`: it stands in the URL; others are known from those |
  * | `asked` | the sentinel that answered last; null before the first |
+ *
+ * Members of `watch`; docs/freshness.md tells what each way needs:
+ *
+ * | Member | Is |
+ * |---|---|
+ * | `rung` | the way in force: `"hash-field notifications"`, `"RESP3 broadcast tracking"`, `"RESP2 tracking with redirect"` or `"keyspace notifications"`; null while there is none |
+ * | `reason` | why no better one is in force; null with the best one |
+ * | `ladder` | array of `rung`, `state` and `reason`, best first; `state` is `"in force"`, `"refused"`, `"lost"`, `"not needed"` (a better one is in force) or `"not tried"` |
+ *
+ * Members of `credentials`:
+ *
+ * | Member | Is |
+ * |---|---|
+ * | `source` | `"static"` (options, or `flagstone_client_set_credentials` without `redis.credentials`), `"host"`, `"file"` or `"aws-iam"` |
+ * | `user` | who logs in; null for the default user |
+ * | `expires_in_ms` | how long the server takes them still, 0 when that time is over; null when it is not known |
+ * | `state` | `"ok"`; `"missing"`: there are none yet; `"refused"`: a server did not take them; `"expired"`: their time is over |
+ * | `error` | what the server said that refused them, or why no others could be had; null when nothing is wrong |
  *
  * Members of `events`; a summary of evaluations counts as one event:
  *
@@ -1534,6 +1583,47 @@ FLAGSTONE_API
 flagstone_status flagstone_client_status_json(const struct flagstone_client *client,
                                               struct flagstone_bytes *out,
                                               struct flagstone_error **err);
+
+/**
+ * Writes the client's counters and gauges in the format that Prometheus reads (text 0.0.4), to be served as they are:
+ * `text/plain; version=0.0.4`. Takes no lock that an evaluation takes. Any thread.
+ *
+ * | Metric | Is |
+ * |---|---|
+ * | `flagstone_evaluations_total` | evaluations by `flag` and `variation`: its index, or `default` where the caller's default was served. Where there are events, or `metrics.evaluations` is `true`; without flags that are excluded from summaries |
+ * | `flagstone_other_evaluations_total` | those that were not counted by flag, because there were more than 50,000 counters |
+ * | `flagstone_client_state`, `flagstone_source_state` | by `state`: 1 for the one in force, 0 for the others |
+ * | `flagstone_client_ready` | 1 when flags are there |
+ * | `flagstone_freshness` | by `freshness`, as in the status: 1 for the one in force |
+ * | `flagstone_data_age_seconds` | time since everything held was last known to be true; missing before the first time |
+ * | `flagstone_flags`, `flagstone_segments`, `flagstone_malformed_items` | what is held, and what cannot be read |
+ * | `flagstone_store_available`, `flagstone_store_stale` | whether Redis answers, and whether what is held may be out of date |
+ * | `flagstone_redis_exchanges_total` | reads and writes that Redis has answered |
+ * | `flagstone_redis_received_bytes_total`, `flagstone_redis_sent_bytes_total` | bytes from and to Redis, TLS included |
+ * | `flagstone_events_waiting`, `flagstone_events_sent_total`, `flagstone_events_lost_total`, `flagstone_events_dropped_total` | how events fare |
+ * | `flagstone_notifications_dropped_total` | notifications that the host did not take in time |
+ * | `flagstone_panics_total` | calls that failed unexpectedly |
+ *
+ * New metrics may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_metrics_text(const struct flagstone_client *client,
+                                               struct flagstone_bytes *out,
+                                               struct flagstone_error **err);
+
+/**
+ * The version of a flag that is held, for whoever reports which one answered. It is that of this moment: a change may come
+ * between an evaluation and this call.
+ *
+ * No I/O, no lock with residency `all`. OK; NOT_FOUND when there is no such flag, or it is not held at present; NULL_ARGUMENT,
+ * BAD_UTF8 (key), INVALID_ARGUMENT. Also after close. Any thread.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_flag_version(const struct flagstone_client *client,
+                                               const char *key,
+                                               size_t key_len,
+                                               int64_t *out,
+                                               struct flagstone_error **err);
 
 /**
  * In a child of `fork`: makes threads and connections of its own now. Not needed: the first evaluation does it too.
@@ -1582,6 +1672,27 @@ FLAGSTONE_API struct flagstone_client *flagstone_client_retain(const struct flag
  */
 FLAGSTONE_API
 void flagstone_client_release(struct flagstone_client *client);
+
+/**
+ * Sets who logs in at Redis from now on: new connections use it, and those that are open log in anew between two commands,
+ * without an end. Works with any `redis.credentials` but `aws-iam`, and not with `redis.password_file`; with `host` it answers the
+ * notification of kind CREDENTIALS. Sentinels are not concerned: theirs stay those of `redis.url`.
+ *
+ * `user` (at most 1024 bytes; `user_len` 0: the default user) and `password` (1 to 65536 bytes) are UTF-8 without NUL bytes,
+ * copied, and never shown. `valid_for_ms`: how long the server takes them, in milliseconds from now; 0 when that is not known.
+ *
+ * Does not wait for the server: whether it takes them, the status tells (`redis.credentials`). A server that refuses them leaves
+ * the open connections as they are. OK; NULL_ARGUMENT, BAD_UTF8; INVALID_ARGUMENT, also for a client that uses no Redis;
+ * CLOSED. Any thread, at any time, also before `flagstone_client_start` and while it waits.
+ */
+FLAGSTONE_API
+flagstone_status flagstone_client_set_credentials(struct flagstone_client *client,
+                                                  const char *user,
+                                                  size_t user_len,
+                                                  const char *password,
+                                                  size_t password_len,
+                                                  int64_t valid_for_ms,
+                                                  struct flagstone_error **err);
 
 /**
  * Writes the condition of data source and store. `flagstone_client_status_json` tells more.

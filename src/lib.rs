@@ -9,6 +9,7 @@
 //! | [`context`] | who is asking: single and multi-kind contexts |
 //! | [`eval`] | a pure function of (flag, context, lookup) to a detail |
 //! | [`files`] | files in folders that others may use |
+//! | [`aws`] | tokens with which a process that has an identity at AWS logs in at Redis |
 //! | [`http`] | requests, headers, TLS, proxy, redirects |
 //! | [`source`] | stream, poll, file, test data: the outside turned into changesets |
 //! | [`big_segments`] | what a store of their own knows of the members of big segments, asked for once and remembered |
@@ -17,9 +18,10 @@
 //! | [`client`] | configuration, lifecycle, status, notifications, fork guard |
 //! | [`ffi`] | the C ABI: the only way a host enters, and, but for forks and signals, the only `unsafe` code |
 //!
-//! An arrow of use goes downwards only: `ffi` → `client` → `source`, `store`, `eval`, `events`, `big_segments` → `context`, `http`, `files` → `model`; the
+//! An arrow of use goes downwards only: `ffi` → `client` → `source`, `store`, `eval`, `events`, `big_segments`, `aws` → `context`, `http`, `files` → `model`; the
 //! siblings `source`, `store`, `eval`, `events` and `big_segments` never see each other. A test reads the sources and fails on any other arrow.
 
+pub mod aws;
 pub mod big_segments;
 pub mod client;
 pub mod context;

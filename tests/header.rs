@@ -31,6 +31,7 @@ fn generated() -> String {
         .with_src(root.join("src/ffi/config.rs"))
         .with_src(root.join("src/ffi/test_data.rs"))
         .with_src(root.join("src/ffi/client.rs"))
+        .with_src(root.join("src/ffi/credentials.rs"))
         .with_src(root.join("src/ffi/status.rs"))
         .with_src(root.join("src/ffi/context.rs"))
         .with_src(root.join("src/ffi/context_parts.rs"))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flagdata::PrivateRedis;
-use native::{archive, has_tool, output, root, run, shared_library, text, work_dir};
+use native::{archive, has_tool, output, root, run, shared_library, skip, text, work_dir};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -48,8 +48,7 @@ fn program() -> Option<String> {
     if program.exists() {
         return Some(program.to_str().unwrap().to_owned());
     }
-    assert!(std::env::var_os("CI").is_none(), "{} is missing: make build", program.display());
-    eprintln!("skipped: {} is missing (make build)", program.display());
+    skip("target/cli/flagstone (make build)", "the installation of the program");
     None
 }
 

@@ -91,21 +91,21 @@ fn where_memory_leads_another_server_is_filled_although_one_connection_was_lost(
 fn where_pushes_are_not_to_be_had_reads_work_by_age_until_they_are() {
     let rules = [Rule::error("ERR refused"), Rule::error("NOPERM refused"), Rule::Close, Rule::Hang];
     thread::scope(|scope| {
-        for command in ["CLIENT TRACKING", "HELLO"] {
+        for commands in [&["CLIENT TRACKING"][..], &["HELLO", "CLIENT TRACKING"]] {
             for rule in &rules {
                 for residency in ["all", "lazy", "off"] {
-                    scope.spawn(move || pushes_come_and_go(command, rule, residency));
+                    scope.spawn(move || pushes_come_and_go(commands, rule, residency));
                 }
             }
         }
     });
 }
 
-fn pushes_come_and_go(command: &str, rule: &Rule, residency: &str) {
-    let what = format!("{command} {rule:?}, {residency}");
+fn pushes_come_and_go(commands: &[&str], rule: &Rule, residency: &str) {
+    let what = format!("{commands:?} {rule:?}, {residency}");
     let server = RedisServer::holding(&[("a", flag("a", 1, "one")), ("b", flag("b", 1, "one"))], &[]);
     let gate = Gate::to(server.port());
-    gate.rule(command, rule.clone());
+    commands.iter().for_each(|command| gate.rule(command, rule.clone()));
     let client = config(&gate.url(), residency).client();
     assert_eq!(client.start(PATIENCE_MS), Ok(()), "{what}: {:?}", client.try_status());
     assert_eq!((client.ask("a"), client.ask("none")), ("one".into(), "FLAG_NOT_FOUND".into()), "{what}");
@@ -130,7 +130,7 @@ fn pushes_come_and_go(command: &str, rule: &Rule, residency: &str) {
     client.becomes(VALID);
 
     // Lost and refused in the middle of life.
-    gate.rule(command, rule.clone());
+    commands.iter().for_each(|command| gate.rule(command, rule.clone()));
     assert!(gate.cut(Role::Watch) > 0, "{what}");
     client.reports("freshness", "ttl");
     follows();
@@ -142,6 +142,41 @@ fn pushes_come_and_go(command: &str, rule: &Rule, residency: &str) {
     eventually("nothing is stale", || !client.detail("a").stale);
 }
 
+/// Sends commands over a connection that stays.
+fn one_connection_of(server: &RedisServer) -> impl FnMut(&[&str]) -> redis::Value + use<> {
+    let mut own = server.connect();
+    move |words| {
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| _ = command.arg(word));
+        command.query::<redis::Value>(&mut own).unwrap()
+    }
+}
+
+fn lines(text: &redis::Value) -> usize {
+    match text {
+        redis::Value::BulkString(text) => text.iter().filter(|byte| **byte == b'\n').count(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_only_connection_that_a_server_takes_is_read_through() {
+    for residency in ["all", "lazy", "off"] {
+        let server = RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]);
+        let mut say = one_connection_of(&server);
+        eventually("every other connection has ended", || lines(&say(&["CLIENT", "LIST"])) == 1);
+        say(&["CONFIG", "SET", "maxclients", "2"]);
+        let client = config(&server.url(), residency).started();
+        assert_eq!(client.ask("a"), "one", "{residency}");
+        for version in 2..5 {
+            say(&["HSET", "launchdarkly:features", "a", &flag("a", version, &version.to_string())]);
+            client.serves("a", &version.to_string());
+        }
+        say(&["CONFIG", "SET", "maxclients", "1000"]);
+        client.reports("freshness", "push");
+    }
+}
+
 #[test]
 fn a_server_that_takes_no_further_connections_is_read_through_the_one_that_is_left() {
     for residency in ["all", "lazy", "off"] {
@@ -150,16 +185,8 @@ fn a_server_that_takes_no_further_connections_is_read_through_the_one_that_is_le
         let client = config(&gate.url(), residency).started();
         client.reports("freshness", "push");
         assert_eq!((client.ask("a"), client.ask("b")), ("one".into(), "one".into()));
-        let mut own = server.connect();
-        let mut say = |words: &[&str]| {
-            let mut command = redis::cmd(words[0]);
-            words[1..].iter().for_each(|word| _ = command.arg(word));
-            command.query::<redis::Value>(&mut own).unwrap()
-        };
-        eventually("every other connection has ended", || {
-            let list = say(&["CLIENT", "LIST"]);
-            matches!(&list, redis::Value::BulkString(text) if text.iter().filter(|byte| **byte == b'\n').count() == 3)
-        });
+        let mut say = one_connection_of(&server);
+        eventually("every other connection has ended", || lines(&say(&["CLIENT", "LIST"])) == 3);
         say(&["CONFIG", "SET", "maxclients", "2"]);
         assert_eq!(gate.cut(Role::Watch), 1);
         client.reports("freshness", "ttl");

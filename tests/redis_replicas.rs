@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
@@ -95,6 +97,10 @@ fn leaves_and_comes_back(spoil: fn(&RedisServer, u16), mend: fn(&RedisServer, u1
     let (primary, replica) = (&deployment.servers[0], &deployment.servers[1]);
     let clients = ["all", "lazy"].map(|residency| config(&deployment, "prefer-replica", residency).started());
     eventually("all watch the replica", || replica.tracking_connections() == 2);
+    // Residency `lazy` does not know what nobody has asked for.
+    clients
+        .iter()
+        .for_each(|client| assert_eq!((client.ask("a").as_str(), client.ask("steady").as_str()), ("edit 1", "yes")));
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let over = OverAtTheEnd(&is_over);
@@ -193,5 +199,180 @@ fn hears_nothing(left: usize) {
     for client in &clients {
         wait_until(SOON, "an edit", || client.ask("a") == "edit 2");
         client.reports("freshness", "push");
+    }
+}
+
+/// A server and one sentinel that watches over it at this host.
+fn under_sentinel(host: &str, settings: &str, primary: &RedisServer) -> RedisServer {
+    let monitor = watching(primary.port(), 1).replace("127.0.0.1", host);
+    Setup::default().argument(&["--bind", "127.0.0.1", "-::1"]).sentinel(&format!("{settings}{monitor}")).start()
+}
+
+/// Number of replicas that a sentinel knows to be well.
+fn known_by(sentinel: &RedisServer) -> usize {
+    let replicas: Vec<Vec<(String, String)>> = sentinel.run(&["SENTINEL", "REPLICAS", SERVICE]);
+    let is = |pairs: &[(String, String)], name: &str, value: &str| {
+        pairs.iter().any(|(known, told)| known == name && told == value)
+    };
+    replicas.iter().filter(|one| is(one, "flags", "slave") && is(one, "master-link-status", "ok")).count()
+}
+
+fn started_at(url: &str) -> Client {
+    let config = Config::new().with("redis.url", url).with("redis.ping_ms", "300");
+    config.with("redis.connect_timeout_ms", "5000").with("redis.command_timeout_ms", "5000").started()
+}
+
+#[test]
+fn where_sentinels_announce_names_replicas_are_read_that_know_their_primary_by_its_address() {
+    let primary = replicating(None);
+    primary.replace(&[("a", edit(1))], &[]);
+    let replica = replicating(Some(primary.port()));
+    eventually("the replica has everything", || replica.is_inited());
+    let names = "sentinel resolve-hostnames yes\nsentinel announce-hostnames yes\n";
+    let sentinel = under_sentinel("localhost", names, &primary);
+    let url = format!("redis+sentinel://localhost:{}/{SERVICE}", sentinel.port());
+    let client = started_at(&url);
+    assert_eq!(place(&client), ("primary".to_owned(), format!("localhost:{}", primary.port())));
+    let client = started_at(&format!("{url}?read=prefer-replica"));
+    wait_until(Duration::from_secs(40), "the replica is read", || place(&client).0 == "replica");
+    assert!(place(&client).1.ends_with(&format!(":{}", replica.port())));
+    primary.set_flag("a", edit(2));
+    client.serves("a", "edit 2");
+}
+
+#[test]
+#[allow(clippy::print_stderr, reason = "what is left out is said")]
+fn everything_works_over_ipv6() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return eprintln!("there is no IPv6 here, so it was not tested");
+    }
+    let both = |setup: Setup| setup.argument(&["--bind", "127.0.0.1", "-::1"]).start();
+    let primary = both(Setup::default().argument(&["--repl-diskless-sync-delay", "0"]));
+    primary.replace(&[("a", edit(1))], &[]);
+    let follows = ["--replicaof", "::1", &primary.port().to_string()];
+    let replica = both(Setup::default().argument(&follows));
+    eventually("the replica has everything", || replica.is_inited());
+    let sentinel = under_sentinel("::1", "", &primary);
+    let url = format!("redis+sentinel://[::1]:{}/{SERVICE}?read=prefer-replica", sentinel.port());
+    let client = started_at(&url);
+    wait_until(Duration::from_secs(40), "the replica is read", || {
+        place(&client) == ("replica".to_owned(), format!("[::1]:{}", replica.port()))
+    });
+    primary.set_flag("a", edit(2));
+    client.serves("a", "edit 2");
+}
+
+/// A replica behind a gate, as which it is known.
+fn behind_gate(primary: &RedisServer) -> (RedisServer, Gate) {
+    let gate = Gate::to(primary.port());
+    let announced = ["--replica-announce-ip", "127.0.0.1", "--replica-announce-port", &gate.port().to_string()];
+    let setup = Setup::default().argument(&announced).argument(&["--repl-ping-replica-period", "1"]);
+    let replica = setup.argument(&["--replicaof", "127.0.0.1", &primary.port().to_string()]).start();
+    gate.lead_to(replica.port());
+    eventually("the replica has everything", || replica.is_inited());
+    (replica, gate)
+}
+
+#[test]
+fn a_replica_that_loads_is_not_read_until_it_has_done_so_and_the_log_says_why() {
+    let primary = replicating(None);
+    primary.replace(&[("a", edit(1))], &[]);
+    let (_replica, gate) = behind_gate(&primary);
+    let sentinel = under_sentinel("127.0.0.1", "", &primary);
+    eventually("the sentinel knows the replica", || known_by(&sentinel) == 1);
+    gate.rule("HELLO", Rule::error("LOADING Redis is loading the dataset in memory"));
+    gate.rule("ROLE", Rule::error("LOADING Redis is loading the dataset in memory"));
+    let url = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}?read=prefer-replica", sentinel.port());
+    let config = Config::new().with("redis.url", &url).with("redis.ping_ms", "300").with("log.level", "info");
+    let client = config.started();
+    assert_eq!(client.ask("a"), "edit 1");
+    assert_eq!(place(&client), at("primary", &primary));
+    let mut lines = Vec::new();
+    eventually("it is told", || {
+        lines.extend(log_lines(&client.drain(), 1));
+        lines.iter().any(|line| line.contains("the primary is read") && line.contains("LOADING"))
+    });
+    gate.clear();
+    let expected = ("replica".to_owned(), format!("127.0.0.1:{}", gate.port()));
+    wait_until(Duration::from_secs(40), "the replica is read", || place(&client) == expected);
+    primary.set_flag("a", edit(2));
+    client.serves("a", "edit 2");
+}
+
+#[test]
+fn replicas_of_the_zone_are_preferred_and_others_are_read_as_long_as_there_are_none() {
+    let primary = replicating(None);
+    primary.replace(&[("a", edit(1))], &[]);
+    let replicas = ["zone-a", "zone-b"].map(|zone| {
+        let (replica, gate) = behind_gate(&primary);
+        let told = format!("# Server\r\nrun_id:{zone}\r\navailability_zone:{zone}\r\n");
+        gate.rule_for_content(
+            "INFO\r\n$6\r\nserver",
+            Rule::Answer(format!("${}\r\n{told}\r\n", told.len()).into_bytes()),
+        );
+        (replica, gate)
+    });
+    let sentinel = under_sentinel("127.0.0.1", "", &primary);
+    eventually("the sentinel knows both", || known_by(&sentinel) == 2);
+    let url = |read: &str| format!("redis+sentinel://127.0.0.1:{}/{SERVICE}?read={read}", sentinel.port());
+    let expected = |number: usize| ("replica".to_owned(), format!("127.0.0.1:{}", replicas[number].1.port()));
+    for _ in 0..3 {
+        for (zone, number) in [("zone-a", 0), ("zone-b", 1)] {
+            assert_eq!(place(&started_at(&url(&format!("prefer-replica&az={zone}")))), expected(number), "{zone}");
+            assert_eq!(place(&started_at(&url(&format!("nearest&az={zone}")))), expected(number), "{zone}");
+        }
+    }
+    let elsewhere = started_at(&url("prefer-replica&az=zone-c"));
+    assert_eq!(place(&elsewhere).0, "replica");
+    let client = started_at(&url("prefer-replica&az=zone-b"));
+    client.reports("freshness", "push");
+    replicas[1].1.set_dead(true);
+    wait_until(SOON, "the other replica is read", || place(&client) == expected(0));
+    primary.set_flag("a", edit(2));
+    client.serves("a", "edit 2");
+    replicas[1].1.set_dead(false);
+    wait_until(Duration::from_secs(90), "that of the zone is read again", || place(&client) == expected(1));
+    primary.set_flag("a", edit(3));
+    client.serves("a", "edit 3");
+}
+
+/// A Valkey that knows zones, if there is one: in the PATH, or among those that `FLAGSTONE_TEST_SERVERS` lists.
+fn valkey_with_zones() -> Option<PathBuf> {
+    let listed = std::env::var_os("FLAGSTONE_TEST_SERVERS").unwrap_or_default();
+    let paths: Vec<PathBuf> = std::env::split_paths(&listed).chain([PathBuf::from("valkey-server")]).collect();
+    paths.into_iter().find(|path| {
+        let said = Command::new(path).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let version =
+            said.split_once("Valkey server v=").map(|(_, version)| version.split(['.', ' ']).take(2).collect());
+        version.is_some_and(|version: Vec<&str>| version >= vec!["8", "1"])
+    })
+}
+
+#[test]
+#[allow(clippy::print_stderr, reason = "what is left out is said")]
+fn valkey_tells_its_zone_and_is_preferred_for_it() {
+    let Some(program) = valkey_with_zones() else {
+        return eprintln!("there is no Valkey 8.1 or newer here, so its zones were not tested");
+    };
+    let start = |zone: &str, primary: Option<&RedisServer>| {
+        let setup = Setup::default().program(&program).argument(&["--availability-zone", zone]);
+        let setup = setup.argument(&["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]);
+        match primary {
+            Some(primary) => setup.argument(&["--replicaof", "127.0.0.1", &primary.port().to_string()]).start(),
+            None => setup.start(),
+        }
+    };
+    let primary = start("a", None);
+    primary.replace(&[("a", edit(1))], &[]);
+    let replicas = ["b", "c"].map(|zone| start(zone, Some(&primary)));
+    replicas.iter().for_each(|replica| eventually("the replica has everything", || replica.is_inited()));
+    let sentinel = under_sentinel("127.0.0.1", "", &primary);
+    eventually("the sentinel knows both", || known_by(&sentinel) == 2);
+    let url = |read: &str| format!("redis+sentinel://127.0.0.1:{}/{SERVICE}?read={read}", sentinel.port());
+    for _ in 0..3 {
+        assert_eq!(place(&started_at(&url("prefer-replica&az=b"))), at("replica", &replicas[0]));
+        assert_eq!(place(&started_at(&url("prefer-replica&az=c"))), at("replica", &replicas[1]));
+        assert_eq!(place(&started_at(&url("nearest&az=a"))), at("primary", &primary));
     }
 }

@@ -20,7 +20,7 @@ fn hammer(client: &Client, key: &str, span: Duration) {
 fn a_server_that_repeats_the_login_in_its_refusal_does_not_bring_the_password_into_status_or_log() {
     let server = Setup::default().password("hunter2secret").argument(&["--rename-command", "HELLO", ""]).start();
     let client = Config::of(&server).with("redis.password", "hunter2secret").with("log.level", "debug").started();
-    client.reports("freshness", "ttl");
+    eventually("there is no RESP3", || client.status()["watch"]["reason"].is_string());
     let mut told = client.status().to_string();
     for notice in client.drain() {
         told.push_str(&format!("{notice:?}"));

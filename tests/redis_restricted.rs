@@ -4,8 +4,7 @@
 
 mod support;
 
-use std::process::{Child, Command, Stdio};
-use std::{fs, thread};
+use std::thread;
 
 use support::*;
 
@@ -178,47 +177,7 @@ fn a_server_that_refuses_single_reading_commands_is_read_by_others() {
     });
 }
 
-/// A twemproxy in front of one server.
-struct Twemproxy {
-    process: Child,
-    url: String,
-    _directory: TempDir,
-}
-
-impl Twemproxy {
-    /// `None` where the program is missing.
-    fn before(server: &RedisServer) -> Option<Self> {
-        let (directory, port, statistics) = (TempDir::new("twemproxy"), free_port(), free_port());
-        let configuration = directory.path().join("nutcracker.yml");
-        let pool = format!(
-            "pool:\n  listen: 127.0.0.1:{port}\n  hash: fnv1a_64\n  distribution: ketama\n  redis: true\n  \
-             servers:\n   - 127.0.0.1:{}:1\n",
-            server.port()
-        );
-        fs::write(&configuration, pool).unwrap();
-        let mut command = Command::new("nutcracker");
-        command.arg("--conf-file").arg(&configuration).args(["--stats-port", &statistics.to_string()]);
-        // Debian keeps it where only root looks for programs.
-        let path = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", format!("{path}:/usr/sbin")).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().ok()?;
-        let url = format!("redis://127.0.0.1:{port}");
-        let twemproxy = Self { process, url, _directory: directory };
-        eventually("twemproxy listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Some(twemproxy)
-    }
-}
-
-impl Drop for Twemproxy {
-    fn drop(&mut self) {
-        // It has already ended, or it ends now.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 #[test]
-#[allow(clippy::print_stderr, reason = "what is left out is said")]
 fn behind_twemproxy_flags_are_served_and_changes_seen() {
     thread::scope(|scope| {
         for residency in RESIDENCIES {
@@ -226,11 +185,8 @@ fn behind_twemproxy_flags_are_served_and_changes_seen() {
                 scope.spawn(move || {
                     let server = RedisServer::start();
                     fill(&server, count);
-                    let Some(twemproxy) = Twemproxy::before(&server) else {
-                        eprintln!("nutcracker is not there, so twemproxy was not tested");
-                        return;
-                    };
-                    let config = options(&twemproxy.url, residency);
+                    let Some(twemproxy) = Twemproxy::before(&[&server]) else { return };
+                    let config = options(&twemproxy.url(), residency);
                     follows(&server, &config, &format!("{residency}, {count} flags"));
                     assert_eq!(config.started().status()["freshness"], "ttl");
                 });
@@ -240,16 +196,12 @@ fn behind_twemproxy_flags_are_served_and_changes_seen() {
 }
 
 #[test]
-#[allow(clippy::print_stderr, reason = "what is left out is said")]
 fn behind_twemproxy_members_of_big_segments_are_read_and_changes_seen_by_age() {
     let server = RedisServer::start();
     let segment = r#"{"key":"s","version":1,"unbounded":true,"generation":2}"#;
     server.replace(&[("member", Flag::new("member", 1, "in").for_segment("s").text())], &[("s", segment.to_owned())]);
-    let Some(twemproxy) = Twemproxy::before(&server) else {
-        eprintln!("nutcracker is not there, so twemproxy was not tested");
-        return;
-    };
-    let client = options(&twemproxy.url, "all").with("big_segments.cache_ms", "200").started();
+    let Some(twemproxy) = Twemproxy::before(&[&server]) else { return };
+    let client = options(&twemproxy.url(), "all").with("big_segments.cache_ms", "200").started();
     eventually("members are read", || {
         client.big_segments() == (true, true) && client.detail("member").big_segments == 2
     });

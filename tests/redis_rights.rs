@@ -47,6 +47,9 @@ fn the_documentation_names_these_users() {
         "flags-reader",
         "flags-reader-by-age",
         "flags-reader-minimal",
+        "flags-reader-of-fields",
+        "flags-reader-of-keyspace",
+        "flags-reader-resp2",
         "flags-writer",
         "flags-writer-minimal",
         "flags-writer-without-scripts",
@@ -123,6 +126,40 @@ fn reads(user: &str, freshness: &str, complete: bool, residency: &str, count: us
         let words: Vec<&str> = ["ACL", "DRYRUN", user].iter().chain(write).copied().collect();
         let verdict: String = server.run(&words);
         assert!(verdict.contains("no permissions"), "{what} may {write:?}: {verdict}");
+    }
+}
+
+#[test]
+fn readers_that_are_told_of_changes_in_other_ways_need_no_more_than_the_documented_rights() {
+    let fields = "hash-field notifications";
+    for (user, rung, query, option) in [
+        ("flags-reader-of-fields", fields, "", "assume"),
+        ("flags-reader-of-fields", "RESP3 broadcast tracking", "", "ask"),
+        ("flags-reader-resp2", "RESP2 tracking with redirect", "?protocol=2", "ask"),
+        ("flags-reader-of-keyspace", "keyspace notifications", "?protocol=2", "ask"),
+    ] {
+        let server = server_with(user);
+        server.run::<()>(&["CONFIG", "SET", "notify-keyspace-events", "KA"]);
+        server.replace(&[("a", flag("a", 1, "one"))], &[]);
+        let gate = Gate::to(server.port());
+        // It is an older one, which does not publish fields, and lets a client subscribe all the same.
+        gate.rule_for_content("INFO\r\n$6\r\nserver", Rule::answer(&["redis_version:8.8.0\r\nrun_id:0\r\n"]));
+        let config = Config::at(&format!("{}{query}", gate.url())).with("redis.keyspace_notifications", option);
+        let client = as_user(config, user).with("cache.ttl_ms", "600000").with("redis.ping_ms", "50").started();
+        client.reports("freshness_reason", rung);
+        if option == "ask" && query.is_empty() {
+            let reason = client.status()["watch"]["reason"].to_string();
+            assert!(reason.contains("lacks S"), "the question is allowed: {reason}");
+        }
+        for version in 2..5 {
+            server.set_flag("a", flag("a", version, &version.to_string()));
+            client.serves("a", &version.to_string());
+        }
+        throughout(std::time::Duration::from_millis(300), || assert_eq!(client.ask("a"), "4", "{user}"));
+        client.reports("freshness_reason", rung);
+        let expected = if rung == "keyspace notifications" { &["client|id"][..] } else { &[] };
+        let more = |text: &String| !expected.iter().any(|known| text.contains(known));
+        assert_eq!(refused(&server).into_iter().filter(more).collect::<Vec<_>>(), [""; 0], "{user}");
     }
 }
 

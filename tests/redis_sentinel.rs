@@ -140,7 +140,7 @@ fn an_old_primary_that_still_serves_is_left_by_reader_writer_and_watch() {
     let gate = Gate::to(deployment.sentinels[0].port());
     // An old sentinel: it cannot tell, and is asked.
     gate.rule("HELLO", Rule::error("ERR unknown command 'HELLO', with args beginning with: '3'"));
-    let asked = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}", gate_port(&gate));
+    let asked = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}", gate.port());
     let readers =
         [("all", &deployment.url()), ("lazy", &deployment.url()), ("off", &deployment.url()), ("all", &asked)]
             .map(|(residency, url)| config(url, residency).started());
@@ -172,10 +172,6 @@ fn an_old_primary_that_still_serves_is_left_by_reader_writer_and_watch() {
         client.becomes(VALID);
         assert_eq!(client.status()["redis"]["address"], format!("127.0.0.1:{second}"));
     }
-}
-
-fn gate_port(gate: &Gate) -> u16 {
-    gate.url().rsplit(':').next().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -289,6 +285,8 @@ fn what_is_wrong_with_the_sentinels_is_the_first_error() {
         &format!("redis+sentinel://127.0.0.1:{data}/main"),
         &["is a data node and no sentinel", &data.to_string()],
     );
+    let node = Setup::default().argument(&["--cluster-enabled", "yes"]).start();
+    fails_with(&format!("redis+sentinel://127.0.0.1:{}/main", node.port()), &["is a data node and no sentinel"]);
     fails_with(&format!("redis://127.0.0.1:{known}"), &["is a sentinel", "redis+sentinel://"]);
     fails_with(&format!("redis+sentinel://127.0.0.1:{away}/main"), &["no sentinel tells", "Connection refused"]);
     fails_with(&url, &["refuses the login", "sentinel_password"]);
@@ -341,7 +339,9 @@ fn a_mixed_list_works_and_each_that_is_of_no_use_is_named() {
 fn the_status_tells_where_a_single_server_is() {
     let server = RedisServer::holding(&[("a", edit(1))], &[]);
     let redis = &Config::at(&format!("{}/0", server.url())).started().status()["redis"];
-    let expected = serde_json::json!({ "topology": "standalone", "address": format!("127.0.0.1:{}", server.port()), "database": 0 });
+    let address = format!("127.0.0.1:{}", server.port());
+    let expected =
+        serde_json::json!({ "topology": "standalone", "address": address, "database": 0, "credentials": null });
     assert_eq!(*redis, expected);
     let data = TestData::new();
     data.set_flag(&edit(1));
@@ -353,6 +353,7 @@ fn a_replica_that_a_sentinel_takes_for_the_primary_is_not_read() {
     let primary = replicating(None);
     primary.replace(&[("a", edit(1))], &[]);
     let replica = replicating(Some(primary.port()));
+    eventually("the replica has everything", || replica.is_inited());
     let sentinel = Setup::default().sentinel(&watching(replica.port(), 1)).start();
     let url = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}", sentinel.port());
     fails_with(&url, &[&format!("127.0.0.1:{} is a replica", replica.port())]);
@@ -401,7 +402,8 @@ fn logins_and_tls_of_sentinels_and_data_nodes_are_apart() {
     let user = "asker on >of-sentinels allchannels +sentinel +subscribe +hello +auth +ping";
     let sentinel =
         Setup::default().sentinel(&settings).user(user).argument(&["--requirepass", "other"]).password("other");
-    let sentinel = sentinel.tls(&certificates, false).start();
+    // Whoever speaks TLS with it needs a certificate.
+    let sentinel = sentinel.tls(&certificates, true).start();
     let (port, tls_port) = (sentinel.port(), sentinel.tls_port());
     let login = "sentinel_user=asker&sentinel_password=of-sentinels";
     for url in [
@@ -409,7 +411,11 @@ fn logins_and_tls_of_sentinels_and_data_nodes_are_apart() {
         format!("rediss+sentinel://:of%20data@127.0.0.1:{port}/{SERVICE}?{login}&sentinel_tls=no"),
         format!("valkeys+sentinel://default:of%20data@localhost:{tls_port}/{SERVICE}/0?{login}&sentinel_tls=yes"),
     ] {
-        let client = config(&url, "all").with("redis.tls.ca_file", &certificates.path("ca.pem")).started();
+        let client = config(&url, "all")
+            .with("redis.tls.ca_file", &certificates.path("ca.pem"))
+            .with("redis.tls.cert_file", &certificates.path("client.pem"))
+            .with("redis.tls.key_file", &certificates.path("client.key"))
+            .started();
         assert_eq!(client.ask("a"), "edit 1", "{url}");
         client.reports("freshness", "push");
     }

@@ -130,11 +130,11 @@ fn names_and_times_of_redis_py_are_honoured_and_options_win() {
 }
 
 #[test]
-fn protocol_2_does_without_pushes() {
+fn protocol_2_does_without_pushes_of_protocol_3() {
     let server = RedisServer::holding(&[("a", flag("a", 1, "old"))], &[]);
-    let client = Config::at(&format!("{}?protocol=2", server.url())).with("cache.ttl_ms", "50").started();
-    client.reports("freshness", "ttl");
-    assert_eq!(server.tracking_connections(), 0);
+    let client = Config::at(&format!("{}?protocol=2", server.url())).started();
+    client.reports("freshness_reason", "RESP2 tracking with redirect");
+    assert_eq!(server.calls_of("hello"), 0);
     server.set_flag("a", flag("a", 2, "new"));
     client.serves("a", "new");
 }

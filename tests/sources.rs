@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 /// Which top-level modules a top-level module may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("ffi", &["client", "context", "eval", "model", "store"]),
-    ("client", &["source", "http", "store", "eval", "events", "big_segments", "context", "model"]),
+    ("client", &["source", "aws", "http", "store", "eval", "events", "big_segments", "context", "model"]),
     ("events", &["http", "context", "files", "model"]),
     ("source", &["http", "model"]),
+    ("aws", &["model"]),
     ("http", &[]),
     ("files", &[]),
     ("big_segments", &["model"]),

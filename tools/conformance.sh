@@ -86,7 +86,7 @@ find_harness() {
 }
 
 find_harness
-find_or_install_redis
+find_or_install_idle redis-server
 find_or_install python3 python3
 find_or_install setpriv util-linux
 if [[ " ${services[*]} " == *" dotnet "* ]] && ! command -v dotnet >/dev/null; then

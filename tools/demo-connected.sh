@@ -18,7 +18,7 @@ prefix=connected
 flag=checkout.new-payment-form
 sdk_key=sdk-demo
 
-find_or_install_redis
+find_or_install_idle redis-server
 work=$(mktemp -d)
 declare -A pids=()
 clean_up() {

@@ -28,7 +28,7 @@ if ! command -v "$compiler" >/dev/null; then
   say "there is no C compiler called $compiler"
   exit 1
 fi
-find_or_install_redis
+find_or_install_idle redis-server
 
 work=$(mktemp -d)
 demo=''

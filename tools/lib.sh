@@ -1,7 +1,7 @@
 # Shell functions shared by the demo and the set-up of the tests. For bash; to be sourced, not run.
 #
 #   find_or_install PROGRAM PACKAGE    PROGRAM is in PATH afterwards, or the reason why not is printed and it fails
-#   find_or_install_redis              the same for redis-server
+#   find_or_install_idle PROGRAM       the same for one whose package, of the same name, starts a service, which is not wanted
 #   start_private_redis DIR            sets REDIS_PID, REDIS_PORT, REDIS_URL; keeps nothing on disk but its log in DIR
 #   stop_private_redis                 ends the server that start_private_redis started
 #   second_tries COMMAND LINES         tries failed tests once more, alone
@@ -66,12 +66,12 @@ find_or_install() {
   fi
 }
 
-find_or_install_redis() {
-  command -v redis-server >/dev/null && return 0
-  find_or_install redis-server redis-server || return 1
-  # It was installed for its program: no server shall listen on the default port from the next boot on.
+# For programs that are installed for themselves: no service of theirs shall run from the next boot on.
+find_or_install_idle() {
+  command -v "$1" >/dev/null && return 0
+  find_or_install "$1" "$1" || return 1
   if command -v systemctl >/dev/null; then
-    as_root systemctl disable redis-server >/dev/null 2>&1 || true
+    as_root systemctl disable "$1" >/dev/null 2>&1 || true
   fi
 }
 

@@ -6,13 +6,17 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tools/lib.sh
 . "$root/tools/lib.sh"
+# shellcheck source=tools/python.sh
+. "$root/tools/python.sh"
+# shellcheck source=tools/servers.sh
+. "$root/tools/servers.sh"
 
 if ! command -v cargo >/dev/null; then
   say "cargo is missing: please install Rust 1.95 or newer"
   exit 1
 fi
 find_or_install cc gcc
-find_or_install_redis
+find_or_install_idle redis-server
 if [ "${1:-}" = test ]; then
   find_or_install c++ g++
   find_or_install valgrind valgrind
@@ -30,4 +34,6 @@ if [ "${1:-}" = test ]; then
       exit 1
     fi
   fi
+  install_servers
+  say_missing_servers
 fi

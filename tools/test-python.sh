@@ -28,7 +28,7 @@ case " $versions " in *" $default "*) ;; *) default=${versions##* } ;; esac
 
 mkdir -p "$work"
 builder=$work/$default
-make_environment "$(find_python "$default")" "$builder" test servers package lint
+make_environment "$(find_python "$default")" "$builder" test servers ecosystem package lint
 wheel=$(build_wheel "$builder/bin/python" "$library" "$work/dist")
 
 if [ "${1:-}" = soak ]; then
@@ -46,6 +46,8 @@ fi
   "$builder/bin/ruff" check --config pyproject.toml --no-cache "${sources[@]}"
   "$builder/bin/mypy" --cache-dir "$work/mypy"
   "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" ../../examples/python
+  "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" \
+    src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py
   MYPYPATH=$contract:$contract/python "$builder/bin/mypy" --cache-dir "$work/mypy" "$contract"
 )
 

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # The tests of the Rust workspace. `make test` has set up what is needed.
+#     tools/test-rust.sh                 all of them
+#     tools/test-rust.sh ARGUMENT...     what `cargo test` is told
 #
 # Many of them start servers, break connections and look at clocks, several at a time. What fails in that company is tried
 # once more, alone; what passes then is named at the end of the whole run, see second_tries in tools/lib.sh.
@@ -7,13 +9,19 @@ set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tools/lib.sh
 . "$root/tools/lib.sh"
+# shellcheck source=tools/python.sh
+. "$root/tools/python.sh"
+# shellcheck source=tools/servers.sh
+. "$root/tools/servers.sh"
 cd "$root"
+[ $# -gt 0 ] || set -- --workspace
 
 # Most tests wait for a server more than they work.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
+export FLAGSTONE_TEST_SERVERS=${FLAGSTONE_TEST_SERVERS-$(server_programs)}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-cargo test --workspace --no-fail-fast 2>&1 | tee "$log" && exit 0
+cargo test --no-fail-fast "$@" 2>&1 | tee "$log" && exit 0
 
 # The failed tests as lines of target, tab and name. A target that failed without naming a test, that does not build or came to
 # no end of its own, has an empty name.
@@ -25,7 +33,7 @@ failures=$(awk -F'`' '
 try_alone() {
   local target=${1%%$'\t'*} name=${1#*$'\t'}
   # shellcheck disable=SC2086 # the target is several words
-  [ -n "$name" ] && cargo test $target -- --exact "$name" --test-threads=1 2>&1 | tee "$log" && grep -q '^test result: ok. 1 passed' "$log"
+  [ -n "$name" ] && cargo test $target -- --include-ignored --exact "$name" --test-threads=1 2>&1 | tee "$log" && grep -q '^test result: ok. 1 passed' "$log"
 }
 
 second_tries try_alone "$failures"

@@ -2,7 +2,14 @@
 # Every test of the project, with the closing lines of each runner. Called by `make test`, which has set up what is needed.
 # A part that fails does not keep the others from running: what failed is said at the end.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tools/lib.sh
+. "$root/tools/lib.sh"
+# shellcheck source=tools/python.sh
+. "$root/tools/python.sh"
+# shellcheck source=tools/servers.sh
+. "$root/tools/servers.sh"
+cd "$root"
 
 failed=()
 run() {
@@ -19,6 +26,7 @@ run tools/test-python.sh
 wait $! || failed+=(tools/test-dotnet.sh)
 cat "$log"
 run tools/test-peers.sh
+say_missing_servers
 while IFS= read -r name; do
   echo "flaky, failed among others and passed alone: $name" >&2
 done <"$FLAGSTONE_FLAKY"

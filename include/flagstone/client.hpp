@@ -38,6 +38,11 @@ class Client {
       return flagstone_client_status_json(get(), out, error);
     });
   }
+  std::optional<Text> metrics_text(Outcome *outcome = nullptr) const noexcept {
+    return internal::text(outcome, [this](flagstone_bytes *out, flagstone_error **error) {
+      return flagstone_client_metrics_text(get(), out, error);
+    });
+  }
   std::optional<Status> status(Outcome *outcome = nullptr) const noexcept {
     std::optional<Status> status(std::in_place);
     Outcome made =
@@ -56,6 +61,14 @@ class Client {
   }
   // Whether an evaluation may wait for Redis or a big-segment store; may change with the data.
   bool may_wait() const noexcept { return flagstone_client_may_wait(get()) != 0; }
+  // Who logs in at Redis from now on, without an end of the connections that are open. `user`: empty for the default user;
+  // `valid_for`: 0 when it is not known.
+  Outcome set_credentials(std::string_view user, std::string_view password, Milliseconds valid_for = {}) noexcept {
+    return internal::call([&](flagstone_error **error) {
+      return flagstone_client_set_credentials(get(), user.data(), user.size(), password.data(), password.size(),
+                                              static_cast<std::int64_t>(valid_for.count()), error);
+    });
+  }
   // In a child of fork, before its first evaluation; not needed.
   Outcome postfork() noexcept {
     return internal::call([this](flagstone_error **error) { return flagstone_client_postfork(get(), error); });
@@ -86,6 +99,16 @@ class Client {
     return internal::text(outcome, [this](flagstone_bytes *out, flagstone_error **error) {
       return flagstone_client_environment_id(get(), out, error);
     });
+  }
+  // The version of a flag that is held; nothing (NOT_FOUND) when it is not.
+  std::optional<std::int64_t> flag_version(std::string_view key, Outcome *outcome = nullptr) const noexcept {
+    std::int64_t version = 0;
+    Outcome made = internal::call([&](flagstone_error **error) {
+      return flagstone_client_flag_version(get(), key.data(), key.size(), &version, error);
+    });
+    const bool is_held = static_cast<bool>(made);
+    if (outcome != nullptr) *outcome = std::move(made);
+    return is_held ? std::optional<std::int64_t>(version) : std::nullopt;
   }
   // `wants`: FLAGSTONE_SUBSCRIBE_ bits.
   Outcome subscribe(std::uint32_t wants) noexcept {

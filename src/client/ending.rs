@@ -40,7 +40,7 @@ impl Client {
 
     /// Tells the threads of this process to end; events are sent for this long.
     pub(super) fn stop(&self, runtime: &Runtime, sending: Duration) {
-        if let (Some((_, recorder)), Some(inbox)) = (&self.plant.events, &runtime.events) {
+        if let (Some(_), Some(recorder), Some(inbox)) = (&self.plant.events, &self.plant.recorder, &runtime.inbox) {
             let lost = runtime.delivery.close(inbox, recorder, sending);
             if lost > 0 {
                 runtime.log(Level::Warn, format_args!("closed before it was started: {lost} events are lost"));

@@ -253,7 +253,7 @@ mod tests {
     fn every_complete_answer_of_the_source_is_counted_and_nothing_else() {
         let mut config = crate::client::Config::default();
         config.set_test_data(crate::client::TestData::new());
-        let (runtime, feed) = (Runtime::new(0, 10, Level::None, None, None), Feed::new());
+        let (runtime, feed) = (Runtime::new(0, 10, Level::None, (None, false), None), Feed::new());
         let shared = Shared::new(config.resolve().unwrap().store).unwrap();
         let sink = FeedSink::new(&runtime, &shared, &feed);
         let take = |kind| sink.apply(ChangeSet::new(kind, Vec::new()));
@@ -275,7 +275,7 @@ mod tests {
     fn each_stream_that_was_begun_is_noted_with_how_it_ended() {
         let mut config = crate::client::Config::default();
         config.set_test_data(crate::client::TestData::new());
-        let (runtime, feed) = (Runtime::new(0, 10, Level::None, None, None), Feed::new());
+        let (runtime, feed) = (Runtime::new(0, 10, Level::None, (None, false), None), Feed::new());
         let shared = Shared::new(config.resolve().unwrap().store).unwrap();
         let sink = FeedSink::new(&runtime, &shared, &feed);
         let full = || sink.apply(ChangeSet::new(ChangeKind::Full, Vec::new()));

@@ -9,7 +9,10 @@ mod all_flags;
 mod ask;
 mod atfork;
 mod config;
+mod credentials;
+mod dispatch;
 mod ending;
+mod error;
 mod evaluate;
 mod events_settings;
 mod explain;
@@ -18,8 +21,11 @@ mod feed;
 mod flags_state;
 mod keeper;
 mod listeners;
+mod login;
+mod login_settings;
 mod members;
 mod members_settings;
+mod metrics;
 mod migration;
 mod notifications;
 mod plant;
@@ -27,6 +33,7 @@ mod prepared;
 mod record;
 mod runtime;
 mod secure_mode;
+mod seeking;
 mod settings;
 mod signals;
 mod status;
@@ -43,13 +50,14 @@ use arc_swap::{ArcSwap, Guard};
 
 pub use ask::{Ask, Wanted};
 pub use config::{Config, ConfigError};
+pub use error::ClientError;
 pub use evaluate::Evaluation;
 pub use explain::Explanation;
 pub use feed::{Condition, LastError};
 pub use flags_state::AllFlagsOptions;
 pub use members::{MembersSettings, MembersStore};
 pub use migration::{Migration, MigrationError, Operation, Origin, Stage};
-pub use notifications::{Event, Notification, Notifications, Polled};
+pub use notifications::{Asked, Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared};
 pub use settings::Settings;
 pub use track::TrackError;
@@ -63,7 +71,7 @@ use crate::events::Recorder;
 use crate::http::HttpError;
 pub(crate) use crate::model::lock;
 use crate::source::SourceOptions;
-use crate::store::{ConnectError, Freshness, Level, Members, Shared, StoreState};
+use crate::store::{Freshness, Level, Members, Shared, StoreState};
 use feed::Feed;
 use listeners::Listening;
 use plant::Plant;
@@ -74,35 +82,6 @@ use trouble::ToldLines;
 const NEW: u8 = 0;
 const STARTED: u8 = 1;
 const CLOSED: u8 = 2;
-
-/// Why a client could not be made or started.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Options that do not work together, or files that cannot be read.
-    #[error(transparent)]
-    Options(#[from] ConnectError),
-    /// Options of the data source that cannot be used.
-    #[error(transparent)]
-    Http(#[from] HttpError),
-    /// The fork guard could not be set up.
-    #[error(transparent)]
-    AtFork(#[from] atfork::AtForkError),
-    /// A thread could not be started.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[from] std::io::Error),
-    /// The client is closed.
-    #[error("the client is closed")]
-    Closed,
-    /// The data source is off for good.
-    #[error("the data source is off: {0}")]
-    NotReady(String),
-    /// The secure mode hash needs the SDK key.
-    #[error("option sdk.key is not set")]
-    NoSdkKey,
-    /// The time was over before the client was ready; it goes on trying.
-    #[error("not ready within {0} ms: {1}")]
-    Timeout(u128, String),
-}
 
 /// One connection to one environment's data, shared by any number of threads.
 #[derive(Debug)]
@@ -140,11 +119,17 @@ impl Client {
             && settings.store.redis.is_some()
             && !settings.store.memory_leads();
         let shared = Arc::new(Shared::new(settings.store)?);
-        let members = settings.members.as_ref().and_then(MembersSettings::redis).map(Members::new).transpose()?;
+        let members = settings.members.as_ref().and_then(MembersSettings::redis);
+        let members = members.map(|members| Members::new(members, shared.connector.as_ref())).transpose()?;
         atfork::guard(&shared)?;
         let stamp = atfork::generation();
         let desk = settings.members.as_ref().map(|members| members.desk);
-        let runtime = Runtime::new(stamp, settings.queue_capacity, settings.log_level, settings.events.as_ref(), desk);
+        let (capacity, level) = (settings.queue_capacity, settings.log_level);
+        let runtime = Runtime::new(stamp, capacity, level, (settings.events.as_ref(), settings.counts), desk);
+        let recorder = match &settings.events {
+            Some(_) => Some(Recorder::new(stamp)),
+            None => settings.counts.then(|| Recorder::counting(stamp)),
+        };
         for (level, remark) in &settings.remarks {
             runtime.log(*level, format_args!("{remark}"));
         }
@@ -157,7 +142,9 @@ impl Client {
                 source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
                 members: members.map(Arc::new),
                 backup: settings.backup.map(Arc::new),
-                events: settings.events.map(|options| (Arc::new(options), Arc::new(Recorder::new(stamp)))),
+                aws: settings.aws.map(Arc::new),
+                recorder: recorder.map(Arc::new),
+                events: settings.events.map(Arc::new),
             },
             members: settings.members,
             runtime: ArcSwap::from_pointee(runtime),
@@ -252,6 +239,10 @@ impl Client {
                 .as_ref()
                 .map_or_else(|| "the data source has not answered".to_owned(), |error| error.failure.message.clone()),
             None => {
+                let credentials = self.plant.credentials();
+                if let Some(credentials) = credentials.filter(|credentials| credentials.is_missing()) {
+                    return credentials.why_missing();
+                }
                 let error = self.plant.shared.health.error();
                 error.map_or_else(|| "Redis has not answered".to_owned(), |error| error.text.clone())
             }
@@ -340,12 +331,12 @@ impl Client {
         if inherited.stamp == generation {
             return;
         }
-        let events = self.plant.events.as_ref().map(|(options, recorder)| {
+        if let Some(recorder) = &self.plant.recorder {
             recorder.renew(generation);
-            &**options
-        });
+        }
+        let counted = (self.plant.events.as_deref(), self.plant.recorder.is_some());
         let desk = self.members.as_ref().map(|members| members.desk);
-        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, events, desk));
+        let fresh = Arc::new(Runtime::new(generation, self.queue_capacity, self.log_level, counted, desk));
         let before = self.runtime.compare_and_swap(&inherited, fresh.clone());
         if !Arc::ptr_eq(&before, &inherited) {
             return;

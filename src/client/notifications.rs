@@ -60,8 +60,37 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
+    /// The host is asked for credentials.
+    Credentials {
+        /// Why.
+        reason: Asked,
+        /// Who logs in by the present ones, or by the options; `None`: the default user.
+        user: Option<String>,
+    },
     /// Somebody called for the poller.
     Wake,
+}
+
+/// Why the host is asked for credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// There are none yet.
+    Start,
+    /// Those that there are will expire.
+    Expires,
+    /// The server refused them.
+    Refused,
+}
+
+impl Asked {
+    /// As in the notification.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Expires => "expires",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// An event with its time.
@@ -131,6 +160,13 @@ enum Unasked {
     InHand,
 }
 
+impl Inner {
+    /// Of questions for credentials one waits at most: the latest.
+    fn forget_credentials(&mut self) {
+        self.waiting.retain(|waiting| !matches!(waiting.event, Event::Credentials { .. }));
+    }
+}
+
 /// The queue.
 #[derive(Debug)]
 pub struct Notifications {
@@ -158,8 +194,13 @@ impl Notifications {
         if inner.closed {
             return;
         }
+        if matches!(event, Event::Credentials { .. }) {
+            inner.forget_credentials();
+        }
         if inner.waiting.len() >= self.capacity {
-            let is_status = |event: &Event| matches!(event, Event::Status { .. } | Event::BigSegments { .. });
+            let is_status = |event: &Event| {
+                matches!(event, Event::Status { .. } | Event::BigSegments { .. } | Event::Credentials { .. })
+            };
             let victim = inner.waiting.iter().position(|waiting| !is_status(&waiting.event));
             inner.dropped_since = inner.dropped_since.saturating_add(1);
             self.dropped.fetch_add(1, Relaxed);
@@ -175,6 +216,11 @@ impl Notifications {
         inner.waiting.push_back(Notification::now(event));
         drop(inner);
         self.arrived.notify_one();
+    }
+
+    /// The host was asked for credentials and has set some.
+    pub fn forget_credentials(&self) {
+        self.lock().forget_credentials();
     }
 
     /// Gives [`Event::Wake`] to one poller, or to the next one if nobody polls.
@@ -336,6 +382,24 @@ mod tests {
         let first = next(&queue);
         assert_eq!((first.event, first.dropped), (status(), 1));
         assert_eq!(next(&queue).event, status());
+        assert!(matches!(queue.take(Duration::ZERO), Taken::Timeout));
+    }
+
+    #[test]
+    fn of_questions_for_credentials_the_latest_alone_waits_and_an_answer_ends_it() {
+        let queue = Notifications::new(3, Level::Info);
+        let asks = |reason| Event::Credentials { reason, user: None };
+        queue.push(status());
+        for reason in [Asked::Start, Asked::Expires, Asked::Refused] {
+            queue.push(asks(reason));
+            queue.push(log("a"));
+        }
+        // Neither the state nor the question gives way to log lines.
+        assert_eq!(next(&queue).event, status());
+        assert_eq!(next(&queue).event, asks(Asked::Refused));
+        assert_eq!(next(&queue).event, log("a"));
+        queue.push(asks(Asked::Start));
+        queue.forget_credentials();
         assert!(matches!(queue.take(Duration::ZERO), Taken::Timeout));
     }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::feed::Feed;
+use crate::aws::AwsOptions;
 use crate::events::{EventsOptions, Recorder};
 use crate::source::SourceOptions;
-use crate::store::{Backup, Members, Shared};
+use crate::store::{Backup, Credentials, Members, Shared};
 
 /// What the threads work on: everything that outlives them.
 #[derive(Debug, Clone)]
@@ -18,11 +19,32 @@ pub struct Plant {
     pub members: Option<Arc<Members>>,
     /// The snapshot file.
     pub backup: Option<Arc<Backup>>,
-    /// How events are made and delivered, and what evaluations touch for them; `None` when there are none.
-    pub events: Option<(Arc<EventsOptions>, Arc<Recorder>)>,
+    /// Who logs in at Redis with tokens of AWS.
+    pub aws: Option<Arc<AwsOptions>>,
+    /// What evaluations touch for events and metrics; `None` when they are not counted.
+    pub recorder: Option<Arc<Recorder>>,
+    /// How events are made and delivered; `None` when there are none.
+    pub events: Option<Arc<EventsOptions>>,
 }
 
 impl Plant {
+    /// Who logs in at the Redis of the options; `None` where there is none.
+    pub fn credentials(&self) -> Option<&Arc<Credentials>> {
+        let members = self.members.as_ref().filter(|members| members.shares_login).map(|members| &members.connector);
+        self.shared.connector.as_ref().or(members).map(|connector| connector.credentials())
+    }
+
+    /// Whether somebody has to listen to the sentinels of the Redis with the flags.
+    pub fn needs_seeker(&self) -> bool {
+        self.shared.connector.as_ref().is_some_and(|connector| connector.sentinels().is_some())
+    }
+
+    /// Whether the members of big segments have sentinels of their own.
+    pub fn needs_seeker_of_members(&self) -> bool {
+        let members = self.members.as_ref();
+        members.is_some_and(|members| !members.is_of_flags && members.connector.sentinels().is_some())
+    }
+
     /// How the data source fares, if there is one.
     pub fn feed(&self) -> Option<&Feed> {
         self.source.as_ref().map(|(_, feed)| &**feed)

@@ -1,4 +1,4 @@
-//! What an evaluation leaves for the events: usually a count, sometimes more. May depend on `events`, `eval`, `context`, `model`.
+//! What an evaluation leaves for events and metrics: usually a count, sometimes more. May depend on `events`, `eval`, `context`, `model`.
 
 use super::Client;
 use super::ask::Ask;
@@ -9,10 +9,10 @@ use crate::events::{Evaluated, Inbox, Recorder};
 use crate::model::{DefaultValue, Flag};
 
 impl Client {
-    /// Whether evaluations leave anything for events.
+    /// Whether evaluations leave anything.
     #[inline]
     pub(super) fn records(&self) -> bool {
-        self.plant.events.is_some()
+        self.plant.recorder.is_some()
     }
 
     /// A flag was evaluated: the one asked for, or one that `owner` requires.
@@ -25,7 +25,7 @@ impl Client {
         ask: Ask<'_>,
         owner: Option<&Flag>,
     ) {
-        if let Some((_, recorder)) = &self.plant.events
+        if let Some(recorder) = &self.plant.recorder
             && !recorder.count(flag, detail.index, context)
         {
             self.record_in_full(flag, detail, context, ask, owner);
@@ -76,12 +76,19 @@ impl Client {
     }
 
     fn note(&self, context: &Context, evaluated: &Evaluated<'_>) {
-        self.tell_events(|recorder, inbox| inbox.evaluation(recorder, context, evaluated));
+        self.tell_inbox(|recorder, inbox| inbox.evaluation(recorder, context, evaluated));
     }
 
     /// Leaves something in the inbox of this process, if there are events.
     pub(super) fn tell_events(&self, tell: impl FnOnce(&Recorder, &Inbox)) {
-        if let (Some((_, recorder)), Some(inbox)) = (&self.plant.events, &self.current().events) {
+        if self.plant.events.is_some() {
+            self.tell_inbox(tell);
+        }
+    }
+
+    /// Leaves something in the inbox of this process, which is there where evaluations are counted.
+    fn tell_inbox(&self, tell: impl FnOnce(&Recorder, &Inbox)) {
+        if let (Some(recorder), Some(inbox)) = (&self.plant.recorder, &self.current().inbox) {
             tell(recorder, inbox);
         }
     }

@@ -12,20 +12,23 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::feed::{Feed, FeedSink, level};
+use super::dispatch::Dispatch;
+use super::feed::{Feed, FeedSink};
 use super::keeper;
+use super::login;
 use super::members::Courier;
 use super::notifications::{Event, Notifications};
 use super::plant::Plant;
+use super::seeking;
 use super::signals;
 use super::status::condition_json;
+use crate::aws::Errand;
 use crate::big_segments::{Desk, DeskOptions};
 use crate::events::{self, Delivery, EventsOptions, Inbox};
-use crate::model::{Severity, excerpt, lock};
+use crate::model::{excerpt, lock};
 use crate::source::{self, Control};
 use crate::store::{
-    Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_seeker, run_watch,
-    run_worker,
+    Counter, Freshness, Level, Listener, Mailbox, Shared, StoreState, Wake, run_members, run_watch, run_worker,
 };
 
 /// How long a thread that panicked is left alone before it starts over.
@@ -47,8 +50,10 @@ pub struct Runtime {
     pub desk: Option<Desk>,
     /// Where they are asked for that Redis knows.
     pub counter: Counter,
-    /// What waits to be told to LaunchDarkly; `None` when nothing is.
-    pub events: Option<Inbox>,
+    /// Ends what is asked for a token.
+    pub errand: Errand,
+    /// What waits to be told to LaunchDarkly, or is only counted; `None` when nothing is.
+    pub inbox: Option<Inbox>,
     /// What is on its way there.
     pub delivery: Delivery,
     /// Threads that have not ended.
@@ -65,7 +70,9 @@ pub struct Runtime {
 struct Started {
     link: bool,
     seeker: bool,
+    seeker_of_members: bool,
     store: bool,
+    login: bool,
     source: bool,
     clock: bool,
     keeper: bool,
@@ -79,7 +86,7 @@ impl Runtime {
         stamp: u64,
         capacity: usize,
         level: Level,
-        events: Option<&EventsOptions>,
+        (events, counts): (Option<&EventsOptions>, bool),
         desk: Option<DeskOptions>,
     ) -> Self {
         let (sender, receiver) = channel();
@@ -90,7 +97,8 @@ impl Runtime {
             notifications: Notifications::new(capacity, level),
             desk: desk.map(Desk::new),
             counter: Counter::default(),
-            events: events.map(Inbox::new),
+            errand: Errand::default(),
+            inbox: events.map(Inbox::new).or_else(|| counts.then(Inbox::counting)),
             delivery: Delivery::new(events),
             running: Mutex::new(0),
             moved: Condvar::new(),
@@ -107,8 +115,8 @@ impl Runtime {
             self.spawn("flagstone-link", plant, |voice, _| run_watch(voice.shared, &voice.runtime.mailbox))?;
             started.link = true;
         }
-        if !started.seeker && shared.connector.as_ref().is_some_and(|connector| connector.sentinels().is_some()) {
-            self.spawn("flagstone-seek", plant, |voice, _| run_seeker(voice.shared, &voice.runtime.mailbox, voice))?;
+        if !started.seeker && plant.needs_seeker() {
+            self.spawn("flagstone-seek", plant, seeking::for_flags)?;
             started.seeker = true;
         }
         if !started.store && shared.connector.is_some() {
@@ -117,6 +125,10 @@ impl Runtime {
                 run_worker(voice.shared, &voice.runtime.mailbox, voice, &wake);
             })?;
             started.store = true;
+        }
+        if !started.login && login::is_needed(plant) {
+            self.spawn("flagstone-login", plant, login::run)?;
+            started.login = true;
         }
         if !started.source && plant.source.is_some() {
             self.spawn("flagstone-source", plant, |voice, plant| {
@@ -147,6 +159,10 @@ impl Runtime {
             })?;
             started.members = true;
         }
+        if !started.seeker_of_members && plant.needs_seeker_of_members() {
+            self.spawn("flagstone-seek-members", plant, seeking::for_members)?;
+            started.seeker_of_members = true;
+        }
         if !started.events && plant.events.is_some() {
             self.start_events(plant)?;
             started.events = true;
@@ -159,7 +175,7 @@ impl Runtime {
         let runtime = self.clone();
         self.delivery.expect_worker(true);
         let outcome = self.spawn_until("flagstone-events", plant, Self::is_delivered, move |_, plant| {
-            if let (Some((options, recorder)), Some(inbox)) = (&plant.events, &runtime.events) {
+            if let (Some(options), Some(recorder), Some(inbox)) = (&plant.events, &plant.recorder, &runtime.inbox) {
                 let host = Dispatch { runtime: &runtime, plant };
                 events::run(options, recorder, inbox, &runtime.delivery, &host);
             }
@@ -170,7 +186,7 @@ impl Runtime {
         outcome
     }
 
-    fn is_delivered(&self) -> bool {
+    pub(super) fn is_delivered(&self) -> bool {
         self.delivery.is_over()
     }
 
@@ -179,6 +195,7 @@ impl Runtime {
         self.mailbox.stop();
         self.control.stop();
         self.counter.stop();
+        self.errand.end();
         if let Some(desk) = &self.desk {
             desk.close();
         }
@@ -198,7 +215,7 @@ impl Runtime {
     }
 
     /// The same until `is_over`.
-    fn spawn_until<F>(
+    pub(super) fn spawn_until<F>(
         self: &Arc<Self>,
         name: &str,
         plant: &Plant,
@@ -270,28 +287,6 @@ impl Runtime {
         if self.wants(level) {
             self.notifications.push(Event::Log { level, text: excerpt(&message.to_string(), LONGEST_LOG) });
         }
-    }
-}
-
-/// What delivery of events needs of the client.
-struct Dispatch<'a> {
-    runtime: &'a Arc<Runtime>,
-    plant: &'a Plant,
-}
-
-impl events::Host for Dispatch<'_> {
-    fn log(&self, severity: Severity, message: fmt::Arguments<'_>) {
-        self.runtime.log(level(severity), message);
-    }
-
-    fn start_sender(&self) -> io::Result<()> {
-        let runtime = self.runtime.clone();
-        self.runtime.spawn_until("flagstone-send", self.plant, Runtime::is_delivered, move |_, plant| {
-            if let (Some((options, recorder)), Some(inbox)) = (&plant.events, &runtime.events) {
-                let host = Dispatch { runtime: &runtime, plant };
-                events::send(options, recorder, inbox, &runtime.delivery, &host);
-            }
-        })
     }
 }
 

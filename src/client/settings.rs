@@ -32,10 +32,14 @@ pub struct Settings {
     pub source: Option<SourceOptions>,
     /// How events are made and delivered; `None` when there are none.
     pub events: Option<EventsOptions>,
+    /// Evaluations are counted for metrics, events or not.
+    pub counts: bool,
     /// The snapshot file, if one is kept.
     pub backup: Option<Backup>,
     /// Who knows the members of big segments; `None` when nobody does.
     pub members: Option<MembersSettings>,
+    /// Who logs in at Redis with tokens of AWS; `None` when nobody does.
+    pub aws: Option<crate::aws::AwsOptions>,
     /// Nothing is connected to, and every evaluation gives its default.
     pub offline: bool,
     /// Most notifications kept for the host.
@@ -67,10 +71,12 @@ impl Config {
         let backup = self.backup(&store)?;
         let members = if offline { None } else { self.members(&store, &mut remarks)? };
         Ok(Settings {
+            aws: self.aws(&store, members.as_ref())?,
             sdk_key: self.sdk_key()?,
             store,
             source,
             events,
+            counts: self.flag("metrics.evaluations") == Some(true),
             backup: backup.filter(|_| !offline),
             members,
             offline,
@@ -165,6 +171,7 @@ impl Config {
             },
             safety_interval: self.milliseconds("refresh.interval_ms", 60_000),
             ping: self.milliseconds("redis.ping_ms", 1_000),
+            assumes_notifications: self.get("redis.keyspace_notifications") == Some("assume"),
         })
     }
 
@@ -179,6 +186,7 @@ impl Config {
             .map_err(|error| ConfigError::Invalid { option: "redis.url", reason: error.to_string() })?;
         redis.username = self.text("redis.username").or(redis.username);
         redis.password = self.text("redis.password").or(redis.password);
+        self.login(&mut redis, remarks)?;
         redis.database = self.number("redis.database", redis.database);
         redis.connect_timeout = self.time("redis.connect_timeout_ms").unwrap_or(redis.connect_timeout);
         redis.command_timeout = self.time("redis.command_timeout_ms").unwrap_or(redis.command_timeout);

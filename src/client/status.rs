@@ -8,7 +8,10 @@ use super::Client;
 use super::feed::Feed;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
-use crate::store::{Rung, Shared, StoreState, Whereabouts, monotonic_ms};
+use crate::store::{
+    Credentials, FlagEntry, Freshness, KnownSentinel, LadderReport, LoginState, Mailbox, Rung, Shared, StoreState,
+    Whereabouts, monotonic_ms, saturating_ms,
+};
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.
 pub fn condition_json(shared: &Shared, feed: Option<&Feed>) -> Value {
@@ -38,18 +41,52 @@ fn redis_json(shared: &Shared) -> Value {
     let Some(connector) = &shared.connector else { return Value::Null };
     let Whereabouts { topology, address, role, service, sentinels, asked } = connector.whereabouts();
     let mut redis = json!({ "topology": topology, "address": address, "database": connector.database() });
+    if let Some(members) = redis.as_object_mut() {
+        members.insert("credentials".to_owned(), credentials_json(connector.credentials()));
+    }
     if let (Some(service), Some(members)) = (service, redis.as_object_mut()) {
-        let error = |error: Option<Arc<String>>| error.map(|error| (*error).clone());
-        let sentinels: Vec<Value> = sentinels
-            .into_iter()
-            .map(|(address, remark)| json!({ "address": address, "error": error(remark) }))
-            .collect();
+        let known = |one: KnownSentinel| {
+            let error = one.remark.map(|error| (*error).clone());
+            json!({ "address": one.address, "error": error, "listed": one.is_listed })
+        };
+        let sentinels: Vec<Value> = sentinels.into_iter().map(known).collect();
         members.insert("role".to_owned(), json!(role));
         members.insert("service".to_owned(), json!(service));
         members.insert("sentinels".to_owned(), json!(sentinels));
         members.insert("asked".to_owned(), json!(asked));
     }
     redis
+}
+
+/// Who logs in, and how that fares; null where nobody does.
+fn credentials_json(credentials: &Credentials) -> Value {
+    let (state, error) = credentials.state();
+    let present = credentials.present();
+    let has_login = present.as_ref().is_none_or(|grant| grant.password.is_some());
+    if !has_login && state == LoginState::Ok {
+        return Value::Null;
+    }
+    let left = present.and_then(|grant| grant.left());
+    json!({
+        "source": credentials.source().name(),
+        "user": credentials.user(),
+        "expires_in_ms": left.map(saturating_ms),
+        "state": state.name(),
+        "error": error,
+    })
+}
+
+/// How Redis tells of changes, and what became of the other ways; null where it is not asked to.
+fn watch_json(shared: &Shared, mailbox: &Mailbox) -> Value {
+    if shared.connector.is_none() || shared.options.freshness != Freshness::Push {
+        return Value::Null;
+    }
+    let report: &LadderReport = &mailbox.link.report();
+    let ladder: Vec<Value> = report
+        .rungs()
+        .map(|(rung, fate)| json!({ "rung": rung.name(), "state": fate.name(), "reason": fate.reason() }))
+        .collect();
+    json!({ "rung": report.in_force().map(|rung| rung.name()), "reason": report.reason(), "ladder": ladder })
 }
 
 /// Memory alone is always there.
@@ -98,6 +135,7 @@ impl Client {
             "events": self.events_json(&runtime),
             "initialized": health.was_inited(),
             "redis": redis_json(&self.plant.shared),
+            "watch": watch_json(&self.plant.shared, &runtime.mailbox),
             "big_segments": self.big_segments_json(&runtime),
         })
         .to_string()
@@ -110,7 +148,7 @@ impl Client {
 
     /// How events fare; null when there are none.
     fn events_json(&self, runtime: &Runtime) -> Value {
-        let Some(inbox) = &runtime.events else { return Value::Null };
+        let (Some(_), Some(inbox)) = (&self.plant.events, &runtime.inbox) else { return Value::Null };
         let report = runtime.delivery.report();
         let spool = runtime.delivery.spooled();
         json!({
@@ -146,8 +184,17 @@ impl Client {
         report.off.or(failure).unwrap_or_else(|| "events could not be written and are lost".to_owned())
     }
 
+    /// The version of a flag that is held and not deleted. Asks nobody.
+    pub fn flag_version(&self, key: &str) -> Option<i64> {
+        let version = |entry: &FlagEntry| entry.live().map(|flag| flag.version);
+        match &self.plant.shared.cache {
+            Some(cache) => cache.flag(key).as_ref().and_then(version),
+            None => self.plant.shared.snapshot.load().flags.get(key).and_then(version),
+        }
+    }
+
     /// Number of flags and segments held that are not deleted.
-    fn held(&self) -> (usize, usize) {
+    pub(super) fn held(&self) -> (usize, usize) {
         match &self.plant.shared.cache {
             Some(cache) => (
                 cache.flags().iter().filter(|(_, entry)| entry.is_live()).count(),
@@ -164,7 +211,7 @@ impl Client {
     }
 
     /// Age of the latest moment at which everything held was known to be true; `None` before the first.
-    fn verified_age_ms(&self, link_alive_at: u64) -> Option<u64> {
+    pub(super) fn verified_age_ms(&self, link_alive_at: u64) -> Option<u64> {
         let health = &self.plant.shared.health;
         let pushed =
             health.rung() == Rung::Push && health.state() == StoreState::Valid && self.plant.shared.is_all_verified();

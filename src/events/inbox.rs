@@ -10,8 +10,10 @@ mod noted;
 mod room;
 mod sums;
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use call::{Call, Shared};
 use contexts::Contexts;
@@ -20,6 +22,7 @@ use room::Room;
 use sums::Sums;
 
 use super::event::{Custom, Evaluation, Event, Migration};
+use super::ledger::Ledger;
 use super::options::EventsOptions;
 use super::recorder::{Evaluated, Recorder};
 use super::summary::Summary;
@@ -37,6 +40,10 @@ pub struct Inbox {
     server_time: AtomicI64,
     /// All that was ever dropped.
     dropped: AtomicU64,
+    /// Evaluations are counted for metrics, and there are no events.
+    only_counts: bool,
+    /// What was drained, for metrics. Locked before the state, and until what was taken is in it: so that counts never go back.
+    ledger: Mutex<Ledger>,
     state: Mutex<State>,
 }
 
@@ -81,18 +88,30 @@ impl Batch {
 impl Inbox {
     /// Empty.
     pub fn new(options: &EventsOptions) -> Self {
+        let contexts = Contexts::new(options.context_keys_capacity, options.context_keys_flush);
+        Self { capacity: options.capacity, omit_anonymous: options.omit_anonymous, ..Self::with(contexts) }
+    }
+
+    /// Empty; for whoever has no events, and counts evaluations nevertheless.
+    pub fn counting() -> Self {
+        Self { only_counts: true, ..Self::with(Contexts::new(NonZeroUsize::MIN, Duration::MAX)) }
+    }
+
+    fn with(contexts: Contexts) -> Self {
         Self {
-            capacity: options.capacity,
-            omit_anonymous: options.omit_anonymous,
+            capacity: 0,
+            omit_anonymous: false,
             is_shut: AtomicBool::new(false),
             server_time: AtomicI64::new(0),
             dropped: AtomicU64::new(0),
+            only_counts: false,
+            ledger: Mutex::default(),
             state: Mutex::new(State {
                 events: Vec::new(),
                 room: Room::default(),
                 held: Held::default(),
                 sums: Sums::default(),
-                contexts: Contexts::new(options.context_keys_capacity, options.context_keys_flush),
+                contexts,
                 dropped: 0,
                 deduplicated: 0,
                 dice: Jitter::new(),
@@ -111,6 +130,9 @@ impl Inbox {
         } else {
             let dropped = state.sums.add(recorder.mark(), at, call);
             self.count_dropped(state, dropped);
+        }
+        if self.only_counts {
+            return;
         }
         self.see(state, recorder, at, &mut call.shared);
         let Some(flag) = evaluated.flag else { return };
@@ -176,6 +198,10 @@ impl Inbox {
 
     /// Takes everything, and forgets the contexts that were told if it is time.
     pub fn take(&self, recorder: &Recorder) -> Batch {
+        self.take_over(recorder, &mut lock(&self.ledger))
+    }
+
+    fn take_over(&self, recorder: &Recorder, ledger: &mut Ledger) -> Batch {
         let at = unix_ms();
         // Flags are freed when nobody waits.
         let (events, drained, dropped, deduplicated, _held) = {
@@ -191,6 +217,7 @@ impl Inbox {
             )
         };
         let (summary, counted) = drained.sum_up(unix_ms());
+        ledger.add_all(&summary);
         Batch { events, summary, dropped, deduplicated: deduplicated + counted }
     }
 
@@ -202,6 +229,19 @@ impl Inbox {
         // Freed when nobody waits.
         drop(sums);
         batch
+    }
+
+    /// How often each variation of each flag was served up to this moment.
+    pub fn counts(&self, recorder: &Recorder) -> Ledger {
+        let mut ledger = lock(&self.ledger);
+        if self.only_counts {
+            // Nobody else makes room for what is counted next.
+            self.take_over(recorder, &mut ledger);
+            return ledger.clone();
+        }
+        let mut counts = ledger.clone();
+        lock(&self.state).sums.add_to(&mut counts);
+        counts
     }
 
     /// What a server's clock showed, in milliseconds since 1970.

@@ -10,7 +10,7 @@
 //! | `options` | how events are made and delivered |
 //! | `recorder` | what an evaluation touches |
 //! | `inbox` | what waits for the next flush |
-//! | `event`, `summary` | what is told one by one, and what is summed up |
+//! | `event`, `summary`, `ledger` | what is told one by one, what is summed up, and what is counted for good |
 //! | `output`, `redaction` | what is sent of a batch, and what is kept private |
 //! | `worker`, `courier` | the thread that takes and writes, and those that send |
 //! | `payload`, `writer`, `delivery` | what is sent as one, how it is made, what is on its way and how that fares |
@@ -24,6 +24,7 @@ mod diagnostics;
 mod event;
 mod host;
 mod inbox;
+mod ledger;
 mod options;
 mod output;
 mod payload;
@@ -42,6 +43,7 @@ pub use diagnostics::StreamStart;
 pub use event::{Custom, Evaluation, Event, Measurement, Migration, Operation, Origins};
 pub use host::Host;
 pub use inbox::{Batch, Inbox};
+pub use ledger::Ledger;
 pub use options::{DiagnosticOptions, EventsOptions, Privacy, SpoolOptions};
 pub use recorder::{Evaluated, Recorder};
 pub use summary::{Counter, FlagSummary, Summary};

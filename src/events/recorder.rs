@@ -16,6 +16,8 @@ pub struct Recorder {
     mark: AtomicU64,
     /// Changes whenever the contexts are forgotten that have been told.
     window: AtomicU64,
+    /// There are no events: nobody is told of contexts, and no evaluation in full.
+    only_counts: bool,
 }
 
 /// One evaluation, as events need it.
@@ -46,9 +48,15 @@ fn next_number() -> u64 {
 impl Recorder {
     /// For a new client in a process of this fork generation.
     pub fn new(generation: u64) -> Self {
-        let recorder = Self { number: next_number(), mark: AtomicU64::new(0), window: AtomicU64::new(0) };
+        let (mark, window) = (AtomicU64::new(0), AtomicU64::new(0));
+        let recorder = Self { number: next_number(), mark, window, only_counts: false };
         recorder.renew(generation);
         recorder
+    }
+
+    /// The same where evaluations are counted for metrics, and there are no events.
+    pub fn counting(generation: u64) -> Self {
+        Self { only_counts: true, ..Self::new(generation) }
     }
 
     /// In a forked child: nothing that was noted counts any more. Doing it twice is doing it once.
@@ -61,9 +69,11 @@ impl Recorder {
     #[inline]
     pub fn count(&self, flag: &Flag, variation: Option<u32>, context: &Context) -> bool {
         let (Some(variation), Some(tally)) = (variation, flag.counts.get()) else { return false };
+        let mark = self.mark.load(Relaxed);
         flag.plain
             && context.was_seen(self.window.load(Relaxed))
-            && tally.count(self.mark.load(Relaxed), context.kind_set().to_bits(), variation)
+            && tally.count(mark, context.kind_set().to_bits(), variation)
+            || self.only_counts && tally.count(mark, 0, variation)
     }
 
     /// Counts an evaluation of a flag that need only be counted, for a context that may have to be told.

@@ -1,12 +1,13 @@
 //! Client handles: lifecycle and status.
 
+use std::ffi::c_char;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{Failure, finish, status};
 use super::{
     Opaque, borrow, client_panicked, flagstone_bytes, flagstone_config, flagstone_error, flagstone_status, guard,
-    into_handle, put, release, retain,
+    into_handle, put, release, retain, text,
 };
 use crate::client::{Client, Flushed, lock};
 use crate::store::StoreState;
@@ -152,7 +153,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `stale_since_ms` | Unix time in ms since when what was read of Redis is not known to be true; null when it is |
 /// | `verified_age_ms` | age in ms of the latest moment at which everything held was known to be true; null before the first |
 /// | `freshness` | freshness in force: `"push"`, `"ttl"`, `"forever"` or `"starting"` |
-/// | `freshness_reason` | why; null with `"starting"` |
+/// | `freshness_reason` | why; with `"push"` the name of the way in which Redis tells, as in `watch`; null with `"starting"` |
 /// | `flags`, `segments` | number held, deleted ones left out |
 /// | `malformed` | items that do not parse, in Redis or as the data source delivered them |
 /// | `dropped` | notifications dropped because nobody took them |
@@ -163,18 +164,38 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `big_segments` | null without a big-segment store; else how it stands, see below |
 /// | `initialized` | somebody has written a full data set: `$inited` was seen |
 /// | `redis` | null where memory is all there is; else where Redis is, see below |
+/// | `watch` | null unless `cache.freshness` is `push` and there is a Redis; else how it tells of changes, see below |
 ///
-/// Members of `redis`; the last four only with sentinels:
+/// Members of `redis`; `role` and those that follow only with sentinels:
 ///
 /// | Member | Is |
 /// |---|---|
 /// | `topology` | `"standalone"` or `"sentinel"` |
 /// | `address` | of the server that is read; null while that is not known |
 /// | `database` | its number |
+/// | `credentials` | null where nobody logs in; else who does, see below |
 /// | `role` | whether that server is a `"primary"` or a `"replica"`; null while it is not known |
 /// | `service` | what the sentinels are asked for |
-/// | `sentinels` | array of `address` and `error`: why it was of no use when it was asked last; null when it was |
+/// | `sentinels` | array of `address`, `error`: why it was of no use when it was asked last, null when it was, and `listed`: it stands in the URL; others are known from those |
 /// | `asked` | the sentinel that answered last; null before the first |
+///
+/// Members of `watch`; docs/freshness.md tells what each way needs:
+///
+/// | Member | Is |
+/// |---|---|
+/// | `rung` | the way in force: `"hash-field notifications"`, `"RESP3 broadcast tracking"`, `"RESP2 tracking with redirect"` or `"keyspace notifications"`; null while there is none |
+/// | `reason` | why no better one is in force; null with the best one |
+/// | `ladder` | array of `rung`, `state` and `reason`, best first; `state` is `"in force"`, `"refused"`, `"lost"`, `"not needed"` (a better one is in force) or `"not tried"` |
+///
+/// Members of `credentials`:
+///
+/// | Member | Is |
+/// |---|---|
+/// | `source` | `"static"` (options, or `flagstone_client_set_credentials` without `redis.credentials`), `"host"`, `"file"` or `"aws-iam"` |
+/// | `user` | who logs in; null for the default user |
+/// | `expires_in_ms` | how long the server takes them still, 0 when that time is over; null when it is not known |
+/// | `state` | `"ok"`; `"missing"`: there are none yet; `"refused"`: a server did not take them; `"expired"`: their time is over |
+/// | `error` | what the server said that refused them, or why no others could be had; null when nothing is wrong |
 ///
 /// Members of `events`; a summary of evaluations counts as one event:
 ///
@@ -213,6 +234,78 @@ pub unsafe extern "C" fn flagstone_client_status_json(
             open(client)?;
             // SAFETY: not NULL, writable by the rules of the header.
             unsafe { put(out, flagstone_bytes::new(client.status_json())) };
+            Ok(())
+        });
+        // SAFETY: `err` is NULL or writable, by the rules of the header.
+        unsafe { finish(outcome, err) }
+    })
+}
+
+/// Writes the client's counters and gauges in the format that Prometheus reads (text 0.0.4), to be served as they are:
+/// `text/plain; version=0.0.4`. Takes no lock that an evaluation takes. Any thread.
+///
+/// | Metric | Is |
+/// |---|---|
+/// | `flagstone_evaluations_total` | evaluations by `flag` and `variation`: its index, or `default` where the caller's default was served. Where there are events, or `metrics.evaluations` is `true`; without flags that are excluded from summaries |
+/// | `flagstone_other_evaluations_total` | those that were not counted by flag, because there were more than 50,000 counters |
+/// | `flagstone_client_state`, `flagstone_source_state` | by `state`: 1 for the one in force, 0 for the others |
+/// | `flagstone_client_ready` | 1 when flags are there |
+/// | `flagstone_freshness` | by `freshness`, as in the status: 1 for the one in force |
+/// | `flagstone_data_age_seconds` | time since everything held was last known to be true; missing before the first time |
+/// | `flagstone_flags`, `flagstone_segments`, `flagstone_malformed_items` | what is held, and what cannot be read |
+/// | `flagstone_store_available`, `flagstone_store_stale` | whether Redis answers, and whether what is held may be out of date |
+/// | `flagstone_redis_exchanges_total` | reads and writes that Redis has answered |
+/// | `flagstone_redis_received_bytes_total`, `flagstone_redis_sent_bytes_total` | bytes from and to Redis, TLS included |
+/// | `flagstone_events_waiting`, `flagstone_events_sent_total`, `flagstone_events_lost_total`, `flagstone_events_dropped_total` | how events fare |
+/// | `flagstone_notifications_dropped_total` | notifications that the host did not take in time |
+/// | `flagstone_panics_total` | calls that failed unexpectedly |
+///
+/// New metrics may appear. `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_metrics_text(
+    client: *const flagstone_client,
+    out: *mut flagstone_bytes,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        let outcome = with_client(client, |client| {
+            if out.is_null() {
+                return Err(Failure::null("out"));
+            }
+            open(client)?;
+            // SAFETY: not NULL, writable by the rules of the header.
+            unsafe { put(out, flagstone_bytes::new(client.metrics_text())) };
+            Ok(())
+        });
+        // SAFETY: `err` is NULL or writable, by the rules of the header.
+        unsafe { finish(outcome, err) }
+    })
+}
+
+/// The version of a flag that is held, for whoever reports which one answered. It is that of this moment: a change may come
+/// between an evaluation and this call.
+///
+/// No I/O, no lock with residency `all`. OK; NOT_FOUND when there is no such flag, or it is not held at present; NULL_ARGUMENT,
+/// BAD_UTF8 (key), INVALID_ARGUMENT. Also after close. Any thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn flagstone_client_flag_version(
+    client: *const flagstone_client,
+    key: *const c_char,
+    key_len: usize,
+    out: *mut i64,
+    err: *mut *mut flagstone_error,
+) -> flagstone_status {
+    guard!(count client_panicked(client); status::PANIC, {
+        let outcome = with_client(client, |client| {
+            // SAFETY: readable by the rules of the header.
+            let key = unsafe { text(key, key_len) }.map_err(|error| Failure::text("key", &error))?;
+            if out.is_null() {
+                return Err(Failure::null("out"));
+            }
+            let version = client.flag_version(key);
+            let version = version.ok_or_else(|| Failure::new(status::NOT_FOUND, "no such flag is held".to_owned()))?;
+            // SAFETY: not NULL, writable by the rules of the header.
+            unsafe { put(out, version) };
             Ok(())
         });
         // SAFETY: `err` is NULL or writable, by the rules of the header.

@@ -154,7 +154,11 @@ impl From<ContextError> for Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let status = match error {
-            ClientError::Options(_) | ClientError::Http(_) | ClientError::NoSdkKey => status::INVALID_ARGUMENT,
+            ClientError::Options(_)
+            | ClientError::Http(_)
+            | ClientError::NoSdkKey
+            | ClientError::Credentials(_)
+            | ClientError::NoRedis => status::INVALID_ARGUMENT,
             ClientError::NotReady(_) => status::NOT_READY,
             ClientError::AtFork(_) | ClientError::Thread(_) => status::STORE,
             ClientError::Closed => status::CLOSED,

@@ -32,6 +32,11 @@ pub enum flagstone_notification_kind {
     /// where there is no value, as for a flag that does not exist. Comes right after the FLAG_CHANGED or STATUS that led to it;
     /// never dropped.
     FLAGSTONE_NOTIFICATION_VALUE_CHANGED = 5,
+    /// Credentials for Redis are asked for (`redis.credentials=host`), to be given with `flagstone_client_set_credentials`:
+    /// `text` is `"start"` (there are none yet), `"expires"` (80 % of their life are over) or `"refused"` (the server did not take
+    /// them), `extra` is JSON: `{"user":"ada"}`, who logs in by the present ones or by the options; null for the default user. Told
+    /// again, with growing pauses, until others are set; one waits at most.
+    FLAGSTONE_NOTIFICATION_CREDENTIALS = 6,
 }
 
 /// Levels of log lines.
@@ -246,6 +251,10 @@ impl flagstone_notification {
                     "available": status.available, "stale": status.stale, "last_sync_ms": status.last_sync_ms,
                 });
                 (FLAGSTONE_NOTIFICATION_BIG_SEGMENTS, 0, reason, extra.to_string())
+            }
+            Event::Credentials { reason, user } => {
+                let extra = serde_json::json!({ "user": user });
+                (FLAGSTONE_NOTIFICATION_CREDENTIALS, 0, reason.name().to_owned(), extra.to_string())
             }
             Event::Wake => (FLAGSTONE_NOTIFICATION_WAKE, 0, String::new(), String::new()),
         };

@@ -32,6 +32,11 @@ impl Instant {
         })
     }
 
+    /// Whole seconds since 1970, rounded down.
+    pub fn unix_seconds(self) -> i64 {
+        self.seconds
+    }
+
     /// From an RFC 3339 date-time such as `2017-12-06T00:00:00.000-07:00`.
     ///
     /// `t` and `z` may be lower case, a fraction has one to nine digits, second 60 is the second that follows. Anything

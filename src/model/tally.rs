@@ -113,6 +113,12 @@ impl Tally {
         (0..).zip(counters.map(|counter| counter.swap(0, Relaxed))).filter(|(_, count)| *count > 0)
     }
 
+    /// The counts, by variation, which stay.
+    pub fn counts(&self) -> impl Iterator<Item = (u32, u64)> {
+        let counters = self.few.iter().chain(self.many.iter());
+        (0..).zip(counters.map(|counter| counter.load(Relaxed))).filter(|(_, count)| *count > 0)
+    }
+
     /// Takes the kinds of contexts seen.
     pub fn take_kinds(&self) -> u64 {
         self.kinds.swap(0, Relaxed)
@@ -192,6 +198,7 @@ mod tests {
             assert!(tally.count(1, 1, index));
         }
         assert!(!tally.count(2, 1, 0) && !tally.count(1, 3, 0) && !tally.count(1, 1, 6) && !tally.add(u32::MAX));
+        assert!(tally.counts().eq([(0, 1), (4, 2), (5, 1)]));
         assert_eq!(tally.take_counts().collect::<Vec<_>>(), [(0, 1), (4, 2), (5, 1)]);
         assert_eq!((tally.take_kinds(), tally.take_counts().count()), (1, 0));
         tally.close();

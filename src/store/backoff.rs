@@ -20,6 +20,12 @@ pub struct Backoff {
     jitter: Jitter,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Backoff {
     /// Between attempts to reach Redis.
     pub fn new() -> Self {

@@ -41,7 +41,7 @@ impl DepotError {
     fn of(class: Class, text: String) -> Self {
         match class {
             Class::Later | Class::Elsewhere => Self::Away(text),
-            Class::Refused | Class::Full => Self::Refused(text),
+            Class::Refused | Class::Login | Class::Full => Self::Refused(text),
             Class::Data => Self::WrongType(text),
         }
     }

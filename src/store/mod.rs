@@ -14,7 +14,7 @@
 //! | `worker` | the store thread |
 //! | `members` | the thread that reads members of big segments |
 //!
-//! Beside the rooms: `options`, `status`, `shared` (what outlives a fork), `reply` (what reads found), `file` (the snapshot
+//! Beside the rooms: `options`, `status`, `shared` (what outlives a fork), `reply` (what reads found), `rungs` (how a watch came about), `file` (the snapshot
 //! file), `depot` (for tools that look at an environment without a client), `leash` (ends a wait from outside), `backoff`.
 //!
 //! May depend on `model`; knows nothing of evaluation, contexts or how a client is configured.
@@ -29,6 +29,7 @@ mod memory;
 mod options;
 mod redis;
 mod reply;
+mod rungs;
 mod shared;
 mod signal;
 mod status;
@@ -37,6 +38,7 @@ mod testing;
 mod truth;
 mod worker;
 
+pub use backoff::Backoff;
 pub use depot::{Contents, Depot, DepotError, Encryption, Examination, Field, NewItem, Right, Verdict, Written};
 pub use file::{Backup, BackupError};
 pub use inbox::intake::Intake;
@@ -49,15 +51,17 @@ pub use memory::cache::{Cache, Items};
 pub use memory::entry::{Entry, FlagEntry, SegmentEntry, State, Told};
 pub use memory::snapshot::{Slot, Snapshot, Table, View};
 pub use options::{Freshness, OnWipe, Residency, StoreOptions, Upstream};
-pub use redis::connector::{ConnectError, RedisOptions, check_url};
+pub use redis::connector::{ConnectError, Connector, RedisOptions, check_url};
+pub use redis::credentials::{Credentials, CredentialsError, LoginSource, LoginState};
 pub use redis::endpoints::{Address, Endpoints, ReadFrom};
 pub use redis::layout::{DEFAULT_PREFIX, Keys};
 pub use redis::sockets::Sockets;
 pub use redis::tls::TlsOptions;
 pub use redis::url::{RedisUrl, UrlError};
-pub use redis::whereabouts::Whereabouts;
+pub use redis::whereabouts::{KnownSentinel, Whereabouts};
+pub use rungs::{Fate, LadderReport, WatchRung};
 pub use shared::Shared;
 pub use status::{ErrorNote, Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms};
 pub use worker::run as run_worker;
-pub use worker::seeking::run as run_seeker;
+pub use worker::seeking::{Errand, run as run_seeker};
 pub use worker::watching::run as run_watch;

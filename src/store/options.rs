@@ -97,6 +97,8 @@ pub struct StoreOptions {
     pub safety_interval: Duration,
     /// Interval of pings on an idle connection.
     pub ping: Duration,
+    /// Redis counts as configured to publish notifications of keys and fields where it does not tell.
+    pub assumes_notifications: bool,
 }
 
 impl StoreOptions {

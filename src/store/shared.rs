@@ -1,6 +1,7 @@
 //! The part of a store that outlives a fork: data and condition, held in atomics and lock-free cells, plus the bounded
 //! cache, whose lock the fork guard takes over the fork. May depend on `model`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst, fence};
 
 use arc_swap::ArcSwap;
@@ -19,7 +20,7 @@ pub struct Shared {
     /// Names of the Redis keys.
     pub keys: Keys,
     /// Makes connections; `None` when memory is all there is.
-    pub connector: Option<Connector>,
+    pub connector: Option<Arc<Connector>>,
     /// Everything held under residency `all`; empty otherwise.
     pub snapshot: ArcSwap<Snapshot>,
     /// Items held under residency `lazy`.
@@ -62,7 +63,7 @@ impl Shared {
         let cache = (options.residency == Residency::Lazy).then(|| Cache::new(options.capacity));
         Ok(Self {
             keys: Keys::new(&options.prefix),
-            connector: options.redis.as_ref().map(Connector::with_seeker).transpose()?,
+            connector: options.redis.as_ref().map(Connector::new).transpose()?.map(Arc::new),
             snapshot: ArcSwap::from_pointee(Snapshot::default()),
             cache,
             health: Health::default(),
@@ -273,9 +274,14 @@ impl Shared {
         self.pushed.load(Relaxed)
     }
 
-    /// Redis may have changed.
-    pub fn invalidate(&self) {
-        self.pushed.fetch_add(1, Relaxed);
+    /// Redis may have changed. Returns the generation from here on.
+    pub fn invalidate(&self) -> u64 {
+        self.pushed.fetch_add(1, Relaxed) + 1
+    }
+
+    /// Whether everything held was known to be true at this generation.
+    pub fn was_all_verified(&self, generation: u64) -> bool {
+        self.verified.load(Relaxed) >= generation
     }
 
     /// Everything held was confirmed by reads sent at `generation`.

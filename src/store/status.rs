@@ -120,6 +120,7 @@ pub struct Health {
     /// `$inited` was seen at least once.
     inited: AtomicBool,
     malformed: AtomicU64,
+    exchanges: AtomicU64,
     rung_reason: ArcSwapOption<String>,
     error: ArcSwapOption<ErrorNote>,
     previous_error: ArcSwapOption<ErrorNote>,
@@ -146,6 +147,7 @@ impl Default for Health {
             verified_at: AtomicU64::new(0),
             inited: AtomicBool::new(false),
             malformed: AtomicU64::new(0),
+            exchanges: AtomicU64::new(0),
             rung_reason: ArcSwapOption::empty(),
             error: ArcSwapOption::empty(),
             previous_error: ArcSwapOption::empty(),
@@ -255,6 +257,16 @@ impl Health {
     /// When everything held was last known to be true; 0 for never.
     pub fn verified_at(&self) -> u64 {
         self.verified_at.load(Relaxed)
+    }
+
+    /// How often Redis has answered.
+    pub fn exchanges(&self) -> u64 {
+        self.exchanges.load(Relaxed)
+    }
+
+    /// Redis has answered.
+    pub fn count_exchange(&self) {
+        self.exchanges.fetch_add(1, Relaxed);
     }
 
     /// Number of items in Redis that do not parse.

@@ -22,6 +22,7 @@ pub fn options() -> StoreOptions {
         on_wipe: OnWipe::Keep,
         safety_interval: Duration::from_secs(60),
         ping: Duration::from_secs(1),
+        assumes_notifications: false,
     }
 }
 

@@ -49,6 +49,7 @@ static void version(void) {
   CHECK(strlen(flagstone_version_string()) >= 5);
   CHECK(flagstone_version_string() == flagstone_version_string());
   CHECK((flagstone_features() & FLAGSTONE_FEATURE_TLS) != 0);
+  CHECK((flagstone_features() & FLAGSTONE_FEATURE_CREDENTIALS) != 0);
 }
 
 static void errors(void) {
@@ -182,6 +183,21 @@ static void lifecycle(setting setting) {
   ACCEPTED(flagstone_client_flush(client, 1, &error));
   ACCEPTED(flagstone_client_subscribe(client, FLAGSTONE_SUBSCRIBE_FLAG_CHANGES, &error));
 
+  {
+    int64_t version = 0;
+    ACCEPTED(flagstone_client_flag_version(client, "bool", 4, &version, &error));
+    CHECK(version == 3);
+    REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "held", flagstone_client_flag_version(client, "tombstone", 9, &version, &error));
+    REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "held", flagstone_client_flag_version(client, "unreadable", 10, &version, &error));
+  }
+  ACCEPTED(flagstone_client_metrics_text(client, &bytes, &error));
+  {
+    flagstone_str text;
+    text.ptr = bytes.ptr;
+    text.len = bytes.len;
+    CHECK(contains(text, "\nflagstone_client_state{state=\"VALID\"} 1\n"));
+  }
+  flagstone_bytes_clear(&bytes);
   ACCEPTED(flagstone_client_status_json(client, &bytes, &error));
   CHECK(bytes.len > 2 && bytes.ptr[0] == '{' && bytes.ptr[bytes.len - 1] == '}');
   {
@@ -239,7 +255,9 @@ static void after_close(setting setting, const char *options, int expected) {
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_subscribe(client, 0, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_listen(client, context, "bool", 4, &listener, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_unlisten(client, 1, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_set_credentials(client, NULL, 0, "late", 4, 0, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_status_json(client, &bytes, &error));
+  REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_client_metrics_text(client, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_all_flags_json(client, context, 0, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_secure_mode_hash(client, context, &bytes, &error));
   REFUSED(FLAGSTONE_STATUS_CLOSED, "closed", flagstone_flag_new(client, "bool", 4, FLAGSTONE_TYPE_BOOL, "", 0, &late, &error));
@@ -739,6 +757,38 @@ static void notifications(setting setting, flagstone_client *client) {
   redis_close(connection);
 }
 
+/* Asked for credentials, which a server without passwords takes whatever they are. */
+static void credentials(setting setting, const char *options) {
+  flagstone_client *client = new_client(setting, options);
+  flagstone_notification notification;
+  flagstone_bytes bytes = {NULL, 0, NULL};
+  flagstone_str status;
+  long long deadline = now_ms() + SOON;
+  int asked = 0;
+  memset(&notification, 0, sizeof notification);
+  notification.struct_size = sizeof notification;
+  REFUSED(FLAGSTONE_STATUS_TIMEOUT, "the host has not set credentials yet", flagstone_client_start(client, 1, &error));
+  while (!asked && now_ms() < deadline) {
+    if (flagstone_client_next_notification(client, 100, &notification) != FLAGSTONE_STATUS_OK) continue;
+    if (notification.kind == FLAGSTONE_NOTIFICATION_CREDENTIALS) {
+      asked = 1;
+      CHECK(equals(notification.text, "start") && equals(notification.extra, "{\"user\":null}"));
+    }
+    flagstone_notification_clear(&notification);
+  }
+  CHECK(asked);
+  ACCEPTED(flagstone_client_set_credentials(client, NULL, 0, "hunter2", 7, 3600000, &error));
+  ACCEPTED(flagstone_client_start(client, SOON, &error));
+  ACCEPTED(flagstone_client_set_credentials(client, "default", 7, "hunter3", 7, 0, &error));
+  ACCEPTED(flagstone_client_status_json(client, &bytes, &error));
+  status.ptr = bytes.ptr;
+  status.len = bytes.len;
+  CHECK(contains(status, "\"credentials\":{") && contains(status, "\"source\":\"host\"") && !contains(status, "hunter"));
+  flagstone_bytes_clear(&bytes);
+  CHECK(flagstone_client_close(client, SOON) == FLAGSTONE_STATUS_OK);
+  flagstone_client_release(client);
+}
+
 /* Notifications used to be called events: hosts that were written then go on working. */
 static void old_names(flagstone_client *client) {
   flagstone_event event;
@@ -1029,6 +1079,7 @@ int main(int argc, char **argv) {
   all_flags(setting, "{\"cache.residency\":\"off\",\"redis.command_timeout_ms\":30000}");
   secure_mode_hash(setting);
   telling(setting);
+  credentials(setting, "{\"redis.credentials\":\"host\"}");
   test_data();
   status_of_source_and_store();
   a_lazy_client_says_that_it_would_have_to_read(setting);

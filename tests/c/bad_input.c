@@ -88,6 +88,7 @@ static void configurations(const handles *live) {
 static void clients(const handles *live) {
   flagstone_client *other = AS(flagstone_client, live->config);
   uint64_t listener = 0;
+  int64_t version = -7;
   flagstone_bytes bytes = {NULL, 0, NULL};
   flagstone_notification notification;
   memset(&notification, 0, sizeof notification);
@@ -111,9 +112,28 @@ static void clients(const handles *live) {
   REFUSED(INVALID, "client", flagstone_client_unlisten(other, 1, &error));
   REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "listener", flagstone_client_unlisten(live->client, UINT64_MAX, &error));
   CHECK(listener == 0);
+  REFUSED(IS_NULL, "client", flagstone_client_set_credentials(NULL, "a", 1, "b", 1, 0, &error));
+  REFUSED(INVALID, "client", flagstone_client_set_credentials(other, "a", 1, "b", 1, 0, &error));
+  REFUSED(IS_NULL, "user", flagstone_client_set_credentials(live->client, NULL, 1, "b", 1, 0, &error));
+  REFUSED(IS_NULL, "password", flagstone_client_set_credentials(live->client, "a", 1, NULL, 1, 0, &error));
+  REFUSED(FLAGSTONE_STATUS_BAD_UTF8, "user", flagstone_client_set_credentials(live->client, "\xff", 1, "b", 1, 0, &error));
+  REFUSED(FLAGSTONE_STATUS_BAD_UTF8, "password", flagstone_client_set_credentials(live->client, "a", 1, "\xff", 1, 0, &error));
+  REFUSED(INVALID, "empty", flagstone_client_set_credentials(live->client, NULL, 0, NULL, 0, 0, &error));
+  REFUSED(INVALID, "NUL", flagstone_client_set_credentials(live->client, "a\0c", 3, "b", 1, 0, &error));
+  REFUSED(INVALID, "NUL", flagstone_client_set_credentials(live->client, "a", 1, "b\0", 2, 0, &error));
+  REFUSED(INVALID, "negative", flagstone_client_set_credentials(live->client, "a", 1, "b", 1, -1, &error));
   REFUSED(IS_NULL, "client", flagstone_client_status_json(NULL, &bytes, &error));
   REFUSED(INVALID, "client", flagstone_client_status_json(other, &bytes, &error));
   REFUSED(IS_NULL, "out", flagstone_client_status_json(live->client, NULL, &error));
+  REFUSED(IS_NULL, "client", flagstone_client_flag_version(NULL, "bool", 4, &version, &error));
+  REFUSED(INVALID, "client", flagstone_client_flag_version(other, "bool", 4, &version, &error));
+  REFUSED(IS_NULL, "key", flagstone_client_flag_version(live->client, NULL, 4, &version, &error));
+  REFUSED(IS_NULL, "out", flagstone_client_flag_version(live->client, "bool", 4, NULL, &error));
+  REFUSED(FLAGSTONE_STATUS_NOT_FOUND, "held", flagstone_client_flag_version(live->client, "nix", 3, &version, &error));
+  CHECK(version == -7);
+  REFUSED(IS_NULL, "client", flagstone_client_metrics_text(NULL, &bytes, &error));
+  REFUSED(INVALID, "client", flagstone_client_metrics_text(other, &bytes, &error));
+  REFUSED(IS_NULL, "out", flagstone_client_metrics_text(live->client, NULL, &error));
   REFUSED(IS_NULL, "client", flagstone_all_flags_json(NULL, live->context, 0, &bytes, &error));
   REFUSED(INVALID, "client", flagstone_all_flags_json(other, live->context, 0, &bytes, &error));
   REFUSED(INVALID, "context", flagstone_all_flags_json(live->client, AS(flagstone_context, live->config), 0, &bytes, &error));

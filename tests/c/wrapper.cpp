@@ -176,6 +176,9 @@ void prepared(const Client &client, const Context &ada) {
 void texts(const Client &client, const Context &ada) {
   Outcome outcome;
   CHECK(client.status_json(&outcome)->view().front() == '{' && outcome);
+  CHECK(client.metrics_text(&outcome)->view().front() == '#' && outcome);
+  CHECK(client.flag_version("bool") == 3 && !client.flag_version("nowhere", &outcome));
+  CHECK(outcome.status() == FLAGSTONE_STATUS_NOT_FOUND);
   CHECK(client.all_flags_json(ada)->view().find("\"int\":1234567890123456789,") != std::string_view::npos);
   CHECK(!client.all_flags_json(ada, 1024, &outcome) && outcome.status() == FLAGSTONE_STATUS_INVALID_ARGUMENT);
   CHECK(outcome.message().find("options") != std::string_view::npos);
@@ -388,6 +391,8 @@ void clients() {
   big_segments(ada);
   notifications(client, flags);
   listeners(client, flags, ada);
+  const Outcome no_redis = client.set_credentials("ada", "hunter2", seconds(60));
+  CHECK(no_redis.status() == FLAGSTONE_STATUS_INVALID_ARGUMENT && no_redis.message().find("no Redis") != std::string_view::npos);
   Client copy = client;
   CHECK(copy.get() == client.get());
   CHECK(client.close(Milliseconds::max()));

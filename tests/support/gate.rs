@@ -20,6 +20,8 @@ pub enum Rule {
     Pass,
     /// It is answered with this error.
     Error(String),
+    /// It is answered with these bytes.
+    Answer(Vec<u8>),
     /// Neither it nor anything after it on its connection is ever answered.
     Hang,
     /// Its connection is closed.
@@ -32,6 +34,14 @@ impl Rule {
     /// An error.
     pub fn error(text: &str) -> Self {
         Self::Error(text.to_owned())
+    }
+
+    /// An answer of these texts: one by itself, or several as an array.
+    pub fn answer(texts: &[&str]) -> Self {
+        let bulk = |text: &&str| format!("${}\r\n{text}\r\n", text.len());
+        let bulks: String = texts.iter().map(bulk).collect();
+        let head = if texts.len() == 1 { String::new() } else { format!("*{}\r\n", texts.len()) };
+        Self::Answer(format!("{head}{bulks}").into_bytes())
     }
 }
 
@@ -74,7 +84,11 @@ struct State {
     of_content: Vec<(Vec<u8>, Rule)>,
     links: Vec<Arc<Link>>,
     seen: Seen,
+    guard: Option<Guard>,
 }
+
+/// Looks at a login before the server does.
+type Guard = Arc<dyn Fn(&[String]) + Send + Sync>;
 
 /// Who answers next on a connection.
 enum Turn {
@@ -83,6 +97,8 @@ enum Turn {
     Gate(Vec<u8>),
     /// The gate, in place of what the server says.
     Instead(Vec<u8>),
+    /// The server, which may do so by a push.
+    Subscription,
 }
 
 /// A client's connection and what it leads to.
@@ -111,7 +127,7 @@ impl Gate {
             }
         };
         let (rules, of_content, links) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let state = State { target: port, dead: false, rules, of_content, links, seen: Seen::default() };
+        let state = State { target: port, dead: false, rules, of_content, links, seen: Seen::default(), guard: None };
         let gate = Self { port: listening, state: Arc::new(Mutex::new(state)) };
         let state = gate.state.clone();
         thread::spawn(move || {
@@ -125,6 +141,11 @@ impl Gate {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Address for clients.
@@ -141,6 +162,11 @@ impl Gate {
     /// From now on this rule holds for commands in which `content` occurs, whatever their names.
     pub fn rule_for_content(&self, content: &str, rule: Rule) {
         self.state().of_content.push((content.as_bytes().to_vec(), rule));
+    }
+
+    /// From now on this sees the words of each login (AUTH, HELLO) before the server does.
+    pub fn guard_logins(&self, guard: impl Fn(&[String]) + Send + Sync + 'static) {
+        self.state().guard = Some(Arc::new(guard));
     }
 
     /// No rule holds any longer.
@@ -200,8 +226,12 @@ impl Link {
 
     /// The gate answers when everything before is answered.
     fn answer(&self, text: &str) -> io::Result<()> {
+        self.answer_with(format!("-{text}\r\n").into_bytes())
+    }
+
+    fn answer_with(&self, bytes: Vec<u8>) -> io::Result<()> {
         let mut turns = self.turns.lock().unwrap();
-        turns.push_back(Turn::Gate(format!("-{text}\r\n").into_bytes()));
+        turns.push_back(Turn::Gate(bytes));
         self.answer_turns(&mut turns)
     }
 
@@ -222,7 +252,12 @@ impl Link {
     fn pass(&self, message: &[u8]) -> io::Result<()> {
         let mut turns = self.turns.lock().unwrap();
         if resp::is_push(message) {
-            return (&self.client).write_all(message);
+            (&self.client).write_all(message)?;
+            if !matches!(turns.front(), Some(Turn::Subscription)) || !resp::is_subscription(message) {
+                return Ok(());
+            }
+            turns.pop_front();
+            return self.answer_turns(&mut turns);
         }
         match turns.pop_front() {
             Some(Turn::Instead(bytes)) => (&self.client).write_all(&bytes)?,
@@ -280,12 +315,17 @@ fn requests(link: &Link, state: &Mutex<State>) -> io::Result<()> {
         while let Some((words, length)) = resp::command(&unparsed) {
             let name = resp::name(&words);
             let rule = note(link, state, &name, &unparsed[..length]);
+            if ["AUTH", "HELLO"].contains(&name.as_str()) {
+                let guard = state.lock().unwrap().guard.clone();
+                guard.inspect(|guard| guard(&words));
+            }
             match rule {
                 Rule::Hang => loop {
                     read(&link.client, &mut buffer)?;
                 },
                 Rule::Close => return Ok(()),
                 Rule::Error(text) => transaction.refuse(link, &name, &text)?,
+                Rule::Answer(bytes) => link.answer_with(bytes)?,
                 Rule::Delay(pause) => {
                     thread::sleep(pause);
                     transaction.forward(link, &name, &unparsed[..length])?;
@@ -341,7 +381,7 @@ impl Transaction {
             (_, "EXEC" | "DISCARD") => *self = Self::None,
             _ => {}
         }
-        link.forward(bytes, Turn::Server)
+        link.forward(bytes, if name == "SUBSCRIBE" { Turn::Subscription } else { Turn::Server })
     }
 
     fn end(&mut self, link: &Link, text: &str) -> io::Result<()> {

@@ -282,6 +282,7 @@ pub enum Notice {
     Changed { key: String, old: Option<i64>, new: Option<i64> },
     Value { key: String, listener: u64, old: Value, new: Value },
     BigSegments(BigSegments),
+    Credentials { reason: String, user: Option<String> },
     Wake,
 }
 
@@ -372,6 +373,19 @@ impl Client {
         Ok(serde_json::from_str(&text).expect("the status is JSON"))
     }
 
+    /// The metrics as text.
+    pub fn metrics(&self) -> String {
+        // SAFETY: a live client and writable places.
+        text_of(|bytes, error| unsafe { flagstone_client_metrics_text(self.handle, bytes, error) }).expect("it is open")
+    }
+
+    /// The value of one metric, named with its labels; `None` when it is not told.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.metrics();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        Some(value.parse().expect("a metric is a number"))
+    }
+
     /// The state of all flags for `context` (`None`: NULL) as JSON text.
     pub fn try_all_flags(&self, context: Option<&Context>, options: u32) -> Result<String, Failure> {
         let context = context.map_or(ptr::null(), |context| context.0.cast_const());
@@ -407,6 +421,15 @@ impl Client {
         if self.close(timeout_ms) != OK {
             eventually("the threads of a closed client end", || self.close(100) == OK);
         }
+    }
+
+    /// Who logs in from now on; an empty user is the default user.
+    pub fn set_credentials(&self, user: &str, password: &str, valid_for_ms: i64) -> Result<(), Failure> {
+        let ((user, user_len), (password, len)) = (pointer(user), pointer(password));
+        // SAFETY: a live client and readable texts.
+        call(|error| unsafe {
+            flagstone_client_set_credentials(self.handle, user, user_len, password, len, valid_for_ms, error)
+        })
     }
 
     pub fn postfork(&self) -> Result<(), Failure> {
@@ -619,6 +642,10 @@ impl Client {
                 let mut extra: Value = serde_json::from_str(&extra).expect("values are JSON");
                 let listener = extra["listener"].as_u64().expect("a listener");
                 Notice::Value { key: text, listener, old: extra["old"].take(), new: extra["new"].take() }
+            }
+            6 => {
+                let extra: Value = serde_json::from_str(&extra).expect("the user is JSON");
+                Notice::Credentials { reason: text, user: extra["user"].as_str().map(str::to_owned) }
             }
             other => panic!("unknown kind {other}"),
         };

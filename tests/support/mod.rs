@@ -9,10 +9,13 @@ mod host;
 mod items;
 mod launchdarkly;
 mod machine;
+mod proxies;
 mod proxy;
 mod resp;
+mod scripted;
 mod sentinel;
 mod server;
+mod servers;
 
 pub use certificates::Certificates;
 pub use flagdata::free_port;
@@ -21,9 +24,12 @@ pub use host::*;
 pub use items::*;
 pub use launchdarkly::{SDK_KEY, impatient, launchdarkly, storing, streaming, telling, telling_at};
 pub use machine::{Machine, in_time};
+pub use proxies::{Haproxy, Twemproxy};
 pub use proxy::{Mode, Proxy};
+pub use scripted::{Scripted, ScriptedSentinel, bulk};
 pub use sentinel::{Deployment, SERVICE, replicating, watching};
 pub use server::{PREFIX, RedisServer, Setup, TempDir};
+pub use servers::{Program, left_out, on_every_server, programs, say, those_with};
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;

@@ -52,6 +52,11 @@ pub fn is_push(bytes: &[u8]) -> bool {
     bytes.first() == Some(&b'>')
 }
 
+/// Whether a push says that a subscription stands.
+pub fn is_subscription(bytes: &[u8]) -> bool {
+    bytes.starts_with(b">3\r\n$9\r\nsubscribe\r\n")
+}
+
 /// The number in the line that begins at `at` with this sign, and where the line ends.
 fn header(bytes: &[u8], at: usize, sign: &[u8]) -> Option<(i64, usize)> {
     let end = line_end(bytes, at)?;

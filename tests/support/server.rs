@@ -49,6 +49,8 @@ impl Drop for TempDir {
 /// How a server is to be.
 #[derive(Default)]
 pub struct Setup {
+    /// What is run; [`program`] unless it is named.
+    program: Option<PathBuf>,
     password: Option<String>,
     tls: Option<u16>,
     arguments: Vec<String>,
@@ -57,6 +59,12 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Runs this program.
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_owned());
+        self
+    }
+
     /// The default user needs this password.
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
@@ -103,6 +111,12 @@ impl Setup {
         let log = fs::read_to_string(directory.path().join("log")).unwrap_or_default();
         panic!("redis-server does not start: {log}");
     }
+}
+
+/// What is run where a test does not care: `redis-server` of the PATH, or what `FLAGSTONE_TEST_SERVER` names, so that any test
+/// can be run with any server.
+fn program() -> PathBuf {
+    std::env::var_os("FLAGSTONE_TEST_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from)
 }
 
 /// A running server.
@@ -331,7 +345,7 @@ fn connect(setup: &Setup, port: u16) -> redis::RedisResult<Connection> {
 /// Starts a server on this port; `None` when it ends at once, as it does when somebody else has the port.
 fn launch(setup: &Setup, port: u16, directory: &Path) -> Option<Child> {
     let log = File::create(directory.join("log")).expect("the server's directory is writable");
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(setup.program.clone().unwrap_or_else(program));
     if let Some(settings) = &setup.sentinel {
         // It keeps in there what it finds out.
         let file = directory.join("sentinel.conf");

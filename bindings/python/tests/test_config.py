@@ -75,6 +75,7 @@ def test_every_keyword_takes_its_native_type_and_reaches_the_library() -> None:
     samples: dict[str, Any] = {
         "redis_url": "redis://localhost",
         "big_segments_url": "redis://localhost:6380",
+        "redis_keyspace_notifications": "assume",
         "cache_residency": "all",
         "cache_freshness": "push",
         "cache_on_wipe": "keep",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::call::Given;
 use super::room::{ENTRY, Room};
 use crate::context::{Context, KindSet};
+use crate::events::ledger::Ledger;
 use crate::events::summary::Summary;
 use crate::model::Tally;
 
@@ -69,6 +70,15 @@ impl Noted {
             self.default_served = room.keep(default.json());
         }
         self.defaulted += 1;
+    }
+
+    /// Adds what was counted since the latest drain, which stays.
+    pub(super) fn count_in(&self, ledger: &mut Ledger) {
+        let key = self.tally.key();
+        self.tally.counts().for_each(|(variation, count)| ledger.add(key, Some(variation), count));
+        if self.defaulted > 0 {
+            ledger.add(key, None, self.defaulted);
+        }
     }
 
     /// Closes the tally and takes what it has counted.

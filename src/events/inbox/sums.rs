@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::call::Call;
 use super::noted::{Noted, Row};
 use super::room::Room;
+use crate::events::ledger::Ledger;
 use crate::events::summary::Summary;
 use crate::model::Tally;
 
@@ -116,6 +117,12 @@ impl Sums {
         }
         self.sweep_at = self.weight * 2;
         dropped
+    }
+
+    /// Adds what was counted since the latest drain, which stays.
+    pub(super) fn add_to(&self, ledger: &mut Ledger) {
+        ledger.add_all(&self.summary);
+        self.tallies.iter().for_each(|noted| noted.count_in(ledger));
     }
 
     /// Takes what was counted up to this moment. To sum it up takes longer, and is done when nobody waits.

@@ -1,11 +1,13 @@
-//! How the watch stands, for the store thread and for the status. Written by the watch's thread, lock-free. Depends on nothing.
+//! How the watch stands, for the store thread and for the status. Written by the watch's thread, lock-free. Depends on `rungs`.
 
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
+
+use crate::store::rungs::LadderReport;
 
 /// State of the watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,8 @@ pub struct LinkState {
     remark: ArcSwapOption<String>,
     /// Which server tells.
     server: ArcSwapOption<String>,
+    /// How the rungs fared.
+    report: ArcSwap<LadderReport>,
 }
 
 impl LinkState {
@@ -49,6 +53,7 @@ impl LinkState {
             renewal_wanted: AtomicBool::new(false),
             remark: ArcSwapOption::empty(),
             server: ArcSwapOption::empty(),
+            report: ArcSwap::default(),
         }
     }
 
@@ -63,16 +68,28 @@ impl LinkState {
     }
 
     /// The watch is armed from here on.
-    pub fn set_up(&self, rung: &str, server: Option<&str>, now_ms: u64) {
-        self.remark.store(Some(Arc::new(rung.to_owned())));
+    pub fn set_up(&self, report: &LadderReport, server: Option<&str>, now_ms: u64) {
+        self.note(report);
         self.server.store(server.map(|server| Arc::new(server.to_owned())));
         self.alive_at.store(now_ms, Relaxed);
         self.armed.fetch_add(1, Release);
         self.phase.store(LinkPhase::Up as u8, Release);
     }
 
+    /// The same watch stands on another rung, or better ones had something else to say.
+    pub fn note(&self, report: &LadderReport) {
+        self.remark.store(report.in_force().map(|rung| Arc::new(rung.name().to_owned())));
+        self.report.store(Arc::new(report.clone()));
+    }
+
+    /// How the rungs fared when they were last tried.
+    pub fn report(&self) -> Arc<LadderReport> {
+        self.report.load_full()
+    }
+
     /// The watch is not there, for `reason`.
-    pub fn set_gone(&self, phase: LinkPhase, reason: String) {
+    pub fn set_gone(&self, phase: LinkPhase, reason: String, report: LadderReport) {
+        self.report.store(Arc::new(report));
         self.remark.store(Some(Arc::new(reason)));
         self.phase.store(phase as u8, Release);
     }

@@ -1,6 +1,7 @@
 //! The thread that reads members of big segments from Redis and passes on what Redis tells of them. Questions that wait
 //! together are asked together. May depend on `redis`, `counter` and `bell`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::counter::{Counter, Question};
@@ -29,6 +30,8 @@ pub trait MembersListener {
 pub struct MembersOptions {
     /// How to reach Redis.
     pub redis: RedisOptions,
+    /// It is the one with the flags.
+    pub is_of_flags: bool,
     /// Key prefix; empty for the default.
     pub prefix: String,
     /// How often it is asked when they were brought up to date.
@@ -42,8 +45,12 @@ pub struct MembersOptions {
 /// Where the members are, checked. Outlives a fork.
 #[derive(Debug)]
 pub struct Members {
-    /// Makes connections.
-    pub connector: Connector,
+    /// Makes connections: where the flags are in the same Redis, to where theirs lead.
+    pub connector: Arc<Connector>,
+    /// Somebody else listens to sentinels already, if there are any.
+    pub is_of_flags: bool,
+    /// Who logs in is whoever does where the flags are.
+    pub shares_login: bool,
     keys: MemberKeys,
     poll_interval: Duration,
     stale_after: Duration,
@@ -51,10 +58,13 @@ pub struct Members {
 }
 
 impl Members {
-    /// Checks the options; opens nothing.
-    pub fn new(options: &MembersOptions) -> Result<Self, ConnectError> {
+    /// Checks the options; opens nothing. `of_flags` makes connections to the Redis with the flags, if there is one.
+    pub fn new(options: &MembersOptions, of_flags: Option<&Arc<Connector>>) -> Result<Self, ConnectError> {
+        let shared = of_flags.filter(|_| options.is_of_flags).cloned();
         Ok(Self {
-            connector: Connector::new(&options.redis)?,
+            is_of_flags: shared.is_some(),
+            connector: shared.map_or_else(|| Connector::new(&options.redis).map(Arc::new), Ok)?,
+            shares_login: options.is_of_flags,
             keys: MemberKeys::new(&options.prefix),
             poll_interval: options.poll_interval,
             stale_after: options.stale_after,
@@ -76,8 +86,11 @@ pub fn run(members: &Members, counter: &Counter, listener: &dyn MembersListener)
         retry: None,
         backoff: Backoff::new(),
         jitter: Jitter::new(),
+        login: 0,
     };
     while let Some(bell) = counter.bell() {
+        clerk.follow_login();
+        clerk.follow_place();
         clerk.hear();
         clerk.work(counter.take());
         // What came with the answers is not waited for at the socket.
@@ -102,9 +115,24 @@ struct Clerk<'a> {
     retry: Option<(Instant, String)>,
     backoff: Backoff,
     jitter: Jitter,
+    /// The number of what logs in, as of the latest look.
+    login: u64,
 }
 
 impl<'a> Clerk<'a> {
+    /// Something else logs in by now: the open connection does so anew, and what failed is tried again at once.
+    fn follow_login(&mut self) {
+        let number = self.members.connector.credentials().number();
+        if std::mem::replace(&mut self.login, number) == number {
+            return;
+        }
+        if self.retry.take().is_some() {
+            self.poll_at = Some(Instant::now());
+        }
+        let connector = &self.members.connector;
+        self.with_link(|link, told| link.renew_login(connector, told));
+    }
+
     /// How long there is nothing to do, apart from questions and what Redis tells.
     fn limit(&self) -> Option<Duration> {
         let at = self.poll_at?.max(self.retry.as_ref().map_or_else(Instant::now, |(until, _)| *until));
@@ -153,13 +181,15 @@ impl<'a> Clerk<'a> {
         let link = match &mut self.link {
             Some(link) => link,
             None => {
-                let link = MembersLink::open(
+                let mut link = MembersLink::open(
                     &self.members.connector,
                     &self.members.keys,
                     &self.counter.leash,
                     self.members.listens,
                 )?;
                 if self.was_linked {
+                    // A connection may have been made to nobody: only one that answers makes what is remembered doubtful.
+                    link.read(true, &[], &mut |_| ())?;
                     // Whatever happened while nobody told.
                     self.listener.all_changed();
                 }
@@ -209,11 +239,26 @@ impl<'a> Clerk<'a> {
         }
     }
 
+    /// Leaves a server that is not to be read any more, although it may go on answering.
+    fn follow_place(&mut self) {
+        let Some(sentinels) = self.members.connector.sentinels() else { return };
+        if self.link.as_ref().and_then(MembersLink::peer).is_some_and(|peer| sentinels.has_left(peer)) {
+            self.link = None;
+            self.counter.set_told(false);
+            self.poll_at = Some(Instant::now());
+        }
+    }
+
     /// Passes on what Redis has told.
     fn hear(&mut self) {
+        self.with_link(|link, told| link.hear(told));
+    }
+
+    /// Does something with the connection, and passes on what Redis tells meanwhile.
+    fn with_link(&mut self, act: impl FnOnce(&mut MembersLink<'a>, &mut dyn FnMut(Told)) -> Result<(), Lost>) {
         let Some(link) = &mut self.link else { return };
         let mut heard = Heard { listener: self.listener, age_changed: false };
-        let outcome = link.hear(&mut |told| heard.note(told));
+        let outcome = act(link, &mut |told| heard.note(told));
         if heard.age_changed {
             self.poll_at = Some(Instant::now());
         }

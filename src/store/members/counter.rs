@@ -47,6 +47,8 @@ pub struct Counter {
     begun: Condvar,
     /// Ends what the thread waits for.
     pub leash: Leash,
+    /// The same for a thread that listens to sentinels of its own.
+    pub leash_of_seeker: Leash,
     /// Redis tells of changes.
     is_told: AtomicBool,
 }
@@ -114,6 +116,13 @@ impl Counter {
         }
     }
 
+    /// Wakes the thread that answers.
+    pub fn knock(&self) {
+        if let Inner::Open(Window { bell: Some(bell), .. }) = &*lock(&self.inner) {
+            bell.ring();
+        }
+    }
+
     /// Whether anybody may still ask.
     pub fn is_open(&self) -> bool {
         matches!(*lock(&self.inner), Inner::Open(_))
@@ -133,6 +142,7 @@ impl Counter {
     pub fn stop(&self) {
         let before = mem::replace(&mut *lock(&self.inner), Inner::Stopped);
         self.leash.pull();
+        self.leash_of_seeker.pull();
         self.begun.notify_all();
         if let Inner::Open(Window { bell: Some(bell), .. }) = before {
             bell.ring();

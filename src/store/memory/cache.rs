@@ -274,6 +274,14 @@ impl Cache {
         })
     }
 
+    /// A flag, if it is held, without marking it.
+    pub fn flag(&self, key: &str) -> Option<FlagEntry> {
+        match &self.lock().by_use.peek(&(Kind::Flag, key) as &dyn KeyView)?.held {
+            Held::Flag(entry) => Some(entry.clone()),
+            _ => None,
+        }
+    }
+
     /// Every flag held.
     pub fn flags(&self) -> Vec<(Arc<str>, FlagEntry)> {
         self.held(|held| if let Held::Flag(entry) = held { Some(entry.clone()) } else { None })

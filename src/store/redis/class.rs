@@ -3,6 +3,8 @@
 
 use redis::{ErrorKind, RedisError};
 
+use super::describe::{REFUSED, describe};
+
 /// The consequence of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -16,6 +18,8 @@ pub enum Class {
     Full,
     /// What is stored under a key is of another kind than expected.
     Data,
+    /// The server does not let this user in, or not with this password: it is tried again later, and at once with others.
+    Login,
 }
 
 /// The server closed the connection; a silence that lasts too long is another thing.
@@ -31,6 +35,30 @@ pub fn elsewhere(text: String) -> RedisError {
     redis::make_extension_error(ELSEWHERE.to_owned(), Some(text))
 }
 
+/// The code of errors of our own about the login.
+pub(super) const LOGIN: &str = "LOGIN";
+
+/// An error of our own: there is nothing to log in with.
+pub fn no_login(text: String) -> RedisError {
+    redis::make_extension_error(LOGIN.to_owned(), Some(format!("there is no login: {text}")))
+}
+
+/// What a server says that refuses a login. What it says of something else stays as it is.
+pub fn refused_login(error: &redis::ServerError) -> Option<RedisError> {
+    let detail = error.details().unwrap_or_default();
+    let is_refused = match error.code() {
+        "WRONGPASS" | "NOAUTH" => true,
+        // Other than that of a user who may not run the command.
+        "NOPERM" => !detail.contains("command"),
+        // Redis before version 6, with a password that is wrong or not expected; services with tokens.
+        _ => ["invalid password", "Client sent AUTH", "AUTH "].iter().any(|beginning| detail.starts_with(beginning)),
+    };
+    let said = describe(&error.clone().into());
+    // The description says itself that a login was refused.
+    let said = said.strip_prefix(REFUSED).unwrap_or(&said);
+    is_refused.then(|| redis::make_extension_error(LOGIN.to_owned(), Some(format!("{REFUSED}{said}"))))
+}
+
 /// Codes that servers begin their errors with.
 const CODES: &[(&str, Class)] = &[
     (ELSEWHERE, Class::Elsewhere),
@@ -43,8 +71,9 @@ const CODES: &[(&str, Class)] = &[
     ("MASTERDOWN", Class::Later),
     ("TRYAGAIN", Class::Later),
     ("CLUSTERDOWN", Class::Later),
-    ("NOAUTH", Class::Refused),
-    ("WRONGPASS", Class::Refused),
+    (LOGIN, Class::Login),
+    ("NOAUTH", Class::Login),
+    ("WRONGPASS", Class::Login),
     ("NOPERM", Class::Refused),
     ("OOM", Class::Full),
     ("MISCONF", Class::Full),
@@ -73,9 +102,8 @@ const PASSING: &[&str] = &[
 pub fn class(error: &RedisError) -> Class {
     match error.kind() {
         ErrorKind::Server(_) | ErrorKind::Extension => of_server(error.code().unwrap_or_default(), error.detail()),
-        ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => {
-            Class::Refused
-        }
+        ErrorKind::AuthenticationFailed => Class::Login,
+        ErrorKind::InvalidClientConfig | ErrorKind::RESP3NotSupported => Class::Refused,
         // A broken connection, a certificate that is not trusted, something that is no Redis: all may be mended outside.
         _ => Class::Later,
     }
@@ -121,7 +149,7 @@ mod tests {
 
     #[test]
     fn each_error_of_a_server_has_its_class() {
-        use Class::{Data, Elsewhere, Full, Later, Refused};
+        use Class::{Data, Elsewhere, Full, Later, Login, Refused};
         let wrapped = "ERR Error running script (call to f_7d5d9e2a): @user_script:2:";
         let table = [
             ("MOVED 3999 127.0.0.1:6381", Elsewhere),
@@ -140,9 +168,9 @@ mod tests {
             ("ERR Connection timed out", Later),
             ("no upstream host", Later),
             ("upstream failure", Later),
-            ("NOAUTH Authentication required.", Refused),
-            ("NOAUTH HELLO must be called with the client already authenticated", Refused),
-            ("WRONGPASS invalid username-password pair or user is disabled.", Refused),
+            ("NOAUTH Authentication required.", Login),
+            ("NOAUTH HELLO must be called with the client already authenticated", Login),
+            ("WRONGPASS invalid username-password pair or user is disabled.", Login),
             ("NOPERM User ro has no permissions to run the 'multi' command", Refused),
             ("NOPERM this user has no permissions to access one of the keys used as arguments", Refused),
             ("ERR unknown command 'MULTI', with args beginning with: ", Refused),
@@ -175,12 +203,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_a_login_is_told_from_what_is_said_at_it() {
+        let refused = |line: &str| {
+            let Value::ServerError(error) = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap() else {
+                panic!("{line}")
+            };
+            refused_login(&error).map(|error| {
+                assert_eq!(class(&error), Class::Login, "{line}");
+                describe(&error)
+            })
+        };
+        for line in [
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "NOAUTH HELLO must be called with the client already authenticated",
+            "NOPERM this token is for another cluster",
+        ] {
+            assert_eq!(refused(line), Some(format!("the login was refused: {line}")));
+        }
+        for text in ["invalid password", "Client sent AUTH, but no password is set", "AUTH failed"] {
+            assert_eq!(refused(&format!("ERR {text}")), Some(format!("the login was refused: {text}")));
+        }
+        for line in [
+            "LOADING Redis is loading the dataset in memory",
+            "NOPERM this user has no permissions to run the 'hello' command",
+            "NOPROTO unsupported protocol version",
+            "ERR unknown command 'HELLO'",
+            "ERR max number of clients reached",
+            "ERR wrong number of arguments for 'auth' command",
+        ] {
+            assert_eq!(refused(line), None, "{line}");
+        }
+    }
+
+    #[test]
     fn an_error_of_our_own_leads_elsewhere_and_is_told_without_a_code() {
         let error = elsewhere("a replica answers".to_owned());
-        assert_eq!(
-            (class(&error), crate::store::redis::describe::describe(&error).as_str()),
-            (Class::Elsewhere, "a replica answers")
-        );
+        assert_eq!((class(&error), describe(&error).as_str()), (Class::Elsewhere, "a replica answers"));
     }
 
     #[test]

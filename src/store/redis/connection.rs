@@ -15,7 +15,7 @@ use rustls::{ClientConnection, StreamOwned};
 use super::describe::io_error;
 use super::endpoints::Address;
 use super::sockets::Remembered;
-use super::wire::{Patience, Socket, Wire};
+use super::wire::{Deadline, Patience, Socket, Wire};
 use crate::store::leash::Leash;
 
 /// Bytes to the server, encrypted or not.
@@ -72,6 +72,8 @@ pub struct Connection {
     open: bool,
     /// Where it leads to, where that may be another address each time.
     peer: Option<Address>,
+    /// The number of what logged in last, or was refused then.
+    login: u64,
 }
 
 impl Connection {
@@ -86,7 +88,7 @@ impl Connection {
     /// Speaks over this channel.
     pub fn new(channel: Channel, remembered: Option<Remembered>, database: i64) -> Self {
         let parser = Parser::new();
-        Self { _remembered: remembered, channel, parser, database, open: true, peer: None }
+        Self { _remembered: remembered, channel, parser, database, open: true, peer: None, login: 0 }
     }
 
     /// It leads to this address, and the next one may lead to another.
@@ -97,6 +99,16 @@ impl Connection {
     /// Where it leads to; `None` where all lead to the same address.
     pub fn peer(&self) -> Option<&Address> {
         self.peer.as_ref()
+    }
+
+    /// So is called what logged in last, or was refused then.
+    pub fn login(&self) -> u64 {
+        self.login
+    }
+
+    /// This has logged in, or was refused.
+    pub fn set_login(&mut self, number: u64) {
+        self.login = number;
     }
 
     /// Sends commands; their replies are to be received.
@@ -152,6 +164,12 @@ impl Connection {
     pub fn set_read_timeout(&mut self, limit: Option<Duration>) -> RedisResult<()> {
         self.channel.wire().set_read(Patience::Silence(limit));
         Ok(())
+    }
+
+    /// All that is done from here on is to be done by then, until other limits are set.
+    pub fn set_deadline(&mut self, deadline: Deadline) {
+        self.channel.wire().set_read(Patience::Until(deadline));
+        self.channel.wire().set_write(Patience::Until(deadline));
     }
 
     /// Sets how long the server may take nothing of what is sent.

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, RedisError, Value};
 
 pub use super::describe::describe;
 
 use super::class::{elsewhere, is_cut};
 use super::connection::Connection;
+use super::credentials::{Credentials, LoginSource};
 use super::dialer::Dialer;
 use super::endpoints::{Address, Endpoints, ReadFrom, SentinelTls, Service};
 use super::login::{Courtesy, Login, Protocol};
 use super::role::{check_primary, check_replica};
-use super::sentinel::{Candidate, Office, Sentinels};
+use super::sentinel::{Candidate, Located, Office, Preference, Sentinels, Word};
+use super::server::zone;
 use super::sockets::Sockets;
 use super::tls::{Tls, TlsOptions};
 use super::url::{RedisUrl, SentinelAccess, UrlError};
@@ -41,6 +43,8 @@ pub struct RedisOptions {
     pub sentinel: SentinelAccess,
     /// Which servers of a service are read.
     pub read: ReadFrom,
+    /// Of several, those in this availability zone are read.
+    pub zone: Option<String>,
     /// The URL asks for TLS.
     pub encrypted: bool,
     /// What options say of TLS.
@@ -49,6 +53,8 @@ pub struct RedisOptions {
     pub username: Option<String>,
     /// With what; without it nobody does.
     pub password: Option<String>,
+    /// Where passwords come from.
+    pub login: LoginSource,
     /// Which database.
     pub database: i64,
     /// Longest time to establish a connection, TLS and login included.
@@ -57,7 +63,7 @@ pub struct RedisOptions {
     pub command_timeout: Duration,
     /// How connections are called, instead of a name of our own.
     pub client_name: Option<String>,
-    /// Protocol 3, which pushes need, is not spoken.
+    /// Protocol 3 is not spoken.
     pub resp2_only: bool,
 }
 
@@ -69,6 +75,7 @@ impl RedisOptions {
             address: url.address,
             sentinel: url.sentinel,
             read: url.read,
+            zone: url.zone,
             encrypted: url.tls,
             tls: TlsOptions {
                 ca_file: url.ca_file,
@@ -79,6 +86,7 @@ impl RedisOptions {
             },
             username: url.username,
             password: url.password,
+            login: LoginSource::Options,
             database: url.database.unwrap_or(0),
             connect_timeout: url.connect_timeout.unwrap_or(DEFAULT_TIMEOUT),
             command_timeout: url.command_timeout.unwrap_or(DEFAULT_TIMEOUT),
@@ -124,6 +132,9 @@ enum Route {
     Sentinel(Box<Sentinels>),
 }
 
+/// What is spoken, and how much is told.
+type Manner = (Protocol, Courtesy);
+
 /// Makes connections.
 #[derive(Debug)]
 pub struct Connector {
@@ -136,17 +147,8 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Checks the options and the certificate files; opens nothing yet. Of a service the primary is read.
+    /// Checks the options and the certificate files; opens nothing yet. Where there are sentinels, somebody is to listen to them.
     pub fn new(options: &RedisOptions) -> Result<Self, ConnectError> {
-        Self::reading(options, ReadFrom::Primary)
-    }
-
-    /// The same for whoever has a thread that listens to sentinels: replicas are read, if the options say so.
-    pub fn with_seeker(options: &RedisOptions) -> Result<Self, ConnectError> {
-        Self::reading(options, options.read)
-    }
-
-    fn reading(options: &RedisOptions, read: ReadFrom) -> Result<Self, ConnectError> {
         let sentinels_encrypted = match (&options.address, options.sentinel.tls) {
             (Endpoints::Fixed(_), _) | (_, SentinelTls::No) => false,
             (_, SentinelTls::Yes) => true,
@@ -163,9 +165,9 @@ impl Connector {
         let name = options.client_name.clone();
         let name = name.unwrap_or_else(|| format!("flagstone-{:08x}", Jitter::new().bits() >> 32));
         let sockets: Arc<Sockets> = Arc::default();
-        let dialer = |tls, username: &Option<String>, password: &Option<String>, database| Dialer {
+        let dialer = |tls, credentials, database| Dialer {
             tls,
-            login: Login { username: username.clone(), password: password.clone(), database, name: name.clone() },
+            login: Login { credentials, database, name: name.clone() },
             command_timeout: options.command_timeout,
             sockets: sockets.clone(),
         };
@@ -173,14 +175,17 @@ impl Connector {
             Endpoints::Fixed(address) => Route::Fixed(address.clone()),
             Endpoints::Sentinel(service) => {
                 let SentinelAccess { username, password, .. } = &options.sentinel;
-                let dialer = dialer(tls(sentinels_encrypted)?, username, password, 0);
-                let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, read);
+                // Those of the URL for good: whoever changes the others knows nothing of sentinels.
+                let of_url = Credentials::new(LoginSource::Options, username.as_deref(), password.as_deref());
+                let dialer = dialer(tls(sentinels_encrypted)?, Arc::new(of_url), 0);
+                let preference = Preference { read: options.read, zone: options.zone.clone() };
+                let sentinels = Sentinels::new(service.clone(), dialer, options.connect_timeout, preference);
                 Route::Sentinel(Box::new(sentinels))
             }
         };
         Ok(Self {
             route,
-            dialer: dialer(tls(options.encrypted)?, &options.username, &options.password, options.database),
+            dialer: dialer(tls(options.encrypted)?, options.credentials(), options.database),
             connect_timeout: options.connect_timeout,
             resp2_only: options.resp2_only,
             tells_little: AtomicBool::new(false),
@@ -190,29 +195,47 @@ impl Connector {
     /// Opens a connection for commands (RESP2, which every server version speaks). There are proxies that close a connection at
     /// a command that they do not know: after such an end the next attempt tells no more than it must, and so on in turn.
     pub fn open(&self) -> Result<Connection, RedisError> {
-        self.open_politely(None)
+        self.open_politely(self.deadline(), None)
     }
 
     /// The same; from the first packet on it is on the leash.
     pub fn open_on(&self, leash: &Leash) -> Result<Connection, RedisError> {
-        self.open_politely(Some(leash))
+        self.open_politely(self.deadline(), Some(leash))
     }
 
-    fn open_politely(&self, leash: Option<&Leash>) -> Result<Connection, RedisError> {
+    fn open_politely(&self, deadline: Deadline, leash: Option<&Leash>) -> Result<Connection, RedisError> {
         let courtesy = if self.tells_little.load(Relaxed) { Courtesy::None } else { Courtesy::Full };
-        let outcome = self.connect(Protocol::Resp2, courtesy, leash);
+        let outcome = self.connect((Protocol::Resp2, courtesy), deadline, leash);
         if outcome.as_ref().is_err_and(is_cut) {
             self.tells_little.store(courtesy == Courtesy::Full, Relaxed);
         }
         outcome
     }
 
-    /// Opens a connection that can receive pushes. From the first packet on it is on the leash.
-    pub fn open_resp3(&self, leash: &Leash) -> Result<Connection, RedisError> {
-        if self.resp2_only {
-            return Err((ErrorKind::RESP3NotSupported, "redis.url says protocol=2").into());
+    /// Opens a connection by then on which the server may tell something. From the first packet on it is on the leash.
+    pub fn open_by(&self, protocol: Protocol, deadline: Deadline, leash: &Leash) -> Result<Connection, RedisError> {
+        match protocol {
+            Protocol::Resp2 => self.open_politely(deadline, Some(leash)),
+            Protocol::Resp3 if self.resp2_only => {
+                Err((ErrorKind::RESP3NotSupported, "redis.url says protocol=2").into())
+            }
+            Protocol::Resp3 => self.connect((Protocol::Resp3, Courtesy::Full), deadline, Some(leash)),
         }
-        self.connect(Protocol::Resp3, Courtesy::Full, Some(leash))
+    }
+
+    /// RESP3 is never spoken.
+    pub fn is_resp2_only(&self) -> bool {
+        self.resp2_only
+    }
+
+    /// Longest time to establish a connection.
+    pub fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// The end of an attempt that begins now.
+    pub fn deadline(&self) -> Deadline {
+        Deadline::after(self.connect_timeout)
     }
 
     /// Longest silence while a reply is awaited.
@@ -249,25 +272,37 @@ impl Connector {
         self.dialer.login.database
     }
 
+    /// Who logs in.
+    pub fn credentials(&self) -> &Arc<Credentials> {
+        &self.dialer.login.credentials
+    }
+
+    /// Logs in anew on a connection, between two commands, if something else logs in by now. One that is refused goes on as it is.
+    /// `pushed` gets what is told meanwhile.
+    pub fn renew_login(&self, connection: &mut Connection, pushed: &mut dyn FnMut(Value)) -> Result<(), RedisError> {
+        self.dialer.login.renew(connection, pushed)
+    }
+
     /// Sockets that are open.
     pub fn sockets(&self) -> &Arc<Sockets> {
         &self.dialer.sockets
     }
 
-    fn connect(&self, protocol: Protocol, courtesy: Courtesy, leash: Option<&Leash>) -> Result<Connection, RedisError> {
-        let deadline = Deadline::after(self.connect_timeout);
+    fn connect(&self, manner: Manner, deadline: Deadline, leash: Option<&Leash>) -> Result<Connection, RedisError> {
         let sentinels = match &self.route {
-            Route::Fixed(address) => return self.dialer.dial(address, (protocol, courtesy), deadline, leash),
+            Route::Fixed(address) => return self.dialer.dial(address, manner, deadline, leash),
             Route::Sentinel(sentinels) => sentinels,
         };
         // Sentinels that hang leave time for the server that is known from before.
-        let located = sentinels.locate(deadline.share(2), leash)?;
+        let mut located = sentinels.locate(deadline.share(2), leash)?;
+        self.prefer_zone(&mut located, deadline.share(2), leash);
         let mut failure = None;
         for (position, candidate) in located.candidates.iter().enumerate() {
             let left = u32::try_from(located.candidates.len() - position).unwrap_or(u32::MAX);
-            match self.dial_candidate(candidate, (protocol, courtesy), deadline.share(left), leash) {
+            match self.dial_candidate(candidate, manner, deadline.share(left), leash) {
                 Ok(connection) => {
                     sentinels.note_place(candidate);
+                    sentinels.note_passed_over(failure.as_ref());
                     return Ok(connection);
                 }
                 Err(error) => failure = Some(error),
@@ -276,11 +311,20 @@ impl Connector {
         Err(sentinels.note_no_place(&located, failure.unwrap_or_else(|| io::Error::other("no server").into())))
     }
 
+    /// Where another server is chosen and a zone is preferred: the servers are asked in which one they are.
+    fn prefer_zone(&self, located: &mut Located, deadline: Deadline, leash: Option<&Leash>) {
+        let Some(sentinels) = self.sentinels() else { return };
+        sentinels.prefer_zone(located, |address, left| {
+            let manner = (Protocol::Resp2, Courtesy::None);
+            zone(&mut self.dialer.dial(address, manner, deadline.share(left), leash).ok()?)
+        });
+    }
+
     /// A connection to this server, if it is what it must be.
     fn dial_candidate(
         &self,
         candidate: &Candidate,
-        manner: (Protocol, Courtesy),
+        manner: Manner,
         deadline: Deadline,
         leash: Option<&Leash>,
     ) -> Result<Connection, RedisError> {
@@ -320,12 +364,20 @@ impl Connector {
 
     /// Finds a server that connections may lead to, and remembers it.
     pub fn settle(&self, leash: &Leash) -> Result<(), RedisError> {
-        self.connect(Protocol::Resp2, Courtesy::None, Some(leash)).map(drop)
+        self.connect((Protocol::Resp2, Courtesy::None), self.deadline(), Some(leash)).map(drop)
+    }
+
+    /// Whether there is a server in the preferred zone that connections may lead to.
+    pub fn has_nearer(&self, word: &Word, leash: &Leash) -> bool {
+        let Some(sentinels) = self.sentinels() else { return false };
+        sentinels.others_than_place(word).iter().any(|candidate| {
+            let found = self.look_at(candidate, leash).ok().and_then(|mut connection| zone(&mut connection));
+            found.is_some() && found.as_deref() == sentinels.zone()
+        })
     }
 
     /// A connection to this server for looking at it now and then, if it is what it must be.
     pub fn look_at(&self, candidate: &Candidate, leash: &Leash) -> Result<Connection, RedisError> {
-        let manner = (Protocol::Resp2, Courtesy::Full);
-        self.dial_candidate(candidate, manner, Deadline::after(self.connect_timeout), Some(leash))
+        self.dial_candidate(candidate, (Protocol::Resp2, Courtesy::Full), self.deadline(), Some(leash))
     }
 }

@@ -4,10 +4,13 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError};
 
-use super::class::ELSEWHERE;
+use super::class::{ELSEWHERE, LOGIN};
 use crate::model::excerpt;
+
+/// How it is told that a login was refused.
+pub(super) const REFUSED: &str = "the login was refused: ";
 
 /// Most characters of what a server says that are repeated.
 const LONGEST_ERROR: usize = 500;
@@ -16,8 +19,13 @@ const LONGEST_ERROR: usize = 500;
 /// arguments, and those of a login are credentials.
 pub fn describe(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
-        (Some("ERR" | ELSEWHERE), Some(detail)) => detail.to_owned(),
+        (Some("ERR" | ELSEWHERE | LOGIN), Some(detail)) => detail.to_owned(),
+        (Some(code @ ("NOAUTH" | "WRONGPASS")), Some(detail)) => format!("{REFUSED}{code} {detail}"),
         (Some(code), Some(detail)) => format!("{code} {detail}"),
+        (None, None) if error.kind() == ErrorKind::RESP3NotSupported => {
+            let text = error.to_string();
+            text.split(" - ").next().unwrap_or_default().to_owned()
+        }
         _ => error.to_string(),
     };
     let end = text.find(", with args beginning with").unwrap_or(text.len());
@@ -44,7 +52,10 @@ mod tests {
                 "READONLY You can't write against a read only replica.",
                 "READONLY You can't write against a read only replica.",
             ),
-            ("WRONGPASS invalid username-password pair", "WRONGPASS invalid username-password pair"),
+            (
+                "WRONGPASS invalid username-password pair",
+                "the login was refused: WRONGPASS invalid username-password pair",
+            ),
             ("ERR unknown command 'AUTH', with args beginning with: 'hunter2'", "unknown command 'AUTH'"),
         ] {
             let Value::ServerError(error) = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap() else {

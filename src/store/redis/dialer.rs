@@ -41,6 +41,7 @@ impl Dialer {
         mut deadline: Deadline,
         leash: Option<&Leash>,
     ) -> Result<Connection, RedisError> {
+        let grant = self.login.credentials.for_connect()?;
         let tls = match (&self.tls, address) {
             (Some(tls), Address::Tcp { host, .. }) => {
                 let unusable = |error: super::connector::ConnectError| io::Error::other(error.to_string());
@@ -50,13 +51,13 @@ impl Dialer {
         };
         let socket = address.connect(&mut deadline, leash)?;
         let remembered = Sockets::remember(&self.sockets, &socket);
-        let wire = Wire::new(socket, deadline);
+        let wire = Wire::new(socket, deadline, self.sockets.traffic.clone());
         let channel = match tls {
             Some((name, config)) => encrypt(name, config, wire)?,
             None => Channel::Plain(wire),
         };
         let mut connection = Connection::new(channel, remembered, self.login.database);
-        let outcome = self.login.run(&mut connection, protocol, courtesy);
+        let outcome = self.login.run(&grant, &mut connection, (protocol, courtesy));
         outcome.map_err(|error| self.explain(address, error))?;
         connection.set_read_timeout(Some(self.command_timeout))?;
         connection.set_write_timeout(Some(self.command_timeout))?;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -114,6 +114,25 @@ impl Address {
             Self::Tcp { host, .. } => Some(host),
             Self::Unix(_) => None,
         }
+    }
+
+    /// Whether both are the same server, one by its name and one by its address. Names are looked up, which the system does in
+    /// its own time.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        if self == other {
+            return true;
+        }
+        let (Self::Tcp { host: one, port }, Self::Tcp { host: two, port: other_port }) = (self, other) else {
+            return false;
+        };
+        // Two addresses that differ are no names for the same one.
+        let is_name = |host: &str| host.parse::<IpAddr>().is_err();
+        if port != other_port || !(is_name(one) || is_name(two)) {
+            return false;
+        }
+        let addresses = |host: &str| (host, *port).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+        let (one, two): (Vec<SocketAddr>, Vec<SocketAddr>) = (addresses(one), addresses(two));
+        one.iter().any(|address| two.contains(address))
     }
 
     /// A socket to it. The lookup of a name is the system's, which keeps its own time; what is left for the rest is a quarter

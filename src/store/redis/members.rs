@@ -11,7 +11,9 @@ use super::class::{Class, class, is_cut};
 use super::connection::Connection;
 use super::connector::Connector;
 use super::describe::describe;
+use super::endpoints::Address;
 use super::layout::effective_prefix;
+use super::login::Protocol;
 use super::values::error_of;
 use super::wire::Socket;
 use crate::model::Membership;
@@ -84,7 +86,7 @@ impl<'a> MembersLink<'a> {
         if !listens {
             return Ok(Self { connection: connector.open_on(leash)?, keys, is_told: false });
         }
-        let (mut connection, is_resp3) = match connector.open_resp3(leash) {
+        let (mut connection, is_resp3) = match connector.open_by(Protocol::Resp3, connector.deadline(), leash) {
             Ok(connection) => (connection, true),
             // Older servers, and proxies that close a connection at a word that they do not know.
             Err(error) if class(&error) == Class::Refused || is_cut(&error) => (connector.open_on(leash)?, false),
@@ -106,9 +108,26 @@ impl<'a> MembersLink<'a> {
         self.is_told
     }
 
+    /// Where it leads to, where that may be another server each time.
+    pub fn peer(&self) -> Option<&Address> {
+        self.connection.peer()
+    }
+
     /// Where something arrives when the server tells something, or closes.
     pub fn socket(&mut self) -> &Socket {
         self.connection.socket()
+    }
+
+    /// Logs in anew, if something else logs in by now; `told` gets what the server tells meanwhile.
+    pub fn renew_login(&mut self, connector: &Connector, told: &mut dyn FnMut(Told)) -> Result<(), Lost> {
+        let mut pushes = Vec::new();
+        let renewed = connector.renew_login(&mut self.connection, &mut |push| pushes.push(push));
+        for push in pushes {
+            if let Value::Push { kind, data } = push {
+                self.pushed(&kind, data, told);
+            }
+        }
+        Ok(renewed?)
     }
 
     /// Reads when all was up to date, if asked to, and the members of some contexts; `told` gets what the server tells meanwhile.
@@ -208,7 +227,7 @@ fn refusal(reply: Value, command: &str) -> Result<String, Lost> {
     let Value::ServerError(error) = reply else { return Err(Lost(format!("unexpected reply to {command}"))) };
     let error = error_of(error);
     match class(&error) {
-        Class::Later | Class::Elsewhere => Err(error.into()),
+        Class::Later | Class::Elsewhere | Class::Login => Err(error.into()),
         Class::Refused | Class::Full | Class::Data => Ok(describe(&error)),
     }
 }

@@ -6,6 +6,7 @@ mod abilities;
 pub mod class;
 pub mod connection;
 pub mod connector;
+pub mod credentials;
 mod describe;
 mod dialer;
 pub mod endpoints;

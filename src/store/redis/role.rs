@@ -86,7 +86,8 @@ pub fn check_primary(connection: &mut Connection, address: &Address) -> Result<u
 pub fn check_replica(connection: &mut Connection, address: &Address, primary: &Address) -> Result<u64, RedisError> {
     let refused = |why: &str| Err(elsewhere(format!("{address} is a replica that {why}")));
     match role(connection)? {
-        Some(Role::Replica(standing)) if standing.primary != *primary => refused("follows another primary"),
+        // It may know by its name what sentinels know by its address.
+        Some(Role::Replica(standing)) if !standing.primary.is_same_place(primary) => refused("follows another primary"),
         Some(Role::Replica(standing)) if !standing.is_connected => refused("has lost its primary"),
         Some(Role::Replica(standing)) => match silence(connection)? {
             Some(silence) if silence > LONGEST_SILENCE => refused("has heard nothing of its primary for long"),

@@ -41,7 +41,8 @@ impl<'a> Session<'a> {
                 Some(connection) => (connection, true),
                 None => (self.open()?, false),
             };
-            match send(&mut connection) {
+            let sent = self.connector.renew_login(&mut connection, &mut drop).and_then(|()| send(&mut connection));
+            match sent {
                 Err(error) if was_idle && is_cut(&error) => {}
                 // After an I/O error the connection is in an unknown state: a late reply would answer the next question.
                 Err(error) => return Err(error),
@@ -61,6 +62,15 @@ impl<'a> Session<'a> {
     /// Whether the latest call came so far that its commands were sent.
     pub fn was_in(&self) -> bool {
         self.was_in
+    }
+
+    /// Logs in anew on a connection that nobody uses just now, if something else logs in by now.
+    pub fn renew_login(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        // One that the server has closed is found closed by whoever looks.
+        if self.connector.renew_login(connection, &mut drop).is_err_and(|error| !is_cut(&error)) {
+            self.connection = None;
+        }
     }
 
     /// Drops a connection that the server has closed; true when there was one.

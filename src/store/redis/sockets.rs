@@ -1,15 +1,15 @@
-//! Which sockets are open: a forked child inherits them and has no use for them, while a server whose client dies in the
-//! parent would go on filling them. Atomics only, because a fork may come at any moment. Depends on `wire`.
+//! Which sockets are open, and how much went through them. A forked child inherits them and has no use for them, while a server
+//! whose client dies in the parent would go on filling them. Atomics only, because a fork may come at any moment. Depends on `wire`.
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 
-use super::wire::Socket;
+use super::wire::{Socket, Traffic};
 
-/// Most sockets that are remembered: reading, writing, watching and listening to a sentinel need one each, and one more while one
-/// is replaced.
-const MOST: usize = 16;
+/// Most sockets that are remembered: reading, writing, watching (two at most), listening to a sentinel, looking at a replica and
+/// reading members, as many more while they are replaced, and all that for each server where several hold the data.
+const MOST: usize = 48;
 const FREE: i32 = -1;
 /// Somebody is filling the place.
 const TAKEN: i32 = -2;
@@ -18,6 +18,8 @@ const TAKEN: i32 = -2;
 #[derive(Debug)]
 pub struct Sockets {
     places: [Place; MOST],
+    /// Bytes to and fro.
+    pub traffic: Arc<Traffic>,
 }
 
 #[derive(Debug)]
@@ -29,7 +31,8 @@ struct Place {
 
 impl Default for Sockets {
     fn default() -> Self {
-        Self { places: std::array::from_fn(|_| Place { number: AtomicI32::new(FREE), inode: AtomicU64::new(0) }) }
+        let place = |_| Place { number: AtomicI32::new(FREE), inode: AtomicU64::new(0) };
+        Self { places: std::array::from_fn(place), traffic: Arc::default() }
     }
 }
 

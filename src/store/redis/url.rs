@@ -35,6 +35,11 @@ pub enum UrlError {
     /// An option that only sentinels have.
     #[error("the option {0:?} after the ? is about sentinels: begin with redis+sentinel:// or rediss+sentinel://")]
     NeedsSentinel(&'static str),
+    /// A zone where only one server is read.
+    #[error(
+        "the option \"az\" after the ? is for reading from replicas: write read=prefer-replica or read=nearest, too"
+    )]
+    NeedsRead,
     /// Sentinels of nothing.
     #[error("it does not say which service the sentinels are asked for: redis+sentinel://host:26379/service")]
     NoService,
@@ -114,6 +119,8 @@ pub struct RedisUrl {
     pub sentinel: SentinelAccess,
     /// Which servers of a service are read.
     pub read: ReadFrom,
+    /// Of several, those in this availability zone are read.
+    pub zone: Option<String>,
     /// Protocol 2 only: the server, or what is in front of it, speaks no other.
     pub resp2_only: bool,
     /// Longest time to connect.

@@ -82,6 +82,15 @@ impl RedisUrl {
                 }
                 Ok(())
             }
+            "az" | "availability_zone" => {
+                extra.about_sentinels = Some("az");
+                let is_zone = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
+                if is_zone {
+                    set(&mut self.zone, value, "zone")
+                } else {
+                    Err(UrlError::Value(name.to_owned(), "the name of a zone"))
+                }
+            }
             _ => return Err(value),
         })
     }

@@ -108,6 +108,7 @@ impl<'a> Parts<'a> {
             database: None,
             sentinel: SentinelAccess::default(),
             read: ReadFrom::Primary,
+            zone: None,
             resp2_only: false,
             connect_timeout: None,
             command_timeout: None,
@@ -126,6 +127,9 @@ impl<'a> Parts<'a> {
         let is_sentinel = scheme.topology == Topology::Sentinel || names_service;
         if let Some(option) = extra.about_sentinels.filter(|_| !is_sentinel) {
             return Err(UrlError::NeedsSentinel(option));
+        }
+        if url.zone.is_some() && url.read == ReadFrom::Primary {
+            return Err(UrlError::NeedsRead);
         }
         url.address = if scheme.is_unix() {
             self.check_single(&extra)?;

@@ -15,10 +15,21 @@ pub struct Whereabouts {
     pub role: Option<&'static str>,
     /// What sentinels are asked for.
     pub service: Option<String>,
-    /// Each sentinel, and why it was of no use when it was asked last, if it was not.
-    pub sentinels: Vec<(String, Option<Arc<String>>)>,
+    /// Each sentinel.
+    pub sentinels: Vec<KnownSentinel>,
     /// The sentinel whose word counted last.
     pub asked: Option<String>,
+}
+
+/// A sentinel, for the status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownSentinel {
+    /// Where it is.
+    pub address: String,
+    /// It stands in the address of the service; the others were told of.
+    pub is_listed: bool,
+    /// Why it was of no use when it was asked last, if it was not.
+    pub remark: Option<Arc<String>>,
 }
 
 impl Whereabouts {

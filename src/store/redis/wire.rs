@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -73,6 +74,20 @@ impl Patience {
             Self::Silence(total) => total.map(|total| Deadline { until: began + total, total }),
             Self::Until(deadline) => Some(deadline),
         }
+    }
+}
+
+/// How many bytes went to and fro.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    received: AtomicU64,
+    sent: AtomicU64,
+}
+
+impl Traffic {
+    /// Bytes received and bytes sent.
+    pub fn total(&self) -> (u64, u64) {
+        (self.received.load(Relaxed), self.sent.load(Relaxed))
     }
 }
 
@@ -157,6 +172,7 @@ pub struct Wire {
     takes_what_arrived: bool,
     read: Way,
     write: Way,
+    traffic: Arc<Traffic>,
 }
 
 /// One way of the wire.
@@ -213,9 +229,9 @@ impl Way {
 
 impl Wire {
     /// Everything that is done over it is to be done by then, until other limits are set.
-    pub fn new(socket: Arc<Socket>, deadline: Deadline) -> Self {
+    pub fn new(socket: Arc<Socket>, deadline: Deadline, traffic: Arc<Traffic>) -> Self {
         let until = Patience::Until(deadline);
-        Self { socket, takes_what_arrived: false, read: Way::new(until), write: Way::new(until) }
+        Self { socket, takes_what_arrived: false, read: Way::new(until), write: Way::new(until), traffic }
     }
 
     /// The socket.
@@ -255,28 +271,32 @@ impl Read for Wire {
         if self.takes_what_arrived && !socket.has_arrived() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        self.read.wait(
+        let count = self.read.wait(
             "no answer",
             |limit| socket.limit_read(limit),
             || match socket {
                 Socket::Tcp(stream) => (&*stream).read(buffer),
                 Socket::Unix(stream) => (&*stream).read(buffer),
             },
-        )
+        )?;
+        self.traffic.received.fetch_add(count as u64, Relaxed);
+        Ok(count)
     }
 }
 
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let socket = &*self.socket;
-        self.write.wait(
+        let count = self.write.wait(
             "the server took nothing",
             |limit| socket.limit_write(limit),
             || match socket {
                 Socket::Tcp(stream) => (&*stream).write(bytes),
                 Socket::Unix(stream) => (&*stream).write(bytes),
             },
-        )
+        )?;
+        self.traffic.sent.fetch_add(count as u64, Relaxed);
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

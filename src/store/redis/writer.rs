@@ -133,6 +133,11 @@ impl<'a> Writer<'a> {
         (self.scripts, self.watches) = (true, true);
     }
 
+    /// Logs in anew, if something else logs in by now.
+    pub fn renew_login(&mut self) {
+        self.session.renew_login();
+    }
+
     /// Drops a connection that leads to another address than this one; true when there was one.
     pub fn leave_others(&mut self, address: &Address) -> bool {
         self.session.leave_others(address)

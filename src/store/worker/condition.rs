@@ -180,13 +180,20 @@ fn report_rung(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, wait
         (Freshness::Push, LinkPhase::Connecting) if waits => (Rung::Starting, None),
         (Freshness::Push, LinkPhase::Connecting) => (Rung::Ttl, Some(Cow::Borrowed("the push link is not there yet"))),
         (Freshness::Push, LinkPhase::Down) => (Rung::Ttl, says("push link lost")),
-        (Freshness::Push, LinkPhase::Unsupported) => (Rung::Ttl, says("the server refuses tracking")),
+        (Freshness::Push, LinkPhase::Unsupported) => {
+            (Rung::Ttl, says("the server refuses every way to tell of changes"))
+        }
     };
-    if shared.health.set_rung(rung, reason.as_deref()) {
+    let stood_on = shared.health.rung_reason();
+    if shared.health.set_rung(rung, reason.as_deref())
+        || rung == Rung::Push && stood_on.as_ref().map(|reason| reason.as_str()) != reason.as_deref()
+    {
         let text = reason.unwrap_or_default();
         let falls = rung == Rung::Ttl && shared.options.freshness == Freshness::Push && !is_out;
         let level = if falls { Level::Warn } else { Level::Info };
-        listener.log(level, format_args!("freshness in force: {} ({text})", rung.name()));
+        let why = link.report().reason().filter(|_| rung == Rung::Push && link.report().is_low());
+        let why = why.map_or_else(String::new, |why| format!("; nothing better, because {why}"));
+        listener.log(level, format_args!("freshness in force: {} ({text}{why})", rung.name()));
     }
 }
 

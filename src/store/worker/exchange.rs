@@ -22,6 +22,15 @@ pub enum Failed {
 }
 
 impl Failed {
+    /// What failed, for people. A login fails whatever it is for.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Read(error) if error.class() == Class::Login => error.to_string(),
+            Self::Write(error) if error.class() == Class::Login => error.to_string(),
+            _ => self.to_string(),
+        }
+    }
+
     /// What kind of failure it is.
     pub fn class(&self) -> Class {
         match self {
@@ -76,6 +85,7 @@ impl<'a> Exchange<'a> {
         match ask(&mut self.reader) {
             Ok(answer) => {
                 self.answers += 1;
+                self.shared.health.count_exchange();
                 self.shared.health.set_available(true);
                 Ok(answer)
             }
@@ -94,12 +104,21 @@ impl<'a> Exchange<'a> {
         let Some(writer) = &mut self.writer else { return Ok(None) };
         let answer = ask(writer)?;
         self.answers += 1;
+        self.shared.health.count_exchange();
         Ok(Some(answer))
     }
 
     /// Notices that the server closed the idle data connection: true once.
     pub fn was_closed(&mut self) -> bool {
         self.reader.drop_if_closed()
+    }
+
+    /// Something else logs in by now.
+    pub fn renew_logins(&mut self) {
+        self.reader.renew_login();
+        if let Some(writer) = &mut self.writer {
+            writer.renew_login();
+        }
     }
 
     /// Connections lead to this address now: those that lead elsewhere are made anew, and so is the other one then. True when

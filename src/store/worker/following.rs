@@ -14,6 +14,9 @@ use crate::store::truth::wipe::{Dependants, Evidence, wipe_reason};
 
 /// Ticks that count as "lately": the present one and those of the last second.
 const LATELY_TICKS: u32 = 5;
+/// So many fields that were named are always read by themselves, and more up to this share of the set: it is read whole above.
+const NAMED_AT_MOST: usize = BATCH;
+const NAMED_SHARE: usize = 8;
 /// While nothing was ever held, Redis is asked again at least this often.
 const EMPTY_INTERVAL: Duration = Duration::from_secs(5);
 /// A data set of which much is gone is looked at this often at most.
@@ -40,7 +43,7 @@ impl Worker<'_> {
         let generation = self.shared.generation();
         let armed = self.mailbox.link.armed();
         self.follow_watch(armed);
-        let asked = self.mailbox.take_asked();
+        let mut asked = self.mailbox.take_asked();
         // A watch that was armed again counts as a push: everything may have changed while nobody was told.
         let rearmed = self.agenda.armed_read != armed;
         let pushed = generation != self.agenda.answered || rearmed;
@@ -48,14 +51,19 @@ impl Worker<'_> {
             if rearmed {
                 self.agenda.plan_full_by(now);
             }
-        } else if self.shared.options.freshness == Freshness::Push && pushed {
-            self.refetch_in_use(asked.unwrap_or_default())?;
+        } else if self.shared.options.freshness == Freshness::Push
+            && pushed
+            && (!self.refetch_named(generation)? || rearmed)
+        {
+            self.refetch_in_use(asked.take().unwrap_or_default())?;
             if rearmed {
                 self.agenda.plan_full_after_outage(self.held_bytes);
             } else {
                 self.agenda.plan_full_after_change(self.held_bytes);
             }
-        } else if let Some(unknown) = asked
+        }
+        if let Some(unknown) = asked
+            && self.shared.health.is_ready()
             && !self.shared.is_all_verified()
         {
             self.refetch_in_use(unknown)?;
@@ -79,6 +87,25 @@ impl Worker<'_> {
             self.agenda.knocks = false;
         }
         Ok(())
+    }
+
+    /// Reads what the watch named; true when nothing else can have changed since what was told before was answered.
+    fn refetch_named(&mut self, generation: u64) -> Result<bool, Failed> {
+        let Some(named) = self.named.take(self.agenda.answered, generation) else { return Ok(false) };
+        let held = self.held_count();
+        let proves = match self.shared.options.residency {
+            Residency::All if named.count() > NAMED_AT_MOST.max(held / NAMED_SHARE) => false,
+            Residency::All => self.refetch_fields(&named)?,
+            Residency::Lazy => self.refetch_named_of_cache(&named)?,
+            Residency::Off => false,
+        };
+        if !proves {
+            return Ok(false);
+        }
+        if self.shared.was_all_verified(named.since()) {
+            self.shared.set_verified(generation);
+        }
+        Ok(true)
     }
 
     fn refetch_in_use(&mut self, unknown: Vec<Box<str>>) -> Result<(), Failed> {

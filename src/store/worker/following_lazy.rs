@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::condition::keeps_on_wipe;
 use super::following::Pass;
+use super::told::Named;
 use super::{Failed, Worker};
 use crate::model::{Flag, ItemKey, Kind, Segment};
 use crate::store::inbox::intake::announce_cached;
@@ -37,6 +38,17 @@ impl Worker<'_> {
         self.refetch_items(keys.into_iter().map(|(item, _)| item).collect())?;
         self.held_bytes = self.bytes_in_cache();
         self.probe()
+    }
+
+    /// Reads again what was named, if it is held. That never proves the rest, of which a part is held only: where fields were
+    /// added or lost, the numbers do not tell which.
+    pub(super) fn refetch_named_of_cache(&mut self, named: &Named) -> Result<bool, Failed> {
+        let Some(cache) = &self.shared.cache else { return Ok(false) };
+        let flags = named.flags.iter().map(|key| ItemKey { kind: Kind::Flag, key: key.clone() });
+        let segments = named.segments.iter().map(|key| ItemKey { kind: Kind::Segment, key: key.clone() });
+        let held = flags.chain(segments).filter(|item| cache.peek(item).is_some()).collect();
+        self.refetch_items(held)?;
+        Ok(false)
     }
 
     /// Reads nothing but what exists.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::condition::keeps_on_wipe;
+use super::told::Named;
 use super::{Failed, Worker};
 use crate::model::Kind;
 use crate::store::memory::draft::{Draft, in_use};
@@ -30,10 +31,33 @@ impl Worker<'_> {
         Ok(())
     }
 
-    fn refetch_part(&mut self, flags: &[Arc<str>], segments: &[Arc<str>]) -> Result<(), Failed> {
+    /// Reads fields that were named. True when what is held then is all that there is, by number: a hash that was removed in the
+    /// same turn of the server, before fields of it were set and named, has taken fields away that nobody named; what is held is
+    /// then more than what is there.
+    pub(super) fn refetch_fields(&mut self, named: &Named) -> Result<bool, Failed> {
+        let flags: Vec<Arc<str>> = named.flags.iter().cloned().collect();
+        let segments: Vec<Arc<str>> = named.segments.iter().cloned().collect();
+        let empty: &[Arc<str>] = &[];
+        let mut sizes = [None, None];
+        for batch in segments.chunks(BATCH) {
+            sizes = self.refetch_part(empty, batch)?;
+        }
+        for batch in flags.chunks(BATCH) {
+            sizes = self.refetch_part(batch, empty)?;
+        }
+        let held = self.shared.snapshot.load();
+        let is_sound = self.condition.wiped.is_none() && self.condition.unproven.is_none() && !self.doubt.is_open();
+        // Names that are not UTF-8 are counted by Redis and not held.
+        let is_countable = self.judge.unnameable == 0 && !self.condition.wrong_type;
+        Ok(is_sound && is_countable && sizes == [Some(held.flags.len()), Some(held.segments.len())])
+    }
+
+    /// Reads these items; the numbers of fields that there were.
+    fn refetch_part(&mut self, flags: &[Arc<str>], segments: &[Arc<str>]) -> Result<[Option<usize>; 2], Failed> {
         let generation = self.shared.generation();
         let current = self.shared.snapshot.load_full();
         let reply = self.exchange.read(|reader| reader.part(flags, segments))?;
+        let sizes = reply.sizes;
         let was_lost = self.condition.wiped.is_some() || self.doubt.is_open();
         let wiped = self.wipe_of_part(&current, &reply)?;
         let drops = !wiped && self.may_drop(&current, &reply, was_lost);
@@ -41,7 +65,7 @@ impl Worker<'_> {
         self.apply_part(&mut draft, flags, segments, reply, drops, &mut HashSet::new());
         self.close(&mut draft)?;
         self.publish(&current, draft);
-        Ok(())
+        Ok(sizes)
     }
 
     /// Whether what a read of a few items did not find is gone for good: not when much else is gone, too, or when the server

@@ -14,6 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::told::Named;
 use super::{Failed, Worker};
 use crate::model::{ItemKey, Kind};
 use crate::store::memory::cache::Held;
@@ -111,6 +112,8 @@ impl Worker<'_> {
         }
         // A doubt about Redis is none about memory.
         self.doubt.settle();
+        // Whatever was told, it is not read into memory.
+        self.named = Named::default();
         if !self.exchange.writes() {
             return self.only_tell_whether_redis_is_there();
         }

@@ -5,10 +5,12 @@
 //! | `agenda`, `spread` | what is due, when, after what pause |
 //! | `exchange` | the one wrapper around every exchange |
 //! | `following`, `following_all`, `following_part`, `following_lazy` | Redis leads: reads, and what they mean for what is held |
+//! | `login` | who logs in, and that it is another one now |
 //! | `looking` | whether anything was missed that nobody told |
 //! | `pairing` | data and watch lead to the same server |
 //! | `due` | items to read again by age |
 //! | `leading`, `healing` | memory leads: writes, and what others did to them |
+//! | `told` | fields that the watch named |
 //! | `opening` | what the first read put in force without parsing it |
 //! | `outgoing` | what a data source delivered, on its way to Redis |
 //! | `answering` | host threads that wait for a read |
@@ -29,12 +31,14 @@ mod following_lazy;
 mod following_part;
 mod healing;
 mod leading;
+mod login;
 mod looking;
 mod opening;
 mod outgoing;
 mod pairing;
 pub mod seeking;
 mod spread;
+mod told;
 pub mod watching;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -46,7 +50,9 @@ use due::Due;
 use exchange::{Exchange, Failed};
 use healing::Healing;
 use leading::Mirror;
+use login::LoginWatch;
 use pairing::Pairing;
+use told::Named;
 
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::{Mailbox, Wake};
@@ -77,11 +83,14 @@ struct Worker<'a> {
     /// Much of the data set is gone.
     doubt: Doubt,
     pairing: Pairing,
+    login: LoginWatch,
     /// What is known of the difference between memory and Redis where memory is the truth.
     mirror: Mirror,
     healing: Healing,
     /// Items to read again by age (residency `lazy`).
     due: Due,
+    /// Fields that the watch named and that were not read yet.
+    named: Named,
     /// Bytes held, as of the latest full read; at first what a child inherited.
     held_bytes: usize,
     /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
@@ -142,9 +151,11 @@ impl<'a> Worker<'a> {
             has_sealed: holds_all,
             doubt: Doubt::default(),
             pairing: Pairing::new(),
+            login: LoginWatch::default(),
             mirror: Mirror::default(),
             healing: Healing::new(now),
             due: Due::new(&shared.options),
+            named: Named::default(),
             held_bytes: shared.snapshot.load().bytes(),
             whole_fields: 0,
             yielded: None,
@@ -162,7 +173,10 @@ impl<'a> Worker<'a> {
             Signal::Astray => return self.leave_place(),
             _ => {}
         }
-        self.shared.invalidate();
+        let generation = self.shared.invalidate();
+        if let Signal::Fields(kind, keys) = signal {
+            return self.named.note(kind, keys, generation);
+        }
         if signal == Signal::Lost {
             if self.exchange.was_closed() {
                 // Both ended: it is the server that is gone, and not only the watch.
@@ -197,7 +211,7 @@ impl<'a> Worker<'a> {
             return Duration::ZERO;
         }
         let (mut pause, retry_at) = (TICK, self.agenda.retry_at(self.is_awaited()));
-        if self.waits_for_watch(now) {
+        if self.waits_for_watch(now) || self.login.is_awaited() {
             return pause;
         }
         for due in [self.agenda.next_full(), self.mirror.due(), self.healing.due(), self.due.next(), self.pairing.due()]
@@ -218,7 +232,8 @@ impl<'a> Worker<'a> {
             self.ticked = now;
             self.look_at_idle_connection();
         }
-        if now >= self.agenda.retry_at(self.is_awaited()) && !self.waits_for_watch(now) {
+        let is_locked_out = self.follow_login(now);
+        if !is_locked_out && now >= self.agenda.retry_at(self.is_awaited()) && !self.waits_for_watch(now) {
             self.mailbox.forget_callers();
             self.pass(now);
             if self.pairing.due().is_some_and(|due| due <= now) {
@@ -298,8 +313,11 @@ impl<'a> Worker<'a> {
 
     fn failed(&mut self, error: &Failed) {
         self.shared.health.set_available(false);
-        self.condition.failed(self.shared, self.listener, &error.to_string());
-        if error.class() == Class::Elsewhere {
+        self.note_login(error);
+        let fails_again = self.condition.is_failing();
+        self.condition.failed(self.shared, self.listener, &error.told());
+        // Where Redis, or a proxy, takes no more than one connection, it is the one that reads: the watch comes after it.
+        if error.class() == Class::Elsewhere || (fails_again && error.class() == Class::Later) {
             self.mailbox.link.want_renewal();
         }
         self.exchange.start_over();

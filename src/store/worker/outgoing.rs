@@ -55,8 +55,9 @@ impl Worker<'_> {
 
     /// A write was refused, or failed.
     pub(super) fn write_failed(&mut self, error: &Failed) {
-        let is_away = error.class() == Class::Later;
-        self.condition.write_failed(self.shared, self.listener, &error.to_string(), is_away);
+        self.note_login(error);
+        let is_away = matches!(error.class(), Class::Later | Class::Login);
+        self.condition.write_failed(self.shared, self.listener, &error.told(), is_away);
         self.agenda.write_failed();
         self.condition.wrong_data = error.class() == Class::Data;
         match error.class() {
@@ -66,7 +67,7 @@ impl Worker<'_> {
                 self.mailbox.link.want_renewal();
             }
             // Others may have written meanwhile: what waits here is not what counts where Redis is the truth.
-            Class::Later => self.start_source_over(),
+            Class::Later | Class::Login => self.start_source_over(),
             Class::Refused | Class::Full | Class::Data => {}
         }
         self.mirror.note_write_failure();

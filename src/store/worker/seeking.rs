@@ -1,22 +1,24 @@
 //! The thread that hears from sentinels where the primary is. Connections find it by themselves when they are made; this thread
 //! notices that it is elsewhere while they are still open, as they are to a primary that was cut off or gave up its office. Where a
-//! replica is read, it looks whether that still gets everything.
+//! replica is read, it looks whether that still gets everything. One thread serves all connections to a service.
 //!
 //! One sentinel is listened to, and asked as often as a data connection is pinged: it may be an old one that cannot tell, or hang.
-//! After a while it is another one's turn, because one that was cut off from the others is behind them. May depend on `redis` and
-//! `inbox`.
+//! Every few seconds another one is asked as well, because one that was cut off from the others is behind them and does not know;
+//! after a while it is that one's turn. May depend on `redis` and `inbox`.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::model::Jitter;
 use crate::store::backoff::Backoff;
 use crate::store::inbox::mailbox::Mailbox;
+use crate::store::leash::Leash;
 use crate::store::redis::connection::Connection;
 use crate::store::redis::connector::{Connector, describe};
 use crate::store::redis::endpoints::Address;
 use crate::store::redis::role::check_replica;
-use crate::store::redis::sentinel::{Candidate, Office, Sentinels, Silence, Vigil, Word};
-use crate::store::shared::Shared;
+use crate::store::redis::sentinel::{Candidate, Office, Sentinels, Silence, Survey, Vigil, Word};
 use crate::store::signal::Signal;
 use crate::store::status::{Level, Listener};
 
@@ -24,6 +26,8 @@ use crate::store::status::{Level, Listener};
 const POLL: Duration = Duration::from_millis(200);
 /// A sentinel is asked at least this often, whatever is configured.
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
+/// Another sentinel is asked, too, this often.
+const SECOND_OPINION: Duration = Duration::from_secs(5);
 /// Then it is another sentinel's turn.
 const TURN: Duration = Duration::from_secs(60);
 /// Pauses where no sentinel is of use.
@@ -35,16 +39,37 @@ const UNMET_BEFORE_TOLD: u32 = 3;
 /// From a primary that is read because there was no replica, connections go back after this time.
 const RETURN_AFTER: Duration = Duration::from_secs(10);
 
+/// Whose connections are to lead to the right server.
+pub struct Errand<'a> {
+    /// Makes them.
+    pub connector: &'a Connector,
+    /// The option with the list of sentinels.
+    pub option: &'static str,
+    /// A sentinel is asked this often, and more often.
+    pub ask_every: Duration,
+    /// Says when to stop.
+    pub mailbox: &'a Mailbox,
+    /// Ends what is waited for then.
+    pub leash: &'a Leash,
+    /// Where log lines go.
+    pub listener: &'a dyn Listener,
+    /// Is told that the connections lead elsewhere now, or go astray.
+    pub tell: &'a dyn Fn(Signal),
+}
+
+/// How often it is looked whether there is a server in the preferred zone.
+const NEARER_EVERY: Duration = Duration::from_secs(30);
+
 struct Seeker<'a> {
-    connector: &'a Connector,
+    errand: &'a Errand<'a>,
     sentinels: &'a Sentinels,
-    mailbox: &'a Mailbox,
     ask_every: Duration,
-    listener: &'a dyn Listener,
     /// The number of moves that was told last.
     told: u64,
     /// It was told that no sentinel is of use.
     told_silence: bool,
+    /// Why no replica is read, as it was told.
+    told_passed_over: Option<Arc<String>>,
     pauses: Backoff,
     /// How often the server that is sought was not met, and pauses in between.
     unmet: u32,
@@ -57,17 +82,16 @@ struct Seeker<'a> {
 }
 
 /// Listens to sentinels until the mailbox says stop. Runs on a thread of its own; ends at once where there are none.
-pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
-    let Some(connector) = &shared.connector else { return };
-    let Some(sentinels) = connector.sentinels() else { return };
+pub fn run(errand: &Errand<'_>) {
+    let Some(sentinels) = errand.connector.sentinels() else { return };
+    sentinels.begin_anywhere();
     let mut seeker = Seeker {
-        connector,
+        errand,
         sentinels,
-        mailbox,
-        ask_every: shared.options.ping.min(LONGEST_SILENCE),
-        listener,
+        ask_every: errand.ask_every.min(LONGEST_SILENCE),
         told: sentinels.moves(),
         told_silence: false,
+        told_passed_over: None,
         pauses: Backoff::between(PAUSES.0, PAUSES.1),
         unmet: 0,
         unmet_pauses: Backoff::between(UNMET_PAUSES.0, UNMET_PAUSES.1),
@@ -76,8 +100,8 @@ pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
         jitter: Jitter::new(),
     };
     seeker.meet_all();
-    while !mailbox.is_stopped() {
-        let pause = match sentinels.listen(&mailbox.leash_of_seeker) {
+    while !errand.mailbox.is_stopped() {
+        let pause = match sentinels.listen(errand.leash) {
             Some(vigil) => {
                 seeker.tell_silence(false);
                 // Whoever is not of use any more is asked again in its turn.
@@ -91,7 +115,7 @@ pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
             }
         };
         seeker.tell_moves();
-        if mailbox.sleep(pause) {
+        if errand.mailbox.sleep(pause) {
             return;
         }
     }
@@ -100,39 +124,55 @@ pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener) {
 impl Seeker<'_> {
     /// Asks all once: those that are of no use are told by name, also where others are.
     fn meet_all(&self) {
-        let is_of_use = self.sentinels.survey(&self.mailbox.leash_of_seeker).is_some();
-        if !is_of_use || self.mailbox.is_stopped() {
+        if matches!(self.sentinels.survey(self.errand.leash), Survey::Silent) || self.is_stopped() {
             return;
         }
-        for (address, remark) in self.sentinels.remarks() {
-            if let Some(remark) = remark {
-                self.listener
-                    .log(Level::Warn, format_args!("of the sentinels in redis.url, {address} is of no use: {remark}"));
+        for sentinel in self.sentinels.roster().all().iter().filter(|sentinel| sentinel.is_listed) {
+            if let Some(remark) = sentinel.remark() {
+                let (option, address) = (self.errand.option, &sentinel.address);
+                self.log(Level::Warn, format_args!("of the sentinels in {option}, {address} is of no use: {remark}"));
             }
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.errand.mailbox.is_stopped()
+    }
+
+    fn log(&self, level: Level, message: fmt::Arguments<'_>) {
+        self.errand.listener.log(level, message);
     }
 
     /// Listens to one sentinel as long as it is its turn.
     fn keep(&mut self, mut vigil: Vigil) -> Result<(), Silence> {
         let turn = TURN.mul_f64(self.jitter.between(0.8, 1.2));
         let began = Instant::now();
-        let mut ask_at = began;
-        while !self.mailbox.is_stopped() {
+        let (mut ask_at, mut opinion_at) = (began, began + self.jitter.shorten(SECOND_OPINION));
+        while !self.is_stopped() {
             if self.tell_moves() {
                 // By the word of another sentinel, maybe of one that is behind.
                 ask_at = Instant::now();
             }
             if Instant::now() >= ask_at {
-                let word = vigil.ask(self.sentinels, &self.mailbox.leash_of_seeker)?;
+                let word = vigil.ask(self.sentinels, self.errand.leash)?;
                 self.pauses.reset();
                 ask_at = Instant::now() + self.judge(&word);
+                self.tell_passed_over();
+            }
+            if Instant::now() >= opinion_at {
+                let word = vigil.second_opinion(self.sentinels, self.errand.leash);
+                let known = self.sentinels.candidate();
+                if let Some(word) = word.filter(|word| known.is_some_and(|known| *known.primary() != word.address)) {
+                    self.judge(&word);
+                }
+                opinion_at = Instant::now() + self.jitter.shorten(SECOND_OPINION);
             }
             if began.elapsed() >= turn {
                 self.sentinels.ask_another_first();
                 return Ok(());
             }
             let wait = POLL.min(ask_at.saturating_duration_since(Instant::now()));
-            if vigil.hear(wait, &self.mailbox.leash_of_seeker)? {
+            if vigil.hear(self.sentinels, wait, self.errand.leash)? {
                 ask_at = Instant::now();
             }
         }
@@ -150,8 +190,8 @@ impl Seeker<'_> {
             self.note_astray();
         } else {
             self.unmet += 1;
-            if self.unmet == UNMET_BEFORE_TOLD && !self.mailbox.is_stopped() {
-                self.listener.log(Level::Warn, format_args!("{why}; the one known from before stays in use"));
+            if self.unmet == UNMET_BEFORE_TOLD && !self.is_stopped() {
+                self.log(Level::Warn, format_args!("{why}; the one known from before stays in use"));
             }
         }
         self.unmet_pauses.next_pause()
@@ -166,8 +206,9 @@ impl Seeker<'_> {
     /// tells.
     fn note_astray(&mut self) {
         self.unmet += 1;
+        self.sentinels.shun_place();
         if self.unmet == 1 {
-            self.mailbox.tell(Signal::Astray);
+            (self.errand.tell)(Signal::Astray);
         }
     }
 
@@ -181,14 +222,13 @@ impl Seeker<'_> {
     /// The primary is known to be where this sentinel says, or the sentinel to be behind the others; else why not. One that was
     /// never met is sought by the connections themselves.
     fn meet(&self, word: &Word) -> Result<(), String> {
-        let Some(known) = self.sentinels.place().filter(|known| **known != word.address) else { return Ok(()) };
-        let leash = &self.mailbox.leash_of_seeker;
-        let latest = self.sentinels.survey(leash).ok_or_else(|| self.sentinels.silence())?;
-        if *known == latest.address {
+        if self.sentinels.candidate().is_none_or(|known| *known.primary() == word.address) {
+            self.sentinels.note_epoch(word);
             return Ok(());
         }
-        let primary = Candidate::primary(latest.address);
-        self.connector.look_at(&primary, leash).map_err(|error| {
+        let Some(latest) = self.latest(word)? else { return Ok(()) };
+        let primary = Candidate::primary_of(&latest);
+        self.errand.connector.look_at(&primary, self.errand.leash).map_err(|error| {
             let (name, address) = (&self.sentinels.service().name, &primary.address);
             format!(
                 "the sentinels name {address} as the primary of {name:?}, which cannot be used: {}",
@@ -199,46 +239,70 @@ impl Seeker<'_> {
         Ok(())
     }
 
+    /// One sentinel says that the primary is elsewhere: the word that counts; `None` where the primary has not moved.
+    fn latest(&self, word: &Word) -> Result<Option<Word>, String> {
+        if self.sentinels.is_later(word) {
+            return Ok(Some(word.clone()));
+        }
+        match self.sentinels.survey(self.errand.leash) {
+            Survey::Silent => Err(self.sentinels.silence()),
+            Survey::Stays => Ok(None),
+            Survey::Moves(latest) => {
+                if !self.sentinels.is_later(&latest) {
+                    self.sentinels.forget_epoch();
+                }
+                Ok(Some(latest))
+            }
+        }
+    }
+
     /// Where replicas are read: the server that connections lead to is still what it must be, or another one is found. From a
     /// primary they go back to a replica after a while.
     fn look_at_place(&mut self, word: &Word) -> Result<(), String> {
         let Some(place) = self.sentinels.candidate() else { return Ok(()) };
-        let primary = match &place.office {
-            Office::Primary => &place.address,
-            Office::ReplicaOf(primary) => primary,
-        };
-        let leash = &self.mailbox.leash_of_seeker;
-        if *primary != word.address {
-            let latest = self.sentinels.survey(leash).ok_or_else(|| self.sentinels.silence())?;
-            if *primary == latest.address {
+        if *place.primary() != word.address {
+            if self.latest(word)?.is_none() {
                 return Ok(());
             }
-        } else if self.is_well(&place, primary, word) {
-            return Ok(());
+        } else {
+            self.sentinels.note_epoch(word);
+            if self.is_well(&place, word) {
+                return Ok(());
+            }
         }
         self.return_at = Instant::now() + RETURN_AFTER;
         self.sentinels.shun_place();
-        self.connector.settle(leash).map_err(|error| describe(&error))
+        self.errand.connector.settle(self.errand.leash).map_err(|error| describe(&error))
     }
 
     /// A replica is read as long as it gets everything, a primary as long as there is no replica.
-    fn is_well(&mut self, place: &Candidate, primary: &Address, word: &Word) -> bool {
+    fn is_well(&mut self, place: &Candidate, word: &Word) -> bool {
         if place.office == Office::Primary {
             let may_return = self.sentinels.prefers_replicas() && !word.replicas.is_empty();
-            return !may_return || Instant::now() < self.return_at;
+            return !(may_return && Instant::now() >= self.return_at || self.may_come_nearer(word));
         }
-        self.is_in_touch(place, primary)
+        self.is_in_touch(place, place.primary()) && !self.may_come_nearer(word)
+    }
+
+    /// Whether there is a server in the preferred zone by now. Not asked too often: it means connecting to all of them.
+    fn may_come_nearer(&mut self, word: &Word) -> bool {
+        if self.sentinels.is_near() || Instant::now() < self.return_at {
+            return false;
+        }
+        self.return_at = Instant::now() + NEARER_EVERY;
+        self.errand.connector.has_nearer(word, self.errand.leash)
     }
 
     /// Whether a replica gets everything that its primary writes, as it says itself.
     fn is_in_touch(&mut self, place: &Candidate, primary: &Address) -> bool {
-        let leash = &self.mailbox.leash_of_seeker;
+        let leash = self.errand.leash;
         let kept = self.post.take().filter(|post| post.peer() == Some(&place.address));
         let look = |mut post: Connection| {
             post.tie(leash)?;
+            self.errand.connector.renew_login(&mut post, &mut drop)?;
             check_replica(&mut post, &place.address, primary).map(|_| post)
         };
-        let outcome = kept.map_or_else(|| self.connector.look_at(place, leash), look);
+        let outcome = kept.map_or_else(|| self.errand.connector.look_at(place, leash), look);
         self.post = outcome.ok();
         self.post.is_some()
     }
@@ -253,25 +317,35 @@ impl Seeker<'_> {
         if let Some(place) = self.sentinels.candidate() {
             let (name, address) = (&self.sentinels.service().name, &place.address);
             let what = if place.office == Office::Primary { "the primary" } else { "the replica that is read" };
-            self.listener.log(Level::Info, format_args!("{what} of {name:?} is at {address} now"));
+            self.log(Level::Info, format_args!("{what} of {name:?} is at {address} now"));
         }
-        self.mailbox.tell(Signal::Moved);
+        (self.errand.tell)(Signal::Moved);
         true
+    }
+
+    /// Why the primary is read although replicas are there, where they are preferred: once for each reason.
+    fn tell_passed_over(&mut self) {
+        let is_primary = self.sentinels.candidate().is_some_and(|place| place.office == Office::Primary);
+        let why = self.sentinels.passed_over().filter(|_| is_primary && self.sentinels.prefers_replicas());
+        if let Some(why) = why.as_ref().filter(|why| self.told_passed_over.as_ref() != Some(why)) {
+            self.log(Level::Info, format_args!("the primary is read, because no replica can be: {why}"));
+        }
+        self.told_passed_over = why;
     }
 
     /// No sentinel is of use, or one is again: told once each, if Redis itself is there; otherwise that is told.
     fn tell_silence(&mut self, is_silent: bool) {
         let place = self.sentinels.place();
-        let Some(place) = place.filter(|_| is_silent != self.told_silence && !self.mailbox.is_stopped()) else {
+        let Some(place) = place.filter(|_| is_silent != self.told_silence && !self.is_stopped()) else {
             return;
         };
         self.told_silence = is_silent;
         match is_silent {
             true => {
                 let silence = self.sentinels.silence();
-                self.listener.log(Level::Warn, format_args!("{silence}; the one at {place} stays in use"));
+                self.log(Level::Warn, format_args!("{silence}; the one at {place} stays in use"));
             }
-            false => self.listener.log(Level::Info, format_args!("sentinels tell again where the primary is")),
+            false => self.log(Level::Info, format_args!("sentinels tell again where the primary is")),
         }
     }
 }

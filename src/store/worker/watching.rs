@@ -1,15 +1,17 @@
-//! The watch's thread: arms the best rung, passes on what it tells, and arms it again when it is lost.
+//! The watch's thread: arms the best rung, passes on what it tells, looks for a better one now and then, and arms it again when
+//! it is lost.
 //!
-//! Tracking is armed first and the data are read afterwards. The watch is pinged, because a silent connection may be a dead
+//! It is armed first and the data are read afterwards. The watch is pinged, because a silent connection may be a dead
 //! one. While the data connection does not answer, only that one is tried. May depend on `redis` and `inbox`.
 
 use std::time::{Duration, Instant};
 
+use crate::model::Jitter;
 use crate::store::backoff::Backoff;
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::Mailbox;
 use crate::store::redis::connector::Connector;
-use crate::store::redis::watch::{Armed, Ladder, Watch, WatchError};
+use crate::store::redis::watch::{Armed, Climbed, Ladder, Unarmed, WatchError, Watched};
 use crate::store::shared::Shared;
 use crate::store::signal::Signal;
 use crate::store::status::monotonic_ms;
@@ -20,40 +22,69 @@ const POLL: Duration = Duration::from_millis(200);
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 /// A server that refuses is asked again after this time: it may have been upgraded or its rules changed.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
+/// On a lower rung a better one is looked for each so many pings, and after this time at the latest.
+const PINGS_BETWEEN_LOOKS: u32 = 60;
+const LONGEST_BETWEEN_LOOKS: Duration = Duration::from_secs(60);
+/// The first look for one that was lost, not refused; later ones take their time.
+const SOON: Duration = Duration::from_secs(1);
 
 enum Ended {
     Stopped,
     Renew,
-    Gone(WatchError),
+    Gone(Unarmed),
+}
+
+/// What the thread works with.
+struct Post<'a> {
+    shared: &'a Shared,
+    mailbox: &'a Mailbox,
+    connector: &'a Connector,
+    watched: Watched,
+    ladder: Ladder,
+    backoff: Backoff,
+    lookout: Lookout,
+    /// What the watch has logged in with, as a number.
+    login: u64,
 }
 
 /// Keeps a watch until the mailbox says stop. Runs on a thread of its own.
 pub fn run(shared: &Shared, mailbox: &Mailbox) {
     let Some(connector) = &shared.connector else { return };
-    let (mut backoff, ladder) = (Backoff::new(), Ladder::new());
-    loop {
+    let mut post = Post {
+        shared,
+        mailbox,
+        connector,
+        watched: Watched::all(&shared.keys),
+        ladder: Ladder::new(shared.options.assumes_notifications),
+        backoff: Backoff::new(),
+        lookout: Lookout::new(shared.options.ping),
+        login: 0,
+    };
+    while !wait_for_login(connector, mailbox) {
         let armed = mailbox.link.armed();
-        let ended = session(shared, connector, mailbox, &ladder, &mut backoff);
+        let ended = post.session();
         if mailbox.is_stopped() {
             // The stop itself has broken off the connection.
             return;
         }
+        // A watch that was given up for another one counts as there until the other one fails.
+        let was_up = mailbox.link.phase() == LinkPhase::Up;
         let pause = match ended {
             Ended::Stopped => return,
             Ended::Renew => Duration::ZERO,
-            Ended::Gone(WatchError::Refused(reason)) => {
-                mailbox.link.set_gone(LinkPhase::Unsupported, reason);
+            Ended::Gone(Unarmed { error: WatchError::Refused(reason), report }) => {
+                mailbox.link.set_gone(LinkPhase::Unsupported, reason, *report);
                 ASK_AGAIN
             }
-            Ended::Gone(WatchError::Lost(reason)) => {
-                mailbox.link.set_gone(LinkPhase::Down, reason);
-                let pause = backoff.next_pause();
+            Ended::Gone(Unarmed { error, report }) => {
+                mailbox.link.set_gone(LinkPhase::Down, error.to_string(), *report);
+                let pause = post.backoff.next_pause();
                 // Where Redis is away the other connection seeks it, and this one is made as soon as that is there.
                 let is_refused = mailbox.link.armed() == armed && shared.health.is_available();
-                if is_refused { backoff.unhurried(pause) } else { pause }
+                if is_refused { post.backoff.unhurried(pause) } else { pause }
             }
         };
-        if mailbox.link.armed() == armed {
+        if mailbox.link.armed() == armed && !was_up {
             // Nothing is lost that was not there; which rung is in force is told.
             mailbox.wake();
         } else {
@@ -63,6 +94,16 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
             return;
         }
     }
+}
+
+/// Before there is anything to log in with, nothing is tried. True when the thread should end.
+fn wait_for_login(connector: &Connector, mailbox: &Mailbox) -> bool {
+    while connector.credentials().is_missing() {
+        if mailbox.sleep(POLL) {
+            return true;
+        }
+    }
+    mailbox.is_stopped()
 }
 
 /// One connection that is refused tells as much as two. False when the thread should end.
@@ -75,45 +116,119 @@ fn wait_for_data(shared: &Shared, mailbox: &Mailbox) -> bool {
     !mailbox.is_stopped()
 }
 
-fn session(shared: &Shared, connector: &Connector, mailbox: &Mailbox, ladder: &Ladder, backoff: &mut Backoff) -> Ended {
-    // What was asked for before this connection is made is granted by it.
-    mailbox.link.take_renewal_wish();
-    let Armed { mut watch, rung } = match ladder.arm(connector, &shared.keys, &mailbox.leash) {
-        Ok(armed) => armed,
-        Err(error) => return Ended::Gone(error),
-    };
-    mailbox.link.set_up(rung, watch.server(), monotonic_ms());
-    mailbox.tell(Signal::All);
-    match listen(shared, mailbox, watch.as_mut(), backoff) {
-        Ok(ended) => ended,
-        Err(error) => Ended::Gone(error),
+impl Post<'_> {
+    fn session(&mut self) -> Ended {
+        // What was asked for before this connection is made is granted by it.
+        self.mailbox.link.take_renewal_wish();
+        self.login = self.connector.credentials().number();
+        let mut armed = match self.ladder.arm(self.connector, &self.watched, &self.mailbox.leash) {
+            Ok(armed) => armed,
+            Err(unarmed) => return Ended::Gone(unarmed),
+        };
+        self.announce(&armed);
+        self.lookout.begin(&armed);
+        match self.listen(&mut armed) {
+            Ok(ended) => ended,
+            Err(error) => {
+                armed.report.lose(&error.to_string());
+                Ended::Gone(Unarmed { error, report: Box::new(armed.report) })
+            }
+        }
+    }
+
+    /// Everything is told from here on, and has to be read for that.
+    fn announce(&self, armed: &Armed) {
+        self.mailbox.link.set_up(&armed.report, armed.watch.server(), monotonic_ms());
+        self.mailbox.tell(Signal::All);
+    }
+
+    /// Passes on what is told, and asks for a sign of life when it is time or wished for, however much is told.
+    fn listen(&mut self, armed: &mut Armed) -> Result<Ended, WatchError> {
+        let (options, mailbox) = (&self.shared.options, self.mailbox);
+        let ping_every = options.ping.min(LONGEST_SILENCE);
+        let mut pinged = Instant::now();
+        while !mailbox.is_stopped() {
+            if mailbox.link.take_renewal_wish() {
+                return Ok(Ended::Renew);
+            }
+            if pinged.elapsed() >= ping_every || mailbox.link.take_drain_wish() {
+                armed.watch.drain(options.command_timeout(), &mut |signal| mailbox.tell(signal))?;
+                pinged = Instant::now();
+                mailbox.link.drained(monotonic_ms());
+                // Only a watch that lives counts as a success: one that is dropped at once must not be made again at once.
+                self.backoff.reset();
+            }
+            if self.logs_in_anew() && !self.renew_login(armed)? {
+                return Ok(Ended::Renew);
+            }
+            if self.lookout.is_due() && self.ladder.may_climb(armed, self.connector) {
+                self.climb(armed)?;
+            }
+            let wait = POLL.min(ping_every.saturating_sub(pinged.elapsed()));
+            if let Some(signal) = armed.watch.next(wait)? {
+                mailbox.tell(signal);
+            }
+        }
+        Ok(Ended::Stopped)
+    }
+
+    /// Whether something else logs in than did at the latest look.
+    fn logs_in_anew(&mut self) -> bool {
+        let present = self.connector.credentials().number();
+        std::mem::replace(&mut self.login, present) != present
+    }
+
+    /// False where the watch has to be made anew for it.
+    fn renew_login(&self, armed: &mut Armed) -> Result<bool, WatchError> {
+        let timeout = self.shared.options.command_timeout();
+        armed.watch.renew_login(self.connector, timeout, &mut |signal| self.mailbox.tell(signal))
+    }
+
+    fn climb(&mut self, armed: &mut Armed) -> Result<(), WatchError> {
+        let before = armed.report.clone();
+        match self.ladder.climb(armed, self.connector, &self.watched, &self.mailbox.leash)? {
+            Climbed::Another => self.announce(armed),
+            Climbed::Same if armed.report != before => {
+                self.mailbox.link.note(&armed.report);
+                self.mailbox.wake();
+            }
+            Climbed::Same => {}
+        }
+        self.lookout.plan(armed);
+        Ok(())
     }
 }
 
-/// Passes on what is told, and asks for a sign of life when it is time or wished for, however much is told.
-fn listen(
-    shared: &Shared,
-    mailbox: &Mailbox,
-    watch: &mut dyn Watch,
-    backoff: &mut Backoff,
-) -> Result<Ended, WatchError> {
-    let ping_every = shared.options.ping.min(LONGEST_SILENCE);
-    let mut pinged = Instant::now();
-    while !mailbox.is_stopped() {
-        if mailbox.link.take_renewal_wish() {
-            return Ok(Ended::Renew);
-        }
-        if pinged.elapsed() >= ping_every || mailbox.link.take_drain_wish() {
-            watch.drain(shared.options.command_timeout(), &mut |signal| mailbox.tell(signal))?;
-            pinged = Instant::now();
-            mailbox.link.drained(monotonic_ms());
-            // Only a watch that lives counts as a success: one that is dropped at once must not be made again at once.
-            backoff.reset();
-        }
-        let wait = POLL.min(ping_every.saturating_sub(pinged.elapsed()));
-        if let Some(signal) = watch.next(wait)? {
-            mailbox.tell(signal);
-        }
+/// When a better rung is looked for.
+struct Lookout {
+    due: Instant,
+    interval: Duration,
+    pauses: Backoff,
+    jitter: Jitter,
+}
+
+impl Lookout {
+    fn new(ping: Duration) -> Self {
+        let interval = (ping * PINGS_BETWEEN_LOOKS).min(LONGEST_BETWEEN_LOOKS);
+        let pauses = Backoff::between(SOON.min(interval), interval);
+        Self { due: Instant::now(), interval, pauses, jitter: Jitter::new() }
     }
-    Ok(Ended::Stopped)
+
+    fn begin(&mut self, armed: &Armed) {
+        self.pauses.reset();
+        self.plan(armed);
+    }
+
+    fn plan(&mut self, armed: &Armed) {
+        let pause = if armed.report.misses_something() {
+            self.pauses.next_pause()
+        } else {
+            self.interval.mul_f64(self.jitter.between(0.8, 1.2))
+        };
+        self.due = Instant::now() + pause;
+    }
+
+    fn is_due(&self) -> bool {
+        Instant::now() >= self.due
+    }
 }

@@ -21,7 +21,7 @@ fn in_terminal(columns: usize, line: &str) -> Option<String> {
         .stdin(Stdio::null())
         .output();
     let Ok(output) = output else {
-        assert!(std::env::var_os("CI").is_none(), "script is needed (package bsdutils)");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "script is needed (package bsdutils)");
         return None;
     };
     Some(String::from_utf8(output.stdout).unwrap().replace('\r', ""))

@@ -54,6 +54,11 @@ public sealed partial class FlagstoneOptions
     public int? RedisPingMs { get; set; }
 
     /// <summary>
+    /// Whether Redis publishes notifications of keys and hash fields. Default: <see cref="KeyspaceNotifications.Ask"/>.
+    /// </summary>
+    public KeyspaceNotifications? RedisKeyspaceNotifications { get; set; }
+
+    /// <summary>
     /// PEM file of the authorities to trust, or of the server's own certificate. Default: Mozilla's list, built in.
     /// </summary>
     public string? RedisTlsCaFile { get; set; }

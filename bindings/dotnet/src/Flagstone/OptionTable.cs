@@ -24,6 +24,7 @@ internal static class OptionTable
         ("redis.connect_timeout_ms", options => Text(options.RedisConnectTimeoutMs)),
         ("redis.command_timeout_ms", options => Text(options.RedisCommandTimeoutMs)),
         ("redis.ping_ms", options => Text(options.RedisPingMs)),
+        ("redis.keyspace_notifications", options => Word(options.RedisKeyspaceNotifications, "ask", "assume")),
         ("redis.tls.ca_file", options => options.RedisTlsCaFile),
         ("redis.tls.cert_file", options => options.RedisTlsCertFile),
         ("redis.tls.key_file", options => options.RedisTlsKeyFile),

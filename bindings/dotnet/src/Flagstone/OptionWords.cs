@@ -27,6 +27,16 @@ public enum CacheFreshness
     Forever = 2,
 }
 
+/// <summary>Whether Redis publishes notifications of keys and hash fields.</summary>
+public enum KeyspaceNotifications
+{
+    /// <summary>It is asked, and where it does not tell they are not used.</summary>
+    Ask = 0,
+
+    /// <summary>It counts as configured to, also where it does not tell.</summary>
+    Assume = 1,
+}
+
 /// <summary>What happens to held items when Redis loses the data set.</summary>
 public enum CacheOnWipe
 {

@@ -108,6 +108,10 @@ public sealed partial class OptionsTests(RedisServer server)
         {
             using FlagstoneClient client = new(new FlagstoneOptions { CacheFreshness = freshness });
         }
+        foreach (KeyspaceNotifications notifications in Enum.GetValues<KeyspaceNotifications>())
+        {
+            using FlagstoneClient client = new(new FlagstoneOptions { RedisKeyspaceNotifications = notifications });
+        }
         foreach (CacheOnWipe wipe in Enum.GetValues<CacheOnWipe>())
         {
             using FlagstoneClient client = new(new FlagstoneOptions { CacheOnWipe = wipe });

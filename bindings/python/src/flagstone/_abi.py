@@ -21,7 +21,7 @@ from ctypes import (
 from typing import Any
 
 ABI_MAJOR = 1
-ABI_MINOR = 4
+ABI_MINOR = 5
 
 STATUS_OK = 0
 STATUS_TIMEOUT = 1
@@ -221,6 +221,8 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_client_release": (None, (_HANDLE,)),
     "flagstone_client_status": (c_int32, (_HANDLE, POINTER(ClientStatusInfo), _OUT)),
     "flagstone_client_status_info_clear": (None, (POINTER(ClientStatusInfo),)),
+    "flagstone_client_metrics_text": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_client_flag_version": (c_int32, (_HANDLE, *_TEXT, c_void_p, _OUT)),
     "flagstone_client_environment_id": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_context_from_key": (c_int32, (Str, Str, _OUT, _OUT)),
     "flagstone_context_from_attrs": (c_int32, (Str, Str, POINTER(Attr), c_size_t, _OUT, _OUT)),

@@ -25,6 +25,7 @@ from ._listening import Listening, ValueCalls
 from ._many import many
 from ._migrating import Migrating
 from ._plugging import HookCalls
+from ._reporting import Reporting
 from ._segmenting import SegmentCalls
 from ._telling import Telling
 from ._waits import wait, wait_whole
@@ -62,7 +63,7 @@ _MOST_TOLD = 100
 
 
 @_hot.accelerated
-class Client(AsyncCalls, HookCalls, Migrating, SegmentCalls, Telling, ValueCalls, _hot.ClientBase):
+class Client(AsyncCalls, HookCalls, Migrating, Reporting, SegmentCalls, Telling, ValueCalls, _hot.ClientBase):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come

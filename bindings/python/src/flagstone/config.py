@@ -48,6 +48,8 @@ class Config(Owner):
         for items (``cache_residency`` ``lazy`` and ``off``) and for the members of big segments, also those that
         ``big_segment_store`` knows. Default 2000.
     :param redis_ping_ms: interval of pings on an idle connection. Default 1000.
+    :param redis_keyspace_notifications: ``assume``: notifications of keys and hash fields count as configured also where
+        Redis does not tell. Default ``ask``.
     :param redis_tls_ca_file: PEM file of the authorities to trust, or of the server's own certificate. Default: Mozilla's
         list, built in.
     :param redis_tls_cert_file: PEM file of the client certificate. Default: none.
@@ -121,6 +123,8 @@ class Config(Owner):
         again, also by another process after a restart. Made if need be; one that others may write to is refused.
         Default: none.
     :param events_spool_bytes: most bytes of it for one SDK key; the oldest events make room. Default 67108864.
+    :param metrics_evaluations: evaluations are counted for :meth:`Client.metrics_text` also where there are no events,
+        which count them anyway. Default ``false``.
     :param snapshot_file: file that keeps the last data for a start at which nothing answers; only with ``cache_residency``
         ``all``; also in daemon mode. Default: none.
     :param store_write: what the source delivers is written to Redis. Default by source: True with ``stream`` and
@@ -163,6 +167,7 @@ class Config(Owner):
         redis_connect_timeout_ms: int | None = None,
         redis_command_timeout_ms: int | None = None,
         redis_ping_ms: int | None = None,
+        redis_keyspace_notifications: Literal["ask", "assume"] | None = None,
         redis_tls_ca_file: str | os.PathLike[str] | None = None,
         redis_tls_cert_file: str | os.PathLike[str] | None = None,
         redis_tls_key_file: str | os.PathLike[str] | None = None,
@@ -216,6 +221,7 @@ class Config(Owner):
         events_diagnostic_interval_ms: int | None = None,
         events_spool: str | os.PathLike[str] | None = None,
         events_spool_bytes: int | None = None,
+        metrics_evaluations: bool | None = None,
         snapshot_file: str | os.PathLike[str] | None = None,
         store_write: bool | None = None,
         big_segments_url: str | None = None,

@@ -2,17 +2,19 @@
 //!
 //! Before each connect one sentinel is asked: the one whose word counted last, then the others. What it says is believed once the
 //! server says the same of itself. Where none answers, the primary that is known from before stays in use. A sentinel that was
-//! cut off from the others may be behind them: where one says something new, all are asked, and the latest word counts.
+//! cut off from the others may be behind them: the word of a later failover counts, an earlier one only where most say so and
+//! none contradicts.
 //!
-//! Atomics and lock-free cells only, because it outlives a fork. Depends on `dialer`, `word` and `whereabouts`.
+//! Atomics and lock-free cells only, because it outlives a fork. Depends on `dialer`, `word`, `roster` and `whereabouts`.
 
 mod places;
+mod roster;
 mod vigil;
 mod word;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -20,18 +22,21 @@ use redis::RedisError;
 
 use super::class::{Class, class};
 use super::connection::Connection;
-use super::describe::describe;
+use super::describe::{REFUSED, describe};
 use super::dialer::Dialer;
 use super::endpoints::{Address, ReadFrom, Service};
 use super::login::{Courtesy, Protocol};
+use super::whereabouts::KnownSentinel;
 use super::whereabouts::Whereabouts;
 use super::wire::Deadline;
-use crate::model::Jitter;
 use crate::store::leash::Leash;
 
-pub use places::{Candidate, Office};
+pub use places::{Candidate, Office, Preference};
+pub use roster::{Roster, Sentinel};
 pub use vigil::Vigil;
 pub use word::{Silence, Word};
+
+use word::Wanted;
 
 /// Where connections may lead now.
 pub struct Located {
@@ -41,35 +46,53 @@ pub struct Located {
     remembered: Option<String>,
 }
 
+/// What all say together of where the primary is known to be.
+#[derive(Debug)]
+pub enum Survey {
+    /// None says anything.
+    Silent,
+    /// It is there, or they are behind.
+    Stays,
+    /// It is elsewhere, or was not known.
+    Moves(Word),
+}
+
 /// The sentinels of a service, and what they said.
 #[derive(Debug)]
 pub struct Sentinels {
     service: Service,
     dialer: Dialer,
     connect_timeout: Duration,
-    read: ReadFrom,
-    /// Which one is asked first.
-    first: AtomicUsize,
-    /// Which one answered last, counted from 1; 0: none yet.
-    asked: AtomicUsize,
-    /// Why each of them was of no use when it was asked last.
-    remarks: Box<[ArcSwapOption<String>]>,
+    preference: Preference,
+    /// All of them, in the order in which they are asked.
+    roster: Roster,
+    /// Which one answered last.
+    asked: ArcSwapOption<Sentinel>,
     /// Where connections lead: a server that said itself that it is the one that is sought.
     place: ArcSwapOption<Candidate>,
     /// It is not what it must be any more: others come first.
     is_shunned: AtomicBool,
     /// Counts how often that was another one than before.
     moves: AtomicU64,
+    /// Why a server that is preferred to that one could not be used.
+    passed_over: ArcSwapOption<String>,
 }
 
 impl Sentinels {
-    /// None is asked yet. Each process begins with one of its own, so that they share the work.
-    pub fn new(service: Service, dialer: Dialer, connect_timeout: Duration, read: ReadFrom) -> Self {
-        let remarks = service.sentinels.iter().map(|_| ArcSwapOption::empty()).collect();
-        let first = AtomicUsize::new(usize::from(Jitter::new().bits() as u16));
-        let (asked, moves, is_shunned) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
-        let place = ArcSwapOption::empty();
-        Self { service, dialer, connect_timeout, read, first, asked, remarks, place, is_shunned, moves }
+    /// None is asked yet.
+    pub fn new(service: Service, dialer: Dialer, connect_timeout: Duration, preference: Preference) -> Self {
+        Self {
+            roster: Roster::new(&service.sentinels),
+            service,
+            dialer,
+            connect_timeout,
+            preference,
+            asked: ArcSwapOption::empty(),
+            place: ArcSwapOption::empty(),
+            is_shunned: AtomicBool::new(false),
+            moves: AtomicU64::new(0),
+            passed_over: ArcSwapOption::empty(),
+        }
     }
 
     /// What they are asked for.
@@ -79,12 +102,12 @@ impl Sentinels {
 
     /// Whether reads may go to replicas.
     pub fn wants_replicas(&self) -> bool {
-        self.read != ReadFrom::Primary
+        self.preference.read != ReadFrom::Primary
     }
 
     /// Whether they are preferred to the primary, however near that is.
     pub fn prefers_replicas(&self) -> bool {
-        self.read == ReadFrom::PreferReplica
+        self.preference.read == ReadFrom::PreferReplica
     }
 
     /// Where connections lead.
@@ -95,6 +118,11 @@ impl Sentinels {
     /// The server that connections lead to, and what it is.
     pub fn candidate(&self) -> Option<Arc<Candidate>> {
         self.place.load_full()
+    }
+
+    /// Whether connections to this server are to be left.
+    pub fn has_left(&self, address: &Address) -> bool {
+        self.is_shunned.load(Relaxed) || self.place.load().as_ref().is_some_and(|place| place.address != *address)
     }
 
     /// How often they led to another server than before.
@@ -114,9 +142,31 @@ impl Sentinels {
         }
     }
 
+    /// This word names the primary that is known, maybe after a later failover.
+    pub fn note_epoch(&self, word: &Word) {
+        let known = self.place.load();
+        if let Some(place) =
+            known.as_deref().filter(|place| *place.primary() == word.address && word.epoch > place.epoch)
+        {
+            let dated = Candidate { epoch: word.epoch, ..place.clone() };
+            // Whoever has found another server meanwhile knows better.
+            self.place.compare_and_swap(&*known, Some(Arc::new(dated)));
+        }
+    }
+
     /// The server that connections lead to is not what it must be any more, or another one is better.
     pub fn shun_place(&self) {
         self.is_shunned.store(true, Relaxed);
+    }
+
+    /// Connections lead there because others could not be used that are preferred, or because there are none.
+    pub fn note_passed_over(&self, error: Option<&RedisError>) {
+        self.passed_over.store(error.map(|error| Arc::new(describe(error))));
+    }
+
+    /// Why a server that is preferred to the one that connections lead to could not be used, if there was one.
+    pub fn passed_over(&self) -> Option<Arc<String>> {
+        self.passed_over.load_full()
     }
 
     /// None was what it must be: the error to be told. Another sentinel may know better.
@@ -130,16 +180,22 @@ impl Sentinels {
 
     /// From here on another sentinel is asked first.
     pub fn ask_another_first(&self) {
-        self.first.fetch_add(1, Relaxed);
+        self.roster.ask_another_first();
     }
 
-    /// Where connections may lead: as the first sentinel that answers says, or where they led before.
+    /// The same for a process that was forked: it begins with one of its own.
+    pub fn begin_anywhere(&self) {
+        self.roster.begin_anywhere();
+    }
+
+    /// Where connections may lead: as the first sentinel that answers says, unless it is known to be behind, or where they led
+    /// before. An old primary may be cut off and go on serving: nobody goes back to it only because the new one does not answer.
     pub fn locate(&self, deadline: Deadline, leash: Option<&Leash>) -> Result<Located, RedisError> {
-        let order = self.order();
-        for (turn, &position) in (0_u32..).zip(&order) {
+        let order = self.roster.order();
+        for (turn, sentinel) in (0_u32..).zip(&order) {
             let share = deadline.share(u32::try_from(order.len()).unwrap_or(u32::MAX) - turn);
-            if let Ok(word) = self.ask(position, share, leash) {
-                self.first.store(position, Relaxed);
+            if let Some(word) = self.ask(sentinel, share, leash).ok().filter(|word| !self.is_behind(word)) {
+                self.roster.prefer(sentinel);
                 return Ok(Located { candidates: self.candidates(word, deadline, leash), remembered: None });
             }
         }
@@ -151,29 +207,67 @@ impl Sentinels {
         }
     }
 
-    /// Asks all; the latest word counts, of equally late ones that which most have given.
-    pub fn survey(&self, leash: &Leash) -> Option<Word> {
-        let deadline = || Deadline::after(self.connect_timeout / 2);
-        let words: Vec<(usize, Word)> = self
-            .order()
-            .into_iter()
-            .filter_map(|position| Some((position, self.ask(position, deadline(), Some(leash)).ok()?)))
-            .collect();
+    /// Whether this is the word of an earlier failover than that which made the known primary one.
+    fn is_behind(&self, word: &Word) -> bool {
+        self.candidate().is_some_and(|place| word.epoch.is_some() && word.epoch < place.epoch)
+    }
+
+    /// All were set up anew: from here on no word is behind, until a server is known by its date again.
+    pub fn forget_epoch(&self) {
+        if let Some(place) = self.candidate() {
+            self.place.compare_and_swap(&place, Some(Arc::new(Candidate { epoch: None, ..(*place).clone() })));
+        }
+    }
+
+    /// Whether this is the word of a later one.
+    pub fn is_later(&self, word: &Word) -> bool {
+        self.candidate().is_none_or(|place| place.epoch.is_some() && word.epoch > place.epoch)
+    }
+
+    /// Asks all of the list, the others where none of it answers. The latest word counts, of equally late ones that which most
+    /// have given; where it is no later than what is known, most must have given it.
+    pub fn survey(&self, leash: &Leash) -> Survey {
+        let mut words: Vec<(Arc<Sentinel>, Word)> = Vec::new();
+        let (listed, others): (Vec<_>, Vec<_>) =
+            self.roster.order().into_iter().partition(|sentinel| sentinel.is_listed);
+        for sentinel in listed.iter().chain(&others) {
+            if !sentinel.is_listed && !words.is_empty() {
+                break;
+            }
+            let word = self.ask(sentinel, Deadline::after(self.patience()), Some(leash));
+            words.extend(word.ok().map(|word| (sentinel.clone(), word)));
+        }
         let votes = |word: &Word| words.iter().filter(|(_, other)| other.address == word.address).count();
-        let (position, word) = words.iter().rev().max_by_key(|(_, word)| (word.epoch, votes(word)))?;
-        self.first.store(*position, Relaxed);
-        Some(word.clone())
+        let Some((sentinel, word)) = words.iter().rev().max_by_key(|(_, word)| (word.epoch, votes(word))) else {
+            return Survey::Silent;
+        };
+        let place = self.candidate();
+        let is_known = place.as_ref().is_some_and(|place| *place.primary() == word.address);
+        let tells = |epoch: Option<u64>| epoch.is_some();
+        let is_undated = !tells(word.epoch) || place.is_some_and(|place| !tells(place.epoch));
+        let most = listed.len() / 2 + 1;
+        if is_known || !(self.is_later(word) || is_undated || votes(word) >= most) {
+            return Survey::Stays;
+        }
+        self.roster.prefer(sentinel);
+        Survey::Moves(word.clone())
+    }
+
+    /// Longest wait for what one sentinel says.
+    fn patience(&self) -> Duration {
+        self.connect_timeout / 2
     }
 
     /// Each sentinel, and why it was of no use when it was asked last.
-    pub fn remarks(&self) -> impl Iterator<Item = (&Address, Option<Arc<String>>)> {
-        self.service.sentinels.iter().zip(self.remarks.iter().map(ArcSwapOption::load_full))
+    pub fn roster(&self) -> &Roster {
+        &self.roster
     }
 
     /// Why none of them helps, in a sentence.
     pub fn silence(&self) -> String {
         let name = &self.service.name;
-        let remarks: Vec<_> = self.remarks().map(|(address, remark)| (address, remark.unwrap_or_default())).collect();
+        let all = self.roster.all();
+        let remarks: Vec<_> = all.iter().map(|one| (&one.address, one.remark().unwrap_or_default())).collect();
         if remarks.iter().all(|(_, remark)| remark.as_str() == word::UNKNOWN) {
             let list: Vec<String> = remarks.iter().map(|(address, _)| address.to_string()).collect();
             return format!("no sentinel knows a service {name:?} (asked {})", list.join(" "));
@@ -189,62 +283,63 @@ impl Sentinels {
 
     /// For the status.
     pub fn whereabouts(&self) -> Whereabouts {
-        let asked = self.asked.load(Relaxed).checked_sub(1).and_then(|position| self.service.sentinels.get(position));
         let place = self.candidate();
+        let known = |one: &Arc<Sentinel>| KnownSentinel {
+            address: one.address.to_string(),
+            is_listed: one.is_listed,
+            remark: one.remark(),
+        };
         Whereabouts {
             topology: "sentinel",
             address: place.as_ref().map(|place| place.address.to_string()),
             role: place.as_ref().map(|place| if place.office == Office::Primary { "primary" } else { "replica" }),
             service: Some(self.service.name.clone()),
-            sentinels: self.remarks().map(|(address, remark)| (address.to_string(), remark)).collect(),
-            asked: asked.map(Address::to_string),
+            sentinels: self.roster.all().iter().map(known).collect(),
+            asked: self.asked.load().as_ref().map(|asked| asked.address.to_string()),
         }
     }
 
-    /// In the order in which they are asked.
-    fn order(&self) -> Vec<usize> {
-        let (count, first) = (self.service.sentinels.len(), self.first.load(Relaxed));
-        (0..count).map(|turn| (first % count + turn) % count).collect()
-    }
-
-    fn ask(&self, position: usize, deadline: Deadline, leash: Option<&Leash>) -> Result<Word, Silence> {
-        let connected = self.connect(position, Protocol::Resp2, deadline, leash);
+    fn ask(&self, sentinel: &Arc<Sentinel>, deadline: Deadline, leash: Option<&Leash>) -> Result<Word, Silence> {
+        // What is over in a moment needs no name.
+        let connected = self.connect(sentinel, (Protocol::Resp2, Courtesy::None), deadline, leash);
         let word = connected.and_then(|mut connection| {
             // The limit of a connect holds for the question, too.
             connection.set_read_timeout(Some(deadline.left()))?;
-            word::ask(&mut connection, &self.service.name, self.wants_replicas())
+            let wanted = Wanted { replicas: self.wants_replicas(), others: false };
+            word::ask(&mut connection, &self.service.name, wanted)
         });
-        self.note_word(position, &word);
+        self.note_word(sentinel, &word);
         word
     }
 
     fn connect(
         &self,
-        position: usize,
-        protocol: Protocol,
+        sentinel: &Sentinel,
+        manner: (Protocol, Courtesy),
         deadline: Deadline,
         leash: Option<&Leash>,
     ) -> Result<Connection, Silence> {
-        let address = self.service.sentinels.get(position).ok_or(Silence::Unknown)?;
-        Ok(self.dialer.dial(address, (protocol, Courtesy::Full), deadline, leash)?)
+        Ok(self.dialer.dial(&sentinel.address, manner, deadline, leash)?)
     }
 
-    fn note_word(&self, position: usize, word: &Result<Word, Silence>) {
+    fn note_word(&self, sentinel: &Arc<Sentinel>, word: &Result<Word, Silence>) {
         if word.is_ok() {
-            self.asked.store(position + 1, Relaxed);
+            self.asked.store(Some(sentinel.clone()));
         }
-        let Some(place) = self.remarks.get(position) else { return };
-        let remark = word.as_ref().err().map(remark_of);
-        if place.load().as_ref().map(|known| known.as_str()) != remark.as_deref() {
-            place.store(remark.map(Arc::new));
-        }
+        let remark = match word {
+            Ok(word) => self.is_behind(word).then(|| word::BEHIND.to_owned()),
+            Err(silence) => Some(remark_of(silence)),
+        };
+        sentinel.set_remark(remark);
     }
 }
 
 fn remark_of(silence: &Silence) -> String {
     match silence {
-        Silence::Failed(error) if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => {
-            format!("refuses the login: {} (sentinel_password is for the sentinels)", describe(error))
+        Silence::Failed(error) if class(error) == Class::Login => {
+            let said = describe(error);
+            let said = said.strip_prefix(REFUSED).unwrap_or(&said);
+            format!("refuses the login: {said} (sentinel_password is for the sentinels)")
         }
         Silence::Failed(error) if class(error) == Class::Refused => format!("refuses: {}", describe(error)),
         Silence::Failed(error) => describe(error),

@@ -88,6 +88,16 @@ fn tls_and_sockets_are_written_as_lettuce_writes_them_too() {
     {
         assert_eq!(parse(&format!("redis+sentinel://h/main?read={value}")).read, read);
     }
+    for url in [
+        "redis+sentinel://h/main?read=nearest&az=eu-1b",
+        "redis+sentinel://h/main?availability_zone=eu-1b&read=prefer-replica",
+    ] {
+        assert_eq!(parse(url).zone.as_deref(), Some("eu-1b"));
+    }
+    let refused = |url| RedisUrl::parse(url).err().unwrap();
+    assert_eq!(refused("redis+sentinel://h/main?az=eu-1b"), UrlError::NeedsRead);
+    assert_eq!(refused("redis://h?az=eu-1b"), UrlError::NeedsSentinel("az"));
+    assert!(matches!(refused("redis+sentinel://h/main?read=nearest&az="), UrlError::Value(..)));
 }
 
 /// A part of user info, in which everything is encoded that must be and some more.
@@ -142,7 +152,7 @@ fn no_text_however_broken_is_more_than_refused_and_none_gives_its_secrets_away()
     const SECRET: &str = "hunter2";
     let whole = [
         "redis://user:hunter2@host:6379/0?db=0&protocol=3",
-        "rediss+sentinel://user:hunter2@h1:26379,[::1]:7,h3/main/1?sentinel_user=s&sentinel_password=hunter2&read=primary",
+        "rediss+sentinel://user:hunter2@h1:26379,[::1]:7,h3/main/1?sentinel_user=s&sentinel_password=hunter2&read=nearest&az=b",
         "redis-sentinel://:hunter2@h1,h2/2?sentinelMasterId=main&sentinelPassword=hunter2",
         "redis://h1/5?master_name=main&addr=h2:2&password=hunter2",
         "valkeys+cluster://user:hunter2@h1:7000,h2:7001?read=primary",

@@ -1,0 +1,151 @@
+"""Metrics for Prometheus and OpenTelemetry, evaluations as events, and the fixtures that programs' own tests have."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+
+pytest.importorskip("opentelemetry.sdk", reason="the extra otel is not installed")
+pytest.importorskip("prometheus_client", reason="the extra prometheus is not installed")
+
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from prometheus_client import CollectorRegistry, generate_latest
+
+from flagstone import Client, Config, Context, SourceErrorKind, State, TestData
+from flagstone.otel import OpenTelemetryPlugin
+from flagstone.prometheus import Collector
+from support import until, value_flag
+
+pytest_plugins = ["pytester"]
+
+ADA = Context("ada")
+
+
+def data_of(**flags: list[Any]) -> TestData:
+    data = TestData()
+    for key, values in flags.items():
+        data.set_flag(value_flag(key, 3, *values))
+    return data
+
+
+def counting(data: TestData, **options: Any) -> Client:
+    client = Client(Config(test_data=data, metrics_evaluations=True, **options))
+    assert client.start()
+    return client
+
+
+def test_the_metrics_text_counts_evaluations_of_every_kind_of_call() -> None:
+    with counting(data_of(yes=[True], text=["t"])) as client:
+        prepared = client.flag("yes", False)
+        client.bool_variation("yes", ADA, False)
+        client.bool_variation_detail("yes", ADA, False)
+        prepared.value(ADA)
+        client.variation_many(["yes", "text"], ADA)
+        client.variation("text", ADA, "")
+        client.variation("unknown", ADA, "")
+        text = client.metrics_text()
+        for flag, variation, count in (("yes", "0", 4), ("text", "0", 2), ("unknown", "default", 1)):
+            assert f'flagstone_evaluations_total{{flag="{flag}",variation="{variation}"}} {count}\n' in text
+        assert client.flag_version("yes") == 3
+        assert client.flag_version("unknown") is None and client.flag_version("\ud800") is None
+
+
+def test_prometheus_scrapes_a_client_until_it_is_closed_and_gone() -> None:
+    registry = CollectorRegistry()
+    client = counting(data_of(yes=[True]))
+    registry.register(Collector(client, {"environment": "test"}))
+    client.bool_variation("yes", ADA, False)
+    page = generate_latest(registry).decode()
+    assert 'flagstone_evaluations_total{environment="test",flag="yes",variation="0"} 1.0' in page
+    assert 'flagstone_client_state{environment="test",state="VALID"} 1.0' in page
+    client.close()
+    assert generate_latest(registry) == b""
+    del client
+    gc.collect()
+    assert generate_latest(registry) == b""
+
+
+def collected(reader: InMemoryMetricReader) -> dict[str, list[tuple[dict[str, Any], float]]]:
+    data = reader.get_metrics_data()
+    found: dict[str, list[tuple[dict[str, Any], float]]] = {}
+    for resource in data.resource_metrics if data else ():
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                points: Any = metric.data.data_points
+                found[metric.name] = [(dict(point.attributes), point.value) for point in points]
+    return found
+
+
+def test_opentelemetry_collects_counters_and_gauges() -> None:
+    reader = InMemoryMetricReader()
+    plugin = OpenTelemetryPlugin(events=False, meter_provider=MeterProvider([reader]))
+    with counting(data_of(yes=[True], text=["t"]), plugins=[plugin]) as client:
+        client.bool_variation("yes", ADA, False)
+        client.bool_variation("yes", ADA, False)
+        metrics = collected(reader)
+    assert metrics["feature_flag.evaluations"] == [({"feature_flag.key": "yes", "feature_flag.result.variant": "0"}, 2)]
+    assert metrics["flagstone.flags"] == [({}, 2)]
+    assert ({"state": "VALID"}, 1) in metrics["flagstone.client.state"]
+    assert "flagstone.redis.received" not in metrics, "there is no Redis"
+
+
+def test_each_evaluation_is_an_event_with_the_attributes_of_the_conventions() -> None:
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    provider = LoggerProvider()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    plugin = OpenTelemetryPlugin(context_id=True, logger_provider=provider, meter_provider=MeterProvider())
+    data = data_of(yes=[True])
+    with Client(Config(test_data=data, plugins=[plugin])) as client:
+        client.bool_variation("yes", ADA, False)
+        client.variation("unknown", ADA, "")
+        data.set_status(State.INTERRUPTED, SourceErrorKind.NETWORK_ERROR, 0, "away")
+        assert until(lambda: client.state is State.INTERRUPTED)
+        client.bool_variation("yes", ADA, False)
+    records = [log.log_record for log in exporter.get_finished_logs()]
+    assert [record.event_name for record in records] == ["feature_flag.evaluation"] * 3
+    told = [dict(record.attributes or {}) for record in records]
+    common = {"feature_flag.provider.name": "flagstone", "feature_flag.context.id": "ada"}
+    served = {"feature_flag.key": "yes", "feature_flag.result.variant": "0", "feature_flag.version": "3"}
+    assert told == [
+        {**common, **served, "feature_flag.result.reason": "default"},
+        {
+            **common,
+            "feature_flag.key": "unknown",
+            "feature_flag.result.reason": "error",
+            "error.type": "flag_not_found",
+        },
+        {**common, **served, "feature_flag.result.reason": "stale"},
+    ]
+
+
+def test_the_context_is_told_only_if_that_is_wanted() -> None:
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    provider = LoggerProvider()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    plugin = OpenTelemetryPlugin(logger_provider=provider, meter_provider=MeterProvider())
+    with Client(Config(test_data=data_of(yes=[True]), plugins=[plugin])) as client:
+        client.bool_variation("yes", ADA, False)
+    (log,) = exporter.get_finished_logs()
+    assert "feature_flag.context.id" not in dict(log.log_record.attributes or {})
+
+
+def test_a_programs_own_tests_have_a_client_on_flags_that_they_set(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        from flagstone import Context
+
+        def test_a_flag_that_the_test_sets(flagstone_data, flagstone_client):
+            assert flagstone_client.variation("new", Context("ada"), False) is False
+            flagstone_data.update(flagstone_data.flag("new").variation_for_all(True))
+            assert flagstone_client.variation("new", Context("ada"), False) is True
+
+        def test_nothing_is_left_for_the_next_test(flagstone_client):
+            assert flagstone_client.variation("new", Context("ada"), False) is False
+        """
+    )
+    pytester.runpytest_subprocess("-p", "flagstone.testing").assert_outcomes(passed=2)
