@@ -82,6 +82,15 @@ fn before_the_first_data_there_is_nothing_to_explain() {
 }
 
 #[test]
+fn the_entries_of_a_rollout_have_their_values() {
+    let rollout = r#""fallthrough":{"rollout":{"variations":[{"variation":1,"weight":1},{"variation":7,"weight":0}]}}"#;
+    let flag = format!(r#"{{"key":"f","version":1,"on":true,"variations":["a",{{"b":1.5}}],{rollout}}}"#);
+    let told = explained(&client(&[&flag], &[], &[]), "f", &user(r#"{"kind":"org","key":"o"}"#));
+    let entries = &told["flag"]["rollout"]["entries"];
+    assert_eq!((&entries[0]["value"], &entries[1]["value"]), (&json!({"b":1.5}), &Value::Null));
+}
+
+#[test]
 fn many_values_are_cut_and_counted() {
     let values = (0..500).map(|number| number.to_string()).collect::<Vec<_>>().join(",");
     let clause = format!(r#"{{"attribute":"n","op":"in","values":[{values}]}}"#);

@@ -101,6 +101,9 @@ impl Written<'_> {
         for rule in &mut step.rules {
             self.complete_rule(rule, &item);
         }
+        for entry in step.rollout.iter_mut().flat_map(|rollout| &mut rollout.entries) {
+            entry.value = item["variations"].get(entry.variation as usize).and_then(raw);
+        }
     }
 
     fn complete_segment(&self, step: &mut SegmentStep) {
@@ -124,9 +127,12 @@ fn read(text: Option<&[u8]>) -> Value {
     text.and_then(|text| serde_json::from_slice(&repair(text)).ok()).unwrap_or_default()
 }
 
+fn raw(value: &Value) -> Option<Box<RawValue>> {
+    to_raw_value(value).ok()
+}
+
 fn spell(step: &mut ClauseStep, written: &Value) {
     step.op = written["op"].as_str().unwrap_or_default().to_owned();
     let values = written["values"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let raw = |value: &Value| -> Option<Box<RawValue>> { to_raw_value(value).ok() };
     step.values = Cut { first: values.iter().take(SHOWN_VALUES).filter_map(raw).collect(), count: values.len() };
 }

@@ -223,6 +223,7 @@ fn rollout_step(rollout: &Rollout, draw: Draw<'_>) -> RolloutStep {
     let mut from = 0.0;
     let entries = rollout.variations.iter().map(|entry| RolloutEntry {
         variation: entry.variation,
+        value: None,
         from: std::mem::replace(&mut from, entry.bound),
         to: entry.bound,
         chosen: std::ptr::eq(entry, draw.entry),

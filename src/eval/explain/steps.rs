@@ -222,6 +222,9 @@ pub struct RolloutStep {
 pub struct RolloutEntry {
     /// The index of the variation.
     pub variation: u32,
+    /// Its value; none where the flag does not have it, or only the steps are recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<Box<RawValue>>,
     /// The lowest bucket that it takes.
     pub from: f32,
     /// It takes the buckets below.

@@ -99,8 +99,8 @@ fn an_evaluation_is_explained_clause_by_clause() {
         r#"✗ the context is in segment "beta""#,
         r#"segment "beta" (version 3): it is not listed, and no rule matches"#,
         "rollout by user key: bucket 0.",
-        "variation 0 takes 0 to 0.25",
-        "variation 1 takes 0.25 to 1",
+        "true (variation 0) takes 0 to 0.25",
+        "false (variation 1) takes 0.25 to 1",
     ] {
         assert!(rolled.contains(words), "{words} in {rolled}");
     }

@@ -178,7 +178,8 @@ fn rollout(step: &RolloutStep, output: &Output) -> Node {
     let without = if step.has_context { String::new() } else { format!(", for there is no context of kind {kind}") };
     let mut node = Node::note(format!("{what} by {kind} {attribute}{seed}: bucket {}{without}", step.bucket));
     for entry in &step.entries {
-        let text = format!("variation {} takes {} to {}", entry.variation, entry.from, entry.to);
+        let value = entry.value.as_ref().map_or_else(|| "nothing".to_owned(), |value| json(value.get()));
+        let text = format!("{value} (variation {}) takes {} to {}", entry.variation, entry.from, entry.to);
         let text = if entry.chosen { output.strong(text) } else { output.faint(text) };
         node.push(Node::new(text, if entry.chosen { Mark::Yes } else { Mark::None }));
     }
