@@ -31,6 +31,7 @@ IN_WORDS = {
     "(by source)": "Default by source",
     "(redis.url)": "Default: ``redis_url``",
     "(redis.prefix)": "Default: ``redis_prefix``",
+    "(AWS_REGION)": "Default: that of the environment (``AWS_REGION``",
 }
 
 
@@ -74,6 +75,8 @@ def test_every_keyword_is_documented_with_its_default() -> None:
 def test_every_keyword_takes_its_native_type_and_reaches_the_library() -> None:
     samples: dict[str, Any] = {
         "redis_url": "redis://localhost",
+        "redis_credentials": "host",
+        "redis_aws_service": "memorydb",
         "big_segments_url": "redis://localhost:6380",
         "redis_keyspace_notifications": "assume",
         "cache_residency": "all",

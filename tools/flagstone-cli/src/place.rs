@@ -1,7 +1,7 @@
 //! Where flags come from: an environment in Redis, or files. What is common to all commands that read.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flagstone::client::Event;
 use flagstone::client::{Client, Config, Polled};
@@ -17,6 +17,8 @@ use crate::output::Output;
 const FILE_ENDINGS: &[&str] = &["json", "yaml", "yml"];
 /// What is asked of Redis takes so long at most where it answers; the whole set may take several.
 const SHORTEST_COMMAND: Duration = Duration::from_millis(100);
+/// A file is looked after so often until it has been read.
+const TURN: Duration = Duration::from_millis(1);
 
 /// A place with flags.
 #[derive(Debug, Clone)]
@@ -156,7 +158,7 @@ impl Place {
             config.set(name, value)?;
         }
         let client = Client::new(config.resolve()?)?;
-        let failure = client.start(self.patience()).err().map(|error| self.failure(&client, &error));
+        let failure = self.start(&client).err();
         Ok((client, failure))
     }
 
@@ -168,10 +170,23 @@ impl Place {
         }
     }
 
-    fn failure(&self, client: &Client, error: &flagstone::client::ClientError) -> Failure {
-        let reason = client.source_condition().and_then(|condition| condition.error.clone());
-        let reason = reason.map_or_else(|| error.to_string(), |error| error.failure.message.clone());
-        Failure::Away(reason)
+    /// Waits until everything has been read. What is wrong with a file is known long before the time is over.
+    fn start(&self, client: &Client) -> Result<(), Failure> {
+        if let Self::Redis(_) = self {
+            return Ok(client.start(self.patience())?);
+        }
+        client.start(Duration::ZERO)?;
+        let end = Instant::now() + self.patience();
+        while !client.is_ready() {
+            if let Some(error) = client.source_condition().and_then(|condition| condition.error.clone()) {
+                return Err(Failure::Away(error.failure.message));
+            }
+            if Instant::now() >= end {
+                return Err(Failure::Away(format!("not read in time: {}", self.describe())));
+            }
+            std::thread::sleep(TURN);
+        }
+        Ok(())
     }
 
     /// Where it is, for people: never with a password.

@@ -328,8 +328,14 @@ fn options_that_make_no_sense_are_refused_by_name() {
         let complaint = Ran::of(flagstone().args(arguments).output().unwrap()).complained(2);
         assert!(complaint.contains(words), "{complaint}");
     }
-    let complaint = on_file(std::path::Path::new("/nowhere.yaml"), &["flags"]).complained(3);
-    assert!(complaint.contains("/nowhere.yaml"), "{complaint}");
+    // Nobody waits for a file that is not there, or is none, until the time is over.
+    let text = file("torn.json", "{\"flags\":{");
+    for path in [std::path::Path::new("/nowhere.yaml"), &text] {
+        let started = std::time::Instant::now();
+        let complaint = on_file(path, &["flags", "--timeout", "120"]).complained(3);
+        assert!(complaint.contains(path.to_str().unwrap()), "{complaint}");
+        assert!(started.elapsed() < support::LONG);
+    }
 }
 
 #[test]

@@ -71,7 +71,7 @@ internal sealed class EventPump
         int status;
         do
         {
-            status = NativeMethods.flagstone_poll_event(_native, PollMs, &notification);
+            status = NativeMethods.flagstone_poll_event(_native, LookAfterCredentials(), &notification);
             if (status == NativeCodes.StatusOk)
             {
                 Deliver(notification);
@@ -89,7 +89,20 @@ internal sealed class EventPump
         _ended.TrySetResult(true);
     }
 
+    /// <summary>The longest wait for the next notification: the client's credentials may have to be looked at before.</summary>
     // Not inlined: no reference to the client may stay on the stack of the loop.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private uint LookAfterCredentials()
+    {
+        TimeSpan? next = null;
+        if (_client.TryGetTarget(out FlagstoneClient? client))
+        {
+            Safely(client, (_, client) => next = client.LookAfterCredentials());
+        }
+        return next is TimeSpan time ? (uint)Math.Min(PollMs, Math.Ceiling(time.TotalMilliseconds)) : PollMs;
+    }
+
+    // Not inlined, as above.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool TellClient()
     {
@@ -139,6 +152,9 @@ internal sealed class EventPump
                 break;
             case NativeCodes.EventBigSegments:
                 client.OnBigSegmentStore(JsonValue.Parse(notification.extra.AsSpan()), notification.text.ToString());
+                break;
+            case NativeCodes.NotificationCredentials:
+                client.OnCredentials(notification.text.ToString());
                 break;
             case NativeCodes.NotificationValueChanged:
                 client.OnValueChanged(JsonValue.Parse(notification.extra.AsSpan()));

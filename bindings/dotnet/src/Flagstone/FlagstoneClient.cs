@@ -64,6 +64,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
         _bigSegments = OptionTable.BigSegmentStoreOf(options, _logger);
         _bigSegmentsPollInterval = OptionTable.BigSegmentsPollIntervalOf(options);
         _native = Create(options, _bigSegments);
+        _credentials = KeeperOf(options);
         _handle = new ClientHandle(this, _native);
         _hasEvents = GetStatus().Events is not null;
         PluginList plugins = new(options, _logger);
@@ -262,6 +263,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
 
     private EventPump? Close()
     {
+        _credentials?.End();
         _ = NativeMethods.flagstone_client_close(_native, (uint)s_closeTimeout.TotalMilliseconds);
         GC.KeepAlive(this);
         lock (_lock)

@@ -6,6 +6,12 @@ namespace Flagstone;
 public sealed partial class FlagstoneOptions
 {
     /// <summary>
+    /// Whether evaluations are counted by flag and variation also where there are no events, which count them anyway. Default:
+    /// false.
+    /// </summary>
+    public bool? MetricsEvaluations { get; set; }
+
+    /// <summary>
     /// Whether evaluations, and what is told by <see cref="FlagstoneClient.Identify"/> and <c>Track</c>, are sent to
     /// <see cref="EndpointsEvents"/>. True needs an <see cref="SdkKey"/>. Default: true with an <see cref="SdkKey"/>, also in
     /// daemon mode, as LaunchDarkly's SDKs do; otherwise false.

@@ -187,6 +187,8 @@ public sealed class FlagstoneStatus
         PanicCount = StatusForm.Number(form, "panics") ?? 0;
         LastError = StatusForm.Text(form, "last_error");
         Events = StatusForm.IsObject(form, "events", out JsonElement events) ? new EventsStatus(events) : null;
+        Redis = StatusForm.IsObject(form, "redis", out JsonElement redis) ? new RedisStatus(redis) : null;
+        Watch = StatusForm.IsObject(form, "watch", out JsonElement watch) ? new WatchStatus(watch) : null;
     }
 
     /// <summary>Present state: of the data source; in daemon mode, of the store.</summary>
@@ -239,6 +241,22 @@ public sealed class FlagstoneStatus
 
     /// <summary>How events fare; null without events.</summary>
     public EventsStatus? Events { get; }
+
+    /// <summary>Where Redis is, and who logs in; null where memory is all there is.</summary>
+    public RedisStatus? Redis { get; }
+
+    /// <summary>How Redis tells of changes; null where it is not asked to.</summary>
+    public WatchStatus? Watch { get; }
+
+    /// <summary>State, topology, addresses, rung and the latest error in one line, for people.</summary>
+    /// <returns>The line.</returns>
+    public override string ToString()
+    {
+        string reason = Watch is not null ? $" by {Watch}" : FreshnessReason is not null ? $" ({FreshnessReason})" : "";
+        string redis = Redis is null ? "" : $"; Redis {Redis}";
+        string error = LastError is null ? "" : $"; last error: {LastError}";
+        return FormattableString.Invariant($"{State}; {FlagCount} flags; freshness {Freshness}{reason}{redis}{error}");
+    }
 
     /// <summary>Reads the library's JSON. Members that are missing count as not set, unknown ones are left out.</summary>
     internal static FlagstoneStatus Parse(string json)

@@ -47,6 +47,9 @@ public interface IFlagstoneClient : IDisposable, IAsyncDisposable
     /// <inheritdoc cref="FlagstoneClient.GetStatus()"/>
     FlagstoneStatus GetStatus();
 
+    /// <inheritdoc cref="FlagstoneClient.SetRedisCredentials(RedisCredentials)"/>
+    void SetRedisCredentials(RedisCredentials credentials);
+
     /// <inheritdoc cref="FlagstoneClient.StartAsync(CancellationToken)"/>
     Task<bool> StartAsync(CancellationToken cancellationToken = default);
 

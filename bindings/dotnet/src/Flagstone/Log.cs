@@ -53,6 +53,10 @@ internal static partial class Log
         Message = "The big-segment store could not be disposed of.")]
     internal static partial void StoreNotDisposed(ILogger logger, Exception error);
 
+    [LoggerMessage(EventId = 14, EventName = "CredentialsFailed", Level = LogLevel.Warning,
+        Message = "The provider of Redis credentials failed and is asked again in {Seconds:F1} s.")]
+    internal static partial void CredentialsFailed(ILogger logger, Exception error, double seconds);
+
     [LoggerMessage(EventId = 13, EventName = "HookNotDisposed", Level = LogLevel.Error,
         Message = "The hook {Hook} could not be disposed of.")]
     internal static partial void HookNotDisposed(ILogger logger, Exception error, string hook);

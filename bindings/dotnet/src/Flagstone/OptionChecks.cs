@@ -22,6 +22,12 @@ internal static class OptionChecks
         {
             throw Refused(nameof(FlagstoneOptions.EventsSpool), $"{spool} is a file, and a folder is wanted");
         }
+        if (options.RedisCredentialsProvider is not null && OptionTable.ValueOf(options, "redis.credentials") != "host")
+        {
+            throw Refused(
+                nameof(FlagstoneOptions.RedisCredentialsProvider),
+                $"it gives the credentials, and {nameof(FlagstoneOptions.RedisCredentials)} names another source");
+        }
         CheckItems(nameof(FlagstoneOptions.Hooks), options.Hooks);
         CheckItems(nameof(FlagstoneOptions.Plugins), options.Plugins);
         bool other = options.Others.TryGetValue("source.kind", out string? kind)

@@ -20,6 +20,15 @@ internal static class OptionTable
         ("redis.prefix", options => options.RedisPrefix),
         ("redis.username", options => options.RedisUsername),
         ("redis.password", options => options.RedisPassword),
+        ("redis.password_file", options => options.RedisPasswordFile),
+        ("redis.credentials", options => Word(
+            options.RedisCredentials
+                ?? (options.RedisCredentialsProvider is null ? null : (RedisCredentialsSource?)RedisCredentialsSource.Host),
+            "static", "host", "aws-iam")),
+        ("redis.aws.region", options => options.RedisAwsRegion),
+        ("redis.aws.service", options => Word(options.RedisAwsService, "elasticache", "memorydb")),
+        ("redis.aws.cluster", options => options.RedisAwsCluster),
+        ("redis.aws.serverless", options => Text(options.RedisAwsServerless)),
         ("redis.database", options => Text(options.RedisDatabase)),
         ("redis.connect_timeout_ms", options => Text(options.RedisConnectTimeoutMs)),
         ("redis.command_timeout_ms", options => Text(options.RedisCommandTimeoutMs)),
@@ -80,6 +89,7 @@ internal static class OptionTable
         ("file.paths", options => Json(nameof(options.FilePaths), options.FilePaths)),
         ("file.duplicates", options => Word(options.FileDuplicates, "fail", "first")),
         ("file.auto_reload", options => Text(options.FileAutoReload)),
+        ("metrics.evaluations", options => Text(options.MetricsEvaluations)),
         ("snapshot.file", options => options.SnapshotFile),
         ("store.write", options => Text(options.StoreWrite)),
         ("big_segments.url", options => options.BigSegmentsUrl),

@@ -79,6 +79,35 @@ public enum SourceKind
     Fdv2 = 5,
 }
 
+/// <summary>Where user and password for Redis come from.</summary>
+public enum RedisCredentialsSource
+{
+    /// <summary>The options, or <see cref="FlagstoneOptions.RedisPasswordFile"/>.</summary>
+    Static = 0,
+
+    /// <summary>
+    /// <see cref="FlagstoneOptions.RedisCredentialsProvider"/>, or whoever calls
+    /// <see cref="FlagstoneClient.SetRedisCredentials(RedisCredentials)"/>.
+    /// </summary>
+    Host = 1,
+
+    /// <summary>
+    /// Tokens for AWS ElastiCache and MemoryDB, which the library makes of the process's identity at AWS; the user is
+    /// <see cref="FlagstoneOptions.RedisUsername"/>.
+    /// </summary>
+    AwsIam = 2,
+}
+
+/// <summary>What tokens of <see cref="RedisCredentialsSource.AwsIam"/> are for.</summary>
+public enum RedisAwsService
+{
+    /// <summary>ElastiCache.</summary>
+    ElastiCache = 0,
+
+    /// <summary>MemoryDB.</summary>
+    MemoryDb = 1,
+}
+
 /// <summary>What a server that refuses means for a source.</summary>
 public enum RetryMode
 {

@@ -1,6 +1,8 @@
 // Reads what the library says about conditions: the JSON of statuses and notifications, and the struct of
 // flagstone_client_status.
 using System;
+using System.Collections.Generic;
+using System.Linq;
 using System.Text.Json;
 using Flagstone.Interop;
 
@@ -10,6 +12,9 @@ internal static class StatusForm
 {
     private static readonly long s_firstMs = DateTimeOffset.MinValue.ToUnixTimeMilliseconds();
     private static readonly long s_lastMs = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
+    /// <summary>A thousand years: no span is longer.</summary>
+    private const long s_longestMs = 1000L * 365 * 24 * 3600 * 1000;
 
     /// <summary>
     /// A point in time; one beyond the calendar is its nearest end. That of big segments is whatever somebody wrote to Redis.
@@ -90,8 +95,25 @@ internal static class StatusForm
     internal static DateTimeOffset? Time(JsonElement form, string name) =>
         Number(form, name) is long time ? Time(time) : null;
 
+    internal static TimeSpan? Span(JsonElement form, string name) =>
+        Number(form, name) is long span ? TimeSpan.FromMilliseconds(Math.Min(Math.Max(span, -s_longestMs), s_longestMs)) : null;
+
+    /// <summary>The objects of a list; none when there is no list.</summary>
+    internal static IReadOnlyList<T> Objects<T>(JsonElement form, string name, Func<JsonElement, T> read) =>
+        [.. Members(form, name, JsonValueKind.Object).Select(read)];
+
+    /// <summary>The texts of a list; none when there is no list.</summary>
+    internal static IReadOnlyList<string> Texts(JsonElement form, string name) =>
+        [.. Members(form, name, JsonValueKind.String).Select(static member => member.GetString()!)];
+
     internal static bool IsObject(JsonElement form, string name, out JsonElement value) =>
         form.TryGetProperty(name, out value) && value.ValueKind == JsonValueKind.Object;
+
+    /// <summary>Those members of a list that are of a kind.</summary>
+    private static List<JsonElement> Members(JsonElement form, string name, JsonValueKind kind) =>
+        form.TryGetProperty(name, out JsonElement list) && list.ValueKind == JsonValueKind.Array
+            ? [.. list.EnumerateArray().Where(member => member.ValueKind == kind)]
+            : [];
 
     private static DataSourceErrorKind ErrorKind(JsonElement form) => Text(form, "kind") switch
     {

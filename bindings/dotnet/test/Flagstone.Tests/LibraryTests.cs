@@ -61,6 +61,17 @@ public sealed class LibraryTests(RedisServer server) : IDisposable
     }
 
     [Fact]
+    public void A_library_of_the_minor_version_before_is_taken_and_what_it_lacks_is_refused_when_it_is_called()
+    {
+        NativeLoader.CheckVersion(0x10004, null);
+        FlagstoneException error = Assert.Throws<FlagstoneException>(
+            () => NativeLoader.Require(0x10004, NativeLoader.CredentialsMinor, "SetRedisCredentials"));
+        Assert.Contains("SetRedisCredentials needs ABI 1.5, and the native library has 1.4", error.Message, StringComparison.Ordinal);
+        NativeLoader.Require(0x10005, NativeLoader.CredentialsMinor, "SetRedisCredentials");
+        Assert.Throws<FlagstoneLibraryException>(() => NativeLoader.CheckVersion(0x10003, null));
+    }
+
+    [Fact]
     public void Without_its_library_the_package_says_where_it_looked()
     {
         string program = Path.GetDirectoryName(Host)!;

@@ -23,7 +23,7 @@ public sealed partial class OptionsTests(RedisServer server)
             OptionTable.Options.Select(option => option.Name).Order(StringComparer.Ordinal));
         IEnumerable<string> properties = typeof(FlagstoneOptions).GetProperties().Select(property => property.Name);
         Assert.Equal(
-            Listed().Keys.Select(ToPascalCase).Concat(["LoggerFactory", "TestData", "Hooks", "Plugins", "BigSegmentStore"])
+            Listed().Keys.Select(ToPascalCase).Concat(["LoggerFactory", "TestData", "Hooks", "Plugins", "BigSegmentStore", "RedisCredentialsProvider"])
                 // Times have a twin.
                 .SelectMany(name => name.EndsWith("Ms", StringComparison.Ordinal) ? [name, name[..^2]] : (string[])[name])
                 .Order(StringComparer.Ordinal),
@@ -73,6 +73,9 @@ public sealed partial class OptionsTests(RedisServer server)
                 "(LaunchDarkly's)" => "LaunchDarkly's",
                 "(environment)" => "of the environment",
                 "(by source)" => "by source",
+                "(AWS_REGION)" => "AWS_REGION",
+                "static" => "RedisCredentialsSource.Static",
+                "elasticache" => "RedisAwsService.ElastiCache",
                 "half_even" => "IntegerRounding.HalfEven",
                 "all" or "push" or "keep" or "legacy" or "extended" or "fail" => $"{property}.{ToPascalCase(listed)}",
                 _ => listed,
@@ -126,6 +129,20 @@ public sealed partial class OptionsTests(RedisServer server)
                 FilePaths = ["flags.json"],
                 TestData = kind == SourceKind.TestData ? data : null,
             });
+        }
+        foreach (RedisCredentialsSource source in Enum.GetValues<RedisCredentialsSource>())
+        {
+            using FlagstoneClient client = new(new FlagstoneOptions
+            {
+                RedisCredentials = source,
+                RedisUsername = "svc",
+                RedisAwsCluster = "cache",
+                RedisAwsRegion = "eu-north-1",
+            });
+        }
+        foreach (RedisAwsService service in Enum.GetValues<RedisAwsService>())
+        {
+            using FlagstoneClient client = new(new FlagstoneOptions { RedisAwsService = service });
         }
         foreach (RetryMode mode in Enum.GetValues<RetryMode>())
         {
@@ -236,6 +253,11 @@ public sealed partial class OptionsTests(RedisServer server)
             Assert.DoesNotContain(
                 "geheim", Refused(new FlagstoneOptions { HttpProxy = proxy }, "HttpProxy: "), StringComparison.Ordinal);
         }
+        foreach (RedisCredentialsSource other in (RedisCredentialsSource[])[RedisCredentialsSource.Static, RedisCredentialsSource.AwsIam])
+        {
+            Refused(
+                new FlagstoneOptions { RedisCredentialsProvider = _ => default, RedisCredentials = other }, "RedisCredentialsProvider: ");
+        }
         string missing = Path.Combine(Path.GetTempPath(), "no such folder", "flags");
         Refused(new FlagstoneOptions { SnapshotFile = missing }, "SnapshotFile: there is no folder");
         Refused(new FlagstoneOptions { SnapshotFile = Path.GetTempPath() }, "SnapshotFile: ");
@@ -259,6 +281,51 @@ public sealed partial class OptionsTests(RedisServer server)
     public void A_configuration_string_of_stackexchange_redis_is_answered_with_the_url_to_write(string text, string url)
     {
         string message = Refused(new FlagstoneOptions { RedisUrl = text }, $"RedisUrl: it is no URL; write {url}");
+        Assert.DoesNotContain("geheim", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_address_of_the_page_about_them_makes_a_client()
+    {
+        string[] forms = [.. Rows().SelectMany(row => Address().Matches(row[^1]).Select(match => match.Value)).Distinct()];
+        Assert.True(forms.Length >= 12);
+        foreach (string scheme in (string[])["redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://"])
+        {
+            Assert.Contains(forms, form => form.StartsWith(scheme, StringComparison.Ordinal));
+        }
+        foreach (string form in forms)
+        {
+            using FlagstoneClient client = new(new FlagstoneOptions { RedisUrl = form });
+            RedisStatus redis = client.GetStatus().Redis!;
+            Assert.Equal(form.Contains("+sentinel", StringComparison.Ordinal), redis.Topology == "sentinel");
+            Assert.Equal(redis.Topology == "sentinel" ? "main" : null, redis.Service);
+        }
+    }
+
+    [Fact]
+    public void The_page_about_addresses_says_the_same_of_stackexchange_redis()
+    {
+        string[][] rows = [.. Rows().Where(row => row[0] == "StackExchange.Redis")];
+        Assert.NotEmpty(rows);
+        foreach (string[] row in rows)
+        {
+            string url = Address().Match(row[^1]).Value;
+            string shown = Regex.Replace(url, @"(?<=://\w*:)\w+(?=@)|(?<=_password=)\w+", "<password>");
+            Refused(new FlagstoneOptions { RedisUrl = row[1].Trim('`') }, $"RedisUrl: it is no URL; write {shown}");
+        }
+    }
+
+    [Theory]
+    [InlineData("redis://geheim:geheim@a,b", "redis+sentinel")]
+    [InlineData("redis+sentinel://:geheim@s1,s2", "service")]
+    [InlineData("redis+sentinel://s1/main?read=sometimes", "read")]
+    [InlineData("redis://h?read=prefer-replica", "read")]
+    [InlineData("redis://h?no_such_option=geheim", "no_such_option")]
+    [InlineData("http://geheim:geheim@h", "rediss://")]
+    public void An_address_that_is_none_is_refused_by_the_name_of_the_property(string url, string part)
+    {
+        string message = Refused(new FlagstoneOptions { RedisUrl = url }, "RedisUrl");
+        Assert.Contains(part, message, StringComparison.Ordinal);
         Assert.DoesNotContain("geheim", message, StringComparison.Ordinal);
     }
 
@@ -299,6 +366,11 @@ public sealed partial class OptionsTests(RedisServer server)
         return error.ToString();
     }
 
+    /// <summary>The rows of the tables in the page about addresses.</summary>
+    private static IEnumerable<string[]> Rows() => File.ReadLines(Project.Root + "docs/redis-addresses.md")
+        .Where(line => line.StartsWith("| ", StringComparison.Ordinal))
+        .Select(line => line.Trim('|', ' ').Split(" | "));
+
     private static Dictionary<string, string> Listed()
     {
         string header = File.ReadAllText(Project.Root + "include/flagstone.h");
@@ -312,4 +384,7 @@ public sealed partial class OptionsTests(RedisServer server)
 
     [GeneratedRegex(@"^ \*   (?!name )([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*) {2,}(\(.*?\)|\S+)", RegexOptions.Multiline)]
     private static partial Regex Option();
+
+    [GeneratedRegex(@"(?<=`)(redis|rediss|valkey|valkeys|unix)[+\w]*://[^`]+(?=`)")]
+    private static partial Regex Address();
 }

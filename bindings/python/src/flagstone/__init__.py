@@ -16,6 +16,7 @@ from .big_segments import BigSegmentsListener, BigSegmentStore, BigSegmentStoreS
 from .client import Client
 from .config import Config
 from .context import Context, ContextBuilder, ContextMultiBuilder
+from .credentials import RedisCredentials, RedisCredentialsProvider
 from .detail import BigSegmentsStatus, ErrorKind, EvaluationDetail, EvaluationReason, ReasonKind
 from .errors import ClosedError, FlagstoneError, InvalidArgumentError, LibraryError
 from .flag import Flag
@@ -23,6 +24,7 @@ from .hooks import EvaluationSeriesContext, Hook, HookMetadata, TrackSeriesConte
 from .migrations import ExecutionOrder, Operation, OperationResult, OpTracker, Origin, Stage, WriteResult
 from .migrator import AsyncMigrator, AsyncMigratorBuilder, Migrator, MigratorBuilder
 from .plugins import ApplicationMetadata, EnvironmentMetadata, Plugin, PluginMetadata, SdkMetadata
+from .redis_status import CredentialsStatus, RedisNode, RedisStatus, SentinelStatus, WatchRung, WatchStatus
 from .status import (
     EventsStatus,
     FlagChange,
@@ -55,6 +57,7 @@ __all__ = [
     "Context",
     "ContextBuilder",
     "ContextMultiBuilder",
+    "CredentialsStatus",
     "EnvironmentMetadata",
     "ErrorKind",
     "EvaluationDetail",
@@ -82,8 +85,13 @@ __all__ = [
     "Plugin",
     "PluginMetadata",
     "ReasonKind",
+    "RedisCredentials",
+    "RedisCredentialsProvider",
+    "RedisNode",
+    "RedisStatus",
     "RuleBuilder",
     "SdkMetadata",
+    "SentinelStatus",
     "SourceError",
     "SourceErrorKind",
     "SourceStatus",
@@ -95,6 +103,8 @@ __all__ = [
     "StoreStatus",
     "TestData",
     "TrackSeriesContext",
+    "WatchRung",
+    "WatchStatus",
     "WriteResult",
 ]
 

@@ -55,6 +55,7 @@ EVENT_STATUS = 1
 EVENT_FLAG_CHANGED = 2
 NOTIFICATION_BIG_SEGMENTS = 3
 NOTIFICATION_VALUE_CHANGED = 5
+NOTIFICATION_CREDENTIALS = 6
 
 SUBSCRIBE_FLAG_CHANGES = 1
 
@@ -213,9 +214,11 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_client_wait": (c_int32, (_HANDLE, c_int32, c_uint32)),
     "flagstone_client_state": (c_int32, (_HANDLE,)),
     "flagstone_client_status_json": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
+    "flagstone_client_metrics_text": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_client_postfork": (c_int32, (_HANDLE, _OUT)),
     "flagstone_client_flush": (c_int32, (_HANDLE, c_uint32, _OUT)),
     "flagstone_client_subscribe": (c_int32, (_HANDLE, c_uint32, _OUT)),
+    "flagstone_client_set_credentials": (c_int32, (_HANDLE, *_TEXT, *_TEXT, c_int64, _OUT)),
     "flagstone_client_close": (c_int32, (_HANDLE, c_uint32)),
     "flagstone_client_retain": (_HANDLE, (_HANDLE,)),
     "flagstone_client_release": (None, (_HANDLE,)),
@@ -293,3 +296,6 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_event_clear": (None, (POINTER(Event),)),
     "flagstone_wake": (None, (_HANDLE,)),
 }
+
+#: Functions that an older library, which is good enough, does not have, with the minor version that brought them.
+LATER = {"flagstone_client_flag_version": 5, "flagstone_client_metrics_text": 5, "flagstone_client_set_credentials": 5}

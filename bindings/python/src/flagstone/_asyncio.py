@@ -51,7 +51,10 @@ class AsyncCalls:
         await self.aclose()
 
     async def astart(self, timeout: float = 5.0) -> bool:
-        """As :meth:`Client.start`."""
+        """As :meth:`Client.start`. A provider of credentials that gives coroutines has them run on this loop."""
+        keeper = _of(self)._keeper
+        if keeper is not None:
+            keeper.loop = asyncio.get_running_loop()
         return await _moments(_of(self).start, timeout, lambda: _of(self).state is State.OFF)
 
     async def aclose(self, timeout: float = 2.0) -> bool:

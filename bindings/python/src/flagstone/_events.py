@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import threading
 import weakref
@@ -29,6 +30,7 @@ logger = logging.getLogger("flagstone")
 _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 # Only bounds how long a missed wake can go unnoticed.
 _WAIT_MS = 60_000
+_AFTER_DEFECT_MS = 1000
 
 E = TypeVar("E")
 
@@ -59,7 +61,7 @@ class Pump:
         poll = self._relay.poll if self._relay else self._poll
         try:
             while True:
-                status = poll(event)
+                status = poll(event, look(self._client()))
                 if status == _abi.STATUS_OK:
                     deliver(event, self._client())
                     lib.flagstone_event_clear(byref(event))
@@ -72,8 +74,8 @@ class Pump:
                 self._relay.close()
             lib.flagstone_client_release(self._handle)
 
-    def _poll(self, event: _abi.Event) -> int:
-        return lib.flagstone_poll_event(self._handle, _WAIT_MS, byref(event))  # type: ignore[no-any-return]
+    def _poll(self, event: _abi.Event, wait_ms: int) -> int:
+        return lib.flagstone_poll_event(self._handle, wait_ms, byref(event))  # type: ignore[no-any-return]
 
 
 class Relay:
@@ -84,13 +86,13 @@ class Relay:
         self._threads = threads
         self._wanted, self._want = os.pipe()
         self._found, self._find = os.pipe()
-        self._event = _abi.Event()
+        self._event, self._wait_ms = _abi.Event(), _WAIT_MS
         self._status = _abi.STATUS_TIMEOUT
         threads.start_thread(self._run, ())
 
-    def poll(self, event: _abi.Event) -> int:
+    def poll(self, event: _abi.Event, wait_ms: int) -> int:
         """As ``flagstone_poll_event``, while other greenlets run."""
-        self._event = event
+        self._event, self._wait_ms = event, wait_ms
         os.write(self._want, b"+")
         while not self._threads.select([self._found], [], [], _WAIT_MS / 1000)[0]:
             pass
@@ -110,11 +112,24 @@ class Relay:
         # A real thread: nothing here may wait by what has been replaced.
         try:
             while os.read(self._wanted, 1):
-                self._status = lib.flagstone_poll_event(self._handle, _WAIT_MS, byref(self._event))
+                self._status = lib.flagstone_poll_event(self._handle, self._wait_ms, byref(self._event))
                 os.write(self._find, b"+")
         finally:
             self.lose()
             lib.flagstone_client_release(self._handle)
+
+
+def look(client: Any) -> int:
+    """Has the client look after its credentials, and gives the longest wait for the next notification in milliseconds."""
+    if client is None or client._keeper is None:
+        return _WAIT_MS
+    try:
+        # Rounded up: who is woken too early looks again and again.
+        seconds: float = min(client._keeper.look(), _WAIT_MS / 1000)
+        return math.ceil(seconds * 1000)
+    except BaseException:
+        logger.exception("credentials could not be asked for")
+        return _AFTER_DEFECT_MS
 
 
 def deliver(event: _abi.Event, client: Any) -> None:
@@ -132,6 +147,9 @@ def deliver(event: _abi.Event, client: Any) -> None:
         elif event.kind == _abi.NOTIFICATION_VALUE_CHANGED:
             form = loads(text(event.extra))
             tell(value_listeners(client, form["listener"]), FlagValueChange(text(event.text), form["old"], form["new"]))
+        elif event.kind == _abi.NOTIFICATION_CREDENTIALS:
+            if client._keeper is not None:
+                client._keeper.ask(text(event.text))
         elif event.kind == _abi.NOTIFICATION_BIG_SEGMENTS:
             tell(client._big_segments_listeners, BigSegmentStoreStatus._from(json.loads(text(event.extra))))
         elif event.kind == _abi.EVENT_STATUS:

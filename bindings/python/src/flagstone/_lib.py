@@ -20,6 +20,9 @@ from .errors import ClosedError, FlagstoneError, InvalidArgumentError, LibraryEr
 
 OVERRIDE = "FLAGSTONE_LIBRARY_PATH"
 
+#: The minor version of the ABI that a library must have; what later ones have is asked for when it is called.
+_NEEDED_MINOR = 4
+
 _REFUSED = (
     _abi.STATUS_INVALID_ARGUMENT,
     _abi.STATUS_NULL_ARGUMENT,
@@ -62,17 +65,29 @@ def _load() -> tuple[str, ctypes.CDLL]:
         raise LibraryError(f"cannot use {path}{hint} as the native library: {error}") from error
     version.restype = ctypes.c_uint32
     major, minor = divmod(version(), 1 << 16)
-    if major != _abi.ABI_MAJOR or minor < _abi.ABI_MINOR:
+    if major != _abi.ABI_MAJOR or minor < _NEEDED_MINOR:
         raise LibraryError(
-            f"{path} has ABI {major}.{minor}; this package needs {_abi.ABI_MAJOR}.{_abi.ABI_MINOR} or a later minor one"
+            f"{path} has ABI {major}.{minor}; this package needs {_abi.ABI_MAJOR}.{_NEEDED_MINOR} or a later minor one"
         )
     for name, (result, arguments) in _abi.FUNCTIONS.items():
+        if minor < _abi.LATER.get(name, 0):
+            setattr(library, name, _lacking(f"{path} has ABI {major}.{minor}, and {name} is in {major}.{_abi.LATER[name]}"))
+            continue
         try:
             function = getattr(library, name)
         except AttributeError as error:
             raise LibraryError(f"{path} lacks {name}") from error
         function.restype, function.argtypes = result, list(arguments)
     return path, library
+
+
+def _lacking(message: str) -> Callable[..., Any]:
+    """Stands for a function that the library does not have."""
+
+    def refuse(*_: Any) -> Any:
+        raise FlagstoneError(message)
+
+    return refuse
 
 
 PATH, _library = _load()

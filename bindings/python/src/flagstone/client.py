@@ -16,6 +16,7 @@ from typing import Any, Callable, TypeVar, overload
 from . import _abi, _fast, _forks, _hooked, _hot, _own_store
 from ._asyncio import AsyncCalls
 from ._changes import Changes
+from ._credentials import CredentialCalls, Keeper
 from ._defaults import INT64, told
 from ._events import Pump, drain, logger
 from ._fast import BOOLS, SIZES
@@ -63,7 +64,9 @@ _MOST_TOLD = 100
 
 
 @_hot.accelerated
-class Client(AsyncCalls, HookCalls, Migrating, Reporting, SegmentCalls, Telling, ValueCalls, _hot.ClientBase):
+class Client(
+    AsyncCalls, CredentialCalls, HookCalls, Migrating, Reporting, SegmentCalls, Telling, ValueCalls, _hot.ClientBase
+):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 
     Without ``source_kind`` the flags are read from Redis, where somebody else keeps them (daemon mode); with it they come
@@ -95,6 +98,7 @@ class Client(AsyncCalls, HookCalls, Migrating, Reporting, SegmentCalls, Telling,
         #: By type asked for, and by key or, where events tell defaults, by key and default.
         self._prepared: tuple[dict[Any, _fast.FlagHandle], ...] = tuple({} for _ in _fast.WANT)
         self._store, self._poll_seconds = config._store, config._poll_seconds
+        self._keeper = None if config._provider is None else Keeper(config._provider, self._h)
         self._refused: set[str] = set()
         self._pump: Pump | None = None
         self._poller: _own_store.Poller | None = None
@@ -132,6 +136,8 @@ class Client(AsyncCalls, HookCalls, Migrating, Reporting, SegmentCalls, Telling,
         """
         self._awake()
         self._start_pump()
+        if self._keeper is not None and _forks.is_asleep():
+            self._keeper.ask_here()
         error = c_void_p()
 
         def start(slice_ms: int) -> int:
@@ -166,6 +172,8 @@ class Client(AsyncCalls, HookCalls, Migrating, Reporting, SegmentCalls, Telling,
 
     def _close(self, timeout: float, wait: Callable[[Callable[[int], int], float], int]) -> bool:
         began = time.monotonic()
+        if self._keeper is not None:
+            self._keeper.close()
         status = wait(lambda ms: lib.flagstone_client_close(self._h, ms), timeout)
         with self._lock:
             self._closed = True
@@ -603,6 +611,8 @@ class Client(AsyncCalls, HookCalls, Migrating, Reporting, SegmentCalls, Telling,
         if pump is not None:
             pump.leave()
         self._poller = None
+        if self._keeper is not None:
+            self._keeper.after_fork()
         for changes in list(self._streams):
             changes.after_fork()
         if self._store is not None:

@@ -1,5 +1,5 @@
-"""Options of a client, one keyword each. Depends on ``_options``, ``_handles``, ``_lib``, ``_own_store``, ``hooks``,
-``plugins`` and ``testdata``."""
+"""Options of a client, one keyword each. Depends on ``_options``, ``_handles``, ``_lib``, ``_own_store``, ``credentials``,
+``hooks``, ``plugins`` and ``testdata``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ._lib import do, lib, release_with, utf8
 from ._options import OPTIONS, masked, plain, written
 from ._own_store import OwnStore
 from .big_segments import BigSegmentStore
+from .credentials import RedisCredentialsProvider
 from .errors import InvalidArgumentError
 from .hooks import Hook
 from .plugins import Plugin
@@ -42,6 +43,17 @@ class Config(Owner):
     :param redis_prefix: prefix of the keys. Default ``launchdarkly``.
     :param redis_username: wins over the URL's. Default: none.
     :param redis_password: wins over the URL's. Default: none.
+    :param redis_password_file: file with the password, in the place of one: read at each connect and when it changes; the
+        end of its line is dropped. Default: none.
+    :param redis_credentials: who logs in. ``static``: the options or the file; ``aws-iam``: ``redis_username``, with tokens
+        for AWS ElastiCache and MemoryDB that the library makes of the process's identity at AWS; ``host``: whoever
+        ``set_redis_credentials`` says. Or a provider: a function or a coroutine function that returns
+        ``RedisCredentials``, called at the start, before they expire, and when Redis refuses them. Default ``static``.
+    :param redis_aws_region: region of the cluster, for ``aws-iam``. Default: that of the environment (``AWS_REGION``, then
+        ``AWS_DEFAULT_REGION``).
+    :param redis_aws_service: ``elasticache`` or ``memorydb``. Default ``elasticache``.
+    :param redis_aws_cluster: name of the cluster, replication group or serverless cache, not its address. Default: none.
+    :param redis_aws_serverless: True: it is a serverless cache. Default ``false``.
     :param redis_database: number; wins over the URL's. Default 0.
     :param redis_connect_timeout_ms: longest time to connect, login included. Default 2000.
     :param redis_command_timeout_ms: longest silence while a reply is awaited, and longest wait of an evaluation
@@ -153,7 +165,7 @@ class Config(Owner):
     :raises InvalidArgumentError: (a ``ValueError``) for an unknown option or a value that does not fit it.
     """
 
-    __slots__ = ("_given", "_hooks", "_plugins", "_residency", "_store", "_test_data")
+    __slots__ = ("_given", "_hooks", "_plugins", "_provider", "_residency", "_store", "_test_data")
 
     def __init__(
         self,
@@ -163,6 +175,12 @@ class Config(Owner):
         redis_prefix: str | None = None,
         redis_username: str | None = None,
         redis_password: str | None = None,
+        redis_password_file: str | os.PathLike[str] | None = None,
+        redis_credentials: Literal["static", "host", "aws-iam"] | RedisCredentialsProvider | None = None,
+        redis_aws_region: str | None = None,
+        redis_aws_service: Literal["elasticache", "memorydb"] | None = None,
+        redis_aws_cluster: str | None = None,
+        redis_aws_serverless: bool | None = None,
         redis_database: int | None = None,
         redis_connect_timeout_ms: int | None = None,
         redis_command_timeout_ms: int | None = None,
@@ -252,11 +270,17 @@ class Config(Owner):
         self._given: dict[str, Any] = {}
         self._test_data = test_data
         self._hooks, self._plugins = _listed("hooks", hooks, Hook), _listed("plugins", plugins, Plugin)
+        #: Who is called for credentials of Redis.
+        self._provider: RedisCredentialsProvider | None = None
+        if callable(redis_credentials):
+            self._provider, given["redis_credentials"] = redis_credentials, "host"
         for keyword, name in OPTIONS.items():
             if given[keyword] is not None:
                 self._set(name, given[keyword])
         for name, value in (options or {}).items():
             self._set(name, value)
+        if self._provider is not None and self._given["redis.credentials"] != "host":
+            raise InvalidArgumentError("redis_credentials: there is a provider, and redis.credentials says something else")
         if events_queue_capacity is not None:
             # The old name of another option: the library says which.
             self._set("events.queue_capacity", events_queue_capacity)
@@ -304,6 +328,7 @@ class Config(Owner):
     def _objects(self) -> dict[str, Any]:
         """What was given and is no option, by its keyword."""
         objects = {
+            "redis_credentials": self._provider,
             "test_data": self._test_data,
             "hooks": list(self._hooks),
             "plugins": list(self._plugins),
@@ -313,6 +338,8 @@ class Config(Owner):
 
     def __repr__(self) -> str:
         shown = {name: masked(name, value) for name, value in self._given.items()}
+        if self._provider is not None:
+            del shown["redis.credentials"]
         words = [f"{keyword}={shown.pop(name)!r}" for keyword, name in OPTIONS.items() if name in shown]
         for name, objects in self._objects().items():
             words.append(f"{name}={objects!r}")

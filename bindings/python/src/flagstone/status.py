@@ -1,4 +1,5 @@
-"""What a client tells about itself, and what listeners receive. Depends on ``big_segments`` and ``errors``."""
+"""What a client tells about itself, and what listeners receive. Depends on ``big_segments``, ``errors`` and
+``redis_status``."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any, Protocol
 
 from .big_segments import BigSegmentStoreStatus
 from .errors import InvalidArgumentError
+from .redis_status import RedisStatus, WatchStatus
 
 __all__ = [
     "EventsStatus",
@@ -198,6 +200,21 @@ class Status:
     events: EventsStatus | None
     #: The big segment store at the last look; ``None`` before the first, and without one.
     big_segments: BigSegmentStoreStatus | None
+    #: Where Redis is, and who logs in; ``None`` where memory is all there is.
+    redis: RedisStatus | None
+    #: How Redis tells of changes; ``None`` where it is not asked to.
+    watch: WatchStatus | None
+
+    def __str__(self) -> str:
+        """State, topology, addresses, rung and the latest error in one line, for people."""
+        reason = "" if self.freshness_reason is None or self.watch else f" ({self.freshness_reason})"
+        told = f" by {self.watch}" if self.watch else ""
+        parts = [self.state.name, f"{self.flags} flags", f"freshness {self.freshness}{told}{reason}"]
+        if self.redis:
+            parts.append(f"Redis {self.redis}")
+        if self.last_error:
+            parts.append(f"last error: {self.last_error}")
+        return "; ".join(parts)
 
     @classmethod
     def _from(cls, form: dict[str, Any]) -> Status:
@@ -207,6 +224,7 @@ class Status:
         known["events"] = EventsStatus._from(form.get("events"))
         segments = form.get("big_segments") or {}
         known["big_segments"] = None if segments.get("available") is None else BigSegmentStoreStatus._from(segments)
+        known["redis"], known["watch"] = RedisStatus._from(form.get("redis")), WatchStatus._from(form.get("watch"))
         return cls(**known)
 
 

@@ -5,7 +5,7 @@ namespace Flagstone.Interop;
 internal static class NativeCodes
 {
     internal const int AbiMajor = 1;
-    internal const int AbiMinor = 4;
+    internal const int AbiMinor = 5;
 
     internal const int StatusOk = 0;
     internal const int StatusTimeout = 1;
@@ -33,6 +33,7 @@ internal static class NativeCodes
     internal const int EventFlagChanged = 2;
     internal const int EventBigSegments = 3;
     internal const int NotificationValueChanged = 5;
+    internal const int NotificationCredentials = 6;
 
     internal const uint SubscribeFlagChanges = 1;
 

@@ -16,6 +16,15 @@ internal static class NativeLoader
     /// <summary>Name of the environment variable.</summary>
     internal const string Override = "FLAGSTONE_LIBRARY_PATH";
 
+    /// <summary>The minor version of the ABI that the library must have; what later ones have is asked for when it is called.</summary>
+    internal const int NeededMinor = 4;
+
+    /// <summary>The minor version that brought metrics and versions of flags.</summary>
+    internal const int ReportingMinor = 5;
+
+    /// <summary>The minor version that brought <c>flagstone_client_set_credentials</c>.</summary>
+    internal const int CredentialsMinor = 5;
+
     private static readonly object s_lock = new();
     private static readonly bool s_onWindows = RuntimeInformation.IsOSPlatform(OSPlatform.Windows);
     private static bool s_prepared;
@@ -37,14 +46,24 @@ internal static class NativeLoader
     {
         int major = (int)(abiVersion >> 16);
         int minor = (int)(abiVersion & 0xFFFF);
-        if (major != NativeCodes.AbiMajor || minor < NativeCodes.AbiMinor)
+        if (major != NativeCodes.AbiMajor || minor < NeededMinor)
         {
-            Version needed = new(NativeCodes.AbiMajor, NativeCodes.AbiMinor);
+            Version needed = new(NativeCodes.AbiMajor, NeededMinor);
             Version found = new(major, minor);
             throw new FlagstoneLibraryException(
                 $"the native library{(path is null ? "" : $" {path}")} has ABI {found}; this package needs {needed} or a later "
                 + "minor version",
                 path, found, needed);
+        }
+    }
+
+    /// <summary>Refuses a call that the library is too old for.</summary>
+    internal static void Require(uint abiVersion, int minor, string member)
+    {
+        if ((abiVersion & 0xFFFF) < minor)
+        {
+            throw new FlagstoneException(
+                $"{member} needs ABI {NativeCodes.AbiMajor}.{minor}, and the native library has {abiVersion >> 16}.{abiVersion & 0xFFFF}");
         }
     }
 

@@ -263,6 +263,34 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     internal static extern
 #endif
+        int flagstone_client_metrics_text(IntPtr client, NativeBytes* @out, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_client_flag_version(IntPtr client, byte* key, nuint keyLength, long* @out, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
+        int flagstone_client_set_credentials(
+            IntPtr client, byte* user, nuint userLen, byte* password, nuint passwordLen, long validForMs, IntPtr* err);
+
+#if NET8_0_OR_GREATER
+    [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
+    internal static partial
+#else
+    [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    internal static extern
+#endif
         int flagstone_client_subscribe(IntPtr client, uint wants, IntPtr* err);
 
 #if NET8_0_OR_GREATER

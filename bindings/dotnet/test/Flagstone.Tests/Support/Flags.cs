@@ -10,6 +10,10 @@ internal static class Flags
     internal static (string Key, string Json) Bool(string key, int version, bool value) =>
         Value(key, version, value ? "true" : "false", value ? "false" : "true");
 
+    /// <summary>A flag that serves a number to everybody.</summary>
+    internal static (string Key, string Json) Number(string key, int version, int value) =>
+        Value(key, version, value.ToString(CultureInfo.InvariantCulture));
+
     /// <summary>A flag that serves the first of the values, which are JSON text, to everybody.</summary>
     internal static (string Key, string Json) Value(string key, int version, params string[] values) =>
         With(key, version, "", values);
