@@ -15,8 +15,11 @@ const RESIDENCIES: [&str; 3] = ["all", "lazy", "off"];
 /// Above the number of flags from which a set is read in steps.
 const SCANNED: usize = 1_200;
 
+/// Keys and texts.
+type Items = Vec<(&'static str, String)>;
+
 /// Flags `flag-0` … and one that needs a segment.
-fn data(count: usize) -> (Vec<(&'static str, String)>, Vec<(&'static str, String)>) {
+fn data(count: usize) -> (Items, Items) {
     let mut flags = many_flags(count, 1, "one");
     flags.push(("member", Flag::new("member", 1, "in").for_segment("s").text()));
     (flags, vec![("s", segment("s", 1, &["ada"]))])

@@ -130,7 +130,7 @@ fn read_request(stream: &TcpStream) -> std::io::Result<String> {
 
 fn identity_json(key: &str, seconds: i64) -> String {
     let end = Moment::at((SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64 + seconds) as u64);
-    let end = format!("{}", signature_date(&end));
+    let end = signature_date(&end);
     format!(
         r#"{{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"{key}","SecretAccessKey":"{SECRET}","Token":"lent-hunter2","Expiration":"{end}"}}"#
     )
