@@ -231,7 +231,7 @@ pub struct Export {
 /// Of `import`.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// File of flags and segments, JSON or YAML
+    /// File of flags and segments, JSON or YAML; - is standard input
     pub from: PathBuf,
     /// Writes without asking
     #[arg(long, short)]

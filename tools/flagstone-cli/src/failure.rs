@@ -26,6 +26,9 @@ pub enum Failure {
     /// Redis or a file cannot be read or written.
     #[error("{0}")]
     Away(String),
+    /// What was agreed to is not what there is any more.
+    #[error("{0}")]
+    Changed(String),
     /// There is no such flag, or there are no flags at all.
     #[error("{0}")]
     Missing(String),
@@ -39,6 +42,7 @@ impl Failure {
         match self {
             // Whoever reads has seen enough, as in `flagstone flags | head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Changed(_) => 1,
             Self::Usage(_) => 2,
             Self::Away(_) | Self::Output(_) => 3,
             Self::Missing(_) => 4,

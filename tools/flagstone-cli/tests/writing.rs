@@ -3,6 +3,9 @@
 
 mod support;
 
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 use support::{Ran, examples, file, flag_text, flagstone, on_redis, redis, redis_with_examples, send};
 
@@ -102,4 +105,69 @@ fn hundreds_of_items_are_written_in_batches() {
     let many = file("many.json", &flags(&items)).display().to_string();
     assert!(on_redis(&redis, &["import", &many, "--yes"]).ended(0).contains("250 items written"));
     assert!(on_redis(&redis, &["flags"]).ended(0).ends_with("253 flags\n"));
+}
+
+/// Imports at a terminal, and agrees once `meanwhile` has been done; what was printed, and the status. None where there is no
+/// `script`.
+fn agreed(redis: &flagdata::PrivateRedis, arguments: &str, meanwhile: impl FnOnce()) -> Option<(String, Option<i32>)> {
+    let program = env!("CARGO_BIN_EXE_flagstone");
+    let line = format!("{program} import {arguments} --color never --url {}", redis.url());
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let Ok(mut child) = script.spawn() else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "script is needed (package bsdutils)");
+        return None;
+    };
+    let (mut to, mut from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut told, mut part) = (Vec::new(), [0; 1024]);
+    let mut read = || match from.read(&mut part).unwrap() {
+        0 => None,
+        count => {
+            told.extend_from_slice(&part[..count]);
+            Some(String::from_utf8_lossy(&told).replace('\r', ""))
+        }
+    };
+    while !read().expect("it asks").contains("[y/N] ") {}
+    meanwhile();
+    to.write_all(b"y\n").unwrap();
+    let mut text = String::new();
+    while let Some(more) = read() {
+        text = more;
+    }
+    Some((text, child.wait().unwrap().code()))
+}
+
+#[test]
+fn what_others_write_while_it_asks_is_neither_lost_nor_said_to_be_written() {
+    let newer = file("newer-agreed.json", &flags(&[("search-engine", 40), ("payments-v2", 5)])).display().to_string();
+    let theirs = |redis: &flagdata::PrivateRedis| {
+        let text = |version| format!(r#"{{"version":{version},"variations":[1],"fallthrough":{{"variation":0}}}}"#);
+        send(redis, &["HSET", "launchdarkly:features", "search-engine", &text(50), "unseen", &text(1)]);
+    };
+    let redis = redis_with_examples();
+    let Some((told, status)) = agreed(&redis, &newer, || theirs(&redis)) else { return };
+    assert!(told.contains("= flag search-engine  stays") && told.contains("\n1 item written\n"), "{told}");
+    assert_eq!(
+        (status, version(&redis, "search-engine"), version(&redis, "payments-v2")),
+        (Some(1), Some(50), Some(5))
+    );
+    for option in ["--force", "--replace"] {
+        let redis = redis_with_examples();
+        let (told, status) = agreed(&redis, &format!("{newer} {option}"), || theirs(&redis)).unwrap();
+        assert!(told.contains("nothing was written") && told.contains("meanwhile"), "{told}");
+        let versions = ["search-engine", "payments-v2", "unseen"].map(|key| version(&redis, key));
+        assert_eq!((status, versions), (Some(1), [Some(50), Some(4), Some(1)]), "{option}");
+    }
+}
+
+#[test]
+fn an_export_is_imported_through_a_pipe() {
+    let redis = redis_with_examples();
+    let exported = on_redis(&redis, &["export"]).ended(0);
+    let mut command = flagstone();
+    command.args(["import", "-", "--yes", "--prefix", "other", "--url", &redis.url()]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(exported.as_bytes()).unwrap();
+    assert!(Ran::of(child.wait_with_output().unwrap()).ended(0).contains("4 items written"));
+    assert_eq!(on_redis(&redis, &["export", "--prefix", "other"]).ended(0), exported);
 }

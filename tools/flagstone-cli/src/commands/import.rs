@@ -1,4 +1,5 @@
 //! `import`: flags and segments of a file are written to Redis, as the library writes them: versions are compared there and then.
+//! What is replaced or removed whatever its version is what was shown before, or nothing is.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -36,35 +37,51 @@ enum Fate {
 }
 
 /// One item of the file, or of Redis.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 struct Step {
     kind: &'static str,
     key: String,
     fate: Fate,
     before: Option<i64>,
     after: Option<i64>,
+    /// The text that goes.
+    #[serde(skip)]
+    goes: Option<Vec<u8>>,
+}
+
+impl Step {
+    fn writes(&self) -> bool {
+        !matches!(self.fate, Fate::Kept | Fate::Same)
+    }
+}
+
+fn writes(steps: &[Step]) -> usize {
+    steps.iter().filter(|step| step.writes()).count()
 }
 
 pub fn run(what: &Import, place: &Place, output: &mut Output) -> Result<Verdict, Failure> {
     let items = items(&what.from, place, output)?;
     let depot = place.depot()?;
     let held = Held::from(depot.read()?);
-    let steps = plan(&items, &held, what);
+    let mut steps = plan(&items, &held, what);
     if !output.json {
         print(&steps, place, output)?;
     }
-    let writes = steps.iter().filter(|step| !matches!(step.fate, Fate::Kept | Fate::Same)).count();
     // Without the marker nobody knows whether all of it is there.
-    let is_needed = writes > 0 || held.inited == Some(false);
+    let is_needed = writes(&steps) > 0 || held.inited == Some(false);
     let is_done = is_needed && !what.dry_run;
     if is_done {
-        agree(what, writes, output)?;
-        write(&depot, &items, &held, what, output)?;
+        agree(what, writes(&steps), output)?;
+        let done = write(&depot, &items, &steps, &held, what, output)?;
+        let planned = std::mem::replace(&mut steps, done);
+        if !output.json {
+            print_outrun(&planned, &steps, output)?;
+        }
     }
     if output.json {
         output.json(&serde_json::json!({ "written": is_done, "items": steps }))?;
     } else if is_done {
-        let done = output.good(format!("{} written", count(writes, "item")));
+        let done = output.good(format!("{} written", count(writes(&steps), "item")));
         output.line(done)?;
     } else {
         let nothing = if is_needed { "a dry run: nothing was written" } else { "nothing to write" };
@@ -80,6 +97,7 @@ fn items(path: &Path, place: &Place, output: &Output) -> Result<Vec<NewItem>, Fa
     let timeout = match place {
         Place::Redis(at) | Place::Files(_, at) => at.clone(),
     };
+    let path = if path == Path::new("-") { Path::new("/dev/stdin") } else { path };
     let at = At { options: Vec::new(), file: vec![path.to_owned()], ..timeout };
     let held = Place::of(&at).read(output)?;
     let mut interner = Interner::default();
@@ -109,13 +127,15 @@ fn plan(items: &[NewItem], held: &Held, what: &Import) -> Vec<Step> {
             Some(_) if what.force => Fate::Forced,
             Some(_) => Fate::Kept,
         };
-        steps.push(Step { kind: noun(item.kind), key: item.key.clone(), fate, before, after: Some(item.version) });
+        let goes = there.filter(|_| matches!(fate, Fate::Newer | Fate::Forced)).map(|there| there.text.clone());
+        let (key, after) = (item.key.clone(), Some(item.version));
+        steps.push(Step { kind: noun(item.kind), key, fate, before, after, goes });
     }
     if what.replace {
         let named: HashSet<_> = items.iter().map(|item| (item.kind, item.key.as_str())).collect();
         for there in held.items().filter(|there| !named.contains(&(there.kind, there.key.as_str()))) {
-            let (key, before) = (there.key.clone(), version(there));
-            steps.push(Step { kind: noun(there.kind), key, fate: Fate::Removed, before, after: None });
+            let (key, before, goes) = (there.key.clone(), version(there), Some(there.text.clone()));
+            steps.push(Step { kind: noun(there.kind), key, fate: Fate::Removed, before, after: None, goes });
         }
     }
     steps
@@ -162,6 +182,15 @@ fn print(steps: &[Step], place: &Place, output: &mut Output) -> Result<(), Failu
     output.line(sums)
 }
 
+/// What was to be written, and somebody else was faster.
+fn print_outrun(planned: &[Step], done: &[Step], output: &mut Output) -> Result<(), Failure> {
+    for (_, step) in planned.iter().zip(done).filter(|(planned, done)| planned.writes() && !done.writes()) {
+        let (sign, key) = (output.faint("="), output.strong(plain(&step.key)));
+        output.line(format!("{sign} {} {key}  stays: meanwhile somebody wrote one that is as new", step.kind))?;
+    }
+    Ok(())
+}
+
 /// Asks whoever sits there, unless it was said before.
 fn agree(what: &Import, writes: usize, output: &mut Output) -> Result<(), Failure> {
     if what.yes {
@@ -182,20 +211,48 @@ fn agree(what: &Import, writes: usize, output: &mut Output) -> Result<(), Failur
     }
 }
 
-fn write(depot: &Depot, items: &[NewItem], held: &Held, what: &Import, output: &Output) -> Result<(), Failure> {
+/// Writes what was planned; the steps as they came out. The first ones are those of the items.
+fn write(
+    depot: &Depot,
+    items: &[NewItem],
+    steps: &[Step],
+    held: &Held,
+    what: &Import,
+    output: &Output,
+) -> Result<Vec<Step>, Failure> {
+    let mut done = steps.to_vec();
     if what.force || what.replace || held.inited == Some(false) {
-        return depot.rewrite(|contents| merged(items, &contents.into(), what));
-    }
-    let mut bar = output.progress("writing", items.len());
-    for batch in items.chunks(BATCH) {
-        for (item, outcome) in batch.iter().zip(depot.write_newer(batch)?) {
-            if let Written::Rejected(reason) = outcome {
-                return Err(Failure::Away(format!("{} {:?} is refused: {reason}", noun(item.kind), item.key)));
+        depot.rewrite(|contents| {
+            let held = contents.into();
+            done = plan(items, &held, what);
+            if (what.force || what.replace) && done != steps {
+                let words = "nothing was written: meanwhile somebody changed what would be replaced; try again";
+                return Err(Failure::Changed(words.to_owned()));
             }
-        }
-        bar.inc(batch.len());
+            merged(items, &held, what)
+        })?;
+        return Ok(done);
     }
-    Ok(())
+    let mut bar = output.progress("writing", writes(steps));
+    // Flags refer to segments: those are there first.
+    for kind in [Kind::Segment, Kind::Flag] {
+        let of_kind = items.iter().enumerate().filter(|(_, item)| item.kind == kind);
+        let planned = of_kind.filter(|(at, _)| steps.get(*at).is_some_and(Step::writes));
+        let (places, items): (Vec<usize>, Vec<NewItem>) = planned.map(|(at, item)| (at, item.clone())).unzip();
+        for (places, batch) in places.chunks(BATCH).zip(items.chunks(BATCH)) {
+            for ((&at, item), outcome) in places.iter().zip(batch).zip(depot.write_newer(batch)?) {
+                match outcome {
+                    Written::Applied => {}
+                    Written::Newer => done.iter_mut().skip(at).take(1).for_each(|step| step.fate = Fate::Kept),
+                    Written::Rejected(reason) => {
+                        return Err(Failure::Away(format!("{} {:?} is refused: {reason}", noun(kind), item.key)));
+                    }
+                }
+            }
+            bar.inc(batch.len());
+        }
+    }
+    Ok(done)
 }
 
 /// What is to be there, by what is there at this moment.
