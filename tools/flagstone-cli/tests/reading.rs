@@ -358,3 +358,33 @@ fn huge_values_and_many_flags_are_listed() {
     assert!(on_redis(&redis, &["show", "huge"]).ended(0).len() < 1_000);
     assert!(on_redis(&redis, &["eval", "huge", "--user", "a"]).ended(0).len() > 1 << 20, "the value is whole");
 }
+
+#[test]
+fn an_export_goes_where_it_was_told_to_and_counts_what_is_in_it() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+    let redis = redis_with_examples();
+    send(&redis, &["HSET", "launchdarkly:features", "gone", r#"{"version":2,"deleted":true}"#, "bad", "{"]);
+    let real = file("export-real.json", "old");
+    let link = real.with_file_name("link.json");
+    let _ = std::fs::remove_file(&link);
+    symlink(&real, &link).unwrap();
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let told = on_redis(&redis, &["export", link.to_str().unwrap()]).ended(1);
+    assert!(told.starts_with("3 flags, 1 segment in "), "what is deleted, or cannot be read, is not in it: {told}");
+    assert!(link.is_symlink() && std::fs::read_to_string(&real).unwrap().contains("new-checkout"));
+    assert_eq!(std::fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+    let json = on_redis(&redis, &["export", link.to_str().unwrap(), "--json"]).json(1);
+    assert_eq!((&json["flags"], &json["segments"], &json["left_out"]), (&3.into(), &1.into(), &vec!["bad"].into()));
+    // A pipe is written to, and not replaced by a file.
+    let pipe = real.with_file_name("pipe");
+    let _ = std::fs::remove_file(&pipe);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).unwrap()
+    });
+    on_redis(&redis, &["export", pipe.to_str().unwrap()]).ended(1);
+    let is_pipe = std::fs::metadata(&pipe).unwrap().file_type().is_fifo();
+    assert!(is_pipe, "it was replaced");
+    assert!(reader.join().unwrap().contains("new-checkout"));
+}

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::arguments::{At, Diff};
 use crate::failure::{Failure, Verdict};
 use crate::item::{Item, noun};
-use crate::output::{Output, count, plain};
+use crate::output::{Output, plain};
 use crate::place::{Held, Place};
 use crate::words::difference;
 
@@ -99,9 +99,4 @@ fn compare(before: Option<&Item>, after: Option<&Item>) -> Option<(&'static str,
             (!is_equal).then(|| ("changed", difference::words(&old, &new)))
         }
     }
-}
-
-/// The sum of what a place holds.
-pub fn sum(held: &Held) -> String {
-    format!("{}, {}", count(held.flags.len(), "flag"), count(held.segments.len(), "segment"))
 }
