@@ -68,7 +68,7 @@ fn explain_in(data: &Snapshot, key: &str, context: &Context, stale: bool, client
     let recorded = explain(flag, context, &view, &Remembering::new(&consult), &mut ());
     let mut steps = recorded.flag;
     if let Some(steps) = &mut steps {
-        Written { data }.complete(steps);
+        Written { data }.complete(steps, key);
     }
     Explanation {
         key: key.to_owned(),
@@ -90,13 +90,15 @@ struct Written<'a> {
 }
 
 impl Written<'_> {
-    fn complete(&self, step: &mut FlagStep) {
+    /// The key is the one by which the flag was found: what it calls itself may be another.
+    fn complete(&self, step: &mut FlagStep, key: &str) {
         for prerequisite in &mut step.prerequisites {
             if let Some(flag) = &mut prerequisite.flag {
-                self.complete(flag);
+                self.complete(flag, &prerequisite.key);
             }
         }
-        let text = self.data.flags.get(&step.key).map(|entry| entry.good_text());
+        step.key = key.to_owned();
+        let text = self.data.flags.get(key).map(|entry| entry.good_text());
         let item = read(text);
         for rule in &mut step.rules {
             self.complete_rule(rule, &item);

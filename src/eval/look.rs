@@ -42,7 +42,12 @@ pub enum Look<'a> {
         key: &'a str,
     },
     /// A segment is opened.
-    Segment(&'a Segment),
+    Segment {
+        /// The key by which the clause names it.
+        key: &'a str,
+        /// What is there.
+        segment: &'a Segment,
+    },
     /// A segment is closed.
     SegmentEnd(Belongs),
     /// A rule of a segment is opened.
@@ -85,6 +90,10 @@ pub enum Belongs {
     Listed(bool),
     /// The big-segment store says so.
     Stored(bool),
+    /// It is a big segment that has no generation yet: nobody is in it, and the store was not asked.
+    NotReady,
+    /// It is a big segment, and there is no context of its kind: the store was not asked.
+    NoContext,
     /// One of its rules matches.
     ByRule,
     /// None of its rules matches.
@@ -99,7 +108,7 @@ impl Belongs {
         match self {
             Self::Listed(contains) | Self::Stored(contains) | Self::Known(contains) => contains,
             Self::ByRule => true,
-            Self::No => false,
+            Self::NotReady | Self::NoContext | Self::No => false,
         }
     }
 }

@@ -25,9 +25,9 @@ pub(super) fn in_any_segment<L: Lookup, M: Memberships, O: Observer>(
                 scope.visit()?;
                 // What a flag names itself is bounded by the length of its rules; what segments name is found out once.
                 let remembers = chain.is_some() && scope.remembers();
+                scope.look(|| Look::Segment { key, segment: &segment });
                 let contains = match if remembers { scope.known(&segment) } else { None } {
                     Some(known) => {
-                        scope.look(|| Look::Segment(&segment));
                         scope.look(|| Look::SegmentEnd(Belongs::Known(known)));
                         known
                     }
@@ -85,8 +85,7 @@ fn contains_in_scope<L: Lookup, M: Memberships, O: Observer>(
     scope: &mut Scope<'_, L, M, O>,
     parent: Option<&Chain<'_>>,
 ) -> Result<bool, Abort> {
-    scope.look(|| Look::Segment(segment));
-    if Chain::has(parent, &segment.key) {
+    if !segment.alone && Chain::has(parent, &segment.key) {
         return Err(scope.abort(Trouble::SegmentCycle { key: &segment.key }));
     }
     let Some(chain) = Chain::link(&segment.key, parent) else {
@@ -97,13 +96,8 @@ fn contains_in_scope<L: Lookup, M: Memberships, O: Observer>(
         None => listed(segment, scope.context),
     };
     if let Some(listed) = listed {
-        scope.look(|| {
-            Look::SegmentEnd(if segment.unbounded.is_some() {
-                Belongs::Stored(listed)
-            } else {
-                Belongs::Listed(listed)
-            })
-        });
+        let context = scope.context;
+        scope.look(|| Look::SegmentEnd(because_of_lists(segment, context, listed)));
         return Ok(listed);
     }
     for rule in &segment.rules {
@@ -153,6 +147,16 @@ fn big_segment<L: Lookup, M: Memberships, O: Observer>(
     match context.of_kind(&unbounded.context_kind) {
         Some(single) => scope.in_big_segment(single.key(), reference),
         None => Some(false),
+    }
+}
+
+/// Which list it was that says so.
+fn because_of_lists(segment: &Segment, context: &Context, listed: bool) -> Belongs {
+    match segment.unbounded.as_deref() {
+        None => Belongs::Listed(listed),
+        Some(Unbounded { reference: None, .. }) => Belongs::NotReady,
+        Some(Unbounded { context_kind, .. }) if context.of_kind(context_kind).is_none() => Belongs::NoContext,
+        Some(_) => Belongs::Stored(listed),
     }
 }
 

@@ -100,7 +100,7 @@ impl<O: Observer> Observer for Recorder<'_, O> {
                 self.close();
             }
             (Look::NoSegment { key }, Some(Open::Clause(clause))) => clause.segments.push(missing_segment(key)),
-            (Look::Segment(segment), _) => self.open.push(Open::Segment(segment_step(segment))),
+            (Look::Segment { key, segment }, _) => self.open.push(Open::Segment(segment_step(key, segment))),
             (Look::SegmentEnd(belongs), Some(Open::Segment(segment))) => {
                 segment.contains = Some(belongs.contains());
                 segment.because = because_of(belongs);
@@ -170,8 +170,8 @@ fn segment_rule_step(index: usize, rule: &SegmentRule) -> BucketedRule {
     BucketedRule { rule, share: None }
 }
 
-fn segment_step(segment: &Segment) -> SegmentStep {
-    let (key, version) = (segment.key.to_string(), Some(segment.version));
+fn segment_step(key: &str, segment: &Segment) -> SegmentStep {
+    let (key, version) = (key.to_owned(), Some(segment.version));
     SegmentStep { key, version, contains: None, because: BecauseOf::Stopped, rules: Vec::new() }
 }
 
@@ -184,6 +184,8 @@ fn because_of(belongs: Belongs) -> BecauseOf {
     match belongs {
         Belongs::Listed(_) => BecauseOf::List,
         Belongs::Stored(_) => BecauseOf::Store,
+        Belongs::NotReady => BecauseOf::NotReady,
+        Belongs::NoContext => BecauseOf::NoContext,
         Belongs::ByRule | Belongs::No => BecauseOf::Rules,
         Belongs::Known(_) => BecauseOf::Earlier,
     }
@@ -226,6 +228,7 @@ fn rollout_step(rollout: &Rollout, draw: Draw<'_>) -> RolloutStep {
         value: None,
         from: std::mem::replace(&mut from, entry.bound),
         to: entry.bound,
+        untracked: entry.untracked,
         chosen: std::ptr::eq(entry, draw.entry),
     });
     RolloutStep {

@@ -146,7 +146,7 @@ pub struct Cut {
 /// A segment that was looked at.
 #[derive(Clone, Debug, Serialize)]
 pub struct SegmentStep {
-    /// Its key.
+    /// Its key, as it is named.
     pub key: String,
     /// Its version; none if there is no such segment.
     pub version: Option<i64>,
@@ -167,6 +167,10 @@ pub enum BecauseOf {
     List,
     /// The big-segment store says so.
     Store,
+    /// It is a big segment that has no generation yet: nobody is in it, and the store was not asked.
+    NotReady,
+    /// It is a big segment, and there is no context of its kind: the store was not asked.
+    NoContext,
     /// A rule matches, or none does.
     Rules,
     /// It was found out before in the same evaluation.
@@ -229,6 +233,9 @@ pub struct RolloutEntry {
     pub from: f32,
     /// It takes the buckets below.
     pub to: f32,
+    /// Whoever gets it is in no experiment.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub untracked: bool,
     /// Whether it was chosen. The last one is, where the bucket is above all bounds.
     pub chosen: bool,
 }

@@ -124,3 +124,56 @@ fn a_segment_that_is_met_again_is_as_it_was_found_before() {
     assert!(text.contains(r#""because":"earlier""#), "{text}");
     assert!(text.matches(r#""key":"s0""#).count() < 32, "the lattice is walked once, and not path by path");
 }
+
+#[test]
+fn an_item_is_named_as_it_was_asked_for_whatever_it_calls_itself() {
+    let mut world = World::default()
+        .flag(&ruled(r#"{"op":"segmentMatch","values":["outer"]}"#))
+        .segment(r#"{"key":"outer","version":1,"rules":[{"clauses":[{"op":"segmentMatch","values":["alias"]}]}]}"#)
+        .segment(r#"{"key":"other","version":2,"included":["u"]}"#);
+    // Written under a key that is not its own.
+    let other = world.segments.remove("other").unwrap();
+    world.segments.insert("alias".to_owned(), other);
+    let (flag, _) = explained(&world, USER);
+    let inner = &flag["rules"][0]["clauses"][0]["segments"][0]["rules"][0]["clauses"][0]["segments"][0];
+    assert_eq!(inner, &json!({"key":"alias","version":2,"contains":true,"because":"list"}));
+}
+
+#[test]
+fn what_is_in_no_circle_is_in_none_when_somebody_looks() {
+    let mut world = World::default()
+        .flag(&ruled(r#"{"op":"segmentMatch","values":["outer"]}"#))
+        .segment(r#"{"key":"outer","version":1,"rules":[{"clauses":[{"op":"segmentMatch","values":["alias"]}]}]}"#);
+    let text = br#"{"key":"outer","version":2,"included":["u"]}"#;
+    let Ok(Parsed::Live(alias)) = parse_segment("", text, &mut Interner::default()) else { panic!("a segment") };
+    world.segments.insert("alias".to_owned(), Some(alias));
+    let context = Context::from_json(USER).unwrap();
+    let recorded = explain(world.flags["f"].as_ref().unwrap(), &context, &world, &world, &mut ());
+    assert_eq!(describe(&recorded.detail), world.outcome(USER));
+}
+
+#[test]
+fn a_big_segment_says_whether_its_store_was_asked() {
+    let world = World::default()
+        .big("u", BigSegmentsStatus::Healthy, &["+asked.g1"])
+        .flag(&ruled(r#"{"op":"segmentMatch","values":["young","of-orgs","asked"]}"#))
+        .segment(r#"{"key":"young","version":1,"unbounded":true}"#)
+        .segment(r#"{"key":"of-orgs","version":1,"unbounded":true,"unboundedContextKind":"org","generation":1}"#)
+        .segment(r#"{"key":"asked","version":1,"unbounded":true,"generation":1}"#);
+    let (flag, _) = explained(&world, USER);
+    let because = [0, 1, 2].map(|at: usize| {
+        let segment = &flag["rules"][0]["clauses"][0]["segments"][at];
+        (segment["because"].clone(), segment["contains"].clone())
+    });
+    let expected = [("not_ready", false), ("no_context", false), ("store", true)];
+    assert_eq!(because, expected.map(|(because, contains)| (json!(because), json!(contains))));
+}
+
+#[test]
+fn an_experiment_says_which_of_its_entries_are_not_tracked() {
+    let rollout = r#""fallthrough":{"rollout":{"kind":"experiment","variations":[
+        {"variation":0,"weight":50000},{"variation":2,"weight":50000,"untracked":true}]}}"#;
+    let (flag, _) = explained(&World::default().flag(&base("f", rollout)), USER);
+    let untracked = [0, 1].map(|entry: usize| flag["rollout"]["entries"][entry]["untracked"].clone());
+    assert_eq!(untracked, [Value::Null, json!(true)]);
+}

@@ -388,3 +388,56 @@ fn an_export_goes_where_it_was_told_to_and_counts_what_is_in_it() {
     assert!(is_pipe, "it was replaced");
     assert!(reader.join().unwrap().contains("new-checkout"));
 }
+
+#[test]
+fn an_explanation_tells_the_truth_of_what_is_odd() {
+    let flag = |key: &str, more: &str| {
+        format!(r#""{key}":{{"key":"{key}","version":1,"on":true,"variations":["a","b"],{more}}}"#)
+    };
+    let rule =
+        |clause: &str| format!(r#""fallthrough":{{"variation":1}},"rules":[{{"variation":0,"clauses":[{clause}]}}]"#);
+    let flags = [
+        flag("unknown", &rule(r#"{"attribute":"key","op":"near","values":[1],"negate":true}"#)),
+        flag("malformed", &rule(r#"{"contextKind":"user","attribute":"//","op":"in","values":[1]}"#)),
+        flag(
+            "short",
+            r#""fallthrough":{"rollout":{"variations":[{"variation":0,"weight":1},{"variation":1,"weight":1}]}}"#,
+        ),
+        flag(
+            "long",
+            r#""fallthrough":{"rollout":{"variations":[{"variation":0,"weight":80000},{"variation":1,"weight":80000}]}}"#,
+        ),
+    ];
+    let path = file("odd.json", &format!(r#"{{"flags":{{{}}}}}"#, flags.join(",")));
+    let told = |command: &str, key: &str| {
+        let more: &[&str] = if command == "eval" { &["-e", "-u", "ada"] } else { &[] };
+        let ran = on_file(&path, &[&[command, key], more].concat());
+        ran.out
+    };
+    let unknown = r#"user key not "near" (an unknown operator: passes for whoever has the attribute) 1"#;
+    assert!(told("eval", "unknown").contains(&format!("✓ {unknown}: it is \"ada\"\n")), "{}", told("eval", "unknown"));
+    assert!(told("show", "unknown").contains(unknown));
+    let malformed = told("eval", "malformed");
+    assert!(malformed.contains("? ") && malformed.contains(": nothing can be named like that\n"), "{malformed}");
+    let short = told("eval", "short");
+    assert!(short.contains("✓ \"b\" (variation 1) takes 0.00001 to 0.00002, and all that is above\n"), "{short}");
+    assert!(told("show", "short").contains("0.001% \"a\" (0), 99.999% \"b\" (1)"), "{}", told("show", "short"));
+    assert!(told("show", "long").contains("80% \"a\" (0), 20% \"b\" (1)"), "{}", told("show", "long"));
+    let table = told("flags", "");
+    assert!(table.contains("80% \"a\", 20% \"b\"") && table.contains("0.001% \"a\", 99.999% \"b\""), "{table}");
+}
+
+#[test]
+fn an_explanation_is_of_the_item_that_was_asked_for_whatever_it_calls_itself() {
+    let redis = redis();
+    let flag = |value: &str| {
+        let clause = format!(r#"{{"attribute":"key","op":"in","values":["{value}"]}}"#);
+        let rule = format!(r#"[{{"variation":0,"clauses":[{clause}]}}]"#);
+        format!(
+            r#"{{"key":"b","version":1,"on":true,"variations":[1],"fallthrough":{{"variation":0}},"rules":{rule}}}"#
+        )
+    };
+    send(&redis, &["HSET", "launchdarkly:features", "a", &flag("of a"), "b", &flag("of b")]);
+    let told = on_redis(&redis, &["eval", "a", "-e", "-u", "ada"]).ended(0);
+    assert!(told.contains("flag \"a\" (version 1)") && told.contains("user key is \"of a\""), "{told}");
+}

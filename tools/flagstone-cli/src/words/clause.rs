@@ -74,6 +74,9 @@ fn verb(op: &str, negate: bool, is_one: bool) -> String {
         "semVerEqual" => ("is version", "is not version"),
         "semVerLessThan" => ("is a version below", "is no version below"),
         "semVerGreaterThan" => ("is a version above", "is no version above"),
+        unknown if negate => {
+            return format!("not {} (an unknown operator: passes for whoever has the attribute)", quoted(unknown));
+        }
         unknown => return format!("{} (an unknown operator: never passes)", quoted(unknown)),
     };
     format!("{}{}", if negate { no } else { yes }, if is_one { "" } else { " one of" })

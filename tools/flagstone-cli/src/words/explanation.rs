@@ -140,6 +140,8 @@ fn clause(step: &ClauseStep, output: &Output) -> Node {
 fn actual(step: &ClauseStep) -> String {
     match &step.actual {
         Some(value) => format!("it is {}", json(RawValue::get(value))),
+        // Nothing else stops an evaluation here.
+        None if step.passed.is_none() => "nothing can be named like that".to_owned(),
         None if step.has_context => "it has none".to_owned(),
         None => format!("there is no context of kind {}", quoted(&step.kind)),
     }
@@ -150,6 +152,8 @@ fn segment(step: &SegmentStep, output: &Output) -> Node {
         (BecauseOf::List, Some(true)) => "its key is included",
         (BecauseOf::List, _) => "its key is excluded",
         (BecauseOf::Store, _) => "the big-segment store says so",
+        (BecauseOf::NotReady, _) => "it is a big segment without a generation: nobody is in it yet",
+        (BecauseOf::NoContext, _) => "it is a big segment, and there is no context of its kind",
         (BecauseOf::Rules, Some(true)) => "a rule matches",
         (BecauseOf::Rules, _) => "it is not listed, and no rule matches",
         (BecauseOf::Earlier, _) => "as found out before",
@@ -177,9 +181,13 @@ fn rollout(step: &RolloutStep, output: &Output) -> Node {
     let (kind, attribute) = (plain(&step.kind), plain(&step.attribute));
     let without = if step.has_context { String::new() } else { format!(", for there is no context of kind {kind}") };
     let mut node = Node::note(format!("{what} by {kind} {attribute}{seed}: bucket {}{without}", step.bucket));
-    for entry in &step.entries {
+    for (position, entry) in step.entries.iter().enumerate() {
         let value = entry.value.as_ref().map_or_else(|| "nothing".to_owned(), |value| json(value.get()));
-        let text = format!("{value} (variation {}) takes {} to {}", entry.variation, entry.from, entry.to);
+        let is_last = position + 1 == step.entries.len();
+        let rest = if is_last && entry.to < 1.0 { ", and all that is above" } else { "" };
+        let untracked = if entry.untracked { ", untracked" } else { "" };
+        let variation = entry.variation;
+        let text = format!("{value} (variation {variation}{untracked}) takes {} to {}{rest}", entry.from, entry.to);
         let text = if entry.chosen { output.strong(text) } else { output.faint(text) };
         node.push(Node::new(text, if entry.chosen { Mark::Yes } else { Mark::None }));
     }

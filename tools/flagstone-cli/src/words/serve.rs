@@ -18,14 +18,23 @@ pub fn otherwise(flag: &Flag) -> String {
         Serve::Nothing => "nothing".to_owned(),
         Serve::Variation(index) => variation(flag, *index),
         Serve::Rollout(rollout) => {
-            let mut from = 0.0;
-            let shares = rollout.variations.iter().filter_map(|entry| {
-                let share = entry.bound - std::mem::replace(&mut from, entry.bound);
-                (share > 0.0).then(|| format!("{} {}", percent(f64::from(share)), variation(flag, entry.variation)))
-            });
-            shares.collect::<Vec<_>>().join(", ")
+            let shares = shares(rollout.variations.iter().map(|entry| f64::from(entry.bound)));
+            let shares = rollout.variations.iter().zip(shares).filter(|(_, share)| *share > 0.0);
+            let words = shares.map(|(entry, share)| format!("{} {}", percent(share), variation(flag, entry.variation)));
+            words.collect::<Vec<_>>().join(", ")
         }
     }
+}
+
+/// What entries with these upper bounds get: nothing is above 1, and the last one gets what is left.
+fn shares(bounds: impl ExactSizeIterator<Item = f64>) -> Vec<f64> {
+    let last = bounds.len().saturating_sub(1);
+    let mut from = 0.0;
+    let share = |(position, bound): (usize, f64)| {
+        let to = if position == last { 1.0 } else { bound.clamp(from, 1.0) };
+        to - std::mem::replace(&mut from, to)
+    };
+    bounds.enumerate().map(share).collect()
 }
 
 fn variation(flag: &Flag, index: u32) -> String {
@@ -43,10 +52,14 @@ pub fn served(serve: &Value, variations: &[Value]) -> String {
     if entries.is_empty() {
         return "nothing: whoever comes here gets the default".to_owned();
     }
-    let shares = entries.iter().map(|entry| {
-        let weight = entry["weight"].as_f64().unwrap_or_default() / 100_000.0;
+    let mut to = 0.0;
+    let bounds = entries.iter().map(|entry| {
+        to += entry["weight"].as_f64().unwrap_or_default() / 100_000.0;
+        to
+    });
+    let shares = entries.iter().zip(shares(bounds)).map(|(entry, share)| {
         let untracked = if entry["untracked"].as_bool() == Some(true) { " (untracked)" } else { "" };
-        format!("{} {}{untracked}", percent(weight), named(entry["variation"].as_i64().unwrap_or_default(), variations))
+        format!("{} {}{untracked}", percent(share), named(entry["variation"].as_i64().unwrap_or_default(), variations))
     });
     let shares = shares.collect::<Vec<_>>().join(", ");
     let is_experiment = rollout["kind"].as_str() == Some("experiment");
