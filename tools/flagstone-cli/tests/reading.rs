@@ -172,6 +172,47 @@ fn verify_names_each_item_and_what_is_wrong_with_it() {
 }
 
 #[test]
+fn verify_finds_what_evaluations_stumble_over() {
+    let flag = |key: &str, more: &str| {
+        format!(r#""{key}":{{"version":1,"on":true,"variations":["a","b"],"fallthrough":{{"variation":1}},{more}}}"#)
+    };
+    let clause = |text: &str| format!(r#""rules":[{{"variation":0,"clauses":[{text}]}}]"#);
+    let rollout = |more: &str| {
+        format!(r#""fallthrough":{{"rollout":{{{more}"variations":[{{"variation":0,"weight":25000}}]}}}}"#)
+    };
+    let flags = [
+        flag("needs", r#""prerequisites":[{"key":"unnamed","variation":2}]"#),
+        flag("unnamed", &clause(r#"{"contextKind":"user","attribute":"//","op":"in","values":[1]}"#)),
+        flag("below", &clause(r#"{"contextKind":"user","attribute":"/key/x","op":"in","values":[1]}"#)),
+        flag("unknown", &clause(r#"{"attribute":"n","op":"near","values":[1],"negate":true}"#)),
+        format!(r#""short":{{"version":1,"on":true,"variations":[1],{}}}"#, rollout("")),
+        format!(r#""by":{{"version":1,"variations":[1],{}}}"#, rollout(r#""contextKind":"org","bucketBy":"//","#)),
+    ];
+    let segment = |key: &str, rule: &str| format!(r#""{key}":{{"version":1,"rules":[{{{rule}}}]}}"#);
+    let segments = [
+        segment("one", r#""clauses":[{"op":"segmentMatch","values":["two"]}]"#),
+        segment("two", r#""clauses":[{"op":"segmentMatch","values":["one"]}]"#),
+        segment("share", r#""weight":1,"rolloutContextKind":"org","bucketBy":"/","clauses":[]"#),
+    ];
+    let text = format!(r#"{{"flags":{{{}}},"segments":{{{}}}}}"#, flags.join(","), segments.join(","));
+    let told = on_file(&file("stumbles.json", &text), &["verify"]).ended(1);
+    for words in [
+        "flag needs: prerequisite \"unnamed\" must serve variation 2, and has 2: it is never met",
+        "flag unnamed: clause 1 of rule 1 names no attribute: evaluations that come there end in an error",
+        "flag below: clause 1 of rule 1 looks below a built-in attribute, where nothing is: it never passes",
+        "flag unknown: clause 1 of rule 1 has an unknown operator, which nothing passes",
+        "flag short: the shares of the fallthrough add up to 25%: the last one gets what is left of 100%",
+        "flag by: the fallthrough rolls out by what is no attribute: evaluations end in an error",
+        "segment one: its segments form a circle",
+        "segment two: its segments form a circle",
+        "segment share: rule 1 takes its share by what is no attribute: evaluations end in an error",
+        "6 flags, 3 segments: 10 problems",
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+}
+
+#[test]
 fn an_export_is_what_it_was_made_of_and_bad_items_are_left_out_aloud() {
     let redis = redis_with_examples();
     let to = file("exported.json", "");

@@ -1,15 +1,18 @@
 //! `verify`: every item of a place, and what is wrong with it.
 
+mod checks;
+
 use std::collections::{BTreeMap, HashSet};
 
-use flagstone::model::{Flag, Interner, Serve};
+use flagstone::model::Interner;
 use serde::Serialize;
 
 use crate::arguments::{At, Verify};
 use crate::failure::{Failure, Verdict};
-use crate::item::{Content, Item, noun};
+use crate::item::{Content, noun};
 use crate::output::{Output, count, plain};
 use crate::place::{Held, Place};
+use checks::Finder;
 
 /// What is wrong with an item.
 #[derive(Debug, Clone, Serialize)]
@@ -100,89 +103,19 @@ pub fn examine(held: &Held, output: &Output) -> Examined {
     }
     drop(bar);
     examined.live = [flags.len(), segments.len()];
-    let named: HashSet<&str> = segments.keys().copied().collect();
     for (item, flag) in flags.values() {
         let mut found = Finder { item, problems: &mut examined.problems };
-        found.check_variations(flag);
-        let missing = flag.prerequisites().filter(|key| !flags.contains_key(key));
-        missing.for_each(|key| found.add(false, format!("prerequisite {key:?} does not exist: it is never met")));
-        found.check_segments(flag.segments(), &named);
-        if requires_itself(flag, &flags) {
-            found.add(false, "its prerequisites form a circle".to_owned());
-        }
+        found.check_flag(flag);
+        found.check_prerequisites(flag, |key| flags.get(key).map(|(_, flag)| &**flag));
+        found.check_segments(flag.segments(), |key| segments.contains_key(key));
     }
     for (item, segment) in segments.values() {
-        Finder { item, problems: &mut examined.problems }.check_segments(segment.segments(), &named);
+        let mut found = Finder { item, problems: &mut examined.problems };
+        found.check_segment(segment);
+        found.check_segments(segment.segments(), |key| segments.contains_key(key));
+        found.check_circle(&segment.key, segment.segments(), "segments", |key| {
+            segments.get(key).into_iter().flat_map(|(_, segment)| segment.segments())
+        });
     }
     examined
-}
-
-/// Adds problems of one item.
-struct Finder<'a> {
-    item: &'a Item,
-    problems: &'a mut Vec<Problem>,
-}
-
-impl Finder<'_> {
-    fn add(&mut self, unreadable: bool, problem: String) {
-        let key = self.item.key.clone();
-        self.problems.push(Problem { kind: noun(self.item.kind), key, unreadable, problem });
-    }
-
-    fn check_key(&mut self, key: &str) {
-        if key != self.item.key {
-            self.add(false, format!("it is stored under its key, and calls itself {key:?}"));
-        }
-    }
-
-    fn check_segments<'k>(&mut self, named: impl Iterator<Item = &'k str>, known: &HashSet<&str>) {
-        let missing: HashSet<&str> = named.filter(|key| !known.contains(key)).collect();
-        let mut missing: Vec<&str> = missing.into_iter().collect();
-        missing.sort_unstable();
-        missing.iter().for_each(|key| self.add(false, format!("segment {key:?} does not exist: nobody is in it")));
-    }
-
-    fn check_variations(&mut self, flag: &Flag) {
-        let count = flag.variations.len();
-        let mut check = |index: u32, what: String| {
-            if index as usize >= count {
-                self.add(false, format!("{what} serves a variation that it does not have: it has {count}"));
-            }
-        };
-        if let Some(index) = flag.off_variation {
-            check(index, "when off it".to_owned());
-        }
-        for target in &flag.targets {
-            check(target.variation, "a target list".to_owned());
-        }
-        let rules = flag.rules.iter().enumerate().map(|(index, rule)| (&rule.serve, format!("rule {}", index + 1)));
-        let mut nothing = Vec::new();
-        for (serve, what) in rules.chain([(&flag.fallthrough, "the fallthrough".to_owned())]) {
-            match serve {
-                Serve::Nothing => nothing.push(what),
-                Serve::Variation(index) => check(*index, what),
-                Serve::Rollout(rollout) => {
-                    rollout.variations.iter().for_each(|entry| check(entry.variation, what.clone()))
-                }
-            }
-        }
-        nothing.into_iter().for_each(|what| self.add(false, format!("{what} serves nothing")));
-    }
-}
-
-/// Whether a flag is among what it requires, directly or not.
-fn requires_itself(flag: &Flag, flags: &BTreeMap<&str, (&Item, Box<Flag>)>) -> bool {
-    let mut waiting: Vec<&str> = flag.prerequisites().collect();
-    let mut seen = HashSet::new();
-    while let Some(key) = waiting.pop() {
-        if key == &*flag.key {
-            return true;
-        }
-        if seen.insert(key)
-            && let Some((_, required)) = flags.get(key)
-        {
-            waiting.extend(required.prerequisites());
-        }
-    }
-    false
 }
