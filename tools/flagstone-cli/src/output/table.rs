@@ -8,6 +8,8 @@ use crate::failure::Failure;
 const BETWEEN: usize = 2;
 /// No column becomes narrower than that.
 const NARROWEST: usize = 4;
+/// Where nobody looks nothing is cut, and what is longer than that is no reason to fill up other lines.
+const LONGEST_FILLED: usize = 80;
 
 /// Rows under a heading. Texts may be painted.
 pub struct Table {
@@ -29,8 +31,9 @@ impl Table {
     /// Prints it.
     pub fn print(self, output: &mut Output) -> Result<(), Failure> {
         let widths = self.widths(output.width);
+        let fill = if output.is_terminal { usize::MAX } else { LONGEST_FILLED };
         for (position, row) in self.rows.iter().enumerate() {
-            let line = self.line(row, &widths);
+            let line = self.line(row, &widths, fill);
             let line = line.trim_end();
             if position == 0 {
                 let heading = output.faint(line);
@@ -42,14 +45,15 @@ impl Table {
         Ok(())
     }
 
-    fn line(&self, row: &[String], widths: &[usize]) -> String {
+    fn line(&self, row: &[String], widths: &[usize], fill: usize) -> String {
         let mut line = String::new();
         for (column, (text, &width)) in row.iter().zip(widths).enumerate() {
             if column > 0 {
                 line.push_str(&" ".repeat(BETWEEN));
             }
             let side = if self.right.contains(&column) { Alignment::Right } else { Alignment::Left };
-            line.push_str(&pad_str(&truncate_str(text, width, "…"), width, side, None));
+            let text = truncate_str(text, width, "…");
+            line.push_str(&pad_str(&text, width.min(fill), side, None));
         }
         line
     }
