@@ -43,14 +43,14 @@ fn everything_is_read_as_it_is_written_whatever_it_is() {
     let server = RedisServer::start();
     let depot = depot_at(&server.url());
     let empty = depot.read().unwrap();
-    assert!(empty.flags.is_empty() && empty.segments.is_empty() && !empty.inited);
+    assert!(empty.flags.is_empty() && empty.segments.is_empty() && empty.inited == Some(false));
     server.set_flag(b"\xff".as_slice(), "{");
     server.set_segment("s", "{}");
     server.set_inited();
     let contents = depot.read().unwrap();
     assert_eq!(contents.flags, [(vec![0xff], b"{".to_vec())]);
     assert_eq!(contents.segments, [(b"s".to_vec(), b"{}".to_vec())]);
-    assert!(contents.inited);
+    assert_eq!(contents.inited, Some(true));
     assert_eq!((depot.prefix(), depot.database()), (PREFIX, 0));
     for number in 0..1_500 {
         server.set_flag(format!("f{number}"), "{}");

@@ -66,8 +66,8 @@ pub struct Contents {
     pub flags: Vec<Field>,
     /// Segments.
     pub segments: Vec<Field>,
-    /// Somebody has written a full data set: `$inited` is there.
-    pub inited: bool,
+    /// Somebody has written a full data set: `$inited` is there. None where the server does not let us ask.
+    pub inited: Option<bool>,
 }
 
 /// An item to be written.
@@ -229,6 +229,6 @@ fn read(reader: &mut Reader<'_>) -> Result<Contents, DepotError> {
     if let Some(reason) = reply.wrong_type() {
         return Err(DepotError::WrongType(reason.to_owned()));
     }
-    let inited = reply.presence.inited;
+    let inited = reader.sees_marker().then_some(reply.presence.inited);
     Ok(Contents { flags: reply.features.into_fields(), segments: reply.segments.into_fields(), inited })
 }

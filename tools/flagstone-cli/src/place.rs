@@ -36,7 +36,7 @@ pub struct Held {
     pub flags: Vec<Item>,
     /// Segments, by key.
     pub segments: Vec<Item>,
-    /// Redis: somebody has written a full data set.
+    /// Somebody has written a full data set; none where nobody can tell, as of a file.
     pub inited: Option<bool>,
 }
 
@@ -73,7 +73,7 @@ impl From<Contents> for Held {
             fields.into_iter().map(|(field, text)| Item::new(kind, field, text)).collect()
         };
         let (flags, segments) = (of(Kind::Flag, contents.flags), of(Kind::Segment, contents.segments));
-        Self { flags, segments, inited: Some(contents.inited) }.sorted()
+        Self { flags, segments, inited: contents.inited }.sorted()
     }
 }
 

@@ -309,6 +309,16 @@ fn a_doctor_says_what_is_good_and_what_is_wrong() {
 }
 
 #[test]
+fn a_doctor_claims_nothing_that_it_may_not_ask() {
+    let redis = redis_with_examples();
+    send(&redis, &["ACL", "SETUSER", "minimal", "on", ">pw", "~launchdarkly:*", "+hgetall", "+hget"]);
+    let mut command = flagstone();
+    command.args(["doctor", "--url", &redis.url(), "--username", "minimal"]);
+    let told = Ran::of(command.env("FLAGSTONE_REDIS_PASSWORD", "pw").output().unwrap()).ended(1);
+    assert!(told.contains("· $inited     unknown: EXISTS is not allowed\n"), "{told}");
+}
+
+#[test]
 fn a_place_without_flags_and_a_redis_that_is_away_are_told_apart() {
     let redis = redis();
     for command in [&["flags"][..], &["export"], &["verify"], &["show", "a"]] {
@@ -398,6 +408,12 @@ fn huge_values_and_many_flags_are_listed() {
     assert!(told.contains("huge  on") && told.len() < 500, "{}", told.len());
     assert!(on_redis(&redis, &["show", "huge"]).ended(0).len() < 1_000);
     assert!(on_redis(&redis, &["eval", "huge", "--user", "a"]).ended(0).len() > 1 << 20, "the value is whole");
+    let key = "k".repeat(10_000);
+    send(&redis, &["HSET", "launchdarkly:features", &key, r#"{"version":1,"variations":[1]}"#]);
+    let told = on_redis(&redis, &["flags"]).ended(0);
+    assert!(told.contains(&key), "nothing is cut where nobody looks");
+    let short = told.lines().find(|line| line.starts_with("huge ")).unwrap();
+    assert!(short.len() < 300, "one long key is no reason to fill every line");
 }
 
 #[test]

@@ -89,7 +89,11 @@ fn look(place: &Place, report: &mut Report, output: &Output) -> Result<(), Failu
     if let Place::Redis(_) = place {
         let depot = place.depot()?;
         server(&depot.examine()?, &depot, report);
-        data(&place.read(output)?, report, output);
+        let held = place.read(output)?;
+        data(&held, report, output);
+        if held.inited.is_none() {
+            report.add("$inited", Health::Note, "unknown: EXISTS is not allowed");
+        }
         rung(place, report)
     } else {
         data(&place.read(output)?, report, output);
