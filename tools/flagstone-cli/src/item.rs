@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use flagstone::model::{Flag, Interner, Kind, ParseError, Parsed, Remark, Segment, parse_flag, parse_segment, repair};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// An item as it is written.
 #[derive(Debug, Clone)]
@@ -69,6 +70,14 @@ impl Item {
     /// As JSON; null where it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.repaired()).unwrap_or_default()
+    }
+
+    /// As the JSON that was written, with its numbers and the order of its members, on one line.
+    pub fn written(&self) -> serde_json::Result<Box<RawValue>> {
+        let text = self.repaired();
+        let json: &RawValue = serde_json::from_slice(&text)?;
+        // Line ends between the parts of JSON mean nothing, and inside of texts there are none.
+        RawValue::from_string(json.get().replace(['\n', '\r'], " "))
     }
 
     /// Half emojis are no reason to refuse an item.

@@ -417,6 +417,19 @@ fn huge_values_and_many_flags_are_listed() {
 }
 
 #[test]
+fn an_item_is_shown_and_exported_with_its_numbers_members_and_order() {
+    let redis = redis();
+    let text =
+        r#"{"version":1,"zeta":{"b":1.0,"a":12345678901234567890123},"on":true,"variations":[1e2,-0.0,"é"],"key":"n"}"#;
+    send(&redis, &["HSET", "launchdarkly:features", "n", text]);
+    let shown = on_redis(&redis, &["show", "n", "--json"]).ended(0);
+    assert!(shown.contains(&format!(r#""item":{text},"#)), "{shown}");
+    let exported = file("numbers.json", &on_redis(&redis, &["export"]).ended(0));
+    on_redis(&redis, &["import", exported.to_str().unwrap(), "--yes", "--prefix", "other"]).ended(0);
+    assert_eq!(on_redis(&redis, &["show", "n", "--raw", "--prefix", "other"]).ended(0), format!("{text}\n"));
+}
+
+#[test]
 fn an_export_goes_where_it_was_told_to_and_counts_what_is_in_it() {
     use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
     let redis = redis_with_examples();

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use flagstone::model::{Interner, repair};
+use flagstone::model::Interner;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -63,17 +63,12 @@ pub fn run(what: &Export, place: &Place, output: &mut Output) -> Result<Verdict,
 }
 
 /// The text of an item on one line; nothing for what remains of a deleted one.
-fn readable(item: &Item) -> Result<Option<String>, String> {
+fn readable(item: &Item) -> Result<Option<Box<RawValue>>, String> {
     match item.read(&mut Interner::default()).content {
         Err(error) => Err(error.to_string()),
         Ok(_) if !item.has_text_key => Err("the name of its field is no text in UTF-8".to_owned()),
         Ok(Content::Deleted(_)) => Ok(None),
-        Ok(_) => {
-            let text = repair(&item.text);
-            let json: &RawValue = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-            // Line ends between the parts of JSON mean nothing, and inside of texts there are none.
-            Ok(Some(json.get().replace(['\n', '\r'], " ")))
-        }
+        Ok(_) => item.written().map(Some).map_err(|error| error.to_string()),
     }
 }
 

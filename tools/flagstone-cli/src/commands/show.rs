@@ -1,7 +1,9 @@
 //! `show`: one flag or segment, its targeting in words.
 
 use flagstone::model::{Interner, Kind};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::like;
 use crate::arguments::Show;
@@ -10,6 +12,17 @@ use crate::item::{Content, Item, Read, noun};
 use crate::output::{Output, plain};
 use crate::place::{Held, Place};
 use crate::words;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Shown {
+    /// As it is written; none where that is no JSON.
+    item: Option<Box<RawValue>>,
+    /// Why it cannot be read.
+    error: Option<String>,
+    remarks: Vec<String>,
+    used_by: Vec<String>,
+}
 
 pub fn run(what: &Show, place: &Place, output: &mut Output) -> Result<Verdict, Failure> {
     let kind = if what.segment { Kind::Segment } else { Kind::Flag };
@@ -25,7 +38,7 @@ pub fn run(what: &Show, place: &Place, output: &mut Output) -> Result<Verdict, F
         let error = read.content.as_ref().err().map(ToString::to_string);
         let remarks: Vec<String> = read.remarks.iter().map(ToString::to_string).collect();
         let used_by = used_by(&held, kind, &what.key);
-        output.json(&json!({ "item": item.json(), "error": error, "remarks": remarks, "used_by": used_by }))?;
+        output.json(&Shown { item: item.written().ok(), error, remarks, used_by })?;
     } else {
         print(item, &read, &held, output)?;
     }
