@@ -88,6 +88,11 @@ fn the_entries_of_a_rollout_have_their_values() {
     let told = explained(&client(&[&flag], &[], &[]), "f", &user(r#"{"kind":"org","key":"o"}"#));
     let entries = &told["flag"]["rollout"]["entries"];
     assert_eq!((&entries[0]["value"], &entries[1]["value"]), (&json!({"b":1.5}), &Value::Null));
+    let written = r#"{"b":1e2,"a":12345678901234567890123}"#;
+    let other = client(&[&flag.replace(r#"{"b":1.5}"#, written)], &[], &[]);
+    let told = other.explain("f", &user(r#"{"kind":"org","key":"o"}"#)).unwrap();
+    let value = told.flag.unwrap().rollout.unwrap().entries[0].value.clone().unwrap();
+    assert_eq!(value.get(), written, "as the result has it");
 }
 
 #[test]

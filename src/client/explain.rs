@@ -98,13 +98,15 @@ impl Written<'_> {
             }
         }
         step.key = key.to_owned();
-        let text = self.data.flags.get(key).map(|entry| entry.good_text());
-        let item = read(text);
+        let Some(entry) = self.data.flags.get(key) else { return };
+        let item = read(Some(entry.good_text()));
         for rule in &mut step.rules {
             self.complete_rule(rule, &item);
         }
+        let State::Live(flag) = entry.state() else { return };
         for entry in step.rollout.iter_mut().flat_map(|rollout| &mut rollout.entries) {
-            entry.value = item["variations"].get(entry.variation as usize).and_then(raw);
+            let variation = flag.variations.get(entry.variation as usize);
+            entry.value = variation.and_then(|variation| RawValue::from_string(variation.json().to_owned()).ok());
         }
     }
 
