@@ -7,7 +7,7 @@ use super::meter::Meter;
 use super::rules::{all_pass, all_pass_alone};
 use super::scope::{Abort, Chain, Scope};
 use super::{Detail, Draw, ErrorKind, Look, Memberships, Observer, Reason, Trouble};
-use crate::context::Context;
+use crate::context::{Attribute, Context};
 use crate::model::{AttributeRef, Flag, Found, INVALID_VARIATION, Lookup, Prerequisite, Rollout, Serve, Target};
 
 /// How a flag came out, small enough to be returned in registers; [`Outcome::detail`] says it in full.
@@ -289,19 +289,20 @@ fn rolled_out(flag: &Flag, rollout: &Rollout, context: &Context) -> Option<Choic
 /// The first entry whose bound is above the bucket, or else the last one. A context without the rollout's kind has
 /// bucket 0 and is in no experiment.
 #[inline(always)]
-fn draw<'f>(flag: &Flag, rollout: &'f Rollout, context: &Context) -> Option<Draw<'f>> {
+fn draw<'d>(flag: &Flag, rollout: &'d Rollout, context: &'d Context) -> Option<Draw<'d>> {
     let single = context.of_kind(&rollout.context_kind);
-    let bucket = match single {
-        None => 0.0,
+    let (bucket, value) = match single {
+        None => (0.0, Attribute::Null),
         Some(_) if rollout.bucket_by == AttributeRef::Invalid => return None,
         Some(single) => {
             let prefix = match rollout.seed {
                 Some(seed) => Prefix::Seed(seed),
                 None => Prefix::Salted { key: &flag.key, salt: &flag.salt },
             };
-            bucket(&prefix, single.get(&rollout.bucket_by))
+            let value = single.get(&rollout.bucket_by);
+            (bucket(&prefix, value), value)
         }
     };
     let entry = rollout.variations.iter().find(|entry| bucket < entry.bound).or(rollout.variations.last())?;
-    Some(Draw { bucket, has_context: single.is_some(), entry })
+    Some(Draw { bucket, value, has_context: single.is_some(), entry })
 }

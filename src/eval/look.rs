@@ -54,8 +54,12 @@ pub enum Look<'a> {
     SegmentRule(&'a SegmentRule),
     /// The clauses of the segment's rule pass, and its share decides.
     Share {
+        /// The rule.
+        rule: &'a SegmentRule,
         /// The bucket; none without a context of the rule's kind, which is in no share.
         bucket: Option<f32>,
+        /// The value of the attribute that is hashed; null where there is none.
+        value: Attribute<'a>,
         /// The share takes the buckets below.
         bound: f32,
     },
@@ -118,6 +122,8 @@ impl Belongs {
 pub struct Draw<'a> {
     /// From 0 to 1.
     pub bucket: f32,
+    /// The value of the attribute that is hashed; null where there is none.
+    pub value: Attribute<'a>,
     /// Whether there is a context of the rollout's kind; without it the bucket is 0.
     pub has_context: bool,
     /// The entry that takes the bucket.

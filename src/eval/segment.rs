@@ -7,7 +7,7 @@ use super::meter::Meter;
 use super::rules::{all_pass, all_pass_apart};
 use super::scope::{Abort, Chain, Scope};
 use super::{Belongs, BigSegmentsStatus, ErrorKind, Look, Memberships, Observer, Trouble};
-use crate::context::Context;
+use crate::context::{Attribute, Context};
 use crate::model::{
     AttributeRef, ContextKind, Found, Lookup, Segment, SegmentMembers, SegmentRule, StringList, StringSet, Unbounded,
 };
@@ -170,7 +170,7 @@ fn in_share_in_scope<L: Lookup, M: Memberships, O: Observer>(
     match rule.bound {
         Some(bound) if O::LOOKS => {
             let observer = &mut *scope.observer;
-            let seen = |bucket| observer.look(Look::Share { bucket, bound });
+            let seen = |bucket, value: Attribute<'_>| observer.look(Look::Share { rule, bucket, value, bound });
             bucket_is_below(bound, segment, rule, scope.context, seen)
         }
         _ => in_share(segment, rule, scope.context),
@@ -185,27 +185,28 @@ fn in_share(segment: &Segment, rule: &SegmentRule, context: &Context) -> Result<
 
 #[inline(never)]
 fn is_below(bound: f32, segment: &Segment, rule: &SegmentRule, context: &Context) -> Result<bool, Abort> {
-    bucket_is_below(bound, segment, rule, context, |_| {})
+    bucket_is_below(bound, segment, rule, context, |_, _| {})
 }
 
-/// A context without the rule's kind has no bucket, and is in no share. The bucket is handed to `seen`.
+/// A context without the rule's kind has no bucket, and is in no share. The bucket, and what was hashed, are handed to `seen`.
 #[inline(always)]
 fn bucket_is_below(
     bound: f32,
     segment: &Segment,
     rule: &SegmentRule,
     context: &Context,
-    seen: impl FnOnce(Option<f32>),
+    seen: impl FnOnce(Option<f32>, Attribute<'_>),
 ) -> Result<bool, Abort> {
     let Some(single) = context.of_kind(&rule.context_kind) else {
-        seen(None);
+        seen(None, Attribute::Null);
         return Ok(false);
     };
     if rule.bucket_by == AttributeRef::Invalid {
         return Err(ErrorKind::MalformedFlag);
     }
     let prefix = Prefix::Salted { key: &segment.key, salt: &segment.salt };
-    let bucket = bucket(&prefix, single.get(&rule.bucket_by));
-    seen(Some(bucket));
+    let value = single.get(&rule.bucket_by);
+    let bucket = bucket(&prefix, value);
+    seen(Some(bucket), value);
     Ok(bucket < bound)
 }

@@ -110,8 +110,14 @@ impl<O: Observer> Observer for Recorder<'_, O> {
                 let step = segment_rule_step(segment.rules.len(), rule);
                 self.open.push(Open::SegmentRule(step));
             }
-            (Look::Share { bucket, bound }, Some(Open::SegmentRule(rule))) => {
-                rule.share = Some(ShareStep { bucket, below: bound });
+            (Look::Share { rule, bucket, value, bound }, Some(Open::SegmentRule(step))) => {
+                step.share = Some(ShareStep {
+                    kind: rule.context_kind.as_str().to_owned(),
+                    attribute: hashed(&rule.bucket_by),
+                    actual: json(value),
+                    bucket,
+                    below: bound,
+                });
             }
             (Look::SegmentRuleEnd { matched }, Some(Open::SegmentRule(step))) => {
                 step.rule.matched = Some(matched);
@@ -192,12 +198,11 @@ fn because_of(belongs: Belongs) -> BecauseOf {
 }
 
 fn clause_step(index: usize, clause: &Clause, subject: Subject<'_>) -> ClauseStep {
-    let mut actual = String::new();
-    match subject {
-        Subject::Value(value) if value != Attribute::Null => value.write_json(&mut actual),
-        Subject::Kinds(context) => write_strings(context.kinds(), &mut actual),
-        _ => {}
-    }
+    let actual = match subject {
+        Subject::Value(value) => json(value),
+        Subject::Kinds(context) => strings(context.kinds()),
+        _ => None,
+    };
     let is_about_segments = matches!(clause.test, Test::Segment(_));
     ClauseStep {
         index,
@@ -206,19 +211,39 @@ fn clause_step(index: usize, clause: &Clause, subject: Subject<'_>) -> ClauseSte
         op: String::new(),
         values: Cut::default(),
         negate: clause.negate,
-        actual: RawValue::from_string(actual).ok(),
+        actual,
         has_context: !matches!(subject, Subject::NoContext),
         passed: None,
         segments: Vec::new(),
     }
 }
 
-fn write_strings<'a>(texts: impl Iterator<Item = &'a str>, out: &mut String) {
+/// A value; none for null.
+fn json(value: Attribute<'_>) -> Option<Box<RawValue>> {
+    if value == Attribute::Null {
+        return None;
+    }
+    let mut out = String::new();
+    value.write_json(&mut out);
+    RawValue::from_string(out).ok()
+}
+
+fn strings<'a>(texts: impl Iterator<Item = &'a str>) -> Option<Box<RawValue>> {
+    let mut out = String::new();
     for text in texts {
         out.push(if out.is_empty() { '[' } else { ',' });
-        write_string(text, out);
+        write_string(text, &mut out);
     }
     out.push(']');
+    RawValue::from_string(out).ok()
+}
+
+/// The attribute that is hashed where this one is named.
+fn hashed(attribute: &AttributeRef) -> String {
+    match attribute {
+        AttributeRef::Undefined => AttributeRef::Key.to_string(),
+        other => other.to_string(),
+    }
 }
 
 fn rollout_step(rollout: &Rollout, draw: Draw<'_>) -> RolloutStep {
@@ -234,10 +259,8 @@ fn rollout_step(rollout: &Rollout, draw: Draw<'_>) -> RolloutStep {
     RolloutStep {
         experiment: rollout.experiment,
         kind: rollout.context_kind.as_str().to_owned(),
-        attribute: match &rollout.bucket_by {
-            AttributeRef::Undefined => AttributeRef::Key.to_string(),
-            other => other.to_string(),
-        },
+        attribute: hashed(&rollout.bucket_by),
+        actual: json(draw.value),
         seed: rollout.seed,
         has_context: draw.has_context,
         bucket: draw.bucket,

@@ -195,6 +195,13 @@ pub struct BucketedRule {
 /// The share of a segment's rule.
 #[derive(Clone, Debug, Serialize)]
 pub struct ShareStep {
+    /// The kind of context that is bucketed.
+    pub kind: String,
+    /// The attribute that is hashed.
+    pub attribute: String,
+    /// Its value, as JSON; none where there is none. Other values than texts and whole numbers have bucket 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<Box<RawValue>>,
     /// From 0 to 1; none without a context of the rule's kind, which is in no share.
     pub bucket: Option<f32>,
     /// The share takes the buckets below.
@@ -210,6 +217,9 @@ pub struct RolloutStep {
     pub kind: String,
     /// The attribute that is hashed.
     pub attribute: String,
+    /// Its value, as JSON; none where there is none. Other values than texts and whole numbers have bucket 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<Box<RawValue>>,
     /// What replaces key and salt of the flag in the hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,

@@ -84,6 +84,30 @@ fn a_rollout_says_where_the_context_falls() {
 }
 
 #[test]
+fn what_is_hashed_is_told_with_its_attribute() {
+    let rollout = r#""fallthrough":{"rollout":{"contextKind":"user","bucketBy":"/a/b","variations":[{"variation":0,"weight":100000}]}}"#;
+    let world = World::default().flag(&base("f", rollout));
+    let hashed = |context: &str| {
+        let rollout = &explained(&world, context).0["rollout"];
+        (rollout["attribute"].clone(), rollout["actual"].clone(), rollout["bucket"] == json!(0.0))
+    };
+    assert_eq!(hashed(r#"{"kind":"user","key":"u","a":{"b":"x"}}"#), (json!("/a/b"), json!("x"), false));
+    assert_eq!(hashed(r#"{"kind":"user","key":"u","a":{"b":[1]}}"#), (json!("/a/b"), json!([1]), true));
+    assert_eq!(hashed(USER), (json!("/a/b"), Value::Null, true));
+    let rule = r#"{"weight":1,"rolloutContextKind":"org","bucketBy":"name","clauses":[]}"#;
+    let world = World::default()
+        .flag(&ruled(r#"{"op":"segmentMatch","values":["s"]}"#))
+        .segment(&format!(r#"{{"key":"s","version":1,"rules":[{rule}]}}"#));
+    let share = |context: &str| {
+        let (flag, _) = explained(&world, context);
+        flag["rules"][0]["clauses"][0]["segments"][0]["rules"][0]["share"].clone()
+    };
+    let told = share(r#"{"kind":"org","key":"o","name":"Ada's"}"#);
+    assert_eq!((&told["kind"], &told["attribute"], &told["actual"]), (&json!("org"), &json!("name"), &json!("Ada's")));
+    assert_eq!((&share(USER)["bucket"], &share(USER)["actual"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
 fn a_share_of_a_segment_and_a_target_are_told() {
     let segment = r#"{"key":"s","version":1,"salt":"salt","rules":[{"weight":20000,"clauses":[]}]}"#;
     let world = World::default().flag(&ruled(r#"{"op":"segmentMatch","values":["s"],"negate":true}"#)).segment(segment);

@@ -469,6 +469,8 @@ fn an_explanation_tells_the_truth_of_what_is_odd() {
     let flags = [
         flag("unknown", &rule(r#"{"attribute":"key","op":"near","values":[1],"negate":true}"#)),
         flag("malformed", &rule(r#"{"contextKind":"user","attribute":"//","op":"in","values":[1]}"#)),
+        flag("by", r#""fallthrough":{"rollout":{"bucketBy":"plan","variations":[{"variation":0,"weight":100000}]}}"#),
+        flag("shared", &rule(r#"{"op":"segmentMatch","values":["share"]}"#)),
         flag(
             "short",
             r#""fallthrough":{"rollout":{"variations":[{"variation":0,"weight":1},{"variation":1,"weight":1}]}}"#,
@@ -478,7 +480,9 @@ fn an_explanation_tells_the_truth_of_what_is_odd() {
             r#""fallthrough":{"rollout":{"variations":[{"variation":0,"weight":80000},{"variation":1,"weight":80000}]}}"#,
         ),
     ];
-    let path = file("odd.json", &format!(r#"{{"flags":{{{}}}}}"#, flags.join(",")));
+    let share = r#"{"version":1,"rules":[{"weight":1,"rolloutContextKind":"org","clauses":[]}]}"#;
+    let text = format!(r#"{{"flags":{{{}}},"segments":{{"share":{share}}}}}"#, flags.join(","));
+    let path = file("odd.json", &text);
     let told = |command: &str, key: &str| {
         let more: &[&str] = if command == "eval" { &["-e", "-u", "ada"] } else { &[] };
         let ran = on_file(&path, &[&[command, key], more].concat());
@@ -489,6 +493,9 @@ fn an_explanation_tells_the_truth_of_what_is_odd() {
     assert!(told("show", "unknown").contains(unknown));
     let malformed = told("eval", "malformed");
     assert!(malformed.contains("? ") && malformed.contains(": nothing can be named like that\n"), "{malformed}");
+    assert!(told("eval", "by").contains("rollout by user plan: bucket 0, for it has none\n"), "{}", told("eval", "by"));
+    let shared = told("eval", "shared");
+    assert!(shared.contains("✗ share by org key: there is no context of kind org\n"), "{shared}");
     let short = told("eval", "short");
     assert!(short.contains("✓ \"b\" (variation 1) takes 0.00001 to 0.00002, and all that is above\n"), "{short}");
     assert!(told("show", "short").contains("0.001% \"a\" (0), 99.999% \"b\" (1)"), "{}", told("show", "short"));

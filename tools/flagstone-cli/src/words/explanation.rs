@@ -3,7 +3,7 @@
 use flagstone::client::Explanation;
 use flagstone::eval::explain::{
     BecauseOf, BucketedRule, ClauseStep, FlagStep, Outcome, PrerequisiteStep, ReasonJson, RolloutStep, RuleStep,
-    SegmentStep, TargetStep,
+    SegmentStep, ShareStep, TargetStep,
 };
 use serde_json::value::RawValue;
 
@@ -165,22 +165,44 @@ fn segment(step: &SegmentStep, output: &Output) -> Node {
     for BucketedRule { rule: step, share } in &step.rules {
         let mut below = rule("rule", step, output);
         if let Some(share) = share {
-            let bucket =
-                share.bucket.map_or_else(|| "there is no bucket".to_owned(), |bucket| format!("bucket {bucket}"));
-            let is_in = share.bucket.is_some_and(|bucket| bucket < share.below);
-            below.push(Node::new(format!("{bucket}, must be below {}", share.below), mark(Some(is_in))));
+            below.push(self::share(share));
         }
         node.push(below);
     }
     node
 }
 
+fn share(step: &ShareStep) -> Node {
+    let (kind, attribute) = (plain(&step.kind), plain(&step.attribute));
+    let (bucket, is_in) = match step.bucket {
+        None => (format!("there is no context of kind {kind}"), false),
+        Some(bucket) => {
+            let of = hashed(&step.attribute, step.actual.as_deref());
+            (format!("bucket {bucket}{of}, must be below {}", step.below), bucket < step.below)
+        }
+    };
+    Node::new(format!("share by {kind} {attribute}: {bucket}"), mark(Some(is_in)))
+}
+
+/// Of what a bucket is; of keys that is no question.
+fn hashed(attribute: &str, value: Option<&RawValue>) -> String {
+    match value {
+        _ if attribute == "key" => String::new(),
+        Some(value) => format!(" of {}", json(value.get())),
+        None => ", for it has none".to_owned(),
+    }
+}
+
 fn rollout(step: &RolloutStep, output: &Output) -> Node {
     let what = if step.experiment { "experiment" } else { "rollout" };
     let seed = step.seed.map_or_else(String::new, |seed| format!(", seed {seed}"));
     let (kind, attribute) = (plain(&step.kind), plain(&step.attribute));
-    let without = if step.has_context { String::new() } else { format!(", for there is no context of kind {kind}") };
-    let mut node = Node::note(format!("{what} by {kind} {attribute}{seed}: bucket {}{without}", step.bucket));
+    let of = if step.has_context {
+        hashed(&step.attribute, step.actual.as_deref())
+    } else {
+        format!(", for there is no context of kind {kind}")
+    };
+    let mut node = Node::note(format!("{what} by {kind} {attribute}{seed}: bucket {}{of}", step.bucket));
     for (position, entry) in step.entries.iter().enumerate() {
         let value = entry.value.as_ref().map_or_else(|| "nothing".to_owned(), |value| json(value.get()));
         let is_last = position + 1 == step.entries.len();
