@@ -161,6 +161,17 @@ fn what_others_write_while_it_asks_is_neither_lost_nor_said_to_be_written() {
 }
 
 #[test]
+fn a_file_without_flags_empties_nothing() {
+    let redis = redis_with_examples();
+    for (name, text) in [("nothing.json", "{}"), ("no-flags.json", r#"{"flags":{},"segments":{}}"#)] {
+        let nothing = file(name, text).display().to_string();
+        let complaint = on_redis(&redis, &["import", &nothing, "--replace", "--yes"]).complained(4);
+        assert!(complaint.contains("there are no flags in it: nothing was written"), "{complaint}");
+    }
+    assert!(on_redis(&redis, &["flags"]).ended(0).ends_with("3 flags\n"));
+}
+
+#[test]
 fn an_export_is_imported_through_a_pipe() {
     let redis = redis_with_examples();
     let exported = on_redis(&redis, &["export"]).ended(0);

@@ -61,6 +61,10 @@ fn writes(steps: &[Step]) -> usize {
 
 pub fn run(what: &Import, place: &Place, output: &mut Output) -> Result<Verdict, Failure> {
     let items = items(&what.from, place, output)?;
+    // The output of something that failed is no data set.
+    if items.is_empty() || what.replace && !items.iter().any(|item| item.kind == Kind::Flag) {
+        return Err(Failure::Missing("there are no flags in it: nothing was written".to_owned()));
+    }
     let depot = place.depot()?;
     let held = Held::from(depot.read()?);
     let mut steps = plan(&items, &held, what);
