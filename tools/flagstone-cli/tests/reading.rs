@@ -172,6 +172,15 @@ fn verify_names_each_item_and_what_is_wrong_with_it() {
 }
 
 #[test]
+fn what_is_wrong_with_other_items_is_told_in_a_few_lines() {
+    let bad: Vec<String> = (0..50).map(|number| format!(r#""bad-{number}":{{"on":"yes"}}"#)).collect();
+    let good = r#""good":{"version":1,"on":true,"variations":[1],"fallthrough":{"variation":0}}"#;
+    let path = file("many-bad.json", &format!(r#"{{"flags":{{{good},{}}}}}"#, bad.join(",")));
+    let told = on_file(&path, &["eval", "good", "--user", "a"]).ended(0);
+    assert!(told.lines().count() < 10 && told.ends_with(" more: flagstone verify\n"), "{told}");
+}
+
+#[test]
 fn verify_finds_what_evaluations_stumble_over() {
     let flag = |key: &str, more: &str| {
         format!(r#""{key}":{{"version":1,"on":true,"variations":["a","b"],"fallthrough":{{"variation":1}},{more}}}"#)

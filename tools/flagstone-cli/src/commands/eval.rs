@@ -10,6 +10,9 @@ use crate::output::{Node, Output, plain};
 use crate::place::{Place, warnings};
 use crate::words::explanation::{reason, tree};
 
+/// So many warnings of the client are told one by one: most are about other items.
+const SHOWN: usize = 5;
+
 pub fn run(what: &Eval, place: &Place, output: &mut Output) -> Result<Verdict, Failure> {
     let context = who(&what.who)?;
     let client = place.ready_client()?;
@@ -26,9 +29,14 @@ pub fn run(what: &Eval, place: &Place, output: &mut Output) -> Result<Verdict, F
         return Ok(verdict);
     }
     print(&explanation, what.explain, output)?;
-    for warning in warnings(&client) {
-        let warning = output.doubtful(plain(&warning));
+    let warnings = warnings(&client);
+    for warning in warnings.iter().take(SHOWN) {
+        let warning = output.doubtful(plain(warning));
         output.line(warning)?;
+    }
+    if warnings.len() > SHOWN {
+        let more = output.doubtful(format!("{} more: flagstone verify", warnings.len() - SHOWN));
+        output.line(more)?;
     }
     Ok(verdict)
 }
