@@ -14,6 +14,7 @@ Exit status:
   4    there is no such flag, or there are no flags at all
   130  ended by Ctrl-C
 
+The password for Redis is taken from FLAGSTONE_REDIS_PASSWORD, or from the URL.
 The environment variables NO_COLOR and TERM=dumb switch colours off.";
 
 /// Looks at feature flags in Redis and in files, explains evaluations, compares, exports and imports.

@@ -87,7 +87,7 @@ impl Place {
     pub fn parse(word: &str, at: &At) -> Self {
         let mut at = At { file: Vec::new(), ..at.clone() };
         // Before the scheme: behind it, an @ ends a login.
-        let split = word.find("://").and_then(|scheme| word.get(..scheme)).map(|before| before.split_once('@'));
+        let split = word.find("://").and_then(|scheme| word.get(..scheme)).map(|before| before.rsplit_once('@'));
         match split {
             Some(Some((prefix, _))) => {
                 at.url = word.get(prefix.len() + 1..).map(str::to_owned);
@@ -285,6 +285,7 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(parse("staging"), (text("redis://known"), text("staging"), Vec::new()));
         assert_eq!(parse("redis://u:p@host/1"), (text("redis://u:p@host/1"), None, Vec::new()));
+        assert_eq!(parse("a@b@redis://h"), (text("redis://h"), text("a@b"), Vec::new()));
         assert_eq!(parse("blue@redis://u:p@host"), (text("redis://u:p@host"), text("blue"), Vec::new()));
         for name in ["flags.json", "a/flags", "./flags.yaml", "flags.yml"] {
             assert_eq!(parse(name), (None, None, vec![PathBuf::from(name)]), "{name}");
