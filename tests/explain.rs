@@ -7,6 +7,7 @@ use flagstone::client::{Ask, Client, Config, DefaultValue, TestData, Wanted};
 use flagstone::context::Context;
 use flagstone::eval::explain::Outcome;
 use flagstone::model::Kind;
+use flagstone::store::StoreState;
 use serde_json::{Value, json};
 
 fn client(flags: &[&str], segments: &[&str], options: &[(&str, &str)]) -> Client {
@@ -106,4 +107,22 @@ fn many_values_are_cut_and_counted() {
     let told = explained(&client, "f", &user(r#"{"kind":"user","key":"u","n":499}"#));
     let values = &told["flag"]["rules"][0]["clauses"][0]["values"];
     assert_eq!((values["first"].as_array().unwrap().len(), &values["count"]), (20, &json!(500)));
+}
+
+#[test]
+fn whoever_sees_that_a_source_is_valid_sees_no_evaluation_that_is_stale() {
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("valid-{}.json", std::process::id()));
+    std::fs::write(&path, r#"{"flagValues":{"f":1}}"#).unwrap();
+    let ada = user(r#"{"kind":"user","key":"ada"}"#);
+    for _ in 0..100 {
+        let mut config = Config::default();
+        config.set("source.kind", "file").unwrap();
+        config.set("file.paths", &json!([path]).to_string()).unwrap();
+        let client = Client::new(config.resolve().unwrap()).unwrap();
+        client.start(Duration::ZERO).unwrap();
+        while client.state() != StoreState::Valid {
+            std::hint::spin_loop();
+        }
+        assert!(!client.explain("f", &ada).unwrap().stale);
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use flagstone::client::Event;
 use flagstone::client::{Client, Config, Polled};
 use flagstone::model::Kind;
-use flagstone::store::{Contents, Depot, Entry, Level};
+use flagstone::store::{Contents, Depot, Entry, Level, StoreState};
 
 use crate::arguments::At;
 use crate::failure::Failure;
@@ -177,11 +177,15 @@ impl Place {
         }
         client.start(Duration::ZERO)?;
         let end = Instant::now() + self.patience();
-        while !client.is_ready() {
+        // Data are there a moment before they are known to be up to date.
+        while client.state() != StoreState::Valid {
             if let Some(error) = client.source_condition().and_then(|condition| condition.error.clone()) {
                 return Err(Failure::Away(error.failure.message));
             }
             if Instant::now() >= end {
+                if client.is_ready() {
+                    break;
+                }
                 return Err(Failure::Away(format!("not read in time: {}", self.describe())));
             }
             std::thread::sleep(TURN);
