@@ -514,6 +514,19 @@ fn an_explanation_tells_the_truth_of_what_is_odd() {
 }
 
 #[test]
+fn targets_are_shown_in_the_order_in_which_they_are_tried_and_only_those() {
+    let targets = r#""targets":[{"variation":0,"values":["never"]},{"variation":1,"values":["ada"]}],"contextTargets":[
+        {"contextKind":"org","variation":0,"values":["acme"]},{"contextKind":"user","variation":1,"values":[]},
+        {"variation":1,"values":[]},{"contextKind":"user","variation":0,"values":["bob"]}]"#;
+    let flag = format!(r#"{{"version":1,"on":true,"variations":["a","b"],"fallthrough":{{"variation":1}},{targets}}}"#);
+    let path = file("targets.json", &format!(r#"{{"flags":{{"f":{flag}}}}}"#));
+    let told = on_file(&path, &["show", "f"]).ended(0);
+    let expected =
+        "Targets\n├ \"a\" (0) for org \"acme\"\n├ \"b\" (1) for user \"ada\"\n└ \"a\" (0) for user \"bob\"\nOtherwise";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn an_explanation_is_of_the_item_that_was_asked_for_whatever_it_calls_itself() {
     let redis = redis();
     let flag = |value: &str| {

@@ -1,5 +1,7 @@
 //! A flag or segment in words, from its JSON.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::clause::Clause;
@@ -49,6 +51,8 @@ fn prerequisite(json: &Value) -> Node {
     ))
 }
 
+/// The lists in the order in which they are tried. Where there are lists for contexts only their order counts, and an entry for
+/// users without keys stands for the list of users with its variation; lists of users that nothing stands for are not tried.
 fn targets(json: &Value, variations: &[Value]) -> Vec<Node> {
     let line = |target: &Value, kind: &str| {
         let keys = list(&target["values"]);
@@ -56,10 +60,23 @@ fn targets(json: &Value, variations: &[Value]) -> Vec<Node> {
         let serves = named(target["variation"].as_i64().unwrap_or_default(), variations);
         Node::note(format!("{serves} for {} {}", plain(kind), some(&shown, keys.len())))
     };
-    let users = list(&json["targets"]).iter().filter(|target| !list(&target["values"]).is_empty());
-    let contexts = list(&json["contextTargets"]).iter().filter(|target| !list(&target["values"]).is_empty());
-    let kind = |target: &Value| target["contextKind"].as_str().unwrap_or("user").to_owned();
-    users.map(|target| line(target, "user")).chain(contexts.map(|target| line(target, &kind(target)))).collect()
+    let has_keys = |target: &&Value| !list(&target["values"]).is_empty();
+    let (users, contexts) = (list(&json["targets"]), list(&json["contextTargets"]));
+    if contexts.is_empty() {
+        return users.iter().filter(has_keys).map(|target| line(target, "user")).collect();
+    }
+    let mut stood_for = HashSet::new();
+    let tried = contexts.iter().filter_map(|target| {
+        let kind = target["contextKind"].as_str().filter(|kind| !kind.is_empty()).unwrap_or("user");
+        if kind != "user" || has_keys(&target) {
+            return Some((target, kind));
+        }
+        let variation = target["variation"].as_i64().unwrap_or_default();
+        let is_its = |user: &&Value| user["variation"].as_i64().unwrap_or_default() == variation;
+        let user = users.iter().find(is_its).filter(|_| stood_for.insert(variation));
+        user.map(|user| (user, kind))
+    });
+    tried.filter(|(target, _)| has_keys(target)).map(|(target, kind)| line(target, kind)).collect()
 }
 
 fn rules(json: &Value, variations: &[Value]) -> Vec<Node> {
