@@ -527,6 +527,22 @@ fn targets_are_shown_in_the_order_in_which_they_are_tried_and_only_those() {
 }
 
 #[test]
+fn a_prerequisite_that_is_needed_again_is_told_once() {
+    let flag = |level: u32| {
+        let below = if level == 0 { String::new() } else { format!(r#"{{"key":"p{}","variation":0}}"#, level - 1) };
+        let required = if level == 0 { String::new() } else { format!("{below},{below}") };
+        let rule = r#"{"variation":0,"clauses":[{"attribute":"key","op":"in","values":["ada"]}]}"#;
+        let serves = r#""variations":["a"],"fallthrough":{"variation":0}"#;
+        format!(r#""p{level}":{{"version":1,"on":true,{serves},"prerequisites":[{required}],"rules":[{rule}]}}"#)
+    };
+    let flags: Vec<String> = (0..12).map(flag).collect();
+    let path = file("lattice.json", &format!(r#"{{"flags":{{{}}}}}"#, flags.join(",")));
+    let told = on_file(&path, &["eval", "p11", "-e", "-u", "ada"]).ended(0);
+    assert_eq!(told.matches("✓ user key is \"ada\"").count(), 12, "{}", told.len());
+    assert_eq!(told.matches(": \"a\" (variation 0), as above\n").count(), 11, "{told}");
+}
+
+#[test]
 fn an_explanation_is_of_the_item_that_was_asked_for_whatever_it_calls_itself() {
     let redis = redis();
     let flag = |value: &str| {

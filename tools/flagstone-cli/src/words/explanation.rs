@@ -1,5 +1,7 @@
 //! An explanation as a tree in words. It only tells what the evaluation itself has told.
 
+use std::collections::HashSet;
+
 use flagstone::client::Explanation;
 use flagstone::eval::explain::{
     BecauseOf, BucketedRule, ClauseStep, FlagStep, Outcome, PrerequisiteStep, ReasonJson, RolloutStep, RuleStep,
@@ -14,7 +16,7 @@ use crate::output::{Mark, Node, Output, plain};
 /// The whole of it.
 pub fn tree(explanation: &Explanation, output: &Output) -> Node {
     let mut root = match &explanation.flag {
-        Some(step) => flag(step, output),
+        Some(step) => flag(step, &mut HashSet::new(), output),
         None => Node::note(format!("flag {}", quoted(&explanation.key))),
     };
     for trouble in &explanation.troubles {
@@ -62,12 +64,21 @@ fn mark(passed: Option<bool>) -> Mark {
     }
 }
 
-fn flag(step: &FlagStep, output: &Output) -> Node {
-    let came_out = step.outcome.as_ref().map_or_else(|| "it was not finished".to_owned(), outcome);
+/// A flag that was `told` before is not told again: for one context it comes out the same.
+fn flag<'s>(step: &'s FlagStep, told: &mut HashSet<&'s str>, output: &Output) -> Node {
+    let is_known = step.outcome.is_some() && !told.insert(&step.key);
+    let came_out = match &step.outcome {
+        None => "it was not finished".to_owned(),
+        Some(outcome) if is_known => format!("{}, as above", value(outcome)),
+        Some(outcome) => format!("{}, {}", value(outcome), reason(&outcome.reason)),
+    };
     let key = output.strong(quoted(&step.key));
     let on = if step.on { output.good("on") } else { output.doubtful("off") };
     let mut node = Node::note(format!("flag {key} (version {}) is {on}: {came_out}", step.version));
-    step.prerequisites.iter().for_each(|step| node.push(prerequisite(step, output)));
+    if is_known {
+        return node;
+    }
+    step.prerequisites.iter().for_each(|step| node.push(prerequisite(step, told, output)));
     if let Some(step) = &step.targets {
         node.push(targets(step));
     }
@@ -78,20 +89,20 @@ fn flag(step: &FlagStep, output: &Output) -> Node {
     node
 }
 
-fn outcome(outcome: &Outcome) -> String {
+fn value(outcome: &Outcome) -> String {
     match (&outcome.value, outcome.variation) {
-        (Some(value), Some(index)) => format!("{} (variation {index}), {}", json(value.get()), reason(&outcome.reason)),
-        _ => format!("no value, {}", reason(&outcome.reason)),
+        (Some(value), Some(index)) => format!("{} (variation {index})", json(value.get())),
+        _ => "no value".to_owned(),
     }
 }
 
-fn prerequisite(step: &PrerequisiteStep, output: &Output) -> Node {
+fn prerequisite<'s>(step: &'s PrerequisiteStep, told: &mut HashSet<&'s str>, output: &Output) -> Node {
     let mut node = Node::new(
         format!("prerequisite {} must be on and serve variation {}", quoted(&step.key), step.wanted),
         mark(step.met),
     );
     match &step.flag {
-        Some(step) => node.push(flag(step, output)),
+        Some(step) => node.push(flag(step, told, output)),
         None if step.met == Some(false) => node.push(Node::note("there is no such flag")),
         None => {}
     }
