@@ -67,8 +67,11 @@ impl Output {
         self.finish()
     }
 
-    /// Bytes as they are.
+    /// Bytes as they are; at a terminal what could steer it is shown as escapes of JSON.
     pub fn raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        if self.is_terminal {
+            return Ok(write!(self.out, "{}", escaped_json(&String::from_utf8_lossy(bytes)))?);
+        }
         Ok(self.out.write_all(bytes)?)
     }
 
@@ -170,14 +173,15 @@ pub fn plain(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON that means the same, and shows what could steer a terminal as escapes. Outside of texts JSON has none of it but line
-/// ends.
+/// ends and tabs.
 fn escaped_json(json: &str) -> Cow<'_, str> {
-    if !json.contains(|character: char| character != '\n' && steers(character)) {
+    let is_shown = |character: char| !matches!(character, '\n' | '\t') && steers(character);
+    if !json.contains(is_shown) {
         return Cow::Borrowed(json);
     }
     let mut out = String::with_capacity(json.len() + 8);
     for character in json.chars() {
-        if character != '\n' && steers(character) {
+        if is_shown(character) {
             let mut units = [0; 2];
             character.encode_utf16(&mut units).iter().for_each(|unit| _ = write!(out, "\\u{unit:04x}"));
         } else {

@@ -94,6 +94,19 @@ fn what_data_say_never_steers_the_terminal() {
 }
 
 #[test]
+fn what_is_printed_as_it_is_does_not_steer_a_terminal_either() {
+    let redis = redis();
+    let (bad, good) = ("{\u{1b}[2J", "{\"version\":1,\"name\":\"\u{9b}2J \",\"variations\":[\"\u{202e}\"]}");
+    send(&redis, &["HSET", "launchdarkly:features", "bad", bad, "good", &good]);
+    let line =
+        format!("for what in 'show bad --raw' export; do PROGRAM $what --url {} --color never; done", redis.url());
+    let Some(told) = in_terminal(80, &line) else { return };
+    assert!(told.contains("{\\u001b[2J") && told.contains("\"\\u009b2J "), "{told:?}");
+    assert!(!told.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{told:?}");
+    assert_eq!(on_redis(&redis, &["show", "bad", "--raw"]).ended(0), format!("{bad}\n"), "in a pipe it is as it is");
+}
+
+#[test]
 fn whoever_has_read_enough_ends_it_quietly() {
     let redis = redis();
     let keys: Vec<String> = (0..5_000).map(|number| format!("a-flag-with-a-long-name-{number}")).collect();
