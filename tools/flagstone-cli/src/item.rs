@@ -6,6 +6,9 @@ use flagstone::model::{Flag, Interner, Kind, ParseError, Parsed, Remark, Segment
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+/// Below, doubles are exact.
+const EXACT: f64 = (1_u64 << 53) as f64;
+
 /// An item as it is written.
 #[derive(Debug, Clone)]
 pub struct Item {
@@ -67,9 +70,11 @@ impl Item {
         Read { content, remarks: interner.take_remarks() }
     }
 
-    /// As JSON; null where it is none.
+    /// As JSON, whole numbers spelled as such; null where it is none.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.repaired()).unwrap_or_default()
+        let mut value = serde_json::from_slice(&self.repaired()).unwrap_or_default();
+        spell_whole_numbers(&mut value);
+        value
     }
 
     /// As the JSON that was written, with its numbers and the order of its members, on one line.
@@ -99,6 +104,21 @@ impl Content {
     /// Whether it is what remains of a deleted one.
     pub fn is_deleted(&self) -> bool {
         matches!(self, Self::Deleted(_))
+    }
+}
+
+/// `1.0` and `1e0` are 1.
+fn spell_whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let float = number.as_f64().filter(|float| number.is_f64() && float.fract() == 0.0);
+            if let Some(whole) = float.filter(|float| float.abs() < EXACT) {
+                *value = Value::from(whole as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(spell_whole_numbers),
+        Value::Object(members) => members.values_mut().for_each(spell_whole_numbers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use support::{
     Ran, examples, file, flag_text, flagstone, on_examples, on_file, on_redis, redis, redis_with_examples, send,
@@ -262,6 +264,21 @@ fn two_prefixes_are_compared_item_by_item() {
 }
 
 #[test]
+fn how_an_item_is_spelled_makes_no_difference() {
+    let flag = |numbers: &str| {
+        format!(
+            r#"{{"flags":{{"f":{{"version":1,"on":true,"variations":[{numbers}],"fallthrough":{{"variation":0}}}}}}}}"#
+        )
+    };
+    let one = file("spelled-one.json", &flag(r#"1, 100, {"a":[0,2.5]}, 1"#));
+    let other = file("spelled-other.json", &flag(r#"1.0,1e2,{"a":[-0.0,25e-1]},1"#));
+    let diff = |other: &Path| Ran::of(flagstone().arg("diff").arg(&one).arg(other).output().unwrap());
+    assert!(diff(&other).ended(0).contains("0 changed, 1 the same"));
+    let different = file("spelled-different.json", &flag(r#"1,100,{"a":[0,2.5]},"1""#));
+    assert!(diff(&different).ended(1).contains("4 variations changed"));
+}
+
+#[test]
 fn a_doctor_says_what_is_good_and_what_is_wrong() {
     let redis = redis_with_examples();
     let told = on_redis(&redis, &["doctor"]).ended(0);
@@ -390,7 +407,7 @@ fn options_that_make_no_sense_are_refused_by_name() {
     }
     // Nobody waits for a file that is not there, or is none, until the time is over.
     let text = file("torn.json", "{\"flags\":{");
-    for path in [std::path::Path::new("/nowhere.yaml"), &text] {
+    for path in [Path::new("/nowhere.yaml"), &text] {
         let started = std::time::Instant::now();
         let complaint = on_file(path, &["flags", "--timeout", "120"]).complained(3);
         assert!(complaint.contains(path.to_str().unwrap()), "{complaint}");
