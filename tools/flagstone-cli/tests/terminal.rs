@@ -97,7 +97,7 @@ fn what_data_say_never_steers_the_terminal() {
 fn what_is_printed_as_it_is_does_not_steer_a_terminal_either() {
     let redis = redis();
     let (bad, good) = ("{\u{1b}[2J", "{\"version\":1,\"name\":\"\u{9b}2J \",\"variations\":[\"\u{202e}\"]}");
-    send(&redis, &["HSET", "launchdarkly:features", "bad", bad, "good", &good]);
+    send(&redis, &["HSET", "launchdarkly:features", "bad", bad, "good", good]);
     let line =
         format!("for what in 'show bad --raw' export; do PROGRAM $what --url {} --color never; done", redis.url());
     let Some(told) = in_terminal(80, &line) else { return };
