@@ -1,4 +1,8 @@
-//! Writes down what an evaluation tells: what is opened goes on a stack, what is closed goes into what is below it.
+//! Writes down what an evaluation tells: what is opened goes on a stack, what is closed goes into what is below it. An item that
+//! comes again is written down without its parts, which are the same for one context: items that refer to each other in many
+//! ways do not make a tree of all ways.
+
+use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 
@@ -9,7 +13,7 @@ use super::steps::{
 use crate::context::Attribute;
 use crate::eval::{Belongs, Detail, Draw, Look, Observer, Subject, Trouble};
 use crate::model::{
-    AttributeRef, Clause, Flag, Prerequisite, Rollout, Rule, Segment, SegmentRule, Target, Test, write_string,
+    AttributeRef, Clause, Flag, Kind, Prerequisite, Rollout, Rule, Segment, SegmentRule, Target, Test, write_string,
 };
 
 /// What is open.
@@ -26,13 +30,17 @@ enum Open {
 pub(super) struct Recorder<'o, O> {
     also: &'o mut O,
     open: Vec<Open>,
+    /// The items that are written down.
+    told: HashSet<(Kind, String)>,
+    /// How many items are open from the one on that comes again; nothing is written down there.
+    again: usize,
     flag: Option<FlagStep>,
     troubles: Vec<String>,
 }
 
 impl<'o, O: Observer> Recorder<'o, O> {
     pub(super) fn new(also: &'o mut O) -> Self {
-        Self { also, open: Vec::new(), flag: None, troubles: Vec::new() }
+        Self { also, open: Vec::new(), told: HashSet::new(), again: 0, flag: None, troubles: Vec::new() }
     }
 
     /// What was looked at, with what was open when something stopped the evaluation.
@@ -61,6 +69,37 @@ impl<'o, O: Observer> Recorder<'o, O> {
         }
     }
 
+    fn open_flag(&mut self, flag: &Flag) {
+        let key = match self.open.last() {
+            // What it is called by others is what it is known by.
+            Some(Open::Prerequisite(step)) => step.key.clone(),
+            _ => flag.key.to_string(),
+        };
+        let told = (Kind::Flag, key);
+        let again = self.told.contains(&told);
+        self.again = usize::from(again);
+        self.open.push(Open::Flag(flag_step(told.1, flag, again), flag.targets.len()));
+    }
+
+    fn open_segment(&mut self, key: &str, segment: &Segment) {
+        let again = self.told.contains(&(Kind::Segment, key.to_owned()));
+        self.again = usize::from(again);
+        self.open.push(Open::Segment(segment_step(key, segment, again)));
+    }
+
+    /// Whether this belongs to an item that comes again.
+    fn is_known(&mut self, look: Look<'_>) -> bool {
+        if self.again == 0 {
+            return false;
+        }
+        match look {
+            Look::Flag(_) | Look::Segment { .. } => self.again += 1,
+            Look::FlagEnd(_) | Look::SegmentEnd(_) => self.again -= 1,
+            _ => {}
+        }
+        self.again > 0
+    }
+
     fn open_clause(&mut self, clause: &Clause, subject: Subject<'_>) {
         let (Some(Open::Rule(rule)) | Some(Open::SegmentRule(BucketedRule { rule, .. }))) = self.open.last() else {
             return;
@@ -74,10 +113,14 @@ impl<O: Observer> Observer for Recorder<'_, O> {
     const LOOKS: bool = true;
 
     fn look(&mut self, look: Look<'_>) {
+        if self.is_known(look) {
+            return;
+        }
         match (look, self.open.last_mut()) {
-            (Look::Flag(flag), _) => self.open.push(Open::Flag(flag_step(flag), flag.targets.len())),
+            (Look::Flag(flag), _) => self.open_flag(flag),
             (Look::FlagEnd(detail), Some(Open::Flag(flag, _))) => {
                 flag.outcome = Some(Outcome::of(detail));
+                self.told.insert((Kind::Flag, flag.key.clone()));
                 self.close();
             }
             (Look::Prerequisite(required), _) => self.open.push(Open::Prerequisite(prerequisite_step(required))),
@@ -100,10 +143,11 @@ impl<O: Observer> Observer for Recorder<'_, O> {
                 self.close();
             }
             (Look::NoSegment { key }, Some(Open::Clause(clause))) => clause.segments.push(missing_segment(key)),
-            (Look::Segment { key, segment }, _) => self.open.push(Open::Segment(segment_step(key, segment))),
+            (Look::Segment { key, segment }, _) => self.open_segment(key, segment),
             (Look::SegmentEnd(belongs), Some(Open::Segment(segment))) => {
                 segment.contains = Some(belongs.contains());
                 segment.because = because_of(belongs);
+                self.told.insert((Kind::Segment, segment.key.clone()));
                 self.close();
             }
             (Look::SegmentRule(rule), Some(Open::Segment(segment))) => {
@@ -141,11 +185,12 @@ impl<O: Observer> Observer for Recorder<'_, O> {
     }
 }
 
-fn flag_step(flag: &Flag) -> FlagStep {
+fn flag_step(key: String, flag: &Flag, again: bool) -> FlagStep {
     FlagStep {
-        key: flag.key.to_string(),
+        key,
         version: flag.version,
         on: flag.on,
+        again,
         prerequisites: Vec::new(),
         targets: None,
         rules: Vec::new(),
@@ -176,14 +221,15 @@ fn segment_rule_step(index: usize, rule: &SegmentRule) -> BucketedRule {
     BucketedRule { rule, share: None }
 }
 
-fn segment_step(key: &str, segment: &Segment) -> SegmentStep {
+fn segment_step(key: &str, segment: &Segment, again: bool) -> SegmentStep {
     let (key, version) = (key.to_owned(), Some(segment.version));
-    SegmentStep { key, version, contains: None, because: BecauseOf::Stopped, rules: Vec::new() }
+    SegmentStep { key, version, contains: None, because: BecauseOf::Stopped, again, rules: Vec::new() }
 }
 
 fn missing_segment(key: &str) -> SegmentStep {
     let key = key.to_owned();
-    SegmentStep { key, version: None, contains: Some(false), because: BecauseOf::Missing, rules: Vec::new() }
+    let because = BecauseOf::Missing;
+    SegmentStep { key, version: None, contains: Some(false), because, again: false, rules: Vec::new() }
 }
 
 fn because_of(belongs: Belongs) -> BecauseOf {

@@ -14,6 +14,9 @@ pub struct FlagStep {
     pub version: i64,
     /// Whether targeting is on.
     pub on: bool,
+    /// It was evaluated before: what was looked at is told there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// Its prerequisites, as far as they were looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prerequisites: Vec<PrerequisiteStep>,
@@ -154,6 +157,9 @@ pub struct SegmentStep {
     pub contains: Option<bool>,
     /// Why.
     pub because: BecauseOf,
+    /// It was looked at before: its rules are told there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// Its rules, as far as they were looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<BucketedRule>,

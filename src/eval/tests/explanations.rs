@@ -150,6 +150,28 @@ fn a_segment_that_is_met_again_is_as_it_was_found_before() {
 }
 
 #[test]
+fn what_is_looked_at_again_is_told_once() {
+    let mut world = World::default()
+        .segment(r#"{"key":"s","version":1,"rules":[{"clauses":[{"attribute":"key","op":"in","values":["x"]}]}]}"#);
+    let rule = r#"{"variation":1,"clauses":[{"op":"segmentMatch","values":["s"]}]}"#;
+    for level in 0..12 {
+        let key = if level == 11 { "f".to_owned() } else { format!("p{level}") };
+        let required = format!(r#"{{"key":"p{}","variation":1}}"#, level - 1);
+        let required = if level == 0 { String::new() } else { format!("{required},{required}") };
+        world = world.flag(&base(&key, &format!(r#""prerequisites":[{required}],"rules":[{rule},{rule}]"#)));
+    }
+    let (flag, _) = explained(&world, USER);
+    assert_eq!(flag["outcome"]["reason"]["kind"], json!("FALLTHROUGH"), "{flag}");
+    let [first, second] = [0, 1].map(|at: usize| &flag["prerequisites"][at]["flag"]);
+    assert_eq!((&first["again"], &second["again"], &second["rules"]), (&Value::Null, &json!(true), &Value::Null));
+    assert_eq!((&first["outcome"], &first["rules"][1]["matched"]), (&second["outcome"], &json!(false)));
+    let text = flag.to_string();
+    assert_eq!(text.matches(r#""key":"p0""#).count(), 4, "two prerequisites and two flags");
+    assert_eq!(text.matches(r#""attribute":"key""#).count(), 1, "the rule of the segment");
+    assert_eq!(text.matches(r#""again":true,"because":"rules""#).count(), 23, "{text}");
+}
+
+#[test]
 fn an_item_is_named_as_it_was_asked_for_whatever_it_calls_itself() {
     let mut world = World::default()
         .flag(&ruled(r#"{"op":"segmentMatch","values":["outer"]}"#))

@@ -1,7 +1,5 @@
 //! An explanation as a tree in words. It only tells what the evaluation itself has told.
 
-use std::collections::HashSet;
-
 use flagstone::client::Explanation;
 use flagstone::eval::explain::{
     BecauseOf, BucketedRule, ClauseStep, FlagStep, Outcome, PrerequisiteStep, ReasonJson, RolloutStep, RuleStep,
@@ -16,7 +14,7 @@ use crate::output::{Mark, Node, Output, plain};
 /// The whole of it.
 pub fn tree(explanation: &Explanation, output: &Output) -> Node {
     let mut root = match &explanation.flag {
-        Some(step) => flag(step, &mut HashSet::new(), output),
+        Some(step) => flag(step, output),
         None => Node::note(format!("flag {}", quoted(&explanation.key))),
     };
     for trouble in &explanation.troubles {
@@ -64,21 +62,16 @@ fn mark(passed: Option<bool>) -> Mark {
     }
 }
 
-/// A flag that was `told` before is not told again: for one context it comes out the same.
-fn flag<'s>(step: &'s FlagStep, told: &mut HashSet<&'s str>, output: &Output) -> Node {
-    let is_known = step.outcome.is_some() && !told.insert(&step.key);
+fn flag(step: &FlagStep, output: &Output) -> Node {
     let came_out = match &step.outcome {
         None => "it was not finished".to_owned(),
-        Some(outcome) if is_known => format!("{}, as above", value(outcome)),
+        Some(outcome) if step.again => format!("{}, as above", value(outcome)),
         Some(outcome) => format!("{}, {}", value(outcome), reason(&outcome.reason)),
     };
     let key = output.strong(quoted(&step.key));
     let on = if step.on { output.good("on") } else { output.doubtful("off") };
     let mut node = Node::note(format!("flag {key} (version {}) is {on}: {came_out}", step.version));
-    if is_known {
-        return node;
-    }
-    step.prerequisites.iter().for_each(|step| node.push(prerequisite(step, told, output)));
+    step.prerequisites.iter().for_each(|step| node.push(prerequisite(step, output)));
     if let Some(step) = &step.targets {
         node.push(targets(step));
     }
@@ -96,13 +89,13 @@ fn value(outcome: &Outcome) -> String {
     }
 }
 
-fn prerequisite<'s>(step: &'s PrerequisiteStep, told: &mut HashSet<&'s str>, output: &Output) -> Node {
+fn prerequisite(step: &PrerequisiteStep, output: &Output) -> Node {
     let mut node = Node::new(
         format!("prerequisite {} must be on and serve variation {}", quoted(&step.key), step.wanted),
         mark(step.met),
     );
     match &step.flag {
-        Some(step) => node.push(flag(step, told, output)),
+        Some(step) => node.push(flag(step, output)),
         None if step.met == Some(false) => node.push(Node::note("there is no such flag")),
         None => {}
     }
@@ -172,7 +165,8 @@ fn segment(step: &SegmentStep, output: &Output) -> Node {
         (BecauseOf::Stopped, _) => "something stopped the evaluation here",
     };
     let version = step.version.map_or_else(String::new, |version| format!(" (version {version})"));
-    let mut node = Node::new(format!("segment {}{version}: {because}", quoted(&step.key)), mark(step.contains));
+    let again = if step.again && step.because == BecauseOf::Rules { ", as above" } else { "" };
+    let mut node = Node::new(format!("segment {}{version}: {because}{again}", quoted(&step.key)), mark(step.contains));
     for BucketedRule { rule: step, share } in &step.rules {
         let mut below = rule("rule", step, output);
         if let Some(share) = share {
