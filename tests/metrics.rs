@@ -70,6 +70,21 @@ fn a_page_tells_of_evaluations_data_and_redis_and_is_what_prometheus_reads() {
 }
 
 #[test]
+fn bytes_are_counted_once_where_big_segments_are_in_the_redis_of_the_flags() {
+    let server = RedisServer::start();
+    let mut flags = many_flags(2_000, 1, "one");
+    flags.push(("big", Flag::new("big", 1, "in").for_segment("s").text()));
+    server.replace(&flags, &[("s", r#"{"key":"s","version":1,"unbounded":true,"generation":1}"#.to_owned())]);
+    let client = Config::of(&server).started();
+    client.ask("big");
+    assert_ne!(client.detail("big").big_segments, 0);
+    client.becomes(VALID);
+    let received = client.metric("flagstone_redis_received_bytes_total").unwrap();
+    let sent = server.bytes_sent() as f64;
+    assert!(received > 100_000.0 && received <= sent, "{received} of {sent}");
+}
+
+#[test]
 fn without_events_evaluations_are_counted_only_where_it_is_asked_for() {
     let server = RedisServer::holding(&[("a", flag("a", 1, "old"))], &[]);
     let client = Config::of(&server).started();

@@ -319,6 +319,46 @@ fn what_is_refused_leaves_open_connections_as_they_are() {
     tells_no_secret(&client, &heard);
 }
 
+/// Both ways to be told of changes on connections that cannot log in anew where they are.
+#[test]
+fn a_watch_that_is_made_anew_for_a_login_is_never_missed_and_stays_where_the_login_is_refused() {
+    for (rung, rights) in [("RESP2 tracking with redirect", "+@all"), ("keyspace notifications", "-client|tracking")] {
+        let server = server();
+        server.run::<()>(&["CONFIG", "SET", "notify-keyspace-events", "KA"]);
+        server.run::<()>(&["ACL", "SETUSER", "ada", rights, ">hunter2-second"]);
+        let client = Config::at(&format!("{}?protocol=2", server.url()))
+            .with("redis.username", "ada")
+            .with("redis.password", "hunter2-first")
+            .with("redis.ping_ms", "100")
+            .with("cache.ttl_ms", "600000")
+            .started();
+        client.reports("freshness_reason", rung);
+        client.becomes(VALID);
+        client.drain();
+        let before = numbers(&server);
+        client.set_credentials("ada", "hunter2-wrong", 0).unwrap();
+        eventually("it is refused", || state(&client) == "refused");
+        throughout(Duration::from_millis(500), || assert_eq!(client.status()["freshness"], "push", "{rung}"));
+        assert_eq!((numbers(&server), client.state()), (before.clone(), VALID), "{rung}");
+        server.set_flag("a", flag("a", 2, "two"));
+        client.serves("a", "two");
+
+        client.set_credentials("ada", "hunter2-second", 0).unwrap();
+        eventually("it is well, on another watch", || {
+            let present = numbers(&server);
+            // Of the former ones, that for reading is left.
+            state(&client) == "ok" && present.len() == before.len() && present.intersection(&before).count() == 1
+        });
+        server.set_flag("a", flag("a", 3, "three"));
+        client.serves("a", "three");
+        let heard = client.drain();
+        assert!(heard.iter().all(|notice| !matches!(notice, Notice::Status { .. })), "{rung}: {heard:?}");
+        let told = log_lines(&heard, 2);
+        assert!(told.len() == 1 && told[0].starts_with(REFUSED), "{rung}: {heard:?}");
+        tells_no_secret(&client, &heard);
+    }
+}
+
 #[test]
 fn a_user_with_the_least_rights_may_log_in_anew() {
     let server = server();
@@ -372,6 +412,21 @@ fn a_file_with_the_password_is_followed_wherever_its_name_leads() {
     assert_eq!(login(&client), json!({"source":"file","user":"ada","expires_in_ms":null,"state":"ok","error":null}));
     assert_eq!(client.set_credentials("ada", "hunter2", 0).unwrap_err().status, INVALID_ARGUMENT);
     tells_no_secret(&client, &client.drain());
+}
+
+#[test]
+fn a_watch_that_has_read_the_file_when_it_was_made_is_not_made_again() {
+    let (server, directory) = (server(), TempDir::new("secret"));
+    let path = directory.path().join("password");
+    fs::write(&path, "hunter2-first").unwrap();
+    let client = Config::at(&format!("{}?protocol=2", server.url()))
+        .with("redis.username", "ada")
+        .with("redis.password_file", path.to_str().unwrap())
+        .with("redis.ping_ms", "100")
+        .started();
+    client.reports("freshness", "push");
+    client.becomes(VALID);
+    throughout(Duration::from_millis(600), || assert_eq!(server.calls_of("client|tracking"), 1));
 }
 
 #[test]

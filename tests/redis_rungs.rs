@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Pipeline, pipe};
 use serde_json::Value;
@@ -174,6 +174,25 @@ fn scripted_8_8_a_named_field_is_read_by_itself_and_nothing_else_is() {
     settled(&client);
     assert!(!client.detail("flag-7").stale);
     assert_eq!(client.status()["flags"], 1_201);
+}
+
+#[test]
+fn scripted_8_8_a_flag_and_a_segment_of_one_turn_are_read_at_one_moment() {
+    let scripted = Scripted::publishing("Sh");
+    let client = of_crowd(&scripted);
+    let exchanges = || scripted.gate.seen().count("EXEC");
+    let at_once = |version: i64| {
+        let before = exchanges();
+        scripted.write(|pipeline| {
+            hset(pipeline, "segments", "s", &segment("s", version, &["ada"]));
+            hset(pipeline, "features", "flag-7", &flag("flag-7", version, &version.to_string()));
+        });
+        client.serves("flag-7", &version.to_string());
+        settled(&client);
+        exchanges() - before == 1
+    };
+    // On a busy machine the second one may be told after the first one is read.
+    assert!((2..202).any(at_once));
 }
 
 #[test]
@@ -445,6 +464,24 @@ fn the_loss_of_either_connection_is_the_loss_of_the_watch_and_nothing_is_missed(
 }
 
 #[test]
+fn a_close_waits_for_neither_of_two_connections_that_hang() {
+    let server = RedisServer::start();
+    fill(&server);
+    for command in ["CLIENT TRACKINGINFO", "PING"] {
+        let gate = Gate::to(server.port());
+        let url = format!("{}?protocol=2", gate.url());
+        let client = attentive(&url).with("redis.command_timeout_ms", "20000").started();
+        stands_on(&client, REDIRECT);
+        gate.rule(command, Rule::Hang);
+        let before = gate.seen().count(command);
+        eventually("it hangs", || gate.seen().count(command) > before);
+        let began = Instant::now();
+        assert_eq!(client.close(PATIENCE_MS), OK);
+        assert!(began.elapsed() < Duration::from_secs(10), "{command}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
 fn a_server_that_does_not_number_connections_or_does_not_redirect_is_told_so_in_the_status() {
     let server = Setup::default().argument(&["--notify-keyspace-events", "KA"]).start();
     for (command, content) in [("CLIENT ID", ""), ("", "REDIRECT"), ("SUBSCRIBE", "__redis__:invalidate")] {
@@ -517,6 +554,25 @@ fn a_subscription_alone_proves_nothing() {
     let assuming = as_reader(&silent).with("redis.keyspace_notifications", "assume").started();
     stands_on(&assuming, KEYSPACE);
     follows(&silent, &assuming, "assumed");
+}
+
+#[test]
+fn where_every_way_is_refused_they_are_tried_again_after_growing_pauses_and_at_once_with_another_login() {
+    let server = publishing("", "-client|tracking -subscribe");
+    let (tries, hurried) = (|| server.calls_of("client|id"), as_reader(&server).with("redis.ping_ms", "20").started());
+    hurried.reports("freshness", "ttl");
+    let begin = tries();
+    throughout(Duration::from_millis(2_500), || assert!(tries() <= begin + 7, "{} tries", tries() - begin));
+    eventually("they are tried again", || tries() > begin);
+    drop(hurried);
+
+    let client = as_reader(&server).started();
+    client.reports("freshness", "ttl");
+    server.run::<()>(&["ACL", "SETUSER", "other", "on", ">secret", "~*", "&*", "+@all"]);
+    let began = Instant::now();
+    client.set_credentials("other", "secret", 0).unwrap();
+    client.reports("freshness", "push");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[test]

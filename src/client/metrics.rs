@@ -65,7 +65,9 @@ impl Client {
     fn write_redis(&self, page: &mut Page) {
         let shared = &self.plant.shared;
         let Some(connector) = &shared.connector else { return };
-        let members = self.plant.members.as_ref().map(|members| members.connector.sockets());
+        // In the Redis of the flags they have the same.
+        let members = self.plant.members.as_ref().filter(|members| !members.is_of_flags);
+        let members = members.map(|members| members.connector.sockets());
         let traffic = [Some(connector.sockets()), members].into_iter().flatten().map(|sockets| sockets.traffic.total());
         let (received, sent) = traffic.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         let (stale, available) = (shared.health.stale_since_ms() != 0, shared.health.is_available());

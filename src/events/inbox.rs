@@ -55,6 +55,8 @@ struct State {
     sums: Sums,
     contexts: Contexts,
     dropped: u64,
+    /// Evaluations that were dropped, since the inbox is there.
+    uncounted: u64,
     deduplicated: u64,
     dice: Jitter,
 }
@@ -113,6 +115,7 @@ impl Inbox {
                 sums: Sums::default(),
                 contexts,
                 dropped: 0,
+                uncounted: 0,
                 deduplicated: 0,
                 dice: Jitter::new(),
             }),
@@ -129,6 +132,7 @@ impl Inbox {
             state.sums.counted_here += 1;
         } else {
             let dropped = state.sums.add(recorder.mark(), at, call);
+            state.uncounted += dropped;
             self.count_dropped(state, dropped);
         }
         if self.only_counts {
@@ -237,10 +241,11 @@ impl Inbox {
         if self.only_counts {
             // Nobody else makes room for what is counted next.
             self.take_over(recorder, &mut ledger);
-            return ledger.clone();
         }
         let mut counts = ledger.clone();
-        lock(&self.state).sums.add_to(&mut counts);
+        let state = lock(&self.state);
+        state.sums.add_to(&mut counts);
+        counts.add_others(state.uncounted);
         counts
     }
 

@@ -46,6 +46,11 @@ impl Ledger {
         }
     }
 
+    /// Adds to what is counted together.
+    pub(super) fn add_others(&mut self, count: u64) {
+        self.others += count;
+    }
+
     /// Key, variation and count, by key.
     pub fn sorted(&self) -> Vec<(&str, Option<u32>, u64)> {
         let all = self.counts.iter();

@@ -757,7 +757,7 @@ static void notifications(setting setting, flagstone_client *client) {
   redis_close(connection);
 }
 
-/* Asked for credentials, which a server without passwords takes whatever they are. */
+/* Asked for credentials: of a user without a password a server takes any, if the user is named. */
 static void credentials(setting setting, const char *options) {
   flagstone_client *client = new_client(setting, options);
   flagstone_notification notification;
@@ -777,7 +777,7 @@ static void credentials(setting setting, const char *options) {
     flagstone_notification_clear(&notification);
   }
   CHECK(asked);
-  ACCEPTED(flagstone_client_set_credentials(client, NULL, 0, "hunter2", 7, 3600000, &error));
+  ACCEPTED(flagstone_client_set_credentials(client, "default", 7, "hunter2", 7, 3600000, &error));
   ACCEPTED(flagstone_client_start(client, SOON, &error));
   ACCEPTED(flagstone_client_set_credentials(client, "default", 7, "hunter3", 7, 0, &error));
   ACCEPTED(flagstone_client_status_json(client, &bytes, &error));

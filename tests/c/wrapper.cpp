@@ -177,7 +177,7 @@ void texts(const Client &client, const Context &ada) {
   Outcome outcome;
   CHECK(client.status_json(&outcome)->view().front() == '{' && outcome);
   CHECK(client.metrics_text(&outcome)->view().front() == '#' && outcome);
-  CHECK(client.flag_version("bool") == 3 && !client.flag_version("nowhere", &outcome));
+  CHECK(client.flag_version("bool") == 1 && !client.flag_version("nowhere", &outcome));
   CHECK(outcome.status() == FLAGSTONE_STATUS_NOT_FOUND);
   CHECK(client.all_flags_json(ada)->view().find("\"int\":1234567890123456789,") != std::string_view::npos);
   CHECK(!client.all_flags_json(ada, 1024, &outcome) && outcome.status() == FLAGSTONE_STATUS_INVALID_ARGUMENT);

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flagstone import BigSegmentStore, Client, Config, Context, FlagstoneError, Hook, InvalidArgumentError, Plugin, TestData
+from flagstone import (
+    BigSegmentStore,
+    Client,
+    Config,
+    Context,
+    FlagstoneError,
+    Hook,
+    InvalidArgumentError,
+    Plugin,
+    RedisCredentials,
+    TestData,
+)
 from flagstone._options import OPTIONS
 from support import PROJECT, Environment, bool_flag
 
@@ -20,6 +33,18 @@ class Empty(BigSegmentStore):
 
     def membership(self, context_hash: str) -> None:
         return None
+
+
+@dataclass
+class Vault:
+    secret: str
+
+    def login(self) -> RedisCredentials:
+        return login(self.secret)
+
+
+def login(secret: str = "") -> RedisCredentials:
+    return RedisCredentials("svc", secret)
 
 
 #: Defaults that the header puts into words.
@@ -197,4 +222,8 @@ def test_a_config_shows_what_it_was_given_and_no_secrets(tmp_path: Path) -> None
     )
     assert "cret" not in repr(Config(redis_url="unix:///run/redis.sock?pass=secret"))
     assert repr(Config()) == "Config()"
+    # What shows a provider may show what it was made of.
+    assert repr(Config(redis_credentials=partial(login, secret))) == "Config(redis_credentials=<provider partial>)"
+    assert repr(Config(redis_credentials=login)) == "Config(redis_credentials=<provider login>)"
+    assert repr(Config(redis_credentials=Vault(secret).login)) == "Config(redis_credentials=<provider Vault.login>)"
     assert repr(Config(test_data=TestData())).startswith("Config(test_data=<flagstone.testdata.TestData object at ")

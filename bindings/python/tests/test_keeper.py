@@ -281,6 +281,13 @@ def test_credentials_are_checked_and_shown_without_the_password() -> None:
             RedisCredentials(*arguments)
 
 
+def test_credentials_may_hold_for_any_time(client: Client) -> None:
+    for seconds in (1e-9, 1, 1e12, 1e306, 10**400):
+        # They are good, and there is nobody who takes them.
+        with pytest.raises(InvalidArgumentError, match="no Redis"):
+            client.set_redis_credentials(RedisCredentials(None, "p", seconds))
+
+
 def test_where_no_thread_may_run_the_caller_asks_once(
     client: Client, given: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:

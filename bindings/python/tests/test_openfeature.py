@@ -21,7 +21,7 @@ from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.provider import ProviderStatus
 from openfeature.track import TrackingEventDetails
 
-from flagstone import Client, Config, Context, SourceErrorKind, State, TestData
+from flagstone import Client, Config, Context, SourceErrorKind, State, TestData, _lib
 from flagstone.openfeature import FlagstoneProvider, context_of
 from sink import Sink
 from support import Environment, bool_flag, until, value_flag
@@ -91,6 +91,13 @@ def test_another_type_an_unknown_flag_and_no_key_give_the_default_and_say_why() 
         assert (refused.value, refused.error_code) == (False, ErrorCode.TARGETING_KEY_MISSING)
 
 
+def test_a_library_that_cannot_tell_versions_answers_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lib.lib, "flagstone_client_flag_version", _lib._lacking("the library is too old"))
+    detail = provided(flags_of_a_test()).get_boolean_details("yes", False, ADA)
+    assert (detail.value, detail.error_code) == (True, None)
+    assert detail.flag_metadata == {"contextId": "ada", "variationIndex": 0}
+
+
 async def _asked(client: OpenFeatureClient) -> list[Any]:
     return [
         await client.get_boolean_value_async("yes", False, ADA),
@@ -103,6 +110,40 @@ async def _asked(client: OpenFeatureClient) -> list[Any]:
 
 def test_coroutines_are_answered_like_threads() -> None:
     assert asyncio.run(_asked(provided(flags_of_a_test()))) == [True, "t", 7, 2.5, {"a": [1, 2]}]
+
+
+def test_a_client_that_is_stale_already_makes_a_provider_that_is() -> None:
+    data = flags_of_a_test()
+    heard: list[ProviderEvent] = []
+
+    def note(event: ProviderEvent, details: EventDetails) -> None:
+        if details.provider_name == "flagstone":
+            heard.append(event)
+
+    for event in (ProviderEvent.PROVIDER_READY, ProviderEvent.PROVIDER_STALE):
+        api.add_handler(event, partial(note, event))
+    with Client(Config(test_data=data)) as client:
+        data.set_status(State.INTERRUPTED, SourceErrorKind.NETWORK_ERROR, 0, "away")
+        assert until(lambda: client.state is State.INTERRUPTED)
+        provider = FlagstoneProvider(client)
+        api.set_provider_and_wait(provider)
+        api.set_provider_and_wait(provider, "second")
+        first, second = api.get_client(), api.get_client("second")
+        assert until(lambda: first.get_provider_status() is ProviderStatus.STALE)
+        assert second.get_provider_status() is ProviderStatus.STALE
+        assert second.get_boolean_value("yes", False, ADA) is True
+        assert until(lambda: heard == [ProviderEvent.PROVIDER_READY, ProviderEvent.PROVIDER_STALE]), heard
+        data.set_status(State.VALID)
+        assert until(lambda: first.get_provider_status() is ProviderStatus.READY)
+
+
+def test_what_refers_to_itself_is_no_context_and_escapes_nowhere() -> None:
+    client = provided(flags_of_a_test())
+    loop: dict[str, Any] = {}
+    loop["again"] = loop
+    nobody = EvaluationContext("ada", {"loop": loop})
+    assert client.get_boolean_details("yes", False, nobody).error_code is ErrorCode.TARGETING_KEY_MISSING
+    client.track("bought", nobody, TrackingEventDetails(1.5))
 
 
 def test_ready_is_told_once_and_changes_are_told_by_key() -> None:

@@ -68,6 +68,7 @@ def test_a_wheel_in_an_empty_environment_evaluates_a_flag(environment: Environme
     assert wheel.name.endswith(f"-{'cp39-abi3' if with_extension else 'py3-none'}-{platform}.whl")
     assert "flagstone/_native/libflagstone.so" in names
     assert "flagstone/py.typed" in names
+    assert "flagstone_pytest/__init__.py" in names and "flagstone/openfeature/_provider.py" in names
     assert not [
         name for name in names if "tests" in name or "test_" in name or "hatch" in name or name.endswith((".c", ".h"))
     ]

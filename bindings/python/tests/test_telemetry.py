@@ -1,8 +1,9 @@
-"""Metrics for Prometheus and OpenTelemetry, evaluations as events, and the fixtures that programs' own tests have."""
+"""Metrics for Prometheus and OpenTelemetry, and evaluations as events."""
 
 from __future__ import annotations
 
 import gc
+import time
 from typing import Any
 
 import pytest
@@ -16,12 +17,11 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
 
-from flagstone import Client, Config, Context, SourceErrorKind, State, TestData
-from flagstone.otel import OpenTelemetryPlugin
+from flagstone import Client, Config, Context, FlagstoneError, SourceErrorKind, State, TestData, _lib
+from flagstone._reporting import Reporting
+from flagstone.otel import OpenTelemetryPlugin, observe
 from flagstone.prometheus import Collector
 from support import until, value_flag
-
-pytest_plugins = ["pytester"]
 
 ADA = Context("ada")
 
@@ -94,6 +94,48 @@ def test_opentelemetry_collects_counters_and_gauges() -> None:
     assert "flagstone.redis.received" not in metrics, "there is no Redis"
 
 
+def test_a_collection_reads_the_metrics_once_however_long_that_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, reads = Reporting.metrics_text, []
+
+    def slowly(client: Any) -> str:
+        reads.append(client)
+        time.sleep(0.06)
+        return read(client)
+
+    reader = InMemoryMetricReader()
+    with counting(data_of(yes=[True])) as client:
+        observe(client, MeterProvider([reader]))
+        monkeypatch.setattr(Reporting, "metrics_text", slowly)
+        assert collected(reader)["flagstone.flags"] == [({}, 1)]
+        assert len(reads) == 1
+        client.bool_variation("yes", ADA, False)
+        assert collected(reader)["feature_flag.evaluations"][0][1] == 1
+        assert len(reads) == 2
+
+
+def test_with_an_older_library_events_have_no_version_and_whoever_wants_metrics_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("flagstone_client_flag_version", "flagstone_client_metrics_text"):
+        monkeypatch.setattr(_lib.lib, name, _lib._lacking("the library is too old"))
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    provider = LoggerProvider()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    reader = InMemoryMetricReader()
+    plugin = OpenTelemetryPlugin(logger_provider=provider, meter_provider=MeterProvider([reader]))
+    with Client(Config(test_data=data_of(yes=[True]), plugins=[plugin])) as client:
+        assert "the library is too old" in caplog.text, "the plugin"
+        caplog.clear()
+        assert client.bool_variation("yes", ADA, False) is True
+        (log,) = exporter.get_finished_logs()
+        attributes = dict(log.log_record.attributes or {})
+        assert attributes["feature_flag.key"] == "yes" and "feature_flag.version" not in attributes
+        assert collected(reader) == {}
+        with pytest.raises(FlagstoneError, match="too old"):
+            Collector(client)
+    assert caplog.text == ""
+
+
 def test_each_evaluation_is_an_event_with_the_attributes_of_the_conventions() -> None:
     exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     provider = LoggerProvider()
@@ -132,20 +174,3 @@ def test_the_context_is_told_only_if_that_is_wanted() -> None:
         client.bool_variation("yes", ADA, False)
     (log,) = exporter.get_finished_logs()
     assert "feature_flag.context.id" not in dict(log.log_record.attributes or {})
-
-
-def test_a_programs_own_tests_have_a_client_on_flags_that_they_set(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        """
-        from flagstone import Context
-
-        def test_a_flag_that_the_test_sets(flagstone_data, flagstone_client):
-            assert flagstone_client.variation("new", Context("ada"), False) is False
-            flagstone_data.update(flagstone_data.flag("new").variation_for_all(True))
-            assert flagstone_client.variation("new", Context("ada"), False) is True
-
-        def test_nothing_is_left_for_the_next_test(flagstone_client):
-            assert flagstone_client.variation("new", Context("ada"), False) is False
-        """
-    )
-    pytester.runpytest_subprocess("-p", "flagstone.testing").assert_outcomes(passed=2)

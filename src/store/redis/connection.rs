@@ -134,6 +134,11 @@ impl Connection {
         }
     }
 
+    /// The socket, for who may have to end a wait for it.
+    pub fn shared_socket(&mut self) -> &Arc<Socket> {
+        self.channel.wire().shared_socket()
+    }
+
     /// The socket that carries it.
     pub fn socket(&mut self) -> &Socket {
         self.channel.wire().socket()
@@ -151,7 +156,7 @@ impl Connection {
 
     /// From here on a pull of the leash ends what is waited for here.
     pub fn tie(&mut self, leash: &Leash) -> RedisResult<()> {
-        let waited_for: Weak<Socket> = Arc::downgrade(self.channel.wire().shared_socket());
+        let waited_for: Weak<Socket> = Arc::downgrade(self.shared_socket());
         Ok(leash.hold(waited_for)?)
     }
 

@@ -177,14 +177,22 @@ fn log_in(
     }
 }
 
-/// What a server says is shown to people: never with the password, which there are servers that repeat.
+/// So many characters of a password are as good as all of it.
+const HEAD: usize = 16;
+
+/// What a server says is shown to people: never with the password, which there are servers that repeat, as far as their words and
+/// ours reach.
 fn concealed(error: RedisError, password: Option<&str>) -> RedisError {
     // What has a code of its own says nothing but what it always says.
     let said = describe(&error);
     let words = said.strip_prefix(REFUSED).unwrap_or(&said);
     let has_code = ["NOAUTH ", "WRONGPASS ", "NOPERM "].iter().any(|code| words.starts_with(code));
     let is_free = matches!(class(&error), Class::Refused | Class::Login) && !has_code;
-    match password.filter(|password| is_free && said.contains(password)) {
+    let repeats = |password: &str| {
+        let end = password.char_indices().nth(HEAD).map_or(password.len(), |(end, _)| end);
+        password.get(..end).is_some_and(|head| said.contains(head))
+    };
+    match password.filter(|password| is_free && repeats(password)) {
         Some(_) => {
             (ErrorKind::AuthenticationFailed, "the server refuses the login, with the password in its words").into()
         }
@@ -213,4 +221,36 @@ fn translate(error: redis::ServerError, is_hello: bool) -> RedisError {
             .into();
     }
     error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::parse_redis_value;
+
+    use super::*;
+
+    #[test]
+    fn a_password_that_a_server_repeats_in_part_is_not_shown_either() {
+        // As long as tokens are.
+        let password: String = (0..2_000).map(|number| char::from(b'a' + (number % 23) as u8)).collect();
+        for repeated in [&*password, &password[..128], &password[..600]] {
+            for words in ["invalid password", "no such token:"] {
+                let Value::ServerError(said) =
+                    parse_redis_value(format!("-ERR {words} {repeated}\r\n").as_bytes()).unwrap()
+                else {
+                    panic!("{words}")
+                };
+                let refusal = refused_login(&said).unwrap_or_else(|| said.into());
+                let told = describe(&concealed(refusal, Some(&password)));
+                assert!(!told.contains(&password[..32]), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn words_without_the_password_are_shown() {
+        let Value::ServerError(said) = parse_redis_value(b"-ERR invalid password\r\n").unwrap() else { panic!() };
+        let told = describe(&concealed(refused_login(&said).unwrap(), Some("hunter2")));
+        assert_eq!(told, "the login was refused: invalid password");
+    }
 }

@@ -21,14 +21,20 @@ impl Worker<'_> {
         let verified = |generation| self.shared.is_verified(generation);
         let (mut flags, segments) = in_use(&self.shared.snapshot.load(), since, verified);
         flags.splice(0..0, unknown.into_iter().map(Arc::from));
+        self.refetch_parts(&flags, &segments).map(drop)
+    }
+
+    /// Reads these items, flags and segments at one moment as far as they fit; the numbers of fields that there were at the end.
+    fn refetch_parts(&mut self, flags: &[Arc<str>], segments: &[Arc<str>]) -> Result<[Option<usize>; 2], Failed> {
         let empty: &[Arc<str>] = &[];
         let rounds = flags.len().max(segments.len()).div_ceil(BATCH);
+        let mut sizes = [None, None];
         for round in 0..rounds {
             let flags = flags.chunks(BATCH).nth(round).unwrap_or(empty);
             let segments = segments.chunks(BATCH).nth(round).unwrap_or(empty);
-            self.refetch_part(flags, segments)?;
+            sizes = self.refetch_part(flags, segments)?;
         }
-        Ok(())
+        Ok(sizes)
     }
 
     /// Reads fields that were named. True when what is held then is all that there is, by number: a hash that was removed in the
@@ -37,14 +43,7 @@ impl Worker<'_> {
     pub(super) fn refetch_fields(&mut self, named: &Named) -> Result<bool, Failed> {
         let flags: Vec<Arc<str>> = named.flags.iter().cloned().collect();
         let segments: Vec<Arc<str>> = named.segments.iter().cloned().collect();
-        let empty: &[Arc<str>] = &[];
-        let mut sizes = [None, None];
-        for batch in segments.chunks(BATCH) {
-            sizes = self.refetch_part(empty, batch)?;
-        }
-        for batch in flags.chunks(BATCH) {
-            sizes = self.refetch_part(batch, empty)?;
-        }
+        let sizes = self.refetch_parts(&flags, &segments)?;
         let held = self.shared.snapshot.load();
         let is_sound = self.condition.wiped.is_none() && self.condition.unproven.is_none() && !self.doubt.is_open();
         // Names that are not UTF-8 are counted by Redis and not held.

@@ -20,7 +20,9 @@ use crate::store::status::monotonic_ms;
 const POLL: Duration = Duration::from_millis(200);
 /// The watch is pinged at least this often, whatever is configured.
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
-/// A server that refuses is asked again after this time: it may have been upgraded or its rules changed.
+/// A server that refuses every rung is asked again after a pause of so many pings, and of this at most: it may have been upgraded
+/// or its rules changed. The pauses grow to those on a lower rung, for each attempt is several connections.
+const PINGS_BEFORE_ASKING: u32 = 15;
 const ASK_AGAIN: Duration = Duration::from_secs(15);
 /// On a lower rung a better one is looked for each so many pings, and after this time at the latest.
 const PINGS_BETWEEN_LOOKS: u32 = 60;
@@ -42,14 +44,18 @@ struct Post<'a> {
     watched: Watched,
     ladder: Ladder,
     backoff: Backoff,
+    /// Pauses where every rung is refused.
+    refusals: Backoff,
     lookout: Lookout,
-    /// What the watch has logged in with, as a number.
+    /// What logged in at the latest look, as a number.
     login: u64,
 }
 
 /// Keeps a watch until the mailbox says stop. Runs on a thread of its own.
 pub fn run(shared: &Shared, mailbox: &Mailbox) {
     let Some(connector) = &shared.connector else { return };
+    let lookout = Lookout::new(shared.options.ping);
+    let ask_again = (shared.options.ping * PINGS_BEFORE_ASKING).min(ASK_AGAIN);
     let mut post = Post {
         shared,
         mailbox,
@@ -57,7 +63,8 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
         watched: Watched::all(&shared.keys),
         ladder: Ladder::new(shared.options.assumes_notifications),
         backoff: Backoff::new(),
-        lookout: Lookout::new(shared.options.ping),
+        refusals: Backoff::between(ask_again, lookout.interval),
+        lookout,
         login: 0,
     };
     while !wait_for_login(connector, mailbox) {
@@ -74,7 +81,7 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
             Ended::Renew => Duration::ZERO,
             Ended::Gone(Unarmed { error: WatchError::Refused(reason), report }) => {
                 mailbox.link.set_gone(LinkPhase::Unsupported, reason, *report);
-                ASK_AGAIN
+                post.refusals.next_pause()
             }
             Ended::Gone(Unarmed { error, report }) => {
                 mailbox.link.set_gone(LinkPhase::Down, error.to_string(), *report);
@@ -90,7 +97,7 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
         } else {
             mailbox.tell(Signal::Lost);
         }
-        if mailbox.sleep(pause) || !wait_for_data(shared, mailbox) {
+        if post.rest(pause) || !wait_for_data(shared, mailbox) {
             return;
         }
     }
@@ -117,6 +124,21 @@ fn wait_for_data(shared: &Shared, mailbox: &Mailbox) -> bool {
 }
 
 impl Post<'_> {
+    /// Waits, until something else logs in at most: that one may do more. True when the thread should end.
+    fn rest(&self, pause: Duration) -> bool {
+        let until = Instant::now() + pause;
+        while self.connector.credentials().number() == self.login {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            if self.mailbox.sleep(left.min(POLL)) {
+                return true;
+            }
+        }
+        self.mailbox.is_stopped()
+    }
+
     fn session(&mut self) -> Ended {
         // What was asked for before this connection is made is granted by it.
         self.mailbox.link.take_renewal_wish();
@@ -137,7 +159,9 @@ impl Post<'_> {
     }
 
     /// Everything is told from here on, and has to be read for that.
-    fn announce(&self, armed: &Armed) {
+    fn announce(&mut self, armed: &Armed) {
+        self.login = armed.watch.login();
+        self.refusals.reset();
         self.mailbox.link.set_up(&armed.report, armed.watch.server(), monotonic_ms());
         self.mailbox.tell(Signal::All);
     }
@@ -178,10 +202,18 @@ impl Post<'_> {
         std::mem::replace(&mut self.login, present) != present
     }
 
-    /// False where the watch has to be made anew for it.
-    fn renew_login(&self, armed: &mut Armed) -> Result<bool, WatchError> {
-        let timeout = self.shared.options.command_timeout();
-        armed.watch.renew_login(self.connector, timeout, &mut |signal| self.mailbox.tell(signal))
+    /// Where the watch cannot log in anew where it is, another one is made beside it. One that is refused changes nothing for what
+    /// is open. False where the watch has to be given up for it.
+    fn renew_login(&mut self, armed: &mut Armed) -> Result<bool, WatchError> {
+        let (timeout, leash) = (self.shared.options.command_timeout(), &self.mailbox.leash);
+        if armed.watch.renew_login(self.connector, timeout, &mut |signal| self.mailbox.tell(signal))? {
+            return Ok(true);
+        }
+        let renewed = self.ladder.renew(armed, self.connector, &self.watched, leash);
+        if renewed.is_ok() {
+            self.announce(armed);
+        }
+        Ok(renewed.is_ok() || self.connector.credentials().refusal().is_some())
     }
 
     fn climb(&mut self, armed: &mut Armed) -> Result<(), WatchError> {

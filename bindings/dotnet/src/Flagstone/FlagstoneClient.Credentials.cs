@@ -21,7 +21,7 @@ public sealed partial class FlagstoneClient
     /// User or password is no text or too long, or the client has no Redis, or gets its credentials elsewhere.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The client is closed.</exception>
-    /// <exception cref="FlagstoneException">The native library is too old.</exception>
+    /// <exception cref="FlagstoneLibraryException">The native library is too old.</exception>
     public unsafe void SetRedisCredentials(RedisCredentials credentials)
     {
         _ = credentials ?? throw new ArgumentNullException(nameof(credentials));

@@ -228,10 +228,14 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
 
     private EventPump StartPump()
     {
-        lock (_lock)
+        // What surrounds whoever starts the client, for example a request, is not kept, and nothing of the client runs in it.
+        using (ExecutionContext.IsFlowSuppressed() ? default(AsyncFlowControl?) : ExecutionContext.SuppressFlow())
         {
-            StartBigSegmentsTimer();
-            return _pump ??= new EventPump(_native, this, _logger);
+            lock (_lock)
+            {
+                StartBigSegmentsTimer();
+                return _pump ??= new EventPump(_native, this, _logger);
+            }
         }
     }
 

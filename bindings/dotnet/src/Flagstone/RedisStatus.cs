@@ -72,7 +72,8 @@ public sealed class SentinelStatus
     {
         Address = StatusForm.Text(form, "address") ?? "";
         Error = StatusForm.Text(form, "error");
-        IsListed = StatusForm.Flag(form, "listed");
+        // An older library has no others.
+        IsListed = !form.TryGetProperty("listed", out JsonElement listed) || listed.ValueKind != JsonValueKind.False;
     }
 
     /// <summary>Its address.</summary>

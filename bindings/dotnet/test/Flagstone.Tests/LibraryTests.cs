@@ -64,7 +64,7 @@ public sealed class LibraryTests(RedisServer server) : IDisposable
     public void A_library_of_the_minor_version_before_is_taken_and_what_it_lacks_is_refused_when_it_is_called()
     {
         NativeLoader.CheckVersion(0x10004, null);
-        FlagstoneException error = Assert.Throws<FlagstoneException>(
+        FlagstoneLibraryException error = Assert.Throws<FlagstoneLibraryException>(
             () => NativeLoader.Require(0x10004, NativeLoader.CredentialsMinor, "SetRedisCredentials"));
         Assert.Contains("SetRedisCredentials needs ABI 1.5, and the native library has 1.4", error.Message, StringComparison.Ordinal);
         NativeLoader.Require(0x10005, NativeLoader.CredentialsMinor, "SetRedisCredentials");

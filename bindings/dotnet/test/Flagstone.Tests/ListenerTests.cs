@@ -99,6 +99,19 @@ public sealed class ListenerTests(RedisServer server) : IDisposable
     }
 
     [Fact]
+    public async Task A_handler_does_not_run_in_what_surrounded_the_start()
+    {
+        AsyncLocal<string?> request = new() { Value = "of whoever started the client" };
+        _data.Update(_data.Flag("f").VariationForAll(false));
+        await using FlagstoneClient client = await StartAsync();
+        TaskCompletionSource<string?> seen = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        client.FlagChanged += (_, _) => seen.TrySetResult(request.Value);
+        _data.Update(_data.Flag("f").VariationForAll(true));
+        Assert.Null(await seen.Task.WaitAsync(s_long, TestContext.Current.CancellationToken));
+        Assert.NotNull(request.Value);
+    }
+
+    [Fact]
     public async Task Observers_hear_until_they_unsubscribe_or_the_client_ends()
     {
         _data.Update(_data.Flag("f"));

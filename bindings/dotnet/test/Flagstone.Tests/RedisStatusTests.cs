@@ -103,7 +103,9 @@ public sealed class RedisStatusTests(RedisServer server)
     [Fact]
     public void Members_that_are_objects_may_be_empty_and_words_that_are_new_stand_as_they_are()
     {
-        RedisStatus empty = Parse("""{"redis": {"sentinels": [{}], "nodes": [{"holds": [3]}], "credentials": {}}}""").Redis!;
+        RedisStatus empty = Parse(
+            """{"redis": {"sentinels": [{}, {"listed": false}], "nodes": [{"holds": [3]}], "credentials": {}}}""").Redis!;
+        Assert.Equal([true, false], empty.Sentinels.Select(sentinel => sentinel.IsListed));
         Assert.Equal(("", null), (empty.Sentinels[0].Address, empty.Sentinels[0].Error));
         Assert.Equal(("", null, 0), (empty.Nodes[0].Address, empty.Nodes[0].Role, empty.Nodes[0].Holds.Count));
         Assert.Equal(("", null, null, ""), (empty.Credentials!.Source, empty.Credentials.User, empty.Credentials.ExpiresIn, empty.Credentials.State));

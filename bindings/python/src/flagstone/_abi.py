@@ -214,7 +214,6 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_client_wait": (c_int32, (_HANDLE, c_int32, c_uint32)),
     "flagstone_client_state": (c_int32, (_HANDLE,)),
     "flagstone_client_status_json": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
-    "flagstone_client_metrics_text": (c_int32, (_HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_client_postfork": (c_int32, (_HANDLE, _OUT)),
     "flagstone_client_flush": (c_int32, (_HANDLE, c_uint32, _OUT)),
     "flagstone_client_subscribe": (c_int32, (_HANDLE, c_uint32, _OUT)),

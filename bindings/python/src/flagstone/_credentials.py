@@ -31,6 +31,8 @@ logger = logging.getLogger("flagstone")
 LIMIT = 30.0
 #: The pause after a first failure, in seconds, which is doubled with each further one; and the longest.
 PAUSES = (1.0, 60.0)
+#: No time is longer: a thousand years, in seconds.
+_LONGEST = 1000 * 365 * 86400
 #: Calls that may be without an answer at the same time: those that were given up go on.
 MOST_OPEN = 8
 
@@ -63,7 +65,7 @@ def give(handle: c_void_p, credentials: Any) -> None:
         raise InvalidArgumentError(f"RedisCredentials are needed, not {type(credentials).__name__}")
     user, password = utf8(credentials.user or "", "user"), utf8(credentials.password, "password")
     seconds = credentials.valid_for
-    valid_for_ms = 0 if seconds is None else max(1, min(int(seconds * 1000), 2**63 - 1))
+    valid_for_ms = 0 if seconds is None else max(1, int(min(seconds, _LONGEST) * 1000))
     do(lib.flagstone_client_set_credentials, handle, user, len(user), password, len(password), valid_for_ms)
 
 

@@ -8,6 +8,7 @@ accident. Depends on ``_abi`` and ``errors``.
 from __future__ import annotations
 
 import ctypes
+import inspect
 import os
 import sys
 import weakref
@@ -94,6 +95,13 @@ PATH, _library = _load()
 
 #: Every function of the table, typed. Calls through it release the GIL, so they may block.
 lib: Any = _library
+
+
+def require(name: str) -> None:
+    """:raises FlagstoneError: when the library is too old for a function."""
+    function = getattr(lib, name)
+    if inspect.isfunction(function):
+        function()
 
 
 def unchecked(name: str, *, keeps_gil: bool) -> Any:

@@ -1,4 +1,4 @@
-"""What a client has for those who measure it. Depends on ``_abi`` and ``_lib``."""
+"""What a client has for those who measure it. Depends on ``_abi``, ``_lib`` and ``errors``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _abi
 from ._lib import lib, read
+from .errors import FlagstoneError
 
 if TYPE_CHECKING:
     from .client import Client
@@ -22,20 +23,25 @@ class Reporting:
         are events or ``metrics_evaluations`` is set, age of the data, freshness, states, bytes, losses.
 
         :raises ClosedError: after :meth:`Client.close`.
+        :raises FlagstoneError: with a native library that is too old.
         """
         client = _of(self)
         client._awake()
         return read(lib.flagstone_client_metrics_text, client._h)
 
     def flag_version(self, key: str) -> int | None:
-        """The version of a flag that is held at this moment; ``None`` when there is no such flag, or it is not held."""
+        """The version of a flag that is held at this moment; ``None`` when there is no such flag, it is not held, or the
+        native library is too old to tell."""
         client = _of(self)
         try:
             raw = str.encode(key)
         except (TypeError, UnicodeEncodeError):
             return None
         version = c_int64()
-        status = lib.flagstone_client_flag_version(client._h, raw, len(raw), byref(version), None)
+        try:
+            status = lib.flagstone_client_flag_version(client._h, raw, len(raw), byref(version), None)
+        except FlagstoneError:  # an older library: evaluations ask for versions, and do not fail for want of one
+            return None
         return version.value if status == _abi.STATUS_OK else None
 
 

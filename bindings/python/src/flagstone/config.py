@@ -342,7 +342,7 @@ class Config(Owner):
             del shown["redis.credentials"]
         words = [f"{keyword}={shown.pop(name)!r}" for keyword, name in OPTIONS.items() if name in shown]
         for name, objects in self._objects().items():
-            words.append(f"{name}={objects!r}")
+            words.append(f"{name}={_named(objects) if name == 'redis_credentials' else repr(objects)}")
         if shown:
             words.append(f"options={shown!r}")
         return f"Config({', '.join(words)})"
@@ -351,6 +351,11 @@ class Config(Owner):
         for name in self._objects():
             refuse_copy(self, f"pickled when it has {name.replace('_', ' ')}: those belong to this process")
         return _restored, (self._given,)
+
+
+def _named(provider: Any) -> str:
+    """By its name alone: a method's object, or what a function is bound to, may be secret."""
+    return f"<provider {getattr(provider, '__qualname__', type(provider).__qualname__)}>"
 
 
 def _listed(name: str, given: Any, kind: type[L]) -> tuple[L, ...]:

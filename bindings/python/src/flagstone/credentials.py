@@ -38,7 +38,7 @@ class RedisCredentials:
             return
         if not issubclass(type(seconds), (int, float)) or type(seconds) is bool:
             raise InvalidArgumentError(f"valid_for: seconds or None are needed, not {type(seconds).__name__}")
-        if not (math.isfinite(seconds) and seconds > 0):
+        if not 0 < seconds < math.inf:
             raise InvalidArgumentError(f"valid_for: credentials that hold for {seconds} seconds are none")
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ Names are those of OpenTelemetry's semantic conventions for feature flags. Depen
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from opentelemetry import metrics
 from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger_provider
 from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
 
-from ._lib import lib
+from ._lib import lib, require
 from .client import Client
 from .detail import EvaluationDetail, ReasonKind
 from .errors import ClosedError
@@ -157,7 +158,9 @@ def observe(
 
     :param meter_provider: where metrics go; ``None``: the program's.
     :param attributes: further attributes of each, where there are several clients.
+    :raises FlagstoneError: with a native library that is too old.
     """
+    require("flagstone_client_metrics_text")
     page = _Page(client, dict(attributes or {}))
     meter: Meter = metrics.get_meter(_NAME, lib.flagstone_version_string().decode(), meter_provider)
     for name, unit, source in _COUNTERS:
@@ -167,37 +170,40 @@ def observe(
 
 
 class _Page:
-    """The metrics' text, read once for all instruments of one collection."""
+    """The metrics' text, read once for all instruments of one collection, which are asked one after the other: one that is
+    asked again belongs to the next."""
 
-    #: How long a text is good for, in seconds: a collection asks all instruments one after the other.
-    _KEPT = 0.05
+    #: How long a text is good for at most, in seconds.
+    _KEPT = 5.0
 
     def __init__(self, client: Client, attributes: dict[str, str]) -> None:
         self._client, self._attributes = weakref.ref(client), attributes
-        self._read: tuple[float, dict[str, Metric]] = (-1.0, {})
+        #: When it was read, what it said, and what has been asked of it.
+        self._read: tuple[float, dict[str, Metric], set[str]] = (-math.inf, {}, set())
 
     def reader(self, source: str) -> Callable[[CallbackOptions], Iterator[Observation]]:
         def read(_: CallbackOptions) -> Iterator[Observation]:
-            family = self._families().get(source)
+            family = self._families(source).get(source)
             for sample in () if family is None else family.samples:
                 attributes = {_ATTRIBUTES.get(name, name): value for name, value in sample.labels.items()}
                 yield Observation(sample.value, {**attributes, **self._attributes})
 
         return read
 
-    def _families(self) -> dict[str, Metric]:
+    def _families(self, source: str) -> dict[str, Metric]:
         from prometheus_client.parser import text_string_to_metric_families
 
-        read_at, families = self._read
-        now = time.monotonic()
-        if now - read_at > self._KEPT:
+        read_at, families, asked = self._read
+        if source in asked or time.monotonic() - read_at > self._KEPT:
             client = self._client()
             try:
                 text = "" if client is None else client.metrics_text()
             except ClosedError:
                 text = ""
-            families = {family.name: family for family in text_string_to_metric_families(text)}
-            self._read = (now, families)
+            families, asked = {family.name: family for family in text_string_to_metric_families(text)}, set()
+            # From when it is there: with many flags it takes its time.
+            self._read = (time.monotonic(), families, asked)
+        asked.add(source)
         return families
 
 

@@ -4,7 +4,7 @@
 >>> from flagstone.prometheus import Collector
 >>> REGISTRY.register(Collector(client))
 
-Depends on ``client``.
+Depends on ``_lib`` and ``client``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from ._lib import require
 from .client import Client
 from .errors import ClosedError
 
@@ -27,9 +28,11 @@ class Collector:
     Several clients in one registry need different ``labels``.
 
     :param labels: further labels of every metric, for example ``{"environment": "production"}``.
+    :raises FlagstoneError: with a native library that is too old.
     """
 
     def __init__(self, client: Client, labels: dict[str, str] | None = None) -> None:
+        require("flagstone_client_metrics_text")
         self._client = weakref.ref(client)
         self._labels = dict(labels or {})
 

@@ -269,3 +269,18 @@ fn a_flag_that_is_read_anew_for_every_evaluation_needs_no_more_room_than_one_tha
     assert_eq!(counters(&batch, "f"), [(Some(1), None, quoted("default"), 500), (Some(1), Some(1), quoted("b"), 500)]);
     assert_eq!(default(&batch, "f"), quoted("default"));
 }
+
+#[test]
+fn evaluations_that_are_dropped_are_counted_for_metrics_all_the_same() {
+    let counting = Desk { inbox: Inbox::counting(), recorder: Recorder::counting(0) };
+    for desk in [counting, Desk::new(|_| {})] {
+        let total = |counts: &Ledger| counts.sorted().iter().map(|(_, _, count)| count).sum::<u64>() + counts.others();
+        let keys = |begin: u64| (begin..begin + 12_000).map(|number| format!("unknown-{number}"));
+        for round in 0..2 {
+            keys(round * 20_000).for_each(|key| _ = desk.evaluate(&user("a"), &missing(&key)));
+            assert_eq!(total(&desk.inbox.counts(&desk.recorder)), (round + 1) * 12_000);
+            desk.take();
+            assert_eq!(total(&desk.inbox.counts(&desk.recorder)), (round + 1) * 12_000);
+        }
+    }
+}

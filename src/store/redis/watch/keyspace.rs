@@ -70,6 +70,10 @@ impl Watch for Keyspace {
         self.line.ping(timeout, hear).map_err(|error| WatchError::of(&error))
     }
 
+    fn login(&self) -> u64 {
+        self.line.login()
+    }
+
     fn server(&self) -> Option<&str> {
         self.server.as_deref()
     }

@@ -75,6 +75,27 @@ impl Ladder {
         }
     }
 
+    /// Arms the rung that is in force on other connections, where something else is to log in and those that are there cannot.
+    /// They are given up only then: after an error they are there, and have missed nothing.
+    pub fn renew(
+        &self,
+        armed: &mut Armed,
+        connector: &Connector,
+        watched: &Watched,
+        leash: &Leash,
+    ) -> Result<(), WatchError> {
+        let attempt = Attempt { ladder: self, connector, watched, leash, limit: connector.connect_timeout() };
+        let began = Instant::now();
+        let is_keyspace = armed.report.in_force() == Some(WatchRung::Keyspace);
+        match if is_keyspace { attempt.keyspace() } else { attempt.redirect() } {
+            Ok(watch) => {
+                (armed.watch, armed.took) = (watch, began.elapsed());
+                Ok(())
+            }
+            Err(error) => armed.watch.tie(leash).and(Err(error)),
+        }
+    }
+
     /// Whether there may ever be a better rung than this one while its connection lasts, or it may have to be given up.
     pub fn may_climb(&self, armed: &Armed, connector: &Connector) -> bool {
         match armed.report.in_force() {

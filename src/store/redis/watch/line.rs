@@ -64,6 +64,11 @@ impl Line {
         self.connection.tie(leash)
     }
 
+    /// So is called what has logged in on it.
+    pub fn login(&self) -> u64 {
+        self.connection.login()
+    }
+
     /// Whether the server has closed it, found without waiting.
     pub fn is_closed(&mut self) -> bool {
         self.connection.is_closed()
@@ -122,6 +127,7 @@ impl Line {
         told: &mut dyn FnMut(Heard),
     ) -> Result<(), RedisError> {
         self.connection.set_read_timeout(Some(timeout))?;
+        self.connection.set_write_timeout(Some(timeout))?;
         connector.renew_login(&mut self.connection, &mut |push| told(heard(push, false)))
     }
 
@@ -132,6 +138,11 @@ impl Line {
             Err(error) if error.is_timeout() => Ok(None),
             outcome => outcome.map(Some),
         }
+    }
+
+    /// The next thing that is there already.
+    pub fn next_arrived(&mut self) -> Result<Option<Heard>, RedisError> {
+        Ok(self.connection.recv_arrived()?.map(|value| heard(value, self.tells_in_arrays)))
     }
 
     fn receive(&mut self) -> Result<Heard, RedisError> {

@@ -71,6 +71,9 @@ pub trait Watch {
     /// Asks for a sign of life and hands out what was told before it came: afterwards everything earlier has been told.
     fn drain(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), WatchError>;
 
+    /// The number of what has logged in, on the connection that has done so first.
+    fn login(&self) -> u64;
+
     /// Something else logs in by now: does so where the watch is, and hands out what is told meanwhile. False where that is not
     /// possible, as on a connection of RESP2 that is subscribed: the watch has to be made anew.
     fn renew_login(

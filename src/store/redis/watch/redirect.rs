@@ -1,6 +1,7 @@
 //! Broadcast tracking without RESP3: one connection listens, and another one asks the server to tell there what it tracks. Both
 //! are watched, for the loss of either is the loss of the watch: nobody would notice otherwise that nothing is told.
 
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::{RedisError, Value, cmd};
@@ -8,11 +9,11 @@ use redis::{RedisError, Value, cmd};
 use super::super::connector::Connector;
 use super::super::login::Protocol;
 use super::super::server::about;
-use super::super::wire::Deadline;
+use super::super::wire::{Deadline, Socket};
 use super::line::{Heard, INVALIDATIONS, Line};
 use super::watched::Watched;
 use super::{Watch, WatchError};
-use crate::store::leash::Leash;
+use crate::store::leash::{Breakable, Leash};
 use crate::store::signal::Signal;
 
 /// The two connections.
@@ -23,10 +24,21 @@ pub struct Redirect {
     hand: Line,
     watched: Watched,
     server: Option<String>,
+    /// What may be waited for.
+    sockets: Arc<Both>,
+}
+
+/// The sockets of the two.
+struct Both([Weak<Socket>; 2]);
+
+impl Breakable for Both {
+    fn break_off(&self) {
+        self.0.iter().filter_map(Weak::upgrade).for_each(|socket| socket.break_off());
+    }
 }
 
 impl Redirect {
-    /// Arms it on two connections of its own. The one that listens is on the leash.
+    /// Arms it on two connections of its own, which are on the leash.
     pub fn arm(
         connector: &Connector,
         watched: &Watched,
@@ -50,8 +62,10 @@ impl Redirect {
         let mut tracking = cmd("CLIENT").arg(&["TRACKING", "ON", "REDIRECT"]).arg(id).arg("BCAST").to_owned();
         watched.hashes().for_each(|hash| _ = tracking.arg("PREFIX").arg(hash));
         hand.ask(tracking.arg("NOLOOP"), &mut drop).map_err(of)?;
-        ear.tie(leash).map_err(of)?;
-        Ok(Self { ear, hand, watched: watched.clone(), server })
+        let sockets = [&mut ear, &mut hand].map(|line| Arc::downgrade(line.connection().shared_socket()));
+        let mut redirect = Self { ear, hand, watched: watched.clone(), server, sockets: Arc::new(Both(sockets)) };
+        redirect.tie(leash)?;
+        Ok(redirect)
     }
 
     /// A sign of life of the connection that tracks, and whether it still does, where the server tells.
@@ -111,12 +125,17 @@ impl Watch for Redirect {
         broken.map_or(Ok(()), Err)
     }
 
+    fn login(&self) -> u64 {
+        self.ear.login().min(self.hand.login())
+    }
+
     fn server(&self) -> Option<&str> {
         self.server.as_deref()
     }
 
     fn tie(&mut self, leash: &Leash) -> Result<(), WatchError> {
-        self.ear.tie(leash).map_err(|error| WatchError::of(&error))
+        let sockets: Weak<Both> = Arc::downgrade(&self.sockets);
+        leash.hold(sockets).map_err(|error| WatchError::of(&error.into()))
     }
 }
 

@@ -19,6 +19,8 @@ use crate::store::signal::Signal;
 
 /// Classes of notifications that name fields of hashes.
 const CLASSES: &str = "Sh";
+/// So much is heard at most before it is passed on.
+const IN_ONE_PIECE: usize = 1_000;
 /// The first version of Redis that has them.
 const SINCE: (u32, u32) = (8, 8);
 
@@ -120,8 +122,14 @@ impl Watch for Tracking {
         if let Some(signal) = self.ear.signals.pop_front() {
             return Ok(Some(signal));
         }
-        if let Some(heard) = self.line.next(wait).map_err(|error| WatchError::of(&error))? {
-            self.ear.hear(heard);
+        let of = |error: RedisError| WatchError::of(&error);
+        if let Some(first) = self.line.next(wait).map_err(of)? {
+            self.ear.hear(first);
+            // What the server told in one piece is passed on at once, so that it is read at one moment.
+            for _ in 1..IN_ONE_PIECE {
+                let Some(heard) = self.line.next_arrived().map_err(of)? else { break };
+                self.ear.hear(heard);
+            }
         }
         Ok(self.ear.signals.pop_front())
     }
@@ -143,6 +151,10 @@ impl Watch for Tracking {
         let renewed = self.line.renew_login(connector, timeout, &mut |heard| ear.hear(heard));
         self.ear.signals.drain(..).for_each(told);
         renewed.map(|()| true).map_err(|error| WatchError::of(&error))
+    }
+
+    fn login(&self) -> u64 {
+        self.line.login()
     }
 
     fn server(&self) -> Option<&str> {

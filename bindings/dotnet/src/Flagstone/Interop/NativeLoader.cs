@@ -62,7 +62,7 @@ internal static class NativeLoader
     {
         if ((abiVersion & 0xFFFF) < minor)
         {
-            throw new FlagstoneException(
+            throw new FlagstoneLibraryException(
                 $"{member} needs ABI {NativeCodes.AbiMajor}.{minor}, and the native library has {abiVersion >> 16}.{abiVersion & 0xFFFF}");
         }
     }

@@ -41,7 +41,7 @@ def context_of(context: EvaluationContext | None) -> Context | None:
             logger.warning("the attribute 'kind' is no string: taken for 'user'")
             kind = None
         return _single(attributes, "user" if kind is None else kind, context.targeting_key)
-    except InvalidArgumentError as error:
+    except (InvalidArgumentError, RecursionError) as error:
         logger.error("the evaluation context is none: %s", error)
         return None
 

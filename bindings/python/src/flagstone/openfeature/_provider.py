@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
-from openfeature.event import ProviderEventDetails
+from openfeature.event import ProviderEvent, ProviderEventDetails
 from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 from openfeature.provider import AbstractProvider
@@ -20,6 +20,7 @@ from ..detail import EvaluationDetail
 from ..errors import ClosedError
 from ..status import FlagChange, State, StatusChange
 from ._context import context_of
+from ._initial import FirstWord
 from ._results import Metadata, resolution
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = ["FlagstoneProvider"]
 
 logger = logging.getLogger("flagstone.openfeature")
 
+_NAME = "flagstone"
 #: Released SDKs say READY themselves when ``initialize`` has ended, and ERROR when it has raised.
 _SDK_TELLS_INITIAL_STATE = True
 
@@ -57,7 +59,8 @@ class FlagstoneProvider(AbstractProvider):
         self._start_timeout = start_timeout
         self._lock = threading.Lock()
         self._told: State | None = None
-        self._is_heard = self._is_shut = False
+        self._is_ready = self._is_heard = self._is_shut = False
+        self._first_word = FirstWord(_NAME, self._put_right)
 
     @property
     def client(self) -> Client:
@@ -74,11 +77,14 @@ class FlagstoneProvider(AbstractProvider):
         is_ready = self._client.start(self._start_timeout)
         with self._lock:
             # The SDK tells that state itself.
+            self._is_ready = is_ready
             self._told = State.VALID if is_ready and _SDK_TELLS_INITIAL_STATE else None
             listens, self._is_heard = not self._is_heard and not self._is_shut, True
         if listens:
             self._client.add_status_listener(self._on_status)
             self._client.add_flag_change_listener(self._on_flag_change)
+        if _SDK_TELLS_INITIAL_STATE:
+            self._first_word.wait_for(ProviderEvent.PROVIDER_READY if is_ready else ProviderEvent.PROVIDER_ERROR)
         if not is_ready:
             raise ProviderNotReadyError(f"no flags within {self._start_timeout:g} s: {_why(self._client)}")
 
@@ -87,6 +93,7 @@ class FlagstoneProvider(AbstractProvider):
         with self._lock:
             was_heard, self._is_heard = self._is_heard, False
             is_first, self._is_shut = not self._is_shut, True
+        self._first_word.forget()
         if was_heard:
             self._client.remove_status_listener(self._on_status)
             try:
@@ -97,23 +104,35 @@ class FlagstoneProvider(AbstractProvider):
             self._client.close()
 
     def get_metadata(self) -> ProviderMetadata:
-        return ProviderMetadata(name="flagstone")
+        return ProviderMetadata(name=_NAME)
 
     # Events
 
     def _on_status(self, change: StatusChange) -> None:
-        state = change.state
+        self._tell(change.state, change.reason)
+
+    def _put_right(self) -> None:
+        """Tells the state again where the SDK has said another one."""
+        state = self._client.state
+        with self._lock:
+            is_said = state == State.VALID if self._is_ready else state != State.VALID
+            if not is_said:
+                self._told = None
+        if not is_said:
+            self._tell(state, _why(self._client))
+
+    def _tell(self, state: State, reason: str) -> None:
         with self._lock:
             if state == self._told or state not in (State.VALID, State.INTERRUPTED, State.OFF) or self._is_shut:
                 return
             self._told = state
         if state == State.VALID:
-            self.emit_provider_ready(ProviderEventDetails(message=change.reason))
+            self.emit_provider_ready(ProviderEventDetails(message=reason))
         elif state == State.INTERRUPTED:
-            self.emit_provider_stale(ProviderEventDetails(message=change.reason))
+            self.emit_provider_stale(ProviderEventDetails(message=reason))
         else:
             # Not fatal: a fatal provider is not asked any more, and this one has answers.
-            self.emit_provider_error(ProviderEventDetails(message=change.reason, error_code=ErrorCode.GENERAL))
+            self.emit_provider_error(ProviderEventDetails(message=reason, error_code=ErrorCode.GENERAL))
 
     def _on_flag_change(self, change: FlagChange) -> None:
         self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=[change.key]))
