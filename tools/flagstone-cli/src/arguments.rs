@@ -17,6 +17,9 @@ Exit status:
 The password for Redis is taken from FLAGSTONE_REDIS_PASSWORD, or from the URL.
 The environment variables NO_COLOR and TERM=dumb switch colours off.";
 
+/// No wait is longer.
+pub const LONGEST_SECONDS: f64 = 1e6;
+
 /// Looks at feature flags in Redis and in files, explains evaluations, compares, exports and imports.
 #[derive(Debug, Parser)]
 #[command(name = "flagstone", version, after_help = AFTER_HELP, max_term_width = 100)]
@@ -273,7 +276,7 @@ pub struct Bench {
 
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=1e6).contains(&seconds) => Ok(seconds),
+        Ok(seconds) if (0.0..=LONGEST_SECONDS).contains(&seconds) => Ok(seconds),
         _ => Err("a number of seconds from 0 to a million".to_owned()),
     }
 }

@@ -5,6 +5,7 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use support::{Ran, examples, file, flag_text, flagstone, on_redis, redis, redis_with_examples, send};
@@ -176,8 +177,10 @@ fn an_export_is_imported_through_a_pipe() {
     let redis = redis_with_examples();
     let exported = on_redis(&redis, &["export"]).ended(0);
     let mut command = flagstone();
-    command.args(["import", "-", "--yes", "--prefix", "other", "--url", &redis.url()]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    command.args(["import", "-", "--yes", "--prefix", "other", "--url", &redis.url(), "--timeout", "1"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Whoever writes there may take longer than Redis may.
+    std::thread::sleep(Duration::from_millis(1_300));
     child.stdin.take().unwrap().write_all(exported.as_bytes()).unwrap();
     assert!(Ran::of(child.wait_with_output().unwrap()).ended(0).contains("4 items written"));
     assert_eq!(on_redis(&redis, &["export", "--prefix", "other"]).ended(0), exported);

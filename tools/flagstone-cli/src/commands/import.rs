@@ -9,7 +9,7 @@ use flagstone::model::{Interner, Kind};
 use flagstone::store::{Depot, NewItem, Written};
 use serde::Serialize;
 
-use crate::arguments::{At, Import};
+use crate::arguments::{At, Import, LONGEST_SECONDS};
 use crate::failure::{Failure, Verdict};
 use crate::item::{Item, noun};
 use crate::output::{Output, count, plain};
@@ -98,11 +98,13 @@ pub fn run(what: &Import, place: &Place, output: &mut Output) -> Result<Verdict,
 
 /// The items of the file; each must be one that clients can read.
 fn items(path: &Path, place: &Place, output: &Output) -> Result<Vec<NewItem>, Failure> {
-    let timeout = match place {
-        Place::Redis(at) | Place::Files(_, at) => at.clone(),
-    };
-    let path = if path == Path::new("-") { Path::new("/dev/stdin") } else { path };
-    let at = At { options: Vec::new(), file: vec![path.to_owned()], ..timeout };
+    let (Place::Redis(at) | Place::Files(_, at)) = place;
+    let mut at = At { options: Vec::new(), file: vec![path.to_owned()], ..at.clone() };
+    if path == Path::new("-") {
+        at.file = vec!["/dev/stdin".into()];
+        // Whoever writes there has time.
+        at.timeout = LONGEST_SECONDS;
+    }
     let held = Place::of(&at).read(output)?;
     let mut interner = Interner::default();
     held.items().map(|item| new_item(item, &mut interner)).collect()
