@@ -32,11 +32,13 @@ setup-test: ## The same, and what only the tests need
 	@tools/setup.sh test
 
 .PHONY: build
-build: ## The library, optimised: target/release/libflagstone.so and .a
+build: ## The library, optimised: target/release/libflagstone.so and .a; and the program: target/cli/flagstone
 	@# Alone: what is built with it could turn on more of what it depends on.
 	$(CARGO) build --release --lib
 	$(CARGO) build --release --package fakeld --package flagdata
 	ln -sf libflagstone.so $(RELEASE)/libflagstone.so.1
+	@# A profile of its own: the libraries that it needs lie elsewhere, and the one above stays as it is.
+	$(CARGO) build --profile cli --package flagstone-cli
 
 .PHONY: demo
 demo: setup build ## The ways of use: flags from a private Redis, LaunchDarkly and outages, events
@@ -102,8 +104,8 @@ header: ## Writes include/flagstone.h anew from the sources
 	@FLAGSTONE_UPDATE_HEADER=1 $(CARGO) test --quiet --test header
 
 .PHONY: install
-install: build ## Installs headers, libraries, pkg-config file and CMake package under PREFIX (default /usr/local)
-	@FLAGSTONE_LIB_DIR=$(RELEASE) tools/install.sh "$(PREFIX)" "$(DESTDIR)"
+install: build ## Installs headers, libraries, pkg-config file, CMake package and program under PREFIX (default /usr/local)
+	@FLAGSTONE_LIB_DIR=$(RELEASE) FLAGSTONE_PROGRAM=$(TARGET_DIR)/cli/flagstone tools/install.sh "$(PREFIX)" "$(DESTDIR)"
 
 .PHONY: uninstall
 uninstall: ## Removes what install put under PREFIX, and nothing else

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flagdata::PrivateRedis;
-use native::{archive, has_tool, output, root, run, shared_library, text, work_dir};
+use native::{archive, has_tool, output, root, run, shared_library, skip, text, work_dir};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -29,11 +29,27 @@ fn uninstall(prefix: &Path) -> std::process::Output {
 }
 
 fn install(prefix: &Path, destination: Option<&Path>) {
+    install_with("", prefix, destination);
+}
+
+/// With this program, or an empty word for none.
+fn install_with(program: &str, prefix: &Path, destination: Option<&Path>) {
     let library = shared_library();
     assert_eq!(library.parent(), archive().parent());
     let mut command = Command::new(root().join("tools/install.sh"));
-    command.env("FLAGSTONE_LIB_DIR", library.parent().unwrap()).arg(prefix);
+    command.env("FLAGSTONE_LIB_DIR", library.parent().unwrap()).env("FLAGSTONE_PROGRAM", program).arg(prefix);
     run(command.args(destination));
+}
+
+/// The program as `make build` makes it, which `make test` does first.
+fn program() -> Option<String> {
+    let target = archive().parent().and_then(Path::parent).unwrap().to_owned();
+    let program = target.join("cli/flagstone");
+    if program.exists() {
+        return Some(program.to_str().unwrap().to_owned());
+    }
+    skip("target/cli/flagstone (make build)", "the installation of the program");
+    None
 }
 
 /// Files and links below a folder.
@@ -125,6 +141,33 @@ fn everything_is_installed_where_hosts_look_for_it() {
 }
 
 #[test]
+fn the_program_is_installed_with_its_manual_and_completions_and_runs_there() {
+    let Some(program) = program() else { return };
+    let dir = work_dir("install-program");
+    let prefix = dir.join("a prefix & more");
+    install_with(&program, &prefix, None);
+    for place in [
+        "share/man/man1/flagstone.1",
+        "share/man/man1/flagstone-doctor.1",
+        "share/bash-completion/completions/flagstone",
+        "share/zsh/site-functions/_flagstone",
+        "share/fish/vendor_completions.d/flagstone.fish",
+    ] {
+        assert!(prefix.join(place).is_file(), "{place}");
+    }
+    let installed = prefix.join("bin/flagstone");
+    assert_eq!(run(Command::new(&installed).arg("--version")), format!("flagstone {VERSION}\n"));
+    assert!(!run(Command::new("readelf").args(["--dynamic", "--wide"]).arg(&installed)).contains("libflagstone"));
+    let flags =
+        run(Command::new(&installed).args(["flags", "-q", "--file"]).arg(root().join("examples/cli/flags.yaml")));
+    assert_eq!(flags, "new-checkout\npayments-v2\nsearch-engine\n");
+    // An installation without it takes it away again.
+    install(&prefix, None);
+    assert!(!installed.exists() && !prefix.join("share/man/man1/flagstone.1").exists());
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
 fn what_was_installed_is_removed_and_nothing_else() {
     let dir = work_dir("install-uninstall");
     let (prefix, others) = (dir.join("a prefix & more"), ["include/other.h", "lib/pkgconfig/other.pc"]);
@@ -167,7 +210,7 @@ fn a_staged_installation_names_its_final_place() {
 fn an_installation_without_a_library_says_what_to_do() {
     let dir = work_dir("install-nothing");
     let mut command = Command::new(root().join("tools/install.sh"));
-    let refused = output(command.env("FLAGSTONE_LIB_DIR", &dir).arg(dir.join("prefix")));
+    let refused = output(command.env("FLAGSTONE_LIB_DIR", &dir).env("FLAGSTONE_PROGRAM", "").arg(dir.join("prefix")));
     assert_eq!(refused.status.code(), Some(1));
     assert!(text(&refused).contains("make build"), "{}", text(&refused));
     assert!(!dir.join("prefix").exists());

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use flagstone::context::Context;
+use flagstone::eval::explain::{Outcome, explain};
 use flagstone::eval::{
     BigSegmentsStatus, Detail, ErrorKind, MembershipAnswer, Memberships, Observer, Reason, evaluate,
 };
@@ -298,6 +299,57 @@ fn every_expectation_is_the_result_of_at_least_one_engine() {
     }
 }
 
+/// Evaluates a vector as everybody does and once more with everything written down; both must agree. Whether there was something
+/// to evaluate.
+fn is_explained(vector: &Vector<'_>, json: &[u8], context: &Context) -> bool {
+    let items = Items::parse(vector);
+    let Ok(Parsed::Live(flag)) = parse_flag("f", json, &mut Interner::default()) else { return false };
+    let big = BigAnswers(vector.big.as_ref());
+    let (mut events, mut told) = (Events::default(), Events::default());
+    let detail = evaluate(&flag, context, &items, &big, &mut events);
+    let recorded = explain(&flag, context, &items, &big, &mut told);
+    assert_eq!(detail_json(&detail, &events), detail_json(&recorded.detail, &told), "{} {}", vector.id, vector.name);
+    // What the tree says of the flag is what came out, unless something stopped the evaluation.
+    let steps = recorded.flag.unwrap();
+    match &steps.outcome {
+        Some(outcome) => {
+            let expected = Outcome::of(&Detail { big_segments: None, ..detail });
+            assert_eq!(json!(outcome), json!(expected), "{} {}", vector.id, vector.name);
+            let matched: Vec<usize> =
+                steps.rules.iter().filter(|rule| rule.matched == Some(true)).map(|rule| rule.index).collect();
+            let by_rule = match detail.reason {
+                Reason::RuleMatch { index, .. } => vec![index as usize],
+                // A rule matched, and what it serves makes no sense.
+                Reason::Error(ErrorKind::MalformedFlag) => matched.clone(),
+                _ => Vec::new(),
+            };
+            assert_eq!(matched, by_rule, "{} {}", vector.id, vector.name);
+            let chosen = steps.rollout.iter().flat_map(|rollout| &rollout.entries).find(|entry| entry.chosen);
+            if let (Some(entry), Some(index)) = (chosen, detail.index) {
+                assert_eq!(entry.variation, index, "{} {}", vector.id, vector.name);
+            }
+        }
+        None => assert!(matches!(detail.reason, Reason::Error(_)), "{} {}", vector.id, vector.name),
+    }
+    true
+}
+
+#[test]
+fn an_explanation_comes_to_the_same_result_as_the_evaluation() {
+    let mut explained = 0;
+    for vector in vectors() {
+        let (Some(key), Ok(context)) = (&vector.flag, Context::from_json(vector.context.get())) else { continue };
+        let json = vector.flags[key].get().as_bytes();
+        explained += usize::from(is_explained(&vector, json, &context));
+        // The same flag for others, and for everybody turned on.
+        for other in [r#"{"kind":"user","key":"x"}"#, r#"{"kind":"multi","org":{"key":"o"},"user":{"key":"u","n":3}}"#]
+        {
+            explained += usize::from(is_explained(&vector, json, &Context::from_json(other).unwrap()));
+        }
+    }
+    assert!(explained > 800, "{explained}");
+}
+
 #[test]
 fn damaged_items_and_contexts_never_panic() {
     let mut state = 3u64;
@@ -320,9 +372,11 @@ fn damaged_items_and_contexts_never_panic() {
             let json = vector.flags[vector.flag.as_ref().unwrap()].get();
             let context = String::from_utf8_lossy(&damage(vector.context.get())).into_owned();
             let context = Context::from_json(&context).or_else(|_| Context::from_key("", "u")).unwrap();
-            if let Ok(Parsed::Live(flag)) = parse_flag("f", &damage(json), interner) {
+            let damaged = damage(json);
+            if let Ok(Parsed::Live(flag)) = parse_flag("f", &damaged, interner) {
                 evaluate(&flag, &context, &Items::parse(vector), &BigAnswers(None), &mut ());
                 evaluated += 1;
+                is_explained(vector, &damaged, &context);
             }
         }
     }

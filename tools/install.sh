@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs headers, libraries, pkg-config file and CMake package: tools/install.sh PREFIX [DESTDIR]
+# Installs headers, libraries, pkg-config file, CMake package and the program: tools/install.sh PREFIX [DESTDIR]
 #
 # DESTDIR is put before every path, for building packages; the installed files speak of PREFIX alone. Called by
-# `make install`, which builds first. FLAGSTONE_LIB_DIR names the folder with libflagstone.so and libflagstone.a.
+# `make install`, which builds first. FLAGSTONE_LIB_DIR names the folder with libflagstone.so and libflagstone.a,
+# FLAGSTONE_PROGRAM the program; an empty one leaves it out, with its manual pages and completions.
 #
 # What was put down is listed in PREFIX/share/flagstone/manifest, below PREFIX, folders that were made with a slash at the end:
 # tools/uninstall.sh goes by that. What an earlier version put down there and this one does not have is removed.
@@ -15,6 +16,7 @@ case $prefix in
 esac
 to=${2:-}$prefix
 from=${FLAGSTONE_LIB_DIR:-$root/target/release}
+program=${FLAGSTONE_PROGRAM-$root/target/cli/flagstone}
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
 manifest=share/flagstone/manifest
 
@@ -24,6 +26,10 @@ for library in libflagstone.so libflagstone.a; do
     exit 1
   fi
 done
+if [ -n "$program" ] && [ ! -x "$program" ]; then
+  echo "$program is missing: run make build, or make install" >&2
+  exit 1
+fi
 
 installed=()
 # Folders are listed before what is below them.
@@ -67,6 +73,23 @@ put 644 "$from/libflagstone.a" lib/libflagstone.a
 fill flagstone.pc.in lib/pkgconfig/flagstone.pc
 fill cmake/flagstoneConfig.cmake.in lib/cmake/flagstone/flagstoneConfig.cmake
 fill cmake/flagstoneConfigVersion.cmake.in lib/cmake/flagstone/flagstoneConfigVersion.cmake
+if [ -n "$program" ]; then
+  put 755 "$program" bin/flagstone
+  made=$(mktemp -d)
+  trap 'rm -rf "$made"' EXIT
+  "$program" man --out "$made/man"
+  for page in "$made"/man/*.1; do
+    put 644 "$page" "share/man/man1/${page##*/}"
+  done
+  # SHELL PLACE
+  complete() {
+    "$program" completions "$1" >"$made/$1"
+    put 644 "$made/$1" "$2"
+  }
+  complete bash share/bash-completion/completions/flagstone
+  complete zsh share/zsh/site-functions/_flagstone
+  complete fish share/fish/vendor_completions.d/flagstone.fish
+fi
 folder "${manifest%/*}"
 installed+=("$manifest")
 

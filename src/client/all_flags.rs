@@ -21,7 +21,7 @@ impl Client {
         if self.is_closed() {
             return Err(ClientError::Closed);
         }
-        Ok(match (context, self.everything()) {
+        Ok(match (context, self.data()) {
             (Some(context), Some(snapshot)) => {
                 let consult = Consult::new(self, true);
                 state_of(&snapshot, context, options, &Remembering::new(&consult), Some(self))
@@ -30,8 +30,11 @@ impl Client {
         })
     }
 
-    /// All flags and segments at one moment; `None` when there are none to be had.
-    fn everything(&self) -> Option<Arc<Snapshot>> {
+    /// All flags and segments at one moment, deleted ones included; `None` when there are none to be had: before the first
+    /// data, and after a close that came before them.
+    ///
+    /// Residency `all`: no I/O, no lock. Otherwise everything is read from Redis, which takes at most one command timeout.
+    pub fn data(&self) -> Option<Arc<Snapshot>> {
         let runtime = self.current();
         if !self.plant.shared.answers() {
             return None;

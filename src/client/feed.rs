@@ -144,6 +144,8 @@ impl<'a> FeedSink<'a> {
             None => "the data source is up to date".to_owned(),
         };
         let before = self.feed.state();
+        // Whoever sees the new state finds evaluations that go by it.
+        self.shared.set_source_valid(state == StoreState::Valid && before != StoreState::Off);
         let changed = self.feed.change(state, failure);
         self.shared.set_source_valid(self.feed.state() == StoreState::Valid);
         if changed {

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use crate::eval::{BigSegmentsStatus, Detail, ErrorKind, Reason};
+use crate::eval::{Detail, Reason};
 use crate::model::{Flag, VariationValue, write_compact, write_number, write_string};
 
 /// The state where none can be given: the client is not ready, the context is not valid, or Redis cannot be read.
@@ -164,13 +164,13 @@ pub(super) fn write_reason(detail: &Detail<'_>, out: &mut String) {
         }
         Reason::Error(kind) => {
             out.push_str("\"ERROR\",\"errorKind\":\"");
-            out.push_str(error_kind(kind));
+            out.push_str(kind.name());
             out.push('"');
         }
     }
     if let Some(status) = detail.big_segments {
         out.push_str(",\"bigSegmentsStatus\":\"");
-        out.push_str(big_segments(status));
+        out.push_str(status.name());
         out.push('"');
     }
     out.push('}');
@@ -185,24 +185,4 @@ fn write_in_experiment(in_experiment: bool, out: &mut String) {
 fn write_integer(number: i64, out: &mut String) {
     // Writing to a String cannot fail.
     let _ = write!(out, "{number}");
-}
-
-fn error_kind(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::ClientNotReady => "CLIENT_NOT_READY",
-        ErrorKind::FlagNotFound => "FLAG_NOT_FOUND",
-        ErrorKind::UserNotSpecified => "USER_NOT_SPECIFIED",
-        ErrorKind::MalformedFlag => "MALFORMED_FLAG",
-        ErrorKind::WrongType => "WRONG_TYPE",
-        ErrorKind::Exception => "EXCEPTION",
-    }
-}
-
-fn big_segments(status: BigSegmentsStatus) -> &'static str {
-    match status {
-        BigSegmentsStatus::Healthy => "HEALTHY",
-        BigSegmentsStatus::Stale => "STALE",
-        BigSegmentsStatus::StoreError => "STORE_ERROR",
-        BigSegmentsStatus::NotConfigured => "NOT_CONFIGURED",
-    }
 }

@@ -47,6 +47,20 @@ pub enum Reason<'f> {
     Error(ErrorKind),
 }
 
+impl Reason<'_> {
+    /// LaunchDarkly's name for it, such as `RULE_MATCH`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Off => "OFF",
+            Self::Fallthrough { .. } => "FALLTHROUGH",
+            Self::TargetMatch => "TARGET_MATCH",
+            Self::RuleMatch { .. } => "RULE_MATCH",
+            Self::PrerequisiteFailed { .. } => "PREREQUISITE_FAILED",
+            Self::Error(_) => "ERROR",
+        }
+    }
+}
+
 /// Why there is no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -64,6 +78,20 @@ pub enum ErrorKind {
     Exception,
 }
 
+impl ErrorKind {
+    /// LaunchDarkly's name for it, such as `FLAG_NOT_FOUND`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ClientNotReady => "CLIENT_NOT_READY",
+            Self::FlagNotFound => "FLAG_NOT_FOUND",
+            Self::UserNotSpecified => "USER_NOT_SPECIFIED",
+            Self::MalformedFlag => "MALFORMED_FLAG",
+            Self::WrongType => "WRONG_TYPE",
+            Self::Exception => "EXCEPTION",
+        }
+    }
+}
+
 /// The state of the big-segment store during an evaluation, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BigSegmentsStatus {
@@ -78,6 +106,16 @@ pub enum BigSegmentsStatus {
 }
 
 impl BigSegmentsStatus {
+    /// LaunchDarkly's name for it, such as `STORE_ERROR`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "HEALTHY",
+            Self::Stale => "STALE",
+            Self::StoreError => "STORE_ERROR",
+            Self::NotConfigured => "NOT_CONFIGURED",
+        }
+    }
+
     /// The worse of two.
     pub fn combine(self, other: BigSegmentsStatus) -> BigSegmentsStatus {
         self.max(other)

@@ -6,8 +6,8 @@ use super::bucket::{Prefix, bucket};
 use super::meter::Meter;
 use super::rules::{all_pass, all_pass_alone};
 use super::scope::{Abort, Chain, Scope};
-use super::{Detail, ErrorKind, Memberships, Observer, Reason, Trouble};
-use crate::context::Context;
+use super::{Detail, Draw, ErrorKind, Look, Memberships, Observer, Reason, Trouble};
+use crate::context::{Attribute, Context};
 use crate::model::{AttributeRef, Flag, Found, INVALID_VARIATION, Lookup, Prerequisite, Rollout, Serve, Target};
 
 /// How a flag came out, small enough to be returned in registers; [`Outcome::detail`] says it in full.
@@ -103,7 +103,7 @@ pub(super) fn off(flag: &Flag) -> Detail<'_> {
 #[inline(always)]
 pub(super) fn outcome_without_rules(flag: &Flag, context: &Context) -> Outcome {
     match target(flag, context) {
-        Some(variation) => Outcome::new(flag, variation, Why::Target),
+        Some(target) => Outcome::new(flag, target.variation, Why::Target),
         None => Outcome::served(flag, &flag.fallthrough, context, Why::Fallthrough),
     }
 }
@@ -121,8 +121,8 @@ pub(super) fn outcome_alone<R>(
     if !flag.on {
         return done(Ok(Outcome::off(flag, Why::Off)), meter);
     }
-    if let Some(variation) = target(flag, context) {
-        return done(Ok(Outcome::new(flag, variation, Why::Target)), meter);
+    if let Some(target) = target(flag, context) {
+        return done(Ok(Outcome::new(flag, target.variation, Why::Target)), meter);
     }
     for (position, rule) in flag.rules.iter().enumerate() {
         match all_pass_alone(&rule.clauses, context, meter) {
@@ -146,23 +146,55 @@ pub(super) fn outcome<L: Lookup, M: Memberships, O: Observer>(
     scope: &mut Scope<'_, L, M, O>,
     parent: Option<&Chain<'_>>,
 ) -> Result<Outcome, Abort> {
+    scope.look(|| Look::Flag(flag));
     if !flag.on {
-        return Ok(Outcome::off(flag, Why::Off));
+        return ended(flag, Outcome::off(flag, Why::Off), scope);
     }
     if !flag.required.is_empty()
         && let Some(position) = failed_prerequisite(flag, scope, parent)?
     {
-        return Ok(Outcome::off(flag, Why::Prerequisite).at(position));
+        return ended(flag, Outcome::off(flag, Why::Prerequisite).at(position), scope);
     }
-    if let Some(variation) = target(flag, scope.context) {
-        return Ok(Outcome::new(flag, variation, Why::Target));
+    let target = target(flag, scope.context);
+    scope.look(|| Look::Targets(target));
+    if let Some(target) = target {
+        return ended(flag, Outcome::new(flag, target.variation, Why::Target), scope);
     }
     for (position, rule) in flag.rules.iter().enumerate() {
-        if all_pass(&rule.clauses, scope, None)? {
-            return Ok(Outcome::served(flag, &rule.serve, scope.context, Why::Rule).at(position));
+        scope.look(|| Look::Rule(rule));
+        let matched = all_pass(&rule.clauses, scope, None)?;
+        scope.look(|| Look::RuleEnd { matched });
+        if matched {
+            look_at_rollout(flag, &rule.serve, scope);
+            return ended(flag, Outcome::served(flag, &rule.serve, scope.context, Why::Rule).at(position), scope);
         }
     }
-    Ok(Outcome::served(flag, &flag.fallthrough, scope.context, Why::Fallthrough))
+    look_at_rollout(flag, &flag.fallthrough, scope);
+    ended(flag, Outcome::served(flag, &flag.fallthrough, scope.context, Why::Fallthrough), scope)
+}
+
+/// Tells what came of a flag.
+#[inline]
+fn ended<L: Lookup, M: Memberships, O: Observer>(
+    flag: &Flag,
+    outcome: Outcome,
+    scope: &mut Scope<'_, L, M, O>,
+) -> Result<Outcome, Abort> {
+    if O::LOOKS {
+        scope.observer.look(Look::FlagEnd(&outcome.detail(flag)));
+    }
+    Ok(outcome)
+}
+
+/// Tells of what is about to be served by bucket.
+#[inline]
+fn look_at_rollout<L: Lookup, M: Memberships, O: Observer>(flag: &Flag, serve: &Serve, scope: &mut Scope<'_, L, M, O>) {
+    if O::LOOKS
+        && let Serve::Rollout(rollout) = serve
+        && let Some(draw) = draw(flag, rollout, scope.context)
+    {
+        scope.observer.look(Look::Rollout(rollout, draw));
+    }
 }
 
 /// The position of the first prerequisite that is not met.
@@ -175,7 +207,10 @@ fn failed_prerequisite<L: Lookup, M: Memberships, O: Observer>(
         return Err(scope.abort(Trouble::TooDeep { key: &flag.key }));
     };
     for (position, required) in flag.required.iter().enumerate() {
-        if !is_met(flag, required, scope, &chain)? {
+        scope.look(|| Look::Prerequisite(required));
+        let met = is_met(flag, required, scope, &chain)?;
+        scope.look(|| Look::PrerequisiteEnd { met });
+        if !met {
             return Ok(Some(position));
         }
     }
@@ -196,7 +231,7 @@ fn is_met<L: Lookup, M: Memberships, O: Observer>(
     match lookup.flag(&required.key) {
         Found::Item(flag) => {
             scope.meter.spend(flag.weight as usize);
-            let outcome = if flag.alone {
+            let outcome = if flag.alone && !O::LOOKS {
                 outcome_apart(&flag, scope.context, &mut scope.meter)
             } else {
                 outcome(&flag, scope, Some(chain))
@@ -215,18 +250,18 @@ fn is_met<L: Lookup, M: Memberships, O: Observer>(
     }
 }
 
-/// The variation of the first target that names a key of the context.
+/// The first target that names a key of the context.
 #[inline(always)]
-fn target(flag: &Flag, context: &Context) -> Option<u32> {
+fn target<'f>(flag: &'f Flag, context: &Context) -> Option<&'f Target> {
     if flag.targets.is_empty() { None } else { listed(&flag.targets, context) }
 }
 
 #[inline(never)]
-fn listed(targets: &[Target], context: &Context) -> Option<u32> {
+fn listed<'f>(targets: &'f [Target], context: &Context) -> Option<&'f Target> {
     let named = |target: &&Target| {
         context.of_kind(&target.context_kind).is_some_and(|single| target.values.contains(single.key()))
     };
-    targets.iter().find(named).map(|target| target.variation)
+    targets.iter().find(named)
 }
 
 /// What is served.
@@ -245,25 +280,29 @@ fn chosen(flag: &Flag, serve: &Serve, context: &Context) -> Option<Choice> {
     }
 }
 
-/// The first entry whose bound is above the bucket, or else the last one. A context without the rollout's kind has
-/// bucket 0 and is in no experiment.
 #[inline(never)]
 fn rolled_out(flag: &Flag, rollout: &Rollout, context: &Context) -> Option<Choice> {
+    let Draw { has_context, entry, .. } = draw(flag, rollout, context)?;
+    Some(Choice { variation: entry.variation, in_experiment: rollout.experiment && !entry.untracked && has_context })
+}
+
+/// The first entry whose bound is above the bucket, or else the last one. A context without the rollout's kind has
+/// bucket 0 and is in no experiment.
+#[inline(always)]
+fn draw<'d>(flag: &Flag, rollout: &'d Rollout, context: &'d Context) -> Option<Draw<'d>> {
     let single = context.of_kind(&rollout.context_kind);
-    let bucket = match single {
-        None => 0.0,
+    let (bucket, value) = match single {
+        None => (0.0, Attribute::Null),
         Some(_) if rollout.bucket_by == AttributeRef::Invalid => return None,
         Some(single) => {
             let prefix = match rollout.seed {
                 Some(seed) => Prefix::Seed(seed),
                 None => Prefix::Salted { key: &flag.key, salt: &flag.salt },
             };
-            bucket(&prefix, single.get(&rollout.bucket_by))
+            let value = single.get(&rollout.bucket_by);
+            (bucket(&prefix, value), value)
         }
     };
     let entry = rollout.variations.iter().find(|entry| bucket < entry.bound).or(rollout.variations.last())?;
-    Some(Choice {
-        variation: entry.variation,
-        in_experiment: rollout.experiment && !entry.untracked && single.is_some(),
-    })
+    Some(Draw { bucket, value, has_context: single.is_some(), entry })
 }

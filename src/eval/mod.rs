@@ -1,11 +1,13 @@
 //! Evaluation: a pure function of a flag, a context and the items that the flag refers to.
 //!
 //! It borrows everything, allocates nothing and looks at no clock, so it can run on any thread, on a small stack, and
-//! in any number at once. Depends on `model` and `context`.
+//! in any number at once; [`explain`] writes down what it looked at, and does allocate. Depends on `model` and `context`.
 
 mod bucket;
 mod detail;
+pub mod explain;
 mod flag;
+mod look;
 mod memberships;
 mod memo;
 mod meter;
@@ -16,6 +18,7 @@ mod segment;
 mod trouble;
 
 pub use detail::{BigSegmentsStatus, Detail, ErrorKind, Reason};
+pub use look::{Belongs, Draw, Look, Subject};
 pub use memberships::{MembershipAnswer, Memberships, NoMemberships};
 pub use scope::{DEPTH_LIMIT, VISIT_LIMIT};
 pub use trouble::Trouble;
@@ -26,8 +29,17 @@ use flag::Outcome;
 use meter::Meter;
 use scope::Scope;
 
-/// Told about every prerequisite that an evaluation evaluates, children before parents, and about what is wrong with the data.
+/// Told about every prerequisite that an evaluation evaluates, children before parents, and about what is wrong with the data; of
+/// every step if it wants to.
 pub trait Observer {
+    /// Whether it is told what is looked at. An evaluation for one that is not is compiled without any of it.
+    const LOOKS: bool = false;
+
+    /// What the evaluation looks at, in order, if the observer [`LOOKS`](Self::LOOKS).
+    fn look(&mut self, look: Look<'_>) {
+        let _ = look;
+    }
+
     /// `prerequisite` was evaluated because `owner` requires it. Also called when the evaluation ends in an error later.
     fn prerequisite(&mut self, owner: &Flag, prerequisite: &Flag, detail: &Detail<'_>) {
         let _ = (owner, prerequisite, detail);
@@ -50,7 +62,10 @@ pub fn evaluate<'f, L: Lookup, M: Memberships, O: Observer>(
     memberships: &M,
     observer: &mut O,
 ) -> Detail<'f> {
-    if !flag.on {
+    if O::LOOKS {
+        // What needs nothing else goes a shorter way below, on which there is nobody to tell.
+        evaluate_in_scope(flag, context, lookup, memberships, observer)
+    } else if !flag.on {
         flag::off(flag)
     } else if !flag.alone {
         evaluate_in_scope(flag, context, lookup, memberships, observer)

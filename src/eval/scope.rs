@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::memo::Memo;
 use super::meter::Meter;
-use super::{BigSegmentsStatus, ErrorKind, Memberships, Observer, Trouble};
+use super::{BigSegmentsStatus, ErrorKind, Look, Memberships, Observer, Trouble};
 use crate::context::Context;
 use crate::model::{Lookup, Membership, Segment};
 
@@ -106,6 +106,15 @@ impl<'e, L: Lookup, M: Memberships, O: Observer> Scope<'e, L, M, O> {
     pub(super) fn visit(&mut self) -> Result<(), Abort> {
         self.visits += 1;
         if self.visits > VISIT_LIMIT || self.meter.is_spent() { Err(self.abort(Trouble::TooMuchWork)) } else { Ok(()) }
+    }
+
+    /// Tells what is looked at, to an observer that wants to know. Keeps the frames of what recurs small: what is told is not in
+    /// them.
+    #[inline]
+    pub(super) fn look<'l>(&mut self, look: impl FnOnce() -> Look<'l>) {
+        if O::LOOKS {
+            self.observer.look(look());
+        }
     }
 
     /// Says what stops the evaluation.

@@ -3,6 +3,8 @@
 //! A plain name addresses one attribute; a name that starts with a slash is a path into objects. References are
 //! resolved here, when an item is parsed, so that evaluation never looks at slashes. Depends on nothing.
 
+use std::fmt;
+
 /// A parsed attribute reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttributeRef {
@@ -70,6 +72,25 @@ impl AttributeRef {
     }
 }
 
+impl fmt::Display for AttributeRef {
+    /// As a reference, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undefined => Ok(()),
+            Self::Invalid => f.write_str("(no reference)"),
+            Self::Nothing => f.write_str("(below a built-in attribute)"),
+            Self::Kind => f.write_str("kind"),
+            Self::Key => f.write_str("key"),
+            Self::Name => f.write_str("name"),
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::Custom(name) => f.write_str(name),
+            Self::Path(components) => {
+                components.iter().try_for_each(|name| write!(f, "/{}", name.replace('~', "~0").replace('/', "~1")))
+            }
+        }
+    }
+}
+
 /// Replaces `~1` by a slash and `~0` by a tilde; any other tilde is an error.
 fn unescape(component: &str) -> Option<Box<str>> {
     if !component.contains('~') {
@@ -120,6 +141,7 @@ mod tests {
             assert_eq!(AttributeRef::parse(text), reference, "{text}");
         }
         assert_eq!(AttributeRef::parse("/a/b"), Path(["a".into(), "b".into()].into()));
+        assert_eq!(AttributeRef::parse("/a~1b/~0").to_string(), "/a~1b/~0");
     }
 
     #[test]

@@ -15,11 +15,12 @@
 //! | `members` | the thread that reads members of big segments |
 //!
 //! Beside the rooms: `options`, `status`, `shared` (what outlives a fork), `reply` (what reads found), `rungs` (how a watch came about), `file` (the snapshot
-//! file), `leash` (ends a wait from outside), `backoff`.
+//! file), `depot` (for tools that look at an environment without a client), `leash` (ends a wait from outside), `backoff`.
 //!
 //! May depend on `model`; knows nothing of evaluation, contexts or how a client is configured.
 
 mod backoff;
+mod depot;
 mod file;
 mod inbox;
 mod leash;
@@ -38,6 +39,7 @@ mod truth;
 mod worker;
 
 pub use backoff::Backoff;
+pub use depot::{Contents, Depot, DepotError, Encryption, Examination, Field, NewItem, Right, Verdict, Written};
 pub use file::{Backup, BackupError};
 pub use inbox::intake::Intake;
 pub use inbox::mailbox::{Mailbox, Wake};

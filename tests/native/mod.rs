@@ -92,10 +92,15 @@ pub fn has_tool(program: &str, what_is_skipped: &str) -> bool {
     if is_in_path(program) {
         return true;
     }
+    skip(program, what_is_skipped);
+    false
+}
+
+/// Says that something is left out for lack of a program; fails where nothing may be.
+pub fn skip(program: &str, what_is_skipped: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{program} is missing, and CI needs it: {what_is_skipped}");
     // Past the capture of the test runner: a skipped test must not look like one that passed.
     let _ = writeln!(std::io::stderr(), "\n*** SKIPPED, {program} is missing: {what_is_skipped} ***\n");
-    false
 }
 
 /// Runs a command to its end; fails with everything it printed when it ends with an error.

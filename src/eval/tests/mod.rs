@@ -1,6 +1,7 @@
 //! Tests of evaluation: a small world of items in JSON, and an outcome per line.
 
 mod clauses;
+mod explanations;
 mod flags;
 mod limits;
 mod segments;

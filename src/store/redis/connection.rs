@@ -80,6 +80,14 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Protocol and cipher, where the connection is encrypted.
+    pub fn encryption(&self) -> Option<(String, String)> {
+        let Channel::Tls(stream) = &self.channel else { return None };
+        let protocol = stream.conn.protocol_version().map(|protocol| format!("{protocol:?}"));
+        let cipher = stream.conn.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
+        Some((protocol.unwrap_or_default(), cipher.unwrap_or_default()))
+    }
+
     /// Speaks over this channel.
     pub fn new(channel: Channel, remembered: Option<Remembered>, database: i64) -> Self {
         let parser = Parser::new();

@@ -14,6 +14,7 @@ pub mod credentials;
 mod describe;
 mod dialer;
 pub mod endpoints;
+pub mod examination;
 mod full_write;
 mod large;
 pub mod layout;

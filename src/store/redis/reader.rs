@@ -123,6 +123,11 @@ impl<'a> Reader<'a> {
         self.owners.was_in() && matches!(outcome, Err(ReadError::Redis(error)) if is_cut(error))
     }
 
+    /// Whether it is told if the marker `$inited` is there; where the rules forbid the question, flags stand for it.
+    pub fn sees_marker(&self) -> bool {
+        self.abilities.has(Optional::Exists)
+    }
+
     /// Drops a connection that the server has closed; true when there was one.
     pub fn drop_if_closed(&mut self) -> bool {
         self.owners.drop_if_closed()

@@ -1,0 +1,126 @@
+//! Runs the program as a user would: real processes, a real Redis of their own.
+#![allow(dead_code, reason = "each test uses some of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use flagdata::PrivateRedis;
+use serde_json::Value;
+
+/// Nothing takes so long, even on a busy machine.
+pub const LONG: Duration = Duration::from_secs(60);
+
+/// The root of the project.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// The flags of the examples.
+pub fn examples() -> PathBuf {
+    root().join("examples/cli/flags.yaml")
+}
+
+/// The program, with nothing of the environment that it heeds.
+pub fn flagstone() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flagstone"));
+    for name in ["URL", "PREFIX", "USERNAME", "PASSWORD"] {
+        command.env_remove(format!("FLAGSTONE_REDIS_{name}"));
+    }
+    command.env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+}
+
+/// What a run printed, and its status.
+#[derive(Debug)]
+pub struct Ran {
+    pub out: String,
+    pub err: String,
+    pub status: Option<i32>,
+}
+
+impl Ran {
+    pub fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { out: text(output.stdout), err: text(output.stderr), status: output.status.code() }
+    }
+
+    /// What it printed; it must have ended like this.
+    #[track_caller]
+    pub fn ended(self, status: i32) -> String {
+        assert_eq!(self.status, Some(status), "{self:?}");
+        self.out
+    }
+
+    /// What it complained of; it must have ended like this.
+    #[track_caller]
+    pub fn complained(self, status: i32) -> String {
+        assert_eq!(self.status, Some(status), "{self:?}");
+        self.err
+    }
+
+    #[track_caller]
+    pub fn json(self, status: i32) -> Value {
+        let out = self.ended(status);
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+    }
+}
+
+/// Runs it on a file of flags.
+pub fn on_file(file: &Path, arguments: &[&str]) -> Ran {
+    Ran::of(flagstone().args(arguments).arg("--file").arg(file).output().unwrap())
+}
+
+/// Runs it on the flags of the examples.
+pub fn on_examples(arguments: &[&str]) -> Ran {
+    on_file(&examples(), arguments)
+}
+
+/// Runs it on a Redis.
+pub fn on_redis(redis: &PrivateRedis, arguments: &[&str]) -> Ran {
+    Ran::of(flagstone().args(arguments).env("FLAGSTONE_REDIS_URL", redis.url()).output().unwrap())
+}
+
+/// A Redis of one's own, empty.
+pub fn redis() -> PrivateRedis {
+    PrivateRedis::start().expect("redis-server is needed (package redis-server)")
+}
+
+/// A Redis with the flags of the examples.
+pub fn redis_with_examples() -> PrivateRedis {
+    let redis = redis();
+    on_redis(&redis, &["import", examples().to_str().unwrap(), "--yes"]).ended(0);
+    redis
+}
+
+/// Sends a command.
+pub fn send(redis: &PrivateRedis, words: &[&str]) {
+    let mut command = redis::cmd(words[0]);
+    words[1..].iter().for_each(|word| _ = command.arg(word));
+    command.exec(&mut redis.connect().unwrap()).unwrap();
+}
+
+/// The text of a flag.
+pub fn flag_text(redis: &PrivateRedis, key: &str) -> Option<String> {
+    redis::cmd("HGET").arg("launchdarkly:features").arg(key).query(&mut redis.connect().unwrap()).unwrap()
+}
+
+/// A file with this text, in a folder of its own.
+pub fn file(name: &str, text: &str) -> PathBuf {
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{}", std::process::id(), name.replace('.', "-")));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + LONG;
+    while !holds() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
