@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use native::{archive, has_tool, output, root, run, shared_library, text, work_dir};
+use native::{has_tool, output, root, run, shared_library, text, work_dir};
 
 #[test]
 fn every_file_that_says_a_version_says_that_of_the_crate() {
@@ -98,48 +98,51 @@ fn the_library_that_was_built_is_loaded_by_its_inspection() {
     fs::remove_dir_all(dir).unwrap();
 }
 
-fn install(prefix: &Path, libdir: &str, destination: Option<&Path>) -> String {
-    let library = shared_library();
-    assert_eq!(library.parent(), archive().parent());
+/// Installs files that stand for the libraries: where they go is what counts here.
+fn install(dir: &Path, libdir: &str, destination: Option<&Path>) -> String {
+    let libraries = dir.join("libraries");
+    fs::create_dir_all(&libraries).unwrap();
+    for library in ["libflagstone.so", "libflagstone.a"] {
+        fs::write(libraries.join(library), "").unwrap();
+    }
     let mut command = Command::new(root().join("tools/install.sh"));
-    command.env("FLAGSTONE_LIB_DIR", library.parent().unwrap()).env("FLAGSTONE_PROGRAM", "");
-    run(command.env("FLAGSTONE_LIBDIR", libdir).arg(prefix).args(destination))
+    command.env("FLAGSTONE_LIB_DIR", libraries).env("FLAGSTONE_PROGRAM", "").env("FLAGSTONE_LIBDIR", libdir);
+    run(command.arg(dir.join("prefix")).args(destination))
 }
 
 #[test]
 fn libraries_go_to_another_folder_when_told_so_and_are_found_there_by_pkg_config_and_cmake() {
-    if !has_tool("pkg-config", "programs that are built through pkg-config") || !has_tool("cmake", "and through CMake")
-    {
+    if !has_tool("pkg-config", "where pkg-config finds the library") || !has_tool("cmake", "where CMake finds it") {
         return;
     }
     let dir = work_dir("packages-libdir");
-    let (prefix, libdir) = (dir.join("prefix"), "lib/one-machine");
-    install(&prefix, libdir, None);
-    let place = prefix.join(libdir);
+    install(&dir, "lib/one-machine", None);
+    let place = dir.join("prefix/lib/one-machine");
     let mut command = Command::new("pkg-config");
     let words = run(command.env("PKG_CONFIG_PATH", place.join("pkgconfig")).args(["--libs", "flagstone"]));
     assert!(words.contains(&format!("-L{}", place.display())), "{words}");
     let mut command = Command::new("cmake");
-    command.arg("-S").arg(root().join("tests/c/cmake")).arg("-B").arg(dir.join("build"));
+    command.args(["-G", "Unix Makefiles", "-S"]).arg(root().join("tests/c/cmake")).arg("-B").arg(dir.join("build"));
     run(command.arg(format!("-Dflagstone_DIR={}", place.join("cmake/flagstone").display())));
-    run(Command::new("cmake").arg("--build").arg(dir.join("build")).args(["--target", "with_shared"]));
-    run(Command::new(root().join("tools/uninstall.sh")).arg(&prefix));
+    for (program, library) in [("with_shared", "libflagstone.so.1"), ("with_static", "libflagstone.a")] {
+        let link = fs::read_to_string(dir.join(format!("build/CMakeFiles/{program}.dir/link.txt"))).unwrap();
+        assert!(link.contains(place.join(library).to_str().unwrap()), "{link}");
+    }
+    let flags = fs::read_to_string(dir.join("build/CMakeFiles/with_shared.dir/flags.make")).unwrap();
+    assert!(flags.contains(dir.join("prefix/include").to_str().unwrap()), "{flags}");
+    run(Command::new(root().join("tools/uninstall.sh")).arg(dir.join("prefix")));
     assert!(!place.exists());
     fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]
 fn an_installation_says_what_to_do_where_the_dynamic_linker_does_not_look() {
-    if !has_tool("ldconfig", "what an installation says of the dynamic linker") {
-        return;
-    }
     let dir = work_dir("packages-linker");
-    let prefix = dir.join("prefix");
-    let said = install(&prefix, "lib", None);
-    let place = prefix.join("lib").display().to_string();
+    let said = install(&dir, "lib", None);
+    let place = dir.join("prefix/lib").display().to_string();
     assert!(said.contains(&format!("{place} is no folder of the dynamic linker")), "{said}");
     assert!(said.contains("LD_LIBRARY_PATH") && said.contains("-Wl,-rpath,") && said.contains("ldconfig"), "{said}");
     // What is staged will be somewhere else.
-    assert_eq!(install(&prefix, "lib", Some(&dir.join("staged"))), "");
+    assert_eq!(install(&dir, "lib", Some(&dir.join("staged"))), "");
     fs::remove_dir_all(dir).unwrap();
 }

@@ -25,5 +25,7 @@ make_environment python3 "$environment" conan
 export CONAN_HOME=$target/conan/home
 [ -e "$CONAN_HOME/profiles/default" ] || "$environment/bin/conan" profile detect
 for shared in True False; do
-  "$environment/bin/conan" create "$root" --test-folder "$root/tests/conan" --options "flagstone/*:shared=$shared"
+  # What the program is built with goes nowhere into the tree.
+  "$environment/bin/conan" create "$root" --test-folder "$root/tests/conan" --options "flagstone/*:shared=$shared" \
+    --conf "tools.cmake.cmake_layout:test_folder=$target/conan/consumer" --conf tools.cmake.cmaketoolchain:user_presets=
 done
