@@ -43,7 +43,7 @@ fi
 (
   cd "$package"
   "$builder/bin/pip" install --quiet --no-deps --force-reinstall "$wheel"
-  sources=(. ../../examples/python ../../bench/python "$contract")
+  sources=(. ../../examples/python ../../bench/python ../../tools/natives.py ../../conanfile.py ../../tests/conan "$contract")
   "$builder/bin/ruff" format --config pyproject.toml --no-cache --check "${sources[@]}"
   "$builder/bin/ruff" check --config pyproject.toml --no-cache "${sources[@]}"
   "$builder/bin/mypy" --cache-dir "$work/mypy"
