@@ -4,7 +4,8 @@
 #                          with cargo-deb, and has lintian look at it
 #     tools/deb.sh test    installs the packages in a fresh Debian below target/deb, compiles and runs a program there, removes them
 #
-# cargo-deb is installed from crates.io below target/tools where it is missing: that takes a few minutes, once.
+# DEBFULLNAME and DEBEMAIL are who packs. cargo-deb is installed from crates.io below target/tools where it is missing: that takes a
+# few minutes, once.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tools/lib.sh
@@ -14,6 +15,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 debs=$target/deb
 stage=$debs/stage
 # What the settings of cargo-deb call it.
+maintainer="${DEBFULLNAME:-The Flagstone authors} <${DEBEMAIL:-flagstone@localhost}>"
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 
 find_cargo_deb() {
@@ -60,27 +62,37 @@ pack() {
   mkdir -p "$stage/usr/share/zsh/vendor-completions"
   mv "$stage/usr/share/zsh/site-functions/_flagstone" "$stage/usr/share/zsh/vendor-completions/"
   printf 'flagstone (%s-1) unstable; urgency=medium\n\n  * What changed is in /usr/share/doc/flagstone.\n\n -- %s  %s\n' "$version" \
-    'The Flagstone authors <flagstone@localhost>' "$(LC_ALL=C date -uRd "@$(git log -1 --format=%ct 2>/dev/null || echo 0)")" >"$debs/changelog"
+    "$maintainer" "$(LC_ALL=C date -uRd "@$(git log -1 --format=%ct 2>/dev/null || echo 0)")" >"$debs/changelog"
   mkdir -p "$debs/packages"
   for variant in shared dev; do
     cargo-deb --no-build --no-strip --quiet --multiarch=same --variant=$variant --output "$debs/packages"
   done
   cargo-deb --no-build --no-strip --quiet --package flagstone-cli --output "$debs/packages"
-  complete "$debs"/packages/libflagstone1_*.deb
-  lintian --fail-on error,warning "$debs"/packages/*.deb
+  for deb in "$debs"/packages/*.deb; do complete "$deb"; done
+  # Nobody who packs for Debian: there is no bug to close, and without DEBEMAIL no address.
+  lintian --fail-on error,warning --suppress-tags \
+    "initial-upload-closes-no-bugs${DEBEMAIL-,bogus-mail-host,bogus-mail-host-in-debian-changelog}" "$debs"/packages/*.deb
   (cd "$debs/packages" && sha256sum -- *.deb | tee SHA256SUMS)
 }
 
-# What the library depends on, and what packages do whose programs use it: cargo-deb has no way to say it.
+# Who packs; what the library depends on, and what packages do whose programs use it: cargo-deb has no way to say it.
 complete() {
-  local work=$debs/libflagstone1 needs
+  local work=$debs/work
+  rm -rf "$work"
   dpkg-deb --raw-extract "$1" "$work"
+  sed -i "s/^Maintainer: .*/Maintainer: $maintainer/" "$work/DEBIAN/control"
+  case $1 in */libflagstone1_*) complete_library "$work" ;; esac
+  dpkg-deb --root-owner-group --build "$work" "$1" >/dev/null
+  rm -rf "$work"
+}
+
+complete_library() {
+  local work=$1 needs
   mkdir -p "$debs/needs/debian"
   touch "$debs/needs/debian/control"
   needs=$(cd "$debs/needs" && dpkg-shlibdeps -O "$libraries/libflagstone.so" 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
   sed -i "s/^Depends: .*/Depends: $needs/" "$work/DEBIAN/control"
   echo "libflagstone 1 libflagstone1 (>= ${version%.*})" >"$work/DEBIAN/shlibs"
-  dpkg-deb --root-owner-group --build "$work" "$1" >/dev/null
 }
 
 case ${1:-} in
