@@ -43,14 +43,14 @@ pack() {
 }
 
 check() {
-  local rid file hash project=$folder/consumer failed=0
+  local rid hash project=$folder/consumer failed=0
   find_or_install_idle redis-server
   mkdir -p "$folder"
   start_private_redis "$folder"
   trap stop_private_redis EXIT
   redis-cli -p "$REDIS_PORT" hset launchdarkly:features new-checkout \
     '{"key":"new-checkout","version":1,"on":true,"variations":[false,true],"fallthrough":{"variation":1}}' >/dev/null
-  while read -r rid file hash; do
+  while read -r rid _ hash; do
     rm -rf "$project"
     mkdir -p "$project"
     cp "$binding"/test/consumer/* "$project/"

@@ -61,23 +61,24 @@ advice() {
   printf '; or the sources (rustup component add rust-src) and FLAGSTONE_BUILD_STD=1\n'
 }
 
-# zig and the program that has cargo link with it, in an environment of their own.
+# zig, and the program that has cargo link with it, in an environment of their own.
 prepare_zig() {
   [ -z "${zig:-}" ] || return 0
-  find_or_install python3 python3-venv
+  find_or_install python3 python3-venv || return 1
   zig=$target/zig
-  make_environment python3 "$zig" natives
+  make_environment python3 "$zig" natives || return 1
 }
 
+# Called where failures do not end the script, so each of them is looked at.
 build() {
-  local rid=$1 to flags=${RUSTFLAGS-} command=(build)
-  to=$(triple "$rid")
+  local rid=$1 to flags=${RUSTFLAGS-} command=(build) built
+  to=$(triple "$rid") || return 1
   flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/registry --remap-path-prefix=$root=/flagstone"
   local arguments=(--release --lib --locked --target "$to") variables=()
   case $rid in
     win-*) find_or_install x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64-win32 || return 1 ;;
     *)
-      prepare_zig
+      prepare_zig || return 1
       command=(zigbuild)
       case $rid in
         # Otherwise rustc says nothing and makes no shared library.
@@ -87,22 +88,23 @@ build() {
       ;;
   esac
   if ! has_std "$to"; then
-    arguments+=(-Zbuild-std=std,panic_unwind)
+    arguments+=("-Zbuild-std=std,panic_unwind")
     variables+=(RUSTC_BOOTSTRAP=1)
     # Its sources lie elsewhere on each machine.
     flags="$flags --remap-path-prefix=$("$rustc" --print sysroot)=/toolchain"
   fi
+  built=$target/$to/release/$(made "$rid")
+  # What rustc leaves out must not be there from before.
+  rm -f "$built"
   # Stripped by the linker: the strip of this machine knows no others.
   [ "${FLAGSTONE_AUDITABLE:-}" != 1 ] || command=(auditable "${command[@]}")
   env "${variables[@]}" RUSTC="$rustc" RUSTFLAGS="$flags" CARGO_PROFILE_RELEASE_STRIP=symbols PATH="${zig:+$zig/bin:}$PATH" \
-    "$cargo" "${command[@]}" "${arguments[@]}"
-  local built=$target/$to/release/$(made "$rid")
+    "$cargo" "${command[@]}" "${arguments[@]}" || return 1
   if [ ! -e "$built" ]; then
     say "cargo made no shared library for $to"
     return 1
   fi
-  mkdir -p "$natives/$rid"
-  cp "$built" "$natives/$rid/"
+  mkdir -p "$natives/$rid" && cp "$built" "$natives/$rid/"
 }
 
 wanted=${*:-$rids}
