@@ -176,8 +176,8 @@ impl<'a> Worker<'a> {
             _ => {}
         }
         let generation = self.shared.invalidate();
-        if let Signal::Fields(kind, keys) = signal {
-            return self.named.note(kind, keys, generation);
+        if let Signal::Fields(fields) = signal {
+            return self.named.note(fields, generation);
         }
         if signal == Signal::Lost {
             if self.exchange.was_closed() {
