@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::store::backoff::Backoff;
 use crate::store::leash::Leash;
-use crate::store::redis::class::{Class, class};
+use crate::store::redis::class::{Class, class, is_cut};
 use crate::store::redis::connection::Connection;
 use crate::store::redis::connector::Connector;
 use crate::store::redis::endpoints::Address;
@@ -49,7 +49,12 @@ impl Post {
             connector.renew_login(&mut connection, &mut drop)?;
             check_replica(&mut connection, &place.address, primary).map(|_| connection)
         };
-        let outcome = kept.map_or_else(|| connector.look_at(place, leash), look);
+        let outcome = match kept.map(look) {
+            // Whoever cuts an idle connection says nothing of the replica either.
+            Some(Err(error)) if is_cut(&error) => connector.look_at(place, leash),
+            Some(outcome) => outcome,
+            None => connector.look_at(place, leash),
+        };
         if refused.is_none() || outcome.is_ok() {
             self.pauses.reset();
         }
