@@ -319,6 +319,7 @@ fn everything_works_over_ipv6() {
     let replica = both(Setup::default().argument(&follows));
     eventually("the replica has everything", || replica.is_inited());
     let sentinel = under_sentinel("::1", "", &primary);
+    eventually("the sentinel knows it", || known_by(&sentinel) == 1);
     let url = format!("redis+sentinel://[::1]:{}/{SERVICE}?read=prefer-replica", sentinel.port());
     let client = started_at(&url);
     wait_until(Duration::from_secs(40), "the replica is read", || {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::call::Call;
 use super::noted::{Noted, Row};
 use super::room::Room;
-use crate::events::ledger::Ledger;
+use crate::events::ledger::{Counts, Ledger};
 use crate::events::summary::{FlagSummary, Summary};
 use crate::model::Tally;
 
@@ -121,13 +121,10 @@ impl Sums {
 
     /// What was counted since the latest drain, which stays. It is looked through without the lock.
     pub(super) fn undrained(&self) -> Undrained {
-        let of_summary = |(key, flag): (&Box<str>, &FlagSummary)| {
-            let counts = flag.counters.iter().map(|counter| (counter.variation, counter.count));
-            (key.clone(), counts.collect())
-        };
+        let counts = |flag: &FlagSummary| flag.counters.iter().map(|one| (one.variation, one.count)).collect();
         Undrained {
             tallies: self.tallies.iter().map(Noted::count).collect(),
-            summary: self.summary.flags.iter().map(of_summary).collect(),
+            summary: self.summary.flags.iter().map(|(key, flag)| (key.clone(), counts(flag))).collect(),
         }
     }
 
@@ -190,8 +187,8 @@ impl Drained {
 pub(super) struct Undrained {
     /// Each with how often the default was served.
     tallies: Vec<(Arc<Tally>, u64)>,
-    /// By flag and variation.
-    summary: Vec<(Box<str>, Vec<(Option<u32>, u64)>)>,
+    /// By flag.
+    summary: Vec<(Box<str>, Counts)>,
 }
 
 impl Undrained {
