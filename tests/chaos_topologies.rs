@@ -279,12 +279,6 @@ fn chaos(mut topology: impl Topology) {
                 topology.learn();
             }
             tell_slowest(&writer, &watched);
-            if std::env::var_os("CHAOS_DEATHS").is_some() {
-                for (name, client) in direct.iter().chain(&of_source) {
-                    let lines: Vec<String> = client.drain().iter().map(|n| format!("{n:?}")).collect();
-                    eprintln!("    {name}: {lines:#?}");
-                }
-            }
             let wrong: Vec<String> = watched.iter().flat_map(|watched| watched.wrong(&writer, offices)).collect();
             assert!(wrong.is_empty(), "CHAOS_SEED={seed}, {what}: {} wrong answers: {wrong:#?}", wrong.len());
         }

@@ -99,7 +99,7 @@ impl Topology for Cluster {
 
     fn happen(&mut self, dice: &mut Dice) -> String {
         self.cluster.settles();
-        let what = match if std::env::var_os("CHAOS_DEATHS").is_some() { 3 + dice.roll(3) } else { dice.roll(6) } {
+        let what = match dice.roll(6) {
             0 | 1 => {
                 self.move_slot(self.slot, dice);
                 "the slot moved".to_owned()
