@@ -7,7 +7,7 @@ use super::{RedisServer, Setup, wait_until};
 /// Name of the service.
 pub const SERVICE: &str = "main";
 /// Electing a new primary takes a few seconds, and more on a busy machine.
-const ELECTION: Duration = Duration::from_secs(40);
+const ELECTION: Duration = Duration::from_secs(90);
 
 /// The processes of one service.
 pub struct Deployment {
