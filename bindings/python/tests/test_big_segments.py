@@ -384,7 +384,9 @@ except KeyboardInterrupt:
 
 
 # A signal that is there before a thread begins to wait does not wake it: as good as one that another thread gets.
-@pytest.mark.parametrize("interrupt", ["None", "signal.pthread_kill(threading.get_ident(), signal.SIGINT)"], ids=["", "unheard"])
+@pytest.mark.parametrize(
+    "interrupt", ["None", "signal.pthread_kill(threading.get_ident(), signal.SIGINT)"], ids=["", "unheard"]
+)
 def test_ctrl_c_ends_an_evaluation_that_waits_for_a_store(interrupt: str) -> None:
     program = [sys.executable, "-c", INTERRUPTED.format(interrupt=interrupt), os.path.dirname(__file__)]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)

@@ -57,7 +57,9 @@ def test_a_provider_is_called_when_it_is_asked_and_not_before(client: Client, gi
     assert given == [LOGIN], "it was asked twice while it was called once"
 
 
-def test_a_question_that_the_library_put_before_it_had_the_answer_is_not_put_again(client: Client, given: list[Any]) -> None:
+def test_a_question_that_the_library_put_before_it_had_the_answer_is_not_put_again(
+    client: Client, given: list[Any]
+) -> None:
     keeper = Keeper(lambda: LOGIN, client._h)
     keeper.ask("start")
     keeper.look()

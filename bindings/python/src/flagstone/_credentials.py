@@ -138,7 +138,7 @@ class Keeper:
             call.give_up()
 
     def after_fork(self) -> None:
-        """In a child: threads and loops of the parent are not there. What it was waiting for, the child's library asks for."""
+        """In a child: threads and loops of the parent are not there. What is missing the child's library asks for."""
         self._lock = threading.RLock()
         self._call, self._open, self.loop = None, 0, None
 
