@@ -48,10 +48,12 @@ impl Client {
         page.single("flagstone_client_ready", GAUGE, "Whether flags are there.", u8::from(self.is_ready()));
         if let Some(feed) = self.plant.feed() {
             let state = feed.condition().state.name();
-            page.states("flagstone_source_state", "state", "State of the data source.", STATES.map(StoreState::name), state);
+            let help = "State of the data source.";
+            page.states("flagstone_source_state", "state", help, STATES.map(StoreState::name), state);
         }
         let rung = health.rung().name();
-        page.states("flagstone_freshness", "rung", "How held flags are kept true at present.", RUNGS.map(Rung::name), rung);
+        let help = "How held flags are kept true at present.";
+        page.states("flagstone_freshness", "rung", help, RUNGS.map(Rung::name), rung);
         if let Some(age) = self.verified_age_ms(runtime.mailbox.link.alive_at()) {
             let help = "Time since everything held was last known to be true.";
             page.single("flagstone_data_age_seconds", GAUGE, help, age as f64 / 1000.0);
