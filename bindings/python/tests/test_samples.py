@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,17 +60,18 @@ class Sample:
     def every_worker(self, **expected: Any) -> None:
         """Waits until every worker's health is as expected."""
         processes: set[int] = set()
-        last: Any = None
+        answers: list[tuple[int, str]] = []
 
         def all_told() -> bool:
-            nonlocal last
-            last = self.get("/health")
-            health = json.loads(last[1]) if last[0] else {}
-            if expected.items() <= health.items():
-                processes.add(health["process"])
+            # At the same time, so that one worker does not take them all.
+            answers[:] = pool.map(lambda _: self.get("/health"), range(2 * WORKERS))
+            for health in [json.loads(body) for status, body in answers if status]:
+                if expected.items() <= health.items():
+                    processes.add(health["process"])
             return len(processes) >= WORKERS
 
-        assert until(all_told), (processes, last, self.log.read_text())
+        with ThreadPoolExecutor(2 * WORKERS) as pool:
+            assert until(all_told), (processes, answers, self.log.read_text())
 
     def stop(self) -> None:
         """Asks it to end, which it does, and its workers, without a word of trouble."""
