@@ -1,8 +1,8 @@
 """What the book in docs/ needs beside mdBook. Depends on the standard library of Python 3.9 alone.
 
-    tools/book.py options          prints docs/options.md, made of the tables in cbindgen.toml
-    tools/book.py preprocess       a preprocessor of mdBook: links to files outside docs/ become their text
-    tools/book.py check FOLDER     every link in the HTML of the folder leads somewhere
+tools/book.py options          prints docs/options.md, made of the tables in cbindgen.toml
+tools/book.py preprocess       a preprocessor of mdBook: links to files outside docs/ become their text
+tools/book.py check FOLDER     every link in the HTML of the folder leads somewhere
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class _Page(HTMLParser):
         for name, value in attrs:
             if value and name in ("id", "name"):
                 self.names.add(value)
-            elif value and (name == "href" and tag == "a" or name == "src" and tag == "img"):
+            elif value and ((name == "href" and tag == "a") or (name == "src" and tag == "img")):
                 self.links.append(value)
 
 

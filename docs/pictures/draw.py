@@ -1,7 +1,7 @@
 """Draws the pictures of the book: docs/pictures/draw.py writes every .svg beside itself anew.
 
-A picture is boxes at places, arrows between boxes, and notes. Colours follow the reader's preference for dark or light, on a ground of
-the picture's own, so that it can be read on any page. Depends on the standard library alone.
+A picture is boxes at places, arrows between boxes, and notes. Colours follow the reader's preference for dark or light, on
+a ground of the picture's own, so that it can be read on any page. Depends on the standard library alone.
 """
 
 from __future__ import annotations
@@ -69,10 +69,13 @@ class Picture:
 
     def svg(self) -> str:
         lines = "\n  ".join(self.parts)
-        return f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" role="img" aria-labelledby="title">
+        size = f'viewBox="0 0 {self.width} {self.height}"'
+        tip = '<path class="tip" d="M0 0 L8 4 L0 8 z"/>'
+        place = 'viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse"'
+        return f"""<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title">
   <title id="title">{escape(self.title)}</title>
   <style>{STYLE}  </style>
-  <defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path class="tip" d="M0 0 L8 4 L0 8 z"/></marker></defs>
+  <defs><marker id="tip" {place}>{tip}</marker></defs>
   <rect class="ground" x="0.5" y="0.5" width="{self.width - 1}" height="{self.height - 1}" rx="10"/>
   {lines}
 </svg>
@@ -134,7 +137,11 @@ def ladder() -> Picture:
     draw.arrow((40, 30), (40, 300))
     draw.arrow((66, 300), (66, 30))
     draw.text(380, 325, "Down: a refusal or a silence leads to the next one. Up: a better one is looked for once a minute,")
-    draw.text(380, 342, "and is in place before the other is given up. First the watch, then the first read: nothing falls between.")
+    draw.text(
+        380,
+        342,
+        "and is in place before the other is given up. First the watch, then the first read: nothing falls between.",
+    )
     return draw
 
 

@@ -1,7 +1,7 @@
 """The code in the book runs as it is printed, against a real Redis that holds the flags of examples/cli.
 
-What names Redis or LaunchDarkly is led to the servers of the test; nothing else is changed. A block that is not run says so, and why,
-in its first line.
+What names Redis or LaunchDarkly is led to the servers of the test; nothing else is changed. A block that is not run says
+so, and why, in its first line.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pages import OTHERS, PAGES, ROOT, Block, all_blocks, blocks
-from support import PATIENCE, SDK_KEY, LaunchDarkly, Server, bool_flag, until
 
 from flagstone import Client, Config
+from pages import OTHERS, PAGES, ROOT, Block, all_blocks, blocks
+from support import PATIENCE, SDK_KEY, LaunchDarkly, Server, bool_flag, until
 
 RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 WITH_PYTHON = [page for page in [*PAGES, *OTHERS] if any(block.is_run for block in blocks(page, "python"))]
@@ -29,9 +30,9 @@ def redis(server: Server) -> Server:
     """A Redis with the flags of examples/cli under the prefixes that the book uses."""
     for prefix in ("demo", "staging", "launchdarkly"):
         flags = str(ROOT / "examples" / "cli" / "flags.yaml")
-        options = {"source_kind": "file", "file_paths": [flags], "store_write": True}
+        options: dict[str, Any] = {"source_kind": "file", "file_paths": [flags], "store_write": True}
         with Client(Config(redis_url=server.url, redis_prefix=prefix, **options)):
-            assert until(lambda: bool(server.redis.exists(f"{prefix}:$inited")))
+            assert until(lambda key=f"{prefix}:$inited": bool(server.redis.exists(key)))  # type: ignore[misc]
     return server
 
 
@@ -65,7 +66,9 @@ def test_programs_in_c_and_cxx_compile_and_serve_a_flag(block: Block, redis: Ser
     source.write_text(_here(block.text, redis))
     warnings = ["-Wall", "-Wextra", "-Werror"]
     place = [f"-I{ROOT / 'include'}", f"-L{RELEASE}", f"-Wl,-rpath,{RELEASE}", "-lflagstone", "-pthread"]
-    subprocess.run([compiler, standard, *warnings, str(source), "-o", str(program), *place], check=True, timeout=4 * PATIENCE)
+    subprocess.run(
+        [compiler, standard, *warnings, str(source), "-o", str(program), *place], check=True, timeout=4 * PATIENCE
+    )
     ran = subprocess.run([str(program)], capture_output=True, text=True, timeout=4 * PATIENCE, check=True)
     # Ada is a target of the flag.
     assert "new checkout" in ran.stdout or "true" in ran.stdout, ran
@@ -90,13 +93,20 @@ def test_programs_in_rust_are_examples_that_cargo_compiles_and_a_test_runs(block
 def test_code_in_csharp_is_in_a_test_of_the_package(block: Block) -> None:
     tests = (ROOT / "bindings" / "dotnet" / "test" / "Flagstone.Tests" / "BookTests.cs").read_text()
     # Comments are for the reader; what names Redis or LaunchDarkly is a variable there.
-    tests = re.sub(r"(SdkKey = )sdkKey, .*$", r'\1"sdk-...",', tests.replace("_url", '"redis://localhost:6379"'), flags=re.M)
+    tests = re.sub(
+        r"(SdkKey = )sdkKey, .*$", r'\1"sdk-...",', tests.replace("_url", '"redis://localhost:6379"'), flags=re.M
+    )
     code = _squeezed(re.sub(r" *// .*$", "", block.text, flags=re.M))
     assert code in _squeezed(re.sub(r" *// .*$", "", tests, flags=re.M)), textwrap.shorten(code, 100)
 
 
 def test_blocks_name_their_language() -> None:
-    unnamed = [str(block) for page in PAGES for block in blocks(page, "") if page.name not in ("redis-rights.md", "redis-addresses.md")]
+    unnamed = [
+        str(block)
+        for page in PAGES
+        for block in blocks(page, "")
+        if page.name not in ("redis-rights.md", "redis-addresses.md")
+    ]
     assert unnamed == []
     known = {"c", "cpp", "csharp", "python", "rust", "toml", "yaml", "json", "console", ""}
     assert {block.language for page in PAGES for block in blocks(page, *_languages(page))} <= known
@@ -104,4 +114,3 @@ def test_blocks_name_their_language() -> None:
 
 def _languages(page: Path) -> set[str]:
     return set(re.findall(r"^ *```(\w+)$", page.read_text(), re.M))
-

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-import book
 import pytest
 import yaml
-from pages import DOCS, ROOT, rows
 
+import book
 from flagstone._options import OPTIONS
+from pages import DOCS, ROOT, rows
 
 
 def test_the_page_of_options_is_made_of_the_headers_table() -> None:
@@ -38,13 +38,16 @@ def test_the_way_from_launchdarklys_dotnet_sdk_names_every_option() -> None:
 
 def test_every_parameter_of_launchdarklys_config_is_in_the_table() -> None:
     # As `launchdarkly-server-sdk` 9.20.0 has them.
-    theirs = """sdk_key base_uri events_uri events_max_pending flush_interval stream_uri stream initial_reconnect_delay defaults
-    send_events update_processor_class poll_interval use_ldd feature_store feature_requester_class event_processor_class
-    private_attributes all_attributes_private offline context_keys_capacity context_keys_flush_interval diagnostic_opt_out
-    diagnostic_recording_interval wrapper_name wrapper_version http big_segments application hooks plugins
-    enable_event_compression omit_anonymous_contexts payload_filter_key datasystem_config""".split()
+    theirs = (
+        "sdk_key base_uri events_uri events_max_pending flush_interval stream_uri stream initial_reconnect_delay "
+        "defaults send_events update_processor_class poll_interval use_ldd feature_store feature_requester_class "
+        "event_processor_class private_attributes all_attributes_private offline context_keys_capacity "
+        "context_keys_flush_interval diagnostic_opt_out diagnostic_recording_interval wrapper_name wrapper_version http "
+        "big_segments application hooks plugins enable_event_compression omit_anonymous_contexts payload_filter_key "
+        "datasystem_config "
+    )
     first = " ".join(cells[0] for cells in rows(DOCS / "migration" / "python.md", 2))
-    assert [name for name in theirs if not re.search(rf"\b{name}\b", first)] == []
+    assert [name for name in theirs.split() if not re.search(rf"\b{name}\b", first)] == []
 
 
 def _sources(*folders: str) -> str:
@@ -56,13 +59,19 @@ def _sources(*folders: str) -> str:
 def test_metrics_that_are_named_exist_and_all_that_exist_are_named() -> None:
     made = set(re.findall(r'"(flagstone_[a-z_]+)"', (ROOT / "src" / "client" / "metrics.rs").read_text()))
     assert len(made) > 15
-    listed = {name for cells in rows(DOCS / "operations" / "metrics.md", 3) for name in re.findall(r"`(flagstone_[a-z_]+)", cells[0])}
+    listed = {
+        name
+        for cells in rows(DOCS / "operations" / "metrics.md", 3)
+        for name in re.findall(r"`(flagstone_[a-z_]+)", cells[0])
+    }
     assert listed == made
     rules = yaml.safe_load((DOCS / "operations" / "flagstone.rules.yml").read_text())["groups"][0]["rules"]
     for rule in rules:
         assert set(re.findall(r"\bflagstone_[a-z_]+", rule["expr"])) <= made, rule
         assert rule["annotations"]["summary"] and rule["labels"]["severity"] in ("warning", "critical")
-    alerts = [cells[0].strip("`") for cells in rows(DOCS / "operations" / "metrics.md", 3) if cells[0].startswith("`Flagstone")]
+    alerts = [
+        cells[0].strip("`") for cells in rows(DOCS / "operations" / "metrics.md", 3) if cells[0].startswith("`Flagstone")
+    ]
     assert alerts == [rule["alert"] for rule in rules]
     page = (DOCS / "scale.md").read_text()
     assert set(re.findall(r"`(flagstone_[a-z_]+)`", page)) - made <= {"flagstone_client_metrics_text"}

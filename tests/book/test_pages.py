@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 import book
 import draw
-import pytest
 from pages import DOCS, OTHERS, PAGES, ROOT, links, places, prose
 
 EVERYTHING = [*PAGES, *OTHERS]
@@ -47,12 +48,15 @@ def test_pictures_are_what_their_source_draws() -> None:
 
 def test_links_out_of_the_book_become_text_and_others_stay() -> None:
     page = DOCS / "start" / "c.md"
-    text = "[a](../../include/flagstone.h) [b](cpp.md#x) [c](https://example.org) [d](../nothing.md)\n```c\n[e](../../x)\n```\n"
+    links = "[a](../../include/flagstone.h) [b](cpp.md#x) [c](https://example.org) [d](../nothing.md)"
+    text = f"{links}\n```c\n[e](../../x)\n```\n"
     assert book.outside_to_text(page, text) == text.replace("[a](../../include/flagstone.h)", "a")
 
 
 def test_a_link_that_leads_nowhere_in_the_made_book_is_found(tmp_path: Path) -> None:
     (tmp_path / "b.html").write_text('<h1 id="there">b</h1><img src="no.svg">')
-    (tmp_path / "a.html").write_text('<a href="b.html#there">1</a><a href="b.html#no">2</a><a href="c.html">3</a><a href="https://x">4</a>')
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html#there">1</a><a href="b.html#no">2</a><a href="c.html">3</a><a href="https://x">4</a>'
+    )
     found = list(book.broken(tmp_path))
     assert found == ["a.html: b.html#no names no place", "a.html: c.html leads nowhere", "b.html: no.svg leads nowhere"]
