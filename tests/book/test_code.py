@@ -93,9 +93,8 @@ def test_programs_in_rust_are_examples_that_cargo_compiles_and_a_test_runs(block
 def test_code_in_csharp_is_in_a_test_of_the_package(block: Block) -> None:
     tests = (ROOT / "bindings" / "dotnet" / "test" / "Flagstone.Tests" / "BookTests.cs").read_text()
     # Comments are for the reader; what names Redis or LaunchDarkly is a variable there.
-    tests = re.sub(
-        r"(SdkKey = )sdkKey, .*$", r'\1"sdk-...",', tests.replace("_url", '"redis://localhost:6379"'), flags=re.M
-    )
+    tests = tests.replace("_url", '"redis://localhost:6379"')
+    tests = re.sub(r'SdkKey = sdkKey,\s+EndpointsRelay = relay,\s+RedisPrefix = "demo"', 'SdkKey = "sdk-..."', tests)
     code = _squeezed(re.sub(r" *// .*$", "", block.text, flags=re.M))
     assert code in _squeezed(re.sub(r" *// .*$", "", tests, flags=re.M)), textwrap.shorten(code, 100)
 

@@ -83,7 +83,9 @@ public sealed class BookTests : IDisposable
         await using var client = new FlagstoneClient(new FlagstoneOptions
         {
             SourceKind = SourceKind.Stream,
-            SdkKey = sdkKey, EndpointsRelay = relay, RedisPrefix = "demo",
+            SdkKey = sdkKey,
+            EndpointsRelay = relay,
+            RedisPrefix = "demo",
             RedisUrl = _url,
         });
         await client.StartAsync(TimeSpan.FromSeconds(5));
