@@ -123,6 +123,10 @@ supply-chain: ## Licences, sources, bans and advisories of all dependencies, and
 reproducible: ## The library built in two folders must be the same, byte for byte
 	@tools/supply-chain.sh reproducible
 
+.PHONY: docs
+docs: build ## The book: target/book/index.html, with the API references of all languages; every link checked
+	@tools/docs.sh
+
 .PHONY: lint
 lint: ## Formatting and lints
 	@$(CARGO) fmt --all --check

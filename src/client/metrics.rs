@@ -40,6 +40,7 @@ impl Client {
         let health = &self.plant.shared.health;
         page.states(
             "flagstone_client_state",
+            "state",
             "State of the client.",
             STATES.map(StoreState::name),
             self.state().name(),
@@ -47,10 +48,12 @@ impl Client {
         page.single("flagstone_client_ready", GAUGE, "Whether flags are there.", u8::from(self.is_ready()));
         if let Some(feed) = self.plant.feed() {
             let state = feed.condition().state.name();
-            page.states("flagstone_source_state", "State of the data source.", STATES.map(StoreState::name), state);
+            let help = "State of the data source.";
+            page.states("flagstone_source_state", "state", help, STATES.map(StoreState::name), state);
         }
         let rung = health.rung().name();
-        page.states("flagstone_freshness", "How held flags are kept true at present.", RUNGS.map(Rung::name), rung);
+        let help = "How held flags are kept true at present.";
+        page.states("flagstone_freshness", "rung", help, RUNGS.map(Rung::name), rung);
         if let Some(age) = self.verified_age_ms(runtime.mailbox.link.alive_at()) {
             let help = "Time since everything held was last known to be true.";
             page.single("flagstone_data_age_seconds", GAUGE, help, age as f64 / 1000.0);
@@ -64,23 +67,23 @@ impl Client {
 
     fn write_redis(&self, page: &mut Page) {
         let shared = &self.plant.shared;
-        let Some(connector) = &shared.connector else { return };
         // In the Redis of the flags they have the same.
         let members = self.plant.members.as_ref().filter(|members| !members.is_of_flags);
         let members = members.map(|members| members.connector.sockets());
-        let traffic = [Some(connector.sockets()), members].into_iter().flatten().map(|sockets| sockets.traffic.total());
-        let (received, sent) = traffic.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        let (stale, available) = (shared.health.stale_since_ms() != 0, shared.health.is_available());
-        page.single("flagstone_store_available", GAUGE, "Whether Redis answers.", u8::from(available));
-        page.single("flagstone_store_stale", GAUGE, "Whether what is held may be out of date.", u8::from(stale));
-        page.single(
-            "flagstone_redis_exchanges_total",
-            COUNTER,
-            "Answered reads and writes.",
-            shared.health.exchanges(),
-        );
-        page.single("flagstone_redis_received_bytes_total", COUNTER, "Bytes received from Redis.", received);
-        page.single("flagstone_redis_sent_bytes_total", COUNTER, "Bytes sent to Redis.", sent);
+        let flags = shared.connector.as_ref().map(|connector| connector.sockets());
+        if flags.is_some() {
+            let (stale, available) = (shared.health.stale_since_ms() != 0, shared.health.is_available());
+            page.single("flagstone_store_available", GAUGE, "Whether Redis answers.", u8::from(available));
+            page.single("flagstone_store_stale", GAUGE, "Whether what is held may be out of date.", u8::from(stale));
+            let (name, help) = ("flagstone_redis_exchanges_total", "Answered reads and writes.");
+            page.single(name, COUNTER, help, shared.health.exchanges());
+        }
+        let traffic = flags.into_iter().chain(members).map(|sockets| sockets.traffic.total());
+        if let Some((received, sent)) = traffic.reduce(|sum, one| (sum.0 + one.0, sum.1 + one.1)) {
+            let name = "flagstone_redis_received_bytes_total";
+            page.single(name, COUNTER, "Bytes received from Redis.", received);
+            page.single("flagstone_redis_sent_bytes_total", COUNTER, "Bytes sent to Redis.", sent);
+        }
     }
 
     fn write_losses(&self, page: &mut Page) {
@@ -134,8 +137,7 @@ impl Page {
     }
 
     /// One sample for each state: 1 for the one in force.
-    fn states<const N: usize>(&mut self, name: &str, help: &str, states: [&str; N], present: &str) {
-        let label = name.rsplit('_').next().unwrap_or(name);
+    fn states<const N: usize>(&mut self, name: &str, label: &str, help: &str, states: [&str; N], present: &str) {
         self.begin(name, GAUGE, help);
         for state in states {
             self.sample(name, &[(label, state)], u8::from(state == present));
@@ -151,9 +153,9 @@ mod tests {
     fn labels_are_escaped_and_states_are_told_one_by_one() {
         let mut page = Page::default();
         page.sample("m", &[("flag", "a\"b\\c\nd"), ("variation", "0")], 7);
-        page.states("x_state", "Some.", ["A", "B"], "B");
-        let expected = "m{flag=\"a\\\"b\\\\c\\nd\",variation=\"0\"} 7\n# HELP x_state Some.\n# TYPE x_state gauge\n\
-                        x_state{state=\"A\"} 0\nx_state{state=\"B\"} 1\n";
+        page.states("x", "state", "Some.", ["A", "B"], "B");
+        let expected = "m{flag=\"a\\\"b\\\\c\\nd\",variation=\"0\"} 7\n# HELP x Some.\n# TYPE x gauge\nx{state=\"A\"} 0\n\
+                        x{state=\"B\"} 1\n";
         assert_eq!(page.0, expected);
     }
 }
