@@ -200,8 +200,8 @@ def _build(core: Path, *what: str) -> Path:
     if not made:
         raise RuntimeError(
             "cargo built neither a program nor a shared library: on musl the latter takes the flag "
-            "-C target-feature=-crt-static, without which rustc leaves it out and says nothing; something in RUSTFLAGS or in a "
-            "configuration file of cargo turns it off"
+            "-C target-feature=-crt-static, without which rustc leaves it out and says nothing; something in RUSTFLAGS or "
+            "in a configuration file of cargo turns it off"
         )
     return Path(made[0])
 
