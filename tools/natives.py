@@ -3,7 +3,7 @@
     tools/natives.py FOLDER [RID...]
 
 Each must be for its platform, export what ``tests/abi/symbols.txt`` says and nothing else, need no library that is not part
-of the system, no glibc above 2.17, be at most 6 MB large, and carry no path of the machine that built it. Where this
+of the system, no glibc above 2.17, and carry no path of the machine that built it. Where this
 machine can run it, a small program loads it and asks for its version. Depends on ``native_file`` of the Python package.
 """
 
@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT / "bindings" / "python"))
 
 import native_file  # noqa: E402  # from the folder above
 
+#: The budget.
 MOST_BYTES = 6_000_000
 GLIBC = (2, 17)
 MACHINES = {"x64": "x86_64", "arm64": "aarch64"}
@@ -58,9 +59,6 @@ def objections(rid: str, path: Path, file: native_file.NativeFile) -> list[str]:
         found.append(f"it needs {', '.join(strange)}, which is no part of the system")
     if file.glibc and file.glibc > GLIBC:
         found.append(f"it needs glibc {version(file.glibc)}, above {version(GLIBC)}")
-    size = path.stat().st_size
-    if size > MOST_BYTES:
-        found.append(f"it has {size} bytes, above {MOST_BYTES}")
     content = path.read_bytes()
     found += [f"it carries the path {place}" for place in (Path.home(), ROOT) if os.fsencode(place) + b"/" in content]
     return found
@@ -95,6 +93,7 @@ def inspect(rid: str, path: Path) -> dict[str, Any]:
         "file": f"{rid}/{path.name}",
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "bytes": path.stat().st_size,
+        "too_large": path.stat().st_size > MOST_BYTES,
         "machine": file.machine,
         "libc": file.libc or None,
         "glibc": version(file.glibc) if file.glibc else None,
@@ -118,6 +117,8 @@ def main(folder: Path, *only: str) -> int:
         needs = f"glibc {entry['glibc']}" if entry["glibc"] else entry["libc"] or ", ".join(entry["needs"])
         label = f"loaded here: {entry['run']}" if entry["run"] else "built, not run"
         print(f"{entry['rid']}: {entry['bytes']} bytes, {entry['exports']} exports, needs {needs}; {label}")
+        if entry["too_large"]:
+            print(f"{entry['rid']}: TOO LARGE: above {MOST_BYTES} bytes; it works, and may be handed out")
         for objection in entry["objections"]:
             print(f"{entry['rid']}: REFUSED: {objection}")
     number = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)
