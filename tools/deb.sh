@@ -51,7 +51,9 @@ pack() {
   find_or_install dpkg-shlibdeps dpkg-dev
   find_or_install lintian lintian
   find_cargo_deb
-  rm -rf "$debs"
+  # Not the fresh Debian of the test, which takes minutes to make.
+  rm -rf "$debs"/{packages,stage,needs,changelog}
+  mkdir -p "$debs"
   find_libraries
   triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
   FLAGSTONE_LIB_DIR=$libraries FLAGSTONE_PROGRAM=$libraries/flagstone FLAGSTONE_LIBDIR=lib/$triplet tools/install.sh /usr "$stage"
