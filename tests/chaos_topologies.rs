@@ -242,11 +242,8 @@ fn chaos(mut topology: impl Topology) {
     let little = format!("{written}.little");
     let connected_lazy = streaming(&fake).with("redis.url", &url).with("redis.prefix", &little);
     let connected_lazy = connected_lazy.with("cache.residency", "lazy").started();
-    let of_source = [
-        ("connected", &connected),
-        ("daemon, of the connected", &reader),
-        ("connected, little held", &connected_lazy),
-    ];
+    let of_source =
+        [("connected", &connected), ("daemon, of the connected", &reader), ("connected, little held", &connected_lazy)];
     let clients = Clients { direct: &direct, of_source: &of_source };
     for (_, client) in direct.iter().chain(&of_source) {
         DEPENDENT.iter().for_each(|key| client.serves(key, "in"));
