@@ -30,7 +30,8 @@ case " $versions " in *" $default "*) ;; *) default=${versions##* } ;; esac
 mkdir -p "$work"
 builder=$work/$default
 # What the extras are for needs Python 3.10.
-case $default in 3.9) extras='' ;; *) extras=ecosystem ;; esac
+case $default in 3.9) extras='' ;; *) extras='ecosystem samples' ;; esac
+# shellcheck disable=SC2086 # several groups
 make_environment "$(find_python "$default")" "$builder" test servers book $extras package lint
 wheel=$(build_wheel "$builder/bin/python" "$library" "$work/dist")
 
@@ -50,7 +51,7 @@ fi
   "$builder/bin/mypy" --cache-dir "$work/mypy"
   "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" ../../examples/python
   "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" \
-    src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py
+    src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py tests/scenarios/{,steps/}*.py
   MYPYPATH=$contract:$contract/python "$builder/bin/mypy" --cache-dir "$work/mypy" "$contract"
   MYPYPATH=$book:$root/tools:$root/docs/pictures "$builder/bin/mypy" --cache-dir "$work/mypy" "$book" ../../tools/book.py ../../docs/pictures
 )
@@ -70,7 +71,7 @@ for version in $versions; do
   echo "Python $version ($extent):"
   (
     cd "$package"
-    FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
+    FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_CLI=$target/cli/flagstone FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
       run_pytest "$environment/bin/python" -n "$workers" tests "$contract" ${documents[@]+"${documents[@]}"}
   ) || failed=1
   if [ "$version" = "$default" ] && [[ $wheel == *-abi3-* ]]; then
