@@ -92,13 +92,14 @@ impl Connector {
         }
     }
 
-    /// Where Redis is at present, for the status of a client with these keys.
-    pub fn whereabouts(&self, keys: &Keys) -> Whereabouts {
+    /// Where Redis is at present, for the status of a client with these keys, or with none that are known beforehand.
+    pub fn whereabouts(&self, keys: Option<&Keys>) -> Whereabouts {
         match &self.route {
             Route::Fixed(address) => Whereabouts::standalone(address),
             Route::Sentinel(sentinels) => sentinels.whereabouts(),
             Route::Owner(cluster, _) | Route::Aside(cluster, _) => {
-                Whereabouts::cluster(keys.parts().map(|(name, key)| (name, cluster.owner(slot_of(key)))))
+                let parts = keys.map(Keys::parts).into_iter().flatten();
+                Whereabouts::cluster(parts.map(|(name, key)| (name, cluster.owner(slot_of(key)))))
             }
         }
     }

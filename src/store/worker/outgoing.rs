@@ -58,7 +58,7 @@ impl Worker<'_> {
         self.note_login(error);
         let is_away = matches!(error.class(), Class::Later | Class::Login);
         self.condition.write_failed(self.shared, self.listener, &error.told(), is_away);
-        self.agenda.write_failed();
+        self.agenda.write_failed(is_away || error.class() == Class::Elsewhere);
         self.condition.wrong_data = error.class() == Class::Data;
         match error.class() {
             // The name may lead to another server by now.
