@@ -81,8 +81,8 @@ def test_labels_in_alerts_are_those_of_the_metrics() -> None:
     text = (DOCS / "operations" / "flagstone.rules.yml").read_text()
     states = set(re.findall(r'=> "([A-Za-z]+)"', (ROOT / "src" / "store" / "status.rs").read_text()))
     for name, label, values in re.findall(r'(flagstone_[a-z_]+)\{(\w+)=~?"([^"]+)"\}', text):
-        # A metric of states has the last word of its name for a label.
-        assert name.endswith(f"_{label}")
+        # A metric of states has the last word of its name for a label, but for one.
+        assert label == {"flagstone_freshness": "rung"}.get(name, name.rpartition("_")[2])
         assert set(values.split("|")) <= states
 
 
@@ -153,3 +153,5 @@ def _check_dockerfile(path: object) -> None:
         assert source in stages
     for name in re.findall(r"(?:^COPY |[ =])((?:examples|bindings|tools)/[\w./-]*\w)", text, re.M):
         assert (ROOT / name).exists(), name
+    for module, name in re.findall(r'"(\w+):(\w+)"', text):
+        assert re.search(rf"^{name} = ", (ROOT / "examples" / "python" / f"{module}.py").read_text(), re.M), module
