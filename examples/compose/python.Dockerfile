@@ -1,4 +1,4 @@
-# The web application of examples/python under gunicorn. The wheel is built in an image of the same family as the one that runs it.
+# The Flask application of examples/python under gunicorn. The wheel is built in an image of the same family as the one that runs it.
 FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends python3-venv python3-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /flagstone
