@@ -1,12 +1,14 @@
 //! A tree with branches drawn, its lines wrapped to the terminal.
 
 use console::{measure_text_width, truncate_str};
+use serde::Serialize;
 
 use super::Output;
 use crate::failure::Failure;
 
 /// How a line came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mark {
     /// It only says something.
     None,
@@ -19,7 +21,7 @@ pub enum Mark {
 }
 
 /// A line and what is below it.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Node {
     text: String,
     mark: Mark,
