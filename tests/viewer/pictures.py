@@ -50,7 +50,7 @@ def main() -> None:
 def take(store: Store, viewer: Viewer, browser: Browser) -> None:
     browser.look(dark=False, width=1080, height=620)
     browser.open(viewer.url)
-    browser.sees("new-checkout", ".table")
+    browser.sees("billing.dark-mode", ".table")
     browser.press(Keys.ARROW_DOWN)
     browser.picture(PICTURES / "flags.png")
     browser.look(dark=False, width=1080, height=1080)

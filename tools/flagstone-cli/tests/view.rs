@@ -294,7 +294,7 @@ fn changes_are_pushed_with_what_is_new_and_the_end_of_redis_too() {
     let change = &news["entries"][0];
     assert_eq!((&change["old_version"], &change["new_version"]), (&json!(31), &json!(32)));
     assert_eq!((&change["words"], &change["row"]["on"]), (&json!(["turned on"]), &json!(true)));
-    send(&redis, &["HDEL", "launchdarkly:segments", "beta"]);
+    send(&redis, &["HSET", "launchdarkly:segments", "beta", r#"{"version":4,"deleted":true}"#]);
     let gone = hear(&mut events, "\"segment\"");
     assert!(gone.contains("\"row\":null"), "{gone}");
     drop(redis);

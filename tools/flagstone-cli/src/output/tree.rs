@@ -56,9 +56,10 @@ impl Node {
             Mark::No => format!("{} ", output.bad("✗")),
             Mark::Open => format!("{} ", output.doubtful("?")),
         };
-        let room = output.width.saturating_sub(measure_text_width(first) + measure_text_width(&mark)).max(16);
         // Under what is continued, the line to what is below goes on.
         let indent = format!("{rest}{}", if self.below.is_empty() { "  " } else { "│ " });
+        let before = measure_text_width(first).max(measure_text_width(&indent));
+        let room = output.width.saturating_sub(before + measure_text_width(&mark)).max(16);
         for (position, part) in wrap(&self.text, room).into_iter().enumerate() {
             let before = output.faint(if position == 0 { first } else { &indent });
             let mark = if position == 0 { mark.as_str() } else { "" };
