@@ -87,6 +87,10 @@ fleet: setup-test ## What fleets read of Redis after edits and how soon they ser
 dotnet-pack: build ## The NuGet package: bindings/dotnet/artifacts/package/release
 	@dotnet pack bindings/dotnet/src/Flagstone
 
+.PHONY: docs
+docs: build ## The book: target/book/index.html, with the API references of all languages; every link checked
+	@tools/docs.sh
+
 .PHONY: lint
 lint: ## Formatting and lints
 	@$(CARGO) fmt --all --check
