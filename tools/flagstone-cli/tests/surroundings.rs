@@ -39,7 +39,8 @@ fn every_command_fits_a_terminal_of_40_columns() {
     send(&redis, &["HSET", "launchdarkly:features", "bad", bad, "worse", r#"{"on":"a word that is long enough"}"#]);
     let import = format!("import {} --yes --dry-run --force", examples().display());
     for command in COMMANDS.iter().copied().chain([import.as_str()]) {
-        let line = format!("FLAGSTONE_REDIS_URL={} PROGRAM {}", redis.url(), words(command).join(" "));
+        // Complaints are sentences, which terminals wrap themselves.
+        let line = format!("FLAGSTONE_REDIS_URL={} PROGRAM {} 2>/dev/null", redis.url(), words(command).join(" "));
         let Some(told) = in_terminal(40, &line) else { return };
         let plain = console::strip_ansi_codes(&told);
         assert!(!plain.trim().is_empty(), "{command}");
@@ -140,7 +141,7 @@ fn drain(listener: &TcpListener) {
 fn ctrl_c_leaves_the_old_file_and_nothing_beside_it() {
     let redis = redis();
     let big = "x".repeat(1 << 20);
-    for number in 0..60 {
+    for number in 0..30 {
         let flag = format!(r#"{{"version":1,"variations":["{big}"]}}"#);
         send(&redis, &["HSET", "launchdarkly:features", &format!("flag-{number}"), &flag]);
     }
@@ -162,7 +163,7 @@ fn ctrl_c_leaves_the_old_file_and_nothing_beside_it() {
     assert_eq!(beside(), 0, "nothing is left beside it");
     let written = std::fs::read_to_string(&to).unwrap();
     let is_whole = serde_json::from_str::<serde_json::Value>(&written)
-        .is_ok_and(|all| all["flags"].as_object().unwrap().len() == 60);
+        .is_ok_and(|all| all["flags"].as_object().unwrap().len() == 30);
     assert!(written == "old" || is_whole, "it is the old file or the new one");
     assert!(signal == Some(2) || is_whole, "{signal:?}");
 }
