@@ -103,6 +103,10 @@ bench: setup build ## Speed, load time, push delay and memory, beside LaunchDark
 	tools/bench-python.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
 	tools/bench-dotnet.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
 
+.PHONY: pictures
+pictures: setup-test build ## The pictures of the documentation anew: docs/pictures
+	@tools/pictures.sh
+
 .PHONY: header
 header: ## Writes include/flagstone.h anew from the sources
 	@FLAGSTONE_UPDATE_HEADER=1 $(CARGO) test --quiet --test header
