@@ -89,6 +89,10 @@ dotnet-pack: build ## The NuGet packages: bindings/dotnet/artifacts/package/rele
 	dotnet pack bindings/dotnet/src/Flagstone.Extensions.Hosting
 	if [ -n "$${OPENFEATURE_FEED:-}" ]; then dotnet pack bindings/dotnet/src/Flagstone.OpenFeature; fi
 
+.PHONY: docs
+docs: build ## The book: target/book/index.html, with the API references of all languages; every link checked
+	@tools/docs.sh
+
 .PHONY: lint
 lint: ## Formatting and lints
 	@$(CARGO) fmt --all --check

@@ -1,6 +1,8 @@
 //! A client explains its evaluations: the result is that of the evaluation, and clauses are told as they are written.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod native;
+
 use std::time::Duration;
 
 use flagstone::client::{Ask, Client, Config, DefaultValue, TestData, Wanted};
@@ -35,6 +37,19 @@ fn explained(client: &Client, key: &str, context: &Context) -> Value {
         .evaluate(key, Some(context), ask, |evaluation| (json!(Outcome::of(&evaluation.detail)), evaluation.stale));
     assert_eq!((json!(explanation.outcome), explanation.stale), evaluated, "{key}");
     json!(explanation)
+}
+
+/// The one in the book.
+#[test]
+fn the_example_in_rust_prints_a_value_and_what_was_looked_at() {
+    let redis = flagdata::PrivateRedis::start().expect("redis-server is needed (package redis-server)");
+    let flag = r#"{"key":"new-checkout","version":7,"on":true,"variations":[true,false],"targets":[{"values":["ada"],"variation":0}]}"#;
+    let words = ["launchdarkly:features", "new-checkout", flag];
+    redis::cmd("HSET").arg(&words).exec(&mut redis.connect().unwrap()).unwrap();
+    let printed = native::run(native::cargo().args(["run", "--quiet", "--example", "rust", "--", &redis.url()]));
+    assert!(printed.starts_with("true, TargetMatch\n"), "{printed}");
+    let told: Value = serde_json::from_str(printed.split_once('\n').unwrap().1).unwrap();
+    assert_eq!((&told["value"], &told["flag"]["version"]), (&json!(true), &json!(7)), "{printed}");
 }
 
 const FLAG: &str = r#"{"key":"f","version":3,"on":true,"variations":["a","b"],"offVariation":0,"fallthrough":{"variation":0},

@@ -50,7 +50,7 @@ fn a_page_tells_of_evaluations_data_and_redis_and_is_what_prometheus_reads() {
         ("flagstone_client_state{state=\"VALID\"}", 1.0),
         ("flagstone_client_state{state=\"INIT\"}", 0.0),
         ("flagstone_client_ready", 1.0),
-        ("flagstone_freshness{freshness=\"push\"}", 1.0),
+        ("flagstone_freshness{rung=\"push\"}", 1.0),
         ("flagstone_flags", 2.0),
         ("flagstone_segments", 0.0),
         ("flagstone_malformed_items", 0.0),

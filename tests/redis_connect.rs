@@ -125,6 +125,32 @@ fn tls_on_a_port_without_and_none_on_a_port_with_tls_are_named_at_the_first_fail
 }
 
 #[test]
+fn however_little_is_told_at_the_login_the_end_of_a_silent_connection_is_explained() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (told, closed) = channel();
+    thread::spawn(move || {
+        // What was sent is read first: then the connection ends, and is not reset.
+        while let Ok((mut socket, _)) = listener.accept() {
+            let _ = socket.read(&mut [0; 4096]);
+            if told.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    let client = Config::new().with("redis.url", &format!("redis://127.0.0.1:{port}")).client();
+    client.start(0).unwrap();
+    // Each second attempt tells no more than it must, which is nothing here.
+    let mut seen = 0;
+    eventually("it has connected some times", || {
+        seen += closed.try_iter().count();
+        let failure = last_error(&client);
+        assert!(failure.is_empty() || failure.contains("use rediss://"), "{failure}");
+        seen >= 5
+    });
+}
+
+#[test]
 fn a_server_that_is_full_is_said_to_be() {
     let server = RedisServer::holding(&[("a", flag("a", 1, "on"))], &[]);
     let mut only = server.connect();

@@ -38,10 +38,12 @@ make_environment() {
 }
 
 build_wheel() {
-  local python=$1 library=$2 folder=$3
+  local python=$1 library=$2 folder=$3 program=$target/cli/flagstone
   rm -rf "$folder"
+  [ -x "$program" ] || program=''
   # Elsewhere the wheel goes without its extension module where there is no C compiler.
-  FLAGSTONE_SPEEDUPS=${FLAGSTONE_SPEEDUPS:-${CI:+1}} FLAGSTONE_LIBRARY_PATH=$library "$python" -m build --no-isolation --wheel --outdir "$folder" "$package" >/dev/null
+  FLAGSTONE_SPEEDUPS=${FLAGSTONE_SPEEDUPS:-${CI:+1}} FLAGSTONE_LIBRARY_PATH=$library FLAGSTONE_CLI=$program \
+    "$python" -m build --no-isolation --wheel --outdir "$folder" "$package" >/dev/null
   echo "$folder"/*.whl
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of the Python binding, and of the programs around the contract tests, on every CPython from 3.9 to 3.14 that is
-# found. `make test` has set up what is needed and built the library.
+# The tests of the Python binding, of the programs around the contract tests, and of the book, on every CPython from 3.9 to 3.14
+# that is found, the book on one. `make test` has set up what is needed and built the library.
 #     tools/test-python.sh          lints, tests on every version, the repeated ones in full on one of them
 #     tools/test-python.sh soak     memory over ten million evaluations and a million contexts, on one version
 set -euo pipefail
@@ -11,6 +11,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tools/python.sh"
 
 contract=$root/tests/contract
+book=$root/tests/book
 work=$target/python
 default=3.11
 # Most of the time the tests wait.
@@ -29,8 +30,9 @@ case " $versions " in *" $default "*) ;; *) default=${versions##* } ;; esac
 mkdir -p "$work"
 builder=$work/$default
 # What the extras are for needs Python 3.10.
-case $default in 3.9) extras='' ;; *) extras=ecosystem ;; esac
-make_environment "$(find_python "$default")" "$builder" test servers $extras package lint
+case $default in 3.9) extras='' ;; *) extras='ecosystem samples' ;; esac
+# shellcheck disable=SC2086 # several groups
+make_environment "$(find_python "$default")" "$builder" test servers book $extras package lint
 wheel=$(build_wheel "$builder/bin/python" "$library" "$work/dist")
 
 if [ "${1:-}" = soak ]; then
@@ -43,20 +45,22 @@ fi
 (
   cd "$package"
   "$builder/bin/pip" install --quiet --no-deps --force-reinstall "$wheel"
-  sources=(. ../../examples/python ../../bench/python "$contract")
+  sources=(. ../../examples/python ../../bench/python "$contract" "$book" ../../tools/book.py ../../docs/pictures)
   "$builder/bin/ruff" format --config pyproject.toml --no-cache --check "${sources[@]}"
   "$builder/bin/ruff" check --config pyproject.toml --no-cache "${sources[@]}"
   "$builder/bin/mypy" --cache-dir "$work/mypy"
   "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" ../../examples/python
   "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" \
-    src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py
+    src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py tests/scenarios/{,steps/}*.py
   MYPYPATH=$contract:$contract/python "$builder/bin/mypy" --cache-dir "$work/mypy" "$contract"
+  MYPYPATH=$book:$root/tools:$root/docs/pictures "$builder/bin/mypy" --cache-dir "$work/mypy" "$book" ../../tools/book.py ../../docs/pictures
 )
 
 failed=0
 for version in $versions; do
   environment=$work/$version
-  if [ "$version" = "$default" ]; then extent=full; else
+  documents=()
+  if [ "$version" = "$default" ]; then extent=full documents=("$book"); else
     extent=short
     make_environment "$(find_python "$version")" "$environment" test
     fitting=$wheel
@@ -67,8 +71,8 @@ for version in $versions; do
   echo "Python $version ($extent):"
   (
     cd "$package"
-    FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
-      run_pytest "$environment/bin/python" -n "$workers" tests "$contract"
+    FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_CLI=$target/cli/flagstone FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
+      run_pytest "$environment/bin/python" -n "$workers" tests "$contract" ${documents[@]+"${documents[@]}"}
   ) || failed=1
   if [ "$version" = "$default" ] && [[ $wheel == *-abi3-* ]]; then
     echo "Python $version, through ctypes alone, what touches the calls:"

@@ -1,8 +1,9 @@
-"""Puts the native library and the extension module into the wheel, and says so in its tag.
+"""Puts the native library, the extension module and the command-line program into the wheel, and says so in its tag.
 
 The library is the file that ``FLAGSTONE_LIBRARY_PATH`` names, else it is built with cargo: from the repository around this
 folder, or from the sources that an sdist carries in ``core``. The extension is compiled where there is a C compiler and the
 headers of CPython; ``FLAGSTONE_SPEEDUPS`` decides: ``0`` leaves it out, ``1`` makes it an error that it cannot be made.
+The program is the file that ``FLAGSTONE_CLI`` names; with ``build`` cargo makes it, and with nothing there is none.
 Depends on ``hatchling`` alone.
 """
 
@@ -22,6 +23,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SWITCH = "FLAGSTONE_SPEEDUPS"
 EXTENSION = "src/flagstone/_speedups.abi3.so"
+PROGRAM = "src/flagstone_cli/bin/flagstone"
 
 
 class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -36,7 +38,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         named = os.environ.get("FLAGSTONE_LIBRARY_PATH")
         if not named:
             self.app.display_info("flagstone: cargo builds the native library; the first time takes minutes")
-        library = Path(named) if named else _build(core)
+        library = Path(named) if named else _build(core, "--release", "--lib")
         target = root / "src" / "flagstone" / "_native" / library.name
         target.parent.mkdir(exist_ok=True)
         fresh = target.with_suffix(".new")
@@ -53,6 +55,26 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         if self._extension(root, core):
             build_data["artifacts"].append(EXTENSION)
             build_data["tag"] = f"cp39-abi3-{platform}"
+        if self._program(root, core):
+            build_data["artifacts"].append(PROGRAM)
+
+    def _program(self, root: Path, core: Path) -> bool:
+        """Puts the program beside its package; false when the wheel is to go without it."""
+        target = root / PROGRAM
+        # An editable install would go on running the one of an earlier build.
+        target.unlink(missing_ok=True)
+        named = os.environ.get("FLAGSTONE_CLI")
+        if not named:
+            return False
+        if named == "build":
+            self.app.display_info("flagstone: cargo builds the command-line program; the first time takes minutes")
+        program = _build(core, "--profile", "cli", "--package", "flagstone-cli") if named == "build" else Path(named)
+        target.parent.mkdir(exist_ok=True)
+        fresh = target.with_suffix(".new")
+        shutil.copyfile(program, fresh)
+        fresh.chmod(0o755)
+        _put(fresh, target)
+        return True
 
     def _extension(self, root: Path, core: Path) -> bool:
         """Compiles the extension; false when the wheel is to go without it."""
@@ -116,16 +138,19 @@ def _compile(root: Path, core: Path, target: Path) -> str | None:
     return f"{shlex.join(command)}\n{done.stderr}" if done.returncode else None
 
 
-def _build(core: Path) -> Path:
-    command = ["cargo", "build", "--release", "--lib", "--locked", "--message-format=json-render-diagnostics"]
-    output = subprocess.run([*command], cwd=core, env=_environment(), check=True, stdout=subprocess.PIPE).stdout
-    for line in output.splitlines():
-        message = json.loads(line)
-        if message.get("reason") == "compiler-artifact" and "cdylib" in message["target"]["crate_types"]:
-            for name in message["filenames"]:
-                if name.endswith((".so", ".dylib", ".dll")):
-                    return Path(name)
-    raise RuntimeError("cargo built no shared library")
+def _build(core: Path, *what: str) -> Path:
+    """The program that cargo makes of it, or else the shared library."""
+    command = ["cargo", "build", *what, "--locked", "--message-format=json-render-diagnostics"]
+    output = subprocess.run(command, cwd=core, env=_environment(), check=True, stdout=subprocess.PIPE).stdout
+    messages = [json.loads(line) for line in output.splitlines()]
+    artifacts = [message for message in messages if message.get("reason") == "compiler-artifact"]
+    made = [message["executable"] for message in artifacts if message.get("executable")]
+    for artifact in artifacts:
+        if "cdylib" in artifact["target"]["crate_types"]:
+            made += [name for name in artifact["filenames"] if name.endswith((".so", ".dylib", ".dll"))]
+    if not made:
+        raise RuntimeError("cargo built neither a program nor a shared library")
+    return Path(made[0])
 
 
 def _environment() -> dict[str, str]:

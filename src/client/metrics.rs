@@ -40,6 +40,7 @@ impl Client {
         let health = &self.plant.shared.health;
         page.states(
             "flagstone_client_state",
+            "state",
             "State of the client.",
             STATES.map(StoreState::name),
             self.state().name(),
@@ -47,10 +48,12 @@ impl Client {
         page.single("flagstone_client_ready", GAUGE, "Whether flags are there.", u8::from(self.is_ready()));
         if let Some(feed) = self.plant.feed() {
             let state = feed.condition().state.name();
-            page.states("flagstone_source_state", "State of the data source.", STATES.map(StoreState::name), state);
+            let help = "State of the data source.";
+            page.states("flagstone_source_state", "state", help, STATES.map(StoreState::name), state);
         }
         let rung = health.rung().name();
-        page.states("flagstone_freshness", "How held flags are kept true at present.", RUNGS.map(Rung::name), rung);
+        let help = "How held flags are kept true at present.";
+        page.states("flagstone_freshness", "rung", help, RUNGS.map(Rung::name), rung);
         if let Some(age) = self.verified_age_ms(runtime.mailbox.link.alive_at()) {
             let help = "Time since everything held was last known to be true.";
             page.single("flagstone_data_age_seconds", GAUGE, help, age as f64 / 1000.0);
@@ -134,8 +137,7 @@ impl Page {
     }
 
     /// One sample for each state: 1 for the one in force.
-    fn states<const N: usize>(&mut self, name: &str, help: &str, states: [&str; N], present: &str) {
-        let label = name.rsplit('_').next().unwrap_or(name);
+    fn states<const N: usize>(&mut self, name: &str, label: &str, help: &str, states: [&str; N], present: &str) {
         self.begin(name, GAUGE, help);
         for state in states {
             self.sample(name, &[(label, state)], u8::from(state == present));
@@ -151,9 +153,9 @@ mod tests {
     fn labels_are_escaped_and_states_are_told_one_by_one() {
         let mut page = Page::default();
         page.sample("m", &[("flag", "a\"b\\c\nd"), ("variation", "0")], 7);
-        page.states("x_state", "Some.", ["A", "B"], "B");
-        let expected = "m{flag=\"a\\\"b\\\\c\\nd\",variation=\"0\"} 7\n# HELP x_state Some.\n# TYPE x_state gauge\n\
-                        x_state{state=\"A\"} 0\nx_state{state=\"B\"} 1\n";
+        page.states("x", "state", "Some.", ["A", "B"], "B");
+        let expected = "m{flag=\"a\\\"b\\\\c\\nd\",variation=\"0\"} 7\n# HELP x Some.\n# TYPE x gauge\nx{state=\"A\"} 0\n\
+                        x{state=\"B\"} 1\n";
         assert_eq!(page.0, expected);
     }
 }

@@ -252,7 +252,7 @@ pub unsafe extern "C" fn flagstone_client_status_json(
 /// | `flagstone_other_evaluations_total` | those that were not counted by flag, because there were more than 50,000 counters |
 /// | `flagstone_client_state`, `flagstone_source_state` | by `state`: 1 for the one in force, 0 for the others |
 /// | `flagstone_client_ready` | 1 when flags are there |
-/// | `flagstone_freshness` | by `freshness`, as in the status: 1 for the one in force |
+/// | `flagstone_freshness` | by `rung`, the words of `freshness` in the status: 1 for the one in force, 0 for the others |
 /// | `flagstone_data_age_seconds` | time since everything held was last known to be true; missing before the first time |
 /// | `flagstone_flags`, `flagstone_segments`, `flagstone_malformed_items` | what is held, and what cannot be read |
 /// | `flagstone_store_available`, `flagstone_store_stale` | whether Redis answers, and whether what is held may be out of date |

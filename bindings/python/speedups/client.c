@@ -250,6 +250,7 @@ static void dealloc(PyObject *self)
 #define CALL(name, parameters)                                                                                               \
   {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL | METH_KEYWORDS, #name "($self, " parameters ")\n--\n\n"}
 #define ONE "key, context, default"
+#define OF_TYPE ONE ", *, check_type=True"
 
 PyMethodDef speedups_client_methods[] = {
   CALL(bool_variation, ONE),
@@ -257,13 +258,13 @@ PyMethodDef speedups_client_methods[] = {
   CALL(float_variation, ONE),
   CALL(string_variation, ONE),
   CALL(json_variation, ONE),
-  CALL(variation, ONE),
+  CALL(variation, OF_TYPE),
   CALL(bool_variation_detail, ONE),
   CALL(int_variation_detail, ONE),
   CALL(float_variation_detail, ONE),
   CALL(string_variation_detail, ONE),
   CALL(json_variation_detail, ONE),
-  CALL(variation_detail, ONE),
+  CALL(variation_detail, OF_TYPE),
   {"variation_many", (PyCFunction)(void (*)(void))speedups_variation_many, METH_FASTCALL | METH_KEYWORDS,
    "variation_many($self, keys, context)\n--\n\n"},
   {"identify", (PyCFunction)(void (*)(void))speedups_identify, METH_FASTCALL | METH_KEYWORDS,

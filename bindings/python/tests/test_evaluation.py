@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -58,6 +59,33 @@ def test_the_default_chooses_the_type(client: Client) -> None:
     assert client.variation("text", ADA, 5) == 5
     assert client.variation("int", ADA, True) is True
     assert client.variation("yes", ADA, "x") == "x"
+
+
+def test_who_does_not_check_the_type_gets_a_value_of_any(client: Client) -> None:
+    assert client.variation("text", ADA, 5, check_type=False) == "grüße\0!"
+    assert client.variation("int", ADA, True, check_type=False) == 3
+    assert client.variation(key="yes", context=ADA, default="x", check_type=False) is True
+    assert client.variation("missing", ADA, 5, check_type=False) == 5
+    assert client.variation("text", ADA, 5, check_type=True) == 5
+    detail = client.variation_detail("rule", ADA, 0, check_type=False)
+    assert (detail.value, detail.variation_index, detail.reason.kind) == ("yes", 1, ReasonKind.RULE_MATCH)
+    assert client.variation_detail("rule", ADA, 0).reason.error_kind is ErrorKind.WRONG_TYPE
+    assert asyncio.run(client.variation_async("text", ADA, 5, check_type=False)) == "grüße\0!"
+    assert asyncio.run(client.variation_async("text", ADA, 5)) == 5
+    assert asyncio.run(client.variation_detail_async("rule", ADA, 0, check_type=False)).value == "yes"
+
+
+def test_a_value_of_another_type_than_the_default_is_logged_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    environment = Environment(server)
+    environment.write(text=value_flag("text", 1, "x"))
+    with caplog.at_level(logging.WARNING, "flagstone"):
+        client = environment.client()
+        assert [client.variation("text", ADA, 5) for _ in range(3)] == [5, 5, 5]
+        environment.close()
+    told = [record.getMessage() for record in caplog.records if "another type" in record.getMessage()]
+    assert told == [
+        'flag "text" (version 1): it was asked for a number, but its value is of another type; the default is returned'
+    ]
 
 
 def test_without_a_default_any_type_comes_back(client: Client) -> None:

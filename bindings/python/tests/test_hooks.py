@@ -129,6 +129,19 @@ def test_every_call_by_key_gives_what_it_gives_without_and_is_heard_of(name: str
         assert len(hook.series()) == 10
 
 
+def test_calls_that_do_not_check_the_type_are_heard_of_under_their_own_names() -> None:
+    hook = Noted()
+    with client(hook) as asked:
+        assert asked.variation("text", ADA, 7, check_type=False) == "t"
+        assert asked.variation_detail("text", ADA, 7, check_type=False).value == "t"
+        assert asked.variation("text", ADA, 7) == 7
+    assert [(series.method, found.value) for series, found in hook.series()] == [
+        ("variation", "t"),
+        ("variation_detail", "t"),
+        ("variation", 7),
+    ]
+
+
 @pytest.mark.parametrize("default", [False, 7, 7.5, "d", None], ids=repr)
 def test_prepared_flags_are_heard_of_also_those_from_before(default: Any) -> None:
     hook, key = Noted(), {bool: "yes", int: "number", float: "number", str: "text"}.get(type(default), "json")
@@ -218,7 +231,7 @@ def test_a_class_of_the_programs_own_hears_of_no_class_that_hooks_make() -> None
             super().__init_subclass__(**named)
 
     class Named(Own, name="named"):
-        def variation(self, key: str, context: Context | None, default: Any) -> Any:
+        def variation(self, key: str, context: Context | None, default: Any, *, check_type: bool = True) -> Any:
             return super().variation(key, context, default), "own"
 
     hook, made = Noted(), []
@@ -468,9 +481,9 @@ def test_a_class_of_the_programs_own_stays_what_it_is() -> None:
             super().__init__(Config(test_data=data(), hooks=hooks))
             self.mine = 1
 
-        def variation(self, key: str, context: Context | None, default: Any) -> Any:
+        def variation(self, key: str, context: Context | None, default: Any, *, check_type: bool = True) -> Any:
             self.asked += 1
-            return super().variation(key, context, default)
+            return super().variation(key, context, default, check_type=check_type)
 
         def extra(self) -> int:
             return self.mine

@@ -57,6 +57,37 @@ def test_a_provider_is_called_when_it_is_asked_and_not_before(client: Client, gi
     assert given == [LOGIN], "it was asked twice while it was called once"
 
 
+def test_a_question_that_the_library_put_before_it_had_the_answer_is_not_put_again(
+    client: Client, given: list[Any]
+) -> None:
+    keeper = Keeper(lambda: LOGIN, client._h)
+    keeper.ask("start")
+    keeper.look()
+    assert until(lambda: keeper._open == 0)
+    # On its way while the answer was handed over.
+    keeper.ask("start")
+    assert keeper.look() == float("inf") and given == [LOGIN] and keeper._begun == 1
+
+
+def test_a_child_is_asked_anew_by_its_library_alone(client: Client, given: list[Any]) -> None:
+    go = threading.Event()
+
+    def provide() -> RedisCredentials:
+        assert go.wait(PATIENCE)
+        return LOGIN
+
+    keeper = Keeper(provide, client._h)
+    keeper.ask("start")
+    keeper.look()
+    keeper.after_fork()
+    assert keeper.look() == float("inf") and keeper._begun == 1
+    keeper.ask("start")
+    keeper.look()
+    assert keeper._begun == 2
+    go.set()
+    assert until(lambda: given != [])
+
+
 def test_one_call_at_a_time_and_never_on_the_thread_that_looks(client: Client, given: list[Any]) -> None:
     inside, most, threads, go = [0], [0], set(), threading.Event()
 
@@ -195,6 +226,17 @@ def test_what_redis_refuses_again_and_again_is_asked_for_after_growing_pauses(cl
     assert keeper.look() >= 0 and until(lambda: looked(keeper) or len(given) == 6)
 
 
+async def asked(keeper: Keeper, given: list[Any], own_loop: bool) -> asyncio.AbstractEventLoop:
+    """Asks until there is an answer, with coroutines on loops of their own, or on the one that this runs on and gives."""
+    loop = asyncio.get_running_loop()
+    keeper.loop = None if own_loop else loop
+    keeper.ask("start")
+    while given == []:
+        keeper.look()
+        await asyncio.sleep(0.01)
+    return loop
+
+
 @pytest.mark.parametrize("own_loop", [True, False])
 def test_a_coroutine_runs_on_the_loop_of_the_client_or_on_one_of_its_own(
     client: Client, given: list[Any], own_loop: bool
@@ -208,16 +250,8 @@ def test_a_coroutine_runs_on_the_loop_of_the_client_or_on_one_of_its_own(
 
     keeper = Keeper(provide, client._h)
 
-    async def body() -> None:
-        keeper.loop = None if own_loop else asyncio.get_running_loop()
-        keeper.ask("start")
-        while given == []:
-            keeper.look()
-            await asyncio.sleep(0.01)
-        assert (loops == [asyncio.get_running_loop()]) is not own_loop
-
-    asyncio.run(asyncio.wait_for(body(), PATIENCE))
-    assert given == [LOGIN]
+    loop = asyncio.run(asyncio.wait_for(asked(keeper, given, own_loop), PATIENCE))
+    assert given == [LOGIN] and (loops == [loop]) is not own_loop
     keeper.ask("expires")
     assert until(lambda: looked(keeper) or len(given) == 2), "the loop is over, and the provider is called all the same"
 
@@ -239,14 +273,7 @@ def test_a_coroutine_that_hangs_is_cancelled(
 
     keeper = Keeper(provide, client._h)
 
-    async def body() -> None:
-        keeper.loop = None if own_loop else asyncio.get_running_loop()
-        keeper.ask("start")
-        while given == []:
-            keeper.look()
-            await asyncio.sleep(0.01)
-
-    asyncio.run(asyncio.wait_for(body(), PATIENCE))
+    asyncio.run(asyncio.wait_for(asked(keeper, given, own_loop), PATIENCE))
     assert cancelled == [1] and given == [LOGIN] and until(lambda: keeper._open == 0)
 
 

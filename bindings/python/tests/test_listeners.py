@@ -16,7 +16,7 @@ import pytest
 
 from flagstone import Client, ClosedError, Config, Context, FlagValueChange, InvalidArgumentError, TestData
 from sink import Sink
-from support import PATIENCE, Environment, bool_flag, until, value_flag
+from support import PATIENCE, Environment, bool_flag, run_python, until, value_flag
 
 ADA, BOB = Context("ada"), Context("bob")
 
@@ -302,3 +302,35 @@ def test_a_forked_child_closes_though_a_thread_of_the_parents_was_just_telling_a
         assert os.waitpid(child, 0)[1] == 0
         done.set()
         thread.join(PATIENCE)
+
+
+UNHEARD = """
+import signal, threading, time
+from flagstone import *
+client = Client(Config(test_data=TestData()))
+assert client.start(30)
+
+def interrupt():
+    time.sleep(0.5)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+interrupting = threading.Thread(target=interrupt, daemon=True)
+hanging = lambda _: time.sleep(600)
+migrator = MigratorBuilder(client).read(lambda _: None, hanging).write(print, print).build()
+try:
+    interrupting.start()
+    {wait}
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+# A signal that is there before a thread begins to wait does not wake it: as good as one that another thread gets.
+@pytest.mark.parametrize(
+    "wait",
+    ["next(client.changes())", "migrator.read('a', Context('ada'), Stage.SHADOW)", "client.wait(State.OFF, 600)"],
+    ids=["iteration", "migration", "state"],
+)
+def test_ctrl_c_ends_what_waits_on_the_main_thread_also_where_it_does_not_wake_it(wait: str) -> None:
+    ended = run_python(UNHEARD.format(wait=wait))
+    assert (ended.returncode, ended.stdout) == (0, "interrupted\n"), ended.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -23,8 +24,9 @@ from openfeature.track import TrackingEventDetails
 
 from flagstone import Client, Config, Context, SourceErrorKind, State, TestData, _lib
 from flagstone.openfeature import FlagstoneProvider, context_of
+from flagstone.openfeature._initial import FirstWord
 from sink import Sink
-from support import Environment, bool_flag, until, value_flag
+from support import PATIENCE, Environment, bool_flag, until, value_flag
 
 ADA = EvaluationContext("ada")
 FLAGS: dict[str, list[Any]] = {
@@ -163,6 +165,64 @@ def test_ready_is_told_once_and_changes_are_told_by_key() -> None:
     assert until(lambda: (ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, ["yes"]) in heard)
     assert [event for event, _ in heard].count(ProviderEvent.PROVIDER_READY) == 1
     assert client.get_boolean_value("yes", True, ADA) is False
+
+
+def test_what_happens_before_the_sdk_has_told_the_first_state_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    hear, let = FirstWord._heard, threading.Event()
+
+    def late(word: FirstWord, details: EventDetails) -> None:
+        assert let.wait(PATIENCE)
+        hear(word, details)
+
+    monkeypatch.setattr(FirstWord, "_heard", late)
+    heard: list[ProviderEvent] = []
+
+    def note(event: ProviderEvent, details: EventDetails) -> None:
+        if details.provider_name == "flagstone":
+            heard.append(event)
+
+    for event in (ProviderEvent.PROVIDER_READY, ProviderEvent.PROVIDER_STALE):
+        api.add_handler(event, partial(note, event))
+    data = flags_of_a_test()
+    client = provided(data)
+    provider = client.provider
+    assert isinstance(provider, FlagstoneProvider)
+    told = threading.Event()
+    provider.client.add_status_listener(lambda _: told.set())
+    data.set_status(State.INTERRUPTED, SourceErrorKind.NETWORK_ERROR, 0, "away")
+    # After the provider, which listens for longer.
+    assert told.wait(PATIENCE)
+    let.set()
+    assert until(lambda: client.get_provider_status() is ProviderStatus.STALE and ProviderEvent.PROVIDER_STALE in heard)
+    assert until(lambda: provider._first_word.is_said)
+    data.set_status(State.VALID)
+    assert until(lambda: heard.count(ProviderEvent.PROVIDER_READY) == 2), heard
+    assert heard.count(ProviderEvent.PROVIDER_STALE) == 1, heard
+
+
+def test_states_that_are_over_when_they_are_heard_are_not_told() -> None:
+    let, later = threading.Event(), []
+    heard: list[ProviderEvent] = []
+
+    def note(event: ProviderEvent, details: EventDetails) -> None:
+        if details.provider_name == "flagstone":
+            heard.append(event)
+
+    for event in (ProviderEvent.PROVIDER_READY, ProviderEvent.PROVIDER_STALE):
+        api.add_handler(event, partial(note, event))
+    data = flags_of_a_test()
+    with Client(Config(test_data=data)) as client:
+        client.add_status_listener(lambda _: let.wait(PATIENCE))
+        for state in (State.INTERRUPTED, State.VALID, State.INTERRUPTED):
+            data.set_status(state, SourceErrorKind.NETWORK_ERROR, 0, "away")
+            assert until(lambda: client.state is state)  # noqa: B023
+        api.set_provider_and_wait(FlagstoneProvider(client))
+        assert until(lambda: heard == [ProviderEvent.PROVIDER_READY, ProviderEvent.PROVIDER_STALE]), heard
+        client.add_status_listener(lambda change: later.append(change.state))
+        let.set()
+        assert until(lambda: later[-1:] == [State.INTERRUPTED] and State.VALID in later), later
+        data.set_status(State.VALID)
+        assert until(lambda: heard[2:] == [ProviderEvent.PROVIDER_READY]), heard
 
 
 def test_the_status_follows_the_data_source_and_evaluation_goes_on() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +62,8 @@ def first_evaluation(python: str, environment: Environment) -> str:
 @in_full
 def test_a_wheel_in_an_empty_environment_evaluates_a_flag(environment: Environment, tmp_path: Path) -> None:
     library = os.environ["FLAGSTONE_TEST_LIBRARY"]
-    wheel = build("wheel", PACKAGE, tmp_path / "dist", FLAGSTONE_LIBRARY_PATH=library)
+    program = os.environ.get("FLAGSTONE_TEST_CLI") or str(PROJECT / "target" / "cli" / "flagstone")
+    wheel = build("wheel", PACKAGE, tmp_path / "dist", FLAGSTONE_LIBRARY_PATH=library, FLAGSTONE_CLI=program)
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
     names = zipfile.ZipFile(wheel).namelist()
     with_extension = "flagstone/_speedups.abi3.so" in names
@@ -68,13 +71,60 @@ def test_a_wheel_in_an_empty_environment_evaluates_a_flag(environment: Environme
     assert wheel.name.endswith(f"-{'cp39-abi3' if with_extension else 'py3-none'}-{platform}.whl")
     assert "flagstone/_native/libflagstone.so" in names
     assert "flagstone/py.typed" in names
-    assert "flagstone_pytest/__init__.py" in names and "flagstone/openfeature/_provider.py" in names
+    assert "flagstone_pytest/__init__.py" in names and "flagstone_cli/bin/flagstone" in names
+    assert "flagstone/openfeature/_provider.py" in names
     assert not [
         name for name in names if "tests" in name or "test_" in name or "hatch" in name or name.endswith((".c", ".h"))
     ]
     python = empty_environment(tmp_path / "venv")
     install(python, str(wheel))
     assert first_evaluation(python, environment) == "True\n"
+    command_line(Path(python).with_name("flagstone"), environment)
+
+
+def command_line(script: Path, environment: Environment) -> None:
+    """The console script is the program, with its own arguments, files, signals and exit statuses."""
+
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([str(script), *arguments], capture_output=True, text=True, env=variables, **options)
+
+    variables = clean(FLAGSTONE_REDIS_URL=environment.server.url, FLAGSTONE_REDIS_PREFIX=environment.prefix)
+    listed = run("flags", "--quiet")
+    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "a\n", "")
+    assert (run("show", "missing").returncode, run("--nonsense").returncode) == (4, 2)
+    exported = run("export").stdout
+    imported = run("import", "-", "--prefix", f"{environment.prefix}-copy", "--yes", input=exported)
+    assert (imported.returncode, environment.server.version(f"{environment.prefix}-copy", "a")) == (0, 1), imported
+    by_module = [str(script.with_name("python")), "-m", "flagstone_cli", "--version"]
+    assert subprocess.run(by_module, capture_output=True, text=True, check=True).stdout == run("--version").stdout
+    watching = subprocess.Popen([str(script), "watch", "--json"], env=variables, stdout=subprocess.PIPE, text=True)
+    try:
+        assert watching.stdout and '"watching"' in watching.stdout.readline()
+        # No Python is left in front of it.
+        assert Path(f"/proc/{watching.pid}/exe").resolve().name == "flagstone"
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(PATIENCE) == -signal.SIGINT
+    finally:
+        watching.kill()
+        watching.communicate()
+
+
+@pytest.mark.parametrize("kind", ["missing", "of another machine", "not allowed"])
+def test_without_its_program_the_console_script_says_how_to_get_it(tmp_path: Path, kind: str) -> None:
+    import flagstone_cli
+
+    copy = tmp_path / "flagstone_cli"
+    (copy / "bin").mkdir(parents=True)
+    for module in Path(flagstone_cli.__file__).parent.glob("*.py"):
+        (copy / module.name).write_text(module.read_text())
+    if kind != "missing":
+        (copy / "bin" / "flagstone").write_bytes(b"\x7fELF of another machine")
+        (copy / "bin" / "flagstone").chmod(0o755 if kind == "of another machine" else 0o644)
+    command = [sys.executable, "-m", "flagstone_cli", "flags"]
+    ended = subprocess.run(command, env=clean(PYTHONPATH=str(tmp_path)), capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (127 if kind == "missing" else 126, "")
+    assert ("FLAGSTONE_CLI=build" if kind == "missing" else f"{copy / 'bin' / 'flagstone'} cannot be run") in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @in_full
@@ -85,6 +135,8 @@ def test_an_sdist_builds_with_cargo_alone(environment: Environment, tmp_path: Pa
     # Dependencies are compiled once for all runs of this test.
     install(python, "--no-build-isolation", str(sdist), CARGO_TARGET_DIR=os.environ["FLAGSTONE_TEST_SDIST_TARGET"])
     assert first_evaluation(python, environment) == "True\n"
+    without = subprocess.run([Path(python).with_name("flagstone"), "flags"], capture_output=True, text=True, check=False)
+    assert (without.returncode, "has no command-line program" in without.stderr) == (127, True), without
     (library,) = (tmp_path / "venv").glob("lib/*/site-packages/flagstone/_native/libflagstone.so")
     for built in (library, Path(os.environ["FLAGSTONE_TEST_LIBRARY"])):
         content = built.read_bytes()

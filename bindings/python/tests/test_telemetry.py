@@ -17,11 +17,25 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, generate_latest
 
-from flagstone import Client, Config, Context, FlagstoneError, SourceErrorKind, State, TestData, _lib
+from flagstone import (
+    Client,
+    Config,
+    Context,
+    ErrorKind,
+    EvaluationDetail,
+    EvaluationReason,
+    EvaluationSeriesContext,
+    FlagstoneError,
+    ReasonKind,
+    SourceErrorKind,
+    State,
+    TestData,
+    _lib,
+)
 from flagstone._reporting import Reporting
-from flagstone.otel import OpenTelemetryPlugin, observe
+from flagstone.otel import EvaluationEventHook, OpenTelemetryPlugin, observe
 from flagstone.prometheus import Collector
-from support import until, value_flag
+from support import Environment, until, value_flag
 
 ADA = Context("ada")
 
@@ -94,6 +108,29 @@ def test_opentelemetry_collects_counters_and_gauges() -> None:
     assert "flagstone.redis.received" not in metrics, "there is no Redis"
 
 
+def test_opentelemetry_tells_the_rung_and_how_source_and_store_stand(own: Environment) -> None:
+    def told(name: str) -> dict[Any, float]:
+        return {attributes.get("state", attributes.get("rung")): value for attributes, value in collected(reader)[name]}
+
+    reader, source = InMemoryMetricReader(), InMemoryMetricReader()
+    own.write(yes=value_flag("yes", 1, True))
+    plugin = OpenTelemetryPlugin(events=False, meter_provider=MeterProvider([reader]))
+    own.client(plugins=[plugin], refresh_interval_ms=500)
+    assert until(lambda: told("flagstone.freshness") == {"starting": 0, "push": 1, "ttl": 0, "forever": 0})
+    assert (told("flagstone.store.available"), told("flagstone.store.stale")) == ({None: 1}, {None: 0})
+    assert told("flagstone.notifications.dropped") == {None: 0} and told("flagstone.redis.received")[None] > 100
+    assert "flagstone.source.state" not in collected(reader), "it is Redis"
+    own.server.stop()
+    assert until(lambda: told("flagstone.store.available") == {None: 0} and told("flagstone.store.stale") == {None: 1})
+    assert until(lambda: told("flagstone.freshness")["push"] == 0)
+    data = data_of(yes=[True])
+    with Client(Config(test_data=data, plugins=[OpenTelemetryPlugin(meter_provider=MeterProvider([source]))])) as client:
+        data.set_status(State.INTERRUPTED, SourceErrorKind.NETWORK_ERROR, 0, "away")
+        assert until(lambda: client.state is State.INTERRUPTED)
+        states = {attributes["state"]: value for attributes, value in collected(source)["flagstone.source.state"]}
+        assert {state for state, value in states.items() if value} == {"INTERRUPTED"} and len(states) == 5
+
+
 def test_a_collection_reads_the_metrics_once_however_long_that_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     read, reads = Reporting.metrics_text, []
 
@@ -163,6 +200,25 @@ def test_each_evaluation_is_an_event_with_the_attributes_of_the_conventions() ->
         },
         {**common, **served, "feature_flag.result.reason": "stale"},
     ]
+
+
+@pytest.mark.parametrize("kind", ErrorKind)
+def test_errors_have_the_words_of_openfeature(kind: ErrorKind) -> None:
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    provider = LoggerProvider()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    hook = EvaluationEventHook(provider)
+    detail = EvaluationDetail(None, None, EvaluationReason(ReasonKind.ERROR, error_kind=kind))
+    hook.after_evaluation(EvaluationSeriesContext("a", ADA, None, "variation"), {}, detail)
+    (log,) = exporter.get_finished_logs()
+    words = {
+        "CLIENT_NOT_READY": "provider_not_ready",
+        "FLAG_NOT_FOUND": "flag_not_found",
+        "MALFORMED_FLAG": "parse_error",
+        "USER_NOT_SPECIFIED": "targeting_key_missing",
+        "WRONG_TYPE": "type_mismatch",
+    }
+    assert dict(log.log_record.attributes or {})["error.type"] == words.get(kind.value, "general")
 
 
 def test_the_context_is_told_only_if_that_is_wanted() -> None:

@@ -71,6 +71,8 @@ pub struct Connection {
     parser: Parser,
     database: i64,
     open: bool,
+    /// Something was received.
+    answered: bool,
     /// Where it leads to, where that may be another address each time.
     peer: Option<Address>,
     /// It leads to a node that owns nothing of what it is asked for.
@@ -91,7 +93,17 @@ impl Connection {
     /// Speaks over this channel.
     pub fn new(channel: Channel, remembered: Option<Remembered>, database: i64) -> Self {
         let parser = Parser::new();
-        Self { _remembered: remembered, channel, parser, database, open: true, peer: None, asking: None, login: 0 }
+        Self {
+            _remembered: remembered,
+            channel,
+            parser,
+            database,
+            open: true,
+            answered: false,
+            peer: None,
+            asking: None,
+            login: 0,
+        }
     }
 
     /// Each command from here on is for a key that is on its way to the node that it leads to. Nothing may be told on it.
@@ -107,6 +119,11 @@ impl Connection {
     /// Where it leads to; `None` where all lead to the same address.
     pub fn peer(&self) -> Option<&Address> {
         self.peer.as_ref()
+    }
+
+    /// Whether the server has said anything on it that could be read.
+    pub fn has_answered(&self) -> bool {
+        self.answered
     }
 
     /// So is called what logged in last, or was refused then.
@@ -141,7 +158,9 @@ impl Connection {
     }
 
     fn receive(&mut self) -> RedisResult<Value> {
-        self.parser.parse_value(&mut self.channel).map_err(|error| self.failure(error))
+        let outcome = self.parser.parse_value(&mut self.channel).map_err(|error| self.failure(error));
+        self.answered |= outcome.is_ok();
+        outcome
     }
 
     /// The next reply or push that is there already.

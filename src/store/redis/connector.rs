@@ -174,6 +174,15 @@ impl Connector {
         &self.dialer.sockets
     }
 
+    /// What may lie behind the end of a connection on which nothing was said at the login: its first command meets what else the
+    /// login would have met. Wherever an office is checked or an owner is found, something was said.
+    pub fn explain(&self, connection: &Connection, error: RedisError) -> RedisError {
+        match &self.route {
+            Route::Fixed(address) if !connection.has_answered() => self.dialer.explain(address, error),
+            _ => error,
+        }
+    }
+
     fn connect(&self, manner: Manner, deadline: Deadline, leash: Option<&Leash>) -> Result<Connection, RedisError> {
         let sentinels = match &self.route {
             Route::Fixed(address) => return self.dialer.dial(address, manner, deadline, leash),

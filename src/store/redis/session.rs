@@ -45,7 +45,7 @@ impl Session {
             match sent {
                 Err(error) if was_idle && is_cut(&error) => {}
                 // After an I/O error the connection is in an unknown state: a late reply would answer the next question.
-                Err(error) => return Err(error),
+                Err(error) => return Err(self.connector.explain(&connection, error)),
                 Ok(result) => {
                     self.connection = Some(connection);
                     return Ok(result);
@@ -119,7 +119,7 @@ impl Session {
                         self.ask_at = Some(Instant::now() + ASK_AGAIN);
                     }
                     self.cut_while_asking = is_cut;
-                    return Err(error);
+                    return Err(self.connector.explain(&connection, error));
                 }
             }
         } else {

@@ -90,7 +90,11 @@ internal sealed class ProviderEvents(IFlagstoneClient client, ChannelWriter<obje
     private void OnStatus(object? sender, StatusChangedEventArgs change)
     {
         LearnEnvironment();
-        Tell(change.State, change.Reason);
+        // One that is over is followed by what is told of the present one.
+        if (change.State == client.State)
+        {
+            Tell(change.State, change.Reason);
+        }
     }
 
     private void OnFlagChanged(object? sender, FlagChangedEventArgs change) =>

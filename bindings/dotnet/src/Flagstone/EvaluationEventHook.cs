@@ -66,9 +66,9 @@ public sealed class EvaluationEventHook : Hook
         {
             tags["feature_flag.context.id"] = who.FullyQualifiedKey;
         }
-        if (detail.Reason is { Kind: EvaluationReasonKind.Error, ErrorKind: EvaluationErrorKind error })
+        if (detail.Reason.Kind == EvaluationReasonKind.Error)
         {
-            tags["error.type"] = Lower(ReasonForm.Name(error));
+            tags["error.type"] = Error(detail.Reason.ErrorKind);
         }
         if (Version(context.FlagKey) is long version)
         {
@@ -102,11 +102,20 @@ public sealed class EvaluationEventHook : Hook
         EvaluationReasonKind.Off => "disabled",
         EvaluationReasonKind.Fallthrough => "default",
         EvaluationReasonKind.TargetMatch or EvaluationReasonKind.RuleMatch => "targeting_match",
-        EvaluationReasonKind other => Lower(ReasonForm.Name(other)),
+        // The conventions write words in small letters.
+#pragma warning disable CA1308
+        EvaluationReasonKind other => ReasonForm.Name(other).ToLowerInvariant(),
+#pragma warning restore CA1308
     };
 
-    // The conventions write them in small letters.
-#pragma warning disable CA1308
-    private static string Lower(string word) => word.ToLowerInvariant();
-#pragma warning restore CA1308
+    /// <summary>The words that OpenFeature's providers give, whatever flags they have.</summary>
+    private static string Error(EvaluationErrorKind? kind) => kind switch
+    {
+        EvaluationErrorKind.ClientNotReady => "provider_not_ready",
+        EvaluationErrorKind.FlagNotFound => "flag_not_found",
+        EvaluationErrorKind.MalformedFlag => "parse_error",
+        EvaluationErrorKind.UserNotSpecified => "targeting_key_missing",
+        EvaluationErrorKind.WrongType => "type_mismatch",
+        _ => "general",
+    };
 }

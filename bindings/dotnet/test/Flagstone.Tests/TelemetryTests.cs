@@ -137,11 +137,11 @@ public sealed class TelemetryTests : IDisposable
                     + "feature_flag.result.variant=0 feature_flag.version=3",
                 "feature_flag.context.id=ada feature_flag.key=off feature_flag.provider.name=flagstone feature_flag.result.reason=disabled "
                     + "feature_flag.result.variant=0 feature_flag.version=4",
-                "error.type=wrong_type feature_flag.context.id=ada feature_flag.key=yes feature_flag.provider.name=flagstone "
+                "error.type=type_mismatch feature_flag.context.id=ada feature_flag.key=yes feature_flag.provider.name=flagstone "
                     + "feature_flag.result.reason=error feature_flag.version=3",
                 "error.type=flag_not_found feature_flag.context.id=ada feature_flag.key=unknown feature_flag.provider.name=flagstone "
                     + "feature_flag.result.reason=error",
-                "error.type=user_not_specified feature_flag.key=yes feature_flag.provider.name=flagstone "
+                "error.type=targeting_key_missing feature_flag.key=yes feature_flag.provider.name=flagstone "
                     + "feature_flag.result.reason=error feature_flag.version=3",
                 "feature_flag.context.id=ada feature_flag.key=yes feature_flag.provider.name=flagstone feature_flag.result.reason=stale "
                     + "feature_flag.result.variant=0 feature_flag.version=3",

@@ -10,6 +10,7 @@ import _thread
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -75,9 +76,10 @@ class AsyncCalls:
         client = _of(self)
         return Changes(client, client.add_flag_change_listener, lambda client, put: client.remove_flag_change_listener(put))
 
-    async def variation_async(self, key: str, context: Context | None, default: T) -> T | Any:
+    async def variation_async(self, key: str, context: Context | None, default: T, *, check_type: bool = True) -> T | Any:
         """As :meth:`Client.variation`."""
-        return await off_loop(_of(self), _of(self).variation, key, context, default)
+        ask = _of(self).variation if check_type else partial(_of(self).variation, check_type=False)
+        return await off_loop(_of(self), ask, key, context, default)
 
     async def bool_variation_async(self, key: str, context: Context | None, default: bool) -> bool:
         """As :meth:`Client.bool_variation`."""
@@ -99,9 +101,12 @@ class AsyncCalls:
         """As :meth:`Client.json_variation`."""
         return await off_loop(_of(self), _of(self).json_variation, key, context, default)
 
-    async def variation_detail_async(self, key: str, context: Context | None, default: T) -> EvaluationDetail[T | Any]:
+    async def variation_detail_async(
+        self, key: str, context: Context | None, default: T, *, check_type: bool = True
+    ) -> EvaluationDetail[T | Any]:
         """As :meth:`Client.variation_detail`."""
-        return await off_loop(_of(self), _of(self).variation_detail, key, context, default)
+        ask = _of(self).variation_detail if check_type else partial(_of(self).variation_detail, check_type=False)
+        return await off_loop(_of(self), ask, key, context, default)
 
     async def variation_many_async(
         self, keys: Iterable[str] | Mapping[str, Any], context: Context | None

@@ -1,4 +1,4 @@
-"""What listeners hear as something to iterate over, with and without coroutines. Depends on nothing."""
+"""What listeners hear as something to iterate over, with and without coroutines. Depends on ``_waits``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
+
+from ._waits import wait_in_slices
 
 T = TypeVar("T")
 
@@ -92,7 +94,7 @@ class _Line(Generic[T]):
             while not self._items:
                 if self._ended:
                     raise StopIteration
-                self._moved.wait()
+                wait_in_slices(self._moved.wait, None)
             return self._items.popleft()
 
     async def atake(self) -> T:

@@ -97,6 +97,9 @@ class Keeper:
             now = time.monotonic()
             if self._closed or self._call is not None or self._due is not None:
                 return
+            if reason == "start" and self._taken:
+                # The library has what it asked for: the question was on its way while the answer was handed over.
+                return
             soon = reason == "refused" and now - self._taken_at < PAUSES[1]
             self._refusals = self._refusals + 1 if soon else 0
             self._due = now + _pause(self._refusals - 1)
@@ -135,10 +138,8 @@ class Keeper:
             call.give_up()
 
     def after_fork(self) -> None:
-        """In a child: threads and loops of the parent are not there, so what it was waiting for is asked again."""
+        """In a child: threads and loops of the parent are not there. What is missing the child's library asks for."""
         self._lock = threading.RLock()
-        if self._call is not None:
-            self._due = time.monotonic()
         self._call, self._open, self.loop = None, 0, None
 
     def _begin(self) -> None:

@@ -142,11 +142,13 @@ def hooked_client(plain: type[Any]) -> type[Any]:
         __slots__ = ()
         __doc__ = plain.__doc__
 
-        def variation(self, key: Any, context: Any, default: Any) -> Any:
-            return _ask(self, "variation", key, context, default, want_of(default)).value
+        def variation(self, key: Any, context: Any, default: Any, *, check_type: bool = True) -> Any:
+            want = want_of(default) if check_type else _abi.TYPE_NONE
+            return _ask(self, "variation", key, context, default, want).value
 
-        def variation_detail(self, key: Any, context: Any, default: Any) -> Any:
-            return _ask(self, "variation_detail", key, context, default, want_of(default), reason=True)
+        def variation_detail(self, key: Any, context: Any, default: Any, *, check_type: bool = True) -> Any:
+            want = want_of(default) if check_type else _abi.TYPE_NONE
+            return _ask(self, "variation_detail", key, context, default, want, reason=True)
 
         def variation_many(self, keys: Any, context: Any) -> Any:
             called = self._hooks.called()

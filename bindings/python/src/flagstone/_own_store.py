@@ -1,7 +1,8 @@
 """A big segment store of the program's own, as native code asks it: on real threads, each question within its time.
 
 The library calls back on the thread that evaluates. There the GIL is given away while somebody else asks the store, so that
-one that hangs holds nobody longer than that time. Depends on ``_abi``, ``_green``, ``_lib`` and ``big_segments``.
+one that hangs holds nobody longer than that time. Depends on ``_abi``, ``_green``, ``_lib``, ``_waits`` and
+``big_segments``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, Callable, TypeVar
 from . import _abi
 from ._green import real_lock, start_real_thread
 from ._lib import do, lib, utf8
+from ._waits import wait_in_slices
 from .big_segments import BigSegmentStore
 
 logger = logging.getLogger("flagstone")
@@ -173,7 +175,7 @@ class _Question:
             pass
 
     def answer(self, seconds: float) -> Any:
-        if not self._open.acquire(timeout=seconds):
+        if not wait_in_slices(lambda moment: self._open.acquire(True, moment), seconds):
             raise TimeoutError(f"no answer for {seconds:g} s")
         if self._error is not None:
             if isinstance(self._error, Exception):

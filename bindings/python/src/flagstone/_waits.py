@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import math
 import threading
 import time
 from typing import Callable
@@ -29,6 +30,18 @@ def wait(look: Callable[[int], int], seconds: float) -> int:
             return status
         if threads:
             threads.sleep(_PAUSE)
+
+
+def wait_in_slices(wait: Callable[[float], bool], seconds: float | None) -> bool:
+    """Calls ``wait``, which waits at most the seconds it is given, until it says true or ``seconds`` are over.
+
+    A signal that comes just before the main thread begins to wait, or to another thread, does not end its wait.
+    """
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
+    while not wait(max(0.0, min(_SLICE_MS / 1000, deadline - time.monotonic()))):
+        if time.monotonic() >= deadline:
+            return False
+    return True
 
 
 def wait_whole(call: Callable[[int], int], seconds: float) -> int:

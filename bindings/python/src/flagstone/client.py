@@ -348,14 +348,18 @@ class Client(
     @overload
     def variation(self, key: str, context: Context | None, default: str) -> str: ...
     @overload
-    def variation(self, key: str, context: Context | None, default: Any) -> Any: ...
-    def variation(self, key: str, context: Context | None, default: Any) -> Any:
+    def variation(self, key: str, context: Context | None, default: Any, *, check_type: bool = True) -> Any: ...
+    def variation(self, key: str, context: Context | None, default: Any, *, check_type: bool = True) -> Any:
         """Value of a flag of the type of ``default``; or ``default``.
 
         A bool asks for a bool flag, an int or a float for a number flag, a string for a string flag, anything else,
         ``None`` included, for any type. A number comes back as an int where the flag's text has neither fraction nor
-        exponent.
+        exponent. A value of another type than asked for is logged once (WARN), and its reason is ``ERROR/WRONG_TYPE``.
+
+        :param check_type: False takes a value of any type, as LaunchDarkly's SDK for Python does.
         """
+        if not check_type:
+            return self.json_variation(key, context, default)
         if default is True or default is False:
             return self.bool_variation(key, context, default)
         return self._evaluate(key, context, default, want_of(default)).value
@@ -393,10 +397,14 @@ class Client(
     @overload
     def variation_detail(self, key: str, context: Context | None, default: str) -> EvaluationDetail[str]: ...
     @overload
-    def variation_detail(self, key: str, context: Context | None, default: Any) -> EvaluationDetail[Any]: ...
-    def variation_detail(self, key: str, context: Context | None, default: Any) -> EvaluationDetail[Any]:
+    def variation_detail(
+        self, key: str, context: Context | None, default: Any, *, check_type: bool = True
+    ) -> EvaluationDetail[Any]: ...
+    def variation_detail(
+        self, key: str, context: Context | None, default: Any, *, check_type: bool = True
+    ) -> EvaluationDetail[Any]:
         """As :meth:`variation`, with the reason."""
-        return self._evaluate(key, context, default, want_of(default), reason=True)
+        return self._evaluate(key, context, default, want_of(default) if check_type else _abi.TYPE_NONE, reason=True)
 
     def variation_many(
         self, keys: Iterable[str] | Mapping[str, Any], context: Context | None

@@ -1,5 +1,5 @@
 """Migrators: they read and write two systems as the stage of a migration says, and measure both. Depends on ``_operation``,
-``_asyncio`` and ``migrations``."""
+``_asyncio``, ``_waits`` and ``migrations``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._asyncio import off_loop
 from ._operation import READ, WRITTEN, Measured, Plan, arranged
+from ._waits import wait_in_slices
 from .errors import InvalidArgumentError
 from .migrations import ExecutionOrder, Operation, OperationResult, Origin, Stage, WriteResult
 
@@ -123,7 +124,7 @@ class _Side:
 
     def result(self, deadline: float | None) -> OperationResult[Any]:
         """What was found, after a wait until ``deadline``."""
-        self._done.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        wait_in_slices(self._done.wait, None if deadline is None else max(0.0, deadline - time.monotonic()))
         return self._found or self._measured.late(self._origin, self._began)
 
 

@@ -23,7 +23,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observa
 
 from ._lib import lib, require
 from .client import Client
-from .detail import EvaluationDetail, ReasonKind
+from .detail import ErrorKind, EvaluationDetail, ReasonKind
 from .errors import ClosedError
 from .hooks import EvaluationSeriesContext, Hook
 from .plugins import EnvironmentMetadata, Plugin, PluginMetadata
@@ -41,6 +41,14 @@ _REASONS = {
     ReasonKind.TARGET_MATCH: "targeting_match",
     ReasonKind.RULE_MATCH: "targeting_match",
     ReasonKind.ERROR: "error",
+}
+#: The words that OpenFeature's providers give, whatever flags they have.
+_ERRORS = {
+    ErrorKind.CLIENT_NOT_READY: "provider_not_ready",
+    ErrorKind.FLAG_NOT_FOUND: "flag_not_found",
+    ErrorKind.MALFORMED_FLAG: "parse_error",
+    ErrorKind.USER_NOT_SPECIFIED: "targeting_key_missing",
+    ErrorKind.WRONG_TYPE: "type_mismatch",
 }
 
 
@@ -77,8 +85,8 @@ class EvaluationEventHook(Hook):
             attributes["feature_flag.set.id"] = series_context.environment_id
         if self._context_id and series_context.context is not None:
             attributes["feature_flag.context.id"] = series_context.context.fully_qualified_key
-        if detail.reason.kind is ReasonKind.ERROR and detail.reason.error_kind is not None:
-            attributes["error.type"] = detail.reason.error_kind.value.lower()
+        if detail.reason.kind is ReasonKind.ERROR:
+            attributes["error.type"] = _ERRORS.get(detail.reason.error_kind or ErrorKind.UNKNOWN, "general")
         client = self._client()
         version = None if client is None else client.flag_version(series_context.key)
         if version is not None:

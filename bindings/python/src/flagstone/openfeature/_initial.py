@@ -28,6 +28,12 @@ class FirstWord:
         self._lock = threading.Lock()
         self._event: ProviderEvent | None = None
 
+    @property
+    def is_said(self) -> bool:
+        """It has been, or is not waited for."""
+        with self._lock:
+            return self._event is None
+
     def wait_for(self, event: ProviderEvent) -> None:
         """It is said next. Does not wait."""
         self.forget()

@@ -109,21 +109,22 @@ class FlagstoneProvider(AbstractProvider):
     # Events
 
     def _on_status(self, change: StatusChange) -> None:
-        self._tell(change.state, change.reason)
+        # One that is over is followed by what is told of the present one.
+        if change.state == self._client.state:
+            self._tell(change.state, change.reason)
 
     def _put_right(self) -> None:
-        """Tells the state again where the SDK has said another one."""
+        """Tells the state where the SDK has said another one."""
         state = self._client.state
-        with self._lock:
-            is_said = state == State.VALID if self._is_ready else state != State.VALID
-            if not is_said:
-                self._told = None
-        if not is_said:
+        if (state == State.VALID) != self._is_ready:
             self._tell(state, _why(self._client))
 
     def _tell(self, state: State, reason: str) -> None:
         with self._lock:
             if state == self._told or state not in (State.VALID, State.INTERRUPTED, State.OFF) or self._is_shut:
+                return
+            if not self._first_word.is_said:
+                # What the SDK is about to say would be taken for newer; what has come meanwhile is told after it.
                 return
             self._told = state
         if state == State.VALID:

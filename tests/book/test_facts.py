@@ -1,0 +1,155 @@
+"""What the book says of options, metrics, log lines and limits is what the sources say."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+import book
+from flagstone._options import OPTIONS
+from pages import DOCS, ROOT, rows
+
+
+def test_the_page_of_options_is_made_of_the_headers_table() -> None:
+    assert (DOCS / "options.md").read_text() == book.options_page(), "python3 tools/book.py options > docs/options.md"
+    names = [name for name, _, _ in book.options()]
+    assert sorted(names) == sorted(OPTIONS.values())
+    sources = re.findall(r'^    \("([a-z0-9_.]+)", ', (ROOT / "src" / "client" / "config.rs").read_text(), re.M)
+    assert sorted(names) == sorted(sources)
+
+
+def _named(page: str) -> set[str]:
+    return set(re.findall(r"`(\w+)(?:=[^`]*| = false)?`", (DOCS / page).read_text()))
+
+
+def test_the_way_from_launchdarklys_python_sdk_names_every_option() -> None:
+    assert set(OPTIONS) - _named("migration/python.md") == set()
+
+
+def test_the_way_from_launchdarklys_dotnet_sdk_names_every_option() -> None:
+    table = (ROOT / "bindings" / "dotnet" / "src" / "Flagstone" / "OptionTable.cs").read_text()
+    names = re.findall(r'^        \("([a-z0-9_.]+)", ', table, re.M)
+    properties = {"".join(word[0].upper() + word[1:] for word in re.split(r"[._]", name)) for name in names}
+    assert len(properties) == len(OPTIONS)
+    assert properties - _named("migration/dotnet.md") == set()
+
+
+def test_every_parameter_of_launchdarklys_config_is_in_the_table() -> None:
+    # As `launchdarkly-server-sdk` 9.20.0 has them.
+    theirs = (
+        "sdk_key base_uri events_uri events_max_pending flush_interval stream_uri stream initial_reconnect_delay "
+        "defaults send_events update_processor_class poll_interval use_ldd feature_store feature_requester_class "
+        "event_processor_class private_attributes all_attributes_private offline context_keys_capacity "
+        "context_keys_flush_interval diagnostic_opt_out diagnostic_recording_interval wrapper_name wrapper_version http "
+        "big_segments application hooks plugins enable_event_compression omit_anonymous_contexts payload_filter_key "
+        "datasystem_config "
+    )
+    first = " ".join(cells[0] for cells in rows(DOCS / "migration" / "python.md", 2))
+    assert [name for name in theirs.split() if not re.search(rf"\b{name}\b", first)] == []
+
+
+def _sources(*folders: str) -> str:
+    texts = [path.read_text() for folder in folders for path in sorted((ROOT / folder).rglob("*.rs"))]
+    # A literal that goes on in the next line is one.
+    return re.sub(r"\\\n\s*", "", "\n".join(texts))
+
+
+def test_metrics_that_are_named_exist_and_all_that_exist_are_named() -> None:
+    made = set(re.findall(r'"(flagstone_[a-z_]+)"', (ROOT / "src" / "client" / "metrics.rs").read_text()))
+    assert len(made) > 15
+    listed = {
+        name
+        for cells in rows(DOCS / "operations" / "metrics.md", 3)
+        for name in re.findall(r"`(flagstone_[a-z_]+)", cells[0])
+    }
+    assert listed == made
+    rules = yaml.safe_load((DOCS / "operations" / "flagstone.rules.yml").read_text())["groups"][0]["rules"]
+    for rule in rules:
+        assert set(re.findall(r"\bflagstone_[a-z_]+", rule["expr"])) <= made, rule
+        assert rule["annotations"]["summary"] and rule["labels"]["severity"] in ("warning", "critical")
+    alerts = [
+        cells[0].strip("`") for cells in rows(DOCS / "operations" / "metrics.md", 3) if cells[0].startswith("`Flagstone")
+    ]
+    assert alerts == [rule["alert"] for rule in rules]
+    page = (DOCS / "scale.md").read_text()
+    assert set(re.findall(r"`(flagstone_[a-z_]+)`", page)) - made <= {"flagstone_client_metrics_text"}
+
+
+def test_labels_in_alerts_are_those_of_the_metrics() -> None:
+    text = (DOCS / "operations" / "flagstone.rules.yml").read_text()
+    states = set(re.findall(r'=> "([A-Za-z]+)"', (ROOT / "src" / "store" / "status.rs").read_text()))
+    for name, label, values in re.findall(r'(flagstone_[a-z_]+)\{(\w+)=~?"([^"]+)"\}', text):
+        # A metric of states has the last word of its name for a label.
+        assert name.endswith(f"_{label}")
+        assert set(values.split("|")) <= states
+
+
+def test_the_lines_of_the_log_are_in_the_sources() -> None:
+    text = _sources("src")
+    lines = [cells[0] for cells in rows(DOCS / "troubleshooting.md", 4)]
+    assert len(lines) > 30
+    for line in lines:
+        assert line.startswith("`") and line.endswith("`"), line
+        # What stands between two things that differ.
+        for part in filter(None, line.strip("`").split("…")):
+            assert part in text.replace('\\"', '"') or part.strip(" ;:,") in ("", "ms", "now"), f"{part!r} of {line}"
+
+
+_UNITS = {"kB": 1 << 10, "MB": 1 << 20}
+
+
+def _number(text: str) -> int:
+    """A constant as Rust writes it."""
+    text = re.sub(r"Duration::from_secs\((.*)\)", r"\1", text).replace("_", "")
+    assert re.fullmatch(r"[0-9a-fx<+* ]+", text), text
+    return int(eval(text))
+
+
+def test_limits_are_those_of_the_constants() -> None:
+    table = rows(DOCS / "limits.md", 5)
+    assert len(table) > 25
+    for _, value, _, stops, where in table:
+        name, file = re.findall(r"`([^`]+)`", where)
+        found = re.search(rf"const {name}: [\w:]+ = ([^;]+);", (ROOT / file).read_text())
+        assert found, f"{name} is not in {file}"
+        number, _, unit = value.partition(" ")
+        assert int(number) * _UNITS.get(unit, 1) == _number(found[1]), f"{name} in {file}: {found[1]}"
+        assert stops
+
+
+@pytest.mark.parametrize("page", ["add-an-operator", "add-an-option", "add-a-rung"])
+def test_the_walk_throughs_lead_through_files(page: str) -> None:
+    text = (DOCS / "inside" / f"{page}.md").read_text()
+    # That they exist is what is tested of all links.
+    assert len(set(re.findall(r"\]\((\.\./\.\./[^)]+)\)", text))) >= 10
+
+
+def test_the_composition_of_containers_is_well_formed_and_refers_to_what_is_there() -> None:
+    folder = ROOT / "examples" / "compose"
+    composition = yaml.safe_load((folder / "compose.yaml").read_text())
+    services = composition["services"]
+    assert set(services) == {"redis", "relay", "python", "dotnet", "cpp"}
+    for name, service in services.items():
+        assert ("image" in service) != ("build" in service), name
+        for other in service.get("depends_on", {}):
+            assert "healthcheck" in services[other]
+        if "build" in service:
+            context = (folder / service["build"]["context"]).resolve()
+            assert context == ROOT
+            _check_dockerfile(context / service["build"]["dockerfile"])
+            settings = {**service.get("environment", {}), "command": service.get("command")}
+            assert "redis://redis:6379" in str(settings) and "shop" in str(settings), name
+    assert services["relay"]["environment"]["LD_PREFIX_shop"] == "shop"
+
+
+def _check_dockerfile(path: object) -> None:
+    with open(str(path)) as file:
+        text = file.read()
+    assert re.findall(r"^FROM ", text, re.M)
+    stages = set(re.findall(r"^FROM \S+ AS (\w+)$", text, re.M))
+    for source in re.findall(r"^COPY --from=(\w+) ", text, re.M):
+        assert source in stages
+    for name in re.findall(r"(?:^COPY |[ =])((?:examples|bindings|tools)/[\w./-]*\w)", text, re.M):
+        assert (ROOT / name).exists(), name
