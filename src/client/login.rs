@@ -4,11 +4,13 @@
 mod tokens;
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::notifications::{Area, Asked, Event};
 use super::plant::Plant;
 use super::runtime::{Runtime, Voice};
+use super::signals;
 use crate::store::{Backoff, Credentials, Level, LoginSource, LoginState};
 
 /// How often it is looked whether something is due.
@@ -32,6 +34,16 @@ pub fn run(voice: &Voice<'_>, plant: &Plant) {
                 tokens::make(voice.runtime, credentials, options);
             }
         }
+    }
+}
+
+/// A file with a password is read on threads for which closing does not wait: on a mount that hangs nothing ends a read.
+pub fn lend_threads(plant: &Plant) {
+    if let Some(credentials) = plant.credentials() {
+        credentials.set_lender(|look| {
+            let named = || thread::Builder::new().name("flagstone-glance".to_owned());
+            signals::blocked(|| named().spawn(look)).map(drop)
+        });
     }
 }
 

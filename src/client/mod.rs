@@ -136,16 +136,18 @@ impl Client {
         if settings.offline {
             shared.set_state(StoreState::Valid);
         }
+        let plant = Plant {
+            shared,
+            source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
+            members: members.map(Arc::new),
+            backup: settings.backup.map(Arc::new),
+            aws: settings.aws.map(Arc::new),
+            recorder: recorder.map(Arc::new),
+            events: settings.events.map(Arc::new),
+        };
+        login::lend_threads(&plant);
         Ok(Self {
-            plant: Plant {
-                shared,
-                source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
-                members: members.map(Arc::new),
-                backup: settings.backup.map(Arc::new),
-                aws: settings.aws.map(Arc::new),
-                recorder: recorder.map(Arc::new),
-                events: settings.events.map(Arc::new),
-            },
+            plant,
             members: settings.members,
             runtime: ArcSwap::from_pointee(runtime),
             stamp: AtomicU64::new(stamp),
