@@ -84,8 +84,10 @@ fleet: setup-test ## What fleets read of Redis after edits and how soon they ser
 	$(CARGO) test --release --quiet --test scale -- --ignored --nocapture --exact a_fleet_of_processes_on_one_redis
 
 .PHONY: dotnet-pack
-dotnet-pack: build ## The NuGet package: bindings/dotnet/artifacts/package/release
+dotnet-pack: build ## The NuGet packages: bindings/dotnet/artifacts/package/release; OpenFeature's with OPENFEATURE_FEED
 	@dotnet pack bindings/dotnet/src/Flagstone
+	dotnet pack bindings/dotnet/src/Flagstone.Extensions.Hosting
+	if [ -n "$${OPENFEATURE_FEED:-}" ]; then dotnet pack bindings/dotnet/src/Flagstone.OpenFeature; fi
 
 .PHONY: docs
 docs: build ## The book: target/book/index.html, with the API references of all languages; every link checked
