@@ -7,6 +7,7 @@
 
 mod all_flags;
 mod ask;
+#[cfg_attr(windows, path = "windows/atfork.rs")]
 mod atfork;
 mod config;
 mod credentials;
@@ -35,6 +36,7 @@ mod runtime;
 mod secure_mode;
 mod seeking;
 mod settings;
+#[cfg_attr(windows, path = "windows/signals.rs")]
 mod signals;
 mod status;
 mod track;

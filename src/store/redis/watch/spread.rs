@@ -2,10 +2,9 @@
 //! owner of a key tells of its changes; and where a key is on its way, one at the server that it goes to. Each climbs the ladder
 //! by itself; all of them are waited for at once. Depends on the ladder and `connector`.
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{Timespec, poll};
 
 use super::super::cluster::{Cluster, slot_of};
 use super::super::connector::Connector;
@@ -99,7 +98,7 @@ impl Watches {
         for (position, part) in self.parts.iter_mut().enumerate() {
             for socket in part.armed.watch.sockets() {
                 positions.push(position);
-                waited_for.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
+                waited_for.push(socket.readable());
             }
         }
         // A wait that a signal interrupts is taken up again by whoever waits.
