@@ -106,8 +106,10 @@ conan: ## The Conan recipe: builds the package below target/conan, and a program
 	@tools/conan.sh
 
 .PHONY: dotnet-pack
-dotnet-pack: build ## The NuGet package: bindings/dotnet/artifacts/package/release
+dotnet-pack: build ## The NuGet packages: bindings/dotnet/artifacts/package/release; OpenFeature's with OPENFEATURE_FEED
 	@dotnet pack bindings/dotnet/src/Flagstone
+	dotnet pack bindings/dotnet/src/Flagstone.Extensions.Hosting
+	if [ -n "$${OPENFEATURE_FEED:-}" ]; then dotnet pack bindings/dotnet/src/Flagstone.OpenFeature; fi
 
 .PHONY: dotnet-package dotnet-package-test
 dotnet-package: ## The same with the libraries of all platforms that make natives has built, and what is in it: target/dotnet-package
@@ -138,6 +140,10 @@ bench: setup build ## Speed, load time, push delay and memory, beside LaunchDark
 	@(cd bench && FLAGSTONE_LIB_DIR=$(RELEASE) $(CARGO) run --release --quiet -- $(BENCH_ARGS))
 	tools/bench-python.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
 	tools/bench-dotnet.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
+
+.PHONY: pictures
+pictures: setup-test build ## The pictures of the documentation anew: docs/pictures
+	@tools/pictures.sh
 
 .PHONY: header
 header: ## Writes include/flagstone.h anew from the sources

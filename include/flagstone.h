@@ -690,7 +690,8 @@ typedef enum flagstone_big_segments {
  */
 typedef enum flagstone_notification_kind {
   /**
-   * A log line: `level_or_state` is a `FLAGSTONE_LEVEL_…`, `text` the line.
+   * A log line: `level_or_state` is a `FLAGSTONE_LEVEL_…`, `text` the line, `extra` JSON that says what it is about:
+   * `{"area":"store"}`; further areas are `client`, `source`, `events` and `big_segments`.
    */
   FLAGSTONE_NOTIFICATION_LOG = 0,
   /**

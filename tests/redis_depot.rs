@@ -148,7 +148,10 @@ fn an_encrypted_connection_says_how() {
     let mut options = RedisOptions::at(&server.tls_url()).unwrap();
     options.tls.ca_file = Some(certificates.path("ca.pem").into());
     let found = Depot::new(&options, "").unwrap().examine().unwrap();
-    assert!(found.encryption.unwrap().protocol.starts_with("TLSv1_"));
+    let encryption = found.encryption.unwrap();
+    assert!(encryption.protocol.starts_with("TLSv1_"));
+    // A SEQUENCE in DER.
+    assert_eq!(encryption.certificate.first(), Some(&0x30));
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub use feed::{Condition, LastError};
 pub use flags_state::AllFlagsOptions;
 pub use members::{MembersSettings, MembersStore};
 pub use migration::{Migration, MigrationError, Operation, Origin, Stage};
-pub use notifications::{Asked, Event, Notification, Notifications, Polled};
+pub use notifications::{Area, Asked, Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared};
 pub use settings::Settings;
 pub use track::TrackError;
@@ -133,7 +133,7 @@ impl Client {
             None => settings.counts.then(|| Recorder::counting(stamp)),
         };
         for (level, remark) in &settings.remarks {
-            runtime.log(*level, format_args!("{remark}"));
+            runtime.log(Area::Client, *level, format_args!("{remark}"));
         }
         if settings.offline {
             shared.set_state(StoreState::Valid);
@@ -179,7 +179,7 @@ impl Client {
         }
         let runtime = self.current();
         if !self.introduced.swap(true, Relaxed) {
-            runtime.log(Level::Info, format_args!("{}", self.introduction()));
+            runtime.log(Area::Client, Level::Info, format_args!("{}", self.introduction()));
         }
         runtime.start(&self.plant)?;
         // The state follows a moment after the data: whoever looks at it after the start must not see the old one.
@@ -309,7 +309,11 @@ impl Client {
     /// A call into the library panicked; reported once.
     pub fn note_panic(&self) {
         if self.panics.fetch_add(1, Relaxed) == 0 {
-            self.current().log(Level::Error, format_args!("an internal error was caught; the default was returned"));
+            self.current().log(
+                Area::Client,
+                Level::Error,
+                format_args!("an internal error was caught; the default was returned"),
+            );
         }
     }
 
@@ -367,7 +371,7 @@ impl Client {
                 shared.set_source_valid(false);
             }
             if let Err(error) = fresh.start(&self.plant) {
-                fresh.log(Level::Error, format_args!("cannot start threads in a forked child: {error}"));
+                fresh.log(Area::Client, Level::Error, format_args!("cannot start threads in a forked child: {error}"));
             }
             // What was inherited may be as old as the child.
             fresh.wait_for(atfork::FIRST_READ, || self.is_true());

@@ -12,7 +12,8 @@ use crate::store::redis::layout::Keys;
 use crate::store::redis::reader::{ReadError, Reader, SCAN_ABOVE};
 use crate::store::redis::writer::{Upsert, Upsertion, WriteError, Writer};
 
-pub use crate::store::redis::examination::{Encryption, Examination, Right, Verdict};
+pub use crate::store::redis::connection::Encryption;
+pub use crate::store::redis::examination::{Examination, Right, Verdict};
 pub use crate::store::reply::Field;
 
 /// How often a data set is replaced anew because others wrote meanwhile.

@@ -321,7 +321,7 @@ impl<'a> Worker<'a> {
         self.shared.health.set_available(false);
         self.note_login(error);
         let fails_again = self.condition.is_failing();
-        self.condition.failed(self.shared, self.listener, &error.told());
+        self.condition.failed(self.shared, self.listener, &error.told(self.exchange.is_of_cluster()));
         // Where Redis, or a proxy, takes no more than one connection, it is the one that reads: the watch comes after it.
         if error.class() == Class::Elsewhere || (fails_again && error.class() == Class::Later) {
             self.mailbox.link.want_renewal();

@@ -19,6 +19,8 @@ use crate::store::status::monotonic_ms;
 
 /// How long the thread waits for something to be told before it looks whether it should do something else.
 const POLL: Duration = Duration::from_millis(200);
+/// The same while somebody waits for one drain after the other.
+const SHORT_POLL: Duration = Duration::from_millis(1);
 /// The watch is pinged at least this often, whatever is configured.
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 /// A server that refuses every rung is asked again after a pause of so many pings, and of this at most: it may have been upgraded
@@ -188,6 +190,7 @@ impl Post<'_> {
         self.login = watches.login();
         self.refusals.reset();
         self.logins.reset();
+        self.mailbox.link.set_places(watches.places());
         self.mailbox.link.set_up(&watches.report(), watches.server(), monotonic_ms());
         self.mailbox.tell(Signal::All);
     }
@@ -214,7 +217,8 @@ impl Post<'_> {
             if self.lookout.is_due() {
                 self.climb(watches)?;
             }
-            let wait = POLL.min(ping_every.saturating_sub(pinged.elapsed()));
+            let wait = if mailbox.link.is_hurried() { SHORT_POLL } else { POLL };
+            let wait = wait.min(ping_every.saturating_sub(pinged.elapsed()));
             if let Some(signal) = watches.next(wait)? {
                 mailbox.tell(signal);
             }
