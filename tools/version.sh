@@ -16,7 +16,7 @@ places=(
   'bindings/python/pyproject.toml|^version = "|"'
   'bindings/dotnet/Directory.Build.props|<Version>|</Version>'
   'bindings/dotnet/test/consumer/Consumer.csproj|"Flagstone" Version="|"'
-  'examples/dotnet/WebApp.csproj|"Flagstone" Version="|"'
+  'examples/dotnet/WebApp.csproj|"Flagstone[A-Za-z.]*" Version="|"'
   'conanfile.py|^    version = "|"'
 )
 wrong=0
