@@ -259,7 +259,7 @@ impl Place {
 pub fn warnings(client: &Client) -> Vec<String> {
     let mut warnings = Vec::new();
     while let Polled::Event(notification) = client.poll(Duration::ZERO) {
-        if let Event::Log { level, text } = notification.event
+        if let Event::Log { level, text, .. } = notification.event
             && level >= Level::Warn
         {
             warnings.push(text);
