@@ -96,7 +96,7 @@ impl Follower {
                 let state = state.name();
                 self.push(&json!({ "event": "status", "unix_ms": unix_ms, "state": state, "reason": reason }));
             }
-            Event::Log { level, text } if *level >= Level::Warn => {
+            Event::Log { level, text, .. } if *level >= Level::Warn => {
                 self.push(&json!({ "event": "log", "unix_ms": unix_ms, "text": text }));
             }
             _ => {}
