@@ -112,7 +112,9 @@ impl Follower {
         let flags = differing((&before.flags, &marked[0]), (&now.flags, &marks[0]));
         let segments = differing((&before.segments, &marked[1]), (&now.segments, &marks[1]));
         let count = flags.len() + segments.len();
-        if count > MOST_CHANGES {
+        // What is read first is no change.
+        let is_first = before.flags.is_empty() && before.segments.is_empty() && count > 0;
+        if count > MOST_CHANGES || is_first {
             self.push(&json!({ "event": "many", "unix_ms": unix_ms(), "count": count }));
         } else {
             for (key, old, new) in &segments {
