@@ -22,6 +22,11 @@ namespace Flagstone.OpenFeature;
 /// read within the time for the start, which heals by itself, or the data source has failed for good; evaluation goes on with what is
 /// held in both.
 /// </para>
+/// <para>
+/// What is told after the start needs <see cref="Api.Instance"/>: with an API of a program's own, the state that the SDK has set at the
+/// end of the initialization stays until it changes, also where it is not the true one. Any number of providers may be set there, in
+/// domains.
+/// </para>
 /// </remarks>
 public sealed partial class FlagstoneProvider : FeatureProvider
 {
@@ -71,15 +76,24 @@ public sealed partial class FlagstoneProvider : FeatureProvider
 
     /// <summary>Starts the client and waits until there are flags.</summary>
     /// <param name="context">Not asked.</param>
-    /// <param name="cancellationToken">Ends the wait; the client goes on trying.</param>
+    /// <param name="cancellationToken">Ends the wait; the client goes on trying, and READY follows.</param>
     /// <returns>A task that ends when there are flags.</returns>
+    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
     /// <exception cref="global::OpenFeature.Error.ProviderNotReadyException">
     /// There were none in time. The client goes on trying; READY follows.
     /// </exception>
     public override async Task InitializeAsync(EvaluationContext context, CancellationToken cancellationToken = default)
     {
-        bool isReady = await Client.StartAsync(_startTimeout, cancellationToken).ConfigureAwait(false);
-        _events.Begin(isReady);
+        bool isReady = false;
+        try
+        {
+            isReady = await Client.StartAsync(_startTimeout, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            // Also of a start that was cancelled, which goes on.
+            _events.Begin(isReady);
+        }
         if (!isReady)
         {
             throw new global::OpenFeature.Error.ProviderNotReadyException(

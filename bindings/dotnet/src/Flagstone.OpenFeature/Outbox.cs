@@ -2,7 +2,6 @@
 // under way are told together.
 using System;
 using System.Collections.Generic;
-using System.Linq;
 using System.Threading.Channels;
 using System.Threading.Tasks;
 using OpenFeature.Constant;
@@ -13,19 +12,29 @@ namespace Flagstone.OpenFeature;
 internal sealed class Outbox(ChannelWriter<object> writer)
 {
     private readonly LinkedList<ProviderEventPayload> _waiting = new();
+
+    /// <summary>The flags of the last that waits.</summary>
+    private readonly HashSet<string> _lastKeys = new(StringComparer.Ordinal);
     private bool _isSending;
+    private bool _isClosed;
 
     internal void Add(ProviderEventPayload told)
     {
         lock (_waiting)
         {
+            if (_isClosed)
+            {
+                return;
+            }
             if (told.FlagsChanged is not null && _waiting.Last?.Value.FlagsChanged is List<string> before)
             {
-                before.AddRange(told.FlagsChanged.Except(before).ToList());
+                before.AddRange(told.FlagsChanged.FindAll(_lastKeys.Add));
             }
             else
             {
                 _waiting.AddLast(told);
+                _lastKeys.Clear();
+                _lastKeys.UnionWith(told.FlagsChanged ?? []);
             }
             if (_isSending)
             {
@@ -34,6 +43,17 @@ internal sealed class Outbox(ChannelWriter<object> writer)
             _isSending = true;
         }
         _ = Task.Run(SendAsync);
+    }
+
+    /// <summary>Sends nothing any more, but for what is under way.</summary>
+    internal void Close()
+    {
+        lock (_waiting)
+        {
+            _isClosed = true;
+            _waiting.Clear();
+            _lastKeys.Clear();
+        }
     }
 
     private async Task SendAsync()

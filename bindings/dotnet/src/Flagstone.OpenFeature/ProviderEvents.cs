@@ -12,42 +12,49 @@ namespace Flagstone.OpenFeature;
 
 internal sealed class ProviderEvents(IFlagstoneClient client, ChannelWriter<object> writer)
 {
-    /// <summary>Released SDKs tell the state after the initialization themselves.</summary>
-    private static bool SdkTellsInitialState => true;
-
     private readonly Outbox _outbox = new(writer);
     private readonly object _lock = new();
+
+    /// <summary>What the SDK is going to say when the initialization has ended.</summary>
+    private ProviderEventTypes _expected;
     private DataSourceState? _told;
+    private bool _isRegistering;
     private bool _isHeard;
+    private bool _hasHeardSdk;
     private bool _isShut;
 
     /// <summary>The environment that a server named; null if none did.</summary>
     internal string? EnvironmentId { get; private set; }
 
     /// <summary>Listens to the client from now on.</summary>
-    /// <param name="isReady">Whether the initialization succeeds: then the SDK says READY.</param>
+    /// <param name="isReady">Whether the initialization succeeds: then the SDK says READY, else ERROR.</param>
     internal void Begin(bool isReady)
     {
         lock (_lock)
         {
-            _told = isReady && SdkTellsInitialState ? DataSourceState.Valid : null;
             if (_isHeard || _isShut)
             {
                 return;
             }
             _isHeard = true;
+            _isRegistering = true;
+            _expected = isReady ? ProviderEventTypes.ProviderReady : ProviderEventTypes.ProviderError;
+            _told = isReady ? DataSourceState.Valid : null;
         }
-        if (SdkTellsInitialState)
-        {
-            Api.Instance.AddHandler(ProviderEventTypes.ProviderReady, PutRight);
-            Api.Instance.AddHandler(ProviderEventTypes.ProviderError, PutRight);
-        }
+        // The SDK calls handlers under its own lock, and this one at once if the provider of before is in that state: not under ours.
+        Api.Instance.AddHandler(_expected, OnSdk);
         client.StatusChanged += OnStatus;
         client.FlagChanged += OnFlagChanged;
         LearnEnvironment();
-        if (!SdkTellsInitialState)
+        bool isShut;
+        lock (_lock)
         {
-            Tell(client.State, Why());
+            _isRegistering = false;
+            isShut = _isShut;
+        }
+        if (isShut)
+        {
+            Leave();
         }
     }
 
@@ -57,20 +64,9 @@ internal sealed class ProviderEvents(IFlagstoneClient client, ChannelWriter<obje
         lock (_lock)
         {
             _isShut = true;
-            if (!_isHeard)
-            {
-                return;
-            }
-            _isHeard = false;
+            _outbox.Close();
         }
-        client.StatusChanged -= OnStatus;
-        client.FlagChanged -= OnFlagChanged;
-        // Not by this thread: it may be within a handler, and the SDK goes through its list of them.
-        _ = Task.Run(() =>
-        {
-            Api.Instance.RemoveHandler(ProviderEventTypes.ProviderReady, PutRight);
-            Api.Instance.RemoveHandler(ProviderEventTypes.ProviderError, PutRight);
-        });
+        Leave();
     }
 
     /// <summary>Why there are no flags, for people.</summary>
@@ -87,48 +83,61 @@ internal sealed class ProviderEvents(IFlagstoneClient client, ChannelWriter<obje
         }
     }
 
+    private void Leave()
+    {
+        client.StatusChanged -= OnStatus;
+        client.FlagChanged -= OnFlagChanged;
+        ForgetSdk();
+    }
+
+    /// <summary>Not by this thread: it may be within a handler, and the SDK goes through its list of them.</summary>
+    private void ForgetSdk() => _ = Task.Run(() => Api.Instance.RemoveHandler(_expected, OnSdk));
+
     private void OnStatus(object? sender, StatusChangedEventArgs change)
     {
         LearnEnvironment();
-        // One that is over is followed by what is told of the present one.
-        if (change.State == client.State)
-        {
-            Tell(change.State, change.Reason);
-        }
+        Tell(change);
     }
 
     private void OnFlagChanged(object? sender, FlagChangedEventArgs change) =>
         _outbox.Add(new Told(ProviderEventTypes.ProviderConfigurationChanged) { FlagsChanged = [change.Key] });
 
-    private void PutRight(ProviderEventPayload? said)
-    {
-        // Of another provider, or of the SDK about this one.
-        if (said is null or Told || said.ProviderName != FlagstoneProvider.Name)
-        {
-            return;
-        }
-        DataSourceState state = client.State;
-        if (TypeOf(state) is ProviderEventTypes type && type != said.Type)
-        {
-            lock (_lock)
-            {
-                _told = null;
-            }
-            Tell(state, Why());
-        }
-    }
-
-    private void Tell(DataSourceState state, string reason)
+    /// <summary>Hears the one word that the SDK itself says of this provider, and puts it right.</summary>
+    private void OnSdk(ProviderEventPayload? said)
     {
         lock (_lock)
         {
+            // Of the provider of before, of one of another kind, or told by one of this kind.
+            if (_isRegistering || _hasHeardSdk || said is null or Told || said.ProviderName != FlagstoneProvider.Name)
+            {
+                return;
+            }
+            _hasHeardSdk = true;
+            DataSourceState state = client.State;
+            _told = TypeOf(state) == said.Type ? state : null;
+        }
+        ForgetSdk();
+        Tell();
+    }
+
+    /// <summary>Tells the present state, if it was not told yet.</summary>
+    /// <param name="change">What has changed; null is nothing.</param>
+    private void Tell(StatusChangedEventArgs? change = null)
+    {
+        lock (_lock)
+        {
+            // Here, and not the one that has changed, which may be over: two threads would tell in the wrong order.
+            DataSourceState state = client.State;
             if (state == _told || _isShut || TypeOf(state) is not ProviderEventTypes type)
             {
                 return;
             }
             _told = state;
             // Not fatal: a fatal provider is not asked any more, and this one has answers.
-            _outbox.Add(new Told(type, reason) { ErrorType = type == ProviderEventTypes.ProviderError ? ErrorType.General : null });
+            _outbox.Add(new Told(type, change?.State == state ? change.Reason : Why())
+            {
+                ErrorType = type == ProviderEventTypes.ProviderError ? ErrorType.General : null,
+            });
         }
     }
 

@@ -3,11 +3,13 @@
 using System;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Globalization;
 using System.Linq;
 using System.Reflection;
 using System.Text.Json;
 using System.Threading;
+using System.Threading.Channels;
 using System.Threading.Tasks;
 using Flagstone.OpenFeature;
 using Flagstone.Tests.Support;
@@ -19,7 +21,7 @@ using Xunit;
 namespace Flagstone.Extensions.Tests;
 
 [Collection(Flagstone.Tests.Alone.Name)]
-public sealed class OpenFeatureTests : IDisposable
+public sealed class OpenFeatureTests : IAsyncLifetime
 {
     private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
 
@@ -42,16 +44,15 @@ public sealed class OpenFeatureTests : IDisposable
         }
     }
 
-    public void Dispose()
+    public ValueTask InitializeAsync() => new(DrainAsync());
+
+    public async ValueTask DisposeAsync()
     {
         foreach ((ProviderEventTypes type, EventHandlerDelegate handler) in _handlers)
         {
             Api.Instance.RemoveHandler(type, handler);
         }
-        foreach (FlagstoneProvider provider in _providers)
-        {
-            provider.ShutdownAsync().GetAwaiter().GetResult();
-        }
+        await EndAsync();
         _data.Dispose();
         _logger.Dispose();
     }
@@ -115,6 +116,7 @@ public sealed class OpenFeatureTests : IDisposable
         Assert.Equal(ProviderStatus.Ready, client.ProviderStatus);
         _data.SetFlag(Flags.Bool("yes", 5, false).Json);
         Assert.True(await Eventually.IsTrueAsync(() => _heard.Any(heard => heard.FlagsChanged?.SequenceEqual(["yes"]) == true)));
+        await FenceAsync("fence");
         Assert.Single(_heard, heard => heard.Type == ProviderEventTypes.ProviderReady);
         Assert.DoesNotContain(_heard, heard => heard.Type is ProviderEventTypes.ProviderStale or ProviderEventTypes.ProviderError);
         Assert.False(await client.GetBooleanValueAsync("yes", true, _ada));
@@ -152,6 +154,54 @@ public sealed class OpenFeatureTests : IDisposable
         Assert.True(await Eventually.IsTrueAsync(() => keys.Append("last").ToHashSet().SetEquals(_heard.SelectMany(heard => heard.FlagsChanged!))));
         Assert.True(_heard.Count < 10, $"{_heard.Count} events");
         Assert.Equal(51, _heard.Sum(heard => heard.FlagsChanged!.Count));
+    }
+
+    [Fact]
+    public async Task Very_many_flags_that_change_while_nobody_takes_news_hold_nobody_up_and_are_told_once()
+    {
+        const int Many = 20_000;
+        Channel<object> taken = Channel.CreateBounded<object>(1);
+        Outbox outbox = new(taken.Writer);
+        Stopwatch watch = Stopwatch.StartNew();
+        for (int number = 0; number < 2 * Many; number++)
+        {
+            outbox.Add(new Told(ProviderEventTypes.ProviderConfigurationChanged) { FlagsChanged = [$"{number % Many}"] });
+        }
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(3), $"{watch.Elapsed}");
+        outbox.Add(new Told(ProviderEventTypes.ProviderStale));
+        List<string> keys = [];
+        int events = 0;
+        while (await taken.Reader.ReadAsync() is Told { Type: ProviderEventTypes.ProviderConfigurationChanged } told)
+        {
+            Assert.Distinct(told.FlagsChanged!);
+            keys.AddRange(told.FlagsChanged!);
+            events++;
+        }
+        Assert.Equal(Many, keys.Distinct().Count());
+        // One was in the channel and one under way; the others were put together.
+        Assert.InRange(events, 1, 3);
+    }
+
+    [Fact]
+    public async Task What_waits_when_a_provider_ends_is_not_sent()
+    {
+        Channel<object> taken = Channel.CreateBounded<object>(1);
+        Outbox outbox = new(taken.Writer);
+        outbox.Add(new Told(ProviderEventTypes.ProviderReady));
+        outbox.Add(new Told(ProviderEventTypes.ProviderStale));
+        outbox.Add(new Told(ProviderEventTypes.ProviderError));
+        // The first is taken, and at most the second under way: the third waits.
+        Assert.True(await taken.Reader.WaitToReadAsync());
+        outbox.Close();
+        outbox.Add(new Told(ProviderEventTypes.ProviderError));
+        ValueTask fence = taken.Writer.WriteAsync("fence");
+        List<object> sent = [];
+        while (await taken.Reader.ReadAsync() is Told told)
+        {
+            sent.Add(told.Type);
+        }
+        await fence;
+        Assert.DoesNotContain(ProviderEventTypes.ProviderError, sent);
     }
 
     [Fact]
@@ -210,6 +260,7 @@ public sealed class OpenFeatureTests : IDisposable
         server.Start();
         Write(server, 3, true);
         Assert.True(await Eventually.IsTrueAsync(() => client.ProviderStatus == ProviderStatus.Ready));
+        await EndAsync();
     }
 
     [Fact]
@@ -227,7 +278,74 @@ public sealed class OpenFeatureTests : IDisposable
         Write(server, 1, true);
         Assert.True(await Eventually.IsTrueAsync(() => client.ProviderStatus == ProviderStatus.Ready));
         Assert.True(await client.GetBooleanValueAsync("yes", false, _ada));
-        Assert.True(await Eventually.IsTrueAsync(() => _heard.Count(heard => heard.Type == ProviderEventTypes.ProviderReady) == 1));
+        Assert.True(await Eventually.IsTrueAsync(() => _heard.Any(heard => heard.Type == ProviderEventTypes.ProviderReady)));
+        server.Write("launchdarkly", new Dictionary<string, string> { ["fence"] = Flags.Bool("fence", 1, true).Json });
+        Assert.True(await Eventually.IsTrueAsync(() => _heard.Any(heard => heard.FlagsChanged?.Contains("fence") == true)));
+        Assert.Single(_heard, heard => heard.Type == ProviderEventTypes.ProviderReady);
+        await EndAsync();
+    }
+
+    [Fact]
+    public async Task Two_providers_do_not_speak_for_each_other()
+    {
+        using RedisServer server = new();
+        server.Kill();
+        Listen();
+        FeatureClient healthy = await ProvidedAsync(new FlagstoneProvider(new FlagstoneOptions { TestData = _data }), "healthy");
+        FeatureClient late = await ProvidedAsync(new FlagstoneProvider(new FlagstoneOptions { RedisUrl = server.Url }, TimeSpan.FromSeconds(0.2)), "late");
+        Assert.True(await Eventually.IsTrueAsync(() => _heard.Any(heard => heard.Type == ProviderEventTypes.ProviderError)));
+        await FenceAsync("fence");
+        Assert.Equal(ProviderStatus.Ready, healthy.ProviderStatus);
+        Assert.Equal([ProviderEventTypes.ProviderReady, ProviderEventTypes.ProviderError], Told());
+        server.Start();
+        Write(server, 1, true);
+        Assert.True(await Eventually.IsTrueAsync(() => late.ProviderStatus == ProviderStatus.Ready));
+        Assert.True(await Eventually.IsTrueAsync(() => Told().Length == 3));
+        await FenceAsync("second-fence");
+        Assert.Equal([ProviderEventTypes.ProviderReady, ProviderEventTypes.ProviderError, ProviderEventTypes.ProviderReady], Told());
+        await EndAsync();
+
+        ProviderEventTypes[] Told() =>
+            [.. _heard.Select(heard => heard.Type).Where(type => type != ProviderEventTypes.ProviderConfigurationChanged)];
+    }
+
+    [Fact]
+    public async Task A_start_that_was_cancelled_heals()
+    {
+        using RedisServer server = new();
+        server.Kill();
+        using CancellationTokenSource impatience = new(TimeSpan.FromSeconds(0.1));
+        FlagstoneProvider provider = Made(new FlagstoneProvider(new FlagstoneOptions { RedisUrl = server.Url }, s_long));
+        // What a cancelled call throws is the API's business.
+        _ = await Record.ExceptionAsync(() => Api.Instance.SetProviderAsync(provider, impatience.Token));
+        FeatureClient client = Api.Instance.GetClient();
+        Assert.True(await Eventually.IsTrueAsync(() => client.ProviderStatus == ProviderStatus.Error));
+        server.Start();
+        Write(server, 1, true);
+        Assert.True(await Eventually.IsTrueAsync(() => client.ProviderStatus == ProviderStatus.Ready));
+        Assert.True(await client.GetBooleanValueAsync("yes", false, _ada));
+        await EndAsync();
+    }
+
+    [Fact]
+    public async Task After_its_shutdown_a_provider_tells_nothing()
+    {
+        Listen();
+        await using FlagstoneClient client = new(new FlagstoneOptions { TestData = _data });
+        FlagstoneProvider provider = Made(new FlagstoneProvider(client));
+        await Api.Instance.SetProviderAsync("ended", provider);
+        await DrainAsync();
+        await FenceAsync("before");
+        await provider.ShutdownAsync();
+        _heard.Clear();
+        // Another one on the same client hears all that the first would have.
+        await ProvidedAsync(new FlagstoneProvider(client), "next");
+        _data.SetStatus(DataSourceState.Interrupted, DataSourceErrorKind.NetworkError, null, "away");
+        await FenceAsync("after");
+        Assert.Equal(
+            [ProviderEventTypes.ProviderReady, ProviderEventTypes.ProviderStale, ProviderEventTypes.ProviderConfigurationChanged],
+            _heard.Select(heard => heard.Type));
+        await EndAsync();
     }
 
     [Fact]
@@ -343,9 +461,55 @@ public sealed class OpenFeatureTests : IDisposable
 
     private async Task<FeatureClient> ProvidedAsync(FlagstoneProvider provider)
     {
-        _providers.Add(provider);
-        await Api.Instance.SetProviderAsync(provider);
+        await Api.Instance.SetProviderAsync(Made(provider));
+        await DrainAsync();
         return Api.Instance.GetClient();
+    }
+
+    private async Task<FeatureClient> ProvidedAsync(FlagstoneProvider provider, string domain)
+    {
+        await Api.Instance.SetProviderAsync(domain, Made(provider));
+        await DrainAsync();
+        return Api.Instance.GetClient(domain);
+    }
+
+    private FlagstoneProvider Made(FlagstoneProvider provider)
+    {
+        _providers.Add(provider);
+        return provider;
+    }
+
+    /// <summary>Waits until the API, which delivers in order, has delivered what it was told before: its own words, too.</summary>
+    private static async Task DrainAsync()
+    {
+        TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        EventHandlerDelegate handler = told =>
+        {
+            if (told?.ProviderName == Nobody.Name)
+            {
+                drained.TrySetResult();
+            }
+        };
+        Api.Instance.AddHandler(ProviderEventTypes.ProviderReady, handler);
+        await Api.Instance.SetProviderAsync("drain", new Nobody());
+        await drained.Task.WaitAsync(s_long);
+        Api.Instance.RemoveHandler(ProviderEventTypes.ProviderReady, handler);
+    }
+
+    /// <summary>Waits until a change is heard: providers tell in order, so all before it was heard, too.</summary>
+    private async Task FenceAsync(string key)
+    {
+        _data.SetFlag(Flags.Bool(key, 1, true).Json);
+        Assert.True(await Eventually.IsTrueAsync(() => _heard.Any(heard => heard.FlagsChanged?.Contains(key) == true)));
+    }
+
+    /// <summary>Ends the providers: before their server goes, which they would tell of while the next test listens.</summary>
+    private async Task EndAsync()
+    {
+        foreach (FlagstoneProvider provider in _providers)
+        {
+            await provider.ShutdownAsync();
+        }
     }
 
     private void Listen()
@@ -369,6 +533,37 @@ public sealed class OpenFeatureTests : IDisposable
         };
         _handlers.Add((type, handler));
         Api.Instance.AddHandler(type, handler);
+    }
+
+    /// <summary>A provider of another kind.</summary>
+    private sealed class Nobody : FeatureProvider
+    {
+        internal const string Name = "nobody";
+
+        public override Metadata GetMetadata() => new(Name);
+
+        public override Task<ResolutionDetails<bool>> ResolveBooleanValueAsync(
+            string flagKey, bool defaultValue, EvaluationContext? context = null, CancellationToken cancellationToken = default) =>
+            DefaultAsync(flagKey, defaultValue);
+
+        public override Task<ResolutionDetails<string>> ResolveStringValueAsync(
+            string flagKey, string defaultValue, EvaluationContext? context = null, CancellationToken cancellationToken = default) =>
+            DefaultAsync(flagKey, defaultValue);
+
+        public override Task<ResolutionDetails<int>> ResolveIntegerValueAsync(
+            string flagKey, int defaultValue, EvaluationContext? context = null, CancellationToken cancellationToken = default) =>
+            DefaultAsync(flagKey, defaultValue);
+
+        public override Task<ResolutionDetails<double>> ResolveDoubleValueAsync(
+            string flagKey, double defaultValue, EvaluationContext? context = null, CancellationToken cancellationToken = default) =>
+            DefaultAsync(flagKey, defaultValue);
+
+        public override Task<ResolutionDetails<Value>> ResolveStructureValueAsync(
+            string flagKey, Value defaultValue, EvaluationContext? context = null, CancellationToken cancellationToken = default) =>
+            DefaultAsync(flagKey, defaultValue);
+
+        private static Task<ResolutionDetails<T>> DefaultAsync<T>(string flagKey, T defaultValue) =>
+            Task.FromResult(new ResolutionDetails<T>(flagKey, defaultValue));
     }
 
     private sealed class Seeing() : Flagstone.Hook("seeing")

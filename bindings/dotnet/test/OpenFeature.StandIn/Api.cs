@@ -1,5 +1,5 @@
 // As much of the API as tests of a provider need: it sets providers, tells READY and ERROR for their start, follows their events, and
-// evaluates. No hooks, no domains, no merging of contexts.
+// evaluates, also in domains. No hooks, no merging of contexts.
 using System;
 using System.Collections.Generic;
 using System.Linq;
@@ -19,18 +19,23 @@ public sealed class Api
     private readonly Channel<(FeatureProvider? Provider, ProviderEventPayload Payload)> _events =
         Channel.CreateBounded<(FeatureProvider?, ProviderEventPayload)>(1);
 
-    private FeatureProvider? _provider;
+    /// <summary>By domain; the default one has the empty name.</summary>
+    private readonly Dictionary<string, FeatureProvider> _providers = [];
 
     private Api() => _ = Task.Run(DeliverAsync);
 
     public static Api Instance { get; } = new();
 
-    public async Task SetProviderAsync(FeatureProvider featureProvider, CancellationToken cancellationToken = default)
+    public Task SetProviderAsync(FeatureProvider featureProvider, CancellationToken cancellationToken = default) =>
+        SetProviderAsync("", featureProvider, cancellationToken);
+
+    public async Task SetProviderAsync(string domain, FeatureProvider featureProvider, CancellationToken cancellationToken = default)
     {
         FeatureProvider? old;
         lock (_lock)
         {
-            (old, _provider) = (_provider, featureProvider);
+            _providers.TryGetValue(domain, out old);
+            _providers[domain] = featureProvider;
         }
         if (old is not null && old != featureProvider)
         {
@@ -45,18 +50,28 @@ public sealed class Api
             featureProvider.Status = ProviderStatus.Ready;
             payload.Message = "Provider initialization complete";
         }
-        catch (FeatureProviderException error)
+#pragma warning disable CA1031 // whatever it is, the provider has failed
+        catch (Exception error)
+#pragma warning restore CA1031
         {
-            featureProvider.Status = error.ErrorType == ErrorType.ProviderFatal ? ProviderStatus.Fatal : ProviderStatus.Error;
+            featureProvider.Status = error is FeatureProviderException { ErrorType: ErrorType.ProviderFatal } ? ProviderStatus.Fatal : ProviderStatus.Error;
             payload.Type = ProviderEventTypes.ProviderError;
             payload.Message = $"Provider initialization error: {error.Message}";
         }
-        await _events.Writer.WriteAsync((featureProvider, payload), cancellationToken).ConfigureAwait(false);
+        await _events.Writer.WriteAsync((featureProvider, payload), CancellationToken.None).ConfigureAwait(false);
     }
 
-    public FeatureProvider GetProvider() => _provider!;
+    public FeatureProvider GetProvider() => GetProvider("");
 
-    public FeatureClient GetClient() => new(this);
+    public FeatureProvider GetProvider(string domain)
+    {
+        lock (_lock)
+        {
+            return _providers[domain];
+        }
+    }
+
+    public FeatureClient GetClient(string? name = null) => new(this, name ?? "");
 
     public void AddHandler(ProviderEventTypes type, EventHandlerDelegate handler)
     {
@@ -74,7 +89,8 @@ public sealed class Api
                 ProviderEventTypes.ProviderError => ProviderStatus.Error,
                 _ => ProviderStatus.NotReady,
             };
-            if (_provider is FeatureProvider provider && status != ProviderStatus.NotReady && provider.Status == status)
+            // As of the released SDK: of the default provider alone.
+            if (_providers.TryGetValue("", out FeatureProvider? provider) && status != ProviderStatus.NotReady && provider.Status == status)
             {
                 handler(new ProviderEventPayload { ProviderName = provider.GetMetadata().Name, Type = type });
             }
@@ -136,37 +152,38 @@ public sealed class Api
 public sealed class FeatureClient
 {
     private readonly Api _api;
+    private readonly string _domain;
 
-    internal FeatureClient(Api api) => _api = api;
+    internal FeatureClient(Api api, string domain) => (_api, _domain) = (api, domain);
 
-    public ProviderStatus ProviderStatus => _api.GetProvider().Status;
+    public ProviderStatus ProviderStatus => _api.GetProvider(_domain).Status;
 
     public void Track(
         string trackingEventName, EvaluationContext? evaluationContext = default, TrackingEventDetails? trackingEventDetails = default) =>
-        _api.GetProvider().Track(trackingEventName, evaluationContext, trackingEventDetails);
+        _api.GetProvider(_domain).Track(trackingEventName, evaluationContext, trackingEventDetails);
 
     public async Task<bool> GetBooleanValueAsync(string flagKey, bool defaultValue, EvaluationContext? context = null) =>
         (await GetBooleanDetailsAsync(flagKey, defaultValue, context).ConfigureAwait(false)).Value;
 
     public async Task<FlagEvaluationDetails<bool>> GetBooleanDetailsAsync(
         string flagKey, bool defaultValue, EvaluationContext? context = null) =>
-        Evaluated(await _api.GetProvider().ResolveBooleanValueAsync(flagKey, defaultValue, context).ConfigureAwait(false));
+        Evaluated(await _api.GetProvider(_domain).ResolveBooleanValueAsync(flagKey, defaultValue, context).ConfigureAwait(false));
 
     public async Task<FlagEvaluationDetails<string>> GetStringDetailsAsync(
         string flagKey, string defaultValue, EvaluationContext? context = null) =>
-        Evaluated(await _api.GetProvider().ResolveStringValueAsync(flagKey, defaultValue, context).ConfigureAwait(false));
+        Evaluated(await _api.GetProvider(_domain).ResolveStringValueAsync(flagKey, defaultValue, context).ConfigureAwait(false));
 
     public async Task<FlagEvaluationDetails<int>> GetIntegerDetailsAsync(
         string flagKey, int defaultValue, EvaluationContext? context = null) =>
-        Evaluated(await _api.GetProvider().ResolveIntegerValueAsync(flagKey, defaultValue, context).ConfigureAwait(false));
+        Evaluated(await _api.GetProvider(_domain).ResolveIntegerValueAsync(flagKey, defaultValue, context).ConfigureAwait(false));
 
     public async Task<FlagEvaluationDetails<double>> GetDoubleDetailsAsync(
         string flagKey, double defaultValue, EvaluationContext? context = null) =>
-        Evaluated(await _api.GetProvider().ResolveDoubleValueAsync(flagKey, defaultValue, context).ConfigureAwait(false));
+        Evaluated(await _api.GetProvider(_domain).ResolveDoubleValueAsync(flagKey, defaultValue, context).ConfigureAwait(false));
 
     public async Task<FlagEvaluationDetails<Value>> GetObjectDetailsAsync(
         string flagKey, Value defaultValue, EvaluationContext? context = null) =>
-        Evaluated(await _api.GetProvider().ResolveStructureValueAsync(flagKey, defaultValue, context).ConfigureAwait(false));
+        Evaluated(await _api.GetProvider(_domain).ResolveStructureValueAsync(flagKey, defaultValue, context).ConfigureAwait(false));
 
     private static FlagEvaluationDetails<T> Evaluated<T>(ResolutionDetails<T> resolved) => new(
         resolved.FlagKey, resolved.Value, resolved.ErrorType, resolved.Reason, resolved.Variant, resolved.ErrorMessage, resolved.FlagMetadata);
