@@ -3,38 +3,41 @@ using System;
 using System.Collections.Generic;
 using System.Threading;
 using System.Threading.Tasks;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Flagstone.Extensions.Hosting;
 
-/// <summary>Of a client that was not registered: an exception would take the other checks along.</summary>
-internal sealed class NoClientHealthCheck(string name) : IHealthCheck
+internal sealed class FlagstoneHealthCheck(IServiceProvider services, string name) : IHealthCheck
 {
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        Task.FromResult(new HealthCheckResult(context.Registration.FailureStatus, name.Length == 0
-            ? "There is no Flagstone client without a name: the check needs the name of one."
-            : $"There is no Flagstone client named '{name}'."));
-}
-
-internal sealed class FlagstoneHealthCheck(IFlagstoneClient client, HostedClient hosted, bool isOffline) : IHealthCheck
-{
+    // All of it is done here: what the making of a check throws would take the other checks along.
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
+        HealthStatus failure = context.Registration.FailureStatus;
+        if (HostedClient.Of(services, name) is not HostedClient hosted)
+        {
+            return Task.FromResult(new HealthCheckResult(failure, name.Length == 0
+                ? "There is no Flagstone client without a name: the check needs the name of one."
+                : $"There is no Flagstone client named '{name}'."));
+        }
+        IFlagstoneClient client = name.Length == 0
+            ? services.GetRequiredService<IFlagstoneClient>()
+            : services.GetRequiredKeyedService<IFlagstoneClient>(name);
         try
         {
-            return Task.FromResult(Checked(client.GetStatus(), context.Registration.FailureStatus));
+            return Task.FromResult(Checked(client.GetStatus(), hosted, failure));
         }
         catch (ObjectDisposedException)
         {
-            return Task.FromResult(new HealthCheckResult(context.Registration.FailureStatus, "The client is closed."));
+            return Task.FromResult(new HealthCheckResult(failure, "The client is closed."));
         }
     }
 
-    private HealthCheckResult Checked(FlagstoneStatus status, HealthStatus failure)
+    private static HealthCheckResult Checked(FlagstoneStatus status, HostedClient hosted, HealthStatus failure)
     {
         (HealthStatus health, string description) = status switch
         {
-            _ when isOffline => (HealthStatus.Healthy, "Offline, as the options say: every evaluation gives its default."),
+            _ when hosted.IsOffline => (HealthStatus.Healthy, "Offline, as the options say: every evaluation gives its default."),
             { IsReady: true, State: DataSourceState.Valid } => (HealthStatus.Healthy, $"{status.FlagCount} flags, known to be true."),
             { IsReady: true } or { FlagCount: > 0 } => (HealthStatus.Degraded, $"The last known flags answer. {status}"),
             _ when hosted.Starting is TimeSpan time => (failure, FormattableString.Invariant(

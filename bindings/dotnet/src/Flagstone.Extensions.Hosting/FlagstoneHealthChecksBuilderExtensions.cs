@@ -1,11 +1,9 @@
 // Registers the health check.
 using System;
 using System.Collections.Generic;
-using System.Linq;
 using Flagstone;
 using Flagstone.Extensions.Hosting;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -33,21 +31,8 @@ public static class FlagstoneHealthChecksBuilderExtensions
         string named = client ?? Options.Options.DefaultName;
         return builder.Add(new HealthCheckRegistration(
             name ?? (named.Length == 0 ? "flagstone" : $"flagstone-{named}"),
-            services => Make(services, named),
+            services => new FlagstoneHealthCheck(services, named),
             failureStatus,
             tags));
-    }
-
-    private static IHealthCheck Make(IServiceProvider services, string name)
-    {
-        if (services.GetServices<HostedClient>().FirstOrDefault(hosted => hosted.Name == name) is not HostedClient hosted)
-        {
-            return new NoClientHealthCheck(name);
-        }
-        IFlagstoneClient client = name.Length == 0
-            ? services.GetRequiredService<IFlagstoneClient>()
-            : services.GetRequiredKeyedService<IFlagstoneClient>(name);
-        bool isOffline = services.GetRequiredService<IOptionsMonitor<FlagstoneOptions>>().Get(name).Offline == true;
-        return new FlagstoneHealthCheck(client, hosted, isOffline);
     }
 }

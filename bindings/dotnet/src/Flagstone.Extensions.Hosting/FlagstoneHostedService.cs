@@ -9,6 +9,7 @@ using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace Flagstone.Extensions.Hosting;
@@ -18,12 +19,12 @@ internal sealed class FlagstoneHostedService(
     IServiceProvider services,
     IEnumerable<HostedClient> clients,
     IOptionsMonitor<FlagstoneHostingOptions> options,
-    ILoggerFactory loggers) : IHostedLifecycleService
+    ILoggerFactory? loggers = null) : IHostedLifecycleService
 #pragma warning restore CA1812
 {
     private static readonly ActivitySource s_activities = new(FlagstoneTelemetry.ActivitySourceName);
 
-    private readonly ILogger _logger = loggers.CreateLogger("Flagstone.Hosting");
+    private readonly ILogger _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger("Flagstone.Hosting");
     private bool _knowsBeforeAndAfter;
 
     public Task StartingAsync(CancellationToken cancellationToken)
@@ -78,6 +79,11 @@ internal sealed class FlagstoneHostedService(
             HostingLog.Started(_logger, hosted.Title, status.FlagCount, watch.ElapsedMilliseconds);
             return;
         }
+        if (hosting.StartTimeout == TimeSpan.Zero)
+        {
+            HostingLog.NotWaited(_logger, hosted.Title);
+            return;
+        }
         activity?.SetStatus(ActivityStatusCode.Error, status.LastError);
         if (hosting.FailWithoutFlags)
         {
@@ -106,11 +112,14 @@ internal sealed class FlagstoneHostedService(
             // Somebody has closed it before.
             isFlushed = true;
         }
-        if (!isFlushed)
+        finally
         {
-            HostingLog.NotFlushed(_logger, hosted.Title, timeout.TotalSeconds);
+            if (!isFlushed)
+            {
+                HostingLog.NotFlushed(_logger, hosted.Title, timeout.TotalSeconds);
+            }
+            await client.DisposeAsync().ConfigureAwait(false);
         }
-        await client.DisposeAsync().ConfigureAwait(false);
         HostingLog.Ended(_logger, hosted.Title);
     }
 }

@@ -16,7 +16,7 @@ public sealed class FlagstoneHostingOptions
 
     /// <summary>
     /// Whether the start of the host fails when there are no flags by then. Default: false: evaluations give their defaults, or the
-    /// last known flags answer, and the client goes on trying.
+    /// last known flags answer, and the client goes on trying. True needs a <see cref="StartTimeout"/> above zero.
     /// </summary>
     public bool FailWithoutFlags { get; set; }
 

@@ -1,5 +1,6 @@
 // Registers clients, and contexts of a scope.
 using System;
+using System.Collections.Generic;
 using System.Diagnostics.Metrics;
 using System.Linq;
 using Flagstone;
@@ -77,15 +78,15 @@ public static class FlagstoneServiceCollectionExtensions
     private static FlagstoneBuilder Add(IServiceCollection services, string name, IConfiguration? section)
     {
         _ = services ?? throw new ArgumentNullException(nameof(services));
-        if (services.Any(service => service.ServiceType == typeof(HostedClient)
-            && ((HostedClient)service.ImplementationInstance!).Name == name))
+        if (services.Any(service => service.ServiceType == typeof(IValidateOptions<FlagstoneOptions>) && !service.IsKeyedService
+            && (service.ImplementationInstance as FlagstoneSettings)?.Name == name))
         {
             throw new InvalidOperationException(name.Length == 0
                 ? "There is a Flagstone client already. Further ones need names: AddKeyedFlagstone."
                 : $"There is a Flagstone client named '{name}' already. Each needs a name of its own.");
         }
         FlagstoneSettings settings = new(name, section);
-        services.AddSingleton(new HostedClient(name));
+        services.AddSingleton(_ => new HostedClient(name));
         services.AddSingleton<IConfigureOptions<FlagstoneOptions>>(settings);
         services.AddSingleton<IConfigureOptions<FlagstoneHostingOptions>>(settings);
         services.AddSingleton<IValidateOptions<FlagstoneOptions>>(settings);
@@ -113,17 +114,35 @@ public static class FlagstoneServiceCollectionExtensions
     private static FlagstoneClient Make(IServiceProvider services, string name)
     {
         FlagstoneOptions options = services.GetRequiredService<IOptionsMonitor<FlagstoneOptions>>().Get(name);
-        FlagstoneHostingOptions hosting = services.GetRequiredService<IOptionsMonitor<FlagstoneHostingOptions>>().Get(name);
         options.LoggerFactory ??= services.GetService<ILoggerFactory>();
-        TelemetryPlugin telemetry = new(new TelemetryOptions
+        HostedClient.Of(services, name)!.IsOffline = options.Offline == true;
+        IList<Plugin>? plugins = options.Plugins;
+        // One that the program has brought along is enough: two would count everything twice.
+        if (plugins?.Any(static plugin => plugin is TelemetryPlugin) != true)
+        {
+            options.Plugins = [.. plugins ?? [], Telemetry(services, name)];
+        }
+        try
+        {
+            return new FlagstoneClient(options);
+        }
+        finally
+        {
+            // The container keeps the options, and whoever reads them finds what the program has said.
+            options.Plugins = plugins;
+        }
+    }
+
+    private static TelemetryPlugin Telemetry(IServiceProvider services, string name)
+    {
+        FlagstoneHostingOptions hosting = services.GetRequiredService<IOptionsMonitor<FlagstoneHostingOptions>>().Get(name);
+        return new TelemetryPlugin(new TelemetryOptions
         {
             ActivityEvents = hosting.ActivityEvents,
             ContextId = hosting.ActivityContextId,
             Meter = services.GetService<IMeterFactory>()?.Create(new MeterOptions(FlagstoneTelemetry.MeterName)),
             Tags = name.Length == 0 ? [] : [new(HostedClient.Tag, name)],
         });
-        options.Plugins = [.. options.Plugins ?? [], telemetry];
-        return new FlagstoneClient(options);
     }
 
     private static IConfiguration NotNull(IConfiguration section) => section ?? throw new ArgumentNullException(nameof(section));

@@ -15,6 +15,9 @@ internal sealed class FlagstoneSettings(string name, IConfiguration? section) :
     /// <summary>As the section was when it was first looked at: a client keeps its options.</summary>
     private readonly Lazy<SettingsReader> _settings = new(() => new SettingsReader(section));
 
+    /// <summary>Whose options they are; empty for the one without a name.</summary>
+    internal string Name => name;
+
     public void Configure(FlagstoneOptions options) => Configure(Options.DefaultName, options);
 
     public void Configure(FlagstoneHostingOptions options) => Configure(Options.DefaultName, options);
@@ -71,12 +74,18 @@ internal sealed class FlagstoneSettings(string name, IConfiguration? section) :
             (nameof(FlagstoneHostingOptions.StartTimeout), options.StartTimeout),
             (nameof(FlagstoneHostingOptions.FlushTimeout), options.FlushTimeout),
         ];
-        return Result(
+        List<string> failures =
         [
             .. from time in times
                where time.Time < TimeSpan.Zero || time.Time > TimeSpan.FromDays(1)
                select $"{_settings.Value.PathOf(time.Property)}: the time must be from 0 to a day, and is {time.Time:c}",
-        ]);
+        ];
+        if (options.FailWithoutFlags && options.StartTimeout == TimeSpan.Zero)
+        {
+            failures.Add($"{_settings.Value.PathOf(nameof(FlagstoneHostingOptions.FailWithoutFlags))}: without any time "
+                + $"({_settings.Value.PathOf(nameof(FlagstoneHostingOptions.StartTimeout))}) there are never flags");
+        }
+        return Result(failures);
     }
 
     private ValidateOptionsResult Result(List<string> failures) => failures.Count == 0
@@ -86,9 +95,7 @@ internal sealed class FlagstoneSettings(string name, IConfiguration? section) :
     /// <summary>What is said of properties, with the settings that have set them.</summary>
     private string WithSettings(ArgumentException error)
     {
-        string message = error.Message;
-        int end = error.ParamName is null ? -1 : message.LastIndexOf($" (Parameter '{error.ParamName}')", StringComparison.Ordinal);
-        message = end < 0 ? message : message.Substring(0, end);
+        string message = SettingsReader.MessageOf(error);
         return Regex.Replace(message, @"(?<![\w.:/])[A-Z]\w+(?![\w/])", word => _settings.Value.PathOf(word.Value));
     }
 }

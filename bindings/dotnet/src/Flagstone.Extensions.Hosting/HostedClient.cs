@@ -1,6 +1,7 @@
 // A registered client, and how far its host is with it.
 using System;
 using System.Diagnostics;
+using System.Linq;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Flagstone.Extensions.Hosting;
@@ -23,6 +24,13 @@ internal sealed class HostedClient(string name)
 
     /// <summary>The client, once its host has begun to start it.</summary>
     internal FlagstoneClient? Client { get; private set; }
+
+    /// <summary>Whether the options that the client was made of say that it is offline.</summary>
+    internal bool IsOffline { get; set; }
+
+    /// <summary>The one of a name; null if none was registered.</summary>
+    internal static HostedClient? Of(IServiceProvider services, string name) =>
+        services.GetServices<HostedClient>().FirstOrDefault(hosted => hosted.Name == name);
 
     /// <summary>Makes it, and notes that its start begins.</summary>
     internal FlagstoneClient Begin(IServiceProvider services)

@@ -15,9 +15,13 @@ internal static partial class HostingLog
     internal static partial void NoFlags(ILogger logger, string client, double seconds, string status);
 
     [LoggerMessage(EventId = 203, EventName = "NotFlushed", Level = LogLevel.Warning,
-        Message = "{Client}: not all events were delivered within {Seconds} s")]
+        Message = "{Client}: not all events were delivered at its end, which waits {Seconds} s for that at most; the host may have less time")]
     internal static partial void NotFlushed(ILogger logger, string client, double seconds);
 
     [LoggerMessage(EventId = 204, EventName = "Ended", Level = LogLevel.Debug, Message = "{Client}: ended")]
     internal static partial void Ended(ILogger logger, string client);
+
+    [LoggerMessage(EventId = 205, EventName = "NotWaited", Level = LogLevel.Information,
+        Message = "{Client}: starts beside its host, which does not wait for flags")]
+    internal static partial void NotWaited(ILogger logger, string client);
 }

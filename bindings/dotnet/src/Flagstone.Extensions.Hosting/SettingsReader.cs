@@ -2,7 +2,6 @@
 // and redis.url are the same.
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Linq;
 using System.Reflection;
 using Microsoft.Extensions.Configuration;
@@ -23,6 +22,10 @@ internal sealed class SettingsReader
     /// <summary>Reads a section; null is an empty one.</summary>
     internal SettingsReader(IConfiguration? section)
     {
+        if (section is IConfigurationSection { Value.Length: > 0 } one)
+        {
+            _failures.Add($"{one.Path}: it must be a section with settings, and is a value");
+        }
         foreach (IConfigurationSection setting in section?.GetChildren() ?? [])
         {
             Read(setting, "");
@@ -30,7 +33,25 @@ internal sealed class SettingsReader
     }
 
     /// <summary>What makes no sense; each names its setting.</summary>
-    internal IReadOnlyList<string> Failures => _failures;
+    internal IReadOnlyList<string> Failures
+    {
+        get
+        {
+            lock (_failures)
+            {
+                return [.. _failures];
+            }
+        }
+    }
+
+    /// <summary>What an exception says, without the name of the parameter.</summary>
+    internal static string MessageOf(ArgumentException error)
+    {
+        string message = error.Message;
+        int end = new[] { $" (Parameter '{error.ParamName}')", $"{Environment.NewLine}Parameter name: {error.ParamName}" } // .NET Framework
+            .Max(name => message.LastIndexOf(name, StringComparison.Ordinal));
+        return error.ParamName is null || end < 0 ? message : message.Substring(0, end);
+    }
 
     /// <summary>Sets the properties of an object.</summary>
     internal void Apply(object options)
@@ -104,10 +125,14 @@ internal sealed class SettingsReader
         }
         catch (TargetInvocationException error) when (error.InnerException is ArgumentException refused)
         {
-            string message = string.Format(CultureInfo.InvariantCulture, "{0}: {1}", path, refused.Message.Split('\n')[0].TrimEnd());
-            if (!_failures.Contains(message))
+            string message = $"{path}: {MessageOf(refused).Split('\n')[0].TrimEnd()}";
+            // Options are made by whoever asks for them, on any thread, and maybe more than once.
+            lock (_failures)
             {
-                _failures.Add(message);
+                if (!_failures.Contains(message))
+                {
+                    _failures.Add(message);
+                }
             }
         }
     }

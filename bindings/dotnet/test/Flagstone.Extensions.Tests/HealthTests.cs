@@ -99,6 +99,19 @@ public sealed class HealthTests
         Assert.Equal((HealthStatus.Degraded, "ready"), (soft.Status, Assert.Single(soft.Tags)));
     }
 
+    [Fact]
+    public async Task A_client_that_cannot_be_made_is_unhealthy_and_does_not_take_other_checks_along()
+    {
+        using IHost host = Host(services =>
+        {
+            services.AddFlagstone(options => options.RedisUrl = "nowhere");
+            services.AddHealthChecks().AddCheck("other", static () => HealthCheckResult.Healthy());
+        });
+        HealthReport report = await host.Services.GetRequiredService<HealthCheckService>().CheckHealthAsync();
+        Assert.Equal((HealthStatus.Unhealthy, HealthStatus.Healthy), (report.Entries["flagstone"].Status, report.Entries["other"].Status));
+        Assert.Contains("RedisUrl", report.Entries["flagstone"].Description, StringComparison.Ordinal);
+    }
+
     private static void Write(RedisServer server, int version) =>
         server.Write("launchdarkly", new Dictionary<string, string> { ["yes"] = Flags.Bool("yes", version, true).Json });
 

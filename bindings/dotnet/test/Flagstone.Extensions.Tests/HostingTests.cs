@@ -10,6 +10,7 @@ using Flagstone.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Xunit;
 
 namespace Flagstone.Extensions.Tests;
@@ -225,6 +226,65 @@ public sealed class HostingTests(RedisServer server) : IDisposable
         host.Services.GetRequiredKeyedService<FlagstoneClient>("traced").BoolVariation("yes", ada);
         activity.Stop();
         Assert.Equal("feature_flag.evaluation", Assert.Single(activity.Events).Name);
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task A_telemetry_plugin_of_the_programs_own_takes_the_place_of_the_hosts()
+    {
+        using TestData data = new();
+        data.Update(data.Flag("yes").VariationForAll(true));
+        TelemetryPlugin own = new(new TelemetryOptions { Tags = [new("flagstone.client", "measured-once")] });
+        HostApplicationBuilder builder = Builder();
+        builder.Services.AddKeyedFlagstone("measured-once", options =>
+        {
+            options.TestData = data;
+            options.Plugins = [own];
+            options.MetricsEvaluations = true;
+        });
+        builder.Services.AddKeyedFlagstone("bare", options => options.TestData = data);
+        using IHost host = builder.Build();
+        await host.StartAsync();
+        using Context ada = Context.New("ada");
+        host.Services.GetRequiredKeyedService<FlagstoneClient>("measured-once").BoolVariation("yes", ada);
+        using (Collected collected = new(("flagstone.client", "measured-once")))
+        {
+            Assert.Equal(1, Assert.Single(collected.Values("feature_flag.evaluations")).Value);
+        }
+        IOptionsMonitor<FlagstoneOptions> options = host.Services.GetRequiredService<IOptionsMonitor<FlagstoneOptions>>();
+        Assert.Same(own, Assert.Single(options.Get("measured-once").Plugins!));
+        Assert.Null(options.Get("bare").Plugins);
+        await host.StopAsync();
+    }
+
+    [Fact]
+    public async Task Two_hosts_of_the_same_registrations_have_clients_of_their_own()
+    {
+        using TestData data = new();
+        ServiceCollection services = new();
+        services.AddFlagstone(options => options.TestData = data);
+        await using ServiceProvider one = services.BuildServiceProvider();
+        await using ServiceProvider two = services.BuildServiceProvider();
+        foreach (ServiceProvider provider in (ServiceProvider[])[one, two])
+        {
+            await Assert.Single(provider.GetServices<IHostedService>()).StartAsync(CancellationToken.None);
+        }
+        await one.GetServices<IHostedService>().Single().StopAsync(CancellationToken.None);
+        Assert.Equal(
+            (DataSourceState.Off, DataSourceState.Valid),
+            (one.GetRequiredService<FlagstoneClient>().State, two.GetRequiredService<FlagstoneClient>().State));
+    }
+
+    [Fact]
+    public async Task A_host_that_is_not_to_wait_does_not_warn_that_it_has_not()
+    {
+        HostApplicationBuilder builder = Builder();
+        builder.Services.AddFlagstone(options => options.RedisUrl = $"redis://127.0.0.1:{RedisServer.FreePort()}")
+            .ConfigureHosting(hosting => hosting.StartTimeout = TimeSpan.Zero);
+        using IHost host = builder.Build();
+        await host.StartAsync();
+        Assert.Contains(_logger.Lines, line => line is { Event.Name: "NotWaited", Level: LogLevel.Information });
+        Assert.DoesNotContain(_logger.Lines, line => line.Event.Name == "NoFlags");
         await host.StopAsync();
     }
 

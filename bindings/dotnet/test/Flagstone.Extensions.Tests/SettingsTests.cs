@@ -64,6 +64,8 @@ public sealed class SettingsTests(RedisServer server)
     [InlineData("""{"File":{"Paths":"a.json"}}""", "Flagstone:File:Paths: it must be a list")]
     [InlineData("""{"Events":{"Enabled":true}}""", "Flagstone:Events:Enabled")]
     [InlineData("""{"StartTimeout":"-00:00:01"}""", "Flagstone:StartTimeout: the time must be from 0 to a day, and is -00:00:01")]
+    [InlineData("""{"StartTimeout":"00:00:00","FailWithoutFlags":true}""", "Flagstone:FailWithoutFlags: without any time (Flagstone:StartTimeout) there are never flags")]
+    [InlineData("\"redis://localhost\"", "Flagstone: it must be a section with settings, and is a value")]
     [InlineData("""{"Redis":{"Tls":{"CaFile":"/none/ca.pem"},"Url":"rediss://localhost"}}""", "Flagstone:Redis:Tls:CaFile")]
     public async Task What_is_wrong_keeps_the_host_from_starting_and_names_the_setting(string section, string message)
     {

@@ -39,6 +39,9 @@ public sealed class WebAppTests : IDisposable
         Context first = seen!;
         Assert.Equal("old payment form", await GetAsync(browser, "/checkout?user=ada"));
         Assert.NotSame(first, seen);
+        // The scope of a request ends after its answer.
+        Context second = seen!;
+        Assert.True(await Eventually.IsTrueAsync(() => IsDisposed(second)));
         Assert.Equal("old payment form", await GetAsync(browser, "/checkout"));
         Assert.Equal("""{"anonymous":true,"key":"anonymous","kind":"user"}""", Json(seen));
         Assert.Equal("""{"value":true,"reason":"RULE_MATCH(0,rule0)","stale":false}""", await GetAsync(browser, $"/flags/{Flag}?user=eve&country=se"));
@@ -62,6 +65,10 @@ public sealed class WebAppTests : IDisposable
         Assert.Equal(HttpStatusCode.ServiceUnavailable, health.StatusCode);
         Assert.Equal("old payment form", await GetAsync(browser, "/checkout?user=ada&country=se"));
     }
+
+    /// <summary>Whether it has given its memory back, which nothing but another use would tell.</summary>
+    private static bool IsDisposed(Context context) => (IntPtr)typeof(Context)
+        .GetField("_native", System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic)!.GetValue(context)! == IntPtr.Zero;
 
     private static string Json(Context? context)
     {
