@@ -15,7 +15,8 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Adds Flagstone to the services of a host.</summary>
 /// <remarks>
 /// A client is a singleton, as <see cref="FlagstoneClient"/> and as <see cref="IFlagstoneClient"/>. It starts before the other hosted
-/// services and ends after them. Its options are checked when the host starts; the message names the setting.
+/// services and ends after them; what those do in <see cref="IHostedLifecycleService.StartingAsync"/> and
+/// <see cref="IHostedLifecycleService.StoppedAsync"/> follows the order of registration. Its options are checked when the host starts; the message names the setting.
 /// </remarks>
 public static class FlagstoneServiceCollectionExtensions
 {
@@ -30,7 +31,8 @@ public static class FlagstoneServiceCollectionExtensions
     /// <summary>Adds the client of an application with one environment, with options of a section of the configuration.</summary>
     /// <remarks>
     /// Settings are named as the properties of <see cref="FlagstoneOptions"/> and <see cref="FlagstoneHostingOptions"/>, in parts or
-    /// whole: <c>Flagstone:Redis:Url</c> is <c>Flagstone:RedisUrl</c>. Unknown ones are refused. They are read when the host starts.
+    /// whole: <c>Flagstone:Redis:Url</c> is <c>Flagstone:RedisUrl</c>. Unknown ones are refused. They are read when the host starts. A
+    /// section that does not exist is an empty one.
     /// </remarks>
     /// <param name="services">The services.</param>
     /// <param name="section">For example <c>configuration.GetSection("Flagstone")</c>.</param>
@@ -140,7 +142,10 @@ public static class FlagstoneServiceCollectionExtensions
         {
             ActivityEvents = hosting.ActivityEvents,
             ContextId = hosting.ActivityContextId,
-            Meter = services.GetService<IMeterFactory>()?.Create(new MeterOptions(FlagstoneTelemetry.MeterName)),
+            Meter = services.GetService<IMeterFactory>()?.Create(new MeterOptions(FlagstoneTelemetry.MeterName)
+            {
+                Version = typeof(TelemetryPlugin).Assembly.GetName().Version?.ToString(3),
+            }),
             Tags = name.Length == 0 ? [] : [new(HostedClient.Tag, name)],
         });
     }

@@ -5,6 +5,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json;
+using System.Threading;
 using Microsoft.Extensions.Logging;
 using OpenFeature.Model;
 
@@ -20,6 +21,8 @@ internal sealed class ContextMapper(ILogger logger)
 
     /// <summary>The attribute under which a context's JSON form keeps what is private.</summary>
     private const string Meta = "_meta";
+
+    private int _saidBothKeys;
 
     /// <summary>The context; null where there is none: the log says why.</summary>
     internal Context? Of(EvaluationContext? context)
@@ -139,9 +142,10 @@ internal sealed class ContextMapper(ILogger logger)
         {
             ProviderLog.OddAttribute(logger, Key, "it is no text, and left out");
         }
-        if (!string.IsNullOrEmpty(targetingKey) && !string.IsNullOrEmpty(key))
+        // Once: programs that came from elsewhere give both with each evaluation.
+        if (!string.IsNullOrEmpty(targetingKey) && !string.IsNullOrEmpty(key) && Interlocked.Exchange(ref _saidBothKeys, 1) == 0)
         {
-            ProviderLog.OddAttribute(logger, Key, "there is a targeting key as well, which counts");
+            ProviderLog.OddAttribute(logger, Key, "there is a targeting key as well, which counts; this is said once");
         }
         string? found = string.IsNullOrEmpty(targetingKey) ? key : targetingKey;
         return string.IsNullOrEmpty(found)

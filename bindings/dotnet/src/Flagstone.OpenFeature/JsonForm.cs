@@ -29,7 +29,10 @@ internal static class JsonForm
         return document.RootElement.Clone();
     }
 
-    /// <summary>Writes a value. A moment is text in UTC; a number that JSON does not have is null.</summary>
+    /// <summary>
+    /// Writes a value. A moment is text in UTC, with its fraction of a second if there is one, which LaunchDarkly's provider cuts off;
+    /// a number that JSON does not have is null.
+    /// </summary>
     internal static void Write(Utf8JsonWriter writer, Value? value)
     {
         switch (value?.AsObject)

@@ -13,6 +13,8 @@ internal sealed class ClientInstruments
     private static readonly (string Name, string Unit, string Source, string Description)[] s_counters =
     [
         ("feature_flag.evaluations", "{evaluation}", "flagstone_evaluations_total", "Evaluations by flag and index of the variation."),
+        ("flagstone.evaluations.other", "{evaluation}", "flagstone_other_evaluations_total", "Evaluations of keys that are not counted one by one."),
+        ("flagstone.panics", "{panic}", "flagstone_panics_total", "Defects of the library that it has caught."),
         ("flagstone.redis.exchanges", "{exchange}", "flagstone_redis_exchanges_total", "Answered reads and writes."),
         ("flagstone.redis.received", "By", "flagstone_redis_received_bytes_total", "Bytes received from Redis."),
         ("flagstone.redis.sent", "By", "flagstone_redis_sent_bytes_total", "Bytes sent to Redis."),
@@ -42,20 +44,24 @@ internal sealed class ClientInstruments
     private static readonly Meter s_meter = new(FlagstoneTelemetry.MeterName, typeof(ClientInstruments).Assembly.GetName().Version?.ToString(3));
 
     private readonly List<MetricsPage> _pages = [];
+    private readonly List<Instrument> _instruments = [];
 
     private ClientInstruments(Meter meter)
     {
         foreach ((string name, string unit, string source, string description) in s_counters)
         {
-            meter.CreateObservableCounter(
-                name, () => Measured(source, static (sample, tags) => new Measurement<long>((long)sample, tags)), unit, description);
+            _instruments.Add(meter.CreateObservableCounter(
+                name, () => Measured(source, static (sample, tags) => new Measurement<long>((long)sample, tags)), unit, description));
         }
         foreach ((string name, string unit, string source, string description) in s_gauges)
         {
-            meter.CreateObservableGauge(
-                name, () => Measured(source, static (sample, tags) => new Measurement<double>(sample, tags)), unit, description);
+            _instruments.Add(meter.CreateObservableGauge(
+                name, () => Measured(source, static (sample, tags) => new Measurement<double>(sample, tags)), unit, description));
         }
     }
+
+    /// <summary>Whether anybody collects: else what is counted is for nobody.</summary>
+    internal bool IsCollected => _instruments.Exists(static instrument => instrument.Enabled);
 
     /// <summary>Those of a meter; null is the one of the process.</summary>
     internal static ClientInstruments Of(Meter? meter)

@@ -71,13 +71,13 @@ public sealed partial class FlagstoneClient
 
     private EvaluationDetail<T> Detail<T, TValue>(
         string? key, Context? context, T defaultValue, [CallerMemberName] string method = "")
-        where TValue : struct, IValueType<T> => _hooks is null
+        where TValue : struct, IValueType<T> => !HasHooks
             ? Evaluated<T, TValue>(key, context, defaultValue, NativeCodes.AskReason)
             : Hooked<T, TValue>(key, context, defaultValue, NativeCodes.AskReason, method);
 
     private EvaluationDetail<T> Detail<T, TValue>(
         ReadOnlySpan<byte> key, Context? context, T defaultValue, [CallerMemberName] string method = "")
-        where TValue : struct, IValueType<T> => _hooks is null
+        where TValue : struct, IValueType<T> => !HasHooks
             ? Evaluated<T, TValue>(key, context, defaultValue, NativeCodes.AskReason)
             : Hooked<T, TValue>(key, context, defaultValue, NativeCodes.AskReason, method);
 

@@ -24,7 +24,7 @@ public sealed partial class FlagstoneClient
     [SkipLocalsInit]
     public unsafe bool BoolVariation(string key, Context? context, bool defaultValue = false)
     {
-        if (_hooks is not null)
+        if (HasHooks)
         {
             return HookedValue<bool, BoolValue>(key, context, defaultValue);
         }
@@ -41,7 +41,7 @@ public sealed partial class FlagstoneClient
     /// <inheritdoc cref="BoolVariation(string, Context?, bool)"/>
     public unsafe bool BoolVariation(ReadOnlySpan<byte> key, Context? context, bool defaultValue = false)
     {
-        if (_hooks is not null)
+        if (HasHooks)
         {
             return HookedValue<bool, BoolValue>(key, context, defaultValue);
         }
@@ -62,7 +62,7 @@ public sealed partial class FlagstoneClient
     [SkipLocalsInit]
     public unsafe int IntVariation(string key, Context? context, int defaultValue)
     {
-        if (_hooks is not null)
+        if (HasHooks)
         {
             return HookedValue<int, IntValue>(key, context, defaultValue);
         }
@@ -79,7 +79,7 @@ public sealed partial class FlagstoneClient
     /// <inheritdoc cref="IntVariation(string, Context?, int)"/>
     public unsafe int IntVariation(ReadOnlySpan<byte> key, Context? context, int defaultValue)
     {
-        if (_hooks is not null)
+        if (HasHooks)
         {
             return HookedValue<int, IntValue>(key, context, defaultValue);
         }
@@ -101,7 +101,7 @@ public sealed partial class FlagstoneClient
     [SkipLocalsInit]
     public unsafe long LongVariation(string key, Context? context, long defaultValue)
     {
-        if (_hooks is not null)
+        if (HasHooks)
         {
             return HookedValue<long, LongValue>(key, context, defaultValue);
         }
@@ -118,7 +118,7 @@ public sealed partial class FlagstoneClient
     /// <inheritdoc cref="LongVariation(string, Context?, long)"/>
     public unsafe long LongVariation(ReadOnlySpan<byte> key, Context? context, long defaultValue)
     {
-        if (_hooks is not null)
+        if (HasHooks)
         {
             return HookedValue<long, LongValue>(key, context, defaultValue);
         }
@@ -136,7 +136,7 @@ public sealed partial class FlagstoneClient
     [SkipLocalsInit]
     public unsafe double DoubleVariation(string key, Context? context, double defaultValue)
     {
-        if (_hooks is not null)
+        if (HasHooks)
         {
             return HookedValue<double, DoubleValue>(key, context, defaultValue);
         }
@@ -153,7 +153,7 @@ public sealed partial class FlagstoneClient
     /// <inheritdoc cref="DoubleVariation(string, Context?, double)"/>
     public unsafe double DoubleVariation(ReadOnlySpan<byte> key, Context? context, double defaultValue)
     {
-        if (_hooks is not null)
+        if (HasHooks)
         {
             return HookedValue<double, DoubleValue>(key, context, defaultValue);
         }
@@ -173,7 +173,7 @@ public sealed partial class FlagstoneClient
     [SkipLocalsInit]
     public unsafe string StringVariation(string key, Context? context, string defaultValue)
     {
-        if (_hooks is not null)
+        if (HasHooks)
         {
             return HookedValue<string, StringValue>(key, context, defaultValue);
         }
@@ -190,7 +190,7 @@ public sealed partial class FlagstoneClient
     /// <inheritdoc cref="StringVariation(string, Context?, string)"/>
     public unsafe string StringVariation(ReadOnlySpan<byte> key, Context? context, string defaultValue)
     {
-        if (_hooks is not null)
+        if (HasHooks)
         {
             return HookedValue<string, StringValue>(key, context, defaultValue);
         }
@@ -207,7 +207,7 @@ public sealed partial class FlagstoneClient
     /// <param name="context">Who asks; null gives the default.</param>
     /// <param name="defaultValue">What is returned on any problem.</param>
     /// <returns>The flag's value, numbers as they are written in the flag; or the default. Never throws.</returns>
-    public JsonElement JsonVariation(string key, Context? context, JsonElement defaultValue) => _hooks is null
+    public JsonElement JsonVariation(string key, Context? context, JsonElement defaultValue) => !HasHooks
         ? Value<JsonElement, JsonValue>(key, context, defaultValue)
         : HookedValue<JsonElement, JsonValue>(key, context, defaultValue);
 
@@ -215,7 +215,7 @@ public sealed partial class FlagstoneClient
     /// As <see cref="JsonVariation(string, Context?, JsonElement)"/>, with the key in UTF-8, for example <c>"my-flag"u8</c>.
     /// </summary>
     /// <inheritdoc cref="JsonVariation(string, Context?, JsonElement)"/>
-    public JsonElement JsonVariation(ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) => _hooks is null
+    public JsonElement JsonVariation(ReadOnlySpan<byte> key, Context? context, JsonElement defaultValue) => !HasHooks
         ? Value<JsonElement, JsonValue>(key, context, defaultValue)
         : HookedValue<JsonElement, JsonValue>(key, context, defaultValue);
 

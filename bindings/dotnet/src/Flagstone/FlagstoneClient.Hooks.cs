@@ -11,8 +11,8 @@ public sealed partial class FlagstoneClient
     /// <summary>Null without hooks.</summary>
     private readonly HookRunner? _hooks;
 
-    /// <summary>Whether a prepared flag must ask this object for its hooks.</summary>
-    internal bool HasHooks => _hooks is not null;
+    /// <summary>Whether there are hooks that have something to do now; else evaluation goes the way that it goes without any.</summary>
+    internal bool HasHooks => _hooks is HookRunner hooks && hooks.IsWanted;
 
     /// <summary>Runs the first stage of hooks, if any are to run.</summary>
     internal HookSeries Before(string key, Context? context, JsonElement defaultValue, string method) =>

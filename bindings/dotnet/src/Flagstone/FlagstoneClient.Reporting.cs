@@ -6,6 +6,11 @@ namespace Flagstone;
 
 public sealed partial class FlagstoneClient
 {
+    private Action? _beforeClose;
+
+    /// <summary>Calls somebody before the client is closed, as long as it can still be asked; must not throw.</summary>
+    internal void BeforeClose(Action action) => _beforeClose += action;
+
     /// <summary>
     /// Counters and gauges as Prometheus reads them (text format 0.0.4): evaluations by flag and variation where there are events
     /// or <see cref="FlagstoneOptions.MetricsEvaluations"/> is set, age of the data, freshness, states, bytes, losses.

@@ -94,7 +94,7 @@ public sealed partial class FlagstoneClient
         }
         LentText.TakeBack(lentName, nameBuffer);
         LentText.TakeBack(lent, dataBuffer);
-        if (isTold && _hooks is not null)
+        if (isTold && HasHooks)
         {
             AfterTrack(name, context!, data, metric);
         }

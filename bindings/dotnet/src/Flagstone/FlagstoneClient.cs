@@ -273,6 +273,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
 
     private EventPump? Close()
     {
+        _beforeClose?.Invoke();
         _credentials?.End();
         _ = NativeMethods.flagstone_client_close(_native, (uint)s_closeTimeout.TotalMilliseconds);
         GC.KeepAlive(this);

@@ -261,7 +261,7 @@ public sealed partial class FlagstoneOptions
 
     /// <summary>
     /// Checks the options as making a client does, and makes none: nothing is connected to. Hooks, plugins and a
-    /// <see cref="BigSegmentStore"/> are not called.
+    /// <see cref="BigSegmentStore"/> are not called; what does not fit together with such a store is found when a client is made.
     /// </summary>
     /// <exception cref="ArgumentException">As of <see cref="FlagstoneClient(FlagstoneOptions)"/>.</exception>
     /// <exception cref="FlagstoneLibraryException">The native library is missing or is another one.</exception>

@@ -28,6 +28,11 @@ public abstract class Hook : IDisposable
     /// <summary>What is known about this hook.</summary>
     public HookMetadata Metadata { get; }
 
+    /// <summary>
+    /// Whether this hook has nothing to do for what is about to happen on this thread. Where that is so of all hooks, none runs.
+    /// </summary>
+    internal virtual bool IsIdle => false;
+
     /// <summary>Runs before an evaluation; hooks in the order of their registration.</summary>
     /// <param name="context">What is evaluated.</param>
     /// <param name="data">Empty.</param>

@@ -28,6 +28,22 @@ internal sealed class HookRunner
     /// <summary>Whether hooks run now: not after the end, and not for what a hook of the same client does.</summary>
     internal bool IsActive => !Stage.IsWithin(this) && Volatile.Read(ref _isEnded) == 0;
 
+    /// <summary>Whether any hook has something to do.</summary>
+    internal bool IsWanted
+    {
+        get
+        {
+            foreach (Hook hook in _hooks)
+            {
+                if (!hook.IsIdle)
+                {
+                    return true;
+                }
+            }
+            return false;
+        }
+    }
+
     /// <summary>Null without hooks.</summary>
     internal static HookRunner? Of(IReadOnlyCollection<Hook> hooks, ILogger logger) =>
         hooks.Count == 0 ? null : new HookRunner([.. hooks], logger);

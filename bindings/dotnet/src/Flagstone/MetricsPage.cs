@@ -1,8 +1,10 @@
 // The metrics of one client, read once for all instruments of one collection, which are asked one after the other: one that is asked
-// again belongs to the next collection.
+// again belongs to the next collection. When the client closes, its counters are kept for one collection more: what was counted since
+// the last one would be lost.
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
+using System.Linq;
 
 namespace Flagstone;
 
@@ -16,12 +18,35 @@ internal sealed class MetricsPage(IFlagstoneClient client, KeyValuePair<string, 
     private readonly object _lock = new();
     private readonly Stopwatch _age = new();
     private Dictionary<string, List<MetricSample>> _families = [];
+    private Dictionary<string, List<MetricSample>>? _last;
+    private bool _isClosed;
+    private bool _isOver;
 
     /// <summary>Tags of each measurement.</summary>
     internal KeyValuePair<string, object?>[] Tags => tags;
 
     /// <summary>The client is gone or closed: nothing comes any more.</summary>
-    internal bool IsOver { get; private set; }
+    internal bool IsOver => _isOver || (!_isClosed && !_client.TryGetTarget(out _));
+
+    /// <summary>The client is about to be closed. May be called again.</summary>
+    /// <param name="isCollected">Whether anybody will want to know what was counted.</param>
+    internal void Close(bool isCollected)
+    {
+        lock (_lock)
+        {
+            if (_isClosed)
+            {
+                return;
+            }
+            if (isCollected)
+            {
+                _last = Read().Where(static family => family.Key.EndsWith("_total", StringComparison.Ordinal))
+                    .ToDictionary(static family => family.Key, static family => family.Value, StringComparer.Ordinal);
+            }
+            _isClosed = true;
+            _isOver = !isCollected;
+        }
+    }
 
     /// <summary>The samples of a metric; none where the client has no such.</summary>
     internal List<MetricSample> Samples(string source)
@@ -42,9 +67,14 @@ internal sealed class MetricsPage(IFlagstoneClient client, KeyValuePair<string, 
 
     private Dictionary<string, List<MetricSample>> Read()
     {
+        if (_last is Dictionary<string, List<MetricSample>> last)
+        {
+            _last = null;
+            return last;
+        }
         try
         {
-            if (_client.TryGetTarget(out IFlagstoneClient? client))
+            if (!_isClosed && _client.TryGetTarget(out IFlagstoneClient? client))
             {
                 return MetricsText.Parse(client.GetMetricsText());
             }
@@ -53,7 +83,12 @@ internal sealed class MetricsPage(IFlagstoneClient client, KeyValuePair<string, 
         {
             // Closed: as if it were gone.
         }
-        IsOver = true;
+        catch (FlagstoneException)
+        {
+            // A collection without this client: whoever collects has others, too.
+            return [];
+        }
+        _isOver = true;
         return [];
     }
 }

@@ -1,6 +1,7 @@
 // The library's log lines, each with the category and the event of what it is about.
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 
@@ -38,6 +39,11 @@ internal sealed class NativeLog
     /// <param name="extra">What the library says about it, as JSON; an older one says nothing.</param>
     internal void Write(LogLevel level, string line, string extra)
     {
+        // What nobody wants is not looked at.
+        if (!_logger.IsEnabled(level) && !_areas.Values.Any(area => area.Logger.IsEnabled(level)))
+        {
+            return;
+        }
         if (AreaOf(extra) is string area && _areas.TryGetValue(area, out (ILogger Logger, Action<ILogger, LogLevel, string> Write) found))
         {
             found.Write(found.Logger, level, line);
@@ -54,7 +60,15 @@ internal sealed class NativeLog
         {
             return null;
         }
-        using JsonDocument form = JsonDocument.Parse(extra);
-        return StatusForm.Text(form.RootElement, "area");
+        try
+        {
+            using JsonDocument form = JsonDocument.Parse(extra);
+            return form.RootElement.ValueKind == JsonValueKind.Object ? StatusForm.Text(form.RootElement, "area") : null;
+        }
+        catch (JsonException)
+        {
+            // The line counts, whatever is said about it.
+            return null;
+        }
     }
 }

@@ -14,7 +14,7 @@ public sealed class TelemetryOptions
 {
     /// <summary>
     /// Whether each evaluation is an event of the activity that is current, see <see cref="EvaluationEventHook"/>: costs each about a
-    /// microsecond. Default: true.
+    /// microsecond where somebody records it, and nothing elsewhere. Default: true.
     /// </summary>
     public bool ActivityEvents { get; set; } = true;
 
@@ -27,7 +27,10 @@ public sealed class TelemetryOptions
     /// </summary>
     public Meter? Meter { get; set; }
 
-    /// <summary>Tags of every measurement, which tell several clients apart. Default: none.</summary>
+    /// <summary>
+    /// Tags of every measurement. Several clients on one meter need some that tell them apart, or each one's measurements take the
+    /// place of the other's; hosts tag clients that have names with <c>flagstone.client</c>. Default: none.
+    /// </summary>
     public IReadOnlyList<KeyValuePair<string, object?>> Tags { get; set; } = [];
 }
 
@@ -41,7 +44,10 @@ public sealed class TelemetryOptions
 /// without. <c>feature_flag.evaluations</c> (tags <c>feature_flag.key</c>, <c>feature_flag.result.variant</c>) is what the library
 /// counts for events or <see cref="FlagstoneOptions.MetricsEvaluations"/>, and is not there without either.
 /// </para>
-/// <para>A client is not kept alive by its measurements, and has none once it is closed.</para>
+/// <para>
+/// A client is not kept alive by its measurements. Once it is closed, the next collection gets its counters as they were then, and
+/// later ones get nothing.
+/// </para>
 /// </remarks>
 public sealed class TelemetryPlugin : Plugin
 {
@@ -68,6 +74,9 @@ public sealed class TelemetryPlugin : Plugin
         _hook?.TellVersionsOf(client);
         // Throws here, and not whenever somebody collects.
         _ = client.GetMetricsText();
-        ClientInstruments.Of(_options.Meter).Add(new MetricsPage(client, [.. _options.Tags]));
+        ClientInstruments instruments = ClientInstruments.Of(_options.Meter);
+        MetricsPage page = new(client, [.. _options.Tags]);
+        instruments.Add(page);
+        (client as FlagstoneClient)?.BeforeClose(() => page.Close(instruments.IsCollected));
     }
 }

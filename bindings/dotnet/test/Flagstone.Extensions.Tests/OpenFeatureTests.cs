@@ -436,6 +436,16 @@ public sealed class OpenFeatureTests : IAsyncLifetime
         Assert.Contains(_logger.Lines, line => line is { Category: "Flagstone.OpenFeature", Event.Name: "NoContext" });
     }
 
+    [Fact]
+    public async Task A_key_beside_the_targeting_key_is_logged_once_for_a_provider()
+    {
+        FeatureClient client = await ProvidedAsync(new FlagstoneProvider(new FlagstoneOptions { TestData = _data, LoggerFactory = _logger }));
+        EvaluationContext both = EvaluationContext.Builder().SetTargetingKey("ada").Set("key", "other").Build();
+        Assert.True(await client.GetBooleanValueAsync("yes", false, both));
+        Assert.True(await client.GetBooleanValueAsync("yes", false, both));
+        Assert.Single(_logger.Lines, line => line is { Category: "Flagstone.OpenFeature", Event.Name: "OddAttribute" });
+    }
+
     private static void Write(RedisServer server, int version, bool value) =>
         server.Write("launchdarkly", new Dictionary<string, string> { ["yes"] = Flags.Bool("yes", version, value).Json });
 

@@ -2,6 +2,7 @@
 using System;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.IO;
 using System.Reflection;
 using System.Runtime.CompilerServices;
@@ -110,6 +111,22 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
         AllocatesNothing(() => flag.Value(_context));
         using Collected collected = new(("test", "memory"));
         Assert.Contains(collected.Values("feature_flag.evaluations"), counted => counted.Tags["feature_flag.key"] == "a" && counted.Value > 1000);
+    }
+
+    [Fact]
+    public async Task Telemetry_allocates_nothing_where_nobody_records()
+    {
+        FlagstoneClient client = await StartAsync(CacheResidency.All, options => options.Plugins =
+            [new TelemetryPlugin(new TelemetryOptions { Tags = [new("test", "idle")] })]);
+        Flag<bool> flag = client.BoolFlag("a");
+        Activity.Current = null;
+        AllocatesNothing(() => client.BoolVariation("a", _context));
+        AllocatesNothing(() => client.StringVariation("text", _context, ""));
+        AllocatesNothing(() => client.BoolVariationDetail("a", _context));
+        AllocatesNothing(() => flag.Value(_context));
+        using Activity activity = new Activity("request") { IsAllDataRequested = true }.Start();
+        client.BoolVariation("a", _context);
+        Assert.Single(activity.Events);
     }
 
     [Fact]

@@ -24,7 +24,7 @@ public sealed class TelemetryTests : IDisposable
     }
 
     [Fact]
-    public async Task A_meter_has_counters_and_gauges_until_the_client_is_closed()
+    public async Task A_meter_has_counters_and_gauges_until_the_client_is_closed_and_the_counters_once_more()
     {
         _data.SetFlag(Flags.Bool("yes", 3, true).Json).Update(_data.Flag("other \"flag\"").VariationForAll(true));
         FlagstoneClient client = await StartAsync();
@@ -49,7 +49,13 @@ public sealed class TelemetryTests : IDisposable
             Assert.Contains(name, instruments);
         }
         Assert.DoesNotContain("flagstone.redis.received", instruments);
+        // What was counted after the last collection is not lost at the end.
+        client.BoolVariation("yes", _ada, false);
         client.Dispose();
+        client.Dispose();
+        collected.Collect();
+        Assert.Equal(4, collected.Kept("feature_flag.evaluations").Max(counted => counted.Value));
+        Assert.Empty(collected.Kept("flagstone.flags"));
         Assert.Empty(collected.Instruments());
     }
 

@@ -32,8 +32,11 @@ internal sealed class Collected : IDisposable
     internal IReadOnlyList<Measured> Values(string instrument)
     {
         Collect();
-        return [.. _measured.Where(measured => measured.Name == instrument)];
+        return Kept(instrument);
     }
+
+    /// <summary>The measurements of one instrument in the last collection.</summary>
+    internal IReadOnlyList<Measured> Kept(string instrument) => [.. _measured.Where(measured => measured.Name == instrument)];
 
     /// <summary>Collects anew; the names and units of instruments that have measurements.</summary>
     internal IReadOnlyDictionary<string, string?> Instruments()
@@ -44,7 +47,7 @@ internal sealed class Collected : IDisposable
 
     public void Dispose() => _listener.Dispose();
 
-    private void Collect()
+    internal void Collect()
     {
         _measured.Clear();
         _listener.RecordObservableInstruments();
