@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
@@ -204,6 +205,26 @@ fn ctrl_c_ends_an_import_that_waits_for_the_lock_of_somebody_else_and_says_what_
     let lock: String =
         redis::cmd("GET").arg("launchdarkly:$flagstone_lock").query(&mut redis.connect().unwrap()).unwrap();
     assert_eq!(lock, "somebody");
+}
+
+#[test]
+fn an_end_that_takes_long_is_told_of_and_another_ctrl_c_does_not_wait_for_it() {
+    let redis = redis_with_examples();
+    let from = file("never.json", r#"{"flags":{"a":{"version":1,"variations":[1]}}}"#);
+    // It answers reads, and keeps whoever writes waiting.
+    send(&redis, &["CLIENT", "PAUSE", "60000", "WRITE"]);
+    let mut program = flagstone();
+    program.args(["import", "--yes", "--replace", "--force", "--timeout", "600"]).arg(&from);
+    program.env("FLAGSTONE_REDIS_URL", redis.url()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = program.spawn().unwrap();
+    let clients = || -> String { redis::cmd("CLIENT").arg("LIST").query(&mut redis.connect().unwrap()).unwrap() };
+    wait_until("it waits", || clients().contains("flags=b") || child.try_wait().unwrap().is_some());
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let mut told = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("Ctrl-C again ends it at once"), "{told}");
+    assert_eq!(interrupt(&mut child), Some(2));
 }
 
 /// How often `SET` was asked for.

@@ -36,7 +36,7 @@ impl Viewer {
         out.read_line(&mut line).unwrap();
         let line: Value = serde_json::from_str(&line).unwrap();
         let url = line["url"].as_str().unwrap();
-        let address = url.strip_prefix("http://").unwrap().trim_end_matches('/').replace("0.0.0.0", "127.0.0.1");
+        let address = url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
         Self { child, out, address }
     }
 
@@ -279,6 +279,11 @@ fn where_others_come_nobody_sees_anything_without_the_token() {
     has_status(&entered, 303);
     let cookie = entered.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")).unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    assert!(!cookie.contains("Secure"), "it would not be sent: {cookie}");
+    // A proxy that encrypts.
+    let encrypted = format!("Origin: https://{}\r\n", viewer.address);
+    let entered = viewer.post("/login", &encrypted, &format!("token={TOKEN}"));
+    assert!(entered.contains("; SameSite=Strict; Secure\r\n"), "{entered}");
     let cookie = cookie.split(';').next().unwrap();
     has_status(&viewer.get("/api/lists", &format!("Cookie: other=1; {cookie}\r\n")), 200);
 }
@@ -319,6 +324,25 @@ fn weights_that_are_no_weights_end_nothing() {
     assert_eq!(viewer.json("/api/flag?key=odd")["flag"]["otherwise"]["shares"][0]["share"], json!(1.0));
     std::fs::write(&from, with(2)).unwrap();
     wait_until("it is followed", || viewer.json("/api/timeline").to_string().contains("\"change\""));
+}
+
+#[test]
+fn what_a_picture_leaves_out_is_counted_once() {
+    let flag = |key: String, needs: &[String]| {
+        let needs: Vec<Value> = needs.iter().map(|key| json!({ "key": key, "variation": 0 })).collect();
+        (key, json!({ "version": 1, "on": true, "variations": [1], "prerequisites": needs }))
+    };
+    let near: Vec<String> = (0..79).map(|number| format!("near-{number}")).collect();
+    let far = ["far-1".to_owned(), "far-2".to_owned()];
+    let flags: serde_json::Map<String, Value> = std::iter::once(flag("here".to_owned(), &near))
+        .chain(near.iter().map(|key| flag(key.clone(), &far)))
+        .chain(far.iter().map(|key| flag(key.clone(), &[])))
+        .collect();
+    let from = file("wide.json", &json!({ "flags": flags }).to_string());
+    let viewer = Viewer::start(&["--file", from.to_str().unwrap()], None);
+    wait_until("the file is read", || viewer.json("/api/lists")["flags"].as_array().unwrap().len() == 82);
+    let graph = &viewer.json("/api/flag?key=here")["graph"];
+    assert_eq!((graph["nodes"].as_array().unwrap().len(), &graph["left_out"]), (80, &json!(2)));
 }
 
 /// Reads events until one contains these words.
