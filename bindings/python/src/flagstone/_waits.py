@@ -35,6 +35,8 @@ def wait(look: Callable[[int], int], seconds: float) -> int:
 def wait_in_slices(wait: Callable[[float], bool], seconds: float | None) -> bool:
     """Calls ``wait``, which waits at most the seconds it is given, until it says true or ``seconds`` are over.
 
+    ``wait`` must look at what it waits for: a wake-up between two slices is lost.
+
     A signal that comes just before the main thread begins to wait, or to another thread, does not end its wait.
     """
     deadline = math.inf if seconds is None else time.monotonic() + seconds
