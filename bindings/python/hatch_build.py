@@ -16,20 +16,24 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SWITCH = "FLAGSTONE_SPEEDUPS"
-EXTENSION = "src/flagstone/_speedups.abi3.so"
-PROGRAM = "src/flagstone_cli/bin/flagstone"
+EXTENSION = "flagstone/_speedups.abi3.so"
+PROGRAM = "flagstone_cli/bin/flagstone"
 
 
 class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Copies the library to ``flagstone/_native`` and the extension beside it, for ordinary and for editable wheels."""
+    """Adds the library as ``flagstone/_native``, the extension and the program to a wheel; an editable install has them in
+    the source tree, which nothing else changes: several builds may go on in it at the same time."""
 
     PLUGIN_NAME = "custom"
+    #: Where the files are made for an ordinary wheel, until it is done.
+    _made: tempfile.TemporaryDirectory[str] | None = None
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before a wheel is made; ``version`` is ``standard`` or ``editable``."""
@@ -39,28 +43,41 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         if not named:
             self.app.display_info("flagstone: cargo builds the native library; the first time takes minutes")
         library = Path(named) if named else _build(core, "--release", "--lib")
-        target = root / "src" / "flagstone" / "_native" / library.name
-        target.parent.mkdir(exist_ok=True)
+        folder = root / "src" if version == "editable" else self._folder()
+        name = f"flagstone/_native/{library.name}"
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(".new")
         shutil.copyfile(library, fresh)
         _put(fresh, target)
         build_data["pure_python"] = False
-        build_data["artifacts"].append(f"src/flagstone/_native/{library.name}")
+        names = [name]
         platform = (
             (os.environ.get("FLAGSTONE_WHEEL_PLATFORM") or sysconfig.get_platform()).replace("-", "_").replace(".", "_")
         )
         # One wheel per platform serves every Python: the library does not link to CPython, and the extension keeps to the
         # stable ABI.
         build_data["tag"] = f"py3-none-{platform}"
-        if self._extension(root, core):
-            build_data["artifacts"].append(EXTENSION)
+        if self._extension(root, core, folder):
+            names.append(EXTENSION)
             build_data["tag"] = f"cp39-abi3-{platform}"
-        if self._program(root, core):
-            build_data["artifacts"].append(PROGRAM)
+        if self._program(core, folder):
+            names.append(PROGRAM)
+        if version != "editable":
+            build_data["force_include"].update({str(folder / name): name for name in names})
 
-    def _program(self, root: Path, core: Path) -> bool:
-        """Puts the program beside its package; false when the wheel is to go without it."""
-        target = root / PROGRAM
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Called when the wheel is made."""
+        if self._made is not None:
+            self._made.cleanup()
+
+    def _folder(self) -> Path:
+        self._made = tempfile.TemporaryDirectory(prefix="flagstone-wheel-")
+        return Path(self._made.name)
+
+    def _program(self, core: Path, folder: Path) -> bool:
+        """Puts the program where its package is to have it; false when the wheel is to go without it."""
+        target = folder / PROGRAM
         # An editable install would go on running the one of an earlier build.
         target.unlink(missing_ok=True)
         named = os.environ.get("FLAGSTONE_CLI")
@@ -69,16 +86,16 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         if named == "build":
             self.app.display_info("flagstone: cargo builds the command-line program; the first time takes minutes")
         program = _build(core, "--profile", "cli", "--package", "flagstone-cli") if named == "build" else Path(named)
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(".new")
         shutil.copyfile(program, fresh)
         fresh.chmod(0o755)
         _put(fresh, target)
         return True
 
-    def _extension(self, root: Path, core: Path) -> bool:
+    def _extension(self, root: Path, core: Path, folder: Path) -> bool:
         """Compiles the extension; false when the wheel is to go without it."""
-        target = root / EXTENSION
+        target = folder / EXTENSION
         # An editable install would go on using the one of an earlier build.
         target.unlink(missing_ok=True)
         obstacle = _obstacle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,30 @@ def test_a_wheel_in_an_empty_environment_evaluates_a_flag(environment: Environme
     install(python, str(wheel))
     assert first_evaluation(python, environment) == "True\n"
     command_line(Path(python).with_name("flagstone"), environment)
+
+
+@in_full
+def test_a_wheel_is_made_without_a_change_in_the_source_tree(tmp_path: Path) -> None:
+    copy = tmp_path / "project" / "bindings" / "python"
+    shutil.copytree(
+        PACKAGE, copy, ignore=shutil.ignore_patterns("_native", "_speedups.abi3.so", "bin", ".*", "__pycache__")
+    )
+    shutil.copytree(PROJECT / "include", tmp_path / "project" / "include")
+    # As an editable install leaves them.
+    for name in ("flagstone/_native/libflagstone.so", "flagstone/_speedups.abi3.so", "flagstone_cli/bin/flagstone"):
+        (copy / "src" / name).parent.mkdir(exist_ok=True)
+        (copy / "src" / name).write_text("of an earlier build")
+    before = {path: path.stat() for path in (copy / "src").rglob("*")}
+    library = os.environ["FLAGSTONE_TEST_LIBRARY"]
+    wheel = build("wheel", copy, tmp_path / "dist", FLAGSTONE_LIBRARY_PATH=library, FLAGSTONE_SPEEDUPS="0")
+    after = {path: path.stat() for path in (copy / "src").rglob("*")}
+    assert sorted(after) == sorted(before)
+    # Folders' own times: what came and went again.
+    assert [path for path in before if before[path].st_mtime_ns != after[path].st_mtime_ns] == []
+    made = zipfile.ZipFile(wheel)
+    assert made.read("flagstone/_native/libflagstone.so")[:4] == b"\x7fELF"
+    names = {"flagstone/_speedups.abi3.so", "flagstone_cli/bin/flagstone"}
+    assert not names.intersection(made.namelist()) and "-py3-none-" in wheel.name
 
 
 def command_line(script: Path, environment: Environment) -> None:
