@@ -24,7 +24,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SWITCH = "FLAGSTONE_SPEEDUPS"
 EXTENSION = "flagstone/_speedups.abi3.so"
-PROGRAM = "flagstone_cli/bin/flagstone"
+#: The program's name here and on Windows.
+PROGRAMS = ("flagstone_cli/bin/flagstone", "flagstone_cli/bin/flagstone.exe")
 
 
 class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -61,8 +62,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         if self._extension(root, core, folder):
             names.append(EXTENSION)
             build_data["tag"] = f"cp39-abi3-{platform}"
-        if self._program(core, folder):
-            names.append(PROGRAM)
+        names += self._program(core, folder)
         if version != "editable":
             build_data["force_include"].update({str(folder / name): name for name in names})
 
@@ -75,23 +75,25 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         self._made = tempfile.TemporaryDirectory(prefix="flagstone-wheel-")
         return Path(self._made.name)
 
-    def _program(self, core: Path, folder: Path) -> bool:
-        """Puts the program where its package is to have it; false when the wheel is to go without it."""
-        target = folder / PROGRAM
-        # An editable install would go on running the one of an earlier build.
-        target.unlink(missing_ok=True)
+    def _program(self, core: Path, folder: Path) -> list[str]:
+        """Puts the program where its package is to have it; gives its name, or none when the wheel is to go without it."""
+        for name in PROGRAMS:
+            # An editable install would go on running the one of an earlier build.
+            (folder / name).unlink(missing_ok=True)
         named = os.environ.get("FLAGSTONE_CLI")
         if not named:
-            return False
+            return []
         if named == "build":
             self.app.display_info("flagstone: cargo builds the command-line program; the first time takes minutes")
         program = _build(core, "--profile", "cli", "--package", "flagstone-cli") if named == "build" else Path(named)
+        name = PROGRAMS[program.suffix == ".exe"]
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(".new")
         shutil.copyfile(program, fresh)
         fresh.chmod(0o755)
         _put(fresh, target)
-        return True
+        return [name]
 
     def _extension(self, root: Path, core: Path, folder: Path) -> bool:
         """Compiles the extension; false when the wheel is to go without it."""
