@@ -83,9 +83,47 @@ fleet: setup-test ## What fleets read of Redis after edits and how soon they ser
 	done
 	$(CARGO) test --release --quiet --test scale -- --ignored --nocapture --exact a_fleet_of_processes_on_one_redis
 
+.PHONY: natives
+natives: ## The library for every platform that the toolchain knows, inspected: target/natives (NATIVES="linux-x64 win-x64" for some)
+	@env -u RUSTFLAGS tools/natives.sh $(NATIVES)
+
+.PHONY: wheels wheels-test
+wheels: ## Python wheels for each of them, and the sdist: target/wheels
+	@tools/wheels.sh
+
+wheels-test: ## Those for this machine in a clean environment of every Python that is found, with a real Redis
+	@tools/wheels.sh test
+
+.PHONY: deb deb-test
+deb: build ## Debian packages of library, headers and program: target/deb/packages
+	@tools/deb.sh
+
+deb-test: ## Those in a fresh Debian: installed, used and removed
+	@tools/deb.sh test
+
+.PHONY: conan
+conan: ## The Conan recipe: builds the package below target/conan, and a program from it, with the shared library and the archive
+	@tools/conan.sh
+
 .PHONY: dotnet-pack
-dotnet-pack: build ## The NuGet package: bindings/dotnet/artifacts/package/release
+dotnet-pack: build ## The NuGet packages: bindings/dotnet/artifacts/package/release; OpenFeature's with OPENFEATURE_FEED
 	@dotnet pack bindings/dotnet/src/Flagstone
+	dotnet pack bindings/dotnet/src/Flagstone.Extensions.Hosting
+	if [ -n "$${OPENFEATURE_FEED:-}" ]; then dotnet pack bindings/dotnet/src/Flagstone.OpenFeature; fi
+
+.PHONY: dotnet-package dotnet-package-test
+dotnet-package: ## The same with the libraries of all platforms that make natives has built, and what is in it: target/dotnet-package
+	@tools/dotnet-package.sh
+
+dotnet-package-test: ## That package in a program for each of its platforms; those that can run here are run, with a real Redis
+	@tools/dotnet-package.sh test
+
+.PHONY: supply-chain reproducible
+supply-chain: ## Licences, sources, bans and advisories of all dependencies, and an SBOM: target/supply-chain
+	@tools/supply-chain.sh
+
+reproducible: ## The library built in two folders must be the same, byte for byte
+	@tools/supply-chain.sh reproducible
 
 .PHONY: docs
 docs: build ## The book: target/book/index.html, with the API references of all languages; every link checked
@@ -102,6 +140,10 @@ bench: setup build ## Speed, load time, push delay and memory, beside LaunchDark
 	@(cd bench && FLAGSTONE_LIB_DIR=$(RELEASE) $(CARGO) run --release --quiet -- $(BENCH_ARGS))
 	tools/bench-python.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
 	tools/bench-dotnet.sh | tee -a $(if $(BENCH_ARGS),/dev/null,bench/results.md)
+
+.PHONY: pictures
+pictures: setup-test build ## The pictures of the documentation anew: docs/pictures
+	@tools/pictures.sh
 
 .PHONY: header
 header: ## Writes include/flagstone.h anew from the sources

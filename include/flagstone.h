@@ -690,7 +690,8 @@ typedef enum flagstone_big_segments {
  */
 typedef enum flagstone_notification_kind {
   /**
-   * A log line: `level_or_state` is a `FLAGSTONE_LEVEL_…`, `text` the line.
+   * A log line: `level_or_state` is a `FLAGSTONE_LEVEL_…`, `text` the line, `extra` JSON that says what it is about:
+   * `{"area":"store"}`; further areas are `client`, `source`, `events` and `big_segments`.
    */
   FLAGSTONE_NOTIFICATION_LOG = 0,
   /**
@@ -1521,7 +1522,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `events` | null without events; else how they fare, see below |
  * | `big_segments` | null without a big-segment store; else how it stands, see below |
  * | `initialized` | somebody has written a full data set: `$inited` was seen |
- * | `redis` | null where memory is all there is; else where Redis is, see below |
+ * | `redis` | where the Redis with the flags is, or else, where one is asked for big segments alone, that one, see below; null without any |
  * | `watch` | null unless `cache.freshness` is `push` and there is a Redis; else how it tells of changes, see below |
  *
  * Members of `redis`; `role`, `service`, `sentinels` and `asked` only with sentinels, `nodes` only in a cluster:
@@ -1554,7 +1555,7 @@ FLAGSTONE_API int32_t flagstone_client_state(const struct flagstone_client *clie
  * | `source` | `"static"` (options, or `flagstone_client_set_credentials` without `redis.credentials`), `"host"`, `"file"` or `"aws-iam"` |
  * | `user` | who logs in; null for the default user |
  * | `expires_in_ms` | how long the server takes them still, 0 when that time is over; null when it is not known |
- * | `state` | `"ok"`; `"missing"`: there are none yet; `"refused"`: a server did not take them; `"expired"`: their time is over |
+ * | `state` | `"ok"`: a server took them; `"untried"`: none has seen them yet; `"missing"`: there are none yet; `"refused"`: a server did not take them; `"expired"`: their time is over |
  * | `error` | what the server said that refused them, or why no others could be had; null when nothing is wrong |
  *
  * Members of `events`; a summary of evaluations counts as one event:
@@ -1599,9 +1600,9 @@ flagstone_status flagstone_client_status_json(const struct flagstone_client *cli
  * | `flagstone_freshness` | by `rung`, the words of `freshness` in the status: 1 for the one in force, 0 for the others |
  * | `flagstone_data_age_seconds` | time since everything held was last known to be true; missing before the first time |
  * | `flagstone_flags`, `flagstone_segments`, `flagstone_malformed_items` | what is held, and what cannot be read |
- * | `flagstone_store_available`, `flagstone_store_stale` | whether Redis answers, and whether what is held may be out of date |
+ * | `flagstone_store_available`, `flagstone_store_stale` | whether Redis answers, and whether what is held may be out of date; where the flags are in Redis |
  * | `flagstone_redis_exchanges_total` | reads and writes that Redis has answered |
- * | `flagstone_redis_received_bytes_total`, `flagstone_redis_sent_bytes_total` | bytes from and to Redis, TLS included |
+ * | `flagstone_redis_received_bytes_total`, `flagstone_redis_sent_bytes_total` | bytes from and to Redis, TLS included; also where only big segments are there |
  * | `flagstone_events_waiting`, `flagstone_events_sent_total`, `flagstone_events_lost_total`, `flagstone_events_dropped_total` | how events fare |
  * | `flagstone_notifications_dropped_total` | notifications that the host did not take in time |
  * | `flagstone_panics_total` | calls that failed unexpectedly |

@@ -537,6 +537,32 @@ fn flags_from_elsewhere_may_have_members_in_redis_and_without_one_nothing_is_con
 }
 
 #[test]
+fn where_only_the_members_are_in_redis_status_and_metrics_tell_of_that() {
+    let server = Setup::default().password("members").start();
+    let data = TestData::new();
+    data.set_flag(&Flag::new("vip", 1, "in").for_segment("vip").text());
+    data.set_segment(&big("vip", 7, "user"));
+    let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}/3", server.port());
+    let client = Config::new().with_data(&data).with("big_segments.url", &url("members")).started();
+    let address = format!("127.0.0.1:{}", server.port());
+    let redis = &client.status()["redis"];
+    assert_eq!(
+        (&redis["topology"], &redis["address"], &redis["database"]),
+        (&json!("standalone"), &json!(address), &json!(3))
+    );
+    assert_eq!(redis["credentials"]["state"], "untried", "nobody has asked yet");
+    assert_eq!(client.metric("flagstone_redis_received_bytes_total"), Some(0.0));
+    client.ask("vip");
+    eventually("a login was taken", || client.status()["redis"]["credentials"]["state"] == "ok");
+    assert!(client.metric("flagstone_redis_received_bytes_total").unwrap() > 0.0);
+    assert!(client.metric("flagstone_redis_sent_bytes_total").unwrap() > 0.0);
+    assert_eq!(client.metric("flagstone_store_available"), None, "that is the store of the flags");
+    let refused = Config::new().with_data(&data).with("big_segments.url", &url("wrong")).started();
+    refused.ask("vip");
+    eventually("the refusal is told", || refused.status()["redis"]["credentials"]["state"] == "refused");
+}
+
+#[test]
 fn a_segment_without_a_generation_is_not_ready_and_asks_for_nothing() {
     let server = server();
     let text = json!({ "key": "vip", "version": 2, "unbounded": true, "included": ["ada"] }).to_string();

@@ -203,7 +203,7 @@ fn the_host_is_asked_before_the_end_and_again_while_it_sets_nothing() {
     // The server goes by its own clock.
     client.serves("a", "one");
     client.set_credentials("ada", "hunter2-first", 0).unwrap();
-    assert_eq!(state(&client), "ok");
+    eventually("they are tried", || state(&client) == "ok");
 }
 
 #[test]
@@ -511,4 +511,39 @@ fn options_that_do_not_fit_together_are_refused_and_a_password_beside_another_so
     assert_eq!(log_lines(&heard, 2), ["the password for Redis is not used: redis.credentials is another source"]);
     let offline = Config::new().with("offline", "true").client();
     assert_eq!(offline.set_credentials("ada", "hunter2", 0).unwrap_err().status, INVALID_ARGUMENT);
+}
+
+#[test]
+fn a_login_that_no_server_has_seen_is_not_told_as_good() {
+    let nobody = format!("redis://ada:hunter2-first@127.0.0.1:{}", free_port());
+    let client = Config::at(&nobody).client();
+    assert_eq!(state(&client), "untried");
+    client.start(200).unwrap_err();
+    assert_eq!(state(&client), "untried", "nobody answers");
+    let server = server();
+    let client = as_ada(&server).with("redis.password", "hunter2-first").started();
+    assert_eq!(state(&client), "ok");
+    // As long as a connection is there that another one logged in on, each new one is yet to be tried.
+    client.set_credentials("ada", "hunter2-second", 3_600_000).unwrap();
+    eventually("it is tried and refused", || state(&client) == "refused");
+    client.set_credentials("ada", "hunter2-first", 3_600_000).unwrap();
+    eventually("it is tried and taken", || state(&client) == "ok");
+}
+
+#[test]
+fn a_watch_whose_login_is_refused_is_tried_after_growing_pauses_and_at_once_with_another_login() {
+    let server = server();
+    let gate = Gate::to(server.port());
+    // What reads logs in otherwise.
+    gate.rule("HELLO", Rule::error(&REFUSED["the login was refused: ".len()..]));
+    let config = Config::at(&gate.url()).with("redis.username", "ada").with("redis.ping_ms", "100");
+    let client = config.with("redis.password", "hunter2-first").started();
+    client.reports("freshness", "ttl");
+    let tried = || gate.seen().count("HELLO");
+    throughout(Duration::from_secs(8), || assert_eq!(client.ask("a"), "one"));
+    assert!((2..=4).contains(&tried()), "{} logins in eight seconds", tried());
+    gate.clear();
+    client.set_credentials("ada", "hunter2-first", 0).unwrap();
+    let ((), took) = timed(|| client.reports("freshness", "push"));
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

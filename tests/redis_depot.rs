@@ -148,7 +148,10 @@ fn an_encrypted_connection_says_how() {
     let mut options = RedisOptions::at(&server.tls_url()).unwrap();
     options.tls.ca_file = Some(certificates.path("ca.pem").into());
     let found = Depot::new(&options, "").unwrap().examine().unwrap();
-    assert!(found.encryption.unwrap().protocol.starts_with("TLSv1_"));
+    let encryption = found.encryption.unwrap();
+    assert!(encryption.protocol.starts_with("TLSv1_"));
+    // A SEQUENCE in DER.
+    assert_eq!(encryption.certificate.first(), Some(&0x30));
 }
 
 #[test]
@@ -159,4 +162,54 @@ fn a_redis_that_is_away_and_a_login_that_is_refused_are_told_apart() {
     assert!(matches!(depot_at(&url).examine(), Err(DepotError::Refused(_))));
     drop(server);
     assert!(matches!(depot_at(&url).read(), Err(DepotError::Away(_))));
+}
+
+#[test]
+fn where_replicas_are_read_the_primary_is_written_and_what_is_rewritten_is_read_there() {
+    let deployment = Deployment::holding(&[("a", r#"{"key":"a","version":5}"#.to_owned())]);
+    let depot = depot_at(&format!("{}?read=prefer-replica", deployment.url()));
+    assert_eq!(keys(&depot.read().unwrap()), ["a"]);
+    assert!(deployment.servers[1].calls_of("hgetall") > 0, "by the replica");
+    let found = depot.examine().unwrap();
+    assert_eq!(found.role.as_deref(), Some("slave"), "it is about what is read");
+    assert_eq!(depot.write_newer(&[item("a", 6)]).unwrap(), [Written::Applied]);
+    assert!(deployment.servers[0].text("features", "a").unwrap().contains('6'));
+    // The replica hears of nothing for now.
+    deployment.servers[1].run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    depot.write_newer(&[item("b", 1)]).unwrap();
+    let mut seen = Vec::new();
+    depot
+        .rewrite(|contents| {
+            seen = keys(&contents);
+            Ok::<_, DepotError>(vec![item("c", 1)])
+        })
+        .unwrap();
+    assert_eq!(seen, ["a", "b"]);
+    assert!(deployment.servers[0].text("features", "c").is_some());
+}
+
+#[test]
+fn a_cluster_is_read_written_rewritten_and_examined_with_one_owner_of_the_keys_and_with_several() {
+    let cluster = RedisCluster::without_replicas(|_| Setup::default());
+    for prefix in [TAGGED, SPREAD] {
+        let mut options = RedisOptions::at(&cluster.url()).unwrap();
+        (options.command_timeout, options.connect_timeout) = (PATIENCE, PATIENCE);
+        let depot = Depot::new(&options, prefix).unwrap();
+        assert!(depot.read().unwrap().flags.is_empty());
+        let segment = NewItem { kind: Kind::Segment, ..item("s", 1) };
+        let outcomes = depot.write_newer(&[item("a", 1), segment, item("a", 1), item("b", 2)]).unwrap();
+        assert_eq!(outcomes, [Written::Applied, Written::Applied, Written::Newer, Written::Applied], "{prefix}");
+        depot
+            .rewrite(|contents| {
+                assert_eq!((keys(&contents), contents.segments.len()), (vec!["a".to_owned(), "b".to_owned()], 1));
+                Ok::<_, DepotError>(vec![item("c", 1)])
+            })
+            .unwrap();
+        let contents = depot.read().unwrap();
+        assert_eq!((keys(&contents), contents.segments.len(), contents.inited), (vec!["c".to_owned()], 0, Some(true)));
+        let found = depot.examine().unwrap();
+        assert_eq!((found.mode.as_deref(), found.role.as_deref()), (Some("cluster"), Some("master")));
+        assert!(found.rights.iter().all(|right| right.verdict == Verdict::Allowed), "{prefix}: {found:?}");
+        assert!(cluster.flag(prefix, "c").is_some());
+    }
 }

@@ -202,10 +202,76 @@ fn hears_nothing(left: usize) {
     }
 }
 
+#[test]
+fn a_login_that_the_replica_refuses_says_nothing_against_the_replica() {
+    let deployment = Deployment::holding(&[("a", edit(1))]);
+    let allow = |server: &RedisServer, password: &str| {
+        server.run::<()>(&["ACL", "SETUSER", "ada", "on", "resetpass", password, "~*", "&*", "+@all"]);
+    };
+    deployment.servers.iter().for_each(|server| allow(server, ">first"));
+    let (primary, replica) = (&deployment.servers[0], &deployment.servers[1]);
+    let config = config(&deployment, "prefer-replica", "all").with("redis.username", "ada");
+    let client = config.with("redis.password", "first").started();
+    let is_read = || place(&client) == at("replica", replica) && replica.tracking_connections() == 1;
+    eventually("the replica is read and watched", is_read);
+    client.becomes(VALID);
+    eventually("it is looked at", || looking(replica).len() == 1);
+    allow(replica, ">second");
+    for post in looking(replica) {
+        replica.run::<()>(&["CLIENT", "KILL", "ID", &post]);
+    }
+    throughout(Duration::from_secs(3), || assert!(is_read(), "{:?}", place(&client)));
+    primary.set_flag("a", edit(2));
+    client.serves("a", "edit 2");
+    assert_eq!(client.state(), VALID);
+}
+
+/// Numbers of the connections on which it was asked last how it stands to its primary, and on which it tells of nothing.
+fn looking(replica: &RedisServer) -> Vec<String> {
+    let list: String = replica.run(&["CLIENT", "LIST"]);
+    let of = |line: &str, name: &str| line.split(' ').find_map(|word| word.strip_prefix(name).map(str::to_owned));
+    let is_post = |line: &&str| {
+        let has = |name: &str, test: &dyn Fn(&str) -> bool| of(line, name).is_some_and(|value| test(&value));
+        has("name=flagstone-", &|_| true)
+            && has("cmd=", &|cmd| cmd == "info")
+            && has("flags=", &|flags| !flags.contains('t'))
+    };
+    list.lines().filter(is_post).filter_map(|line| of(line, "id=")).collect()
+}
+
+#[test]
+fn a_client_is_closed_at_once_while_it_waits_for_a_replica_that_lags() {
+    let deployment = Deployment::holding(&[("a", edit(1))]);
+    let (primary, replica) = (&deployment.servers[0], &deployment.servers[1]);
+    // It takes in what it is sent, and says that nothing has arrived: as one does for as long as it loads much.
+    let gate = Gate::to(replica.port());
+    let role = format!("*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:{}\r\n$9\r\nconnected\r\n:1\r\n", primary.port());
+    gate.rule("ROLE", Rule::Answer(role.into_bytes()));
+    let told = ["ip", "127.0.0.1", "port", &gate.port().to_string(), "flags", "slave", "master-link-status", "ok"];
+    let sentinel = Gate::to(deployment.sentinels[0].port());
+    let bulks: String = told.iter().map(|text| format!("${}\r\n{text}\r\n", text.len())).collect();
+    let one = format!("*1\r\n*{}\r\n{bulks}", told.len()).into_bytes();
+    for word in ["REPLICAS", "replicas"] {
+        sentinel.rule_for_content(word, Rule::Answer(one.clone()));
+    }
+    let url = format!("redis+sentinel://127.0.0.1:{}/{SERVICE}?read=prefer-replica", sentinel.port());
+    let config = Config::new().with("redis.url", &url).with("redis.connect_timeout_ms", "60000");
+    let client = config.client();
+    thread::scope(|scope| {
+        scope.spawn(|| client.start(PATIENCE_MS));
+        eventually("the replica is waited for", || gate.seen().count("ROLE") > 20);
+        let (outcome, took) = timed(|| client.close(PATIENCE_MS));
+        assert!(outcome == OK && took < Duration::from_secs(3), "{outcome} after {took:?}");
+    });
+}
+
 /// A server and one sentinel that watches over it at this host.
 fn under_sentinel(host: &str, settings: &str, primary: &RedisServer) -> RedisServer {
     let monitor = watching(primary.port(), 1).replace("127.0.0.1", host);
-    Setup::default().argument(&["--bind", "127.0.0.1", "-::1"]).sentinel(&format!("{settings}{monitor}")).start()
+    let setup = Setup::default().argument(&["--bind", "127.0.0.1", "-::1"]);
+    let sentinel = setup.sentinel(&format!("{settings}{monitor}")).start();
+    hurry(&sentinel);
+    sentinel
 }
 
 /// Number of replicas that a sentinel knows to be well.
@@ -253,6 +319,7 @@ fn everything_works_over_ipv6() {
     let replica = both(Setup::default().argument(&follows));
     eventually("the replica has everything", || replica.is_inited());
     let sentinel = under_sentinel("::1", "", &primary);
+    eventually("the sentinel knows it", || known_by(&sentinel) == 1);
     let url = format!("redis+sentinel://[::1]:{}/{SERVICE}?read=prefer-replica", sentinel.port());
     let client = started_at(&url);
     wait_until(Duration::from_secs(40), "the replica is read", || {

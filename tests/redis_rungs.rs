@@ -49,16 +49,7 @@ fn attentive(url: &str) -> Config {
 
 /// Whatever happens to the data set is seen, by a client that follows Redis.
 fn follows(server: &RedisServer, client: &Client, what: &str) {
-    assert_eq!((client.ask("a"), client.ask("member")), ("one".into(), "in".into()), "{what}");
-    assert_eq!(client.ask("none"), "FLAG_NOT_FOUND", "{what}");
-    server.set_flag("a", flag("a", 2, "two"));
-    client.serves("a", "two");
-    server.set_segment("s", segment("s", 2, &[]));
-    client.serves("member", OTHER);
-    server.set_flag("none", flag("none", 1, "new"));
-    client.serves("none", "new");
-    server.remove_flag("none");
-    client.serves("none", "FLAG_NOT_FOUND");
+    sees_every_edit(server, client, "a", what);
     server.replace(&[("a", flag("a", 1, "restored"))], &[]);
     client.serves("a", "restored");
     client.serves("member", "FLAG_NOT_FOUND");
@@ -499,6 +490,30 @@ fn a_server_that_does_not_number_connections_or_does_not_redirect_is_told_so_in_
         assert_eq!(client.status()["watch"]["reason"], "not here");
         follows(&server, &client, content);
     }
+}
+
+#[test]
+fn two_connections_prove_that_they_lead_to_the_same_server_where_servers_do_not_say_who_they_are() {
+    let servers = [RedisServer::start(), RedisServer::start()];
+    servers.iter().for_each(fill);
+    // On the second one the numbers of the first one's connections are those of others.
+    let _others: Vec<_> = (0..200).map(|_| servers[1].connect()).collect();
+    let gate = Gate::to(servers[0].port());
+    gate.rule("INFO", Rule::error("NOPERM no"));
+    let config = attentive(&format!("{}?protocol=2", gate.url())).with("cache.ttl_ms", "200");
+    let alone = config.started();
+    stands_on(&alone, REDIRECT);
+    follows(&servers[0], &alone, "one server");
+    drop(alone);
+    gate.lead_in_turn(&[servers[0].port(), servers[1].port()]);
+    let between = config.started();
+    throughout(Duration::from_secs(3), || assert_ne!(rung(&between), REDIRECT));
+    drop(between);
+    gate.lead_to(servers[0].port());
+    gate.rule("PUBSUB", Rule::error("NOPERM no"));
+    let unproved = config.client();
+    unproved.start(PATIENCE_MS).unwrap();
+    eventually("the way is refused", || fate(&unproved, REDIRECT) == ("refused".into(), "NOPERM no".into()));
 }
 
 // Keyspace notifications.

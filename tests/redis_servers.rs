@@ -49,21 +49,12 @@ fn these_servers_are_tested() {
 fn a_reader_lives(server: &mut RedisServer, config: &Config, residency: &str, what: &str) {
     let client = config.client();
     assert_eq!(client.start(PATIENCE_MS), Ok(()), "{what}: {:?}", client.try_status());
-    assert_eq!((client.ask("flag-0"), client.ask("member")), ("one".into(), "in".into()), "{what}");
-    assert_eq!(client.ask("none"), "FLAG_NOT_FOUND", "{what}");
     let holds = residency != "off";
     if holds {
         client.reports("freshness", "push");
         assert_eq!(client.status()["freshness_reason"], "RESP3 broadcast tracking", "{what}");
     }
-    server.set_flag("flag-0", flag("flag-0", 2, "two"));
-    client.serves("flag-0", "two");
-    server.set_segment("s", segment("s", 2, &[]));
-    client.serves("member", OTHER);
-    server.set_flag("none", flag("none", 1, "new"));
-    client.serves("none", "new");
-    server.remove_flag("none");
-    client.serves("none", "FLAG_NOT_FOUND");
+    sees_every_edit(server, &client, "flag-0", what);
     server.set_flag("flag-1", &tombstones("flag-1", 2)[2]);
     client.serves("flag-1", "FLAG_NOT_FOUND");
     if holds {

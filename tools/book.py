@@ -68,7 +68,7 @@ def options_page() -> str:
 # mdBook
 
 _FENCE = re.compile(r"^(```.*?^```)", re.M | re.S)
-_LINK = re.compile(r"\[([^\]\n]*)\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def outside_to_text(page: Path, text: str) -> str:

@@ -3,7 +3,8 @@
 #
 # DESTDIR is put before every path, for building packages; the installed files speak of PREFIX alone. Called by
 # `make install`, which builds first. FLAGSTONE_LIB_DIR names the folder with libflagstone.so and libflagstone.a,
-# FLAGSTONE_PROGRAM the program; an empty one leaves it out, with its manual pages and completions.
+# FLAGSTONE_PROGRAM the program; an empty one leaves it out, with its manual pages and completions. FLAGSTONE_LIBDIR is where
+# libraries go below PREFIX, by default lib.
 #
 # What was put down is listed in PREFIX/share/flagstone/manifest, below PREFIX, folders that were made with a slash at the end:
 # tools/uninstall.sh goes by that. What an earlier version put down there and this one does not have is removed.
@@ -19,6 +20,7 @@ from=${FLAGSTONE_LIB_DIR:-$root/target/release}
 program=${FLAGSTONE_PROGRAM-$root/target/cli/flagstone}
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
 manifest=share/flagstone/manifest
+libdir=${FLAGSTONE_LIBDIR:-lib}
 
 for library in libflagstone.so libflagstone.a; do
   if [ ! -e "$from/$library" ]; then
@@ -51,6 +53,9 @@ fill() {
   local text
   text=$(<"$root/$1")
   text=${text//@PREFIX@/"$prefix"}
+  text=${text//@LIBDIR@/"$libdir"}
+  # From there back to the prefix.
+  text=${text//@UP@/"$(sed -E 's:[^/]+:..:g' <<<"$libdir")"}
   folder "${2%/*}"
   printf '%s\n' "${text//@VERSION@/"$version"}" >"$to/$2"
   chmod 644 "$to/$2"
@@ -66,13 +71,13 @@ put 644 "$root/include/flagstone.hpp" include/flagstone.hpp
 for header in "$root"/include/flagstone/*.hpp; do
   put 644 "$header" "include/flagstone/${header##*/}"
 done
-put 755 "$from/libflagstone.so" lib/libflagstone.so.1
-ln -sf libflagstone.so.1 "$to/lib/libflagstone.so"
-installed+=(lib/libflagstone.so)
-put 644 "$from/libflagstone.a" lib/libflagstone.a
-fill flagstone.pc.in lib/pkgconfig/flagstone.pc
-fill cmake/flagstoneConfig.cmake.in lib/cmake/flagstone/flagstoneConfig.cmake
-fill cmake/flagstoneConfigVersion.cmake.in lib/cmake/flagstone/flagstoneConfigVersion.cmake
+put 755 "$from/libflagstone.so" "$libdir/libflagstone.so.1"
+ln -sf libflagstone.so.1 "$to/$libdir/libflagstone.so"
+installed+=("$libdir/libflagstone.so")
+put 644 "$from/libflagstone.a" "$libdir/libflagstone.a"
+fill flagstone.pc.in "$libdir/pkgconfig/flagstone.pc"
+fill cmake/flagstoneConfig.cmake.in "$libdir/cmake/flagstone/flagstoneConfig.cmake"
+fill cmake/flagstoneConfigVersion.cmake.in "$libdir/cmake/flagstone/flagstoneConfigVersion.cmake"
 if [ -n "$program" ]; then
   put 755 "$program" bin/flagstone
   made=$(mktemp -d)
@@ -107,3 +112,16 @@ for place in "${before[@]}"; do
   grep -qxF -e "$place" "$to/$manifest.new" || rm -f "$to/$place"
 done
 mv -f "$to/$manifest.new" "$to/$manifest"
+
+# What is staged is no concern of this machine's dynamic linker.
+if [ -z "${2:-}" ]; then
+  linker=$(PATH=$PATH:/sbin:/usr/sbin command -v ldconfig || true)
+  if [ -z "$linker" ] || "$linker" -p 2>/dev/null | grep -F >/dev/null " $prefix/$libdir/libflagstone.so.1"; then
+    :
+  elif "$linker" -N -X -v 2>/dev/null | grep -F >/dev/null "$prefix/$libdir:"; then
+    echo "programs find libflagstone.so.1 once ldconfig was run as root"
+  else
+    echo "$prefix/$libdir is no folder of the dynamic linker: link programs with -Wl,-rpath,$prefix/$libdir, or run them with"
+    echo "LD_LIBRARY_PATH=$prefix/$libdir, or write the folder to /etc/ld.so.conf.d/flagstone.conf and run ldconfig, as root"
+  fi
+fi

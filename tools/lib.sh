@@ -1,10 +1,12 @@
-# Shell functions shared by the demo and the set-up of the tests. For bash; to be sourced, not run.
+# Shell functions shared by the demo, the set-up and the runs of the tests. For bash; to be sourced, not run.
 #
 #   find_or_install PROGRAM PACKAGE    PROGRAM is in PATH afterwards, or the reason why not is printed and it fails
 #   find_or_install_idle PROGRAM       the same for one whose package, of the same name, starts a service, which is not wanted
 #   start_private_redis DIR            sets REDIS_PID, REDIS_PORT, REDIS_URL; keeps nothing on disk but its log in DIR
 #   stop_private_redis                 ends the server that start_private_redis started
 #   second_tries COMMAND LINES         tries failed tests once more, alone
+#   begin_test_run                     from here on flaky tests are noted
+#   say_test_run PART…                 the end of it: what was flaky, and which parts failed; fails if any did
 
 say() {
   printf '%s\n' "$*" >&2
@@ -132,4 +134,21 @@ second_tries() {
     "$try_alone" "$line" </dev/null || return 1
     printf '%s\n' "$line" >>"${FLAGSTONE_FLAKY:-/dev/stderr}"
   done <<<"$lines"
+}
+
+begin_test_run() {
+  FLAGSTONE_FLAKY=$(mktemp)
+  export FLAGSTONE_FLAKY
+  trap 'rm -f "$FLAGSTONE_FLAKY"' EXIT
+}
+
+say_test_run() {
+  local name
+  while IFS= read -r name; do
+    say "flaky, failed among others and passed alone: $name"
+  done <"$FLAGSTONE_FLAKY"
+  for name in "$@"; do
+    say "failed: $name"
+  done
+  [ $# -eq 0 ]
 }

@@ -34,6 +34,9 @@ if [ "${1:-}" = test ]; then
       exit 1
     fi
   fi
+  # The tests of the page say what they miss.
+  find_or_install chromium chromium || true
+  find_or_install chromedriver chromium-driver || true
   install_servers
   say_missing_servers
 fi

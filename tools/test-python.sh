@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of the Python binding, of the programs around the contract tests, and of the book, on every CPython from 3.9 to 3.14
-# that is found, the book on one. `make test` has set up what is needed and built the library.
+# The tests of the Python binding, of the programs around the contract tests, of the book, and of the page of `flagstone view`, on
+# every CPython from 3.9 to 3.14 that is found, the last two on one. `make test` has set up what is needed and built the library.
 #     tools/test-python.sh          lints, tests on every version, the repeated ones in full on one of them
 #     tools/test-python.sh soak     memory over ten million evaluations and a million contexts, on one version
 set -euo pipefail
@@ -11,6 +11,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tools/python.sh"
 
 contract=$root/tests/contract
+viewer=$root/tests/viewer
 book=$root/tests/book
 work=$target/python
 default=3.11
@@ -30,7 +31,7 @@ case " $versions " in *" $default "*) ;; *) default=${versions##* } ;; esac
 mkdir -p "$work"
 builder=$work/$default
 # What the extras are for needs Python 3.10.
-case $default in 3.9) extras='' ;; *) extras='ecosystem samples' ;; esac
+case $default in 3.9) extras='' ;; *) extras='ecosystem samples browser' ;; esac
 # shellcheck disable=SC2086 # several groups
 make_environment "$(find_python "$default")" "$builder" test servers book $extras package lint
 wheel=$(build_wheel "$builder/bin/python" "$library" "$work/dist")
@@ -45,13 +46,16 @@ fi
 (
   cd "$package"
   "$builder/bin/pip" install --quiet --no-deps --force-reinstall "$wheel"
-  sources=(. ../../examples/python ../../bench/python "$contract" "$book" ../../tools/book.py ../../docs/pictures)
+  sources=(. ../../examples/python ../../bench/python "$contract" "$book" "$viewer" ../../tools/{book,natives}.py ../../docs/pictures ../../conanfile.py ../../tests/conan)
   "$builder/bin/ruff" format --config pyproject.toml --no-cache --check "${sources[@]}"
   "$builder/bin/ruff" check --config pyproject.toml --no-cache "${sources[@]}"
   "$builder/bin/mypy" --cache-dir "$work/mypy"
   "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" ../../examples/python
   "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" \
     src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py tests/scenarios/{,steps/}*.py
+  if [ -n "$extras" ]; then
+    MYPYPATH=$viewer "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" "$viewer"
+  fi
   MYPYPATH=$contract:$contract/python "$builder/bin/mypy" --cache-dir "$work/mypy" "$contract"
   MYPYPATH=$book:$root/tools:$root/docs/pictures "$builder/bin/mypy" --cache-dir "$work/mypy" "$book" ../../tools/book.py ../../docs/pictures
 )
@@ -60,7 +64,11 @@ failed=0
 for version in $versions; do
   environment=$work/$version
   documents=()
-  if [ "$version" = "$default" ]; then extent=full documents=("$book"); else
+  if [ "$version" = "$default" ]; then
+    extent=full
+    documents=("$book")
+    [ -z "$extras" ] || documents+=("$viewer")
+  else
     extent=short
     make_environment "$(find_python "$version")" "$environment" test
     fitting=$wheel

@@ -13,9 +13,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 failed=()
-FLAGSTONE_FLAKY=$(mktemp)
-export FLAGSTONE_FLAKY
-trap 'rm -f "$FLAGSTONE_FLAKY"' EXIT
+begin_test_run
 run() {
   tools/test-rust.sh "$@" || failed+=("${FLAGSTONE_TEST_SERVER:-} $*")
 }
@@ -51,11 +49,5 @@ for folder in redis-8.2 valkey-9.1; do
   fi
 done
 say_missing_servers
-while IFS= read -r name; do
-  echo "flaky, failed among others and passed alone: $name" >&2
-done <"$FLAGSTONE_FLAKY"
-for part in ${failed[@]+"${failed[@]}"}; do
-  echo "failed: $part" >&2
-done
-[ ${#failed[@]} -eq 0 ] || exit 1
+say_test_run ${failed[@]+"${failed[@]}"} || exit 1
 echo "topologies: all passed"

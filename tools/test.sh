@@ -15,9 +15,8 @@ failed=()
 run() {
   "$@" || failed+=("$*")
 }
+begin_test_run
 log=$(mktemp)
-FLAGSTONE_FLAKY=$(mktemp)
-export FLAGSTONE_FLAKY
 trap 'rm -f "$log" "$FLAGSTONE_FLAKY"' EXIT
 run tools/test-rust.sh
 # The tests of the bindings wait more than they work, so they run at the same time; what those of .NET print comes afterwards.
@@ -27,10 +26,4 @@ wait $! || failed+=(tools/test-dotnet.sh)
 cat "$log"
 run tools/test-peers.sh
 say_missing_servers
-while IFS= read -r name; do
-  echo "flaky, failed among others and passed alone: $name" >&2
-done <"$FLAGSTONE_FLAKY"
-for part in ${failed[@]+"${failed[@]}"}; do
-  echo "failed: $part" >&2
-done
-[ ${#failed[@]} -eq 0 ]
+say_test_run ${failed[@]+"${failed[@]}"}

@@ -4,23 +4,37 @@ The library is the file that ``FLAGSTONE_LIBRARY_PATH`` names, else it is built 
 folder, or from the sources that an sdist carries in ``core``. The extension is compiled where there is a C compiler and the
 headers of CPython; ``FLAGSTONE_SPEEDUPS`` decides: ``0`` leaves it out, ``1`` makes it an error that it cannot be made.
 The program is the file that ``FLAGSTONE_CLI`` names; with ``build`` cargo makes it, and with nothing there is none.
-Depends on ``hatchling`` alone.
+
+``FLAGSTONE_WHEEL_PLATFORM`` is the platform in the tag, for example ``manylinux_2_17_x86_64``, by default that of this
+Python (``linux_x86_64``, which is for this machine and no other). What is in the wheel must bear it out: a tag that a
+library contradicts is refused. Depends on ``hatchling`` and ``native_file`` alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+# The folder of this file is not where Python looks.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import native_file
 
 SWITCH = "FLAGSTONE_SPEEDUPS"
 EXTENSION = "flagstone/_speedups.abi3.so"
@@ -50,19 +64,19 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(".new")
         shutil.copyfile(library, fresh)
+        tag = (os.environ.get("FLAGSTONE_WHEEL_PLATFORM") or sysconfig.get_platform()).replace("-", "_").replace(".", "_")
+        _check(tag, fresh, library.name)
         _put(fresh, target)
         build_data["pure_python"] = False
         names = [name]
-        platform = (
-            (os.environ.get("FLAGSTONE_WHEEL_PLATFORM") or sysconfig.get_platform()).replace("-", "_").replace(".", "_")
-        )
         # One wheel per platform serves every Python: the library does not link to CPython, and the extension keeps to the
         # stable ABI.
-        build_data["tag"] = f"py3-none-{platform}"
+        build_data["tag"] = f"py3-none-{tag}"
         if self._extension(root, core, folder):
+            _check(tag, folder / EXTENSION, EXTENSION)
             names.append(EXTENSION)
-            build_data["tag"] = f"cp39-abi3-{platform}"
-        names += self._program(core, folder)
+            build_data["tag"] = f"cp39-abi3-{tag}"
+        names += self._program(core, folder, tag)
         if version != "editable":
             build_data["force_include"].update({str(folder / name): name for name in names})
 
@@ -75,7 +89,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         self._made = tempfile.TemporaryDirectory(prefix="flagstone-wheel-")
         return Path(self._made.name)
 
-    def _program(self, core: Path, folder: Path) -> list[str]:
+    def _program(self, core: Path, folder: Path, tag: str) -> list[str]:
         """Puts the program where its package is to have it; gives its name, or none when the wheel is to go without it."""
         for name in PROGRAMS:
             # An editable install would go on running the one of an earlier build.
@@ -92,6 +106,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         fresh = target.with_suffix(".new")
         shutil.copyfile(program, fresh)
         fresh.chmod(0o755)
+        _check(tag, fresh, name)
         _put(fresh, target)
         return [name]
 
@@ -117,9 +132,42 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
 def _put(fresh: Path, target: Path) -> None:
     """Not written in place: a process that has the old file loaded keeps it."""
     strip = shutil.which("strip")
-    if strip:
+    # The tool of this machine knows the files of no other.
+    if strip and sys.platform == "linux" and native_file.read(fresh).machine == platform.machine():
         subprocess.run([strip, "--strip-unneeded", fresh], check=True)
     fresh.replace(target)
+
+
+def _check(tag: str, path: Path, name: str) -> None:
+    """Refuses a platform tag that a file for the wheel contradicts."""
+    objection = contradiction(tag, native_file.read(path))
+    if objection:
+        path.unlink()
+        raise RuntimeError(f"a wheel for {tag} cannot have {name}: {objection}")
+
+
+def contradiction(tag: str, file: native_file.NativeFile) -> str | None:
+    """Why a wheel with this platform tag cannot have the file."""
+    legacy = {"manylinux1": "manylinux_2_5", "manylinux2010": "manylinux_2_12", "manylinux2014": "manylinux_2_17"}
+    for old, new in legacy.items():
+        tag = re.sub(f"^{old}_", f"{new}_", tag)
+    found = re.fullmatch(r"(manylinux|musllinux|macosx|linux|win)_(?:(\d+)_(\d+)_)?(\w+)", tag)
+    if found is None:
+        return "the tag is of a platform that is not known here"
+    kind, lowest = found[1], (int(found[2] or 0), int(found[3] or 0))
+    machines = {"amd64": "x86_64", "arm64": "aarch64"}
+    forms = {"win": "pe", "macosx": "macho"}
+    # A tag without a version is for the system that the wheel is made on.
+    libc = {"manylinux": "glibc", "musllinux": "musl", "linux": "glibc" if platform.libc_ver()[0] == "glibc" else "musl"}
+    if (file.form, file.machine) != (forms.get(kind, "elf"), machines.get(found[4], found[4])):
+        return f"it is for another machine or system ({file.form}, {file.machine})"
+    if file.libc != libc.get(kind, ""):
+        return f"it is for {file.libc}"
+    if kind == "manylinux" and file.glibc and file.glibc > lowest:
+        return f"it needs glibc {file.glibc[0]}.{file.glibc[1]}"
+    if kind == "macosx" and file.system > lowest:
+        return f"it needs macOS {file.system[0]}.{file.system[1]}"
+    return None
 
 
 def _compiler() -> list[str] | None:
@@ -160,7 +208,8 @@ def _compile(root: Path, core: Path, target: Path) -> str | None:
 def _build(core: Path, *what: str) -> Path:
     """The program that cargo makes of it, or else the shared library."""
     command = ["cargo", "build", *what, "--locked", "--message-format=json-render-diagnostics"]
-    output = subprocess.run(command, cwd=core, env=_environment(), check=True, stdout=subprocess.PIPE).stdout
+    with _signs_of_life():
+        output = subprocess.run(command, cwd=core, env=_environment(), check=True, stdout=subprocess.PIPE).stdout
     messages = [json.loads(line) for line in output.splitlines()]
     artifacts = [message for message in messages if message.get("reason") == "compiler-artifact"]
     made = [message["executable"] for message in artifacts if message.get("executable")]
@@ -168,15 +217,49 @@ def _build(core: Path, *what: str) -> Path:
         if "cdylib" in artifact["target"]["crate_types"]:
             made += [name for name in artifact["filenames"] if name.endswith((".so", ".dylib", ".dll"))]
     if not made:
-        raise RuntimeError("cargo built neither a program nor a shared library")
+        raise RuntimeError(
+            "cargo built neither a program nor a shared library: on musl the latter takes the flag "
+            "-C target-feature=-crt-static, without which rustc leaves it out and says nothing; something in RUSTFLAGS or "
+            "in a configuration file of cargo turns it off"
+        )
     return Path(made[0])
 
 
+@contextmanager
+def _signs_of_life() -> Iterator[None]:
+    """A line now and then: the last step of cargo takes minutes and says nothing."""
+    is_over, began = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not is_over.wait(20):
+            print(f"flagstone: cargo has been building for {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        teller.join()
+
+
+def _is_for_musl() -> bool:
+    """Whether cargo builds for a system with musl."""
+    target = os.environ.get("CARGO_BUILD_TARGET")
+    if not target:
+        command = [os.environ.get("RUSTC") or "rustc", "-vV"]
+        said = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+        target = next((line for line in said if line.startswith("host: ")), "")
+    return "-musl" in target
+
+
 def _environment() -> dict[str, str]:
-    """What cargo gets, so that the library carries no path of the machine it is built on."""
+    """What cargo gets, so that the library carries no path of the machine it is built on, and is there at all on musl."""
     flags = os.environ.get("CARGO_ENCODED_RUSTFLAGS", "").split("\x1f") + os.environ.get("RUSTFLAGS", "").split()
     if not any(flag.startswith("--remap-path-prefix") for flag in flags):
         sources = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo") / "registry" / "src"
         flags.append(f"--remap-path-prefix={sources}=/registry")
+    if _is_for_musl() and not any("crt-static" in flag for flag in flags):
+        flags.append("-Ctarget-feature=-crt-static")
     # Not RUSTFLAGS, which is split at spaces.
     return {**os.environ, "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flag for flag in flags if flag)}

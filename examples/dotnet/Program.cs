@@ -2,45 +2,37 @@
 //
 //     make build
 //     export FLAGSTONE_LIBRARY_PATH=$PWD/target/release/libflagstone.so
-//     REDIS_URL=redis://localhost:6379 dotnet run --project examples/dotnet
+//     Flagstone__Redis__Url=redis://localhost:6379 dotnet run --project examples/dotnet
 //     curl 'http://localhost:5000/checkout?user=ada&country=se'
 //
-// The client is a singleton: one per process. A hosted service starts it before the first request and closes it after the last.
+// The client starts before the first request and ends after the last. Its options are the section Flagstone of the configuration: here
+// they come from the environment, in appsettings.json they are {"Flagstone":{"Redis":{"Url":"redis://localhost:6379"}}}.
 using System.Text.Json;
 using Flagstone;
 
 WebApplicationBuilder builder = WebApplication.CreateBuilder(args);
-builder.Services.AddSingleton(services => new FlagstoneClient(new FlagstoneOptions
-{
-    RedisUrl = builder.Configuration["REDIS_URL"],
-    RedisPrefix = builder.Configuration["REDIS_PREFIX"],
-    LoggerFactory = services.GetRequiredService<ILoggerFactory>(),
-}));
+builder.Services.AddFlagstone(builder.Configuration.GetSection("Flagstone"));
+builder.Services.AddHealthChecks().AddFlagstone();
+
+// Who asks: made once for each request that needs it, and disposed of with the request.
+builder.Services.AddHttpContextAccessor();
+builder.Services.AddFlagstoneContext(services =>
+    Visitor.Of(services.GetRequiredService<IHttpContextAccessor>().HttpContext!.Request));
 builder.Services.AddSingleton<Features>();
-builder.Services.AddHostedService<ClientLifetime>();
 WebApplication app = builder.Build();
 
-app.MapGet("/checkout", (Features features, string user, string? country) =>
-{
-    using Context visitor = Context.Builder(user).Set("country", country).Build();
-    return features.NewPaymentForm.Value(visitor) ? "new payment form" : "old payment form";
-});
+app.MapGet("/checkout", (Features features, Context visitor) =>
+    features.NewPaymentForm.Value(visitor) ? "new payment form" : "old payment form");
 
-app.MapGet("/flags/{key}", (FlagstoneClient client, string key, string user) =>
+app.MapGet("/flags/{key}", (FlagstoneClient client, string key, Context visitor) =>
 {
-    using Context visitor = Context.New(user);
     JsonElement none = JsonSerializer.SerializeToElement<object?>(null);
     EvaluationDetail<JsonElement> detail = client.JsonVariationDetail(key, visitor, none);
     return new { value = detail.Value, reason = detail.Reason.ToString(), stale = detail.IsStale };
 });
 
-app.MapGet("/health", (FlagstoneClient client) =>
-{
-    FlagstoneStatus status = client.GetStatus();
-    return Results.Json(
-        new { state = status.State.ToString(), flags = status.FlagCount, lastError = status.LastError },
-        statusCode: status.IsReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
-});
+// 200 Healthy; 200 Degraded while the last known flags answer; 503 Unhealthy when nothing was ever read.
+app.MapHealthChecks("/health");
 
 app.Run();
 
@@ -50,16 +42,15 @@ internal sealed class Features(FlagstoneClient client)
     public Flag<bool> NewPaymentForm { get; } = client.BoolFlag("checkout.new-payment-form");
 }
 
-/// <summary>Starts the client with the application and closes it in the end.</summary>
-internal sealed class ClientLifetime(FlagstoneClient client, ILogger<ClientLifetime> logger) : IHostedService
+/// <summary>Who a request is from. In an application with logins: what <c>HttpContext.User</c> says.</summary>
+internal static class Visitor
 {
-    public async Task StartAsync(CancellationToken cancellationToken)
+    public static Context Of(HttpRequest request)
     {
-        if (!await client.StartAsync(TimeSpan.FromSeconds(5), cancellationToken))
-        {
-            logger.LogWarning("no flags yet: pages are served with the defaults until Redis answers");
-        }
+        string? user = request.Query["user"];
+        string? country = request.Query["country"];
+        return string.IsNullOrEmpty(user)
+            ? Context.Builder("anonymous").Anonymous(true).Set("country", country).Build()
+            : Context.Builder(user).Set("country", country).Build();
     }
-
-    public Task StopAsync(CancellationToken cancellationToken) => client.DisposeAsync().AsTask();
 }

@@ -1,6 +1,7 @@
 //! Flagstone from Rust: `cargo run --example rust -- redis://localhost:6379`
 //!
 //! Reads a flag that somebody else keeps in that Redis, and prints its value, the reason, and what was looked at.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program that prints")]
 
 use std::time::Duration;
 

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::feed::level;
+use super::notifications::Area;
 use super::plant::Plant;
 use super::runtime::Runtime;
 use crate::events;
@@ -18,7 +19,7 @@ pub(super) struct Dispatch<'a> {
 
 impl events::Host for Dispatch<'_> {
     fn log(&self, severity: Severity, message: fmt::Arguments<'_>) {
-        self.runtime.log(level(severity), message);
+        self.runtime.log(Area::Events, level(severity), message);
     }
 
     fn start_sender(&self) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::AcqRel;
 use std::time::{Duration, Instant};
 
+use super::notifications::Area;
 use super::runtime::{Runtime, Voice};
 use super::{CLOSED, Client, ClientError, atfork};
 use crate::events::Flushed;
@@ -43,7 +44,11 @@ impl Client {
         if let (Some(_), Some(recorder), Some(inbox)) = (&self.plant.events, &self.plant.recorder, &runtime.inbox) {
             let lost = runtime.delivery.close(inbox, recorder, sending);
             if lost > 0 {
-                runtime.log(Level::Warn, format_args!("closed before it was started: {lost} events are lost"));
+                runtime.log(
+                    Area::Events,
+                    Level::Warn,
+                    format_args!("closed before it was started: {lost} events are lost"),
+                );
             }
         }
         runtime.stop();

@@ -1,14 +1,16 @@
 //! Why a flag has the value that it has: one evaluation with everything that it looked at. May depend on `store`, `eval`,
 //! `context`, `model`.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use serde::Serialize;
-use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::members::{Consult, Remembering};
 use super::{Client, ClientError};
 use crate::context::Context;
-use crate::eval::explain::{BucketedRule, ClauseStep, Cut, FlagStep, Outcome, RuleStep, SegmentStep, explain};
+use crate::eval::explain::{BucketedRule, Cut, FlagStep, Outcome, RuleStep, SegmentStep, explain};
 use crate::eval::{Detail, ErrorKind};
 use crate::model::repair;
 use crate::store::{Snapshot, State, View};
@@ -99,9 +101,9 @@ impl Written<'_> {
         }
         step.key = key.to_owned();
         let Some(entry) = self.data.flags.get(key) else { return };
-        let item = read(Some(entry.good_text()));
+        let rules = rules(entry.good_text());
         for rule in &mut step.rules {
-            self.complete_rule(rule, &item);
+            self.complete_rule(rule, &rules);
         }
         let State::Live(flag) = entry.state() else { return };
         for entry in step.rollout.iter_mut().flat_map(|rollout| &mut rollout.entries) {
@@ -111,32 +113,53 @@ impl Written<'_> {
     }
 
     fn complete_segment(&self, step: &mut SegmentStep) {
-        let text = self.data.segments.get(&step.key).map(|entry| entry.good_text());
-        let item = read(text);
+        let Some(entry) = self.data.segments.get(&step.key) else { return };
+        let rules = rules(entry.good_text());
         for BucketedRule { rule, .. } in &mut step.rules {
-            self.complete_rule(rule, &item);
+            self.complete_rule(rule, &rules);
         }
     }
 
-    fn complete_rule(&self, rule: &mut RuleStep, item: &Value) {
-        let clauses = &item["rules"][rule.index]["clauses"];
+    fn complete_rule(&self, rule: &mut RuleStep, rules: &[Vec<Spelled>]) {
+        let clauses = rules.get(rule.index).map(Vec::as_slice).unwrap_or_default();
         for clause in &mut rule.clauses {
-            spell(clause, &clauses[clause.index]);
+            if let Some(Spelled { op, values }) = clauses.get(clause.index) {
+                (clause.op, clause.values) = (op.clone(), values.clone());
+            }
             clause.segments.iter_mut().for_each(|segment| self.complete_segment(segment));
         }
     }
 }
 
-fn read(text: Option<&[u8]>) -> Value {
-    text.and_then(|text| serde_json::from_slice(&repair(text)).ok()).unwrap_or_default()
+/// What compiling a clause forgets.
+struct Spelled {
+    op: String,
+    values: Cut,
 }
 
-fn raw(value: &Value) -> Option<Box<RawValue>> {
-    to_raw_value(value).ok()
+/// Of members of the same name the last one counts.
+type Members<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+
+/// The clauses of each rule.
+fn rules(text: &[u8]) -> Vec<Vec<Spelled>> {
+    let text = repair(text);
+    let item: Members<'_> = serde_json::from_slice(&text).unwrap_or_default();
+    let clauses = |rule: &RawValue| items(&members(rule), "clauses").into_iter().map(spelled).collect();
+    items(&item, "rules").into_iter().map(clauses).collect()
 }
 
-fn spell(step: &mut ClauseStep, written: &Value) {
-    step.op = written["op"].as_str().unwrap_or_default().to_owned();
-    let values = written["values"].as_array().map(Vec::as_slice).unwrap_or_default();
-    step.values = Cut { first: values.iter().take(SHOWN_VALUES).filter_map(raw).collect(), count: values.len() };
+fn members(json: &RawValue) -> Members<'_> {
+    serde_json::from_str(json.get()).unwrap_or_default()
+}
+
+fn items<'a>(of: &Members<'a>, name: &str) -> Vec<&'a RawValue> {
+    of.get(name).and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default()
+}
+
+fn spelled(clause: &RawValue) -> Spelled {
+    let clause = members(clause);
+    let values = items(&clause, "values");
+    let first = values.iter().take(SHOWN_VALUES).map(|&value| value.to_owned()).collect();
+    let op = clause.get("op").and_then(|op| serde_json::from_str(op.get()).ok()).unwrap_or_default();
+    Spelled { op, values: Cut { first, count: values.len() } }
 }

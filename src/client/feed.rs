@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::notifications::Area;
 use super::runtime::{Runtime, Voice};
 use crate::events::StreamStart;
 use crate::model::{ChangeKind, ChangeSet, lock, unix_ms};
@@ -153,7 +154,11 @@ impl<'a> FeedSink<'a> {
         }
         if before != self.feed.state() {
             let level = if state == StoreState::Valid { Level::Info } else { Level::Warn };
-            self.runtime.log(level, format_args!("data source is {}: {reason}", self.feed.state().name()));
+            self.runtime.log(
+                Area::Source,
+                level,
+                format_args!("data source is {}: {reason}", self.feed.state().name()),
+            );
         }
     }
 }
@@ -199,7 +204,7 @@ impl Sink for FeedSink<'_> {
     }
 
     fn log(&self, severity: Severity, message: fmt::Arguments<'_>) {
-        self.runtime.log(level(severity), message);
+        self.runtime.log(Area::Source, level(severity), message);
     }
 }
 

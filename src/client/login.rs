@@ -4,11 +4,13 @@
 mod tokens;
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::notifications::{Asked, Event};
+use super::notifications::{Area, Asked, Event};
 use super::plant::Plant;
 use super::runtime::{Runtime, Voice};
+use super::signals;
 use crate::store::{Backoff, Credentials, Level, LoginSource, LoginState};
 
 /// How often it is looked whether something is due.
@@ -32,6 +34,16 @@ pub fn run(voice: &Voice<'_>, plant: &Plant) {
                 tokens::make(voice.runtime, credentials, options);
             }
         }
+    }
+}
+
+/// A file with a password is read on threads for which closing does not wait: on a mount that hangs nothing ends a read.
+pub fn lend_threads(plant: &Plant) {
+    if let Some(credentials) = plant.credentials() {
+        credentials.set_lender(|look| {
+            let named = || thread::Builder::new().name("flagstone-glance".to_owned());
+            signals::blocked(|| named().spawn(look)).map(drop)
+        });
     }
 }
 
@@ -88,6 +100,7 @@ fn ask_host(runtime: &Runtime, credentials: &Arc<Credentials>) {
         if credentials.state().0 == LoginState::Expired && questions.told_expired != number {
             questions.told_expired = number;
             runtime.log(
+                Area::Store,
                 Level::Warn,
                 format_args!("the credentials for Redis have expired, and the host has not set others"),
             );
@@ -106,7 +119,11 @@ fn look_at_file(voice: &Voice<'_>, credentials: &Arc<Credentials>) {
         credentials.look_at_file();
         let number = credentials.number();
         if number != known && known != 0 {
-            runtime.log(Level::Info, format_args!("redis.password_file has another password: connections log in anew"));
+            runtime.log(
+                Area::Store,
+                Level::Info,
+                format_args!("redis.password_file has another password: connections log in anew"),
+            );
         }
         if std::mem::replace(&mut known, number) != number {
             runtime.renew_logins();
@@ -115,8 +132,10 @@ fn look_at_file(voice: &Voice<'_>, credentials: &Arc<Credentials>) {
         // As long as there never was a password, whoever connects tells.
         if trouble.is_some() != told_trouble.is_some() && number != 0 {
             match &trouble {
-                Some(why) => runtime.log(Level::Warn, format_args!("{why}; the last good password stays in use")),
-                None => runtime.log(Level::Info, format_args!("redis.password_file can be read again")),
+                Some(why) => {
+                    runtime.log(Area::Store, Level::Warn, format_args!("{why}; the last good password stays in use"))
+                }
+                None => runtime.log(Area::Store, Level::Info, format_args!("redis.password_file can be read again")),
             }
         }
         told_trouble = trouble.filter(|_| number != 0);

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Acquire;
 use std::time::Instant;
 
 use super::feed::level;
-use super::notifications::Event;
+use super::notifications::{Area, Event};
 use super::runtime::Voice;
 use super::{Client, ClientError, STARTED};
 use crate::big_segments::{Answer, BigSegmentStore, Desk, DeskOptions, Host, Status, StoreFailure, Wait};
@@ -89,7 +89,7 @@ impl MembersListener for Courier<'_> {
 
 impl Host for Voice<'_> {
     fn log(&self, severity: Severity, message: fmt::Arguments<'_>) {
-        self.runtime.log(level(severity), message);
+        self.runtime.log(Area::BigSegments, level(severity), message);
     }
 
     fn status_changed(&self, status: Status, reason: &str) {

@@ -67,23 +67,23 @@ impl Client {
 
     fn write_redis(&self, page: &mut Page) {
         let shared = &self.plant.shared;
-        let Some(connector) = &shared.connector else { return };
         // In the Redis of the flags they have the same.
         let members = self.plant.members.as_ref().filter(|members| !members.is_of_flags);
         let members = members.map(|members| members.connector.sockets());
-        let traffic = [Some(connector.sockets()), members].into_iter().flatten().map(|sockets| sockets.traffic.total());
-        let (received, sent) = traffic.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        let (stale, available) = (shared.health.stale_since_ms() != 0, shared.health.is_available());
-        page.single("flagstone_store_available", GAUGE, "Whether Redis answers.", u8::from(available));
-        page.single("flagstone_store_stale", GAUGE, "Whether what is held may be out of date.", u8::from(stale));
-        page.single(
-            "flagstone_redis_exchanges_total",
-            COUNTER,
-            "Answered reads and writes.",
-            shared.health.exchanges(),
-        );
-        page.single("flagstone_redis_received_bytes_total", COUNTER, "Bytes received from Redis.", received);
-        page.single("flagstone_redis_sent_bytes_total", COUNTER, "Bytes sent to Redis.", sent);
+        let flags = shared.connector.as_ref().map(|connector| connector.sockets());
+        if flags.is_some() {
+            let (stale, available) = (shared.health.stale_since_ms() != 0, shared.health.is_available());
+            page.single("flagstone_store_available", GAUGE, "Whether Redis answers.", u8::from(available));
+            page.single("flagstone_store_stale", GAUGE, "Whether what is held may be out of date.", u8::from(stale));
+            let (name, help) = ("flagstone_redis_exchanges_total", "Answered reads and writes.");
+            page.single(name, COUNTER, help, shared.health.exchanges());
+        }
+        let traffic = flags.into_iter().chain(members).map(|sockets| sockets.traffic.total());
+        if let Some((received, sent)) = traffic.reduce(|sum, one| (sum.0 + one.0, sum.1 + one.1)) {
+            let name = "flagstone_redis_received_bytes_total";
+            page.single(name, COUNTER, "Bytes received from Redis.", received);
+            page.single("flagstone_redis_sent_bytes_total", COUNTER, "Bytes sent to Redis.", sent);
+        }
     }
 
     fn write_losses(&self, page: &mut Page) {

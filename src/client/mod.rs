@@ -7,6 +7,7 @@
 
 mod all_flags;
 mod ask;
+#[cfg_attr(windows, path = "windows/atfork.rs")]
 mod atfork;
 mod config;
 mod credentials;
@@ -35,6 +36,7 @@ mod runtime;
 mod secure_mode;
 mod seeking;
 mod settings;
+#[cfg_attr(windows, path = "windows/signals.rs")]
 mod signals;
 mod status;
 mod track;
@@ -57,7 +59,7 @@ pub use feed::{Condition, LastError};
 pub use flags_state::AllFlagsOptions;
 pub use members::{MembersSettings, MembersStore};
 pub use migration::{Migration, MigrationError, Operation, Origin, Stage};
-pub use notifications::{Asked, Event, Notification, Notifications, Polled};
+pub use notifications::{Area, Asked, Event, Notification, Notifications, Polled};
 pub use prepared::{DefaultError, Prepared};
 pub use settings::Settings;
 pub use track::TrackError;
@@ -131,21 +133,23 @@ impl Client {
             None => settings.counts.then(|| Recorder::counting(stamp)),
         };
         for (level, remark) in &settings.remarks {
-            runtime.log(*level, format_args!("{remark}"));
+            runtime.log(Area::Client, *level, format_args!("{remark}"));
         }
         if settings.offline {
             shared.set_state(StoreState::Valid);
         }
+        let plant = Plant {
+            shared,
+            source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
+            members: members.map(Arc::new),
+            backup: settings.backup.map(Arc::new),
+            aws: settings.aws.map(Arc::new),
+            recorder: recorder.map(Arc::new),
+            events: settings.events.map(Arc::new),
+        };
+        login::lend_threads(&plant);
         Ok(Self {
-            plant: Plant {
-                shared,
-                source: settings.source.map(|source| (Arc::new(source), Arc::new(Feed::new()))),
-                members: members.map(Arc::new),
-                backup: settings.backup.map(Arc::new),
-                aws: settings.aws.map(Arc::new),
-                recorder: recorder.map(Arc::new),
-                events: settings.events.map(Arc::new),
-            },
+            plant,
             members: settings.members,
             runtime: ArcSwap::from_pointee(runtime),
             stamp: AtomicU64::new(stamp),
@@ -175,7 +179,7 @@ impl Client {
         }
         let runtime = self.current();
         if !self.introduced.swap(true, Relaxed) {
-            runtime.log(Level::Info, format_args!("{}", self.introduction()));
+            runtime.log(Area::Client, Level::Info, format_args!("{}", self.introduction()));
         }
         runtime.start(&self.plant)?;
         // The state follows a moment after the data: whoever looks at it after the start must not see the old one.
@@ -305,7 +309,11 @@ impl Client {
     /// A call into the library panicked; reported once.
     pub fn note_panic(&self) {
         if self.panics.fetch_add(1, Relaxed) == 0 {
-            self.current().log(Level::Error, format_args!("an internal error was caught; the default was returned"));
+            self.current().log(
+                Area::Client,
+                Level::Error,
+                format_args!("an internal error was caught; the default was returned"),
+            );
         }
     }
 
@@ -363,7 +371,7 @@ impl Client {
                 shared.set_source_valid(false);
             }
             if let Err(error) = fresh.start(&self.plant) {
-                fresh.log(Level::Error, format_args!("cannot start threads in a forked child: {error}"));
+                fresh.log(Area::Client, Level::Error, format_args!("cannot start threads in a forked child: {error}"));
             }
             // What was inherited may be as old as the child.
             fresh.wait_for(atfork::FIRST_READ, || self.is_true());

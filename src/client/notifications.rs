@@ -14,11 +14,41 @@ use crate::big_segments::Status;
 use crate::model::{lock, unix_ms};
 use crate::store::{Level, StoreState};
 
+/// What a log line is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// The client itself.
+    Client,
+    /// Where the flags come from.
+    Source,
+    /// Redis, the login there, and the snapshot file.
+    Store,
+    /// What is sent to LaunchDarkly.
+    Events,
+    /// Big segments.
+    BigSegments,
+}
+
+impl Area {
+    /// Its name, for hosts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Source => "source",
+            Self::Store => "store",
+            Self::Events => "events",
+            Self::BigSegments => "big_segments",
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A log line.
     Log {
+        /// What it is about.
+        area: Area,
         /// Severity.
         level: Level,
         /// The line.
@@ -335,7 +365,7 @@ mod tests {
     use super::*;
 
     fn log(text: &str) -> Event {
-        Event::Log { level: Level::Info, text: text.to_owned() }
+        Event::Log { area: Area::Client, level: Level::Info, text: text.to_owned() }
     }
 
     fn status() -> Event {

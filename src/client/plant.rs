@@ -39,10 +39,10 @@ impl Plant {
         self.shared.connector.as_ref().is_some_and(|connector| connector.is_sought())
     }
 
-    /// Whether the members of big segments have sentinels of their own.
+    /// Whether the members of big segments have sentinels or a cluster of their own.
     pub fn needs_seeker_of_members(&self) -> bool {
         let members = self.members.as_ref();
-        members.is_some_and(|members| !members.is_of_flags && members.connector.sentinels().is_some())
+        members.is_some_and(|members| !members.is_of_flags && members.connector.is_sought())
     }
 
     /// How the data source fares, if there is one.

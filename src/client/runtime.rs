@@ -17,7 +17,7 @@ use super::feed::{Feed, FeedSink};
 use super::keeper;
 use super::login;
 use super::members::Courier;
-use super::notifications::{Event, Notifications};
+use super::notifications::{Area, Event, Notifications};
 use super::plant::Plant;
 use super::seeking;
 use super::signals;
@@ -235,7 +235,11 @@ impl Runtime {
                 if outcome.is_ok() || is_over(&runtime) {
                     break;
                 }
-                runtime.log(Level::Error, format_args!("a background thread failed unexpectedly; it starts over"));
+                runtime.log(
+                    Area::Client,
+                    Level::Error,
+                    format_args!("a background thread failed unexpectedly; it starts over"),
+                );
                 runtime.mailbox.sleep(AFTER_PANIC);
             }
             *runtime.running() -= 1;
@@ -283,9 +287,9 @@ impl Runtime {
     }
 
     /// Keeps a log line.
-    pub fn log(&self, level: Level, message: fmt::Arguments<'_>) {
+    pub fn log(&self, area: Area, level: Level, message: fmt::Arguments<'_>) {
         if self.wants(level) {
-            self.notifications.push(Event::Log { level, text: excerpt(&message.to_string(), LONGEST_LOG) });
+            self.notifications.push(Event::Log { area, level, text: excerpt(&message.to_string(), LONGEST_LOG) });
         }
     }
 }
@@ -316,7 +320,7 @@ impl Listener for Voice<'_> {
     }
 
     fn log(&self, level: Level, message: fmt::Arguments<'_>) {
-        self.runtime.log(level, message);
+        self.runtime.log(Area::Store, level, message);
     }
 
     fn state_changed(&self, _: StoreState, reason: &str) {

@@ -1,5 +1,5 @@
 //! Who listens to sentinels for whom: one thread for flags and members of big segments, one more where the latter have sentinels of
-//! their own. In a cluster the first one asks its nodes who owns the flags. May depend on `store`.
+//! their own. In a cluster it asks the nodes who owns what. May depend on `store`.
 
 use super::plant::Plant;
 use super::runtime::Voice;
@@ -22,7 +22,7 @@ pub fn for_flags(voice: &Voice<'_>, _: &Plant) {
         },
     };
     match connector.cluster() {
-        Some(cluster) => run_charter(&errand, cluster, voice.shared),
+        Some(cluster) => run_charter(&errand, cluster, Some(voice.shared)),
         None => run_seeker(&errand),
     }
 }
@@ -34,7 +34,7 @@ pub fn for_members(voice: &Voice<'_>, plant: &Plant) {
     if runtime.counter.bell().is_none() {
         return;
     }
-    run_seeker(&Errand {
+    let errand = Errand {
         connector: &members.connector,
         option: "big_segments.url",
         ask_every: voice.shared.options.ping,
@@ -42,5 +42,9 @@ pub fn for_members(voice: &Voice<'_>, plant: &Plant) {
         leash: &runtime.counter.leash_of_seeker,
         listener: voice,
         tell: &|_| runtime.counter.knock(),
-    });
+    };
+    match members.connector.cluster() {
+        Some(cluster) => run_charter(&errand, cluster, None),
+        None => run_seeker(&errand),
+    }
 }

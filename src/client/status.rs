@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Client;
 use super::feed::Feed;
+use super::plant::Plant;
 use super::runtime::Runtime;
 use crate::source::FailureKind;
 use crate::store::{
@@ -36,10 +37,12 @@ fn store_json(shared: &Shared) -> Value {
     json!({ "available": is_available(shared), "stale_since_ms": (since != 0).then_some(since) })
 }
 
-/// Where Redis is at present; null where memory is all there is.
-fn redis_json(shared: &Shared) -> Value {
-    let Some(connector) = &shared.connector else { return Value::Null };
-    let Whereabouts { topology, address, role, service, sentinels, asked, nodes } = connector.whereabouts(&shared.keys);
+/// Where Redis is at present, that with the flags, or else that with the members of big segments; null where there is none.
+fn redis_json(plant: &Plant) -> Value {
+    let (of_flags, of_members) = (&plant.shared.connector, plant.members.as_ref().map(|members| &members.connector));
+    let Some(connector) = of_flags.as_ref().or(of_members) else { return Value::Null };
+    let keys = of_flags.is_some().then_some(&plant.shared.keys);
+    let Whereabouts { topology, address, role, service, sentinels, asked, nodes } = connector.whereabouts(keys);
     let mut redis = json!({ "topology": topology, "address": address, "database": connector.database() });
     if let Some(members) = redis.as_object_mut() {
         members.insert("credentials".to_owned(), credentials_json(connector.credentials()));
@@ -67,7 +70,7 @@ fn credentials_json(credentials: &Credentials) -> Value {
     let (state, error) = credentials.state();
     let present = credentials.present();
     let has_login = present.as_ref().is_none_or(|grant| grant.password.is_some());
-    if !has_login && state == LoginState::Ok {
+    if !has_login && matches!(state, LoginState::Ok | LoginState::Untried) {
         return Value::Null;
     }
     let left = present.and_then(|grant| grant.left());
@@ -138,7 +141,7 @@ impl Client {
             "previous_error_ms": health.previous_error().map(|error| error.unix_ms),
             "events": self.events_json(&runtime),
             "initialized": health.was_inited(),
-            "redis": redis_json(&self.plant.shared),
+            "redis": redis_json(&self.plant),
             "watch": watch_json(&self.plant.shared, &runtime.mailbox),
             "big_segments": self.big_segments_json(&runtime),
         })

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use super::notifications::Area;
 use super::{Ask, Client, Wanted};
 use crate::context::Context;
 use crate::eval::{Detail, ErrorKind, Observer, Reason, Trouble};
@@ -125,7 +126,7 @@ impl Client {
     #[cold]
     pub fn tell_misuse(&self, what: fmt::Arguments<'_>) {
         if !self.misused.swap(true, Relaxed) {
-            self.current().log(Level::Error, format_args!("{what}; the default is returned"));
+            self.current().log(Area::Client, Level::Error, format_args!("{what}; the default is returned"));
         }
     }
 
@@ -134,7 +135,11 @@ impl Client {
     pub(super) fn tell_unknown(&self, key: &str) {
         if self.log_level <= Level::Debug && self.told.is_new(key) {
             let key = excerpt(key, LONGEST_KEY);
-            self.current().log(Level::Debug, format_args!("there is no flag {key:?}; the default is returned"));
+            self.current().log(
+                Area::Client,
+                Level::Debug,
+                format_args!("there is no flag {key:?}; the default is returned"),
+            );
         }
     }
 
@@ -144,7 +149,7 @@ impl Client {
         }
         let Some(flag) = entry.live() else { return };
         let (key, version) = (excerpt(&flag.key, LONGEST_KEY), flag.version);
-        self.current().log(level, format_args!("flag {key:?} (version {version}): {what}"));
+        self.current().log(Area::Client, level, format_args!("flag {key:?} (version {version}): {what}"));
     }
 }
 

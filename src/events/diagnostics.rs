@@ -131,10 +131,12 @@ fn set(object: &mut Value, name: &str, value: Option<&String>) {
 
 /// What the library runs on.
 fn platform() -> Map<String, Value> {
-    let (name, version) = if cfg!(target_os = "linux") {
-        ("Linux", fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default())
-    } else {
-        (std::env::consts::OS, String::new())
+    let version = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let name = match std::env::consts::OS {
+        "linux" => "Linux",
+        "macos" => "MacOS",
+        "windows" => "Windows",
+        other => other,
     };
     let mut platform = Map::new();
     platform.insert("name".to_owned(), Value::from("native"));

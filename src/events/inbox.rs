@@ -243,9 +243,14 @@ impl Inbox {
             self.take_over(recorder, &mut ledger);
         }
         let mut counts = ledger.clone();
-        let state = lock(&self.state);
-        state.sums.add_to(&mut counts);
-        counts.add_others(state.uncounted);
+        let (undrained, uncounted) = {
+            let state = lock(&self.state);
+            (state.sums.undrained(), state.uncounted)
+        };
+        // Looked through when nobody waits. Meanwhile nothing of it is drained: the ledger is locked, and tallies that are held
+        // here are not gone.
+        undrained.add_to(&mut counts);
+        counts.add_others(uncounted);
         counts
     }
 

@@ -10,7 +10,7 @@ use super::summary::Summary;
 const MOST: usize = 50_000;
 
 /// How often variations were served; `None` is the default.
-type Counts = Vec<(Option<u32>, u64)>;
+pub(super) type Counts = Vec<(Option<u32>, u64)>;
 
 /// Counts that never go back.
 #[derive(Debug, Clone, Default)]

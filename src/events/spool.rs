@@ -7,9 +7,8 @@
 mod entry;
 
 use std::collections::{HashSet, VecDeque};
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -167,7 +166,7 @@ impl Spool {
     fn open_folder(&self) -> Result<(), SpoolError> {
         match files::open_folder(&self.folder) {
             Err(FileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-                DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+                files::make_folder(&self.folder)?;
                 files::open_folder(&self.folder)?;
                 Ok(())
             }

@@ -163,7 +163,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `events` | null without events; else how they fare, see below |
 /// | `big_segments` | null without a big-segment store; else how it stands, see below |
 /// | `initialized` | somebody has written a full data set: `$inited` was seen |
-/// | `redis` | null where memory is all there is; else where Redis is, see below |
+/// | `redis` | where the Redis with the flags is, or else, where one is asked for big segments alone, that one, see below; null without any |
 /// | `watch` | null unless `cache.freshness` is `push` and there is a Redis; else how it tells of changes, see below |
 ///
 /// Members of `redis`; `role`, `service`, `sentinels` and `asked` only with sentinels, `nodes` only in a cluster:
@@ -196,7 +196,7 @@ const FLAGSTONE_STATE_OFF_CODE: i32 = StoreState::Off as i32;
 /// | `source` | `"static"` (options, or `flagstone_client_set_credentials` without `redis.credentials`), `"host"`, `"file"` or `"aws-iam"` |
 /// | `user` | who logs in; null for the default user |
 /// | `expires_in_ms` | how long the server takes them still, 0 when that time is over; null when it is not known |
-/// | `state` | `"ok"`; `"missing"`: there are none yet; `"refused"`: a server did not take them; `"expired"`: their time is over |
+/// | `state` | `"ok"`: a server took them; `"untried"`: none has seen them yet; `"missing"`: there are none yet; `"refused"`: a server did not take them; `"expired"`: their time is over |
 /// | `error` | what the server said that refused them, or why no others could be had; null when nothing is wrong |
 ///
 /// Members of `events`; a summary of evaluations counts as one event:
@@ -229,17 +229,8 @@ pub unsafe extern "C" fn flagstone_client_status_json(
     err: *mut *mut flagstone_error,
 ) -> flagstone_status {
     guard!(count client_panicked(client); status::PANIC, {
-        let outcome = with_client(client, |client| {
-            if out.is_null() {
-                return Err(Failure::null("out"));
-            }
-            open(client)?;
-            // SAFETY: not NULL, writable by the rules of the header.
-            unsafe { put(out, flagstone_bytes::new(client.status_json())) };
-            Ok(())
-        });
-        // SAFETY: `err` is NULL or writable, by the rules of the header.
-        unsafe { finish(outcome, err) }
+        // SAFETY: by the rules of the header.
+        unsafe { write_text(client, out, err, Client::status_json) }
     })
 }
 
@@ -255,9 +246,9 @@ pub unsafe extern "C" fn flagstone_client_status_json(
 /// | `flagstone_freshness` | by `rung`, the words of `freshness` in the status: 1 for the one in force, 0 for the others |
 /// | `flagstone_data_age_seconds` | time since everything held was last known to be true; missing before the first time |
 /// | `flagstone_flags`, `flagstone_segments`, `flagstone_malformed_items` | what is held, and what cannot be read |
-/// | `flagstone_store_available`, `flagstone_store_stale` | whether Redis answers, and whether what is held may be out of date |
+/// | `flagstone_store_available`, `flagstone_store_stale` | whether Redis answers, and whether what is held may be out of date; where the flags are in Redis |
 /// | `flagstone_redis_exchanges_total` | reads and writes that Redis has answered |
-/// | `flagstone_redis_received_bytes_total`, `flagstone_redis_sent_bytes_total` | bytes from and to Redis, TLS included |
+/// | `flagstone_redis_received_bytes_total`, `flagstone_redis_sent_bytes_total` | bytes from and to Redis, TLS included; also where only big segments are there |
 /// | `flagstone_events_waiting`, `flagstone_events_sent_total`, `flagstone_events_lost_total`, `flagstone_events_dropped_total` | how events fare |
 /// | `flagstone_notifications_dropped_total` | notifications that the host did not take in time |
 /// | `flagstone_panics_total` | calls that failed unexpectedly |
@@ -270,17 +261,8 @@ pub unsafe extern "C" fn flagstone_client_metrics_text(
     err: *mut *mut flagstone_error,
 ) -> flagstone_status {
     guard!(count client_panicked(client); status::PANIC, {
-        let outcome = with_client(client, |client| {
-            if out.is_null() {
-                return Err(Failure::null("out"));
-            }
-            open(client)?;
-            // SAFETY: not NULL, writable by the rules of the header.
-            unsafe { put(out, flagstone_bytes::new(client.metrics_text())) };
-            Ok(())
-        });
-        // SAFETY: `err` is NULL or writable, by the rules of the header.
-        unsafe { finish(outcome, err) }
+        // SAFETY: by the rules of the header.
+        unsafe { write_text(client, out, err, Client::metrics_text) }
     })
 }
 
@@ -390,6 +372,30 @@ pub unsafe extern "C" fn flagstone_client_release(client: *mut flagstone_client)
         // SAFETY: NULL or live, by the rules of the header.
         unsafe { release(client) }
     })
+}
+
+/// What an open client says of itself, in `out`.
+///
+/// # Safety
+///
+/// Pointers as the rules of the header want them.
+unsafe fn write_text(
+    client: *const flagstone_client,
+    out: *mut flagstone_bytes,
+    err: *mut *mut flagstone_error,
+    say: fn(&Client) -> String,
+) -> flagstone_status {
+    let outcome = with_client(client, |client| {
+        if out.is_null() {
+            return Err(Failure::null("out"));
+        }
+        open(client)?;
+        // SAFETY: not NULL, writable by the rules of the header.
+        unsafe { put(out, flagstone_bytes::new(say(client))) };
+        Ok(())
+    });
+    // SAFETY: `err` is NULL or writable, by the rules of the header.
+    unsafe { finish(outcome, err) }
 }
 
 pub(super) fn milliseconds(timeout_ms: u32) -> Duration {

@@ -12,7 +12,8 @@ use crate::client::{Event, Notification, Polled};
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum flagstone_notification_kind {
-    /// A log line: `level_or_state` is a `FLAGSTONE_LEVEL_…`, `text` the line.
+    /// A log line: `level_or_state` is a `FLAGSTONE_LEVEL_…`, `text` the line, `extra` JSON that says what it is about:
+    /// `{"area":"store"}`; further areas are `client`, `source`, `events` and `big_segments`.
     FLAGSTONE_NOTIFICATION_LOG = 0,
     /// Data source or store changed: `level_or_state` is the client's `FLAGSTONE_STATE_…` from now on, `text` says why, `extra`
     /// is JSON: `{"source":{"state":"VALID","since_ms":n,"error":{"kind":"NETWORK_ERROR","status":0,"message":"…","unix_ms":n}},
@@ -233,7 +234,10 @@ impl flagstone_notification {
     fn fill(&mut self, notification: Notification) {
         use flagstone_notification_kind::*;
         let (kind, level_or_state, text, extra) = match notification.event {
-            Event::Log { level, text } => (FLAGSTONE_NOTIFICATION_LOG, level as i32, text, String::new()),
+            Event::Log { area, level, text } => {
+                let extra = serde_json::json!({ "area": area.name() });
+                (FLAGSTONE_NOTIFICATION_LOG, level as i32, text, extra.to_string())
+            }
             Event::Status { state, reason, condition } => {
                 (FLAGSTONE_NOTIFICATION_STATUS, state as i32, reason, condition)
             }

@@ -1,11 +1,16 @@
 //! Files in folders that others may use: what may be opened, and how a file is written so that it is there whole or not at
-//! all. Depends on no other module of the crate.
+//! all. Who may write a file is known from its bits on Unix; on Windows access lists decide, which the standard library does
+//! not read. Depends on no other module of the crate.
+
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod system;
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+pub use system::{is_group_writable, is_of_own_group, is_private, is_removed, make_folder, prompt};
 
 /// Why a file or folder is not used.
 #[derive(Debug, thiserror::Error)]
@@ -19,55 +24,28 @@ pub enum FileError {
 }
 
 const NO_FILE: FileError = FileError::Refused("it is not a regular file");
+const NO_FOLDER: FileError = FileError::Refused("it is not a directory");
+const LINK: FileError = FileError::Refused("it is a symbolic link");
 
 /// Opens a regular file of ours, or of root, that not everybody may write. What was opened is what is judged: the name may lead
 /// elsewhere a moment later.
 pub fn open(path: &Path) -> Result<(File, Metadata), FileError> {
-    // Without O_NONBLOCK the opening of a named pipe would wait for a writer.
-    let (file, of) = open_with(path, libc::O_NONBLOCK)?;
+    let (file, of) = system::open(path)?;
     if !of.is_file() {
         return Err(NO_FILE);
     }
-    judge(&of)?;
+    system::judge(&of)?;
     Ok((file, of))
 }
 
 /// Opens a folder of ours, or of root, that nobody else may write to.
 pub fn open_folder(path: &Path) -> Result<File, FileError> {
-    let (folder, of) = open_with(path, libc::O_DIRECTORY)?;
-    judge(&of)?;
-    if of.mode() & 0o020 != 0 {
+    let (folder, of) = system::open_folder(path)?;
+    system::judge(&of)?;
+    if is_group_writable(&of) {
         return Err(FileError::Refused("it is writable by its group"));
     }
     Ok(folder)
-}
-
-fn open_with(path: &Path, flag: i32) -> Result<(File, Metadata), FileError> {
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | flag).open(path);
-    let file = opened.map_err(|error| match error.raw_os_error() {
-        Some(libc::ELOOP) => FileError::Refused("it is a symbolic link"),
-        Some(libc::ENXIO) => NO_FILE,
-        Some(libc::ENOTDIR) => FileError::Refused("it is not a directory"),
-        _ => FileError::Io(error),
-    })?;
-    let of = file.metadata()?;
-    Ok((file, of))
-}
-
-fn judge(of: &Metadata) -> Result<(), FileError> {
-    if of.uid() != 0 && of.uid() != own()?.uid() {
-        return Err(FileError::Refused("it belongs to another user"));
-    }
-    if of.mode() & 0o002 != 0 {
-        return Err(FileError::Refused("it is writable by everybody"));
-    }
-    Ok(())
-}
-
-/// Whom files of this process belong to: a pipe made just now tells, which needs no place on a disk.
-pub fn own() -> io::Result<Metadata> {
-    let (reader, _) = io::pipe()?;
-    File::from(OwnedFd::from(reader)).metadata()
 }
 
 /// Writes a file, for its owner alone, under the name `beside`, which must be new, and gives it its own name when it is whole
@@ -82,7 +60,8 @@ pub fn replace(path: &Path, beside: &Path, parts: &[&[u8]]) -> io::Result<()> {
 }
 
 fn write(path: &Path, beside: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
+    let mut options = OpenOptions::new();
+    let mut file = system::for_owner_alone(options.write(true).create_new(true)).open(beside)?;
     for part in parts {
         file.write_all(part)?;
     }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use crate::model::Kind;
 use crate::store::redis::class::Class;
 use crate::store::redis::connector::{ConnectError, Connector, RedisOptions};
+use crate::store::redis::endpoints::ReadFrom;
 use crate::store::redis::examination::examine;
 use crate::store::redis::layout::Keys;
 use crate::store::redis::reader::{ReadError, Reader, SCAN_ABOVE};
 use crate::store::redis::writer::{Upsert, Upsertion, WriteError, Writer};
 
-pub use crate::store::redis::examination::{Encryption, Examination, Right, Verdict};
+pub use crate::store::redis::connection::Encryption;
+pub use crate::store::redis::examination::{Examination, Right, Verdict};
 pub use crate::store::reply::Field;
 
 /// How often a data set is replaced anew because others wrote meanwhile.
@@ -97,7 +99,10 @@ pub enum Written {
 /// One environment in Redis.
 #[derive(Debug)]
 pub struct Depot {
+    /// To where is read.
     connector: Connector,
+    /// To where is written, and read what is written anew.
+    primary: Connector,
     keys: Keys,
 }
 
@@ -108,7 +113,9 @@ impl Depot {
     ///
     /// Options that do not fit together, or certificate files that cannot be read.
     pub fn new(options: &RedisOptions, prefix: &str) -> Result<Self, ConnectError> {
-        Ok(Self { connector: Connector::new(options)?, keys: Keys::new(prefix) })
+        let primary = RedisOptions { read: ReadFrom::Primary, zone: None, ..options.clone() };
+        let (connector, primary) = (Connector::new(options)?, Connector::new(&primary)?);
+        Ok(Self { connector, primary, keys: Keys::new(prefix) })
     }
 
     /// Where it is, for people: never with a password.
@@ -135,13 +142,14 @@ impl Depot {
         read(&mut Reader::new(&self.connector, &self.keys))
     }
 
-    /// Finds out what the server says of itself, and what it lets us do. Changes nothing.
+    /// Finds out what the server that is read says of itself, and what it lets us do; in a cluster that with the flags. Changes
+    /// nothing.
     ///
     /// # Errors
     ///
     /// It cannot be connected to. Whatever it does not tell is left open.
     pub fn examine(&self) -> Result<Examination, DepotError> {
-        Ok(examine(&self.connector, &self.keys)?)
+        Ok(examine(&self.connector.bound_to(&self.keys.features), &self.keys)?)
     }
 
     /// Writes items that are newer than what Redis holds at that moment, and leaves alone what is as new or newer. The outcomes
@@ -152,7 +160,7 @@ impl Depot {
     /// Redis is away or refuses; some of the items may have been written.
     pub fn write_newer(&self, items: &[NewItem]) -> Result<Vec<Written>, DepotError> {
         let upsertions: Vec<_> = items.iter().map(NewItem::upsertion).collect();
-        let outcomes = Writer::new(&self.connector, &self.keys).upsert(&upsertions)?;
+        let outcomes = Writer::new(&self.primary, &self.keys).upsert(&upsertions)?;
         Ok(outcomes.into_iter().map(Written::of).collect())
     }
 
@@ -166,7 +174,7 @@ impl Depot {
         &self,
         mut change: impl FnMut(Contents) -> Result<Vec<NewItem>, E>,
     ) -> Result<(), E> {
-        let mut writer = Writer::new(&self.connector, &self.keys);
+        let mut writer = Writer::new(&self.primary, &self.keys);
         lock(&mut writer).map_err(E::from)?;
         let outcome = self.rewrite_locked(&mut writer, &mut change);
         // Where that fails the lock expires.
@@ -182,7 +190,7 @@ impl Depot {
         let failed = |error: WriteError| E::from(DepotError::from(error));
         for _ in 0..ATTEMPTS {
             writer.watch().map_err(failed)?;
-            let items = change(self.read()?)?;
+            let items = change(read(&mut Reader::new(&self.primary, &self.keys))?)?;
             let written = items.iter().map(|item| (item.kind, item.key.as_str(), item.text.as_slice()));
             if writer.init(written).map_err(failed)? {
                 return Ok(());

@@ -14,7 +14,7 @@ OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"
 PAGES = sorted(DOCS.rglob("*.md"))
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
-_LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 @dataclass(frozen=True)

@@ -79,10 +79,10 @@ def test_metrics_that_are_named_exist_and_all_that_exist_are_named() -> None:
 
 def test_labels_in_alerts_are_those_of_the_metrics() -> None:
     text = (DOCS / "operations" / "flagstone.rules.yml").read_text()
+    made = (ROOT / "src" / "client" / "metrics.rs").read_text()
     states = set(re.findall(r'=> "([A-Za-z]+)"', (ROOT / "src" / "store" / "status.rs").read_text()))
     for name, label, values in re.findall(r'(flagstone_[a-z_]+)\{(\w+)=~?"([^"]+)"\}', text):
-        # A metric of states has the last word of its name for a label.
-        assert name.endswith(f"_{label}")
+        assert re.search(rf'page\.states\(\s*"{name}",\s*"{label}",', made), f"{name}{{{label}}}"
         assert set(values.split("|")) <= states
 
 
@@ -153,3 +153,5 @@ def _check_dockerfile(path: object) -> None:
         assert source in stages
     for name in re.findall(r"(?:^COPY |[ =])((?:examples|bindings|tools)/[\w./-]*\w)", text, re.M):
         assert (ROOT / name).exists(), name
+    for module, name in re.findall(r'"(\w+):(\w+)"', text):
+        assert re.search(rf"^{name} = ", (ROOT / "examples" / "python" / f"{module}.py").read_text(), re.M), module

@@ -2,11 +2,17 @@
 //! hang and come back. What is written directly has one owner, for its prefix has a tag; what a client writes has three in the beginning.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::dice::Dice;
 use crate::support::*;
 use crate::topology::Topology;
+
+/// After so long nodes forget an order to take over.
+const FORGOTTEN: Duration = Duration::from_secs(6);
+
+/// So long an election may take, with those that fail and are repeated.
+const ELECTION: Duration = Duration::from_secs(20);
 
 pub struct Cluster {
     cluster: RedisCluster,
@@ -37,14 +43,40 @@ impl Cluster {
         moving.end();
     }
 
-    fn hand_over(&self) {
+    /// Number of the owner's replica.
+    fn replica(&self) -> usize {
         let id: String = self.cluster.nodes[self.owner].run(&["CLUSTER", "MYID"]);
-        let is_replica_of_it = |node: &&RedisServer| {
+        let is_replica_of_it = |node: &RedisServer| {
             let lines: String = node.run(&["CLUSTER", "NODES"]);
             lines.lines().any(|line| line.contains("myself,slave") && line.contains(&id))
         };
-        let replica = self.cluster.nodes.iter().find(is_replica_of_it).expect("each owner has a replica");
-        replica.run::<()>(&["CLUSTER", "FAILOVER"]);
+        self.cluster.nodes.iter().position(is_replica_of_it).expect("each owner has a replica")
+    }
+
+    /// Waits until the replica is the owner, for how long; it is told to become it, by these words, each time that nothing has come
+    /// of it for a while: on a busy machine nodes may not answer in the time that others give them.
+    fn takes_over(&self, replica: usize, words: &[&str], patience: Duration) -> Duration {
+        let begin = Instant::now();
+        let mut told = begin;
+        wait_until(Duration::from_secs(90), "another node is the owner", || {
+            if told.elapsed() > patience {
+                let _ = self.cluster.nodes[replica].query::<()>(words);
+                told = Instant::now();
+            }
+            self.cluster.owner_of_slot(self.slot) != self.owner
+        });
+        begin.elapsed()
+    }
+
+    fn hand_over(&self) -> Duration {
+        let (replica, order) = (self.replica(), ["CLUSTER", "FAILOVER"]);
+        let _ = self.cluster.nodes[replica].query::<()>(&order);
+        self.takes_over(replica, &order, FORGOTTEN)
+    }
+
+    /// The others elect a replica in the place of the owner, which does not answer any more.
+    fn elects(&self, replica: usize) -> Duration {
+        self.takes_over(replica, &["CLUSTER", "FAILOVER", "TAKEOVER"], ELECTION)
     }
 }
 
@@ -70,35 +102,33 @@ impl Topology for Cluster {
         let what = match dice.roll(6) {
             0 | 1 => {
                 self.move_slot(self.slot, dice);
-                "the slot moved"
+                "the slot moved".to_owned()
             }
             2 => {
                 let parts = ["segments", "features", "$inited"];
                 let key = format!("{SPREAD}:{}", parts[dice.roll(3)]);
                 self.move_slot(self.cluster.slot_of(&key), dice);
-                "a slot of the connected moved"
+                "a slot of the connected moved".to_owned()
             }
-            3 => {
-                self.hand_over();
-                self.cluster.elects_other_than(self.slot, self.owner);
-                "the owner handed over"
-            }
+            3 => format!("the owner handed over in {:?}", self.hand_over()),
             4 => {
+                let replica = self.replica();
                 self.cluster.nodes[self.owner].kill();
-                self.cluster.elects_other_than(self.slot, self.owner);
+                let took = self.elects(replica);
                 self.cluster.nodes[self.owner].restart();
-                "the owner was killed"
+                format!("the owner was killed, another one elected in {took:?}")
             }
             _ => {
+                let replica = self.replica();
                 self.cluster.nodes[self.owner].stop();
-                self.cluster.elects_other_than(self.slot, self.owner);
+                let took = self.elects(replica);
                 self.cluster.nodes[self.owner].cont();
                 thread::sleep(Duration::from_millis(100));
-                "the owner hung and came back as one"
+                format!("the owner hung and came back as one, another one elected in {took:?}")
             }
         };
         self.learn();
-        what.to_owned()
+        what
     }
 
     fn is_as_known(&self) -> bool {

@@ -77,7 +77,8 @@ impl Seen {
 }
 
 struct State {
-    target: u16,
+    /// Where connections lead, in turn; the next one to the first.
+    targets: VecDeque<u16>,
     dead: bool,
     rules: BTreeMap<String, Rule>,
     /// Rules for commands in which these bytes occur.
@@ -127,7 +128,8 @@ impl Gate {
             }
         };
         let (rules, of_content, links) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let state = State { target: port, dead: false, rules, of_content, links, seen: Seen::default(), guard: None };
+        let state =
+            State { targets: [port].into(), dead: false, rules, of_content, links, seen: Seen::default(), guard: None };
         let gate = Self { port: listening, state: Arc::new(Mutex::new(state)) };
         let state = gate.state.clone();
         thread::spawn(move || {
@@ -177,7 +179,12 @@ impl Gate {
 
     /// New connections lead there.
     pub fn lead_to(&self, port: u16) {
-        self.state().target = port;
+        self.lead_in_turn(&[port]);
+    }
+
+    /// New connections lead to these in turn.
+    pub fn lead_in_turn(&self, ports: &[u16]) {
+        self.state().targets = ports.iter().copied().collect();
     }
 
     /// Whether connections are closed as soon as they are accepted, those that are open at once.
@@ -274,7 +281,8 @@ fn open(client: TcpStream, state: &Arc<Mutex<State>>) -> io::Result<()> {
         if state.dead {
             return Ok(());
         }
-        state.target
+        state.targets.rotate_left(1);
+        state.targets[state.targets.len() - 1]
     };
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     client.set_nodelay(true)?;

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod cluster;
+mod edits;
 mod gate;
 mod host;
 mod items;
@@ -20,6 +21,7 @@ mod servers;
 
 pub use certificates::Certificates;
 pub use cluster::{RedisCluster, SPREAD, TAGGED, as_node};
+pub use edits::sees_every_edit;
 pub use flagdata::free_port;
 pub use gate::{Gate, Role, Rule, Seen};
 pub use host::*;
@@ -29,7 +31,7 @@ pub use machine::{Machine, in_time};
 pub use proxies::{Haproxy, Twemproxy};
 pub use proxy::{Mode, Proxy};
 pub use scripted::{Scripted, ScriptedSentinel, bulk};
-pub use sentinel::{Deployment, SERVICE, replicating, watching};
+pub use sentinel::{Deployment, SERVICE, hurry, replicating, watching};
 pub use server::{PREFIX, RedisServer, Setup, TempDir};
 pub use servers::{Program, left_out, on_every_server, programs, say, those_with};
 

@@ -182,9 +182,8 @@ impl RedisServer {
     pub fn query<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
         let mut command = cmd(words[0]);
         words[1..].iter().for_each(|word| _ = command.arg(word));
-        let mut connection = connect(&self.setup, self.port)?;
-        connection.set_read_timeout(Some(Duration::from_secs(1)))?;
-        command.query(&mut connection)
+        // One that hangs takes a connection, too, and says nothing on it.
+        command.query(&mut connect_within(&self.setup, self.port, Duration::from_secs(1))?)
     }
 
     /// Whether it listens on this port, with TLS or without.
@@ -369,10 +368,14 @@ fn name(part: &str) -> String {
 }
 
 fn connect(setup: &Setup, port: u16) -> redis::RedisResult<Connection> {
+    connect_within(setup, port, Duration::from_secs(30))
+}
+
+fn connect_within(setup: &Setup, port: u16, limit: Duration) -> redis::RedisResult<Connection> {
     let login = setup.password.as_ref().map_or_else(String::new, |password| format!(":{password}@"));
     let client = redis::Client::open(format!("redis://{login}127.0.0.1:{port}"))?;
-    let connection = client.get_connection_with_timeout(Duration::from_secs(30))?;
-    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let connection = client.get_connection_with_timeout(limit)?;
+    connection.set_read_timeout(Some(limit))?;
     Ok(connection)
 }
 

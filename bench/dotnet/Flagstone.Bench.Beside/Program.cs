@@ -15,5 +15,6 @@ internal static class Program
         EventBenchmark.Run(
             events => new FlagstoneTeller(url, prefix, eventsUrl, events),
             events => new LaunchDarklyTeller(url, prefix, eventsUrl, events));
+        MeterBenchmark.Run(plugin => new FlagstoneTeller(url, prefix, eventsUrl, events: false, plugin));
     }
 }

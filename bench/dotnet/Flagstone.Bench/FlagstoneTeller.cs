@@ -12,7 +12,13 @@ internal sealed class FlagstoneTeller : ITeller
     private readonly Context _ada = Ada.Context(Ada.Key);
     private int _strangers;
 
-    internal FlagstoneTeller(string url, string prefix, string eventsUrl, bool events)
+    /// <summary>Makes one.</summary>
+    /// <param name="url">Redis.</param>
+    /// <param name="prefix">The prefix there.</param>
+    /// <param name="eventsUrl">Where events go.</param>
+    /// <param name="events">Whether there are any; evaluations are counted in either case.</param>
+    /// <param name="plugins">What else the client has.</param>
+    internal FlagstoneTeller(string url, string prefix, string eventsUrl, bool events, params Plugin[] plugins)
     {
         _client = new FlagstoneClient(new FlagstoneOptions
         {
@@ -22,6 +28,8 @@ internal sealed class FlagstoneTeller : ITeller
             EndpointsEvents = eventsUrl,
             EventsEnabled = events,
             EventsDiagnostics = false,
+            MetricsEvaluations = plugins.Length > 0,
+            Plugins = plugins,
         });
         if (!_client.StartAsync(TimeSpan.FromSeconds(10)).GetAwaiter().GetResult())
         {

@@ -9,5 +9,6 @@ internal static class Program
     {
         Benchmark.Run(arguments[0], arguments[1], null);
         EventBenchmark.Run(events => new FlagstoneTeller(arguments[0], arguments[1], arguments[2], events), null);
+        MeterBenchmark.Run(plugin => new FlagstoneTeller(arguments[0], arguments[1], arguments[2], events: false, plugin));
     }
 }

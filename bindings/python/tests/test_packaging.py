@@ -202,6 +202,28 @@ def test_where_no_process_can_become_another_the_console_script_waits_and_hands_
 
 
 @in_full
+@pytest.mark.parametrize(
+    ("platform", "why"),
+    [
+        ("manylinux_2_5_x86_64", "it needs glibc 2."),
+        ("manylinux2010_x86_64", "it needs glibc 2."),
+        ("musllinux_1_2_x86_64", "it is for glibc"),
+        ("manylinux_2_39_aarch64", "it is for another machine or system (elf, x86_64)"),
+        ("win_amd64", "it is for another machine or system (elf, x86_64)"),
+        ("macosx_11_0_arm64", "it is for another machine or system (elf, x86_64)"),
+        ("beos_x86_64", "the tag is of a platform that is not known here"),
+    ],
+)
+@pytest.mark.skipif(sysconfig.get_platform() != "linux-x86_64", reason="the tags are wrong for that machine alone")
+def test_a_platform_tag_that_the_library_contradicts_is_refused(platform: str, why: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    variables = {"FLAGSTONE_LIBRARY_PATH": os.environ["FLAGSTONE_TEST_LIBRARY"], "FLAGSTONE_WHEEL_PLATFORM": platform}
+    refused = subprocess.run(command, cwd=PACKAGE, env=clean(**variables), capture_output=True, text=True, check=False)
+    assert refused.returncode != 0 and not list(tmp_path.iterdir())
+    assert f"a wheel for {platform} cannot have libflagstone.so: {why}" in refused.stderr
+
+
+@in_full
 def test_an_sdist_builds_with_cargo_alone(environment: Environment, tmp_path: Path) -> None:
     sdist = build("sdist", PACKAGE, tmp_path / "dist")
     python = empty_environment(tmp_path / "venv")

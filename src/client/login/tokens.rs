@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::notifications::Area;
 use super::super::runtime::Runtime;
 use super::TICK;
 use crate::aws::{AwsError, AwsOptions, Token, Tokens};
@@ -85,7 +86,7 @@ impl Maker<'_> {
         self.pauses.reset();
         self.next = Instant::now() + token.life.mul_f64(self.jitter.between(SHARE.0, SHARE.1)).max(PAUSES.0);
         if std::mem::take(&mut self.told_trouble) {
-            self.runtime.log(Level::Info, format_args!("tokens for the login at Redis are made again"));
+            self.runtime.log(Area::Store, Level::Info, format_args!("tokens for the login at Redis are made again"));
         }
         Ok(())
     }
@@ -98,7 +99,7 @@ impl Maker<'_> {
         let what = format!("no token for the login at Redis (redis.credentials=aws-iam): {error}");
         if !std::mem::replace(&mut self.told_trouble, true) {
             let level = if self.credentials.number() == 0 { Level::Error } else { Level::Warn };
-            self.runtime.log(level, format_args!("{what}"));
+            self.runtime.log(Area::Store, level, format_args!("{what}"));
         }
         self.credentials.set_trouble(Some(what));
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::call::Given;
 use super::room::{ENTRY, Room};
 use crate::context::{Context, KindSet};
-use crate::events::ledger::Ledger;
 use crate::events::summary::Summary;
 use crate::model::Tally;
 
@@ -72,13 +71,9 @@ impl Noted {
         self.defaulted += 1;
     }
 
-    /// Adds what was counted since the latest drain, which stays.
-    pub(super) fn count_in(&self, ledger: &mut Ledger) {
-        let key = self.tally.key();
-        self.tally.counts().for_each(|(variation, count)| ledger.add(key, Some(variation), count));
-        if self.defaulted > 0 {
-            ledger.add(key, None, self.defaulted);
-        }
+    /// The tally, for whoever looks what it has counted, and how often the default was served.
+    pub(super) fn count(&self) -> (Arc<Tally>, u64) {
+        (Arc::clone(&self.tally), self.defaulted)
     }
 
     /// Closes the tally and takes what it has counted.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::call::Call;
 use super::noted::{Noted, Row};
 use super::room::Room;
-use crate::events::ledger::Ledger;
-use crate::events::summary::Summary;
+use crate::events::ledger::{Counts, Ledger};
+use crate::events::summary::{FlagSummary, Summary};
 use crate::model::Tally;
 
 /// Most flags that one summary tells of and that do not exist: hosts may ask for any number of them.
@@ -119,10 +119,13 @@ impl Sums {
         dropped
     }
 
-    /// Adds what was counted since the latest drain, which stays.
-    pub(super) fn add_to(&self, ledger: &mut Ledger) {
-        ledger.add_all(&self.summary);
-        self.tallies.iter().for_each(|noted| noted.count_in(ledger));
+    /// What was counted since the latest drain, which stays. It is looked through without the lock.
+    pub(super) fn undrained(&self) -> Undrained {
+        let counts = |flag: &FlagSummary| flag.counters.iter().map(|one| (one.variation, one.count)).collect();
+        Undrained {
+            tallies: self.tallies.iter().map(Noted::count).collect(),
+            summary: self.summary.flags.iter().map(|(key, flag)| (key.clone(), counts(flag))).collect(),
+        }
     }
 
     /// Takes what was counted up to this moment. To sum it up takes longer, and is done when nobody waits.
@@ -177,6 +180,28 @@ impl Drained {
             self.summary.reach(at);
         }
         (self.summary, counted.saturating_sub(self.counted_here))
+    }
+}
+
+/// What was counted and not drained.
+pub(super) struct Undrained {
+    /// Each with how often the default was served.
+    tallies: Vec<(Arc<Tally>, u64)>,
+    /// By flag.
+    summary: Vec<(Box<str>, Counts)>,
+}
+
+impl Undrained {
+    pub(super) fn add_to(&self, ledger: &mut Ledger) {
+        for (key, counts) in &self.summary {
+            counts.iter().for_each(|(variation, count)| ledger.add(key, *variation, *count));
+        }
+        for (tally, defaulted) in &self.tallies {
+            tally.counts().for_each(|(variation, count)| ledger.add(tally.key(), Some(variation), count));
+            if *defaulted > 0 {
+                ledger.add(tally.key(), None, *defaulted);
+            }
+        }
     }
 }
 

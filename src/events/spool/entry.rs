@@ -5,7 +5,6 @@
 use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -100,7 +99,7 @@ impl Entry {
         }
         let claim = Claim { file, path: self.path.clone() };
         // It may have been removed between opening and locking.
-        Ok(if claim.file.metadata()?.nlink() > 0 { Some(claim) } else { None })
+        Ok(if files::is_removed(&claim.file, &self.path)? { None } else { Some(claim) })
     }
 }
 

@@ -2,8 +2,6 @@
 //! on `files`.
 
 use std::fs::{self, DirEntry, File, Metadata};
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,23 +15,13 @@ const ABANDONED: Duration = Duration::from_secs(60);
 /// be able to, too.
 pub(super) fn open(path: &Path, is_sealed: bool) -> Result<File, BackupError> {
     let (file, of) = files::open(path)?;
-    if of.mode() & 0o020 != 0 && !is_sealed {
+    if files::is_group_writable(&of) && !is_sealed {
         Err(BackupError::Refused("it is writable by its group, and without sdk.key there is no seal"))
-    } else if of.mode() & 0o020 != 0 && !is_own_group(of.gid())? {
+    } else if files::is_group_writable(&of) && !files::is_of_own_group(&of)? {
         Err(BackupError::Refused("it is writable by a group that is not ours"))
     } else {
         Ok(file)
     }
-}
-
-/// Whether this process belongs to the group; of further groups only the process file system tells.
-fn is_own_group(group: u32) -> io::Result<bool> {
-    if files::own()?.gid() == group {
-        return Ok(true);
-    }
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let groups = status.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
-    Ok(groups.split_whitespace().any(|known| known.parse() == Ok(group)))
 }
 
 /// What the name of a file ends in that is written beside the final one.

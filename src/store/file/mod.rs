@@ -12,7 +12,6 @@ mod guard;
 
 use std::fmt;
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -175,9 +174,8 @@ impl Backup {
     /// Whether the file is just that already: many processes may share it, forked children among them.
     fn holds(&self, header: &str, body: &str) -> bool {
         let Ok(mut file) = guard::open(&self.path, self.seal.is_some()) else { return false };
-        let is_alike = file
-            .metadata()
-            .is_ok_and(|of| of.len() == (header.len() + body.len()) as u64 && of.permissions().mode() & 0o777 == 0o600);
+        let is_alike =
+            file.metadata().is_ok_and(|of| of.len() == (header.len() + body.len()) as u64 && files::is_private(&of));
         let mut text = Vec::new();
         is_alike
             && file.read_to_end(&mut text).is_ok()

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use super::*;
 use crate::store::testing::{flag, segment};
 use std::fs::Permissions;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 fn snapshot() -> Snapshot {
     let (mut snapshot, mut interner) = (Snapshot::default(), Interner::default());

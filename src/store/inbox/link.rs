@@ -38,6 +38,10 @@ pub struct LinkState {
     remark: ArcSwapOption<String>,
     /// Which server tells.
     server: ArcSwapOption<String>,
+    /// Where it tells, where there may be several.
+    places: ArcSwap<Vec<String>>,
+    /// Drains follow each other: somebody waits for each.
+    is_hurried: AtomicBool,
     /// How the rungs fared.
     report: ArcSwap<LadderReport>,
 }
@@ -53,6 +57,8 @@ impl LinkState {
             renewal_wanted: AtomicBool::new(false),
             remark: ArcSwapOption::empty(),
             server: ArcSwapOption::empty(),
+            places: ArcSwap::default(),
+            is_hurried: AtomicBool::new(false),
             report: ArcSwap::default(),
         }
     }
@@ -109,6 +115,16 @@ impl LinkState {
         self.server.load_full()
     }
 
+    /// In a cluster it is armed at these addresses.
+    pub fn set_places(&self, places: Vec<String>) {
+        self.places.store(Arc::new(places));
+    }
+
+    /// Where it is armed in a cluster.
+    pub fn places(&self) -> Arc<Vec<String>> {
+        self.places.load_full()
+    }
+
     /// Last sign of life, in ms of the monotonic clock.
     pub fn alive_at(&self) -> u64 {
         self.alive_at.load(Relaxed)
@@ -133,6 +149,16 @@ impl LinkState {
     /// Whether that was asked for since the last call.
     pub fn take_drain_wish(&self) -> bool {
         self.drain_wanted.swap(false, AcqRel)
+    }
+
+    /// Whether drains are asked for one after the other just now, and each is waited for.
+    pub fn hurry(&self, is_hurried: bool) {
+        self.is_hurried.store(is_hurried, Release);
+    }
+
+    /// Whether they are.
+    pub fn is_hurried(&self) -> bool {
+        self.is_hurried.load(Acquire)
     }
 
     /// Asks for another connection: the server may be another one by now.

@@ -2,15 +2,13 @@
 //! write into. May depend on `wire` and `sockets` of `redis`.
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, Timespec, poll};
 
 use crate::store::redis::sockets::{Remembered, Sockets};
-use crate::store::redis::wire::Socket;
+use crate::store::redis::wire::{Socket, pair};
 
 /// Two ends of a stream: who writes into one wakes who waits at the other.
 #[derive(Debug)]
@@ -24,17 +22,17 @@ pub struct Bell {
 impl Bell {
     /// A bell. A forked child has no use for it and closes it with the other sockets.
     pub fn new(sockets: &Arc<Sockets>) -> io::Result<Self> {
-        let (ring, heard) = UnixStream::pair()?;
+        let (ring, heard) = pair()?;
         ring.set_nonblocking(true)?;
         heard.set_nonblocking(true)?;
-        let (ring, heard) = (Socket::Unix(ring), Socket::Unix(heard));
+        let (ring, heard) = (Socket::Local(ring), Socket::Local(heard));
         let remembered = [&ring, &heard].map(|socket| Sockets::remember(sockets, socket));
         Ok(Self { _remembered: remembered, ring, heard })
     }
 
     /// Wakes who waits, or the next one who would.
     pub fn ring(&self) {
-        if let Socket::Unix(stream) = &self.ring {
+        if let Socket::Local(stream) = &self.ring {
             // A stream that is full rings already.
             let _ = (&*stream).write(&[1]);
         }
@@ -43,12 +41,11 @@ impl Bell {
     /// Waits until it rings or `other` has something to read, at most for `limit`.
     pub fn wait(&self, other: Option<&Socket>, limit: Option<Duration>) {
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-        let bell = PollFd::from_borrowed_fd(self.heard.as_fd(), PollFlags::IN);
-        let other = other.map(|other| PollFd::from_borrowed_fd(other.as_fd(), PollFlags::IN));
+        let (bell, other) = (self.heard.readable(), other.map(Socket::readable));
         let mut waited_for: arrayvec::ArrayVec<PollFd<'_>, 2> = [Some(bell), other].into_iter().flatten().collect();
         // A wait that a signal interrupts is taken up again by whoever waits.
         let _ = poll(&mut waited_for, limit.as_ref());
-        if let Socket::Unix(stream) = &self.heard {
+        if let Socket::Local(stream) = &self.heard {
             while (&*stream).read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
         }
     }
@@ -81,8 +78,8 @@ mod tests {
 
     #[test]
     fn what_arrives_elsewhere_ends_the_wait_too() {
-        let (mut from, to) = UnixStream::pair().unwrap();
+        let (mut from, to) = pair().unwrap();
         from.write_all(b"x").unwrap();
-        bell().wait(Some(&Socket::Unix(to)), None);
+        bell().wait(Some(&Socket::Local(to)), None);
     }
 }

@@ -63,6 +63,17 @@ impl Write for Channel {
     }
 }
 
+/// How a connection is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encryption {
+    /// Such as `TLSv1_3`.
+    pub protocol: String,
+    /// Such as `TLS13_AES_256_GCM_SHA384`.
+    pub cipher: String,
+    /// The certificate that the server has shown, in DER.
+    pub certificate: Vec<u8>,
+}
+
 /// A connection to a server.
 pub struct Connection {
     /// First, so that the socket is forgotten before it is closed.
@@ -82,12 +93,17 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Protocol and cipher, where the connection is encrypted.
-    pub fn encryption(&self) -> Option<(String, String)> {
+    /// How the connection is encrypted, if it is.
+    pub fn encryption(&self) -> Option<Encryption> {
         let Channel::Tls(stream) = &self.channel else { return None };
         let protocol = stream.conn.protocol_version().map(|protocol| format!("{protocol:?}"));
         let cipher = stream.conn.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()));
-        Some((protocol.unwrap_or_default(), cipher.unwrap_or_default()))
+        let certificate = stream.conn.peer_certificates().and_then(|chain| chain.first());
+        Some(Encryption {
+            protocol: protocol.unwrap_or_default(),
+            cipher: cipher.unwrap_or_default(),
+            certificate: certificate.map(|certificate| certificate.to_vec()).unwrap_or_default(),
+        })
     }
 
     /// Speaks over this channel.

@@ -249,14 +249,16 @@ impl Connector {
         let manner = (Protocol::Resp2, Courtesy::None);
         let mut at_primary = self.dialer.dial(primary, manner, deadline, leash)?;
         let written = check_primary(&mut at_primary, primary)?;
+        // From here on nothing is waited for at the primary.
+        drop(at_primary);
         while check_replica(connection, address, primary)? < written {
             if deadline.is_over() {
                 return Err(elsewhere(format!("{address} is a replica that does not keep up")));
             }
+            // The connection is on the leash, so that a pull of it ends this at the next question.
             std::thread::sleep(CATCH_UP);
         }
-        // The other connection has taken its place.
-        leash.map_or(Ok(()), |leash| connection.tie(leash))
+        Ok(())
     }
 
     /// Finds a server that connections may lead to, and remembers it.

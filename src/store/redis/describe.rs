@@ -20,9 +20,6 @@ const LONGEST_ERROR: usize = 500;
 pub fn describe(error: &RedisError) -> String {
     let text = match (error.code(), error.detail()) {
         (Some("ERR" | ELSEWHERE | LOGIN), Some(detail)) => detail.to_owned(),
-        (Some("MOVED"), Some(detail)) => {
-            format!("MOVED {detail}: what answers is a node of a cluster, for which redis+cluster:// has to be written")
-        }
         (Some(code @ ("NOAUTH" | "WRONGPASS")), Some(detail)) => format!("{REFUSED}{code} {detail}"),
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         (None, None) if error.kind() == ErrorKind::RESP3NotSupported => {
@@ -33,6 +30,13 @@ pub fn describe(error: &RedisError) -> String {
     };
     let end = text.find(", with args beginning with").unwrap_or(text.len());
     excerpt(text.get(..end).unwrap_or_default(), LONGEST_ERROR)
+}
+
+/// What is said where one server is sought: with what to write where a node of a cluster says so.
+pub fn of_one_server(text: String) -> String {
+    let is_of_node = ["MOVED ", "ASK ", "CROSSSLOT ", "CLUSTERDOWN "].iter().any(|code| text.contains(code));
+    let hint = "what answers is a node of a cluster, for which redis+cluster:// has to be written";
+    if is_of_node { format!("{text}: {hint}") } else { text }
 }
 
 /// What the system said, if it was the system.
@@ -59,10 +63,7 @@ mod tests {
                 "WRONGPASS invalid username-password pair",
                 "the login was refused: WRONGPASS invalid username-password pair",
             ),
-            (
-                "MOVED 3999 127.0.0.1:6381",
-                "MOVED 3999 127.0.0.1:6381: what answers is a node of a cluster, for which redis+cluster:// has to be written",
-            ),
+            ("MOVED 3999 127.0.0.1:6381", "MOVED 3999 127.0.0.1:6381"),
             ("ERR unknown command 'AUTH', with args beginning with: 'hunter2'", "unknown command 'AUTH'"),
         ] {
             let Value::ServerError(error) = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap() else {
@@ -70,6 +71,14 @@ mod tests {
             };
             assert_eq!(describe(&error.into()), told);
         }
+    }
+
+    #[test]
+    fn what_only_nodes_of_clusters_say_is_told_with_what_to_write_for_one() {
+        for text in ["MOVED 3999 127.0.0.1:6381", "write failed: CROSSSLOT Keys in request", "CLUSTERDOWN Hash slot"] {
+            assert!(of_one_server(text.to_owned()).contains("redis+cluster://"), "{text}");
+        }
+        assert_eq!(of_one_server("LOADING Redis".to_owned()), "LOADING Redis");
     }
 
     #[test]

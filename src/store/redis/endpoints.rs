@@ -4,15 +4,13 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
 
-use super::wire::{Deadline, Socket};
+use super::wire::{Deadline, Socket, connect_local};
 use crate::store::leash::Leash;
 
 /// The port of a URL that names none.
@@ -174,7 +172,7 @@ impl Address {
     /// of the whole then, at least. The socket is on the leash while it connects, and afterwards.
     pub fn connect(&self, deadline: &mut Deadline, leash: Option<&Leash>) -> io::Result<Arc<Socket>> {
         let connected = match self {
-            Self::Unix(path) => connect_unix(path, deadline, leash),
+            Self::Unix(path) => connect_local(path, deadline, |socket| held(socket, leash)),
             Self::Tcp { host, port } => connect_tcp(host, *port, deadline, leash),
         };
         connected.map_err(|error| match error.kind() {
@@ -217,19 +215,4 @@ fn prepared(socket: Arc<Socket>) -> io::Result<Arc<Socket>> {
         TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_QUESTIONS);
     socket.reference().set_tcp_keepalive(&keepalive)?;
     Ok(socket)
-}
-
-/// The system waits for a place in the server's backlog as long as a write may take, by default without limit.
-fn connect_unix(path: &Path, deadline: &Deadline, leash: Option<&Leash>) -> io::Result<Arc<Socket>> {
-    let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
-    let socket = held(Socket::Unix(UnixStream::from(OwnedFd::from(socket))), leash)?;
-    let address = SockAddr::unix(path)?;
-    loop {
-        socket.reference().set_write_timeout(Some(deadline.left()))?;
-        match socket.reference().connect(&address) {
-            Ok(()) => return Ok(socket),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted && !deadline.is_over() => {}
-            Err(error) => return Err(error),
-        }
-    }
 }

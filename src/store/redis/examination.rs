@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, ConnectionLike, RedisError, Value, cmd};
 
 use super::abilities::is_denied;
-use super::connection::Connection;
+use super::connection::{Connection, Encryption};
 use super::connector::{Connector, describe};
 use super::layout::Keys;
 use super::reader::ReadError;
@@ -47,15 +47,6 @@ pub struct Examination {
     pub rights: Vec<Right>,
 }
 
-/// How a connection is encrypted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Encryption {
-    /// Such as `TLSv1_3`.
-    pub protocol: String,
-    /// Such as `TLS13_AES_256_GCM_SHA384`.
-    pub cipher: String,
-}
-
 /// Whether a command may be sent.
 #[derive(Debug, Clone)]
 pub struct Right {
@@ -91,7 +82,7 @@ pub fn examine(connector: &Connector, keys: &Keys) -> Result<Examination, ReadEr
     let mut of = Examination {
         connected_in,
         round_trip: round_trip(&mut connection)?,
-        encryption: connection.encryption().map(|(protocol, cipher)| Encryption { protocol, cipher }),
+        encryption: connection.encryption(),
         user: text(connection.req_command(cmd("ACL").arg("WHOAMI"))?),
         clock_ahead_ms: clock_ahead(&mut connection)?,
         ..Examination::unknown()

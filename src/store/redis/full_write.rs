@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis::{ConnectionLike, RedisError, Value, cmd};
 
 use super::abilities::is_denied;
+use super::class::{Class, class};
 use super::connection::Connection;
 use super::large::is_large;
 use super::packed::Packed;
@@ -35,7 +36,12 @@ impl Writer<'_> {
         for group in groups {
             let watch = cmd("WATCH").arg(group).to_owned();
             match self.call(group[0], |connection| connection.req_command(&watch))? {
-                reply if self.owners.was_aside() || self.owners.is_torn(&reply) => return self.unwatch_all(),
+                reply if self.owners.was_aside() || self.owners.is_torn(&reply) => {
+                    if self.owners.was_aside() {
+                        self.call_watched(|connection| connection.req_command(&cmd("UNWATCH")))?;
+                    }
+                    return self.unwatch_all();
+                }
                 Value::ServerError(error) => match RedisError::from(error) {
                     error if is_denied(&error) => {
                         self.watches = false;
@@ -69,7 +75,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn is_spread(&self) -> bool {
+    pub(super) fn is_spread(&self) -> bool {
         self.owners.is_spread(self.keys.parts().map(|(_, key)| key))
     }
 
@@ -97,26 +103,36 @@ impl Writer<'_> {
             pack_fields(&mut packed, &self.keys.features, Kind::Flag, items);
             packed.command(&[b"SET", self.keys.inited.as_bytes(), b""]);
             packed.command(&[b"EXEC"]);
-            match self.transact(&self.keys.features, &packed, is_watching)? {
+            match self.transact(&self.keys.features, &packed, (is_watching, false))? {
                 // Some are on their way to another server: each is written where it is.
                 Outcome::Torn => {}
                 outcome => return Ok(outcome == Outcome::Done),
             }
         }
-        self.init_each(items, is_watching && self.is_spread())
+        let is_watching = is_watching && self.is_spread();
+        let is_done = self.init_each(items, is_watching)?;
+        if is_watching {
+            // Where it was given up, or nothing was to be removed, keys are watched still.
+            self.unwatch_all()?;
+        }
+        Ok(is_done)
     }
 
-    /// A transaction for each key.
+    /// A transaction for each key. Flags refer to nothing that is not there at any moment: segments that are gone go last.
     fn init_each(&mut self, items: &[WrittenItem<'_>], is_watching: bool) -> Result<bool, WriteError> {
-        for (kind, hash) in [(Kind::Segment, &self.keys.segments), (Kind::Flag, &self.keys.features)] {
-            let mut packed = Packed::default();
-            packed.command(&[b"MULTI"]);
-            packed.command(&[b"DEL", hash.as_bytes()]);
-            pack_fields(&mut packed, hash, kind, items);
-            packed.command(&[b"EXEC"]);
-            if self.transact(hash, &packed, is_watching)? != Outcome::Done {
-                return Ok(false);
-            }
+        let adds = self.held_segments()? != Some(0);
+        let first = if adds { Step::Add } else { Step::Replace };
+        let is_done = self.init_kind(Kind::Segment, first, items, is_watching)?
+            && self.init_kind(Kind::Flag, Step::Replace, items, is_watching)?;
+        if !is_done {
+            return Ok(false);
+        }
+        let count = items.iter().filter(|(kind, ..)| *kind == Kind::Segment).count();
+        if adds
+            && self.held_segments()? != Some(count)
+            && !self.init_kind(Kind::Segment, Step::Replace, items, is_watching)?
+        {
+            return Ok(false);
         }
         let set = cmd("SET").arg(&self.keys.inited).arg("").to_owned();
         match self.call(&self.keys.inited, |connection| connection.req_command(&set))? {
@@ -125,8 +141,48 @@ impl Writer<'_> {
         }
     }
 
-    /// Sends a transaction to whoever has this key; where the key is watched, over the connection that does so.
-    fn transact(&mut self, key: &str, packed: &Packed, is_watching: bool) -> Result<Outcome, WriteError> {
+    fn init_kind(
+        &mut self,
+        kind: Kind,
+        step: Step,
+        items: &[WrittenItem<'_>],
+        is_watching: bool,
+    ) -> Result<bool, WriteError> {
+        let hash = self.keys.hash(kind);
+        let mut packed = Packed::default();
+        packed.command(&[b"MULTI"]);
+        if step == Step::Replace {
+            packed.command(&[b"DEL", hash.as_bytes()]);
+        }
+        pack_fields(&mut packed, hash, kind, items);
+        packed.command(&[b"EXEC"]);
+        let goes_on = is_watching && step == Step::Add;
+        if goes_on {
+            // With the end of the transaction, so that nobody writes between the two.
+            packed.command(&[b"WATCH", hash.as_bytes()]);
+        }
+        Ok(self.transact(hash, &packed, (is_watching, goes_on))? == Outcome::Done)
+    }
+
+    /// How many segments there are; `None` where it is forbidden to ask.
+    fn held_segments(&mut self) -> Result<Option<usize>, WriteError> {
+        let hash = &self.keys.segments;
+        let ask = cmd("HLEN").arg(hash).to_owned();
+        Ok(match self.call(hash, |connection| connection.req_command(&ask))? {
+            Value::Int(held) => usize::try_from(held).ok(),
+            Value::ServerError(error) if class(&error.clone().into()) == Class::Data => Some(0),
+            _ => None,
+        })
+    }
+
+    /// Sends a transaction to whoever has this key; where the key is watched, over the connection that does so, and maybe with
+    /// a command after it that watches the key from then on.
+    fn transact(
+        &mut self,
+        key: &str,
+        packed: &Packed,
+        (is_watching, goes_on): (bool, bool),
+    ) -> Result<Outcome, WriteError> {
         let patience = self.timeout + PATIENCE_PER_MIB * u32::try_from(packed.bytes.len() >> 20).unwrap_or(u32::MAX);
         let timeout = self.timeout;
         let send = |connection: &mut Connection| {
@@ -137,14 +193,17 @@ impl Writer<'_> {
             connection.set_read_timeout(Some(timeout))?;
             Ok(replies)
         };
-        let replies = if is_watching {
+        let mut replies = if is_watching {
             // Another connection does not watch.
             let Some(result) = self.owners.call_same_owner(key, send) else { return Ok(Outcome::Outrun) };
             self.note(result)?
         } else {
             self.call(key, send)?
         };
-        if is_watching && matches!(replies.last(), Some(Value::Nil)) {
+        if goes_on {
+            replies.pop();
+        }
+        if matches!(replies.last(), Some(Value::Nil)) || is_watching && self.owners.has_moved(key, &replies) {
             return Ok(Outcome::Outrun);
         }
         if self.owners.is_torn(&replies) {
@@ -154,12 +213,21 @@ impl Writer<'_> {
     }
 }
 
+/// What is done with what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It stays, as far as it is not replaced.
+    Add,
+    /// It goes.
+    Replace,
+}
+
 /// What became of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// It was carried out.
     Done,
-    /// Others have written since the keys were watched: it was not.
+    /// Others have written since the keys were watched, or have them by now: it was not.
     Outrun,
     /// Keys are on their way to another server: it was not.
     Torn,

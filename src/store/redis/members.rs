@@ -11,7 +11,7 @@ use redis::{Cmd, ConnectionLike, PushKind, RedisError, Value, cmd, pipe};
 use super::class::{Class, class, is_cut};
 use super::connection::Connection;
 use super::connector::Connector;
-use super::describe::describe;
+use super::describe::{describe, of_one_server};
 use super::endpoints::Address;
 use super::layout::effective_prefix;
 use super::login::Protocol;
@@ -92,9 +92,9 @@ enum Line<'a> {
 
 impl<'a> MembersLink<'a> {
     /// Opens one, which is on the leash from then on, and hears of changes if it `listens`.
-    pub fn open(connector: &'a Connector, keys: &'a MemberKeys, leash: &Leash, listens: bool) -> Result<Self, Lost> {
+    pub fn open(connector: &'a Connector, keys: &'a MemberKeys, leash: &'a Leash, listens: bool) -> Result<Self, Lost> {
         if connector.cluster().is_some() {
-            return Ok(Self { line: Line::Each(Box::new(Owners::new(connector))), keys, is_told: false });
+            return Ok(Self { line: Line::Each(Box::new(Owners::of_many(connector, leash))), keys, is_told: false });
         }
         let one = |connection, is_told| Ok(Self { line: Line::One(Box::new(connection)), keys, is_told });
         if !listens {
@@ -168,22 +168,29 @@ impl<'a> MembersLink<'a> {
                 commands.push(cmd("SMEMBERS").arg(format!("{prefix}{hash}")).to_owned());
             }
         }
+        let is_of_one = matches!(self.line, Line::One(_));
         let mut replies = self.replies(&commands, told)?.into_iter();
-        let mut next = || replies.next().unwrap_or(Value::Nil);
-        let age = if asks_age { Some(age(next())?) } else { None };
+        let mut next = || replies.next().unwrap_or(Ok(Value::Nil));
+        let age = if asks_age { Some(of_server(is_of_one, next().and_then(age))?) } else { None };
         let mut members = Vec::with_capacity(hashes.len());
         for _ in hashes {
             let (include, exclude) = (next(), next());
-            members.push(membership(include, exclude)?);
+            members.push(of_server(is_of_one, include.and_then(|include| membership(include, exclude?)))?);
         }
         Ok((age, members))
     }
 
-    /// The replies to commands, past what the server tells.
-    fn replies(&mut self, commands: &[Cmd], told: &mut dyn FnMut(Told)) -> Result<Vec<Value>, Lost> {
+    /// The replies to commands, past what the server tells. Where there are several servers, some may be away.
+    fn replies(&mut self, commands: &[Cmd], told: &mut dyn FnMut(Told)) -> Result<Vec<Result<Value, Lost>>, Lost> {
         let connection = match &mut self.line {
             Line::One(connection) => connection,
-            Line::Each(owners) => return Ok(owners.call_each(&commands.iter().collect::<Vec<_>>())?),
+            Line::Each(owners) => {
+                let replies = owners.try_each(&commands.iter().collect::<Vec<_>>());
+                return match replies.first() {
+                    Some(Err(error)) if replies.iter().all(Result::is_err) => Err(error.clone().into()),
+                    _ => Ok(replies.into_iter().map(|reply| reply.map_err(Lost::from)).collect()),
+                };
+            }
         };
         let mut pipeline = pipe();
         commands.iter().for_each(|command| _ = pipeline.add_command(command.clone()));
@@ -192,7 +199,7 @@ impl<'a> MembersLink<'a> {
         while replies.len() < commands.len() {
             match connection.recv_response()? {
                 Value::Push { kind, data } => pushed(self.keys, &kind, data, told),
-                reply => replies.push(reply),
+                reply => replies.push(Ok(reply)),
             }
         }
         Ok(replies)
@@ -220,6 +227,16 @@ fn pushed(keys: &MemberKeys, kind: &PushKind, data: Vec<Value>, told: &mut dyn F
         if let Some(change) = std::str::from_utf8(&name).ok().and_then(|name| keys.told(name)) {
             told(change);
         }
+    }
+}
+
+/// A server that is lost may be one of several, and the others answer.
+fn of_server<T>(is_of_one: bool, outcome: Result<Answer<T>, Lost>) -> Result<Answer<T>, Lost> {
+    match outcome {
+        Err(Lost(why)) if is_of_one => Err(Lost(of_one_server(why))),
+        Err(Lost(why)) => Ok(Err(why)),
+        Ok(Err(why)) if is_of_one => Ok(Err(of_one_server(why))),
+        outcome => outcome,
     }
 }
 

@@ -11,7 +11,7 @@ mod connect_options;
 pub mod connection;
 pub mod connector;
 pub mod credentials;
-mod describe;
+pub mod describe;
 mod dialer;
 pub mod endpoints;
 pub mod examination;

@@ -9,6 +9,7 @@ use super::connection::Connection;
 use super::connector::Connector;
 use super::endpoints::Address;
 use super::session::Session;
+use crate::store::leash::Leash;
 
 /// How often in a row others are followed that send us elsewhere.
 const REDIRECTS: usize = 6;
@@ -24,19 +25,28 @@ enum Latest {
 pub struct Owners<'a> {
     connector: &'a Connector,
     /// By slot: one, but in a cluster over which the keys are spread.
-    sessions: Vec<(u16, Session)>,
+    sessions: Vec<(u16, Session<'a>)>,
     /// Slots of the same owner share a connection.
     shares: bool,
     /// With a node to which keys are on their way.
-    aside: Option<(Address, Session)>,
+    aside: Option<(Address, Session<'a>)>,
     latest: Latest,
+    /// A server that is away keeps nobody from the others: it is left alone for a while after each failure.
+    spares: bool,
+    leash: Option<&'a Leash>,
 }
 
 impl<'a> Owners<'a> {
     /// Not connected yet; a connection for each owner.
     pub fn new(connector: &'a Connector) -> Self {
         let shares = connector.cluster().is_some();
-        Self { connector, sessions: Vec::new(), shares, aside: None, latest: Latest::Owner(0) }
+        let latest = Latest::Owner(0);
+        Self { connector, sessions: Vec::new(), shares, aside: None, latest, spares: false, leash: None }
+    }
+
+    /// The same for keys all over a cluster, of which some may be had while others are away. Connections are on the leash.
+    pub fn of_many(connector: &'a Connector, leash: &'a Leash) -> Self {
+        Self { spares: true, leash: Some(leash), ..Self::new(connector) }
     }
 
     /// The same with a connection for each slot: what a transaction ends on one leaves the others as they are.
@@ -94,40 +104,75 @@ impl<'a> Owners<'a> {
 
     /// Sends commands that need not be of one moment, each to whoever has its key; the replies in their order.
     pub fn call_each(&mut self, commands: &[&Cmd]) -> Result<Vec<Value>, RedisError> {
+        self.send_each(commands, false).into_iter().collect()
+    }
+
+    /// The same, each with a reply or why there is none.
+    pub fn try_each(&mut self, commands: &[&Cmd]) -> Vec<Result<Value, RedisError>> {
+        self.send_each(commands, true)
+    }
+
+    fn send_each(&mut self, commands: &[&Cmd], goes_on: bool) -> Vec<Result<Value, RedisError>> {
         let slots: Vec<u16> = commands.iter().map(|command| self.connector.slot_of(&key_of(command))).collect();
-        let sessions: Vec<usize> = slots.iter().map(|slot| self.position(*slot)).collect();
-        let mut replies: Vec<Option<Value>> = commands.iter().map(|_| None).collect();
+        let mut replies = self.without_owner(&slots);
+        let sessions: Vec<Option<usize>> =
+            slots.iter().zip(&replies).map(|(slot, reply)| reply.is_none().then(|| self.position(*slot))).collect();
         while let Some(first) = replies.iter().position(Option::is_none) {
             let (slot, session) = (slots.get(first).copied().unwrap_or_default(), sessions.get(first));
             let positions: Vec<usize> =
                 sessions.iter().enumerate().filter(|(_, other)| Some(*other) == session).map(|(at, _)| at).collect();
-            let mut together = pipe();
-            positions
-                .iter()
-                .filter_map(|at| commands.get(*at))
-                .for_each(|command| _ = together.add_command((*command).clone()));
-            let (packed, count) = (together.get_packed_pipeline(), positions.len());
-            // One by one: the crate's own pipeline waits a whole timeout for each reply of a server that went silent.
-            let values: Vec<Value> = self.call_owner(slot, &|connection: &mut Connection| {
-                connection.send_packed_command(&packed)?;
-                (0..count).map(|_| connection.recv_response()).collect()
-            })?;
+            let together: Vec<&Cmd> = positions.iter().filter_map(|at| commands.get(*at).copied()).collect();
+            let values = self.send_together(slot, &together);
+            let has_failed = values.iter().any(Result::is_err);
             for (position, value) in positions.into_iter().zip(values) {
-                let value = match (commands.get(position), value.redirect()) {
-                    (Some(command), Some(Redirect::Moved(..) | Redirect::Ask(..))) if self.is_cluster() => {
-                        self.call(&key_of(command), |connection| connection.req_command(command))?
-                    }
-                    (_, redirect) => {
-                        self.note_failure(redirect.is_some());
-                        value
-                    }
-                };
                 if let Some(place) = replies.get_mut(position) {
                     *place = Some(value);
                 }
             }
+            if has_failed && !goes_on {
+                break;
+            }
         }
-        Ok(replies.into_iter().flatten().collect())
+        replies.into_iter().flatten().collect()
+    }
+
+    /// Why there is no reply for those of the slots that nobody owns, as far as others know.
+    fn without_owner(&self, slots: &[u16]) -> Vec<Option<Result<Value, RedisError>>> {
+        let Some(cluster) = self.connector.cluster().filter(|_| self.spares) else { return vec![None; slots.len()] };
+        let owner = |slot: &u16| cluster.owner(*slot);
+        let is_known = slots.iter().all(|slot| owner(slot).is_some());
+        let asked = if is_known { Ok(()) } else { cluster.ask_around(self.connector.deadline(), self.leash) };
+        let why = |slot: &u16| asked.clone().err().unwrap_or_else(|| Cluster::unowned(*slot));
+        slots.iter().map(|slot| owner(slot).is_none().then(|| Err(why(slot)))).collect()
+    }
+
+    /// Sends commands to the owner of this slot, and those to others that it does not have the keys of any more.
+    fn send_together(&mut self, slot: u16, commands: &[&Cmd]) -> Vec<Result<Value, RedisError>> {
+        let mut together = pipe();
+        commands.iter().for_each(|command| _ = together.add_command((*command).clone()));
+        let packed = together.get_packed_pipeline();
+        // One by one: the crate's own pipeline waits a whole timeout for each reply of a server that went silent.
+        let outcome = self.call_owner(slot, &|connection: &mut Connection| {
+            connection.send_packed_command(&packed)?;
+            commands.iter().map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
+        });
+        let values = match outcome {
+            Ok(values) => values,
+            Err(error) => return commands.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut replies = Vec::with_capacity(values.len());
+        for (command, value) in commands.iter().zip(values) {
+            replies.push(match value.redirect() {
+                Some(Redirect::Moved(..) | Redirect::Ask(..)) if self.is_cluster() => {
+                    self.call(&key_of(command), |connection| connection.req_command(command))
+                }
+                redirect => {
+                    self.note_failure(redirect.is_some());
+                    Ok(value)
+                }
+            });
+        }
+        replies
     }
 
     /// Sends over the very connection that was used last; `None` when it is gone.
@@ -158,6 +203,16 @@ impl<'a> Owners<'a> {
     /// Whether replies say that keys of one transaction are on their way to another server, or some of them.
     pub fn is_torn(&self, replies: &impl Replies) -> bool {
         self.is_cluster() && matches!(replies.redirect(), Some(Redirect::Ask(..) | Redirect::Torn))
+    }
+
+    /// Whether replies on a connection that was to stay the same say that another server has the key by now.
+    pub fn has_moved(&self, key: &str, replies: &impl Replies) -> bool {
+        let (Some(cluster), Some(redirect @ Redirect::Moved(..))) = (self.connector.cluster(), replies.redirect())
+        else {
+            return false;
+        };
+        cluster.note_redirect(&redirect, self.peer(self.connector.slot_of(key)).as_ref());
+        true
     }
 
     /// Whether the latest reply came from a node to which the key is on its way.
@@ -217,7 +272,9 @@ impl<'a> Owners<'a> {
         send: &impl Fn(&mut Connection) -> Result<T, RedisError>,
     ) -> Result<T, RedisError> {
         self.latest = Latest::Owner(slot);
-        let outcome = self.session(slot).call(send);
+        let spares = self.spares;
+        let session = self.session(slot);
+        let outcome = if spares { session.call_unless_away(send) } else { session.call(send) };
         self.note_failure(outcome.is_err());
         outcome
     }
@@ -236,15 +293,16 @@ impl<'a> Owners<'a> {
     ) -> Result<T, RedisError> {
         self.latest = Latest::Aside;
         let kept = self.aside.take().filter(|(address, _)| *address == place);
-        let (_, session) =
-            self.aside.insert(kept.unwrap_or_else(|| (place.clone(), Session::new(self.connector.aside(place)))));
+        let (_, session) = self
+            .aside
+            .insert(kept.unwrap_or_else(|| (place.clone(), Session::new(self.connector.aside(place), self.leash))));
         session.call(|connection| {
             connection.ask_always();
             send(connection)
         })
     }
 
-    fn session(&mut self, slot: u16) -> &mut Session {
+    fn session(&mut self, slot: u16) -> &mut Session<'a> {
         let position = self.position(slot);
         let session = &mut self.sessions[position].1;
         if self.shares {
@@ -256,7 +314,7 @@ impl<'a> Owners<'a> {
 
     fn position(&mut self, slot: u16) -> usize {
         self.known_position(slot).unwrap_or_else(|| {
-            self.sessions.push((slot, Session::new(self.connector.bound_to_slot(slot))));
+            self.sessions.push((slot, Session::new(self.connector.bound_to_slot(slot), self.leash)));
             self.sessions.len() - 1
         })
     }
@@ -266,7 +324,7 @@ impl<'a> Owners<'a> {
         self.sessions.iter().position(|(known, session)| *known == slot || place.is_some() && session.place() == place)
     }
 
-    fn known(&self, slot: u16) -> Option<&Session> {
+    fn known(&self, slot: u16) -> Option<&Session<'a>> {
         self.sessions.get(self.known_position(slot)?).map(|(_, session)| session)
     }
 

@@ -92,23 +92,29 @@ impl Connector {
         }
     }
 
-    /// Where Redis is at present, for the status of a client with these keys.
-    pub fn whereabouts(&self, keys: &Keys) -> Whereabouts {
+    /// Where Redis is at present, for the status of a client with these keys, or with none that are known beforehand.
+    pub fn whereabouts(&self, keys: Option<&Keys>) -> Whereabouts {
         match &self.route {
             Route::Fixed(address) => Whereabouts::standalone(address),
             Route::Sentinel(sentinels) => sentinels.whereabouts(),
             Route::Owner(cluster, _) | Route::Aside(cluster, _) => {
-                Whereabouts::cluster(keys.parts().map(|(name, key)| (name, cluster.owner(slot_of(key)))))
+                let parts = keys.map(Keys::parts).into_iter().flatten();
+                Whereabouts::cluster(parts.map(|(name, key)| (name, cluster.owner(slot_of(key)))))
             }
         }
     }
 }
 
-/// Where changes of these keys are told: once for one server, in a cluster for each key that is watched, and for where it is
-/// on its way.
+/// Where these keys are: in a cluster once for each of them.
 pub fn places(connector: &Connector, keys: &Keys) -> Vec<Address> {
     match connector.cluster() {
-        Some(cluster) => keys.parts().iter().flat_map(|(_, key)| cluster.places(slot_of(key))).collect(),
+        Some(cluster) => keys.parts().iter().filter_map(|(_, key)| cluster.owner(slot_of(key))).collect(),
         None => connector.place().into_iter().collect(),
     }
+}
+
+/// Where changes of these keys are told in a cluster: by the owner of each hash, and where it is on its way.
+pub fn watched_places(connector: &Connector, keys: &Keys) -> Vec<Address> {
+    let of_key = |cluster: &Cluster| keys.hashes().into_iter().flat_map(|key| cluster.places(slot_of(key))).collect();
+    connector.cluster().map_or_else(Vec::new, of_key)
 }

@@ -9,13 +9,17 @@ use super::connection::Connection;
 use super::connector::Connector;
 use super::endpoints::Address;
 use super::server::identity;
+use crate::store::backoff::Backoff;
+use crate::store::leash::Leash;
 
 /// A server that broke off is asked who it is again after this time.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// A connection, or the means to make one.
-pub struct Session {
+pub struct Session<'a> {
     connector: Connector,
+    /// Ends what is waited for.
+    leash: Option<&'a Leash>,
     connection: Option<Connection>,
     /// Which server the latest connection leads to, where it tells.
     server: Option<String>,
@@ -25,12 +29,52 @@ pub struct Session {
     cut_while_asking: bool,
     /// The latest failure came from a server that had let us in.
     was_in: bool,
+    /// The server is away.
+    away: Option<Away>,
+    pauses: Backoff,
 }
 
-impl Session {
-    /// Not connected yet.
-    pub fn new(connector: Connector) -> Self {
-        Self { connector, connection: None, server: None, ask_at: None, cut_while_asking: false, was_in: false }
+/// A server that was away at the latest attempt.
+struct Away {
+    place: Option<Address>,
+    until: Instant,
+    error: RedisError,
+}
+
+impl<'a> Session<'a> {
+    /// Not connected yet. Connections are on the leash, if there is one.
+    pub fn new(connector: Connector, leash: Option<&'a Leash>) -> Self {
+        Self {
+            connector,
+            leash,
+            connection: None,
+            server: None,
+            ask_at: None,
+            cut_while_asking: false,
+            was_in: false,
+            away: None,
+            pauses: Backoff::new(),
+        }
+    }
+
+    /// Sends over the connection; for a while after a failure it fails at once, unless the next connection leads elsewhere.
+    pub fn call_unless_away<T>(
+        &mut self,
+        send: impl Fn(&mut Connection) -> Result<T, RedisError>,
+    ) -> Result<T, RedisError> {
+        let place = self.place();
+        if let Some(away) = self.away.as_ref().filter(|away| away.place == place && Instant::now() < away.until) {
+            return Err(away.error.clone());
+        }
+        let outcome = self.call(send);
+        self.away = match &outcome {
+            Ok(_) => {
+                self.pauses.reset();
+                None
+            }
+            Err(error) => Some(Away { place, until: Instant::now() + self.pauses.next_pause(), error: error.clone() }),
+        };
+        outcome
     }
 
     /// Sends over the connection. One that the server closed while it was idle is replaced once, so `send` may run again: it
@@ -106,7 +150,10 @@ impl Session {
 
     fn open(&mut self) -> Result<Connection, RedisError> {
         self.was_in = false;
-        let mut connection = self.connector.open()?;
+        let mut connection = match self.leash {
+            Some(leash) => self.connector.open_on(leash)?,
+            None => self.connector.open()?,
+        };
         if self.ask_at.is_none_or(|at| at <= Instant::now()) {
             self.ask_at = None;
             match identity(&mut connection) {

@@ -1,7 +1,6 @@
 //! Which sockets are open, and how much went through them. A forked child inherits them and has no use for them, while a server
 //! whose client dies in the parent would go on filling them. Atomics only, because a fork may come at any moment. Depends on `wire`.
 
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 
@@ -39,7 +38,7 @@ impl Default for Sockets {
 impl Sockets {
     /// Remembers a socket until what is returned is dropped, which must be before the socket is closed.
     pub fn remember(sockets: &Arc<Self>, socket: &Socket) -> Option<Remembered> {
-        let (number, inode) = socket.identity().ok()?;
+        let (number, inode) = socket.identity()?;
         let position = sockets
             .places
             .iter()
@@ -51,7 +50,7 @@ impl Sockets {
     }
 
     /// Numbers and inodes of all; none is remembered afterwards. For a forked child, to which they are of no use.
-    pub fn take_all(&self) -> Vec<(RawFd, u64)> {
+    pub fn take_all(&self) -> Vec<(i32, u64)> {
         let taken = self.places.iter().map(|place| (place.number.swap(FREE, AcqRel), place.inode.load(Acquire)));
         taken.filter(|(number, _)| *number >= 0).collect()
     }

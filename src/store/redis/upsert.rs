@@ -151,7 +151,8 @@ impl Writer<'_> {
             connection.send_packed_command(&write)?;
             (0..3).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
         })?;
-        if matches!(replies.last(), Some(Value::Nil)) || self.owners.is_torn(&replies) {
+        let is_elsewhere = self.owners.is_torn(&replies) || self.owners.has_moved(hash, &replies);
+        if is_elsewhere || matches!(replies.last(), Some(Value::Nil)) {
             return Ok(None);
         }
         // It concerns this item alone, as it does where a script writes it.

@@ -94,6 +94,9 @@ pub enum UrlError {
     /// A path that is not absolute.
     #[error("a unix socket needs an absolute path: unix:///path/to/socket")]
     SocketPath,
+    /// A unix socket where there are none.
+    #[error("unix sockets are not to be had on Windows: name a host and a port")]
+    SocketSystem,
     /// Something that is not UTF-8 when decoded.
     #[error("the {0} is not UTF-8 when its % signs are decoded")]
     Encoding(&'static str),

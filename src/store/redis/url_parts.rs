@@ -87,6 +87,9 @@ impl<'a> Parts<'a> {
         if scheme.is_unix() && (!hosts.is_empty() || path.len() < 2) {
             return Err(UrlError::SocketPath);
         }
+        if scheme.is_unix() && cfg!(windows) {
+            return Err(UrlError::SocketSystem);
+        }
         let (user, password) =
             match login.map(|login| login.split_once(':').map_or((login, None), |(u, p)| (u, Some(p)))) {
                 Some((user, password)) => (Some(user).filter(|user| !user.is_empty()), password),

@@ -50,7 +50,7 @@ impl Whereabouts {
     }
 
     /// Wherever the owners of the keys are, as far as is known.
-    pub fn cluster(owners: [(&'static str, Option<Address>); 3]) -> Self {
+    pub fn cluster(owners: impl Iterator<Item = (&'static str, Option<Address>)>) -> Self {
         let mut nodes: Vec<Node> = Vec::new();
         for (name, owner) in owners {
             let Some(address) = owner.map(|owner| owner.to_string()) else { continue };

@@ -1,18 +1,20 @@
 //! Bytes to and from a server, each way with a limit: a server that hangs must not hold a thread for ever. A signal that
 //! interrupts a wait does not end it, and time-outs are called so. Depends on `leash`.
 
-use std::fs::File;
+#[cfg_attr(unix, path = "wire/unix.rs")]
+#[cfg_attr(windows, path = "wire/windows.rs")]
+mod system;
+
 use std::io::{self, Read, Write};
-use std::mem::MaybeUninit;
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags};
 use socket2::SockRef;
+
+pub use system::{LocalStream, connect_local, pair};
 
 use crate::store::leash::Breakable;
 
@@ -97,36 +99,43 @@ pub enum Socket {
     /// Over the network.
     Tcp(TcpStream),
     /// On this machine.
-    Unix(UnixStream),
+    Local(LocalStream),
 }
 
 impl Socket {
     fn limit_read(&self, limit: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_read_timeout(limit),
-            Self::Unix(stream) => stream.set_read_timeout(limit),
+            Self::Local(stream) => stream.set_read_timeout(limit),
         }
     }
 
     fn limit_write(&self, limit: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_write_timeout(limit),
-            Self::Unix(stream) => stream.set_write_timeout(limit),
+            Self::Local(stream) => stream.set_write_timeout(limit),
         }
     }
 
-    /// Its number, and what tells it from others that get the same number later.
-    pub fn identity(&self) -> io::Result<(RawFd, u64)> {
-        let (number, twin): (RawFd, OwnedFd) = match self {
-            Self::Tcp(stream) => (stream.as_raw_fd(), stream.try_clone()?.into()),
-            Self::Unix(stream) => (stream.as_raw_fd(), stream.try_clone()?.into()),
-        };
-        Ok((number, File::from(twin).metadata()?.ino()))
+    /// Its number, and what tells it from others that get the same number later; `None` where nothing inherits it.
+    pub fn identity(&self) -> Option<(i32, u64)> {
+        match self {
+            Self::Tcp(stream) => system::identity(stream),
+            Self::Local(stream) => system::identity(stream),
+        }
+    }
+
+    /// A wait until there is something to read.
+    pub fn readable(&self) -> PollFd<'_> {
+        match self {
+            Self::Tcp(stream) => PollFd::new(stream, PollFlags::IN),
+            Self::Local(stream) => PollFd::new(stream, PollFlags::IN),
+        }
     }
 
     /// Whether the other end has closed, found without waiting.
     fn is_closed(&self) -> bool {
-        match self.reference().recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_PEEK | libc::MSG_DONTWAIT) {
+        match system::peek(self) {
             Ok(count) => count == 0,
             Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
         }
@@ -134,25 +143,14 @@ impl Socket {
 
     /// Whether there is something to read, or the other end has closed.
     fn has_arrived(&self) -> bool {
-        let peeked =
-            self.reference().recv_with_flags(&mut [MaybeUninit::uninit()], libc::MSG_PEEK | libc::MSG_DONTWAIT);
-        !peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        !system::peek(self).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// All that can be done with it.
     pub fn reference(&self) -> SockRef<'_> {
         match self {
             Self::Tcp(stream) => SockRef::from(stream),
-            Self::Unix(stream) => SockRef::from(stream),
-        }
-    }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
+            Self::Local(stream) => SockRef::from(stream),
         }
     }
 }
@@ -276,7 +274,7 @@ impl Read for Wire {
             |limit| socket.limit_read(limit),
             || match socket {
                 Socket::Tcp(stream) => (&*stream).read(buffer),
-                Socket::Unix(stream) => (&*stream).read(buffer),
+                Socket::Local(stream) => (&*stream).read(buffer),
             },
         )?;
         self.traffic.received.fetch_add(count as u64, Relaxed);
@@ -292,7 +290,7 @@ impl Write for Wire {
             |limit| socket.limit_write(limit),
             || match socket {
                 Socket::Tcp(stream) => (&*stream).write(bytes),
-                Socket::Unix(stream) => (&*stream).write(bytes),
+                Socket::Local(stream) => (&*stream).write(bytes),
             },
         )?;
         self.traffic.sent.fetch_add(count as u64, Relaxed);

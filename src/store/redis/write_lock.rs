@@ -3,6 +3,7 @@
 
 use redis::{ConnectionLike, RedisError, ServerErrorKind, Value, cmd, pipe};
 
+use super::class::Class;
 use super::writer::{WriteError, Writer, refuses_scripts};
 
 /// A process that died while it wrote everything is waited for this long at most.
@@ -13,8 +14,15 @@ const UNLOCK: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis
 
 impl Writer<'_> {
     /// Takes the lock under which one of many processes writes the full data set. True when it is ours, also from before.
-    /// A server that forbids it is no reason not to write.
+    /// A server that forbids it is no reason not to write, nor is one that is away where others have the data set.
     pub fn lock(&mut self) -> Result<bool, WriteError> {
+        match self.try_lock() {
+            Err(error) if self.is_spread() && matches!(error.class(), Class::Later | Class::Elsewhere) => Ok(true),
+            outcome => outcome,
+        }
+    }
+
+    fn try_lock(&mut self) -> Result<bool, WriteError> {
         let mut set = cmd("SET");
         set.arg(&self.keys.lock).arg(&self.token).arg("NX").arg("PX").arg(LOCK_MS);
         match self.call(&self.keys.lock, |connection| connection.req_command(&set))? {

@@ -65,6 +65,8 @@ pub struct Agenda {
     /// The same for what waits in the outbox, whose hash is gone.
     gone_until: Instant,
     write_backoff: Backoff,
+    /// Pauses between attempts to write while Redis is away.
+    away_backoff: Backoff,
     /// Redis missed something while it is the truth: the data source has to start over.
     fresh_wanted: bool,
     fresh_at: Instant,
@@ -94,6 +96,7 @@ impl Agenda {
             write_at: now,
             gone_until: now,
             write_backoff: Backoff::between(WRITE_PAUSES.0, WRITE_PAUSES.1),
+            away_backoff: Backoff::new(),
             fresh_wanted: false,
             fresh_at: now,
             fresh_pauses: Backoff::between(FRESH_PAUSES.0, FRESH_PAUSES.1),
@@ -158,6 +161,8 @@ impl Agenda {
         let now = Instant::now();
         (self.retry_at, self.hurried_at, self.write_at) =
             (self.retry_at.min(now), self.hurried_at.min(now), self.write_at.min(now));
+        // It may take a moment until it serves.
+        [&mut self.backoff, &mut self.write_backoff, &mut self.away_backoff].into_iter().for_each(Backoff::reset);
     }
 
     /// Nothing will be read.
@@ -166,9 +171,10 @@ impl Agenda {
         (self.owes_full, self.knocks) = (false, false);
     }
 
-    /// A write was refused: none is tried for a while.
-    pub fn write_failed(&mut self) {
-        self.write_at = Instant::now() + self.write_backoff.next_pause();
+    /// A write was refused, or Redis is away: none is tried for a while, which is longer where asking again is of little use.
+    pub fn write_failed(&mut self, is_away: bool) {
+        let pauses = if is_away { &mut self.away_backoff } else { &mut self.write_backoff };
+        self.write_at = Instant::now() + pauses.next_pause();
     }
 
     /// A hash is gone: whoever may heal writes it anew, and items wait for that a little.
@@ -184,6 +190,7 @@ impl Agenda {
     /// A write was accepted.
     pub fn wrote(&mut self) {
         self.write_backoff.reset();
+        self.away_backoff.reset();
         self.write_at = Instant::now();
     }
 
@@ -248,5 +255,29 @@ impl Agenda {
         self.fresh_wanted = false;
         self.fresh_at = now + self.fresh_pauses.next_pause();
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long a write waits after so many that failed.
+    fn pause(agenda: &mut Agenda, failures: usize, is_away: bool) -> Duration {
+        (0..failures).for_each(|_| agenda.write_failed(is_away));
+        agenda.outbox_at().saturating_duration_since(Instant::now())
+    }
+
+    #[test]
+    fn what_could_not_be_written_during_an_outage_does_not_wait_for_long_after_it() {
+        let agenda = &mut Agenda::new(Instant::now(), true);
+        assert!(pause(agenda, 12, true) <= Duration::from_secs(3));
+        assert!(pause(agenda, 12, false) > Duration::from_secs(7), "what is refused is not asked for again and again");
+        agenda.retry_now();
+        assert_eq!(pause(agenda, 0, true), Duration::ZERO);
+        assert!(
+            pause(agenda, 1, true) <= WRITE_PAUSES.0 && pause(agenda, 1, false) <= WRITE_PAUSES.0,
+            "at another one"
+        );
     }
 }

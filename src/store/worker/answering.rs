@@ -72,7 +72,8 @@ impl Worker<'_> {
     /// Everything; `None` when Redis has lost the data set, or holds something else in its place.
     fn whole(&mut self) -> Result<Option<Arc<Snapshot>>, Failed> {
         let expected = self.whole_fields;
-        let reply = self.exchange.read(|reader| reader.everything(expected))?;
+        // A host waits: two reads are faster than a watch that is drained.
+        let (reply, _) = self.read_until(expected, |_, _| false)?;
         let wrong_type = reply.wrong_type().map(str::to_owned);
         let FullReply { features, segments, presence, .. } = reply;
         let wiped = self.wipe_of_cache(presence, wrong_type.as_deref())?;

@@ -24,11 +24,10 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// Once nothing has pointed to a change for so long, pauses are short again.
 const CALM: Duration = Duration::from_secs(5);
 
-/// Looks until the mailbox says stop.
-pub fn run(errand: &Errand<'_>, cluster: &Cluster, shared: &Shared) {
-    let mut chart = Chart { errand, cluster, shared, told: Vec::new(), told_silence: false };
+/// Looks until the mailbox says stop. Told are moves of the flags, if these are there.
+pub fn run(errand: &Errand<'_>, cluster: &Cluster, shared: Option<&Shared>) {
+    let mut chart = Chart { errand, cluster, shared, told: Vec::new(), told_silence: false, met: Some(Vec::new()) };
     let mut looks = Looks::new(Instant::now());
-    chart.meet_all();
     while !errand.mailbox.sleep(POLL) {
         if cluster.take_look_wish() {
             looks.hurry(Instant::now());
@@ -39,6 +38,7 @@ pub fn run(errand: &Errand<'_>, cluster: &Cluster, shared: &Shared) {
         }
         chart.tell_silence();
         chart.tell_moves();
+        chart.meet_one();
     }
 }
 
@@ -82,11 +82,13 @@ impl Looks {
 struct Chart<'a> {
     errand: &'a Errand<'a>,
     cluster: &'a Cluster,
-    shared: &'a Shared,
+    shared: Option<&'a Shared>,
     /// Where the keys are, as it was told last.
     told: Vec<(&'static str, Address)>,
     /// It was told that no node tells who owns what.
     told_silence: bool,
+    /// What each node of the URL said that was asked so far; `None` once all were.
+    met: Option<Vec<Option<String>>>,
 }
 
 impl Chart<'_> {
@@ -94,26 +96,32 @@ impl Chart<'_> {
         self.errand.listener.log(level, message);
     }
 
-    /// Nodes of the URL that are of no use are told by name, also where others are.
-    fn meet_all(&self) {
-        for remark in self.cluster.meet_all(self.errand.leash) {
-            if !self.errand.mailbox.is_stopped() {
-                let option = self.errand.option;
-                self.log(Level::Warn, format_args!("of the nodes in {option}, one is of no use: {remark}"));
-            }
+    /// Nodes of the URL that are of no use are told by name where others are. One at a time: each may keep us waiting.
+    fn meet_one(&mut self) {
+        let Some(mut met) = self.met.take() else { return };
+        if let Some(seed) = self.cluster.nodes().seeds.get(met.len()) {
+            met.push(self.cluster.meet(seed, self.errand.leash));
+            self.met = Some(met);
+            return;
+        }
+        let are_useful = met.iter().any(Option::is_none);
+        for remark in met.into_iter().flatten().filter(|_| are_useful && !self.errand.mailbox.is_stopped()) {
+            let option = self.errand.option;
+            self.log(Level::Warn, format_args!("of the nodes in {option}, one is of no use: {remark}"));
         }
     }
 
     /// Tells that keys have another owner, whoever found out first.
     fn tell_moves(&mut self) {
+        let Some(shared) = self.shared else { return };
         let owner = |(name, key): (&'static str, &str)| Some((name, self.errand.connector.bound_to(key).place()?));
-        let owners: Vec<(&'static str, Address)> = self.shared.keys.parts().into_iter().filter_map(owner).collect();
+        let owners: Vec<(&'static str, Address)> = shared.keys.parts().into_iter().filter_map(owner).collect();
         let before = std::mem::replace(&mut self.told, owners);
         if before.is_empty() || before == self.told {
             return;
         }
         for (name, address) in self.told.iter().filter(|place| !before.contains(place)) {
-            let prefix = &self.shared.keys.prefix;
+            let prefix = &shared.keys.prefix;
             self.log(Level::Info, format_args!("the owner of {prefix}:{name} is at {address} now"));
         }
         (self.errand.tell)(Signal::Moved);
@@ -121,9 +129,9 @@ impl Chart<'_> {
 
     /// No node tells who owns what, or one does again: told once each, if Redis itself is there; otherwise that is told.
     fn tell_silence(&mut self) {
+        let Some(shared) = self.shared else { return };
         let silence = self.cluster.silence();
-        let is_known =
-            !places(self.errand.connector, &self.shared.keys).is_empty() && self.shared.health.is_available();
+        let is_known = !places(self.errand.connector, &shared.keys).is_empty() && shared.health.is_available();
         if silence.is_some() == self.told_silence || !is_known || self.errand.mailbox.is_stopped() {
             return;
         }

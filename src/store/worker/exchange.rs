@@ -4,9 +4,10 @@
 use crate::store::redis::class::Class;
 use crate::store::redis::cluster::Cluster;
 use crate::store::redis::connector::Connector;
+use crate::store::redis::describe::of_one_server;
 use crate::store::redis::endpoints::Address;
 use crate::store::redis::reader::{ReadError, Reader};
-use crate::store::redis::route::places;
+use crate::store::redis::route::{places, watched_places};
 use crate::store::redis::writer::{WriteError, Writer};
 use crate::store::shared::Shared;
 
@@ -22,13 +23,14 @@ pub enum Failed {
 }
 
 impl Failed {
-    /// What failed, for people. A login fails whatever it is for.
-    pub fn told(&self) -> String {
-        match self {
+    /// What failed, for people, who may mean a cluster. A login fails whatever it is for.
+    pub fn told(&self, is_of_cluster: bool) -> String {
+        let text = match self {
             Self::Read(error) if error.class() == Class::Login => error.to_string(),
             Self::Write(error) if error.class() == Class::Login => error.to_string(),
             _ => self.to_string(),
-        }
+        };
+        if is_of_cluster { text } else { of_one_server(text) }
     }
 
     /// What kind of failure it is.
@@ -98,7 +100,13 @@ impl<'a> Exchange<'a> {
         Some(names.join(" and ")).filter(|place| !place.is_empty())
     }
 
-    /// Whether in a cluster keys are elsewhere than before, or on their way.
+    /// Whether changes of the keys may be told elsewhere than at these addresses alone.
+    pub fn is_beyond(&self, armed: &[String]) -> bool {
+        let Some(connector) = self.shared.connector.as_ref().filter(|_| self.is_of_cluster()) else { return false };
+        watched_places(connector, &self.shared.keys).iter().any(|place| !armed.contains(&place.to_string()))
+    }
+
+    /// Whether in a cluster keys have other owners than before.
     pub fn has_moved(&mut self) -> bool {
         let Some(connector) = &self.shared.connector else { return false };
         let changes = connector.cluster().map_or(0, Cluster::changes);

@@ -25,6 +25,8 @@ type Keys = Vec<Arc<str>>;
 
 /// How often a read that is no single moment is repeated until two agree.
 const TRIES: usize = 3;
+/// How often it is looked whether the watch has told everything.
+const DRAIN_POLL: Duration = Duration::from_millis(1);
 
 impl Worker<'_> {
     /// Reads the whole data set.
@@ -39,10 +41,15 @@ impl Worker<'_> {
         }
         let is_first = !self.shared.health.is_ready();
         let expected = if is_first { 0 } else { self.held_count() };
-        let Some(reply) = self.read_a_moment(expected)? else {
+        let (reply, is_moment) = self.read_a_moment(expected)?;
+        if !is_moment && !is_first {
             // It changes faster than it can be read: what is held stays, and it is tried again.
             return Ok(Pass { settled: false, undecided: true, confirmed: None });
-        };
+        }
+        if !is_moment {
+            // To hold nothing is worse than to hold what is not of one moment.
+            self.condition.unproven = Some("the data set changes while it is read".to_owned());
+        }
         // Until Redis counts as read, the snapshot file may be put in force at any moment: what it holds is what this read
         // replaces, and from here on it is too late for it.
         let mut publisher = is_first.then(|| self.mailbox.publisher());
@@ -52,7 +59,7 @@ impl Worker<'_> {
         let wrong_type = reply.wrong_type().is_some();
         self.held_bytes = reply.bytes();
         self.judge.unnameable = 0;
-        let (in_steps, fingerprint) = (reply.in_steps, reply.fingerprint());
+        let (in_steps, fingerprint) = (reply.in_steps || !is_moment, reply.fingerprint());
         let is_empty = reply.sizes() == [0, 0];
 
         let mut draft = Draft::new(&current, generation);
@@ -84,28 +91,39 @@ impl Worker<'_> {
             self.shared.set_from_file(false);
             self.condition.tell_uninitialized(self.shared, self.listener, is_empty);
         }
-        Ok(Pass { settled: decided, undecided: !decided, confirmed: (decided && !wiped).then_some(Duration::ZERO) })
+        let settled = decided && is_moment;
+        Ok(Pass { settled, undecided: !settled, confirmed: (settled && !wiped).then_some(Duration::ZERO) })
     }
 
-    /// Everything at one moment, or what is as good: nothing was told while it was read, or two reads are the same. `None`
-    /// when it changed each time.
-    fn read_a_moment(&mut self, expected: usize) -> Result<Option<FullReply>, Failed> {
-        let mut before = None;
-        for _ in 0..TRIES {
-            let generation = self.shared.generation();
+    /// Everything at one moment, or what is as good: nothing was told while it was read, or two reads are the same. Beside it
+    /// whether it is: not when it changed each time.
+    fn read_a_moment(&mut self, expected: usize) -> Result<(FullReply, bool), Failed> {
+        self.mailbox.link.hurry(true);
+        let outcome = self.read_until(expected, |worker, generation| {
+            let is_watched = worker.mailbox.link.phase() == LinkPhase::Up;
+            is_watched && worker.watch_is_drained() && worker.shared.generation() == generation
+        });
+        self.mailbox.link.hurry(false);
+        outcome
+    }
+
+    /// Everything as it was at one moment by what `is_moment` says, who gets the generation before a read, or by two reads.
+    pub(super) fn read_until(
+        &mut self,
+        expected: usize,
+        is_moment: impl Fn(&mut Self, u64) -> bool,
+    ) -> Result<(FullReply, bool), Failed> {
+        let (mut before, mut tries) = (None, 1..=TRIES);
+        loop {
+            let (generation, is_last) = (self.shared.generation(), tries.next() == Some(TRIES));
             let reply = self.exchange.read(|reader| reader.everything(expected))?;
-            if reply.is_moment || reply.in_steps && !self.exchange.is_spread() {
-                return Ok(Some(reply));
-            }
-            let is_watched = self.mailbox.link.phase() == LinkPhase::Up;
-            if is_watched && self.watch_is_drained() && self.shared.generation() == generation {
-                return Ok(Some(reply));
-            }
-            if before.replace(reply.fingerprint()) == Some(reply.fingerprint()) {
-                return Ok(Some(reply));
+            let is_known = reply.is_moment || reply.in_steps && !self.exchange.is_spread();
+            let is_same = |before: Option<u64>| before == Some(reply.fingerprint());
+            let is_moment = is_known || is_moment(self, generation) || is_same(before.replace(reply.fingerprint()));
+            if is_moment || is_last {
+                return Ok((reply, is_moment));
             }
         }
-        Ok(None)
     }
 
     /// Much of the data set is gone, and no second read has agreed yet. One that was lost is doubtful until nothing is missing.
@@ -167,7 +185,7 @@ impl Worker<'_> {
     }
 
     /// Waits until everything that happened up to now has been told, and notes it.
-    fn watch_is_drained(&mut self) -> bool {
+    pub(super) fn watch_is_drained(&mut self) -> bool {
         let link = &self.mailbox.link;
         if link.phase() != LinkPhase::Up {
             return true;
@@ -176,7 +194,7 @@ impl Worker<'_> {
         let deadline = Instant::now() + self.shared.options.command_timeout();
         link.want_drain();
         while link.drains() == before {
-            if Instant::now() >= deadline || self.mailbox.sleep(Duration::from_millis(5)) {
+            if Instant::now() >= deadline || self.mailbox.sleep(DRAIN_POLL) {
                 return false;
             }
         }

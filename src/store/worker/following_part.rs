@@ -59,7 +59,8 @@ impl Worker<'_> {
         let sizes = reply.sizes;
         let was_lost = self.condition.wiped.is_some() || self.doubt.is_open();
         let wiped = self.wipe_of_part(&current, &reply)?;
-        let drops = !wiped && self.may_drop(&current, &reply, was_lost);
+        let loses = lacks(flags, &reply.flags, &current.flags) || lacks(segments, &reply.segments, &current.segments);
+        let drops = !wiped && self.may_drop(&current, &reply, was_lost) && (!loses || self.is_moment(generation));
         let mut draft = Draft::new(&current, generation);
         self.apply_part(&mut draft, flags, segments, reply, drops, &mut HashSet::new());
         self.close(&mut draft)?;
@@ -84,6 +85,16 @@ impl Worker<'_> {
             self.agenda.plan_full_by(at);
         }
         is_sure
+    }
+
+    /// Whether what was read of several servers was there at one moment: flags may have been read before others took their place
+    /// that do without a segment. If not, a read of everything decides.
+    fn is_moment(&mut self, generation: u64) -> bool {
+        if !self.exchange.is_spread() || self.watch_is_drained() && self.shared.generation() == generation {
+            return true;
+        }
+        self.agenda.plan_full_by(self.agenda.soonest_full());
+        false
     }
 
     fn apply_part(
@@ -138,4 +149,9 @@ impl Worker<'_> {
             self.apply_part(draft, &flags, &segments, reply, false, &mut missing);
         }
     }
+}
+
+/// Whether something is held that was asked for and was not there.
+fn lacks<T: Item>(keys: &[Arc<str>], texts: &[Option<Vec<u8>>], held: &Table<T>) -> bool {
+    keys.iter().zip(texts).any(|(key, text)| text.is_none() && held.get(key).is_some())
 }

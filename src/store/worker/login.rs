@@ -31,7 +31,7 @@ impl Worker<'_> {
         let Some(connector) = self.shared.connector.as_ref().filter(|_| error.class() == Class::Login) else { return };
         let credentials = connector.credentials();
         if let Some(grant) = credentials.present().filter(|grant| grant.password.is_none()) {
-            credentials.note_refused(grant.number, &error.told());
+            credentials.note_refused(grant.number, &error.told(self.exchange.is_of_cluster()));
         }
     }
 

@@ -17,6 +17,7 @@
 //! | `condition` | state, freshness in force, log |
 //! | `watching` | the watch's thread |
 //! | `seeking` | the thread that hears from sentinels where the primary is |
+//! | `post` | what the replica that is read says of itself |
 //! | `charting` | the same for a cluster: the thread that asks its nodes who owns what |
 //!
 //! May depend on all other rooms.
@@ -38,6 +39,7 @@ mod looking;
 mod opening;
 mod outgoing;
 mod pairing;
+mod post;
 pub mod seeking;
 mod spread;
 mod told;
@@ -176,8 +178,8 @@ impl<'a> Worker<'a> {
             _ => {}
         }
         let generation = self.shared.invalidate();
-        if let Signal::Fields(kind, keys) = signal {
-            return self.named.note(kind, keys, generation);
+        if let Signal::Fields(fields) = signal {
+            return self.named.note(fields, generation);
         }
         if signal == Signal::Lost {
             if self.exchange.was_closed() {
@@ -319,7 +321,7 @@ impl<'a> Worker<'a> {
         self.shared.health.set_available(false);
         self.note_login(error);
         let fails_again = self.condition.is_failing();
-        self.condition.failed(self.shared, self.listener, &error.told());
+        self.condition.failed(self.shared, self.listener, &error.told(self.exchange.is_of_cluster()));
         // Where Redis, or a proxy, takes no more than one connection, it is the one that reads: the watch comes after it.
         if error.class() == Class::Elsewhere || (fails_again && error.class() == Class::Later) {
             self.mailbox.link.want_renewal();

@@ -57,8 +57,8 @@ impl Worker<'_> {
     pub(super) fn write_failed(&mut self, error: &Failed) {
         self.note_login(error);
         let is_away = matches!(error.class(), Class::Later | Class::Login);
-        self.condition.write_failed(self.shared, self.listener, &error.told(), is_away);
-        self.agenda.write_failed();
+        self.condition.write_failed(self.shared, self.listener, &error.told(self.exchange.is_of_cluster()), is_away);
+        self.agenda.write_failed(is_away || error.class() == Class::Elsewhere);
         self.condition.wrong_data = error.class() == Class::Data;
         match error.class() {
             // The name may lead to another server by now.

@@ -10,6 +10,8 @@ use crate::store::inbox::link::LinkPhase;
 
 /// Pauses between attempts to bring the two together.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
+/// Pauses between attempts to listen wherever something may be told, where one of the servers does not let us.
+const RENEWALS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// What is tried next to bring them together.
 #[derive(Debug)]
@@ -18,12 +20,22 @@ pub struct Pairing {
     pauses: Backoff,
     watch_is_next: bool,
     is_split: bool,
+    renew_at: Instant,
+    renewals: Backoff,
 }
 
 impl Pairing {
     /// Together, as far as is known.
     pub fn new() -> Self {
-        Self { at: Instant::now(), pauses: Backoff::between(PAUSES.0, PAUSES.1), watch_is_next: true, is_split: false }
+        let now = Instant::now();
+        Self {
+            at: now,
+            pauses: Backoff::between(PAUSES.0, PAUSES.1),
+            watch_is_next: true,
+            is_split: false,
+            renew_at: now,
+            renewals: Backoff::between(RENEWALS.0, RENEWALS.1),
+        }
     }
 
     /// When to try again to bring them together.
@@ -103,17 +115,33 @@ impl Worker<'_> {
         self.condition.unproven = Some(format!("Redis is at {place} now"));
         self.mailbox.link.want_renewal();
         self.agenda.plan_full_after_outage(self.held_bytes);
+        // What the one before took may have ended with it.
+        self.start_source_over();
         self.report();
     }
 
-    /// The same where a node of a cluster has sent us elsewhere.
+    /// The same where a node of a cluster has sent us elsewhere, or tells of what the watch does not hear.
     pub(super) fn follow_redirects(&mut self) {
         if self.exchange.has_moved()
             && let Some(place) = self.exchange.place()
         {
             self.exchange.follow();
             self.go_to(&place);
+        } else if !self.is_unheard() {
+            self.pairing.renewals.reset();
+        } else if Instant::now() >= self.pairing.renew_at {
+            self.pairing.renew_at = Instant::now() + self.pairing.renewals.next_pause();
+            self.shared.invalidate();
+            self.condition.unproven = Some("a node tells of changes that is not listened to yet".to_owned());
+            self.mailbox.link.want_renewal();
+            self.agenda.plan_full_after_outage(self.held_bytes);
         }
+    }
+
+    /// Whether there is a node of a cluster that tells of changes, and the watch is not armed there.
+    fn is_unheard(&self) -> bool {
+        let link = &self.mailbox.link;
+        link.phase() == LinkPhase::Up && self.exchange.is_beyond(&link.places())
     }
 
     /// The server that is read does not get everything any more: it is left, whether there is another one or not.
@@ -128,7 +156,7 @@ impl Worker<'_> {
 
     /// Everything held was read again: it counts as true, unless nobody could tell of changes to it.
     pub(super) fn prove(&mut self) {
-        if self.is_split() != Some(true) {
+        if self.is_split() != Some(true) && !self.is_unheard() {
             self.condition.unproven = None;
         }
     }

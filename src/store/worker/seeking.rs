@@ -10,14 +10,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::post::Post;
 use crate::model::Jitter;
 use crate::store::backoff::Backoff;
 use crate::store::inbox::mailbox::Mailbox;
 use crate::store::leash::Leash;
-use crate::store::redis::connection::Connection;
 use crate::store::redis::connector::{Connector, describe};
 use crate::store::redis::endpoints::Address;
-use crate::store::redis::role::check_replica;
 use crate::store::redis::sentinel::{Candidate, Office, Sentinels, Silence, Survey, Vigil, Word};
 use crate::store::signal::Signal;
 use crate::store::status::{Level, Listener};
@@ -74,8 +73,8 @@ struct Seeker<'a> {
     /// How often the server that is sought was not met, and pauses in between.
     unmet: u32,
     unmet_pauses: Backoff,
-    /// A connection to the replica that is read, for looking at it.
-    post: Option<Connection>,
+    /// Looks at the replica that is read.
+    post: Post,
     /// When connections go back from the primary to a replica.
     return_at: Instant,
     jitter: Jitter,
@@ -95,7 +94,7 @@ pub fn run(errand: &Errand<'_>) {
         pauses: Backoff::between(PAUSES.0, PAUSES.1),
         unmet: 0,
         unmet_pauses: Backoff::between(UNMET_PAUSES.0, UNMET_PAUSES.1),
-        post: None,
+        post: Post::new(),
         return_at: Instant::now() + RETURN_AFTER,
         jitter: Jitter::new(),
     };
@@ -216,7 +215,11 @@ impl Seeker<'_> {
     fn look_without_sentinels(&mut self) {
         let Some(place) = self.sentinels.candidate() else { return };
         let Office::ReplicaOf(primary) = &place.office else { return };
-        if self.is_in_touch(&place, primary) { self.note_met() } else { self.note_astray() }
+        match self.is_in_touch(&place, primary) {
+            Some(true) => self.note_met(),
+            Some(false) => self.note_astray(),
+            None => {}
+        }
     }
 
     /// The primary is known to be where this sentinel says, or the sentinel to be behind the others; else why not. One that was
@@ -281,7 +284,7 @@ impl Seeker<'_> {
             let may_return = self.sentinels.prefers_replicas() && !word.replicas.is_empty();
             return !(may_return && Instant::now() >= self.return_at || self.may_come_nearer(word));
         }
-        self.is_in_touch(place, place.primary()) && !self.may_come_nearer(word)
+        self.is_in_touch(place, place.primary()) != Some(false) && !self.may_come_nearer(word)
     }
 
     /// Whether there is a server in the preferred zone by now. Not asked too often: it means connecting to all of them.
@@ -293,18 +296,9 @@ impl Seeker<'_> {
         self.errand.connector.has_nearer(word, self.errand.leash)
     }
 
-    /// Whether a replica gets everything that its primary writes, as it says itself.
-    fn is_in_touch(&mut self, place: &Candidate, primary: &Address) -> bool {
-        let leash = self.errand.leash;
-        let kept = self.post.take().filter(|post| post.peer() == Some(&place.address));
-        let look = |mut post: Connection| {
-            post.tie(leash)?;
-            self.errand.connector.renew_login(&mut post, &mut drop)?;
-            check_replica(&mut post, &place.address, primary).map(|_| post)
-        };
-        let outcome = kept.map_or_else(|| self.errand.connector.look_at(place, leash), look);
-        self.post = outcome.ok();
-        self.post.is_some()
+    /// Whether the replica that is read gets everything that its primary writes; `None` where that is not known.
+    fn is_in_touch(&mut self, place: &Candidate, primary: &Address) -> Option<bool> {
+        self.post.is_in_touch(self.errand.connector, place, primary, self.errand.leash)
     }
 
     /// Tells that connections lead elsewhere, whoever found out first; true when they do.

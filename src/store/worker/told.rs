@@ -1,4 +1,4 @@
-//! The fields that the watch named, as long as nothing else was told. Plain state; no I/O.
+//! The fields that the watch named, as long as nothing else was told. Plain state; no I/O. Depends on `signal`.
 //!
 //! Whatever is told counts the generation up. If all of the way from the generation that was answered last to the present one is
 //! due to named fields, they alone have to be read. Who reads them has to make sure that nothing was lost that names no fields:
@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::model::Kind;
+use crate::store::signal::Fields;
 
 /// Fields that were named.
 #[derive(Debug, Default)]
@@ -24,14 +24,12 @@ pub struct Named {
 
 impl Named {
     /// These fields were named, which brought the generation to `now`.
-    pub fn note(&mut self, kind: Kind, keys: Vec<Arc<str>>, now: u64) {
+    pub fn note(&mut self, fields: Fields, now: u64) {
         let (from, to) = self.span.unwrap_or((now - 1, now - 1));
         self.is_broken |= to + 1 != now;
         self.span = Some((from, now));
-        match kind {
-            Kind::Flag => self.flags.extend(keys),
-            Kind::Segment => self.segments.extend(keys),
-        }
+        self.flags.extend(fields.flags);
+        self.segments.extend(fields.segments);
     }
 
     /// How many.
@@ -54,17 +52,18 @@ impl Named {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
 
-    fn keys(names: &[&str]) -> Vec<Arc<str>> {
-        names.iter().map(|name| Arc::from(*name)).collect()
+    fn flags(names: &[&str]) -> Fields {
+        Fields::of(Kind::Flag, names.iter().map(|name| Arc::from(*name)).collect())
     }
 
     #[test]
     fn fields_are_taken_if_they_are_all_that_was_told() {
         let mut named = Named::default();
-        named.note(Kind::Flag, keys(&["a", "b"]), 8);
-        named.note(Kind::Flag, keys(&["b"]), 9);
-        named.note(Kind::Segment, keys(&["s"]), 10);
+        named.note(flags(&["a", "b"]), 8);
+        named.note(flags(&["b"]), 9);
+        named.note(Fields::of(Kind::Segment, vec![Arc::from("s")]), 10);
         let taken = named.take(7, 10).unwrap();
         assert_eq!((taken.count(), taken.since()), (3, 7));
         assert!(named.take(7, 10).is_none(), "they are taken once");
@@ -76,7 +75,7 @@ mod tests {
             [(6, [8, 9], 9), (7, [8, 10], 10), (7, [8, 9], 10), (7, [9, 10], 10), (8, [8, 9], 9)]
         {
             let mut named = Named::default();
-            numbers.into_iter().for_each(|now| named.note(Kind::Flag, keys(&["a"]), now));
+            numbers.into_iter().for_each(|now| named.note(flags(&["a"]), now));
             assert!(named.take(answered, present).is_none(), "{answered} {numbers:?} {present}");
             assert_eq!(named.count(), 0);
         }

@@ -19,12 +19,16 @@ use crate::store::status::monotonic_ms;
 
 /// How long the thread waits for something to be told before it looks whether it should do something else.
 const POLL: Duration = Duration::from_millis(200);
+/// The same while somebody waits for one drain after the other.
+const SHORT_POLL: Duration = Duration::from_millis(1);
 /// The watch is pinged at least this often, whatever is configured.
 const LONGEST_SILENCE: Duration = Duration::from_secs(5);
 /// A server that refuses every rung is asked again after a pause of so many pings, and of this at most: it may have been upgraded
 /// or its rules changed. The pauses grow to those on a lower rung, for each attempt is several connections.
 const PINGS_BEFORE_ASKING: u32 = 15;
 const ASK_AGAIN: Duration = Duration::from_secs(15);
+/// Pauses where the login is refused: it may succeed in a second, for passwords are changed on one side first, or never.
+const LOGIN_PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 /// On a lower rung a better one is looked for each so many pings, and after this time at the latest.
 const PINGS_BETWEEN_LOOKS: u32 = 60;
 const LONGEST_BETWEEN_LOOKS: Duration = Duration::from_secs(60);
@@ -46,6 +50,8 @@ struct Post<'a> {
     backoff: Backoff,
     /// Pauses where every rung is refused.
     refusals: Backoff,
+    /// Pauses where the login is refused.
+    logins: Backoff,
     lookout: Lookout,
     /// What logged in at the latest look, as a number.
     login: u64,
@@ -63,6 +69,7 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
         ladder: Ladder::new(shared.options.assumes_notifications),
         backoff: Backoff::new(),
         refusals: Backoff::between(ask_again, lookout.interval),
+        logins: Backoff::between(LOGIN_PAUSES.0, LOGIN_PAUSES.1),
         lookout,
         login: 0,
     };
@@ -87,7 +94,11 @@ pub fn run(shared: &Shared, mailbox: &Mailbox) {
                 let pause = post.backoff.next_pause();
                 // Where Redis is away the other connection seeks it, and this one is made as soon as that is there.
                 let is_refused = mailbox.link.armed() == armed && shared.health.is_available();
-                if is_refused { post.backoff.unhurried(pause) } else { pause }
+                match (post.is_login_refused(), is_refused) {
+                    (true, _) => post.logins.next_pause(),
+                    (false, true) => post.backoff.unhurried(pause),
+                    (false, false) => pause,
+                }
             }
         };
         if mailbox.link.armed() == armed && !was_up {
@@ -123,10 +134,16 @@ fn wait_for_data(shared: &Shared, mailbox: &Mailbox) -> bool {
 }
 
 impl Post<'_> {
-    /// Waits, until something else logs in at most: that one may do more. True when the thread should end.
-    fn rest(&self, pause: Duration) -> bool {
-        let until = Instant::now() + pause;
-        while self.connector.credentials().number() == self.login {
+    /// Whether a server refuses what logs in, as the latest attempt or another connection has found.
+    fn is_login_refused(&self) -> bool {
+        self.connector.credentials().refusal().is_some()
+    }
+
+    /// Waits, until something else logs in at most, which may do more, or what was refused is taken elsewhere. True when the
+    /// thread should end.
+    fn rest(&mut self, pause: Duration) -> bool {
+        let (until, was_refused) = (Instant::now() + pause, self.is_login_refused());
+        while self.connector.credentials().number() == self.login && self.is_login_refused() == was_refused {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -134,6 +151,9 @@ impl Post<'_> {
             if self.mailbox.sleep(left.min(POLL)) {
                 return true;
             }
+        }
+        if self.connector.credentials().number() != self.login {
+            self.logins.reset();
         }
         self.mailbox.is_stopped()
     }
@@ -169,6 +189,8 @@ impl Post<'_> {
     fn announce(&mut self, watches: &Watches) {
         self.login = watches.login();
         self.refusals.reset();
+        self.logins.reset();
+        self.mailbox.link.set_places(watches.places());
         self.mailbox.link.set_up(&watches.report(), watches.server(), monotonic_ms());
         self.mailbox.tell(Signal::All);
     }
@@ -195,7 +217,8 @@ impl Post<'_> {
             if self.lookout.is_due() {
                 self.climb(watches)?;
             }
-            let wait = POLL.min(ping_every.saturating_sub(pinged.elapsed()));
+            let wait = if mailbox.link.is_hurried() { SHORT_POLL } else { POLL };
+            let wait = wait.min(ping_every.saturating_sub(pinged.elapsed()));
             if let Some(signal) = watches.next(wait)? {
                 mailbox.tell(signal);
             }

@@ -1,5 +1,6 @@
 //! What may be written on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -16,6 +17,10 @@ Exit status:
 
 The password for Redis is taken from FLAGSTONE_REDIS_PASSWORD, or from the URL.
 The environment variables NO_COLOR and TERM=dumb switch colours off.";
+
+const VIEW_HELP: &str = "\
+The environment variable FLAGSTONE_VIEW_TOKEN is a token that whoever looks must show. Where others than this machine can
+reach the page there must be one.";
 
 /// No wait is longer.
 pub const LONGEST_SECONDS: f64 = 1e6;
@@ -109,6 +114,8 @@ pub enum Command {
     Eval(Eval),
     /// Tells of changes as they happen
     Watch(Watch),
+    /// Serves a page to look at flags, changes and health in a browser
+    View(View),
     /// Examines Redis, rights and data, and says what is wrong
     Doctor,
     /// Compares two places, item by item
@@ -211,6 +218,18 @@ pub struct Watch {
     /// Ends after so many seconds
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     pub seconds: Option<f64>,
+}
+
+/// Of `view`.
+#[derive(Debug, Args)]
+#[command(after_help = VIEW_HELP)]
+pub struct View {
+    /// Address and port of the page; port 0 is any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// A name by which browsers come, beside addresses; may be given more than once
+    #[arg(long = "name", value_name = "NAME")]
+    pub names: Vec<String>,
 }
 
 /// Of `diff`.

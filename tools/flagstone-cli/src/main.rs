@@ -6,6 +6,9 @@
 //! | `place` | where flags come from: Redis, or files |
 //! | `item` | a flag or segment, as it is written there, and read |
 //! | `commands` | one file a command |
+//! | `row` | a flag or segment as a row of a list |
+//! | `view` | the page of `view` |
+//! | `interrupt` | Ctrl-C, where something must not be left half done |
 //! | `words` | flags, explanations and differences in words |
 //! | `output` | standard output: terminals, pipes, colours, tables, JSON |
 //! | `failure` | what ends a command early, and the exit statuses |
@@ -15,9 +18,12 @@
 mod arguments;
 mod commands;
 mod failure;
+mod interrupt;
 mod item;
 mod output;
 mod place;
+mod row;
+mod view;
 mod words;
 
 use std::process::ExitCode;

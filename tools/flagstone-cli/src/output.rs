@@ -51,9 +51,25 @@ impl Output {
         }
     }
 
+    /// Paints nothing, and tells of no work: for words that go elsewhere.
+    pub fn unpainted() -> Self {
+        Self::new(&Look { json: true, color: Color::Never })
+    }
+
     /// A line. What is data in it must have gone through [`plain`].
     pub fn line(&mut self, line: impl Display) -> Result<(), Failure> {
         Ok(writeln!(self.out, "{line}")?)
+    }
+
+    /// A line, wrapped to the terminal. What is data in it must have gone through [`plain`].
+    pub fn words(&mut self, words: impl Display) -> Result<(), Failure> {
+        Node::note(words.to_string()).print(self)
+    }
+
+    /// The same, to be read before the next one is there.
+    pub fn words_now(&mut self, words: impl Display) -> Result<(), Failure> {
+        self.words(words)?;
+        self.finish()
     }
 
     /// An empty line.

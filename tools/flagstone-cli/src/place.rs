@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use flagstone::client::Event;
 use flagstone::client::{Client, Config, Polled};
 use flagstone::model::Kind;
-use flagstone::store::{Contents, Depot, Entry, Level, StoreState};
+use flagstone::store::{Contents, Depot, Entry, Level, Snapshot, StoreState};
 
 use crate::arguments::At;
 use crate::failure::Failure;
@@ -74,6 +74,15 @@ impl From<Contents> for Held {
         };
         let (flags, segments) = (of(Kind::Flag, contents.flags), of(Kind::Segment, contents.segments));
         Self { flags, segments, inited: contents.inited }.sorted()
+    }
+}
+
+impl From<&Snapshot> for Held {
+    fn from(data: &Snapshot) -> Self {
+        let of = |kind, key: &str, text: &[u8]| Item::new(kind, key.into(), text.to_vec());
+        let flags = data.flags.iter().map(|(key, entry)| of(Kind::Flag, key, Entry::text(entry))).collect();
+        let segments = data.segments.iter().map(|(key, entry)| of(Kind::Segment, key, Entry::text(entry))).collect();
+        Self { flags, segments, inited: None }.sorted()
     }
 }
 
@@ -151,13 +160,18 @@ impl Place {
         }
     }
 
-    /// A client that follows this place, started; with what kept it from being ready, if something did.
-    pub fn client(&self, extra: &[(&str, &str)]) -> Result<(Client, Option<Failure>), Failure> {
+    /// A client that follows this place, not started.
+    pub fn new_client(&self, extra: &[(&str, &str)]) -> Result<Client, Failure> {
         let mut config = self.config()?;
         for (name, value) in extra {
             config.set(name, value)?;
         }
-        let client = Client::new(config.resolve()?)?;
+        Ok(Client::new(config.resolve()?)?)
+    }
+
+    /// A client that follows this place, started; with what kept it from being ready, if something did.
+    pub fn client(&self, extra: &[(&str, &str)]) -> Result<(Client, Option<Failure>), Failure> {
+        let client = self.new_client(extra)?;
         let failure = self.start(&client).err();
         Ok((client, failure))
     }
@@ -170,8 +184,9 @@ impl Place {
         }
     }
 
-    /// Waits until everything has been read. What is wrong with a file is known long before the time is over.
-    fn start(&self, client: &Client) -> Result<(), Failure> {
+    /// Starts a client, and waits until everything has been read. What is wrong with a file is known long before the time is
+    /// over.
+    pub fn start(&self, client: &Client) -> Result<(), Failure> {
         if let Self::Redis(_) = self {
             return Ok(client.start(self.patience())?);
         }
@@ -225,11 +240,7 @@ impl Place {
             Self::Files(..) => {
                 let client = self.ready_client()?;
                 let data = client.data().ok_or_else(|| Failure::Away("the file has not been read".to_owned()))?;
-                let of = |kind, key: &str, text: &[u8]| Item::new(kind, key.into(), text.to_vec());
-                let flags = data.flags.iter().map(|(key, entry)| of(Kind::Flag, key, Entry::text(entry))).collect();
-                let segments =
-                    data.segments.iter().map(|(key, entry)| of(Kind::Segment, key, Entry::text(entry))).collect();
-                Ok(Held { flags, segments, inited: None }.sorted())
+                Ok(Held::from(&*data))
             }
         }
     }
@@ -248,7 +259,7 @@ impl Place {
 pub fn warnings(client: &Client) -> Vec<String> {
     let mut warnings = Vec::new();
     while let Polled::Event(notification) = client.poll(Duration::ZERO) {
-        if let Event::Log { level, text } = notification.event
+        if let Event::Log { level, text, .. } = notification.event
             && level >= Level::Warn
         {
             warnings.push(text);

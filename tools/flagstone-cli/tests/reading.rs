@@ -456,6 +456,23 @@ fn an_item_is_shown_and_exported_with_its_numbers_members_and_order() {
 }
 
 #[test]
+fn values_are_told_as_they_are_stored_whatever_a_double_makes_of_them() {
+    let redis = redis();
+    let clause = r#"{"attribute":"n","op":"in","values":[12345678901234567890123,1.50,1e2]}"#;
+    let flag = format!(
+        r#"{{"version":1,"on":true,"variations":[0.1000000000000000055],"fallthrough":{{"variation":0}},"rules":[{{"variation":0,"clauses":[{clause}]}}]}}"#
+    );
+    send(&redis, &["HSET", "launchdarkly:features", "exact", &flag]);
+    for command in [&["show", "exact"][..], &["eval", "exact", "-u", "ada", "-e"]] {
+        let told = on_redis(&redis, command).ended(0);
+        assert!(told.contains("user n is one of 12345678901234567890123, 1.50, 1e2"), "{told}");
+        assert!(told.contains("0.1000000000000000055"), "{told}");
+    }
+    let json = on_redis(&redis, &["eval", "exact", "-u", "ada", "-e", "--json"]).ended(0);
+    assert!(json.contains(r#"{"first":[12345678901234567890123,1.50,1e2],"count":3}"#), "{json}");
+}
+
+#[test]
 fn an_export_goes_where_it_was_told_to_and_counts_what_is_in_it() {
     use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
     let redis = redis_with_examples();

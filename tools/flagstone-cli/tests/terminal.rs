@@ -8,24 +8,9 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
-use support::{examples, flag_text, flagstone, on_examples, on_redis, redis, redis_with_examples, send, wait_until};
-
-/// Runs a line of shell in a terminal of so many columns; what the terminal was sent. None where there is no `script`.
-fn in_terminal(columns: usize, line: &str) -> Option<String> {
-    let program = env!("CARGO_BIN_EXE_flagstone");
-    let line = format!("stty rows 24 cols {columns}; {}", line.replace("PROGRAM", program));
-    let output = Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .env("TERM", "xterm")
-        .env_remove("NO_COLOR")
-        .stdin(Stdio::null())
-        .output();
-    let Ok(output) = output else {
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "script is needed (package bsdutils)");
-        return None;
-    };
-    Some(String::from_utf8(output.stdout).unwrap().replace('\r', ""))
-}
+use support::{
+    examples, flag_text, flagstone, in_terminal, on_examples, on_redis, redis, redis_with_examples, send, wait_until,
+};
 
 fn without_colours(text: &str) -> String {
     console::strip_ansi_codes(text).into_owned()

@@ -22,6 +22,7 @@ internal sealed class EventPump
     private readonly IntPtr _native;
     private readonly WeakReference<FlagstoneClient> _client;
     private readonly ILogger _logger;
+    private readonly NativeLog _lines;
     private readonly Thread _thread;
     private readonly TaskCompletionSource<bool> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly object _lock = new();
@@ -31,13 +32,15 @@ internal sealed class EventPump
     /// <summary>Starts the thread.</summary>
     /// <param name="native">The native client; the caller keeps it alive during this call.</param>
     /// <param name="client">Its owner.</param>
-    /// <param name="logger">Gets log lines.</param>
-    internal EventPump(IntPtr native, FlagstoneClient client, ILogger logger)
+    /// <param name="logger">Gets what goes wrong.</param>
+    /// <param name="lines">Gets log lines.</param>
+    internal EventPump(IntPtr native, FlagstoneClient client, ILogger logger, NativeLog lines)
     {
         _native = NativeMethods.flagstone_client_retain(native);
         // Follows a client that a finalizer brings back.
         _client = new WeakReference<FlagstoneClient>(client, trackResurrection: true);
         _logger = logger;
+        _lines = lines;
         _thread = new Thread(Run) { IsBackground = true, Name = "flagstone-events" };
         _thread.Start();
     }
@@ -122,7 +125,7 @@ internal sealed class EventPump
     {
         if (notification.kind == NativeCodes.EventLog)
         {
-            Log.Native(_logger, ToLevel(notification.level_or_state), notification.text.ToString());
+            _lines.Write(ToLevel(notification.level_or_state), notification.text.ToString(), notification.extra.ToString());
             return;
         }
         if (!_client.TryGetTarget(out FlagstoneClient? client))

@@ -40,6 +40,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
 #pragma warning restore CA2213
     private readonly IntPtr _native;
     private readonly ILogger _logger;
+    private readonly NativeLog _lines;
 
     /// <summary>Whether anybody is told of evaluations: only then their defaults are written down.</summary>
     private readonly bool _hasEvents;
@@ -61,6 +62,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
     {
         _ = options ?? throw new ArgumentNullException(nameof(options));
         _logger = options.LoggerFactory is ILoggerFactory factory ? new SafeLogger(factory.CreateLogger("Flagstone")) : NullLogger.Instance;
+        _lines = new NativeLog(options.LoggerFactory, _logger);
         _bigSegments = OptionTable.BigSegmentStoreOf(options, _logger);
         _bigSegmentsPollInterval = OptionTable.BigSegmentsPollIntervalOf(options);
         _native = Create(options, _bigSegments);
@@ -205,6 +207,10 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
         }
     }
 
+    /// <summary>See <see cref="FlagstoneOptions.Validate"/>.</summary>
+    internal static void Check(FlagstoneOptions options) =>
+        NativeMethods.flagstone_client_release(Create(options, bigSegments: null));
+
     private static unsafe IntPtr Create(FlagstoneOptions options, BigSegmentBridge? bigSegments)
     {
         using ConfigHandle config = OptionTable.ToConfig(options);
@@ -234,7 +240,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
             lock (_lock)
             {
                 StartBigSegmentsTimer();
-                return _pump ??= new EventPump(_native, this, _logger);
+                return _pump ??= new EventPump(_native, this, _logger, _lines);
             }
         }
     }

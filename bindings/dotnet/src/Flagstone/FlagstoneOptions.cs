@@ -228,8 +228,9 @@ public sealed partial class FlagstoneOptions
     public TestData? TestData { get; set; }
 
     /// <summary>
-    /// Makes the logger <c>Flagstone</c>, which gets the library's log lines and what handlers throw. Default: none. Not an
-    /// option of the library.
+    /// Makes the loggers <c>Flagstone.Client</c>, <c>.Source</c>, <c>.Store</c>, <c>.Events</c> and <c>.BigSegments</c>, which get the
+    /// library's log lines by what they are about, and <c>Flagstone</c>, which gets what handlers throw. Default: none. Not an option
+    /// of the library.
     /// </summary>
     public ILoggerFactory? LoggerFactory { get; set; }
 
@@ -257,6 +258,14 @@ public sealed partial class FlagstoneOptions
         _others[name ?? throw new ArgumentNullException(nameof(name))] = value ?? throw new ArgumentNullException(nameof(value));
         return this;
     }
+
+    /// <summary>
+    /// Checks the options as making a client does, and makes none: nothing is connected to. Hooks, plugins and a
+    /// <see cref="BigSegmentStore"/> are not called.
+    /// </summary>
+    /// <exception cref="ArgumentException">As of <see cref="FlagstoneClient(FlagstoneOptions)"/>.</exception>
+    /// <exception cref="FlagstoneLibraryException">The native library is missing or is another one.</exception>
+    public void Validate() => FlagstoneClient.Check(this);
 
     /// <summary>Says nothing about the values: some are secrets.</summary>
     /// <returns>The name of the type.</returns>

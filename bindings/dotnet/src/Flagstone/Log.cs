@@ -6,8 +6,24 @@ namespace Flagstone;
 
 internal static partial class Log
 {
+    /// <summary>A line of the library of which it does not say what it is about; an older one says so of none.</summary>
     [LoggerMessage(EventId = 1, EventName = "Native", Message = "{Line}")]
     internal static partial void Native(ILogger logger, LogLevel level, string line);
+
+    [LoggerMessage(EventId = 101, EventName = "Client", Message = "{Line}")]
+    internal static partial void Client(ILogger logger, LogLevel level, string line);
+
+    [LoggerMessage(EventId = 102, EventName = "Source", Message = "{Line}")]
+    internal static partial void Source(ILogger logger, LogLevel level, string line);
+
+    [LoggerMessage(EventId = 103, EventName = "Store", Message = "{Line}")]
+    internal static partial void Store(ILogger logger, LogLevel level, string line);
+
+    [LoggerMessage(EventId = 104, EventName = "Events", Message = "{Line}")]
+    internal static partial void Events(ILogger logger, LogLevel level, string line);
+
+    [LoggerMessage(EventId = 105, EventName = "BigSegments", Message = "{Line}")]
+    internal static partial void BigSegments(ILogger logger, LogLevel level, string line);
 
     [LoggerMessage(EventId = 2, EventName = "HandlerThrew", Level = LogLevel.Error, Message = "A handler threw an exception.")]
     internal static partial void HandlerThrew(ILogger logger, Exception error);

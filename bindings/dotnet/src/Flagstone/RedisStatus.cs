@@ -139,7 +139,7 @@ public sealed class RedisCredentialsStatus
     /// <summary>Null when that is not known.</summary>
     public TimeSpan? ExpiresIn { get; }
 
-    /// <summary><c>ok</c>, <c>expired</c>, <c>refused</c> or <c>missing</c>.</summary>
+    /// <summary><c>ok</c>, <c>untried</c>, <c>expired</c>, <c>refused</c> or <c>missing</c>.</summary>
     public string State { get; }
 
     /// <summary>Why there are none, or they were refused; otherwise null.</summary>

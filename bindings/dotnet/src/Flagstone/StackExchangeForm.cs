@@ -40,7 +40,11 @@ internal static class StackExchangeForm
             string path = $"/{Uri.EscapeDataString(service)}{database}";
             return $"{scheme}+sentinel://{login}{sentinels}{path}{SentinelLogin(settings)}";
         }
-        return $"{scheme}://{login}{(hosts.Count == 0 ? "host:6379" : hosts[0])}{database}";
+        string one = $"{scheme}://{login}{(hosts.Count == 0 ? "host:6379" : hosts[0])}{database}";
+        // Several servers are the nodes of a cluster, which has no numbers of databases, or one and its replicas.
+        return hosts.Count > 1 && database.Length == 0
+            ? $"{scheme}+cluster://{login}{string.Join(",", hosts)} for a cluster, {one} for one server"
+            : one;
     }
 
     private static string SentinelLogin(Dictionary<string, string> settings)

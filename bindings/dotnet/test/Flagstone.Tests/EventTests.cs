@@ -147,7 +147,32 @@ public sealed class EventTests(RedisServer server) : IDisposable
         Assert.True(await Eventually.IsTrueAsync(() => logger.Lines.Any(
             line => line.Level == LogLevel.Error && line.Text.Contains("does not parse", StringComparison.Ordinal))));
         Assert.True(await Eventually.IsTrueAsync(() => logger.Lines.Any(line => line.Level == LogLevel.Information)));
-        Assert.Equal("Flagstone", logger.Category);
+    }
+
+    [Fact]
+    public async Task Log_lines_have_the_category_and_the_event_of_what_they_are_about()
+    {
+        _environment.Write(("broken", "{oops"));
+        ListLogger logger = new();
+        FlagstoneClient client = await _environment.StartAsync(options =>
+        {
+            options.LoggerFactory = logger;
+            options.LogLevel = LogLevel.Debug;
+            options.SdkKey = "sdk-1234-secret";
+            options.EndpointsEvents = "http://127.0.0.1:1";
+        });
+        client.FlagChanged += (_, _) => throw new InvalidOperationException("handler");
+        _environment.Write(Flags.Bool("a", 1, true));
+        client.Track("told", _ada);
+        await client.FlushAsync(TimeSpan.FromSeconds(10));
+        Assert.True(await Eventually.IsTrueAsync(() => logger.Lines.Any(line => line.Error?.Message == "handler")));
+        Assert.True(await Eventually.IsTrueAsync(() => logger.Lines.Any(line => line.Category == "Flagstone.Events")));
+        Assert.All(logger.Lines, line => Assert.Contains(
+            (line.Category, line.Event.Id),
+            ((string, int)[])[("Flagstone", 2), ("Flagstone.Client", 101), ("Flagstone.Store", 103), ("Flagstone.Events", 104)]));
+        ListLogger.Line parse = logger.Lines.First(line => line.Text.Contains("does not parse", StringComparison.Ordinal));
+        Assert.Equal(("Flagstone.Store", "Store", parse.Text), (parse.Category, parse.Event.Name, parse.Fields["Line"]));
+        Assert.Contains(logger.Lines, line => line.Category == "Flagstone.Client");
     }
 
     [Fact]

@@ -4,7 +4,6 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http;
-using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
 using Flagstone.Tests.Support;
@@ -35,11 +34,11 @@ public sealed class ExampleTests
         Assert.Equal(
             """{"value":null,"reason":"ERROR(FLAG_NOT_FOUND)","stale":false}""",
             await application.GetAsync("/flags/none?user=ada"));
-        Assert.Equal("""{"state":"Valid","flags":1,"lastError":null}""", await application.GetAsync("/health"));
+        Assert.Equal("Healthy", await application.GetAsync("/health"));
 
         server.Kill();
         Assert.True(await Eventually.IsTrueAsync(
-            () => application.Get("/health").Contains("Interrupted", StringComparison.Ordinal)));
+            () => application.Get("/health") == "Degraded"));
         Assert.Equal("new payment form", await application.GetAsync("/checkout?user=ada&country=se"));
         Assert.Equal(0, application.End());
     }
@@ -51,9 +50,8 @@ public sealed class ExampleTests
         Assert.Equal("old payment form", await application.GetAsync("/checkout?user=ada&country=se"));
         using HttpResponseMessage health = await application.RequestAsync("/health");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, health.StatusCode);
-        using JsonDocument body = JsonDocument.Parse(await health.Content.ReadAsStringAsync());
-        Assert.Equal(JsonValueKind.String, body.RootElement.GetProperty("lastError").ValueKind);
-        Assert.Contains("no flags yet", application.Output, StringComparison.Ordinal);
+        Assert.Equal("Unhealthy", await health.Content.ReadAsStringAsync());
+        Assert.Contains("no flags within 5 s", application.Output, StringComparison.Ordinal);
         Assert.Equal(0, application.End());
     }
 
@@ -89,8 +87,8 @@ public sealed class ExampleTests
                 Environment =
                 {
                     ["ASPNETCORE_URLS"] = "http://127.0.0.1:0",
-                    ["REDIS_URL"] = redisUrl,
-                    ["REDIS_PREFIX"] = prefix,
+                    ["Flagstone__Redis__Url"] = redisUrl,
+                    ["Flagstone__Redis__Prefix"] = prefix,
                     ["FLAGSTONE_LIBRARY_PATH"] = Project.Library,
                 },
             };

@@ -96,6 +96,23 @@ public sealed class MemoryTests(RedisServer server) : IDisposable
     }
 
     [Fact]
+    public async Task Evaluation_does_not_know_of_the_meter_that_counts_it()
+    {
+        FlagstoneClient client = await StartAsync(CacheResidency.All, options =>
+        {
+            options.MetricsEvaluations = true;
+            options.Plugins = [new TelemetryPlugin(new TelemetryOptions { ActivityEvents = false, Tags = [new("test", "memory")] })];
+        });
+        Assert.False(client.HasHooks, "there is no way from an evaluation to the meter");
+        Flag<bool> flag = client.BoolFlag("a");
+        AllocatesNothing(() => client.BoolVariation("a", _context));
+        AllocatesNothing(() => client.StringVariation("text", _context, ""));
+        AllocatesNothing(() => flag.Value(_context));
+        using Collected collected = new(("test", "memory"));
+        Assert.Contains(collected.Values("feature_flag.evaluations"), counted => counted.Tags["feature_flag.key"] == "a" && counted.Value > 1000);
+    }
+
+    [Fact]
     public async Task What_is_told_allocates_nothing_and_leaves_nothing_behind()
     {
         using LaunchDarkly launchDarkly = new();

@@ -312,7 +312,7 @@ public sealed partial class OptionsTests(RedisServer server)
         {
             string url = Address().Match(row[^1]).Value;
             string shown = Regex.Replace(url, @"(?<=://\w*:)\w+(?=@)|(?<=_password=)\w+", "<password>");
-            Refused(new FlagstoneOptions { RedisUrl = row[1].Trim('`') }, $"RedisUrl: it is no URL; write {shown}");
+            Refused(new FlagstoneOptions { RedisUrl = row[1].Split('`')[1] }, $"RedisUrl: it is no URL; write {shown}");
         }
     }
 

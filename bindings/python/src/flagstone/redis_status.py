@@ -61,7 +61,7 @@ class CredentialsStatus:
     user: str | None
     #: Milliseconds; ``None`` when that is not known.
     expires_in_ms: int | None
-    #: ``ok``, ``expired``, ``refused`` or ``missing``.
+    #: ``ok``, ``untried``, ``expired``, ``refused`` or ``missing``.
     state: str
     #: Why there are none, or they were refused; ``None`` otherwise.
     error: str | None

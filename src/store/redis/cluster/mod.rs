@@ -7,7 +7,10 @@
 //!
 //! Atomics and lock-free cells only, because it outlives a fork. Depends on `dialer`, `map`, `word` and `whereabouts`.
 
+mod asides;
+mod hearing;
 mod map;
+mod reach;
 mod redirect;
 mod slot;
 mod word;
@@ -15,7 +18,7 @@ mod word;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use redis::RedisError;
@@ -31,7 +34,10 @@ use super::wire::Deadline;
 use crate::model::Jitter;
 use crate::store::leash::Leash;
 
+use asides::Asides;
+use hearing::{Hearing, Known};
 use map::{Map, Reading};
+use reach::Reach;
 use redirect::Told;
 use word::{Silence, Word};
 
@@ -40,23 +46,6 @@ pub use slot::slot_of;
 
 /// Most nodes that are asked in a row: those that are known, and those of the URL.
 const ASKED: (usize, usize) = (5, 3);
-/// A node that nobody was sent to for so long has no key of ours on its way to it any more.
-const ASIDE_FOR: Duration = Duration::from_secs(15);
-
-/// What is known of who owns what.
-#[derive(Debug)]
-struct Known {
-    map: Map,
-    epoch: u64,
-}
-
-/// A node to which the key of a slot is on its way.
-#[derive(Debug)]
-struct Aside {
-    slot: u16,
-    address: Address,
-    at: Instant,
-}
 
 /// A cluster, as far as it is known.
 #[derive(Debug)]
@@ -65,7 +54,8 @@ pub struct Cluster {
     dialer: Arc<Dialer>,
     connect_timeout: Duration,
     known: ArcSwapOption<Known>,
-    aside: ArcSwapOption<Aside>,
+    asides: Asides,
+    reach: Reach,
     /// Counts what has changed of both.
     changes: AtomicU64,
     /// What is known may be wrong: a node is asked before the next connect.
@@ -88,7 +78,8 @@ impl Cluster {
             dialer,
             connect_timeout,
             known: ArcSwapOption::empty(),
-            aside: ArcSwapOption::empty(),
+            asides: Asides::default(),
+            reach: Reach::default(),
             changes: AtomicU64::new(0),
             is_doubtful: AtomicBool::new(false),
             is_look_wanted: AtomicBool::new(false),
@@ -111,11 +102,8 @@ impl Cluster {
 
     /// Who may tell of changes in a slot: its owner, and a node that its keys are on their way to.
     pub fn places(&self, slot: u16) -> Vec<Address> {
-        let aside = self.aside.load();
-        let aside = aside.as_ref().filter(|aside| aside.slot == slot && aside.at.elapsed() < ASIDE_FOR);
-        let aside = aside.map(|aside| aside.address.clone());
         let mut places: Vec<Address> = self.owner(slot).into_iter().collect();
-        places.extend(aside.filter(|aside| !places.contains(aside)));
+        places.extend(self.asides.of(slot).filter(|aside| !places.contains(aside)));
         places
     }
 
@@ -149,11 +137,7 @@ impl Cluster {
         };
         let address = self.address_of(told, by)?;
         if is_aside {
-            let before = self.aside.swap(Some(Arc::new(Aside { slot, address: address.clone(), at: Instant::now() })));
-            let is_new = before.is_none_or(|before| {
-                (before.slot, &before.address) != (slot, &address) || before.at.elapsed() >= ASIDE_FOR
-            });
-            self.changes.fetch_add(u64::from(is_new), AcqRel);
+            self.changes.fetch_add(u64::from(self.asides.note(slot, &address)), AcqRel);
         } else {
             self.hint.store(Some(Arc::new(address.clone())));
             self.is_look_wanted.store(true, Relaxed);
@@ -198,8 +182,23 @@ impl Cluster {
         deadline: Deadline,
         leash: Option<&Leash>,
     ) -> Result<Connection, RedisError> {
-        let mut connection = self.dialer.dial(address, manner, deadline, leash)?;
+        let outcome = self.dialer.dial(address, manner, deadline, leash);
+        let outcome = outcome.and_then(|connection| self.check(connection, address, deadline));
+        self.reach.note_owner(address, outcome.is_ok());
+        outcome
+    }
+
+    /// The same connection, if by then it says that it leads to a primary.
+    fn check(
+        &self,
+        mut connection: Connection,
+        address: &Address,
+        deadline: Deadline,
+    ) -> Result<Connection, RedisError> {
+        connection.set_deadline(deadline);
         check_primary(&mut connection, address).map_err(|error| self.dialer.explain(address, error))?;
+        connection.set_read_timeout(Some(self.dialer.command_timeout))?;
+        connection.set_write_timeout(Some(self.dialer.command_timeout))?;
         connection.set_peer(address.clone());
         Ok(connection)
     }
@@ -211,45 +210,37 @@ impl Cluster {
         match (self.owner(slot), asked) {
             (Some(owner), _) => Ok(owner),
             (None, Err(error)) => Err(error),
-            (None, Ok(())) => Err(elsewhere(format!("no node of the cluster that can be reached owns slot {slot}"))),
+            (None, Ok(())) => Err(Self::unowned(slot)),
         }
+    }
+
+    /// Nobody owns this slot, as far as the nodes know that were asked.
+    pub fn unowned(slot: u16) -> RedisError {
+        elsewhere(format!("no node of the cluster that can be reached owns slot {slot}"))
     }
 
     /// Asks one node after the other, until one says something that is as late as what is known.
     pub fn ask_around(&self, deadline: Deadline, leash: Option<&Leash>) -> Result<(), RedisError> {
         let known = self.known.load_full();
-        let (epoch, size) = known.as_ref().map_or((0, 0), |known| (known.epoch, known.map.size()));
-        let (order, mut best, mut silences) = (self.order(known.as_deref()), None::<Word>, Vec::new());
+        let (order, mut hearing) = (self.order(known.as_deref()), Hearing::new(known.as_deref()));
         for (turn, address) in (0_u32..).zip(&order) {
             let share = deadline.share(u32::try_from(order.len()).unwrap_or(u32::MAX) - turn);
-            match self.ask(address, share, leash) {
-                Ok(word) if word.is_well && word.epoch >= epoch && word.map.size() >= size => {
-                    best = Some(word);
-                    break;
-                }
-                // It may be cut off from the others.
-                Ok(word) => {
-                    let rank = |word: &Word| (word.is_well, word.epoch, word.map.size());
-                    if best.as_ref().is_none_or(|best| rank(&word) > rank(best)) {
-                        best = Some(word);
-                    }
-                }
-                Err(silence) => silences.push((address, silence)),
+            let said = self.ask(address, share, leash);
+            if hearing.hear(address, said, self.nodes.seeds.contains(address)) {
+                break;
             }
         }
         self.turn.fetch_add(1, Relaxed);
-        match best {
-            Some(word) => {
+        match hearing.end(self.reach.is_over()) {
+            Ok(word) => {
                 self.silence.store(None);
-                // Where all are asked and none knows of something later, the cluster has started over.
-                let is_late = word.epoch >= epoch || silences.is_empty();
-                if known.is_none() || word.is_well && is_late {
+                if let Some(word) = word {
                     self.is_doubtful.store(false, Relaxed);
                     self.put(word.map, word.epoch);
                 }
                 Ok(())
             }
-            None => {
+            Err(silences) => {
                 let remarks: Vec<String> = silences.iter().map(|(address, silence)| remark(address, silence)).collect();
                 let text = format!("no node tells who owns what in the cluster: {}", remarks.join("; "));
                 self.silence.store(Some(Arc::new(text.clone())));
@@ -262,34 +253,27 @@ impl Cluster {
         }
     }
 
-    /// Asks each node of the URL: why which of them are of no use, where at least one is.
-    pub fn meet_all(&self, leash: &Leash) -> Vec<String> {
-        let seeds = &self.nodes.seeds;
-        let ask = |seed| self.ask(seed, Deadline::after(self.connect_timeout / 2), Some(leash));
-        let remarks: Vec<String> = seeds.iter().filter_map(|seed| Some(remark(seed, &ask(seed).err()?))).collect();
-        if remarks.len() < seeds.len() { remarks } else { Vec::new() }
-    }
-
-    /// This node is not one any more to which keys are on their way.
-    pub fn forget_aside(&self, address: &Address) {
-        if self.aside.load().as_ref().is_some_and(|aside| aside.address == *address) {
-            self.aside.store(None);
-        }
+    /// Asks this node, whatever the others say: why it is of no use, if it is not.
+    pub fn meet(&self, node: &Address, leash: &Leash) -> Option<String> {
+        let said = self.ask(node, Deadline::after(self.connect_timeout / 2), Some(leash));
+        Some(remark(node, &said.err()?))
     }
 
     fn put(&self, map: Map, epoch: u64) {
-        let arrived = self.aside.load_full().filter(|aside| map.owner(aside.slot) == Some(&aside.address));
-        if let Some(aside) = arrived {
-            // What was on its way there has arrived.
-            self.forget_aside(&aside.address);
-        }
+        let known = self.known.load_full();
+        let map = match &known {
+            Some(known) => map.named_as(&known.map, |name| self.reach.has(name)),
+            None => map,
+        };
+        self.asides.arrive(&map);
         let before = self.known.swap(Some(Arc::new(Known { map: map.clone(), epoch })));
         if before.is_none_or(|before| before.map != map) {
+            self.reach.start_over();
             self.changes.fetch_add(1, AcqRel);
         }
     }
 
-    /// Those that are asked: known ones in turn, then those of the URL.
+    /// Those that are asked: known ones in turn, then those of the URL; the other way round when all of them were silent.
     fn order(&self, known: Option<&Known>) -> Vec<Address> {
         let turn = self.turn.load(Relaxed);
         let rotated = |mut nodes: Vec<Address>, most: usize| {
@@ -300,8 +284,9 @@ impl Cluster {
         };
         let known = rotated(known.map(|known| known.map.nodes()).unwrap_or_default(), ASKED.0);
         let seeds = rotated(self.nodes.seeds.clone(), if known.is_empty() { usize::MAX } else { ASKED.1 });
+        let (first, second) = if self.silence.load().is_some() { (seeds, known) } else { (known, seeds) };
         let mut order: Vec<Address> = self.hint.swap(None).iter().map(|hint| (**hint).clone()).collect();
-        for node in known.into_iter().chain(seeds) {
+        for node in first.into_iter().chain(second) {
             if !order.contains(&node) {
                 order.push(node);
             }
@@ -311,7 +296,9 @@ impl Cluster {
 
     fn ask(&self, address: &Address, deadline: Deadline, leash: Option<&Leash>) -> Result<Word, Silence> {
         let manner = (Protocol::Resp2, Courtesy::Full);
-        let mut connection = self.dialer.dial(address, manner, deadline, leash)?;
+        let outcome = self.dialer.dial(address, manner, deadline, leash);
+        self.reach.note(address, outcome.is_ok());
+        let mut connection = outcome?;
         // The limit of a connect holds for the question, too.
         connection.set_read_timeout(Some(deadline.left()))?;
         word::ask(&mut connection, self.reading(address))
@@ -328,3 +315,6 @@ fn remark(address: &Address, silence: &Silence) -> String {
     // What the system says of a connect names the address itself.
     if silence.contains(&address) { silence } else { format!("{address} {silence}") }
 }
+
+#[cfg(test)]
+mod tests;

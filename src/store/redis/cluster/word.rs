@@ -32,6 +32,9 @@ pub enum Silence {
     /// Nobody has been given slots.
     #[error("is a node that knows of no slots: the cluster was not created, or this node has not joined it")]
     Empty,
+    /// None of its nodes is one that is known, and the URL does not lead there.
+    #[error("is a node of another cluster")]
+    Foreign,
     /// What it said has no meaning.
     #[error("gives an answer that no node of a cluster gives")]
     Nonsense,

@@ -1,9 +1,10 @@
 //! Who logs in: one cell for all connections of a client that log in alike. Whoever makes a connection takes what is in it at
 //! that moment; whoever keeps one asks by number whether that has changed since. What servers said of it is noted here.
 //!
-//! Atomics and lock-free cells only, because it outlives a fork. Depends on `password_file`
-//! and `connector` (the options).
+//! Atomics and lock-free cells only, because it outlives a fork. Depends on `from_file` and `connector` (the options).
 
+mod from_file;
+mod glance;
 mod password_file;
 
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use redis::RedisError;
 use zeroize::Zeroizing;
+
+use glance::Glance;
 
 use super::class::no_login;
 use super::connector::RedisOptions;
@@ -103,8 +106,10 @@ impl Grant {
 /// How the login fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginState {
-    /// Nothing speaks against it.
+    /// A server took it.
     Ok,
+    /// No server has seen it yet.
+    Untried,
     /// Its time is over.
     Expired,
     /// The server refused it.
@@ -118,6 +123,7 @@ impl LoginState {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::Untried => "untried",
             Self::Expired => "expired",
             Self::Refused => "refused",
             Self::Missing => "missing",
@@ -139,9 +145,13 @@ pub struct Credentials {
     user: Option<String>,
     present: ArcSwapOption<Grant>,
     numbers: AtomicU64,
+    /// The latest that a server took.
+    accepted: AtomicU64,
     refusal: ArcSwapOption<Refusal>,
     /// Why no others could be had.
     trouble: ArcSwapOption<String>,
+    /// How the file is looked at.
+    glance: Glance,
 }
 
 impl RedisOptions {
@@ -166,8 +176,10 @@ impl Credentials {
             user: user.clone(),
             present: ArcSwapOption::empty(),
             numbers: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
             refusal: ArcSwapOption::empty(),
             trouble: ArcSwapOption::empty(),
+            glance: Glance::default(),
         };
         if credentials.source == LoginSource::Options {
             credentials.put(user, password.map(|password| Zeroizing::new(password.to_owned())), None);
@@ -228,7 +240,7 @@ impl Credentials {
     }
 
     /// What a new connection logs in with. A file is read for it.
-    pub fn for_connect(&self) -> Result<Arc<Grant>, RedisError> {
+    pub fn for_connect(self: &Arc<Self>) -> Result<Arc<Grant>, RedisError> {
         self.look_at_file();
         self.present().ok_or_else(|| no_login(self.why_missing()))
     }
@@ -247,40 +259,19 @@ impl Credentials {
         }
     }
 
-    /// Reads the file, where passwords come from one. What is in force stays so where it cannot be read. True when there is
-    /// something new.
-    pub fn look_at_file(&self) -> bool {
-        let LoginSource::File(path) = &self.source else { return false };
-        let outcome = password_file::read(path, LONGEST_PASSWORD).and_then(|password| {
-            let present = self.present.load();
-            if present.as_ref().is_some_and(|grant| grant.password.as_ref() == Some(&password)) {
-                return Ok(false);
-            }
-            let outcome = self.set(self.user.as_deref(), &password, None);
-            outcome.map(|()| true).map_err(|error| error.to_string())
-        });
-        match outcome {
-            Ok(is_new) => {
-                self.set_trouble(None);
-                is_new
-            }
-            Err(why) => {
-                self.set_trouble(Some(format!("redis.password_file {}: {why}", path.display())));
-                false
-            }
-        }
-    }
-
     /// A server took this one.
     pub fn note_accepted(&self, number: u64) {
-        if self.refusal.load().as_ref().is_some_and(|refusal| refusal.number <= number) {
-            self.refusal.store(None);
-        }
+        self.accepted.fetch_max(number, Relaxed);
+        self.refusal.rcu(|known| known.clone().filter(|refusal| refusal.number > number));
     }
 
-    /// A server refused this one, and said this.
+    /// A server refused this one, and said this. What is said late of an older one changes nothing.
     pub fn note_refused(&self, number: u64, text: &str) {
-        self.refusal.store(Some(Arc::new(Refusal { number, text: text.to_owned() })));
+        let refusal = Arc::new(Refusal { number, text: text.to_owned() });
+        self.refusal.rcu(|known| {
+            let newer = known.clone().filter(|known| known.number > number);
+            newer.or_else(|| Some(refusal.clone()))
+        });
     }
 
     /// Why a server refused what logs in now, with its number.
@@ -309,6 +300,7 @@ impl Credentials {
         match self.refusal() {
             Some((_, text)) => (LoginState::Refused, Some(text)),
             None if grant.left() == Some(Duration::ZERO) => (LoginState::Expired, trouble()),
+            None if self.accepted.load(Relaxed) < grant.number => (LoginState::Untried, trouble()),
             None => (LoginState::Ok, trouble()),
         }
     }

@@ -1,17 +1,16 @@
 //! A password in a file, as Vault's agent and Kubernetes write it: for the duration of a moment it may be empty, gone, or a link
-//! that leads elsewhere. Depends on nothing.
+//! that leads elsewhere. Depends on `files`.
 
-use std::fs::OpenOptions;
 use std::io::Read as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::files;
+
 /// The password in the file, without the end of its line; or why there is none, for people.
 pub fn read(path: &Path, most: usize) -> Result<Zeroizing<String>, String> {
-    // Without O_NONBLOCK the opening of a named pipe would wait for a writer.
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path);
+    let opened = files::prompt().read(true).open(path);
     let cannot = |error: std::io::Error| format!("it cannot be read: {error}");
     let file = opened.map_err(cannot)?;
     if !file.metadata().map_err(cannot)?.is_file() {

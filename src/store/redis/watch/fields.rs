@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::model::Kind;
 
 /// Fields that were told longer ago explain nothing: they come in one piece with the push, unless something is wrong.
-const TOGETHER: Duration = Duration::from_millis(250);
+pub const TOGETHER: Duration = Duration::from_millis(250);
 
 /// The fields in the payload of a `__subkeyspace@…` channel: `<event>|<length>:<field>[,…]`, each of any bytes. `None` where
 /// it is of another form.
@@ -59,6 +59,12 @@ impl Explained {
     /// The name of this hash was pushed: whether fields explain that. They explain no other push.
     pub fn takes(&mut self, kind: Kind, now: Instant) -> bool {
         self.place(kind).take().is_some_and(|told| now.saturating_duration_since(told) <= TOGETHER)
+    }
+
+    /// Whether fields were told and the name of their hash is still to come: what happened in that turn is not all known yet.
+    pub fn is_awaited(&self, now: Instant) -> bool {
+        let is_fresh = |told: &Instant| now.saturating_duration_since(*told) <= TOGETHER;
+        [self.flags, self.segments].iter().flatten().any(is_fresh)
     }
 
     fn place(&mut self, kind: Kind) -> &mut Option<Instant> {
@@ -157,6 +163,17 @@ mod tests {
         assert!(!explained.takes(Kind::Segment, now));
         assert!(explained.takes(Kind::Flag, now));
         assert!(!explained.takes(Kind::Flag, now), "the next one has no fields of its own");
+    }
+
+    #[test]
+    fn the_end_of_a_turn_is_awaited_until_all_names_are_there_and_not_for_long() {
+        let (mut explained, now) = (Explained::default(), Instant::now());
+        assert!(!explained.is_awaited(now));
+        explained.note(Kind::Segment, now);
+        explained.note(Kind::Flag, now);
+        assert!(explained.takes(Kind::Flag, now) && explained.is_awaited(now), "the segments are not named yet");
+        assert!(!explained.is_awaited(now + TOGETHER + Duration::from_millis(1)));
+        assert!(explained.takes(Kind::Segment, now) && !explained.is_awaited(now));
     }
 
     #[test]

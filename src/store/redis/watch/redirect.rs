@@ -12,6 +12,7 @@ use super::super::wire::{Deadline, Socket};
 use super::line::{Heard, INVALIDATIONS, Line};
 use super::watched::Watched;
 use super::{Watch, WatchError};
+use crate::model::Jitter;
 use crate::store::leash::Leash;
 use crate::store::signal::Signal;
 
@@ -40,10 +41,14 @@ impl Redirect {
             return Err(WatchError::Refused("the server does not tell the number of a connection".to_owned()));
         };
         let server = about(ear.connection()).map_err(of)?.server;
-        ear.subscribe(&[INVALIDATIONS.to_owned()], false, &mut drop).map_err(of)?;
+        // A server that does not say who it is knows at least who listens to this.
+        let sign = server.is_none().then(|| format!("flagstone:{:016x}", Jitter::new().bits()));
+        let channels: Vec<String> = [INVALIDATIONS.to_owned()].into_iter().chain(sign.clone()).collect();
+        ear.subscribe(&channels, false, &mut drop).map_err(of)?;
         let mut hand = Line::new(connector.open_by(Protocol::Resp2, deadline, leash).map_err(of)?);
         hand.set_deadline(deadline);
-        if about(hand.connection()).map_err(of)?.server != server {
+        let is_same = about(hand.connection()).map_err(of)?.server == server;
+        if !is_same || !sign.map_or(Ok(true), |sign| is_heard(&mut hand, &sign)).map_err(of)? {
             // The number would be that of somebody else.
             return Err(WatchError::Lost("two connections led to different servers".to_owned()));
         }
@@ -66,6 +71,12 @@ impl Redirect {
             },
         }
     }
+}
+
+/// Whether somebody listens to this channel at the server that this connection leads to.
+fn is_heard(hand: &mut Line, channel: &str) -> Result<bool, RedisError> {
+    let answer = hand.ask(cmd("PUBSUB").arg("NUMSUB").arg(channel), &mut drop)?;
+    Ok(matches!(answer, Value::Array(parts) if matches!(parts.get(1), Some(Value::Int(1)))))
 }
 
 /// Whether the flags in an answer to TRACKINGINFO say that nothing is told.

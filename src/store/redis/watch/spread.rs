@@ -2,10 +2,9 @@
 //! owner of a key tells of its changes; and where a key is on its way, one at the server that it goes to. Each climbs the ladder
 //! by itself; all of them are waited for at once. Depends on the ladder and `connector`.
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{Timespec, poll};
 
 use super::super::cluster::{Cluster, slot_of};
 use super::super::connector::Connector;
@@ -59,10 +58,9 @@ impl Watches {
         for place in keys.hashes().into_iter().flat_map(|key| cluster.places(slot_of(key))) {
             if parts.iter().all(|part| part.at.as_ref() != Some(&place)) {
                 let connector = connector.aside(place.clone());
-                match ladder.arm(&connector, &watched, leash) {
-                    Ok(armed) => parts.push(Part { connector, at: Some(place), armed }),
-                    // Whoever is sent there again tells.
-                    Err(_) => cluster.forget_aside(&place),
+                // Where that fails the others tell of what is not on its way.
+                if let Ok(armed) = ladder.arm(&connector, &watched, leash) {
+                    parts.push(Part { connector, at: Some(place), armed });
                 }
             }
         }
@@ -100,7 +98,7 @@ impl Watches {
         for (position, part) in self.parts.iter_mut().enumerate() {
             for socket in part.armed.watch.sockets() {
                 positions.push(position);
-                waited_for.push(PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
+                waited_for.push(socket.readable());
             }
         }
         // A wait that a signal interrupts is taken up again by whoever waits.
@@ -145,6 +143,11 @@ impl Watches {
         self.server.as_deref()
     }
 
+    /// Where they are, where there may be several.
+    pub fn places(&self) -> Vec<String> {
+        self.parts.iter().filter_map(|part| part.at.as_ref().map(Address::to_string)).collect()
+    }
+
     /// How the rungs fared at the server where the weakest one is in force.
     pub fn report(&self) -> LadderReport {
         let reports = self.parts.iter().map(|part| part.armed.report.clone());
@@ -185,12 +188,14 @@ fn owners(
 ) -> Result<Vec<Part>, Unarmed> {
     let mut parts: Vec<Part> = Vec::new();
     for key in keys.hashes() {
-        let owner = cluster.owner(slot_of(key));
+        let owner = || cluster.owner(slot_of(key));
         // Before the first connect nobody knows who that is.
-        if owner.is_none() || parts.iter().all(|part| part.at != owner) {
-            let connector = connector.bound_to(key);
+        let at = owner().or_else(|| cluster.ask_around(connector.deadline(), Some(leash)).ok().and_then(|()| owner()));
+        if at.is_none() || parts.iter().all(|part| part.at != at) {
+            // At this very address, whoever owns the key by then.
+            let connector = at.clone().map_or_else(|| connector.bound_to(key), |address| connector.aside(address));
             let armed = ladder.arm(&connector, watched, leash)?;
-            parts.push(Part { at: connector.place(), connector, armed });
+            parts.push(Part { at, connector, armed });
         }
     }
     Ok(parts)

@@ -1,7 +1,6 @@
 //! The two best rungs, on one connection: broadcast tracking on the names of the hashes, and beside it, where the server
 //! publishes them, the fields that changed. Tracking stays on: what changes a hash without naming fields is told by it alone.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use redis::{RedisError, cmd};
@@ -10,12 +9,12 @@ use super::super::connector::Connector;
 use super::super::login::Protocol;
 use super::super::server::{About, about};
 use super::super::wire::{Deadline, Socket};
-use super::fields::{Explained, keys};
+use super::fields::{Explained, TOGETHER, keys};
 use super::line::{Heard, Line};
 use super::watched::Watched;
 use super::{Watch, WatchError, classes};
 use crate::store::leash::Leash;
-use crate::store::signal::Signal;
+use crate::store::signal::{Fields, Signal};
 
 /// Classes of notifications that name fields of hashes.
 const CLASSES: &str = "Sh";
@@ -38,7 +37,9 @@ struct Ear {
     watched: Watched,
     explained: Explained,
     channels: String,
-    signals: VecDeque<Signal>,
+    /// What was heard and not passed on yet: one signal, whatever it is about. Two that are passed on one after the other may be
+    /// answered one after the other, and a flag be served without the segment that was changed with it.
+    told: Option<Signal>,
 }
 
 impl Tracking {
@@ -64,7 +65,7 @@ impl Tracking {
             watched: watched.clone(),
             explained: Explained::default(),
             channels: format!("__subkeyspace@{}__:", connector.database()),
-            signals: VecDeque::new(),
+            told: None,
         };
         // Whole hash names, never "<prefix>:": other keys of the environment would be broadcast as well.
         let mut tracking = cmd("CLIENT").arg(&["TRACKING", "ON", "BCAST"]).to_owned();
@@ -72,6 +73,20 @@ impl Tracking {
         line.ask(tracking.arg("NOLOOP"), &mut |heard| ear.hear(heard))?;
         let about = about(line.connection())?;
         Ok(Self { line, ear, about, subscribed: false })
+    }
+
+    /// What the server told in one piece, and the rest of the turn where the network has taken that apart.
+    fn hear_out(&mut self) -> Result<(), RedisError> {
+        for _ in 1..IN_ONE_PIECE {
+            let Some(heard) = self.line.next_arrived()? else { break };
+            self.ear.hear(heard);
+        }
+        let until = Instant::now() + TOGETHER;
+        while self.ear.explained.is_awaited(Instant::now()) {
+            let Some(heard) = self.line.next(until.saturating_duration_since(Instant::now()))? else { break };
+            self.ear.hear(heard);
+        }
+        Ok(())
     }
 
     fn subscribe(&mut self) -> Result<(), WatchError> {
@@ -84,11 +99,18 @@ impl Tracking {
 }
 
 impl Ear {
+    fn tell(&mut self, signal: Signal) {
+        self.told = Some(match self.told.take() {
+            Some(told) => told.and(signal),
+            None => signal,
+        });
+    }
+
     fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::Invalidated(None) => {
                 self.explained = Explained::default();
-                self.signals.push_back(Signal::All);
+                self.tell(Signal::All);
             }
             Heard::Invalidated(Some(names)) => names.iter().for_each(|name| self.invalidated(name)),
             Heard::Message { channel, payload } => self.published(&channel, &payload),
@@ -99,7 +121,7 @@ impl Ear {
     fn invalidated(&mut self, name: &[u8]) {
         let Some(kind) = self.watched.kind(name) else { return };
         if !self.explained.takes(kind, Instant::now()) {
-            self.signals.push_back(Signal::Kind(kind));
+            self.tell(Signal::Kind(kind));
         }
     }
 
@@ -109,35 +131,29 @@ impl Ear {
         match keys(payload) {
             Some(keys) => {
                 self.explained.note(kind, Instant::now());
-                self.signals.push_back(Signal::Fields(kind, keys));
+                self.tell(Signal::Fields(Fields::of(kind, keys)));
             }
             // Which fields it names is not known: the whole hash may have changed.
-            None => self.signals.push_back(Signal::Kind(kind)),
+            None => self.tell(Signal::Kind(kind)),
         }
     }
 }
 
 impl Watch for Tracking {
     fn next(&mut self, wait: Duration) -> Result<Option<Signal>, WatchError> {
-        if let Some(signal) = self.ear.signals.pop_front() {
-            return Ok(Some(signal));
-        }
-        let of = |error: RedisError| WatchError::of(&error);
-        if let Some(first) = self.line.next(wait).map_err(of)? {
+        if self.ear.told.is_none()
+            && let Some(first) = self.line.next(wait).map_err(|error| WatchError::of(&error))?
+        {
             self.ear.hear(first);
-            // What the server told in one piece is passed on at once, so that it is read at one moment.
-            for _ in 1..IN_ONE_PIECE {
-                let Some(heard) = self.line.next_arrived().map_err(of)? else { break };
-                self.ear.hear(heard);
-            }
+            self.hear_out().map_err(|error| WatchError::of(&error))?;
         }
-        Ok(self.ear.signals.pop_front())
+        Ok(self.ear.told.take())
     }
 
     fn drain(&mut self, timeout: Duration, told: &mut dyn FnMut(Signal)) -> Result<(), WatchError> {
         let ear = &mut self.ear;
         let outcome = self.line.ping(timeout, &mut |heard| ear.hear(heard));
-        self.ear.signals.drain(..).for_each(told);
+        self.ear.told.take().into_iter().for_each(told);
         outcome.map_err(|error| WatchError::of(&error))
     }
 
@@ -149,7 +165,7 @@ impl Watch for Tracking {
     ) -> Result<bool, WatchError> {
         let ear = &mut self.ear;
         let renewed = self.line.renew_login(connector, timeout, &mut |heard| ear.hear(heard));
-        self.ear.signals.drain(..).for_each(told);
+        self.ear.told.take().into_iter().for_each(told);
         renewed.map(|()| true).map_err(|error| WatchError::of(&error))
     }
 
@@ -196,15 +212,15 @@ mod tests {
     use crate::store::redis::layout::Keys;
 
     /// What is told after these things were heard.
-    fn told(heard: Vec<Heard>) -> Vec<Signal> {
+    fn told(heard: Vec<Heard>) -> Option<Signal> {
         let mut ear = Ear {
             watched: Watched::all(&Keys::new("p")),
             explained: Explained::default(),
             channels: "__subkeyspace@0__:".to_owned(),
-            signals: VecDeque::new(),
+            told: None,
         };
         heard.into_iter().for_each(|heard| ear.hear(heard));
-        ear.signals.into()
+        ear.told
     }
 
     fn pushed(names: &[&str]) -> Heard {
@@ -216,23 +232,37 @@ mod tests {
         Heard::Message { channel, payload: payload.as_bytes().to_vec() }
     }
 
-    fn named(kind: Kind, keys: &[&str]) -> Signal {
-        Signal::Fields(kind, keys.iter().map(|key| Arc::from(*key)).collect())
+    fn named(flags: &[&str], segments: &[&str]) -> Option<Signal> {
+        let keys = |keys: &[&str]| keys.iter().map(|key| Arc::from(*key)).collect();
+        Some(Signal::Fields(Fields { flags: keys(flags), segments: keys(segments) }))
     }
 
     #[test]
     fn a_hash_that_is_pushed_with_its_fields_is_told_by_its_fields_alone() {
         let heard = vec![fields("features", "hset|1:a"), fields("features", "hdel|1:b"), pushed(&["p:features"])];
-        assert_eq!(told(heard), [named(Kind::Flag, &["a"]), named(Kind::Flag, &["b"])]);
+        assert_eq!(told(heard), named(&["a", "b"], &[]));
+    }
+
+    #[test]
+    fn flags_and_segments_of_one_turn_are_told_as_one() {
+        let heard = vec![
+            fields("segments", "hset|1:s"),
+            fields("features", "hset|1:a"),
+            pushed(&["p:features"]),
+            pushed(&["p:segments"]),
+        ];
+        assert_eq!(told(heard), named(&["a"], &["s"]));
+        let heard = vec![fields("features", "hset|1:a"), pushed(&["p:features"]), pushed(&["p:segments"])];
+        assert_eq!(told(heard), Some(Signal::All), "a DEL of the segments");
     }
 
     #[test]
     fn a_hash_that_is_pushed_without_fields_or_with_those_of_another_one_is_told_whole() {
-        assert_eq!(told(vec![pushed(&["p:features"])]), [Signal::Kind(Kind::Flag)]);
+        assert_eq!(told(vec![pushed(&["p:features"])]), Some(Signal::Kind(Kind::Flag)));
         let heard = vec![fields("features", "hset|1:a"), pushed(&["p:segments", "p:features"])];
-        assert_eq!(told(heard), [named(Kind::Flag, &["a"]), Signal::Kind(Kind::Segment)]);
+        assert_eq!(told(heard), Some(Signal::All));
         let heard = vec![fields("features", "hset|1:a"), pushed(&["p:features"]), pushed(&["p:features"])];
-        assert_eq!(told(heard), [named(Kind::Flag, &["a"]), Signal::Kind(Kind::Flag)], "a DEL right after");
+        assert_eq!(told(heard), Some(Signal::All), "a DEL right after");
     }
 
     #[test]
@@ -240,7 +270,7 @@ mod tests {
         let whole = Signal::Kind(Kind::Flag);
         for payload in ["hset", "hset|9:a", ""] {
             let heard = vec![fields("features", payload), pushed(&["p:features"])];
-            assert_eq!(told(heard), [whole.clone(), whole.clone()]);
+            assert_eq!(told(heard), Some(whole.clone()));
         }
     }
 
@@ -252,8 +282,8 @@ mod tests {
             Heard::Message { channel: b"__subkeyspace@1__:p:features".to_vec(), payload: b"hset|1:a".to_vec() },
             Heard::Other,
         ];
-        assert_eq!(told(heard), []);
+        assert_eq!(told(heard), None);
         let heard = vec![fields("features", "hset|1:a"), Heard::Invalidated(None), pushed(&["p:features"])];
-        assert_eq!(told(heard), [named(Kind::Flag, &["a"]), Signal::All, Signal::Kind(Kind::Flag)]);
+        assert_eq!(told(heard), Some(Signal::All));
     }
 }

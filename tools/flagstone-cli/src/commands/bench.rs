@@ -72,7 +72,7 @@ pub fn run(what: &Bench, place: &Place, output: &mut Output) -> Result<Verdict, 
     table.print(output)?;
     let what = format!("{} evaluated; {} held, {}", count(keys.len(), "flag"), count(flags, "flag"), Bytes(bytes));
     let what = output.faint(what);
-    output.line(what)?;
+    output.words(what)?;
     Ok(Verdict::Fine)
 }
 

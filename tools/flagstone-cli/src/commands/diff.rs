@@ -36,8 +36,8 @@ pub fn run(what: &Diff, at: &At, output: &mut Output) -> Result<Verdict, Failure
         return Ok(verdict);
     }
     let (old_sign, new_sign) = (output.bad("−"), output.good("+"));
-    output.line(format!("{old_sign} {}", plain(&before.describe())))?;
-    output.line(format!("{new_sign} {}", plain(&after.describe())))?;
+    output.words(format!("{old_sign} {}", plain(&before.describe())))?;
+    output.words(format!("{new_sign} {}", plain(&after.describe())))?;
     if !what.summary {
         differences.iter().try_for_each(|difference| print(difference, output))?;
     }
@@ -46,7 +46,7 @@ pub fn run(what: &Diff, at: &At, output: &mut Output) -> Result<Verdict, Failure
     let same = old.flags.len() + old.segments.len() - removed - changed;
     let sum = format!("{added} added, {removed} removed, {changed} changed, {same} the same");
     let sum = output.faint(sum);
-    output.line(sum)?;
+    output.words(sum)?;
     Ok(verdict)
 }
 
@@ -66,7 +66,7 @@ fn print(difference: &Difference, output: &mut Output) -> Result<(), Failure> {
     let key = output.strong(plain(&difference.key));
     let words = difference.changes.join("; ");
     let words = if words.is_empty() { String::new() } else { format!(": {}", plain(&words)) };
-    output.line(format!("{sign} {} {key}  {versions}{words}", difference.kind))
+    output.words(format!("{sign} {} {key}  {versions}{words}", difference.kind))
 }
 
 fn differences(kind: Kind, old: &Held, new: &Held) -> Vec<Difference> {

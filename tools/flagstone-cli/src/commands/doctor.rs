@@ -1,8 +1,11 @@
 //! `doctor`: connects, looks at everything that flags depend on, and says what is wrong.
 
+use flagstone::model::unix_ms;
 use flagstone::store::{Depot, Examination, Verdict as Allowed};
 use serde::Serialize;
 use serde_json::Value;
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 use super::verify::{Examined, examine};
 use crate::failure::{Failure, Verdict};
@@ -12,6 +15,9 @@ use crate::place::{Held, Place};
 
 /// A clock that is further away is told of: debug events end by it.
 const CLOCK_MS: i64 = 2_000;
+/// A certificate that ends earlier is told of: somebody has to act.
+const SOON_DAYS: i64 = 21;
+const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 /// So many problems are told one by one.
 const SHOWN: usize = 5;
 
@@ -71,7 +77,7 @@ pub fn run(place: &Place, output: &mut Output) -> Result<Verdict, Failure> {
 
 fn print(report: &Report, place: &Place, output: &mut Output) -> Result<(), Failure> {
     let heading = output.strong(plain(&place.describe()));
-    output.line(heading)?;
+    output.words(heading)?;
     let width = report.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
     for check in &report.checks {
         let mark = match check.health {
@@ -80,7 +86,7 @@ fn print(report: &Report, place: &Place, output: &mut Output) -> Result<(), Fail
             Health::Doubtful => output.doubtful("!"),
             Health::Bad => output.bad("✗"),
         };
-        output.line(format!("{mark} {:width$}  {}", check.name, plain(&check.words)))?;
+        output.words(format!("{mark} {:width$}  {}", check.name, plain(&check.words)))?;
     }
     output.finish()
 }
@@ -115,7 +121,10 @@ fn server(of: &Examination, depot: &Depot, report: &mut Report) {
         }
     }
     match &of.encryption {
-        Some(encryption) => report.add("TLS", Health::Good, format!("{}, {}", encryption.protocol, encryption.cipher)),
+        Some(encryption) => {
+            report.add("TLS", Health::Good, format!("{}, {}", encryption.protocol, encryption.cipher));
+            certificate(&encryption.certificate, report);
+        }
         None => report.add("TLS", Health::Note, "not encrypted: rediss:// is"),
     }
     let user = of.user.as_deref().unwrap_or("the server does not say who is logged in");
@@ -123,6 +132,23 @@ fn server(of: &Examination, depot: &Depot, report: &mut Report) {
     clock(of, report);
     memory(of, report);
     rights(of, report);
+}
+
+/// How long it is good for yet. Whom it names was checked when it was shown.
+fn certificate(der: &[u8], report: &mut Report) {
+    let Ok(certificate) = Certificate::from_der(der) else {
+        return report.add("certificate", Health::Note, "its dates cannot be read");
+    };
+    let end = certificate.tbs_certificate().validity().not_after;
+    let left = end.to_unix_duration().as_secs().cast_signed() - unix_ms() / 1_000;
+    let days = left.div_euclid(SECONDS_PER_DAY);
+    let health = if days < SOON_DAYS { Health::Doubtful } else { Health::Good };
+    let words = match days {
+        0 => format!("ends today, on {end}"),
+        ..0 => format!("ended on {end}"),
+        _ => format!("good for {}, until {end}", count(usize::try_from(days).unwrap_or(usize::MAX), "more day")),
+    };
+    report.add("certificate", health, words);
 }
 
 fn clock(of: &Examination, report: &mut Report) {

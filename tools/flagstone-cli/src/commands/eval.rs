@@ -6,7 +6,7 @@ use flagstone::context::Context;
 use super::{context, like};
 use crate::arguments::{Eval, Who};
 use crate::failure::{Failure, Verdict};
-use crate::output::{Node, Output, plain};
+use crate::output::{Output, plain};
 use crate::place::{Place, warnings};
 use crate::words::explanation::{reason, tree};
 
@@ -32,11 +32,11 @@ pub fn run(what: &Eval, place: &Place, output: &mut Output) -> Result<Verdict, F
     let warnings = warnings(&client);
     for warning in warnings.iter().take(SHOWN) {
         let warning = output.doubtful(plain(warning));
-        output.line(warning)?;
+        output.words(warning)?;
     }
     if warnings.len() > SHOWN {
         let more = output.doubtful(format!("{} more: flagstone verify", warnings.len() - SHOWN));
-        output.line(more)?;
+        output.words(more)?;
     }
     Ok(verdict)
 }
@@ -61,7 +61,7 @@ fn print(explanation: &Explanation, explain: bool, output: &mut Output) -> Resul
     let variation = outcome.variation.map_or_else(String::new, |index| format!("variation {index}: "));
     let stale = if explanation.stale { "; the data may be out of date" } else { "" };
     let why = output.faint(format!("{variation}{}{stale}", reason(&outcome.reason)));
-    Node::note(why).print(output)?;
+    output.words(why)?;
     if explain {
         output.gap()?;
         tree(explanation, output).print(output)?;

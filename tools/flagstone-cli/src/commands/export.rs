@@ -10,9 +10,13 @@ use serde_json::value::RawValue;
 
 use crate::arguments::Export;
 use crate::failure::{Failure, Verdict};
+use crate::interrupt::Protected;
 use crate::item::{Content, Item, noun};
 use crate::output::{Output, count, plain};
 use crate::place::Place;
+
+/// Bytes that are written at a time.
+const PART: usize = 1 << 20;
 
 pub fn run(what: &Export, place: &Place, output: &mut Output) -> Result<Verdict, Failure> {
     let held = place.read_some(output)?;
@@ -42,14 +46,14 @@ pub fn run(what: &Export, place: &Place, output: &mut Output) -> Result<Verdict,
     text.push_str("}\n");
     match &what.to {
         Some(path) => {
-            write(path, text.as_bytes()).map_err(|error| Failure::Away(format!("{}: {error}", path.display())))?;
+            write(path, text.as_bytes())?.map_err(|error| Failure::Away(format!("{}: {error}", path.display())))?;
             let [flags, segments] = written;
             if output.json {
                 let keys: Vec<_> = left_out.iter().map(|(item, _)| &item.key).collect();
                 output.json(&serde_json::json!({ "flags": flags, "segments": segments, "left_out": keys }))?;
             } else {
                 let what = format!("{}, {}", count(flags, "flag"), count(segments, "segment"));
-                output.line(format!("{what} in {}", plain(&path.display().to_string())))?;
+                output.words(format!("{what} in {}", plain(&path.display().to_string())))?;
             }
         }
         None => output.raw(text.as_bytes())?,
@@ -72,30 +76,37 @@ fn readable(item: &Item) -> Result<Option<Box<RawValue>>, String> {
     }
 }
 
-/// The file is the old one or the new one at every moment, and stays as secret as it was. A link stays one, and what is no file,
-/// such as a pipe or a device, is written to.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// The file is the old one or the new one at every moment, also where Ctrl-C ends it, and stays as secret as it was. A link stays
+/// one, and what is no file, such as a pipe or a device, is written to.
+fn write(path: &Path, bytes: &[u8]) -> Result<io::Result<()>, Failure> {
     let there = fs::metadata(path).ok();
     if there.as_ref().is_some_and(|there| !there.is_file()) {
-        return fs::write(path, bytes);
+        return Ok(fs::write(path, bytes));
     }
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut beside = path.file_name().unwrap_or_default().to_owned();
     beside.push(format!(".{}.tmp", std::process::id()));
     let beside = path.with_file_name(beside);
-    let written = fill(&beside, bytes, there.as_ref()).and_then(|()| fs::rename(&beside, &path));
+    let protected = Protected::begin()?;
+    let written = fill(&beside, bytes, there.as_ref(), &protected).and_then(|()| fs::rename(&beside, &path));
     if written.is_err() {
         // It may not be there.
         let _ = fs::remove_file(&beside);
     }
-    written
+    Ok(written)
 }
 
 /// Before the first byte is written it is as secret as `like`.
-fn fill(path: &Path, bytes: &[u8], like: Option<&fs::Metadata>) -> io::Result<()> {
+fn fill(path: &Path, bytes: &[u8], like: Option<&fs::Metadata>, protected: &Protected) -> io::Result<()> {
     let mut file = fs::File::create(path)?;
     if let Some(like) = like {
         file.set_permissions(like.permissions())?;
     }
-    file.write_all(bytes)
+    for part in bytes.chunks(PART) {
+        if protected.is_end_wanted() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        file.write_all(part)?;
+    }
+    Ok(())
 }

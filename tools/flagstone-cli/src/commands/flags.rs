@@ -1,37 +1,13 @@
 //! `flags`: a table of flags or segments.
 
-use flagstone::model::{Flag, Interner, Segment, Serve};
-use serde::Serialize;
+use flagstone::model::{Flag, Interner, Serve};
 
 use crate::arguments::Flags;
 use crate::failure::{Failure, Verdict};
 use crate::item::{Content, Item, is_meant};
 use crate::output::{Output, Table, count, plain};
 use crate::place::Place;
-use crate::words::serve::otherwise;
-
-/// A flag or segment in the list.
-#[derive(Serialize)]
-struct Row {
-    key: String,
-    /// None for what cannot be read.
-    version: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    on: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    serves: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    targets: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rules: Option<usize>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    prerequisites: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    big: Option<bool>,
-    bytes: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
+use crate::row::Row;
 
 pub fn run(what: &Flags, place: &Place, output: &mut Output) -> Result<Verdict, Failure> {
     let held = place.read_some(output)?;
@@ -65,24 +41,13 @@ fn rows_of(items: &[Item], what: &Flags) -> Vec<Row> {
 }
 
 fn row(item: &Item, what: &Flags, interner: &mut Interner) -> Option<Row> {
-    let row = Row {
-        key: item.key.clone(),
-        version: None,
-        on: None,
-        serves: None,
-        targets: None,
-        rules: None,
-        prerequisites: Vec::new(),
-        big: None,
-        bytes: item.text.len(),
-        error: None,
-    };
+    let row = Row::new(&item.key, item.text.len());
     match item.read(interner).content {
-        Ok(Content::Flag(flag)) => is_wanted(&flag, what).then(|| of_flag(row, &flag)),
+        Ok(Content::Flag(flag)) => is_wanted(&flag, what).then(|| row.with_flag(&flag)),
         Ok(Content::Segment(segment)) => {
             let is_wanted =
                 !what.bad && what.uses.as_deref().is_none_or(|key| segment.segments().any(|used| used == key));
-            is_wanted.then(|| of_segment(row, &segment))
+            is_wanted.then(|| row.with_segment(&segment))
         }
         Ok(Content::Deleted(_)) => None,
         Err(error) => {
@@ -103,23 +68,6 @@ fn is_wanted(flag: &Flag, what: &Flags) -> bool {
         && (!what.off || !flag.on)
         && (!what.targeted || is_targeted())
         && what.uses.as_deref().is_none_or(uses)
-}
-
-fn of_flag(row: Row, flag: &Flag) -> Row {
-    Row {
-        version: Some(flag.version),
-        on: Some(flag.on),
-        serves: Some(otherwise(flag)),
-        targets: Some(flag.targets.len()),
-        rules: Some(flag.rules.len()),
-        prerequisites: flag.prerequisites().map(str::to_owned).collect(),
-        ..row
-    }
-}
-
-fn of_segment(row: Row, segment: &Segment) -> Row {
-    let rules = Some(segment.rules.len());
-    Row { version: Some(segment.version), rules, big: Some(segment.unbounded.is_some()), ..row }
 }
 
 fn print(rows: &[Row], all: usize, segments: bool, output: &mut Output) -> Result<(), Failure> {
@@ -153,5 +101,5 @@ fn print(rows: &[Row], all: usize, segments: bool, output: &mut Output) -> Resul
     let noun = if segments { "segment" } else { "flag" };
     let shown = if rows.len() == all { count(all, noun) } else { format!("{} of {}", rows.len(), count(all, noun)) };
     let shown = output.faint(shown);
-    output.line(shown)
+    output.words(shown)
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::arguments::{At, Import, LONGEST_SECONDS};
 use crate::failure::{Failure, Verdict};
+use crate::interrupt::Protected;
 use crate::item::{Item, noun};
 use crate::output::{Output, count, plain};
 use crate::place::{Held, Place};
@@ -86,11 +87,11 @@ pub fn run(what: &Import, place: &Place, output: &mut Output) -> Result<Verdict,
         output.json(&serde_json::json!({ "written": is_done, "items": steps }))?;
     } else if is_done {
         let done = output.good(format!("{} written", count(writes(&steps), "item")));
-        output.line(done)?;
+        output.words(done)?;
     } else {
         let nothing = if is_needed { "a dry run: nothing was written" } else { "nothing to write" };
         let nothing = output.faint(nothing);
-        output.line(nothing)?;
+        output.words(nothing)?;
     }
     let is_kept = steps.iter().any(|step| step.fate == Fate::Kept);
     Ok(if is_kept { Verdict::Found } else { Verdict::Fine })
@@ -157,7 +158,7 @@ fn is_same(there: &Item, item: &NewItem) -> bool {
 }
 
 fn print(steps: &[Step], place: &Place, output: &mut Output) -> Result<(), Failure> {
-    output.line(format!("to {}", plain(&place.describe())))?;
+    output.words(format!("to {}", plain(&place.describe())))?;
     for step in steps.iter().filter(|step| step.fate != Fate::Same) {
         let version =
             |version: Option<i64>| version.map_or_else(|| "unreadable".to_owned(), |version| version.to_string());
@@ -171,7 +172,7 @@ fn print(steps: &[Step], place: &Place, output: &mut Output) -> Result<(), Failu
             Fate::Same => continue,
         };
         let key = output.strong(plain(&step.key));
-        output.line(format!("{sign} {} {key}  {words}", step.kind))?;
+        output.words(format!("{sign} {} {key}  {words}", step.kind))?;
     }
     let mut sums = BTreeMap::new();
     steps.iter().for_each(|step| *sums.entry(step.fate).or_insert(0_usize) += 1);
@@ -185,14 +186,14 @@ fn print(steps: &[Step], place: &Place, output: &mut Output) -> Result<(), Failu
     };
     let sums: Vec<String> = sums.iter().map(|(fate, number)| format!("{number} {}", name(fate))).collect();
     let sums = output.faint(sums.join(", "));
-    output.line(sums)
+    output.words(sums)
 }
 
 /// What was to be written, and somebody else was faster.
 fn print_outrun(planned: &[Step], done: &[Step], output: &mut Output) -> Result<(), Failure> {
     for (_, step) in planned.iter().zip(done).filter(|(planned, done)| planned.writes() && !done.writes()) {
         let (sign, key) = (output.faint("="), output.strong(plain(&step.key)));
-        output.line(format!("{sign} {} {key}  stays: meanwhile somebody wrote one that is as new", step.kind))?;
+        output.words(format!("{sign} {} {key}  stays: meanwhile somebody wrote one that is as new", step.kind))?;
     }
     Ok(())
 }
@@ -228,7 +229,12 @@ fn write(
 ) -> Result<Vec<Step>, Failure> {
     let mut done = steps.to_vec();
     if what.force || what.replace || held.inited == Some(false) {
+        // The lock of writers is not left behind.
+        let protected = Protected::begin()?;
         depot.rewrite(|contents| {
+            if protected.is_end_wanted() {
+                return Err(Failure::Changed("nothing was written".to_owned()));
+            }
             let held = contents.into();
             done = plan(items, &held, what);
             if (what.force || what.replace) && done != steps {

@@ -9,7 +9,8 @@ mod flags;
 mod import;
 mod manual;
 mod show;
-mod verify;
+pub mod verify;
+mod view;
 mod watch;
 
 use std::io::Read as _;
@@ -29,6 +30,7 @@ pub fn run(command: Command, at: &At, output: &mut Output) -> Result<Verdict, Fa
         Command::Show(what) => show::run(&what, &place, output),
         Command::Eval(what) => eval::run(&what, &place, output),
         Command::Watch(what) => watch::run(&what, &place, output),
+        Command::View(what) => view::run(&what, &place, output),
         Command::Doctor => doctor::run(&place, output),
         Command::Diff(what) => diff::run(&what, at, output),
         Command::Export(what) => export::run(&what, &place, output),

@@ -12,6 +12,7 @@ use crate::item::{Content, Item, Read, noun};
 use crate::output::{Output, plain};
 use crate::place::{Held, Place};
 use crate::words;
+use crate::words::written::Written;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -53,7 +54,8 @@ fn find<'a>(held: &'a Held, kind: Kind, key: &str) -> Result<&'a Item, Failure> 
 }
 
 fn print(item: &Item, read: &Read, held: &Held, output: &mut Output) -> Result<(), Failure> {
-    let json = item.json();
+    let text = item.written().map(|json| json.get().to_owned()).unwrap_or_default();
+    let json = Written::of(&text);
     let state = match &read.content {
         Err(_) => output.bad("cannot be read"),
         Ok(Content::Deleted(_)) => output.doubtful("deleted"),
@@ -64,27 +66,27 @@ fn print(item: &Item, read: &Read, held: &Held, output: &mut Output) -> Result<(
     let version =
         read.content.as_ref().map_or_else(|_| String::new(), |content| format!("version {}", content.version()));
     let heading = [output.strong(plain(&item.key)), state, output.faint(version)];
-    output.line(heading.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("  "))?;
+    output.words(heading.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("  "))?;
     for name in ["name", "description"] {
-        if let Some(text) = json[name].as_str().filter(|text| !text.is_empty()) {
-            output.line(plain(text))?;
+        if let Some(text) = json.members().get(name).some_text() {
+            output.words(plain(&text))?;
         }
     }
     if let Err(error) = &read.content {
         let error = output.bad(plain(&error.to_string()));
-        return output.line(error);
+        return output.words(error);
     }
     let nodes = match item.kind {
         _ if read.content.as_ref().is_ok_and(Content::is_deleted) => Vec::new(),
-        Kind::Flag => words::flag::flag(&json, output),
-        Kind::Segment => words::flag::segment(&json, output),
+        Kind::Flag => words::flag::flag(json, output),
+        Kind::Segment => words::flag::segment(json, output),
     };
     nodes.iter().try_for_each(|node| node.print(output))?;
     let users: Vec<String> = used_by(held, item.kind, &item.key).iter().map(|key| words::quoted(key)).collect();
     if !users.is_empty() {
-        output.line(format!("{} {}", output.strong("Used by"), users.join(", ")))?;
+        output.words(format!("{} {}", output.strong("Used by"), users.join(", ")))?;
     }
-    read.remarks.iter().try_for_each(|remark| output.line(output.doubtful(plain(&remark.to_string()))))
+    read.remarks.iter().try_for_each(|remark| output.words(output.doubtful(plain(&remark.to_string()))))
 }
 
 /// The keys of flags and segments that name this one.

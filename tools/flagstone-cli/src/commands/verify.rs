@@ -52,7 +52,7 @@ pub fn run(what: &Verify, at: &At, output: &mut Output) -> Result<Verdict, Failu
     let bad: HashSet<_> = examined.problems.iter().map(|problem| (problem.kind, problem.key.as_str())).collect();
     for item in held.items().filter(|item| what.all && !bad.contains(&(noun(item.kind), item.key.as_str()))) {
         let mark = output.good("✓");
-        output.line(format!("{mark} {} {}", noun(item.kind), plain(&item.key)))?;
+        output.words(format!("{mark} {} {}", noun(item.kind), plain(&item.key)))?;
     }
     print(&examined.problems, output)?;
     let [flags, segments] = examined.live;
@@ -61,7 +61,7 @@ pub fn run(what: &Verify, at: &At, output: &mut Output) -> Result<Verdict, Failu
         0 => output.good("all of them are good"),
         number => output.bad(count(number, "problem")),
     };
-    output.line(format!("{sum}: {found}"))?;
+    output.words(format!("{sum}: {found}"))?;
     Ok(verdict)
 }
 
@@ -70,7 +70,7 @@ pub fn print(problems: &[Problem], output: &mut Output) -> Result<(), Failure> {
     problems.iter().try_for_each(|problem| {
         let mark = if problem.unreadable { output.bad("✗") } else { output.doubtful("!") };
         let key = output.strong(plain(&problem.key));
-        output.line(format!("{mark} {} {key}: {}", problem.kind, plain(&problem.problem)))
+        output.words(format!("{mark} {} {key}: {}", problem.kind, plain(&problem.problem)))
     })
 }
 

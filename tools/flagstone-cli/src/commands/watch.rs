@@ -1,6 +1,5 @@
 //! `watch`: changes as they happen, until somebody ends it.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flagstone::client::{Client, Event, Notification, Polled};
@@ -11,10 +10,10 @@ use time::OffsetDateTime;
 
 use crate::arguments::Watch;
 use crate::failure::{Failure, Verdict};
-use crate::item::{Item, is_meant};
+use crate::item::is_meant;
 use crate::output::{Output, count, plain};
 use crate::place::Place;
-use crate::words::difference;
+use crate::words::difference::changes;
 
 /// How long one wait lasts at most.
 const TURN: Duration = Duration::from_millis(500);
@@ -24,7 +23,7 @@ struct Watching<'a> {
     client: Client,
     what: &'a Watch,
     /// What was held when the latest change was told.
-    before: Arc<Snapshot>,
+    before: Snapshot,
     /// The latest state that was told.
     state: StoreState,
     told: u64,
@@ -34,7 +33,7 @@ pub fn run(what: &Watch, place: &Place, output: &mut Output) -> Result<Verdict, 
     let (client, failure) = place.client(&[("log.level", "none"), ("file.auto_reload", "true")])?;
     client.hear_flag_changes(true);
     let end = what.seconds.map(|seconds| Instant::now() + Duration::from_secs_f64(seconds));
-    let mut watching = Watching { state: client.state(), client, what, before: Arc::default(), told: 0 };
+    let mut watching = Watching { state: client.state(), client, what, before: Snapshot::default(), told: 0 };
     watching.begin(failure.as_ref(), place, output)?;
     while what.count.is_none_or(|most| watching.told < most) {
         let left = end.map_or(TURN, |end| end.saturating_duration_since(Instant::now()));
@@ -55,7 +54,7 @@ impl Watching<'_> {
         if failure.is_none() {
             // What came at the start is no change.
             while self.client.poll(Duration::ZERO) != Polled::Timeout {}
-            self.before = self.client.data().unwrap_or_default();
+            self.before = self.client.data().map(|data| (*data).clone()).unwrap_or_default();
         }
         let status = self.status();
         if output.json {
@@ -75,7 +74,7 @@ impl Watching<'_> {
                 output.faint(format!("watching {} in {} ({how})", count(flags, "flag"), plain(&place.describe())))
             }
         };
-        output.line_now(line)
+        output.words_now(line)
     }
 
     fn status(&self) -> Value {
@@ -103,9 +102,13 @@ impl Watching<'_> {
         output: &mut Output,
     ) -> Result<(), Failure> {
         let now = self.client.data().unwrap_or_default();
-        let words = changes(key, &self.before, &now);
+        let [before, after] = [&self.before, &*now].map(|data| data.flags.get(key).map(|entry| entry.text()));
+        let words = changes(Kind::Flag, key, before, after);
         // Other changes of the same moment have still to be told.
-        self.before = keep(&self.before, &now, key);
+        match now.flags.get(key) {
+            Some(entry) => self.before.flags.insert(key, entry.clone()),
+            None => drop(self.before.flags.remove(key)),
+        }
         let age = unix_ms() - notification.unix_ms;
         if output.json {
             return output.json_line(&json!({
@@ -124,7 +127,7 @@ impl Watching<'_> {
         };
         let words = if words.is_empty() { String::new() } else { format!("  {}", plain(&words.join("; "))) };
         let time = output.faint(format!("{}  {age} ms ago", clock(notification.unix_ms)));
-        output.line_now(format!("{time}  {}  {versions}{words}", output.strong(plain(key))))
+        output.words_now(format!("{time}  {}  {versions}{words}", output.strong(plain(key))))
     }
 }
 
@@ -145,29 +148,7 @@ fn tell_status(
         other => output.doubtful(other.name()),
     };
     let reason = if reason.is_empty() { String::new() } else { format!("  {}", plain(reason)) };
-    output.line_now(format!("{}  {words}{reason}", output.faint(clock(notification.unix_ms))))
-}
-
-/// What is new about a flag, in words.
-fn changes(key: &str, before: &Snapshot, now: &Snapshot) -> Vec<String> {
-    let json = |data: &Snapshot| {
-        let entry = data.flags.get(key)?;
-        Some(Item::new(Kind::Flag, key.into(), entry.text().to_vec()).json())
-    };
-    match (json(before), json(now)) {
-        (Some(before), Some(after)) => difference::words(&before, &after),
-        _ => Vec::new(),
-    }
-}
-
-/// What was held before, with this flag as it is now.
-fn keep(before: &Snapshot, now: &Snapshot, key: &str) -> Arc<Snapshot> {
-    let mut kept = before.clone();
-    match now.flags.get(key) {
-        Some(entry) => kept.flags.insert(key, entry.clone()),
-        None => drop(kept.flags.remove(key)),
-    }
-    Arc::new(kept)
+    output.words_now(format!("{}  {words}{reason}", output.faint(clock(notification.unix_ms))))
 }
 
 /// The time of day, in UTC.

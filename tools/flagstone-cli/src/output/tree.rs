@@ -1,12 +1,14 @@
 //! A tree with branches drawn, its lines wrapped to the terminal.
 
 use console::{measure_text_width, truncate_str};
+use serde::Serialize;
 
 use super::Output;
 use crate::failure::Failure;
 
 /// How a line came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mark {
     /// It only says something.
     None,
@@ -19,7 +21,7 @@ pub enum Mark {
 }
 
 /// A line and what is below it.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Node {
     text: String,
     mark: Mark,
@@ -54,9 +56,10 @@ impl Node {
             Mark::No => format!("{} ", output.bad("✗")),
             Mark::Open => format!("{} ", output.doubtful("?")),
         };
-        let room = output.width.saturating_sub(measure_text_width(first) + measure_text_width(&mark)).max(16);
         // Under what is continued, the line to what is below goes on.
         let indent = format!("{rest}{}", if self.below.is_empty() { "  " } else { "│ " });
+        let before = measure_text_width(first).max(measure_text_width(&indent));
+        let room = output.width.saturating_sub(before + measure_text_width(&mark)).max(16);
         for (position, part) in wrap(&self.text, room).into_iter().enumerate() {
             let before = output.faint(if position == 0 { first } else { &indent });
             let mark = if position == 0 { mark.as_str() } else { "" };

@@ -1,21 +1,20 @@
 //! One clause in words: `user email ends with one of "@a.org", "@b.org"`.
 
-use serde_json::Value;
-
-use super::{quoted, some, value};
+use super::written::Written;
+use super::{json, quoted, some};
 use crate::output::plain;
 
 /// Of the values of a clause, so many are shown.
 const SHOWN: usize = 5;
 
 /// What a clause says.
-pub struct Clause<'a> {
+pub struct Clause {
     /// The kind of context.
-    pub kind: &'a str,
+    pub kind: String,
     /// The attribute.
-    pub attribute: &'a str,
+    pub attribute: String,
     /// The operator, as it is written.
-    pub op: &'a str,
+    pub op: String,
     /// The first values, in words.
     pub values: Vec<String>,
     /// How many there are.
@@ -24,18 +23,18 @@ pub struct Clause<'a> {
     pub negate: bool,
 }
 
-impl<'a> Clause<'a> {
+impl Clause {
     /// Of the JSON of a clause.
-    pub fn of(json: &'a Value) -> Self {
-        let values = json["values"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let kind = json["contextKind"].as_str().filter(|kind| !kind.is_empty());
+    pub fn of(clause: Written<'_>) -> Self {
+        let clause = clause.members();
+        let values = clause.get("values").items();
         Self {
-            kind: kind.unwrap_or("user"),
-            attribute: json["attribute"].as_str().unwrap_or_default(),
-            op: json["op"].as_str().unwrap_or_default(),
-            values: values.iter().take(SHOWN).map(value).collect(),
+            kind: clause.get("contextKind").some_text().unwrap_or_else(|| "user".to_owned()),
+            attribute: clause.get("attribute").text().unwrap_or_default(),
+            op: clause.get("op").text().unwrap_or_default(),
+            values: values.iter().take(SHOWN).map(|value| json(value.json())).collect(),
             count: values.len(),
-            negate: json["negate"].as_bool().unwrap_or_default(),
+            negate: clause.get("negate").is_true(),
         }
     }
 
@@ -48,11 +47,11 @@ impl<'a> Clause<'a> {
             let any = if self.count == 1 { "" } else { "any of the " };
             return format!("the context is {negate}in {any}segment{plural} {values}");
         }
-        let subject = match self.attribute {
+        let subject = match self.attribute.as_str() {
             "kind" => "kind".to_owned(),
-            attribute => format!("{} {}", plain(self.kind), plain(attribute)),
+            attribute => format!("{} {}", plain(&self.kind), plain(attribute)),
         };
-        let verb = verb(self.op, self.negate, self.count == 1);
+        let verb = verb(&self.op, self.negate, self.count == 1);
         if self.count == 0 { format!("{subject} {verb} nothing") } else { format!("{subject} {verb} {values}") }
     }
 }
@@ -86,6 +85,7 @@ fn verb(op: &str, negate: bool, is_one: bool) -> String {
 mod tests {
     use serde_json::json;
 
+    use super::super::written::Written;
     use super::Clause;
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
                 r#"user n "near" (an unknown operator: never passes) 1"#,
             ),
         ] {
-            assert_eq!(Clause::of(&clause).words(), words);
+            assert_eq!(Clause::of(Written::of(&clause.to_string())).words(), words);
         }
     }
 }

@@ -1,8 +1,12 @@
 //! What differs between two versions of an item, in words.
 
+use flagstone::model::Kind;
 use serde_json::Value;
 
+use super::outline::Served;
 use super::serve::{named, served};
+use super::written::Written;
+use crate::item::Item;
 use crate::output::count;
 
 /// Members that are told in words of their own, or not at all.
@@ -24,6 +28,15 @@ const TOLD: &[&str] = &[
     "excludedContexts",
 ];
 
+/// What is new about an item of which these are the texts, in words; empty where one of both is missing.
+pub fn changes(kind: Kind, key: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> Vec<String> {
+    let json = |text: &[u8]| Item::new(kind, key.into(), text.to_vec()).json();
+    match (before, after) {
+        (Some(before), Some(after)) => words(&json(before), &json(after)),
+        _ => Vec::new(),
+    }
+}
+
 fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
@@ -41,13 +54,13 @@ pub fn words(before: &Value, after: &Value) -> Vec<String> {
         (Some(true), Some(false) | None) => words.push("turned off".to_owned()),
         _ => {}
     }
-    let of = |item: &Value| list(&item["variations"]).to_vec();
+    let of = |item: &Value| list(&item["variations"]).iter().map(Value::to_string).collect::<Vec<_>>();
     let variations = [of(before), of(after)];
     if before["variations"] != after["variations"] {
         words.push(changed("variation", &before["variations"], &after["variations"]));
     }
     if before["offVariation"] != after["offVariation"] {
-        let name = |item: &Value, variations: &[Value]| {
+        let name = |item: &Value, variations: &[String]| {
             item["offVariation"].as_i64().map_or_else(|| "the default".to_owned(), |index| named(index, variations))
         };
         let [before, after] = [name(before, &variations[0]), name(after, &variations[1])];
@@ -55,7 +68,10 @@ pub fn words(before: &Value, after: &Value) -> Vec<String> {
     }
     if before["fallthrough"] != after["fallthrough"] {
         let [old, new] = [(before, &variations[0]), (after, &variations[1])];
-        let [old, new] = [old, new].map(|(item, variations)| served(&item["fallthrough"], variations));
+        let [old, new] = [old, new].map(|(item, variations)| {
+            let json = item["fallthrough"].to_string();
+            served(&Served::of(Written::of(&json)), variations)
+        });
         words.push(format!("otherwise {old} → {new}"));
     }
     for (name, noun) in [

@@ -128,9 +128,9 @@ fn rule(noun: &str, step: &RuleStep, output: &Output) -> Node {
 fn clause(step: &ClauseStep, output: &Output) -> Node {
     let values = step.values.first.iter().map(|value| json(value.get())).collect();
     let words = Clause {
-        kind: &step.kind,
-        attribute: &step.attribute,
-        op: &step.op,
+        kind: step.kind.clone(),
+        attribute: step.attribute.clone(),
+        op: step.op.clone(),
         values,
         count: step.values.count,
         negate: step.negate,

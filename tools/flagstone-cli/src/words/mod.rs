@@ -4,7 +4,9 @@ pub mod clause;
 pub mod difference;
 pub mod explanation;
 pub mod flag;
+pub mod outline;
 pub mod serve;
+pub mod written;
 
 use console::truncate_str;
 use serde_json::Value;
@@ -14,19 +16,14 @@ use crate::output::plain;
 /// A value in a sentence takes so many columns at most.
 const LONGEST_VALUE: usize = 60;
 
-/// A value as JSON, cut off where it is long.
-pub fn value(value: &Value) -> String {
-    json(&value.to_string())
-}
-
-/// The same of JSON text.
+/// A value of which this is the JSON, cut off where it is long.
 pub fn json(text: &str) -> String {
     truncate_str(&plain(text), LONGEST_VALUE, "…").into_owned()
 }
 
 /// A text in quotes.
 pub fn quoted(text: &str) -> String {
-    value(&Value::from(text))
+    json(&Value::from(text).to_string())
 }
 
 /// Some of many: `a, b, … 3 more`.

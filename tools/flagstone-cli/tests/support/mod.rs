@@ -124,3 +124,20 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Runs a line of shell in a terminal of so many columns; what the terminal was sent. None where there is no `script`.
+pub fn in_terminal(columns: usize, line: &str) -> Option<String> {
+    let program = env!("CARGO_BIN_EXE_flagstone");
+    let line = format!("stty rows 24 cols {columns}; {}", line.replace("PROGRAM", program));
+    let output = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null())
+        .output();
+    let Ok(output) = output else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "script is needed (package bsdutils)");
+        return None;
+    };
+    Some(String::from_utf8(output.stdout).unwrap().replace('\r', ""))
+}

@@ -51,6 +51,7 @@ fn a_slot_belongs_to_the_first_node_of_its_range() {
     assert_eq!(map.nodes().len(), 4);
     let moved = map.with_owner(150, address("x", 1)).with_owner(0, address("y", 1)).with_owner(0, address("z", 1));
     assert_eq!([0, 1, 150].map(|slot| moved.owner(slot).unwrap().to_string()), ["z:1", "10.0.0.1:1", "x:1"]);
+    assert_eq!((map.size(), moved.size()), (100 + 1 + 16_184, 100 + 1 + 16_184 + 1));
 }
 
 #[test]
@@ -83,7 +84,11 @@ fn shard(slots: &[u16], nodes: &[[&str; 5]]) -> String {
         let ports = [number("port", port), number("tls-port", tls_port)].concat();
         let count = 8 + 2 * [port, tls_port].iter().filter(|port| !port.is_empty()).count();
         let ip = text("ip", "10.0.0.9");
-        format!("*{count}\r\n{ports}{ip}{}{}{}", text("endpoint", endpoint), text("role", role), text("health", health))
+        let endpoint = match *endpoint {
+            "" => format!("{}$-1\r\n", bulk("endpoint")),
+            endpoint => text("endpoint", endpoint),
+        };
+        format!("*{count}\r\n{ports}{ip}{endpoint}{}{}", text("role", role), text("health", health))
     };
     let nodes: Vec<String> = nodes.iter().map(node).collect();
     let (slots_name, nodes_name) = (bulk("slots"), bulk("nodes"));
@@ -97,16 +102,17 @@ fn shards_have_a_primary_that_is_well_and_ports_for_either_kind_of_connection() 
         shard(&[30, 39], &[["1", "2", "old", "master", "fail"], ["3", "", "new", "master", "online"]]),
         shard(&[40, 49], &[["1", "2", "?", "master", "online"]]),
         shard(&[], &[["1", "2", "idle", "master", "online"]]),
+        shard(&[60, 69], &[["1", "2", "", "master", "online"]]),
     ];
-    let reply = parse_redis_value(format!("*4\r\n{}", shards.concat()).as_bytes()).unwrap();
+    let reply = parse_redis_value(format!("*5\r\n{}", shards.concat()).as_bytes()).unwrap();
     let asked = address("asked", 7);
     let read = |encrypted| {
         let map =
             Map::of_shards(&reply, Reading { asked: &asked, reached: &AddressMap::default(), encrypted }).unwrap();
-        [0, 25, 35, 45, 50].map(|slot| map.owner(slot).map_or_else(String::new, ToString::to_string))
+        [0, 25, 35, 45, 50, 60].map(|slot| map.owner(slot).map_or_else(String::new, ToString::to_string))
     };
-    assert_eq!(read(false), ["b:3", "b:3", "new:3", "10.0.0.9:1", ""]);
-    assert_eq!(read(true), ["b:4", "b:4", "", "10.0.0.9:2", ""]);
+    assert_eq!(read(false), ["b:3", "b:3", "new:3", "10.0.0.9:1", "", "asked:1"]);
+    assert_eq!(read(true), ["b:4", "b:4", "", "10.0.0.9:2", "", "asked:2"]);
 }
 
 #[test]

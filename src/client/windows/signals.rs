@@ -1,0 +1,6 @@
+//! Windows delivers no signals to threads.
+
+/// Runs `start`.
+pub fn blocked<T>(start: impl FnOnce() -> T) -> T {
+    start()
+}

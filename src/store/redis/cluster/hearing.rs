@@ -1,0 +1,73 @@
+//! Which word counts where nodes contradict each other, or nobody is left of those that are known. Depends on `map` and `word`.
+
+use super::super::endpoints::Address;
+use super::map::Map;
+use super::word::{Silence, Word};
+
+/// What is known of who owns what.
+#[derive(Debug)]
+pub struct Known {
+    /// Who does.
+    pub map: Map,
+    /// As of so many agreements.
+    pub epoch: u64,
+}
+
+/// What nodes say that are asked in a row.
+pub struct Hearing<'k> {
+    known: Option<&'k Known>,
+    best: Option<Word>,
+    /// The same of a cluster that has no node in common with what is known, by those who may say so.
+    of_others: Option<Word>,
+    silences: Vec<(Address, Silence)>,
+}
+
+impl<'k> Hearing<'k> {
+    /// Nobody was asked yet.
+    pub fn new(known: Option<&'k Known>) -> Self {
+        Self { known, best: None, of_others: None, silences: Vec::new() }
+    }
+
+    /// A node has answered, or not; true when no other one needs to be asked. `is_seed`: it stands in the URL.
+    pub fn hear(&mut self, address: &Address, said: Result<Word, Silence>, is_seed: bool) -> bool {
+        let is_kin = |word: &Word| self.known.is_none_or(|known| known.map.is_kin(&word.map));
+        let word = match said {
+            Ok(word) if is_seed || is_kin(&word) => word,
+            outcome => {
+                // Addresses are given to others.
+                self.silences.push((address.clone(), outcome.err().unwrap_or(Silence::Foreign)));
+                return false;
+            }
+        };
+        let is_kin = is_kin(&word);
+        let place = if is_kin { &mut self.best } else { &mut self.of_others };
+        let (epoch, size) = self.known.map_or((0, 0), |known| (known.epoch, known.map.size()));
+        let is_enough = is_kin && word.is_well && word.epoch >= epoch && word.map.size() >= size;
+        let rank = |word: &Word| (word.is_well, word.epoch, word.map.size());
+        // A worse one may come from a node that is cut off from the others.
+        if is_enough || place.as_ref().is_none_or(|best| rank(&word) > rank(best)) {
+            *place = Some(word);
+        }
+        is_enough
+    }
+
+    /// The word that is to be known from here on, if any; an error where nobody of use has answered. `is_over`: those who are
+    /// known do not come back.
+    pub fn end(self, is_over: bool) -> Result<Option<Word>, Vec<(Address, Silence)>> {
+        let Some(known) = self.known else { return self.best.map(Some).ok_or(self.silences) };
+        match (self.best, self.of_others) {
+            (Some(word), _) => {
+                // A node that is cut off may still tell of one that is silent. A cluster that has started over does not.
+                let contradicts = |silent: &Address| word.map.nodes().contains(silent);
+                let is_late = word.epoch >= known.epoch
+                    || is_over
+                    || !self.silences.iter().any(|(silent, _)| contradicts(silent));
+                let counts = if word.is_well { is_late } else { word.epoch > known.epoch };
+                Ok(counts.then_some(word))
+            }
+            // What it counts has nothing to do with what others have counted.
+            (None, Some(word)) => Ok(word.is_well.then_some(word)),
+            (None, None) => Err(self.silences),
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What packages are made with: one version everywhere, libraries that are refused where they would not work, folders that an
+//! installation goes to. The packages themselves are made and used by `make wheels`, `deb`, `dotnet-package` and `conan`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod native;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use native::{has_tool, output, root, run, shared_library, text, work_dir};
+
+#[test]
+fn every_file_that_says_a_version_says_that_of_the_crate() {
+    let said = output(&mut Command::new(root().join("tools/version.sh")));
+    assert!(said.status.success(), "{}", text(&said));
+    assert_eq!(text(&said).trim(), env!("CARGO_PKG_VERSION"));
+}
+
+/// A folder as `make natives` makes it, with this file for one platform; what is said of it.
+fn inspected(dir: &Path, rid: &str, library: &Path) -> (Option<i32>, String) {
+    let place = dir.join(rid);
+    fs::create_dir_all(&place).unwrap();
+    fs::copy(library, place.join("libflagstone.so")).unwrap();
+    let mut command = Command::new("python3");
+    // As it is without zig, whoever has run `make natives` here.
+    command.env("CARGO_TARGET_DIR", dir).arg(root().join("tools/natives.py")).arg(dir).arg(rid);
+    let said = output(&mut command);
+    (said.status.code(), text(&said))
+}
+
+fn compiled(dir: &Path, name: &str, source: &str) -> PathBuf {
+    let (code, library) = (dir.join("source.c"), dir.join(name));
+    fs::write(&code, source).unwrap();
+    let mut command = Command::new("cc");
+    command.args(["-shared", "-fPIC"]).arg(&code).arg("-o").arg(&library).args(["-Wl,--no-as-needed", "-L"]).arg(dir);
+    // The first one is needed by the second one.
+    run(command.args((name != "strange.so").then_some("-l:strange.so")));
+    library
+}
+
+#[test]
+fn a_library_that_would_not_work_on_its_platform_is_refused_with_reasons() {
+    if !has_tool("python3", "the inspection of libraries") {
+        return;
+    }
+    let dir = work_dir("packages-natives");
+    // Whatever this machine is, one of these is another one.
+    let (here, there) = if cfg!(target_arch = "x86_64") { ("x64", "arm64") } else { ("arm64", "x64") };
+    let (code, said) = inspected(&dir, &format!("linux-{there}"), &shared_library());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains(&format!("linux-{there}: REFUSED: it is for another platform: elf ")), "{said}");
+    assert!(!said.contains("exports also") && !said.contains("it lacks"), "{said}");
+    assert!(said.contains("built, not run"), "{said}");
+
+    let (code, said) = inspected(&dir, &format!("linux-musl-{here}"), &shared_library());
+    assert!(code == Some(1) && said.contains("it is for another platform") && said.contains("glibc"), "{said}");
+
+    compiled(&dir, "strange.so", "int strange;");
+    let foreign = compiled(&dir, "foreign.so", "int flagstone_more(void) { return 1; }");
+    let (code, said) = inspected(&dir, &format!("linux-{here}"), &foreign);
+    assert_eq!(code, Some(1), "{said}");
+    for reason in [
+        "it lacks flagstone_abi_version",
+        "it exports also flagstone_more",
+        "its name is missing",
+        "it needs strange.so",
+    ] {
+        assert!(said.contains(reason), "{reason}: {said}");
+    }
+    assert!(said.contains("it cannot be loaded: strange.so: "), "{said}");
+
+    fs::write(dir.join(format!("linux-{here}/libflagstone.so")), b"\x7fELF\x02\x01 no more").unwrap();
+    let mut command = Command::new("python3");
+    let damaged = output(command.arg(root().join("tools/natives.py")).arg(&dir).arg(format!("linux-{here}")));
+    assert!(!damaged.status.success() && text(&damaged).contains("is damaged"), "{}", text(&damaged));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn the_library_that_was_built_is_loaded_by_its_inspection() {
+    if !has_tool("python3", "the inspection of libraries") {
+        return;
+    }
+    let dir = work_dir("packages-loaded");
+    let here = if cfg!(target_arch = "x86_64") { "linux-x64" } else { "linux-arm64" };
+    // It may need a glibc that is newer than packages allow, and be a debug build: nothing else may be held against it.
+    let (_, said) = inspected(&dir, here, &shared_library());
+    assert!(said.contains(&format!("loaded here: {}", env!("CARGO_PKG_VERSION"))), "{said}");
+    let others: Vec<&str> = said
+        .lines()
+        .filter(|line| {
+            line.contains("REFUSED")
+                && !["it needs glibc", " bytes, above ", "carries the path"].iter().any(|it| line.contains(it))
+        })
+        .collect();
+    assert_eq!(others, Vec::<&str>::new());
+    fs::remove_dir_all(dir).unwrap();
+}
+
+/// Installs files that stand for the libraries: where they go is what counts here.
+fn install(dir: &Path, libdir: &str, destination: Option<&Path>) -> String {
+    let libraries = dir.join("libraries");
+    fs::create_dir_all(&libraries).unwrap();
+    for library in ["libflagstone.so", "libflagstone.a"] {
+        fs::write(libraries.join(library), "").unwrap();
+    }
+    let mut command = Command::new(root().join("tools/install.sh"));
+    command.env("FLAGSTONE_LIB_DIR", libraries).env("FLAGSTONE_PROGRAM", "").env("FLAGSTONE_LIBDIR", libdir);
+    run(command.arg(dir.join("prefix")).args(destination))
+}
+
+#[test]
+fn libraries_go_to_another_folder_when_told_so_and_are_found_there_by_pkg_config_and_cmake() {
+    if !has_tool("pkg-config", "where pkg-config finds the library") || !has_tool("cmake", "where CMake finds it") {
+        return;
+    }
+    let dir = work_dir("packages-libdir");
+    install(&dir, "lib/one-machine", None);
+    let place = dir.join("prefix/lib/one-machine");
+    let mut command = Command::new("pkg-config");
+    let words = run(command.env("PKG_CONFIG_PATH", place.join("pkgconfig")).args(["--libs", "flagstone"]));
+    assert!(words.contains(&format!("-L{}", place.display())), "{words}");
+    let mut command = Command::new("cmake");
+    command.args(["-G", "Unix Makefiles", "-S"]).arg(root().join("tests/c/cmake")).arg("-B").arg(dir.join("build"));
+    run(command.arg(format!("-Dflagstone_DIR={}", place.join("cmake/flagstone").display())));
+    for (program, library) in [("with_shared", "libflagstone.so.1"), ("with_static", "libflagstone.a")] {
+        let link = fs::read_to_string(dir.join(format!("build/CMakeFiles/{program}.dir/link.txt"))).unwrap();
+        assert!(link.contains(place.join(library).to_str().unwrap()), "{link}");
+    }
+    let flags = fs::read_to_string(dir.join("build/CMakeFiles/with_shared.dir/flags.make")).unwrap();
+    assert!(flags.contains(dir.join("prefix/include").to_str().unwrap()), "{flags}");
+    run(Command::new(root().join("tools/uninstall.sh")).arg(dir.join("prefix")));
+    assert!(!place.exists());
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn an_installation_says_what_to_do_where_the_dynamic_linker_does_not_look() {
+    let dir = work_dir("packages-linker");
+    let said = install(&dir, "lib", None);
+    let place = dir.join("prefix/lib").display().to_string();
+    assert!(said.contains(&format!("{place} is no folder of the dynamic linker")), "{said}");
+    assert!(said.contains("LD_LIBRARY_PATH") && said.contains("-Wl,-rpath,") && said.contains("ldconfig"), "{said}");
+    // What is staged will be somewhere else.
+    assert_eq!(install(&dir, "lib", Some(&dir.join("staged"))), "");
+    fs::remove_dir_all(dir).unwrap();
+}
