@@ -61,7 +61,7 @@ def test_metrics_that_are_named_exist_and_all_that_exist_are_named() -> None:
     assert len(made) > 15
     listed = {
         name
-        for cells in rows(DOCS / "operations" / "metrics.md", 3)
+        for cells in rows(DOCS / "operations" / "metrics.md", 4)
         for name in re.findall(r"`(flagstone_[a-z_]+)", cells[0])
     }
     assert listed == made
@@ -75,6 +75,23 @@ def test_metrics_that_are_named_exist_and_all_that_exist_are_named() -> None:
     assert alerts == [rule["alert"] for rule in rules]
     page = (DOCS / "scale.md").read_text()
     assert set(re.findall(r"`(flagstone_[a-z_]+)`", page)) - made <= {"flagstone_client_metrics_text"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["bindings/python/src/flagstone/otel.py", "bindings/dotnet/src/Flagstone/ClientInstruments.cs"],
+    ids=["Python", ".NET"],
+)
+def test_each_metric_has_the_name_in_opentelemetry_that_the_table_gives(source: str) -> None:
+    found = re.findall(r'\("([a-z_.]+)", "[^"]+", "(flagstone_[a-z_]+)"', (ROOT / source).read_text())
+    # Python's parser leaves the end of a counter's name out.
+    instruments = {metric.removesuffix("_total"): name for name, metric in found}
+    listed: dict[str, str] = {}
+    for cells in rows(DOCS / "operations" / "metrics.md", 4):
+        metrics, names = (re.findall(r"`([a-z_.]+)", cells[number]) for number in (0, 1))
+        assert len(metrics) == len(names), cells
+        listed.update(zip((metric.removesuffix("_total") for metric in metrics), names))
+    assert listed == instruments
 
 
 def test_labels_in_alerts_are_those_of_the_metrics() -> None:
