@@ -39,8 +39,8 @@ def wait_in_slices(wait: Callable[[float], bool], seconds: float | None) -> bool
 
     ``wait`` must look at what it waits for: a wake-up between two slices is lost.
 
-    On the main thread, which alone runs signal handlers, in slices: a signal that comes just before it begins to wait, or to
-    another thread, does not end its wait.
+    On the main thread, which alone runs signal handlers, in slices: a signal that comes just before it begins to wait, or
+    to another thread, does not end its wait.
     """
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     is_main = threading.get_ident() == threading.main_thread().ident
