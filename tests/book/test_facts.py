@@ -50,6 +50,13 @@ def test_every_parameter_of_launchdarklys_config_is_in_the_table() -> None:
     assert [name for name in theirs.split() if not re.search(rf"\b{name}\b", first)] == []
 
 
+def test_launchdarklys_sdk_for_python_is_the_version_that_is_tested_beside() -> None:
+    groups = (ROOT / "bindings" / "python" / "pyproject.toml").read_text()
+    (tested,) = re.findall(r'^peers = .*"launchdarkly-server-sdk\[redis\]==([0-9.]+)"', groups, re.M)
+    for page in ("migration/python.md", "comparison.md"):
+        assert set(re.findall(r"`launchdarkly-server-sdk` ([0-9.]+)", (DOCS / page).read_text())) == {tested}, page
+
+
 def _sources(*folders: str) -> str:
     texts = [path.read_text() for folder in folders for path in sorted((ROOT / folder).rglob("*.rs"))]
     # A literal that goes on in the next line is one.
