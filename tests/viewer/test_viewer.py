@@ -8,6 +8,8 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -338,6 +340,38 @@ def test_a_viewer_that_has_stopped_answering_is_told_of_and_taken_up_again(
     viewer.send(signal.SIGCONT)
     until(lambda: not browser.one("#trouble").is_displayed(), "it is still said not to answer")
     store.put({"good": flag(2), "after": flag(1)})
+    browser.sees("after", ".table")
+
+
+def test_a_page_that_was_refused_comes_back(store: Store, start_viewer: Callable[..., Viewer], browser: Browser) -> None:
+    store.put({"good": flag(1)})
+    viewer = start_viewer()
+    browser.open(viewer.url)
+    browser.sees("1 flag")
+    port = urlsplit(viewer.url).port
+    assert viewer.end() == -2
+    refused: set[str] = set()
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(503)
+            refused.add(self.path)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    # As a proxy before it does, and after that no browser tries again by itself.
+    with ThreadingHTTPServer(("127.0.0.1", port or 0), Refusal) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            until(lambda: "/api/events" in refused, "nobody asks")
+        finally:
+            server.shutdown()
+            thread.join()
+    start_viewer("--listen", f"127.0.0.1:{port}")
+    until(lambda: not browser.one("#trouble").is_displayed(), "it is still said not to answer")
+    store.put({"after": flag(1)})
     browser.sees("after", ".table")
 
 
