@@ -80,7 +80,7 @@ for version in $versions; do
   (
     cd "$package"
     FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_CLI=$target/cli/flagstone FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
-      run_pytest "$environment/bin/python" -n "$workers" tests "$contract" ${documents[@]+"${documents[@]}"}
+      run_pytest "$environment/bin/python" -n "$workers" --dist loadgroup tests "$contract" ${documents[@]+"${documents[@]}"}
   ) || failed=1
   if [ "$version" = "$default" ] && [[ $wheel == *-abi3-* ]]; then
     echo "Python $version, through ctypes alone, what touches the calls:"

@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -36,14 +37,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import native_file
 
 SWITCH = "FLAGSTONE_SPEEDUPS"
-EXTENSION = "src/flagstone/_speedups.abi3.so"
-PROGRAM = "src/flagstone_cli/bin/flagstone"
+EXTENSION = "flagstone/_speedups.abi3.so"
+#: The program's name here and on Windows.
+PROGRAMS = ("flagstone_cli/bin/flagstone", "flagstone_cli/bin/flagstone.exe")
 
 
 class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Copies the library to ``flagstone/_native`` and the extension beside it, for ordinary and for editable wheels."""
+    """Adds the library as ``flagstone/_native``, the extension and the program to a wheel; an editable install has them in
+    the source tree, which nothing else changes: several builds may go on in it at the same time."""
 
     PLUGIN_NAME = "custom"
+    #: Where the files are made for an ordinary wheel, until it is done.
+    _made: tempfile.TemporaryDirectory[str] | None = None
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before a wheel is made; ``version`` is ``standard`` or ``editable``."""
@@ -53,47 +58,61 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         if not named:
             self.app.display_info("flagstone: cargo builds the native library; the first time takes minutes")
         library = Path(named) if named else _build(core, "--release", "--lib")
-        target = root / "src" / "flagstone" / "_native" / library.name
-        target.parent.mkdir(exist_ok=True)
+        folder = root / "src" if version == "editable" else self._folder()
+        name = f"flagstone/_native/{library.name}"
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(".new")
         shutil.copyfile(library, fresh)
         tag = (os.environ.get("FLAGSTONE_WHEEL_PLATFORM") or sysconfig.get_platform()).replace("-", "_").replace(".", "_")
         _check(tag, fresh, library.name)
         _put(fresh, target)
         build_data["pure_python"] = False
-        build_data["artifacts"].append(f"src/flagstone/_native/{library.name}")
+        names = [name]
         # One wheel per platform serves every Python: the library does not link to CPython, and the extension keeps to the
         # stable ABI.
         build_data["tag"] = f"py3-none-{tag}"
-        if self._extension(root, core):
-            _check(tag, root / EXTENSION, EXTENSION)
-            build_data["artifacts"].append(EXTENSION)
+        if self._extension(root, core, folder):
+            _check(tag, folder / EXTENSION, EXTENSION)
+            names.append(EXTENSION)
             build_data["tag"] = f"cp39-abi3-{tag}"
-        if self._program(root, core, tag):
-            build_data["artifacts"].append(PROGRAM)
+        names += self._program(core, folder, tag)
+        if version != "editable":
+            build_data["force_include"].update({str(folder / name): name for name in names})
 
-    def _program(self, root: Path, core: Path, tag: str) -> bool:
-        """Puts the program beside its package; false when the wheel is to go without it."""
-        target = root / PROGRAM
-        # An editable install would go on running the one of an earlier build.
-        target.unlink(missing_ok=True)
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Called when the wheel is made."""
+        if self._made is not None:
+            self._made.cleanup()
+
+    def _folder(self) -> Path:
+        self._made = tempfile.TemporaryDirectory(prefix="flagstone-wheel-")
+        return Path(self._made.name)
+
+    def _program(self, core: Path, folder: Path, tag: str) -> list[str]:
+        """Puts the program where its package is to have it; gives its name, or none when the wheel is to go without it."""
+        for name in PROGRAMS:
+            # An editable install would go on running the one of an earlier build.
+            (folder / name).unlink(missing_ok=True)
         named = os.environ.get("FLAGSTONE_CLI")
         if not named:
-            return False
+            return []
         if named == "build":
             self.app.display_info("flagstone: cargo builds the command-line program; the first time takes minutes")
         program = _build(core, "--profile", "cli", "--package", "flagstone-cli") if named == "build" else Path(named)
-        target.parent.mkdir(exist_ok=True)
+        name = PROGRAMS[program.suffix == ".exe"]
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_suffix(".new")
         shutil.copyfile(program, fresh)
         fresh.chmod(0o755)
-        _check(tag, fresh, PROGRAM)
+        _check(tag, fresh, name)
         _put(fresh, target)
-        return True
+        return [name]
 
-    def _extension(self, root: Path, core: Path) -> bool:
+    def _extension(self, root: Path, core: Path, folder: Path) -> bool:
         """Compiles the extension; false when the wheel is to go without it."""
-        target = root / EXTENSION
+        target = folder / EXTENSION
         # An editable install would go on using the one of an earlier build.
         target.unlink(missing_ok=True)
         obstacle = _obstacle()

@@ -5,7 +5,8 @@
     REDIS_URL=redis://localhost:6379 celery -A celery_app inspect flags
 
 The client is made once, before the pool: each of its processes inherits it, keeps it true by itself from its first task on,
-and closes it when it ends.
+and closes it when it ends. `inspect` asks the main process about its own client, which is none of the pool's: those may
+stand otherwise for a moment.
 """
 
 from __future__ import annotations
@@ -51,6 +52,6 @@ def invoice(user: str, country: str) -> dict[str, Any]:
 
 @inspect_command()
 def flags(state: Any) -> dict[str, Any]:
-    """The worker's health: `celery -A celery_app inspect flags`."""
+    """The health of the worker's main process, not of its pool: `celery -A celery_app inspect flags`."""
     status = client.status()
     return {"ready": status.ready, "state": status.state.name, "flags": status.flags}

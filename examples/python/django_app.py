@@ -6,6 +6,9 @@
 
 In a project of several files the client goes into a module of its own, `flags.py`, that views import. With --preload it is
 made once, before the workers: each inherits it and keeps it true by itself from its first request on.
+
+What imports the module makes a client: each management command, too, which waits five seconds when Redis is away, and both
+processes of runserver, that of the pages and the one that reloads it. Where that is too much, start it in `wsgi.py` alone.
 """
 
 from __future__ import annotations

@@ -172,10 +172,23 @@ impl Depot {
     /// Those of `change`, nothing being written then; Redis is away or refuses, or others never stop writing.
     pub fn rewrite<E: From<DepotError>>(
         &self,
+        change: impl FnMut(Contents) -> Result<Vec<NewItem>, E>,
+    ) -> Result<(), E> {
+        self.rewrite_while(|| Ok(()), change)
+    }
+
+    /// The same; while another writer holds the lock, `wait` is asked again and again whether to wait on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::rewrite`], and those of `wait`, nothing being written then.
+    pub fn rewrite_while<E: From<DepotError>>(
+        &self,
+        wait: impl FnMut() -> Result<(), E>,
         mut change: impl FnMut(Contents) -> Result<Vec<NewItem>, E>,
     ) -> Result<(), E> {
         let mut writer = Writer::new(&self.primary, &self.keys);
-        lock(&mut writer).map_err(E::from)?;
+        lock(&mut writer, wait)?;
         let outcome = self.rewrite_locked(&mut writer, &mut change);
         // Where that fails the lock expires.
         let _ = writer.unlock();
@@ -219,11 +232,12 @@ impl Written {
 }
 
 /// Whoever waited long enough writes all the same.
-fn lock(writer: &mut Writer<'_>) -> Result<(), DepotError> {
+fn lock<E: From<DepotError>>(writer: &mut Writer<'_>, mut wait: impl FnMut() -> Result<(), E>) -> Result<(), E> {
     for _ in 0..LOCK_ATTEMPTS {
-        if writer.lock()? {
+        if writer.lock().map_err(DepotError::from)? {
             break;
         }
+        wait()?;
         std::thread::sleep(LOCK_PAUSE);
     }
     Ok(())

@@ -50,6 +50,13 @@ def test_every_parameter_of_launchdarklys_config_is_in_the_table() -> None:
     assert [name for name in theirs.split() if not re.search(rf"\b{name}\b", first)] == []
 
 
+def test_launchdarklys_sdk_for_python_is_the_version_that_is_tested_beside() -> None:
+    groups = (ROOT / "bindings" / "python" / "pyproject.toml").read_text()
+    (tested,) = re.findall(r'^peers = .*"launchdarkly-server-sdk\[redis\]==([0-9.]+)"', groups, re.M)
+    for page in ("migration/python.md", "comparison.md"):
+        assert set(re.findall(r"`launchdarkly-server-sdk` ([0-9.]+)", (DOCS / page).read_text())) == {tested}, page
+
+
 def _sources(*folders: str) -> str:
     texts = [path.read_text() for folder in folders for path in sorted((ROOT / folder).rglob("*.rs"))]
     # A literal that goes on in the next line is one.
@@ -61,7 +68,7 @@ def test_metrics_that_are_named_exist_and_all_that_exist_are_named() -> None:
     assert len(made) > 15
     listed = {
         name
-        for cells in rows(DOCS / "operations" / "metrics.md", 3)
+        for cells in rows(DOCS / "operations" / "metrics.md", 4)
         for name in re.findall(r"`(flagstone_[a-z_]+)", cells[0])
     }
     assert listed == made
@@ -75,6 +82,23 @@ def test_metrics_that_are_named_exist_and_all_that_exist_are_named() -> None:
     assert alerts == [rule["alert"] for rule in rules]
     page = (DOCS / "scale.md").read_text()
     assert set(re.findall(r"`(flagstone_[a-z_]+)`", page)) - made <= {"flagstone_client_metrics_text"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["bindings/python/src/flagstone/otel.py", "bindings/dotnet/src/Flagstone/ClientInstruments.cs"],
+    ids=["Python", ".NET"],
+)
+def test_each_metric_has_the_name_in_opentelemetry_that_the_table_gives(source: str) -> None:
+    found = re.findall(r'\("([a-z_.]+)", "[^"]+", "(flagstone_[a-z_]+)"', (ROOT / source).read_text())
+    # Python's parser leaves the end of a counter's name out.
+    instruments = {metric.removesuffix("_total"): name for name, metric in found}
+    listed: dict[str, str] = {}
+    for cells in rows(DOCS / "operations" / "metrics.md", 4):
+        metrics, names = (re.findall(r"`([a-z_.]+)", cells[number]) for number in (0, 1))
+        assert len(metrics) == len(names), cells
+        listed.update(zip((metric.removesuffix("_total") for metric in metrics), names))
+    assert listed == instruments
 
 
 def test_labels_in_alerts_are_those_of_the_metrics() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,8 +37,19 @@ def store(chromium: Browser, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def viewer(store: Store) -> Iterator[Viewer]:
-    viewer = Viewer("--url", store.url)
-    yield viewer
-    if viewer.process.poll() is None:
-        viewer.end()
+def start_viewer(store: Store) -> Iterator[Callable[..., Viewer]]:
+    """Starts one on the store, with more arguments and variables; none outlives its test, whatever became of that."""
+    viewers: list[Viewer] = []
+
+    def start(*arguments: str, **environment: str) -> Viewer:
+        viewers.append(Viewer("--url", store.url, *arguments, **environment))
+        return viewers[-1]
+
+    yield start
+    for viewer in viewers:
+        viewer.kill()
+
+
+@pytest.fixture
+def viewer(start_viewer: Callable[..., Viewer]) -> Viewer:
+    return start_viewer()

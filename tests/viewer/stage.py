@@ -27,6 +27,8 @@ PROGRAM = Path(os.environ.get("FLAGSTONE_PROGRAM", TARGET / "cli" / "flagstone")
 EXAMPLES = ROOT / "examples" / "cli" / "flags.yaml"
 # Nothing takes so long, even on a busy machine.
 LONG = 30.0
+# A name that leads to this machine, and that the browser trusts as little as that of any other one.
+ELSEWHERE = "flags.test"
 
 
 def missing() -> str | None:
@@ -118,6 +120,16 @@ class Viewer:
         assert self.process.stdout
         self.url: str = json.loads(self.process.stdout.readline())["url"]
 
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Ends it, if it has not ended, also where it was stopped."""
+        self.process.kill()
+        self.process.wait(LONG)
+        assert self.process.stdout
+        self.process.stdout.close()
+
     def end(self) -> int:
         """Ends it as Ctrl-C does; its status."""
         self.process.send_signal(signal.SIGINT)
@@ -139,6 +151,7 @@ class Browser:
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
             f"--user-data-dir={profile}",
+            f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
         ]
         for argument in [*arguments, "--window-size=1200,800", "--no-first-run", "--disable-extensions"]:
             options.add_argument(argument)
@@ -155,6 +168,11 @@ class Browser:
     def one(self, selector: str) -> WebElement:
         found: WebElement = until(lambda: next(iter(self.all(selector)), None), f"there is no {selector}")
         return found
+
+    def click(self, selector: str) -> None:
+        """Found and clicked in one step: what is live may be drawn anew at any moment."""
+        script = "const found = document.querySelector(arguments[0]); found?.click(); return found !== null"
+        until(lambda: self.script(script, selector), f"there is no {selector}")
 
     def select(self, selector: str, value: str) -> None:
         Select(self.one(selector)).select_by_value(value)

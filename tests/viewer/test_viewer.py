@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import signal
 import statistics
 import time
+from collections.abc import Callable
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import urlsplit
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from stage import TARGET, Browser, Store, Viewer, flag, until
+from stage import ELSEWHERE, TARGET, Browser, Store, Viewer, flag, until
+
+# One Chromium at a time is enough for a small machine.
+pytestmark = pytest.mark.xdist_group("browser")
 
 MANY = 10_000
 # What is promised is measured on an idle machine; here others are at work as well.
@@ -23,9 +31,11 @@ def many() -> dict[str, str]:
     return {f"team-{number % 40}.feature-{number:05}": flag(number + 1, on=number % 3 > 0) for number in range(MANY)}
 
 
-def test_ten_thousand_flags_are_there_at_once_and_a_change_is_seen_as_it_is_served(store: Store, browser: Browser) -> None:
+def test_ten_thousand_flags_are_there_at_once_and_a_change_is_seen_as_it_is_served(
+    store: Store, start_viewer: Callable[..., Viewer], browser: Browser
+) -> None:
     store.put(many())
-    viewer = Viewer("--url", store.url)
+    viewer = start_viewer()
     times = []
     for _ in range(3):
         browser.open(viewer.url)
@@ -147,7 +157,7 @@ def test_who_gets_what_is_told_with_the_reasons(store: Store, viewer: Viewer, br
     browser.press(Keys.CONTROL + Keys.ENTER)
     browser.sees("3 flags")
     browser.sees("rule 1 matches", ".given")
-    browser.one(".given .space .row").click()
+    browser.click(".given .space .row")
     for words in ['prerequisite "payments-v2" must be on', 'user email ends with "@example.org": it is "zoe@example.org"']:
         browser.sees(words, ".why")
     # Another answer as soon as the flag is another one.
@@ -182,9 +192,11 @@ def test_health_names_what_is_wrong_and_the_page_outlives_its_redis(store: Store
     browser.sees("good", ".table")
 
 
-def test_a_redis_that_is_away_at_the_start_is_waited_for(store: Store, browser: Browser) -> None:
+def test_a_redis_that_is_away_at_the_start_is_waited_for(
+    store: Store, start_viewer: Callable[..., Viewer], browser: Browser
+) -> None:
     store.stop()
-    viewer = Viewer("--url", store.url, "--timeout", "0.2")
+    viewer = start_viewer("--timeout", "0.2")
     browser.open(viewer.url)
     browser.sees("Waiting for it", "#trouble")
     store.start()
@@ -224,23 +236,30 @@ def test_no_text_becomes_markup(store: Store, viewer: Viewer, browser: Browser, 
     for evil in EVIL:
         browser.open(viewer.url, f"#/{place}s")
         browser.sees(f"{len(EVIL)} {place}s")
+        has_no_markup(browser)
         name = evil.replace("\u202e", "\\u{202e}").replace("\x1b", "\\u{1b}")
         row = next(row for row in browser.all(".space .row") if name in row.text)
         row.click()
         browser.sees(name, "h1")
         browser.sees("As it is stored")
+        has_no_markup(browser)
     for other in ["#/who", "#/health"]:
         browser.open(viewer.url, other)
         if other == "#/who":
             browser.type_into("textarea", json.dumps({"kind": "user", "key": EVIL[0]}))
             browser.press(Keys.CONTROL + Keys.ENTER)
             browser.sees(f"{len(EVIL)} flags")
-            browser.all(".given .space .row")[0].click()
+            browser.click(".given .space .row")
             browser.sees("flag", ".why")
         browser.sees(EVIL[0])
+        has_no_markup(browser)
+    assert browser.complaints() == [], "nothing that the policy forbids was tried"
+
+
+def has_no_markup(browser: Browser) -> None:
+    """Asked on each page: the next one is another document."""
     assert browser.script("return window.hit") is None
     assert browser.script("return document.querySelectorAll('main script, main img').length") == 0
-    assert browser.complaints() == [], "nothing that the policy forbids was tried"
 
 
 def test_every_page_fits_dark_light_and_narrow_windows(store: Store, viewer: Viewer, browser: Browser) -> None:
@@ -287,12 +306,14 @@ def test_everything_that_can_be_used_has_a_name(store: Store, viewer: Viewer, br
         assert nameless == []
 
 
-def test_whoever_comes_from_elsewhere_needs_the_token(store: Store, browser: Browser) -> None:
+def test_whoever_comes_from_elsewhere_needs_the_token(
+    store: Store, start_viewer: Callable[..., Viewer], browser: Browser
+) -> None:
     store.put({"secret-flag": flag(1)})
     token = "a-token-of-the-tests"
-    viewer = Viewer("--url", store.url, "--listen", "0.0.0.0:0", FLAGSTONE_VIEW_TOKEN=token)
-    url = viewer.url.replace("0.0.0.0", "127.0.0.1")
-    browser.open(url)
+    viewer = start_viewer("--listen", "0.0.0.0:0", "--name", ELSEWHERE, FLAGSTONE_VIEW_TOKEN=token)
+    # Not by an address of this machine, which browsers trust more than others.
+    browser.open(f"http://{ELSEWHERE}:{urlsplit(viewer.url).port}/")
     browser.type_into("#token", "another-token-of-the-tests")
     browser.press(Keys.ENTER)
     browser.sees("That is another token")
@@ -300,4 +321,128 @@ def test_whoever_comes_from_elsewhere_needs_the_token(store: Store, browser: Bro
     browser.press(Keys.ENTER)
     browser.sees("secret-flag")
     assert browser.script("return document.cookie") == "", "scripts do not see the token"
+    # Whoever is admitted no more is asked again.
+    browser.driver.delete_all_cookies()
+    store.put({"secret-flag": flag(2), **{f"more-{number}": flag(1) for number in range(600)}})
+    browser.sees("Token, as FLAGSTONE_VIEW_TOKEN has it")
     assert viewer.end() == -2
+
+
+def test_a_viewer_that_has_stopped_answering_is_told_of_and_taken_up_again(
+    store: Store, viewer: Viewer, browser: Browser
+) -> None:
+    store.put({"good": flag(1)})
+    browser.open(viewer.url)
+    browser.sees("1 flag")
+    until(lambda: browser.one("#pulse").get_attribute("class") == "good", "no pulse")
+    viewer.send(signal.SIGSTOP)
+    browser.sees("does not answer", "#trouble")
+    viewer.send(signal.SIGCONT)
+    until(lambda: not browser.one("#trouble").is_displayed(), "it is still said not to answer")
+    store.put({"good": flag(2), "after": flag(1)})
+    browser.sees("after", ".table")
+
+
+def test_a_page_that_was_refused_comes_back(store: Store, start_viewer: Callable[..., Viewer], browser: Browser) -> None:
+    store.put({"good": flag(1)})
+    viewer = start_viewer()
+    browser.open(viewer.url)
+    browser.sees("1 flag")
+    port = urlsplit(viewer.url).port
+    assert viewer.end() == -2
+    refused: set[str] = set()
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(503)
+            refused.add(self.path)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    # As a proxy before it does, and after that no browser tries again by itself.
+    with ThreadingHTTPServer(("127.0.0.1", port or 0), Refusal) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            until(lambda: "/api/events" in refused, "nobody asks")
+        finally:
+            server.shutdown()
+            thread.join()
+    start_viewer("--listen", f"127.0.0.1:{port}")
+    until(lambda: not browser.one("#trouble").is_displayed(), "it is still said not to answer")
+    store.put({"after": flag(1)})
+    browser.sees("after", ".table")
+
+
+def test_lists_that_could_not_be_read_are_read_again(store: Store, viewer: Viewer, browser: Browser) -> None:
+    store.put({"good": flag(1)})
+    browser.open(viewer.url)
+    browser.sees("1 flag")
+    browser.script(
+        """window.failures = 0;
+        const fetched = window.fetch;
+        window.fetch = (...given) => {
+          if (given[0] !== "/api/lists" || window.failures >= 2) return fetched(...given);
+          window.failures += 1;
+          return Promise.reject(new TypeError("not now"));
+        };"""
+    )
+    # More than is told one by one: all of it is read anew.
+    store.put({f"more-{number}": flag(1) for number in range(600)})
+    browser.sees("601 flags")
+    assert browser.script("return window.failures") == 2
+
+
+def test_a_flag_hears_of_whoever_begins_to_depend_on_it(store: Store, viewer: Viewer, browser: Browser) -> None:
+    store.put({"base": flag(1)})
+    browser.open(viewer.url, "#/flag/base")
+    browser.sees("version 1")
+    store.put({"user-of-it": flag(1, prerequisites=[{"key": "base", "variation": 0}])})
+    browser.sees("user-of-it", ".graph")
+
+
+def test_an_unfinished_context_is_not_sent_and_a_wrong_one_leaves_no_answer(
+    store: Store, viewer: Viewer, browser: Browser
+) -> None:
+    store.put_examples()
+    browser.open(viewer.url, "#/who")
+    browser.type_into("textarea", '{"kind":"user","key":"zoe"}')
+    browser.press(Keys.CONTROL + Keys.ENTER)
+    browser.sees("3 flags", "form")
+    browser.type_into("textarea", '{"kind":"us')
+    store.put({"one-more": flag(1)})
+    browser.sees("4 flags", "form")
+    assert browser.text("[role=alert].bad") == ""
+    browser.type_into("textarea", '{"kind":"user"}')
+    browser.press(Keys.CONTROL + Keys.ENTER)
+    browser.sees("this is no context", "[role=alert].bad")
+    assert browser.all(".given .space .row") == []
+
+
+def test_keys_and_addresses_lead_where_they_say(store: Store, viewer: Viewer, browser: Browser) -> None:
+    store.put({"a": flag(1), "b": flag(1)})
+    browser.open(viewer.url, "#/health")
+    browser.sees("What happened")
+    browser.script("document.querySelector('.skip').focus()")
+    browser.press(Keys.ENTER)
+    assert browser.script("return [location.hash, document.activeElement.id]") == ["#/health", "main"]
+    browser.open(viewer.url, "#/flag/%")
+    browser.sees("%", "h1")
+    browser.open(viewer.url, "#/flags")
+    browser.sees("2 flags")
+    browser.script("document.activeElement.blur()")
+    browser.press("/", Keys.ARROW_DOWN)
+    assert browser.one(".row[aria-selected=true]").text.startswith("a")
+    assert browser.script("return [...document.querySelectorAll('.space a')].every((link) => link.tabIndex === -1)")
+    # A link of another row than the chosen one leads to its own flag.
+    browser.script("document.querySelectorAll('.space a')[1].focus()")
+    browser.press(Keys.ENTER)
+    browser.sees("b", "h1")
+    browser.open(viewer.url, "#/flags")
+    browser.sees("2 flags")
+    click = "new MouseEvent('click', { bubbles: true, ctrlKey: true })"
+    browser.script(f"document.querySelector('.space .row').dispatchEvent({click})")
+    assert browser.script("return location.hash") == "#/flags"
+    browser.type_into("input[type=search]", "*a" * 30 + "*")
+    browser.sees("0 of 2 flags")

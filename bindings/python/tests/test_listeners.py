@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import threading
+import time
 import weakref
 from typing import Any
 from unittest import mock
@@ -15,6 +16,7 @@ from unittest import mock
 import pytest
 
 from flagstone import Client, ClosedError, Config, Context, FlagValueChange, InvalidArgumentError, TestData
+from flagstone._changes import _Line
 from sink import Sink
 from support import PATIENCE, Environment, bool_flag, run_python, until, value_flag
 
@@ -152,6 +154,29 @@ def test_iteration_waits_and_ends_when_the_client_is_closed() -> None:
     thread.join(PATIENCE)
     assert not thread.is_alive() and heard == [1, 2, 3, 4]
     assert list(changes) == []
+
+
+def test_what_comes_between_two_looks_of_who_iterates_is_given_at_once() -> None:
+    line: _Line[str] = _Line()
+    answered, in_time = threading.Event(), []
+
+    def put_between_two_looks() -> None:
+        looks: Any = line._moved
+        assert until(lambda: len(looks._waiters) == 1)
+        with looks:
+            # The main thread ends a wait meanwhile, and cannot begin another one before something was put.
+            time.sleep(0.3)
+            line.put("a")
+        in_time.append(answered.wait(5.0))
+        while not answered.wait(0.01):
+            line.end()
+
+    thread = threading.Thread(target=put_between_two_looks)
+    thread.start()
+    taken = line.take()
+    answered.set()
+    thread.join(PATIENCE)
+    assert (taken, in_time) == ("a", [True])
 
 
 def test_coroutines_iterate_as_well_and_a_cancelled_one_loses_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,6 +83,33 @@ def test_a_wheel_in_an_empty_environment_evaluates_a_flag(environment: Environme
     command_line(Path(python).with_name("flagstone"), environment)
 
 
+@in_full
+def test_a_wheel_is_made_without_a_change_in_the_source_tree(tmp_path: Path) -> None:
+    copy = tmp_path / "project" / "bindings" / "python"
+    shutil.copytree(
+        PACKAGE, copy, ignore=shutil.ignore_patterns("_native", "_speedups.abi3.so", "bin", ".*", "__pycache__")
+    )
+    shutil.copytree(PROJECT / "include", tmp_path / "project" / "include")
+    # As an editable install leaves them.
+    for name in ("flagstone/_native/libflagstone.so", "flagstone/_speedups.abi3.so", "flagstone_cli/bin/flagstone"):
+        (copy / "src" / name).parent.mkdir(exist_ok=True)
+        (copy / "src" / name).write_text("of an earlier build")
+    before = {path: path.stat() for path in (copy / "src").rglob("*")}
+    library = os.environ["FLAGSTONE_TEST_LIBRARY"]
+    program = shutil.copy(library, tmp_path / "flagstone.exe")
+    variables = {"FLAGSTONE_LIBRARY_PATH": library, "FLAGSTONE_CLI": str(program), "FLAGSTONE_SPEEDUPS": "0"}
+    wheel = build("wheel", copy, tmp_path / "dist", **variables)
+    after = {path: path.stat() for path in (copy / "src").rglob("*")}
+    assert sorted(after) == sorted(before)
+    # Folders' own times: what came and went again.
+    assert [path for path in before if before[path].st_mtime_ns != after[path].st_mtime_ns] == []
+    made = zipfile.ZipFile(wheel)
+    assert made.read("flagstone/_native/libflagstone.so")[:4] == b"\x7fELF"
+    names = {"flagstone/_speedups.abi3.so", "flagstone_cli/bin/flagstone"}
+    assert not names.intersection(made.namelist()) and "-py3-none-" in wheel.name
+    assert "flagstone_cli/bin/flagstone.exe" in made.namelist(), "as Windows needs it"
+
+
 def command_line(script: Path, environment: Environment) -> None:
     """The console script is the program, with its own arguments, files, signals and exit statuses."""
 
@@ -109,22 +137,68 @@ def command_line(script: Path, environment: Environment) -> None:
         watching.communicate()
 
 
-@pytest.mark.parametrize("kind", ["missing", "of another machine", "not allowed"])
-def test_without_its_program_the_console_script_says_how_to_get_it(tmp_path: Path, kind: str) -> None:
+def console_script(folder: Path) -> Path:
+    """A copy of what the console script runs, in ``folder``, without a program."""
     import flagstone_cli
 
-    copy = tmp_path / "flagstone_cli"
+    copy = folder / "flagstone_cli"
     (copy / "bin").mkdir(parents=True)
     for module in Path(flagstone_cli.__file__).parent.glob("*.py"):
         (copy / module.name).write_text(module.read_text())
+    return copy
+
+
+@pytest.mark.parametrize("kind", ["missing", "of another machine", "not allowed"])
+def test_without_its_program_the_console_script_says_how_to_get_it(tmp_path: Path, kind: str) -> None:
+    copy = console_script(tmp_path)
     if kind != "missing":
         (copy / "bin" / "flagstone").write_bytes(b"\x7fELF of another machine")
         (copy / "bin" / "flagstone").chmod(0o755 if kind == "of another machine" else 0o644)
     command = [sys.executable, "-m", "flagstone_cli", "flags"]
-    ended = subprocess.run(command, env=clean(PYTHONPATH=str(tmp_path)), capture_output=True, text=True, check=False)
+    variables = clean(PYTHONPATH=str(tmp_path), PATH=str(tmp_path))
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (127 if kind == "missing" else 126, "")
     assert ("FLAGSTONE_CLI=build" if kind == "missing" else f"{copy / 'bin' / 'flagstone'} cannot be run") in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_console_script_without_its_program_becomes_the_one_that_it_hides(tmp_path: Path) -> None:
+    console_script(tmp_path)
+    folders = [tmp_path / name for name in ("script", "not-allowed", "folder", "installed")]
+    for folder in folders[:3]:
+        folder.mkdir()
+    (folders[0] / "flagstone").write_text(f'#!/bin/sh\nexec {sys.executable} -m flagstone_cli "$@"\n')
+    (folders[0] / "flagstone").chmod(0o755)
+    (folders[1] / "flagstone").write_bytes(b"\x7fELF")
+    (folders[2] / "flagstone").mkdir()
+    path = os.pathsep.join(["", "of-no-root", *map(str, folders)])
+    variables = clean(PYTHONPATH=str(tmp_path), PATH=path)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(folders[0] / "flagstone"), *arguments]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    missing = run("--version")
+    assert (missing.returncode, "FLAGSTONE_CLI=build" in missing.stderr) == (127, True), missing
+    folders[3].mkdir()
+    # A program that is there wherever the tests run, and cares little for its name.
+    (folders[3] / "flagstone").symlink_to(str(shutil.which("redis-server")))
+    ended = run("--version")
+    assert (ended.returncode, ended.stdout.startswith("Redis server v=")) == (0, True), ended
+
+
+def test_where_no_process_can_become_another_the_console_script_waits_and_hands_on_the_status(tmp_path: Path) -> None:
+    copy = console_script(tmp_path)
+    (copy / "bin" / "flagstone").write_text('#!/bin/sh\necho "$PPID $@"\nexit 5\n')
+    (copy / "bin" / "flagstone").chmod(0o755)
+    code = "import os, sys, flagstone_cli; flagstone_cli._CAN_BECOME = False; print(os.getpid(), flush=True)"
+    code += "; sys.argv[1:] = ['a', 'b c']; flagstone_cli.main()"
+    ended = run_python(code, env=clean(PYTHONPATH=str(tmp_path)))
+    process = ended.stdout.partition("\n")[0]
+    assert (ended.returncode, ended.stdout, ended.stderr) == (5, f"{process}\n{process} a b c\n", "")
+    (copy / "bin" / "flagstone").chmod(0o644)
+    refused = run_python(code, env=clean(PYTHONPATH=str(tmp_path)))
+    assert (refused.returncode, "cannot be run" in refused.stderr) == (126, True), refused
 
 
 @in_full
@@ -157,7 +231,8 @@ def test_an_sdist_builds_with_cargo_alone(environment: Environment, tmp_path: Pa
     # Dependencies are compiled once for all runs of this test.
     install(python, "--no-build-isolation", str(sdist), CARGO_TARGET_DIR=os.environ["FLAGSTONE_TEST_SDIST_TARGET"])
     assert first_evaluation(python, environment) == "True\n"
-    without = subprocess.run([Path(python).with_name("flagstone"), "flags"], capture_output=True, text=True, check=False)
+    script = [str(Path(python).with_name("flagstone")), "flags"]
+    without = subprocess.run(script, env=clean(PATH=str(tmp_path)), capture_output=True, text=True, check=False)
     assert (without.returncode, "has no command-line program" in without.stderr) == (127, True), without
     (library,) = (tmp_path / "venv").glob("lib/*/site-packages/flagstone/_native/libflagstone.so")
     for built in (library, Path(os.environ["FLAGSTONE_TEST_LIBRARY"])):

@@ -104,6 +104,7 @@ def test_opentelemetry_collects_counters_and_gauges() -> None:
         metrics = collected(reader)
     assert metrics["feature_flag.evaluations"] == [({"feature_flag.key": "yes", "feature_flag.result.variant": "0"}, 2)]
     assert metrics["flagstone.flags"] == [({}, 2)]
+    assert metrics["flagstone.evaluations.other"] == metrics["flagstone.panics"] == [({}, 0)]
     assert ({"state": "VALID"}, 1) in metrics["flagstone.client.state"]
     assert "flagstone.redis.received" not in metrics, "there is no Redis"
 

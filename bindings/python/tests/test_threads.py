@@ -9,7 +9,33 @@ import time
 import pytest
 
 from flagstone import Client, Context
+from flagstone._waits import wait_in_slices
 from support import PATIENCE, Environment, bool_flag, run_python, until
+
+
+def test_the_main_thread_alone_looks_up_from_what_it_waits_for() -> None:
+    def looks() -> int:
+        asked: list[float] = []
+        done = threading.Event()
+
+        def look(seconds: float) -> bool:
+            asked.append(seconds)
+            if len(asked) == 3:
+                done.set()
+            return done.wait(seconds)
+
+        timer = threading.Timer(1.0, done.set)
+        timer.start()
+        assert wait_in_slices(look, None) and wait_in_slices(look, PATIENCE)
+        timer.cancel()
+        return len(asked)
+
+    assert looks() == 4, "three slices, the last of which finds it done"
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(looks()))
+    thread.start()
+    thread.join(PATIENCE)
+    assert found == [2]
 
 
 def test_eight_threads_evaluate_during_changes_and_close(environment: Environment) -> None:

@@ -1,6 +1,7 @@
 //! Ctrl-C, where something must not be left half done: a file beside the one that is written, the lock of writers. Everywhere
 //! else a signal ends the program at once, as it does by itself.
 
+use std::io::{self, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Failure;
+
+/// Whoever waits longer for the end is told what for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is known of signals.
 struct Known {
@@ -75,6 +79,17 @@ fn arrived(signal: i32) {
     }
     known.came = Some(signal);
     ARRIVED.notify_all();
+    drop(known);
+    // Without a thread it goes on untold.
+    let _ = std::thread::Builder::new().name("ending".to_owned()).spawn(tell_of_it);
+}
+
+fn tell_of_it() {
+    std::thread::sleep(PATIENCE);
+    if known().protected > 0 {
+        // Nobody is left to tell when standard error is closed.
+        let _ = writeln!(io::stderr(), "ending; Ctrl-C again ends it at once");
+    }
 }
 
 /// As if nobody had heard of the signal: the program ends by it, which shells call 130.

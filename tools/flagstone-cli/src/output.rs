@@ -9,6 +9,7 @@ use std::fmt::{self, Display, Write as _};
 use std::io::{self, BufWriter, Stdout, Write};
 
 use console::{Style, Term};
+use flagstone::model::write_compact;
 use serde::Serialize;
 
 use crate::arguments::{Color, Look};
@@ -93,15 +94,16 @@ impl Output {
 
     /// A value as JSON, over several lines on a terminal.
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = if self.is_terminal { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
-        let text = text.map_err(io::Error::from)?;
+        if !self.is_terminal {
+            return self.line(escaped_json(&one_line(value)?));
+        }
+        let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
         self.line(escaped_json(&text))
     }
 
     /// A value as JSON on a line of its own, which may be read before the next one is there.
     pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string(value).map_err(io::Error::from)?;
-        self.line_now(escaped_json(&text))
+        self.line_now(escaped_json(&one_line(value)?))
     }
 
     /// Everything printed so far can be read.
@@ -186,6 +188,14 @@ pub fn plain(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+/// Texts that are passed on as they are stored may be of several lines.
+fn one_line(value: &impl Serialize) -> Result<String, Failure> {
+    let text = serde_json::to_string(value).map_err(io::Error::from)?;
+    let mut line = String::with_capacity(text.len());
+    write_compact(&text, &mut line);
+    Ok(line)
 }
 
 /// JSON that means the same, and shows what could steer a terminal as escapes. Outside of texts JSON has none of it but line

@@ -590,3 +590,31 @@ fn an_explanation_is_of_the_item_that_was_asked_for_whatever_it_calls_itself() {
     let told = on_redis(&redis, &["eval", "a", "-e", "-u", "ada"]).ended(0);
     assert!(told.contains("flag \"a\" (version 1)") && told.contains("user key is \"of a\""), "{told}");
 }
+
+#[test]
+fn json_is_one_line_however_an_item_is_written() {
+    let redis = redis();
+    let text = "{\"version\":1,\n\"on\":true,\"variations\":[{\n\"a b\": [1,\r\n 2.50]}],\"fallthrough\":{\"variation\":0},\n\
+                \"rules\":[{\"variation\":0,\"clauses\":[{\"attribute\":\"n\",\"op\":\"in\",\"values\":[[\n1]]}]}]}";
+    send(&redis, &["HSET", "launchdarkly:features", "n", text]);
+    for arguments in [&["eval", "n", "--user", "u", "--explain"][..], &["show", "n"], &["flags"]] {
+        let told = on_redis(&redis, &[arguments, &["--json"]].concat()).ended(0);
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    let told = on_redis(&redis, &["eval", "n", "--user", "u", "--json"]).ended(0);
+    assert!(told.contains(r#"{"a b":[1,2.50]}"#), "{told}");
+}
+
+#[test]
+fn weights_that_are_no_weights_hide_no_flag() {
+    let weights = r#"[{"variation":0,"weight":1e300},{"variation":1,"weight":-1e300},{"variation":0,"weight":1},{"variation":1,"weight":1}]"#;
+    let odd = format!(
+        r#"{{"version":1,"on":true,"variations":[1,2],"fallthrough":{{"rollout":{{"variations":{weights}}}}}}}"#
+    );
+    let plain: String = (0..40).map(|number| format!(r#""f{number:02}":{{"version":1,"variations":[1]}},"#)).collect();
+    let flags = file("weights.json", &format!(r#"{{"flags":{{{plain}"odd":{odd}}}}}"#));
+    let rows = on_file(&flags, &["flags", "--json"]).json(0);
+    assert_eq!(rows.as_array().unwrap().len(), 41);
+    assert_eq!(on_file(&flags, &["flags", "odd", "--json"]).json(0)[0]["serves"], "100% 1");
+    assert!(on_file(&flags, &["show", "odd"]).ended(0).contains("100% 1 (0)"));
+}

@@ -4,11 +4,15 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use support::{Ran, examples, file, flagstone, in_terminal, on_redis, redis, redis_with_examples, send, wait_until};
+use support::{
+    Ran, examples, file, flagstone, in_terminal, on_redis, redis, redis_with_examples, send, silent, wait_until,
+};
 
 /// Each command that reads; `PLACE` is the folder that it may write to.
 const COMMANDS: &[&str] = &[
@@ -96,14 +100,12 @@ fn a_prefix_without_flags_and_a_redis_that_is_away_are_said_by_every_command() {
     assert!(watched.contains("waiting for it"), "{watched}");
 }
 
-/// A server that takes connections and never answers.
-fn silent() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("redis://{}", listener.local_addr().unwrap());
-    (listener, url)
-}
-
+/// Sends Ctrl-C, unless it has ended already; the signal that ended it.
 fn interrupt(child: &mut Child) -> Option<i32> {
+    // The number of what has ended may be that of another process.
+    if let Some(ended) = child.try_wait().unwrap() {
+        return ended.signal();
+    }
     let kill = format!("kill -INT {}", child.id());
     assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     let mut ended = None;
@@ -120,7 +122,7 @@ fn ctrl_c_ends_every_command_that_waits() {
     let import = format!("import {} --yes", examples().display());
     for command in COMMANDS.iter().copied().chain([import.as_str()]) {
         let mut program = flagstone();
-        program.args(words(command)).args(["--timeout", "60"]).env("FLAGSTONE_REDIS_URL", &url);
+        program.args(words(command)).args(["--timeout", "600"]).env("FLAGSTONE_REDIS_URL", &url);
         let mut child = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // It has begun to wait once it has connected.
         let connection = listener.accept().unwrap();
@@ -183,4 +185,50 @@ fn ctrl_c_gives_the_lock_of_writers_back() {
     assert_eq!(keys(), Vec::<String>::new(), "the lock is given back");
     // Whoever comes next does not wait for it.
     on_redis(&redis, &["import", examples().to_str().unwrap(), "--yes", "--replace", "--force"]).ended(0);
+}
+
+#[test]
+fn ctrl_c_ends_an_import_that_waits_for_the_lock_of_somebody_else_and_says_what_was_written() {
+    let redis = redis_with_examples();
+    send(&redis, &["SET", "launchdarkly:$flagstone_lock", "somebody"]);
+    let from = file("later.json", r#"{"flags":{"a":{"version":1,"variations":[1]}}}"#);
+    let mut program = flagstone();
+    program.args(["import", "--yes", "--replace", "--force"]).arg(&from).env("FLAGSTONE_REDIS_URL", redis.url());
+    let mut child = program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let tries = || -> String { redis::cmd("INFO").arg("commandstats").query(&mut redis.connect().unwrap()).unwrap() };
+    let before = lock_tries(&tries());
+    wait_until("it waits", || lock_tries(&tries()) > before + 1 || child.try_wait().unwrap().is_some());
+    let began = Instant::now();
+    assert_eq!(interrupt(&mut child), Some(2));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(support::flag_text(&redis, "a").is_none(), "nothing was written");
+    let lock: String =
+        redis::cmd("GET").arg("launchdarkly:$flagstone_lock").query(&mut redis.connect().unwrap()).unwrap();
+    assert_eq!(lock, "somebody");
+}
+
+#[test]
+fn an_end_that_takes_long_is_told_of_and_another_ctrl_c_does_not_wait_for_it() {
+    let redis = redis_with_examples();
+    let from = file("never.json", r#"{"flags":{"a":{"version":1,"variations":[1]}}}"#);
+    // It answers reads, and keeps whoever writes waiting.
+    send(&redis, &["CLIENT", "PAUSE", "60000", "WRITE"]);
+    let mut program = flagstone();
+    program.args(["import", "--yes", "--replace", "--force", "--timeout", "600"]).arg(&from);
+    program.env("FLAGSTONE_REDIS_URL", redis.url()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = program.spawn().unwrap();
+    let clients = || -> String { redis::cmd("CLIENT").arg("LIST").query(&mut redis.connect().unwrap()).unwrap() };
+    wait_until("it waits", || clients().contains("flags=b") || child.try_wait().unwrap().is_some());
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let mut told = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("Ctrl-C again ends it at once"), "{told}");
+    assert_eq!(interrupt(&mut child), Some(2));
+}
+
+/// How often `SET` was asked for.
+fn lock_tries(statistics: &str) -> u64 {
+    let line = statistics.lines().find_map(|line| line.strip_prefix("cmdstat_set:calls="));
+    line.and_then(|line| line.split(',').next()).map_or(0, |calls| calls.parse().unwrap())
 }

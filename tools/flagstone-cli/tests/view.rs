@@ -4,13 +4,16 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{LONG, examples, flagstone, redis, redis_with_examples, send, wait_until};
+use support::{LONG, examples, file, flagstone, redis, redis_with_examples, send, silent, wait_until};
 
 const TOKEN: &str = "0123456789-token";
 
@@ -33,7 +36,7 @@ impl Viewer {
         out.read_line(&mut line).unwrap();
         let line: Value = serde_json::from_str(&line).unwrap();
         let url = line["url"].as_str().unwrap();
-        let address = url.strip_prefix("http://").unwrap().trim_end_matches('/').replace("0.0.0.0", "127.0.0.1");
+        let address = url.strip_prefix("http://").unwrap().trim_end_matches('/').to_owned();
         Self { child, out, address }
     }
 
@@ -120,7 +123,7 @@ fn every_answer_says_what_browsers_may_do_with_it() {
             "Content-Security-Policy: default-src 'none'; script-src 'self';",
             "require-trusted-types-for 'script'",
             "X-Content-Type-Options: nosniff",
-            "Referrer-Policy: no-referrer",
+            "Referrer-Policy: same-origin",
             "X-Frame-Options: DENY",
             "Cross-Origin-Resource-Policy: same-origin",
             "Cache-Control: no-store",
@@ -142,6 +145,11 @@ fn only_browsers_that_came_on_purpose_are_answered() {
         ("Host: localhost:9\r\n", 200),
         ("Host: [::1]:9\r\n", 200),
         ("Host: localhost\r\nHost: localhost\r\n", 400),
+        ("Cookie: a=1\r\nCookie: b=2\r\n", 400),
+        ("Authorization: Bearer a\r\nauthorization: Bearer b\r\n", 400),
+        ("Sec-Fetch-Site: none\r\nSec-Fetch-Site: none\r\n", 400),
+        // Between here and a browser others may add to what nothing depends on.
+        ("Accept: a\r\nAccept: b\r\nVia: one\r\nVia: other\r\n", 200),
         ("Sec-Fetch-Site: cross-site\r\n", 403),
         ("Sec-Fetch-Site: same-site\r\n", 403),
         ("Sec-Fetch-Site: same-origin\r\n", 200),
@@ -155,7 +163,7 @@ fn only_browsers_that_came_on_purpose_are_answered() {
         has_status(&viewer.post("/api/who", origin, question), 403);
     }
     has_status(&viewer.post("/api/who", "Origin: null\r\nSec-Fetch-Site: cross-site\r\n", question), 403);
-    has_status(&viewer.post("/api/who", "Origin: null\r\nSec-Fetch-Site: same-origin\r\n", question), 200);
+    has_status(&viewer.post("/api/who", "Origin: null\r\nSec-Fetch-Site: same-origin\r\n", question), 403);
     has_status(&viewer.post("/api/who", &viewer.own(), question), 200);
 }
 
@@ -191,7 +199,7 @@ fn what_is_no_request_is_refused_and_harms_nobody() {
         has_status(&answer, 400);
         assert!(answer.contains(words), "{answer}");
     }
-    assert_eq!(viewer.json("/api/lists")["flags"].as_array().unwrap().len(), 3);
+    wait_until("the file is read", || viewer.json("/api/lists")["flags"].as_array().unwrap().len() == 3);
 }
 
 #[test]
@@ -213,11 +221,45 @@ fn connections_are_bounded_and_those_that_say_nothing_are_ended() {
 }
 
 #[test]
+fn whoever_was_answered_and_goes_on_sending_is_cut_off() {
+    let viewer = Viewer::on_examples();
+    let mut streams: Vec<TcpStream> = (0..8).map(|_| viewer.connect()).collect();
+    for stream in &mut streams {
+        write!(stream, "GET /assets/icon.svg HTTP/1.1\r\nHost: {}\r\n\r\n", viewer.address).unwrap();
+    }
+    for stream in &mut streams {
+        wait_until("it is cut off", || stream.write_all(b"x").is_err());
+    }
+}
+
+/// Runs it to its end, which must come by itself.
+fn ends(command: &mut Command) -> support::Ran {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let end = Instant::now() + LONG;
+    while child.try_wait().unwrap().is_none() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // What has ended cannot be killed.
+    let _ = child.kill();
+    support::Ran::of(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_token_that_is_none_is_refused_and_leaves_nothing_open() {
+    for token in [&b""[..], b"short", b"0123456789 token", b"0123456789-\xff\xfetoken"] {
+        let mut open = flagstone();
+        open.args(["view", "--file"]).arg(examples()).env("FLAGSTONE_VIEW_TOKEN", OsStr::from_bytes(token));
+        let complaint = ends(&mut open).complained(2);
+        assert!(complaint.contains("FLAGSTONE_VIEW_TOKEN"), "{complaint}");
+    }
+}
+
+#[test]
 fn where_others_come_nobody_sees_anything_without_the_token() {
     let file = examples();
     let mut open = flagstone();
     open.args(["view", "--listen", "0.0.0.0:0", "--file"]).arg(&file).env_remove("FLAGSTONE_VIEW_TOKEN");
-    let refused = support::Ran::of(open.output().unwrap()).complained(2);
+    let refused = ends(&mut open).complained(2);
     assert!(refused.contains("FLAGSTONE_VIEW_TOKEN") && refused.contains("token"), "{refused}");
     let viewer = Viewer::start(
         &["--listen", "0.0.0.0:0", "--name", "flags.test", "--file", file.to_str().unwrap()],
@@ -237,6 +279,11 @@ fn where_others_come_nobody_sees_anything_without_the_token() {
     has_status(&entered, 303);
     let cookie = entered.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")).unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    assert!(!cookie.contains("Secure"), "it would not be sent: {cookie}");
+    // A proxy that encrypts.
+    let encrypted = format!("Origin: https://{}\r\n", viewer.address);
+    let entered = viewer.post("/login", &encrypted, &format!("token={TOKEN}"));
+    assert!(entered.contains("; SameSite=Strict; Secure\r\n"), "{entered}");
     let cookie = cookie.split(';').next().unwrap();
     has_status(&viewer.get("/api/lists", &format!("Cookie: other=1; {cookie}\r\n")), 200);
 }
@@ -263,6 +310,41 @@ fn answers_are_those_of_the_command_line() {
     has_status(&viewer.get("/api/flag?key=nobody", ""), 404);
 }
 
+#[test]
+fn weights_that_are_no_weights_end_nothing() {
+    let weights = r#"[{"variation":0,"weight":1e300},{"variation":1,"weight":-1e300},{"variation":0,"weight":1},{"variation":1,"weight":1}]"#;
+    let serves = format!(r#"{{"rollout":{{"variations":{weights}}}}}"#);
+    let with = |version: u32| {
+        format!(r#"{{"flags":{{"odd":{{"version":{version},"on":true,"variations":[1,2],"fallthrough":{serves}}}}}}}"#)
+    };
+    let from = file("odd.json", &with(1));
+    let viewer = Viewer::start(&["--file", from.to_str().unwrap()], None);
+    wait_until("it is read and told", || viewer.json("/api/timeline").to_string().contains("\"many\""));
+    assert_eq!(viewer.json("/api/lists")["flags"][0]["serves"], "100% 1");
+    assert_eq!(viewer.json("/api/flag?key=odd")["flag"]["otherwise"]["shares"][0]["share"], json!(1.0));
+    std::fs::write(&from, with(2)).unwrap();
+    wait_until("it is followed", || viewer.json("/api/timeline").to_string().contains("\"change\""));
+}
+
+#[test]
+fn what_a_picture_leaves_out_is_counted_once() {
+    let flag = |key: String, needs: &[String]| {
+        let needs: Vec<Value> = needs.iter().map(|key| json!({ "key": key, "variation": 0 })).collect();
+        (key, json!({ "version": 1, "on": true, "variations": [1], "prerequisites": needs }))
+    };
+    let near: Vec<String> = (0..79).map(|number| format!("near-{number}")).collect();
+    let far = ["far-1".to_owned(), "far-2".to_owned()];
+    let flags: serde_json::Map<String, Value> = std::iter::once(flag("here".to_owned(), &near))
+        .chain(near.iter().map(|key| flag(key.clone(), &far)))
+        .chain(far.iter().map(|key| flag(key.clone(), &[])))
+        .collect();
+    let from = file("wide.json", &json!({ "flags": flags }).to_string());
+    let viewer = Viewer::start(&["--file", from.to_str().unwrap()], None);
+    wait_until("the file is read", || viewer.json("/api/lists")["flags"].as_array().unwrap().len() == 82);
+    let graph = &viewer.json("/api/flag?key=here")["graph"];
+    assert_eq!((graph["nodes"].as_array().unwrap().len(), &graph["left_out"]), (80, &json!(2)));
+}
+
 /// Reads events until one contains these words.
 fn hear(events: &mut BufReader<TcpStream>, words: &str) -> String {
     let mut line = String::new();
@@ -279,7 +361,8 @@ fn hear(events: &mut BufReader<TcpStream>, words: &str) -> String {
 fn changes_are_pushed_with_what_is_new_and_the_end_of_redis_too() {
     let redis = redis_with_examples();
     let viewer = Viewer::start(&["--url", &redis.url()], None);
-    wait_until("it is read", || viewer.json("/api/health")["status"]["state"] == "VALID");
+    // What is read first is told as one entry: whatever comes after that is a change.
+    wait_until("it is read and told", || viewer.json("/api/timeline").to_string().contains("\"many\""));
     let mut stream = viewer.connect();
     stream.write_all(format!("GET /api/events HTTP/1.1\r\nHost: {}\r\n\r\n", viewer.address).as_bytes()).unwrap();
     let mut events = BufReader::new(stream);
@@ -303,6 +386,27 @@ fn changes_are_pushed_with_what_is_new_and_the_end_of_redis_too() {
 }
 
 #[test]
+fn what_changes_through_something_else_is_told_in_one_entry_if_it_is_much() {
+    let needs = r#"{"version":1,"on":true,"variations":[1],"prerequisites":[{"key":"base","variation":0}]}"#;
+    let flags: String = (0..3_000).map(|number| format!(r#","f{number}":{needs}"#)).collect();
+    let with_base = |version: u32| {
+        let base = format!(r#"{{"version":{version},"on":true,"variations":[{version}],"offVariation":0}}"#);
+        format!(r#"{{"flags":{{"base":{base}{flags}}}}}"#)
+    };
+    let from = file("through.json", &with_base(1));
+    let viewer = Viewer::start(&["--file", from.to_str().unwrap()], None);
+    wait_until("it is read and told", || viewer.json("/api/timeline").to_string().contains("\"many\""));
+    std::fs::write(&from, with_base(2)).unwrap();
+    wait_until("it is told together", || {
+        let timeline = viewer.json("/api/timeline");
+        // The first entry is that of all that was read.
+        timeline.as_array().unwrap().iter().any(|entry| {
+            entry["event"] == "many" && entry["count"].as_u64().is_some_and(|count| (501..=3_000).contains(&count))
+        })
+    });
+}
+
+#[test]
 fn a_prefix_without_flags_is_shown_as_such_and_followed() {
     let redis = redis();
     let viewer = Viewer::start(&["--url", &redis.url(), "--timeout", "0.2"], None);
@@ -317,15 +421,18 @@ fn a_signal_ends_it_at_once_whoever_is_connected() {
         let mut viewer = Viewer::on_examples();
         let mut stream = viewer.connect();
         stream.write_all(format!("GET /api/events HTTP/1.1\r\nHost: {}\r\n\r\n", viewer.address).as_bytes()).unwrap();
-        hear(&mut BufReader::new(stream), "event: hello");
+        // It is connected to the end.
+        let mut events = BufReader::new(stream);
+        hear(&mut events, "event: hello");
         assert_eq!(viewer.signal(name), Some(number));
         let mut rest = String::new();
         viewer.out.read_line(&mut rest).unwrap();
         assert_eq!(rest, "");
     }
-    // Also while it waits for a Redis that is away.
-    let url = redis().url();
-    let mut waiting = Viewer::start(&["--url", &url, "--timeout", "60"], None);
+    // Also while it waits for a Redis that says nothing, far longer than this test waits for anything.
+    let (silent, url) = silent();
+    let mut waiting = Viewer::start(&["--url", &url, "--timeout", "600"], None);
+    let _connection = silent.accept().unwrap();
     assert_eq!(waiting.json("/api/lists")["flags"], json!([]));
     assert_eq!(waiting.signal("INT"), Some(2));
 }

@@ -13,8 +13,7 @@ internal sealed class ClientInstruments
     private static readonly (string Name, string Unit, string Source, string Description)[] s_counters =
     [
         ("feature_flag.evaluations", "{evaluation}", "flagstone_evaluations_total", "Evaluations by flag and index of the variation."),
-        ("flagstone.evaluations.other", "{evaluation}", "flagstone_other_evaluations_total", "Evaluations of keys that are not counted one by one."),
-        ("flagstone.panics", "{panic}", "flagstone_panics_total", "Defects of the library that it has caught."),
+        ("flagstone.evaluations.other", "{evaluation}", "flagstone_other_evaluations_total", "Evaluations that are not counted by flag."),
         ("flagstone.redis.exchanges", "{exchange}", "flagstone_redis_exchanges_total", "Answered reads and writes."),
         ("flagstone.redis.received", "By", "flagstone_redis_received_bytes_total", "Bytes received from Redis."),
         ("flagstone.redis.sent", "By", "flagstone_redis_sent_bytes_total", "Bytes sent to Redis."),
@@ -22,6 +21,7 @@ internal sealed class ClientInstruments
         ("flagstone.events.lost", "{event}", "flagstone_events_lost_total", "Events that could not be delivered."),
         ("flagstone.events.dropped", "{event}", "flagstone_events_dropped_total", "Events that did not fit."),
         ("flagstone.notifications.dropped", "{notification}", "flagstone_notifications_dropped_total", "Notifications that were not taken in time."),
+        ("flagstone.panics", "{panic}", "flagstone_panics_total", "Calls that failed unexpectedly."),
     ];
 
     /// <summary>The same of what goes up and down.</summary>

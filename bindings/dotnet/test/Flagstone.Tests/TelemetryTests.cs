@@ -44,7 +44,7 @@ public sealed class TelemetryTests : IDisposable
         Assert.Contains(collected.Values("feature_flag.evaluations"), counted => counted.Value == 3);
         IReadOnlyDictionary<string, string?> instruments = collected.Instruments();
         foreach (string name in (string[])["flagstone.client.ready", "flagstone.source.state", "flagstone.freshness", "flagstone.segments",
-            "flagstone.items.malformed", "flagstone.notifications.dropped"])
+            "flagstone.items.malformed", "flagstone.notifications.dropped", "flagstone.panics"])
         {
             Assert.Contains(name, instruments);
         }

@@ -91,11 +91,13 @@ class _Line(Generic[T]):
 
     def take(self) -> T:
         with self._moved:
-            while not self._items:
-                if self._ended:
-                    raise StopIteration
-                wait_in_slices(self._moved.wait, None)
+            wait_in_slices(lambda moment: self._moved.wait_for(self._is_moved, moment), None)
+            if not self._items:
+                raise StopIteration
             return self._items.popleft()
+
+    def _is_moved(self) -> bool:
+        return bool(self._items) or self._ended
 
     async def atake(self) -> T:
         while True:

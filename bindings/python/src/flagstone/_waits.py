@@ -16,6 +16,8 @@ from ._lib import milliseconds
 _SLICE_MS = 100
 #: How long a greenlet lets others run between two looks, in seconds.
 _PAUSE = 0.01
+#: How long a lock can be waited for in one call, in seconds; a month is as good.
+_LONGEST = min(threading.TIMEOUT_MAX, 30 * 86400.0)
 
 
 def wait(look: Callable[[int], int], seconds: float) -> int:
@@ -35,10 +37,15 @@ def wait(look: Callable[[int], int], seconds: float) -> int:
 def wait_in_slices(wait: Callable[[float], bool], seconds: float | None) -> bool:
     """Calls ``wait``, which waits at most the seconds it is given, until it says true or ``seconds`` are over.
 
-    A signal that comes just before the main thread begins to wait, or to another thread, does not end its wait.
+    ``wait`` must look at what it waits for: a wake-up between two slices is lost.
+
+    On the main thread, which alone runs signal handlers, in slices: a signal that comes just before it begins to wait, or
+    to another thread, does not end its wait.
     """
     deadline = math.inf if seconds is None else time.monotonic() + seconds
-    while not wait(max(0.0, min(_SLICE_MS / 1000, deadline - time.monotonic()))):
+    is_main = threading.get_ident() == threading.main_thread().ident
+    longest = _SLICE_MS / 1000 if is_main else _LONGEST
+    while not wait(max(0.0, min(longest, deadline - time.monotonic()))):
         if time.monotonic() >= deadline:
             return False
     return True
@@ -67,5 +74,5 @@ def wait_whole(call: Callable[[int], int], seconds: float) -> int:
         if threads:
             threads.sleep(_PAUSE)
         else:
-            answered.wait(_SLICE_MS / 1000)
+            wait_in_slices(answered.wait, None)
     return answers[0]

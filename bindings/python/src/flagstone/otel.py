@@ -134,6 +134,7 @@ class OpenTelemetryPlugin(Plugin):
 #: Names in OpenTelemetry, unit and the name in the metrics' text, of what only grows.
 _COUNTERS = (
     ("feature_flag.evaluations", "{evaluation}", "flagstone_evaluations"),
+    ("flagstone.evaluations.other", "{evaluation}", "flagstone_other_evaluations"),
     ("flagstone.redis.exchanges", "{exchange}", "flagstone_redis_exchanges"),
     ("flagstone.redis.received", "By", "flagstone_redis_received_bytes"),
     ("flagstone.redis.sent", "By", "flagstone_redis_sent_bytes"),
@@ -141,6 +142,7 @@ _COUNTERS = (
     ("flagstone.events.lost", "{event}", "flagstone_events_lost"),
     ("flagstone.events.dropped", "{event}", "flagstone_events_dropped"),
     ("flagstone.notifications.dropped", "{notification}", "flagstone_notifications_dropped"),
+    ("flagstone.panics", "{panic}", "flagstone_panics"),
 )
 #: The same of what goes up and down.
 _GAUGES = (

@@ -26,7 +26,7 @@ def before_scenario(context: Any, _: object) -> None:
     context.client = api.get_client()
     context.providers, context.sink = {}, None
     #: What was heard of events, by client.
-    context.heard = {}
+    context.heard, context.later = {}, 0
     #: Attributes by the level that supplies them, and the targeting keys.
     context.attributes, context.keys = {}, {}
     context.hooks, context.hints, context.ran, context.told = [], {}, [], {}

@@ -134,7 +134,7 @@ fn server(of: &Examination, depot: &Depot, report: &mut Report) {
     rights(of, report);
 }
 
-/// How long it is good for yet. Whom it names was checked when it was shown.
+/// How long it is good for yet: that of the server alone, not those that vouch for it. Whom it names was checked when it was shown.
 fn certificate(der: &[u8], report: &mut Report) {
     let Ok(certificate) = Certificate::from_der(der) else {
         return report.add("certificate", Health::Note, "its dates cannot be read");

@@ -1,5 +1,7 @@
 //! `flags`: a table of flags or segments.
 
+use std::panic::resume_unwind;
+
 use flagstone::model::{Flag, Interner, Serve};
 
 use crate::arguments::Flags;
@@ -29,8 +31,8 @@ fn rows(items: &[Item], what: &Flags) -> Vec<Row> {
     let share = items.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
         let parts: Vec<_> = items.chunks(share).map(|part| scope.spawn(|| rows_of(part, what))).collect();
-        // A thread that panicked has said so.
-        parts.into_iter().filter_map(|part| part.join().ok()).flatten().collect()
+        // A list without a part of the flags would be none.
+        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     })
 }
 

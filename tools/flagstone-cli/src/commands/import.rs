@@ -231,10 +231,12 @@ fn write(
     if what.force || what.replace || held.inited == Some(false) {
         // The lock of writers is not left behind.
         let protected = Protected::begin()?;
-        depot.rewrite(|contents| {
-            if protected.is_end_wanted() {
-                return Err(Failure::Changed("nothing was written".to_owned()));
-            }
+        let go_on = || match protected.is_end_wanted() {
+            true => Err(Failure::Changed("nothing was written".to_owned())),
+            false => Ok(()),
+        };
+        depot.rewrite_while(go_on, |contents| {
+            go_on()?;
             let held = contents.into();
             done = plan(items, &held, what);
             if (what.force || what.replace) && done != steps {
@@ -243,6 +245,10 @@ fn write(
             }
             merged(items, &held, what)
         })?;
+        if protected.is_end_wanted() {
+            // Whoever wanted the end came too late, and the status alone would say otherwise.
+            writeln!(io::stderr(), "everything was written before the end")?;
+        }
         return Ok(done);
     }
     let mut bar = output.progress("writing", writes(steps));

@@ -1,6 +1,7 @@
 //! `view`: a page to look at, until somebody ends it.
 
-use std::net::TcpListener;
+use std::env::VarError;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -28,9 +29,9 @@ pub fn run(what: &Arguments, place: &Place, output: &mut Output) -> Result<Verdi
     client.hear_flag_changes(true);
     let listener =
         TcpListener::bind(what.listen).map_err(|error| Failure::Away(format!("--listen {}: {error}", what.listen)))?;
-    let url = format!("http://{}/", listener.local_addr()?);
-    let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
-    View::new(Arc::clone(&client), place.describe(), &listener, &what.names, token)?.serve(listener)?;
+    let url = url(listener.local_addr()?);
+    let view = View::new(Arc::clone(&client), place.describe(), &listener, &what.names, token()?)?;
+    let follower = view.serve(listener)?;
     if output.json {
         output.json_line(&json!({ "event": "viewing", "url": url }))?;
     } else {
@@ -38,6 +39,9 @@ pub fn run(what: &Arguments, place: &Place, output: &mut Output) -> Result<Verdi
     }
     let mut started = Some(start(place, &client)?);
     while !ending.wait(TURN) {
+        if follower.is_finished() {
+            return Err(Failure::Away("nobody tells the page any more what changes, so it is gone".to_owned()));
+        }
         let Some(Ok(failure)) = started.as_ref().map(Receiver::try_recv) else { continue };
         started = None;
         if let Some(failure) = failure {
@@ -46,6 +50,25 @@ pub fn run(what: &Arguments, place: &Place, output: &mut Output) -> Result<Verdi
     }
     client.close(Duration::ZERO);
     Ok(Verdict::Fine)
+}
+
+/// One that is there is meant, whatever it is: whoever wanted one shall not go without.
+fn token() -> Result<Option<String>, Failure> {
+    match std::env::var(TOKEN) {
+        Ok(token) => Ok(Some(token)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::Usage(format!("{TOKEN}: this is no text"))),
+    }
+}
+
+/// Where a browser at this machine finds it.
+fn url(mut at: SocketAddr) -> String {
+    match at.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => at.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => at.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    format!("http://{at}/")
 }
 
 /// Reads everything while the page is there already; what comes back is what kept it from being read, if something did.

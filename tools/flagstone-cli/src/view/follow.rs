@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flagstone::client::{Client, Event, Notification, Polled};
 use flagstone::model::{Kind, unix_ms};
@@ -21,6 +21,8 @@ use crate::words::difference::changes;
 const TURN: Duration = Duration::from_millis(500);
 /// Notifications that are taken together.
 const TOGETHER: usize = 10_000;
+/// They are told one after the other: so long those are waited for that something else brought about.
+const GATHERING: Duration = Duration::from_millis(20);
 /// More changes at once are not told one by one.
 const MOST_CHANGES: usize = 500;
 
@@ -61,20 +63,45 @@ impl Follower {
     /// Until the client is closed.
     pub fn run(mut self) {
         loop {
-            let mut heard = Vec::new();
-            match self.client.poll(TURN) {
-                Polled::Event(notification) => heard.push(notification),
-                Polled::Timeout => {}
-                Polled::Closed => return,
-            }
-            while heard.len() < TOGETHER
-                && let Polled::Event(notification) = self.client.poll(Duration::ZERO)
-            {
-                heard.push(notification);
-            }
+            let Some(heard) = self.heard() else { return };
             let told = self.compare();
-            heard.iter().for_each(|notification| self.hear(notification, &told));
+            self.tell_through(&heard, &told);
+            heard.iter().for_each(|notification| self.hear(notification));
             self.told = told;
+        }
+    }
+
+    /// What is heard together; none after the end.
+    fn heard(&self) -> Option<Vec<Notification>> {
+        let mut heard = Vec::new();
+        match self.client.poll(TURN) {
+            Polled::Event(notification) => heard.push(notification),
+            Polled::Timeout => {}
+            Polled::Closed => return None,
+        }
+        let end = Instant::now() + GATHERING;
+        while heard.len() < TOGETHER {
+            let is_through = heard.last().is_some_and(|last| through(last).is_some());
+            let wait = if is_through { end.saturating_duration_since(Instant::now()) } else { Duration::ZERO };
+            match self.client.poll(wait) {
+                Polled::Event(notification) => heard.push(notification),
+                _ => break,
+            }
+        }
+        Some(heard)
+    }
+
+    /// Flags that changed through what they depend on. Those that changed themselves are told already, by this comparison or by
+    /// the one before.
+    fn tell_through(&self, heard: &[Notification], told: &HashSet<String>) {
+        let is_new = |key: &str| !told.contains(key) && !self.told.contains(key);
+        let new: Vec<_> = heard.iter().filter_map(through).filter(|(key, ..)| is_new(key)).collect();
+        if new.len() > MOST_CHANGES {
+            self.push(&json!({ "event": "many", "unix_ms": unix_ms(), "count": new.len() }));
+            return;
+        }
+        for (key, version, unix_ms) in new {
+            self.push(&json!({ "event": "through", "unix_ms": unix_ms, "key": key, "version": version }));
         }
     }
 
@@ -83,14 +110,8 @@ impl Follower {
         self.journal.push(serde_json::to_string(entry).unwrap_or_default());
     }
 
-    fn hear(&mut self, Notification { event, unix_ms, .. }: &Notification, told: &HashSet<String>) {
+    fn hear(&mut self, Notification { event, unix_ms, .. }: &Notification) {
         match event {
-            // Those that changed themselves are told already, by this comparison or by the one before.
-            Event::FlagChanged { key, old_version, new_version }
-                if old_version == new_version && !told.contains(key) && !self.told.contains(key) =>
-            {
-                self.push(&json!({ "event": "through", "unix_ms": unix_ms, "key": key, "version": new_version }));
-            }
             Event::Status { state, reason, .. } if *state != self.state => {
                 self.state = *state;
                 let state = state.name();
@@ -125,6 +146,16 @@ impl Follower {
             }
         }
         flags.into_iter().map(|(key, ..)| key.to_owned()).collect()
+    }
+}
+
+/// Key, version and time of a flag that is as it was, and something that it depends on is not.
+fn through(Notification { event, unix_ms, .. }: &Notification) -> Option<(&str, Option<i64>, i64)> {
+    match event {
+        Event::FlagChanged { key, old_version, new_version } if old_version == new_version => {
+            Some((key, *new_version, *unix_ms))
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a flag or segment depends on, and who depends on it, as nodes and edges.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use flagstone::model::Kind;
 use flagstone::store::{FlagEntry, SegmentEntry, Snapshot, State};
@@ -38,8 +38,10 @@ struct Edge {
 pub struct Graph {
     nodes: Vec<Node>,
     edges: Vec<Edge>,
-    /// There were too many.
+    /// So many more nodes there are, one step further, than a picture takes.
     left_out: usize,
+    #[serde(skip)]
+    without: HashSet<(Kind, String)>,
 }
 
 /// What an item names: kind, key, and the variation that is wanted.
@@ -84,7 +86,8 @@ impl Graph {
             return Some(place);
         }
         if self.nodes.len() >= MOST_NODES {
-            self.left_out += 1;
+            self.without.insert((kind, key.to_owned()));
+            self.left_out = self.without.len();
             return None;
         }
         let (on, version) = match kind {

@@ -29,7 +29,7 @@ impl Guard {
             let reason = "others can reach that address, and they shall not see the flags without a token";
             return Err(Failure::Usage(format!("--listen {at}: {reason}: set {TOKEN} to one of your own")));
         }
-        let mut names: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let mut names: Vec<String> = names.iter().map(|name| without_port(name).to_ascii_lowercase()).collect();
         names.push("localhost".to_owned());
         Ok(Self { token, names, cookie: format!("flagstone_view_{}", at.port()) })
     }
@@ -46,11 +46,7 @@ impl Guard {
             return Some(Reply::sentence(403, "a page of somebody else asks"));
         }
         let origin = request.header("origin").unwrap_or_default();
-        let is_own = match origin.split_once("://") {
-            Some((scheme, from)) => matches!(scheme, "http" | "https") && from == host,
-            // Browsers that are told not to say where they come from name no origin in forms, and cannot be made to lie here.
-            None => origin == "null" && site == "same-origin",
-        };
+        let is_own = origin.split_once("://").is_some_and(|(scheme, from)| is_web(scheme) && from == host);
         if request.method == "POST" && !is_own {
             return Some(Reply::sentence(403, "the header Origin must name this page"));
         }
@@ -67,19 +63,28 @@ impl Guard {
         [bearer, cookie].into_iter().flatten().any(|shown| is_same(shown, token))
     }
 
-    /// The cookie for whoever has typed this token, if it is the one.
-    pub fn cookie(&self, typed: &str) -> Option<String> {
+    /// The cookie for whoever has typed this token, if it is the one; where a proxy encrypts, it never goes another way.
+    pub fn cookie(&self, typed: &str, is_encrypted: bool) -> Option<String> {
         let token = self.token.as_ref().filter(|token| is_same(typed, token))?;
-        Some(format!("{}={token}; Path=/; HttpOnly; SameSite=Strict", self.cookie))
+        let secure = if is_encrypted { "; Secure" } else { "" };
+        Some(format!("{}={token}; Path=/; HttpOnly; SameSite=Strict{secure}", self.cookie))
     }
 
     fn is_ours(&self, host: &str) -> bool {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
-            _ => host,
-        };
+        let name = without_port(host);
         let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         address.parse::<IpAddr>().is_ok() || self.names.contains(&name.to_ascii_lowercase())
+    }
+}
+
+fn is_web(scheme: &str) -> bool {
+    matches!(scheme, "http" | "https")
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
     }
 }
 
@@ -104,7 +109,7 @@ mod tests {
 
     fn guard(at: &str, token: Option<&str>) -> Result<Guard, Failure> {
         let at = at.parse().map_err(|_| Failure::Usage("no address".to_owned()))?;
-        Guard::new(at, &["flags.example.org".to_owned()], token.map(str::to_owned))
+        Guard::new(at, &["flags.example.org".to_owned(), "other.example.org:8090".to_owned()], token.map(str::to_owned))
     }
 
     #[test]
@@ -117,6 +122,8 @@ mod tests {
             ("[::1]", true),
             ("LOCALHOST", true),
             ("flags.example.org:1", true),
+            ("other.example.org:8090", true),
+            ("other.example.org", true),
             ("evil.example.org", false),
             ("localhost.evil.org:80", false),
             ("127.0.0.1.evil.org", false),

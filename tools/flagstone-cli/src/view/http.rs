@@ -17,12 +17,20 @@ const MOST_HEADERS: usize = 64;
 const LONGEST_BODY: usize = 256 << 10;
 /// A whole request takes so long at most.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A reader that takes nothing for so long has gone.
+/// A whole answer takes so long at most.
+const LONGEST_ANSWER: Duration = Duration::from_secs(60);
+/// After it so much time is left to whoever still sends.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+/// A reader of what has no end that takes nothing for so long has gone.
 const LONGEST_WRITE: Duration = Duration::from_secs(10);
 /// What is refused takes so long at most, twice.
 const MOMENT: Duration = Duration::from_millis(5);
 /// After a failure to accept, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Of two of these one would be believed by some, the other one by others. Of what else comes twice the first one counts.
+const ONCE: &[&str] =
+    &["host", "origin", "content-length", "transfer-encoding", "authorization", "cookie", "sec-fetch-site"];
 
 /// What was asked.
 #[derive(Debug, Default)]
@@ -33,7 +41,7 @@ pub struct Request {
     pub path: String,
     /// What the query says, decoded.
     pub query: HashMap<String, String>,
-    /// By their names in lower case. None comes twice.
+    /// By their names in lower case.
     headers: HashMap<String, String>,
     /// Of a POST.
     pub body: Vec<u8>,
@@ -86,7 +94,7 @@ impl Reply {
         self
     }
 
-    fn write(self, stream: &mut TcpStream) -> io::Result<()> {
+    fn write(self, stream: &mut TcpStream, end: Instant) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {} {}\r\nConnection: close\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -95,11 +103,12 @@ impl Reply {
             Body::Whole(body) => {
                 head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
                 // Together: the second of two small writes would wait for the first to be confirmed.
-                stream.write_all(&[head.as_bytes(), &body].concat())
+                put(stream, &[head.as_bytes(), &body].concat(), end)
             }
             Body::Stream(write) => {
                 head.push_str("\r\n");
-                stream.write_all(head.as_bytes())?;
+                put(stream, head.as_bytes(), end)?;
+                stream.set_write_timeout(Some(LONGEST_WRITE))?;
                 write(stream)
             }
         }
@@ -134,10 +143,9 @@ pub fn serve(listener: &TcpListener, handle: impl Fn(Request) -> Reply + Send + 
 
 /// Nobody else is accepted meanwhile, so it takes no time: what was not sent at once is not read.
 fn refuse(stream: &mut TcpStream) -> io::Result<()> {
-    stream.set_write_timeout(Some(MOMENT))?;
     stream.set_read_timeout(Some(MOMENT))?;
     let _ = stream.read(&mut [0; 8 << 10]);
-    Reply::sentence(503, "too many connections").write(stream)
+    Reply::sentence(503, "too many connections").write(stream, Instant::now() + MOMENT)
 }
 
 /// One of the connections that there may be.
@@ -158,18 +166,43 @@ impl Drop for Place {
 
 fn answer(mut stream: TcpStream, handle: &dyn Fn(Request) -> Reply) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(LONGEST_WRITE))?;
     let reply = match read(&mut stream) {
         Ok(request) => handle(request),
         Err(Unread::Refused(status)) => Reply::sentence(status, reason(status)),
         Err(Unread::Gone(error)) => return Err(error),
     };
-    reply.write(&mut stream)?;
+    reply.write(&mut stream, Instant::now() + LONGEST_ANSWER)?;
     // What was not read would make the system throw away what was written.
     stream.shutdown(Shutdown::Write)?;
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-    io::copy(&mut stream.take(LONGEST_BODY as u64), &mut io::sink())?;
+    drain(&mut stream, Instant::now() + LONGEST_REST)
+}
+
+/// Writes all of it until then, however little is taken at a time.
+fn put(stream: &mut TcpStream, mut bytes: &[u8], end: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.set_write_timeout(Some(left(end)?))?;
+        match stream.write(bytes)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => bytes = bytes.get(count..).unwrap_or_default(),
+        }
+    }
     Ok(())
+}
+
+/// Reads to the end, or until then, however little comes at a time.
+fn drain(stream: &mut TcpStream, end: Instant) -> io::Result<()> {
+    loop {
+        stream.set_read_timeout(Some(left(end)?))?;
+        if stream.read(&mut [0; 8 << 10])? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The time until then.
+fn left(end: Instant) -> io::Result<Duration> {
+    let left = end.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 /// Why there is no request.
@@ -211,11 +244,7 @@ fn read(stream: &mut TcpStream) -> Result<Request, Unread> {
 }
 
 fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>, end: Instant) -> Result<(), Unread> {
-    let left = end.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(Unread::Refused(408));
-    }
-    stream.set_read_timeout(Some(left))?;
+    stream.set_read_timeout(Some(left(end)?))?;
     let mut buffer = [0; 8 << 10];
     match stream.read(&mut buffer)? {
         0 => Err(Unread::Gone(io::ErrorKind::UnexpectedEof.into())),
@@ -243,10 +272,11 @@ fn parse(bytes: &[u8]) -> Result<Option<(Request, usize, usize)>, Unread> {
     request.query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     for header in head.headers.iter() {
         let value = std::str::from_utf8(header.value).map_err(|_| Unread::Refused(400))?.to_owned();
-        // One of two would be believed by some, the other one by others.
-        if request.headers.insert(header.name.to_ascii_lowercase(), value).is_some() {
+        let name = header.name.to_ascii_lowercase();
+        if ONCE.contains(&name.as_str()) && request.headers.contains_key(&name) {
             return Err(Unread::Refused(400));
         }
+        request.headers.entry(name).or_insert(value);
     }
     if !matches!(request.method.as_str(), "GET" | "POST") {
         return Err(Unread::Refused(405));
@@ -274,5 +304,28 @@ fn reason(status: u16) -> &'static str {
         431 => "Request Header Fields Too Large",
         503 => "Service Unavailable",
         _ => "Error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_an_end_however_slowly_it_is_taken() -> io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let mut slow = TcpStream::connect(listener.local_addr()?)?;
+        let (mut stream, _) = listener.accept()?;
+        let taken = std::thread::spawn(move || {
+            while slow.read(&mut [0; 64 << 10]).is_ok_and(|count| count > 0) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let outcome = put(&mut stream, &vec![0; 256 << 20], Instant::now() + Duration::from_millis(200));
+        let kind = outcome.map_err(|error| error.kind());
+        assert!(matches!(kind, Err(io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)), "{kind:?}");
+        stream.shutdown(Shutdown::Both)?;
+        assert!(taken.join().is_ok());
+        Ok(())
     }
 }

@@ -24,6 +24,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use flagstone::client::Client;
@@ -75,7 +76,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const HEADERS: &[(&str, &str)] = &[
     ("Content-Security-Policy", POLICY),
     ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
+    ("Referrer-Policy", "same-origin"),
     ("X-Frame-Options", "DENY"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
@@ -84,6 +85,12 @@ const HEADERS: &[(&str, &str)] = &[
 
 /// The page of a client.
 pub struct View {
+    page: Page,
+    follower: JoinHandle<()>,
+}
+
+/// What answers.
+struct Page {
     guard: Guard,
     answers: Arc<Answers>,
 }
@@ -107,17 +114,21 @@ impl View {
         let guard = Guard::new(listener.local_addr()?, names, token)?;
         let journal = Arc::new(Journal::default());
         let follower = Follower::new(Arc::clone(&client), Arc::clone(&journal));
-        std::thread::Builder::new().name("follow".to_owned()).spawn(move || follower.run())?;
-        Ok(Self { guard, answers: Arc::new(Answers::new(client, journal, place)) })
+        let follower = std::thread::Builder::new().name("follow".to_owned()).spawn(move || follower.run())?;
+        let page = Page { guard, answers: Arc::new(Answers::new(client, journal, place)) };
+        Ok(Self { page, follower })
     }
 
-    /// Serves it, for ever.
-    pub fn serve(self, listener: TcpListener) -> Result<(), Failure> {
-        let serve = move || http::serve(&listener, move |request| self.reply(&request));
+    /// Serves it, for ever; what is new is told to it by a thread that ends when the client is closed, and not before.
+    pub fn serve(self, listener: TcpListener) -> Result<JoinHandle<()>, Failure> {
+        let page = self.page;
+        let serve = move || http::serve(&listener, move |request| page.reply(&request));
         std::thread::Builder::new().name("view".to_owned()).spawn(serve)?;
-        Ok(())
+        Ok(self.follower)
     }
+}
 
+impl Page {
     fn reply(&self, request: &Request) -> Reply {
         let reply = self.guard.refusal(request).unwrap_or_else(|| self.answer(request));
         HEADERS.iter().fold(reply, |reply, &(name, value)| reply.with(name, value))
@@ -152,7 +163,8 @@ impl View {
 
     fn log_in(&self, request: &Request) -> Reply {
         let typed = form_urlencoded::parse(&request.body).find(|(name, _)| name == "token");
-        match typed.and_then(|(_, token)| self.guard.cookie(token.trim())) {
+        let is_encrypted = request.header("origin").is_some_and(|origin| origin.starts_with("https://"));
+        match typed.and_then(|(_, token)| self.guard.cookie(token.trim(), is_encrypted)) {
             Some(cookie) => Reply::sentence(303, "").with("Location", "/").with("Set-Cookie", cookie),
             None => {
                 std::thread::sleep(PENALTY);

@@ -234,7 +234,15 @@ pub fn shares(bounds: impl ExactSizeIterator<Item = f64>) -> Vec<f64> {
     let last = bounds.len().saturating_sub(1);
     let mut from = 0.0;
     let share = |(position, bound): (usize, f64)| {
-        let to = if position == last { 1.0 } else { bound.clamp(from, 1.0) };
+        let is_last = position == last;
+        // A bound may be no number, which is above nothing.
+        let to = if is_last {
+            1.0
+        } else if bound > from {
+            bound.min(1.0)
+        } else {
+            from
+        };
         to - std::mem::replace(&mut from, to)
     };
     bounds.enumerate().map(share).collect()
@@ -305,4 +313,18 @@ fn also(json: &Members<'_>) -> Vec<String> {
         (json.get("migration").is_object(), "it controls a migration".to_owned()),
     ];
     lines.into_iter().filter_map(|(is_so, line)| is_so.then_some(line)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn whatever_the_bounds_are_shares_are_of_one_and_add_up_to_it() {
+        let of = |bounds: &[f64]| shares(bounds.iter().copied());
+        assert_eq!(of(&[0.25, 0.5, 0.75]), [0.25, 0.25, 0.5]);
+        assert_eq!(of(&[f64::INFINITY, f64::NAN, 1.0, 1.0]), [1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(of(&[f64::NAN, 0.25, f64::NEG_INFINITY, 0.0]), [0.0, 0.25, 0.0, 0.75]);
+        assert_eq!(of(&[]), [0.0; 0]);
+    }
 }

@@ -1,6 +1,7 @@
 //! Runs the program as a user would: real processes, a real Redis of their own.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -123,6 +124,13 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// A server that takes connections and never answers.
+pub fn silent() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    (listener, url)
 }
 
 /// Runs a line of shell in a terminal of so many columns; what the terminal was sent. None where there is no `script`.

@@ -20,11 +20,12 @@ class FirstWord:
     the provider whatever it told before.
 
     :param name: of the provider.
+    :param is_possible: false while it is known that nothing has been said of this provider: another one may have its name.
     :param then: called once, on a thread of the SDK's, when that has been said.
     """
 
-    def __init__(self, name: str, then: Callable[[], None]) -> None:
-        self._name, self._then = name, then
+    def __init__(self, name: str, is_possible: Callable[[], bool], then: Callable[[], None]) -> None:
+        self._name, self._is_possible, self._then = name, is_possible, then
         self._lock = threading.Lock()
         self._event: ProviderEvent | None = None
 
@@ -52,8 +53,8 @@ class FirstWord:
                 pass
 
     def _heard(self, details: EventDetails) -> None:
-        # Whoever begins to listen hears at once of the provider that is there before.
-        if details.provider_name != self._name:
+        # Whoever begins to listen hears at once of the provider of the default domain.
+        if details.provider_name != self._name or not self._is_possible():
             return
         with self._lock:
             is_first = self._event is not None

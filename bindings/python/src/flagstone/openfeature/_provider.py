@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Union
 
 from openfeature.event import ProviderEvent, ProviderEventDetails
 from openfeature.exception import ErrorCode, ProviderNotReadyError
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason
-from openfeature.provider import AbstractProvider
+from openfeature.provider import AbstractProvider, ProviderStatus
 from openfeature.provider.metadata import Metadata as ProviderMetadata
 
 from .._environment import environment_id
@@ -26,6 +27,7 @@ from ._results import Metadata, resolution
 if TYPE_CHECKING:
     from openfeature.evaluation_context import EvaluationContext
     from openfeature.flag_evaluation import FlagValueType
+    from openfeature.provider import FeatureProvider
     from openfeature.track import TrackingEventDetails
 
     Structure = Union[Sequence[FlagValueType], Mapping[str, FlagValueType]]
@@ -59,8 +61,10 @@ class FlagstoneProvider(AbstractProvider):
         self._start_timeout = start_timeout
         self._lock = threading.Lock()
         self._told: State | None = None
-        self._is_ready = self._is_heard = self._is_shut = False
-        self._first_word = FirstWord(_NAME, self._put_right)
+        self._last: StatusChange | None = None
+        self._is_ready = self._is_heard = self._is_shut = self._is_telling = False
+        self._registry: Any = None
+        self._first_word = FirstWord(_NAME, self._has_status, self._put_right)
 
     @property
     def client(self) -> Client:
@@ -68,6 +72,14 @@ class FlagstoneProvider(AbstractProvider):
         return self._client
 
     # Lifecycle
+
+    def attach(self, on_emit: Callable[[FeatureProvider, ProviderEvent, ProviderEventDetails], None]) -> None:
+        """Called by the SDK when the provider is set, before it initializes."""
+        with self._lock:
+            # Not in initialize, which may begin after the provider was replaced.
+            self._is_shut = self._is_shut and self._owns
+            self._registry = getattr(on_emit, "__self__", None)
+        super().attach(on_emit)
 
     def initialize(self, evaluation_context: EvaluationContext) -> None:
         """Starts the client and waits until there are flags.
@@ -85,6 +97,11 @@ class FlagstoneProvider(AbstractProvider):
             self._client.add_flag_change_listener(self._on_flag_change)
         if _SDK_TELLS_INITIAL_STATE:
             self._first_word.wait_for(ProviderEvent.PROVIDER_READY if is_ready else ProviderEvent.PROVIDER_ERROR)
+            with self._lock:
+                is_shut = self._is_shut
+            if is_shut:
+                # Replaced meanwhile: nothing is said of it.
+                self._first_word.forget()
         if not is_ready:
             raise ProviderNotReadyError(f"no flags within {self._start_timeout:g} s: {_why(self._client)}")
 
@@ -109,33 +126,56 @@ class FlagstoneProvider(AbstractProvider):
     # Events
 
     def _on_status(self, change: StatusChange) -> None:
-        # One that is over is followed by what is told of the present one.
-        if change.state == self._client.state:
-            self._tell(change.state, change.reason)
+        with self._lock:
+            self._last = change
+        self._tell()
+
+    def _has_status(self) -> bool:
+        """Whether the SDK has said something of this provider, as far as is known."""
+        status = getattr(self._registry, "get_provider_status", None)
+        return status is None or status(self) is not ProviderStatus.NOT_READY
 
     def _put_right(self) -> None:
         """Tells the state where the SDK has said another one."""
-        state = self._client.state
-        if (state == State.VALID) != self._is_ready:
-            self._tell(state, _why(self._client))
+        if (self._client.state == State.VALID) != self._is_ready:
+            self._tell()
 
-    def _tell(self, state: State, reason: str) -> None:
-        with self._lock:
-            if state == self._told or state not in (State.VALID, State.INTERRUPTED, State.OFF) or self._is_shut:
-                return
-            if not self._first_word.is_said:
-                # What the SDK is about to say would be taken for newer; what has come meanwhile is told after it.
-                return
-            self._told = state
+    def _tell(self) -> None:
+        """Tells the state until the one that was told is the present one; on one thread at a time, so that the SDK hears
+        states in their order. One that is over when it is heard is not told."""
+        while True:
+            with self._lock:
+                state = self._client.state
+                # Who tells already looks again.
+                if self._is_telling or not self._is_news(state):
+                    return
+                self._told, self._is_telling, last = state, True, self._last
+            try:
+                reason = last.reason if last is not None and last.state == state else _why(self._client)
+                self._emit_state(ProviderEventDetails(message=reason), state)
+            finally:
+                with self._lock:
+                    self._is_telling = False
+
+    def _is_news(self, state: State) -> bool:
+        if state == self._told or state not in (State.VALID, State.INTERRUPTED, State.OFF) or self._is_shut:
+            return False
+        # What the SDK is about to say would be taken for newer; what has come meanwhile is told after it.
+        return self._first_word.is_said
+
+    def _emit_state(self, details: ProviderEventDetails, state: State) -> None:
         if state == State.VALID:
-            self.emit_provider_ready(ProviderEventDetails(message=reason))
+            self.emit_provider_ready(details)
         elif state == State.INTERRUPTED:
-            self.emit_provider_stale(ProviderEventDetails(message=reason))
+            self.emit_provider_stale(details)
         else:
             # Not fatal: a fatal provider is not asked any more, and this one has answers.
-            self.emit_provider_error(ProviderEventDetails(message=reason, error_code=ErrorCode.GENERAL))
+            self.emit_provider_error(replace(details, error_code=ErrorCode.GENERAL))
 
     def _on_flag_change(self, change: FlagChange) -> None:
+        with self._lock:
+            if self._is_shut:
+                return
         self.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=[change.key]))
 
     # Evaluation

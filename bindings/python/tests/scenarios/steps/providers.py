@@ -9,7 +9,7 @@ from typing import Any
 
 from behave import given, then, when
 from openfeature import api
-from openfeature.event import EventDetails, ProviderEvent
+from openfeature.event import EventDetails, ProviderEvent, ProviderEventDetails
 from openfeature.exception import OpenFeatureError, ProviderNotReadyError
 
 from flagstone import Config, SourceErrorKind, State, TestData
@@ -61,9 +61,9 @@ def step_another_provider(context: Any) -> None:
 
 @when("a provider is set whose Redis is not there")
 def step_no_redis(context: Any) -> None:
-    provider = FlagstoneProvider(Config(redis_url=f"redis://127.0.0.1:{free_port()}"), start_timeout=0.2)
+    context.unready = FlagstoneProvider(Config(redis_url=f"redis://127.0.0.1:{free_port()}"), start_timeout=0.2)
     try:
-        api.set_provider_and_wait(provider)
+        api.set_provider_and_wait(context.unready)
     except OpenFeatureError as error:
         context.failure = error
 
@@ -182,8 +182,27 @@ def step_status(context: Any, status: str) -> None:
     assert until(lambda: context.client.get_provider_status().name == status), context.client.get_provider_status()
 
 
+def something_later(context: Any) -> None:
+    """Has something told that comes after everything which happened before: a second telling would be here by then."""
+    changed: list[list[str] | None] = []
+
+    def note(details: EventDetails) -> None:
+        changed.append(details.flags_changed)
+
+    api.add_handler(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, note)
+    context.later += 1
+    key = f"later-{context.later}"
+    if None in context.providers:
+        data_of(context).set_flag({"key": key, "version": 1, "on": False, "variations": [True]})
+    else:  # one that reads nothing
+        context.unready.emit_provider_configuration_changed(ProviderEventDetails(flags_changed=[key]))
+    assert until(lambda: [key] in changed), changed
+    api.remove_handler(ProviderEvent.PROVIDER_CONFIGURATION_CHANGED, note)
+
+
 def count_is(context: Any, event: ProviderEvent, count: int, name: str) -> None:
     assert until(lambda: len(told(context, event)) >= count), context.heard
+    something_later(context)
     assert [details.provider_name for _, details, _ in told(context, event)] == [name] * count, context.heard
     assert not context.heard.get("removed")
 
@@ -201,12 +220,14 @@ def step_told_twice(context: Any, event: ProviderEvent, name: str) -> None:
 @then("{event:Event} is told, and the status was STALE already")
 def step_told_with_status(context: Any, event: ProviderEvent) -> None:
     assert until(lambda: bool(told(context, event))), context.heard
+    something_later(context)
     assert [status for _, _, status in told(context, event)] == ["STALE"]
 
 
 @then("{event:Event} was told with the code {code} and a message")
 def step_told_with_code(context: Any, event: ProviderEvent, code: str) -> None:
     assert until(lambda: bool(told(context, event))), context.heard
+    something_later(context)
     ((_, details, _),) = told(context, event)
     assert details.error_code is not None and details.error_code.name == code and details.message
 
@@ -218,6 +239,7 @@ def step_told_with_flag(context: Any, event: ProviderEvent, key: str) -> None:
 
 @then('the client of "{domain}" was told nothing')
 def step_told_nothing(context: Any, domain: str) -> None:
+    something_later(context)
     assert context.heard[domain] == []
 
 

@@ -87,11 +87,39 @@ function listPage(kind, signal) {
 
 /** A part of a key, or all of it with * and ?, as at the command line. */
 function matcher(text) {
-  const pattern = text.trim();
-  if (!/[*?]/.test(pattern)) return (key) => key.toLowerCase().includes(pattern.toLowerCase());
-  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
-  const expression = new RegExp(`^${escaped}$`, "isu");
-  return (key) => expression.test(key);
+  const pattern = text.trim().toLowerCase();
+  if (!/[*?]/.test(pattern)) return (key) => key.toLowerCase().includes(pattern);
+  const wanted = [...pattern];
+  return (key) => isLike([...key.toLowerCase()], wanted);
+}
+
+/** Whether letters are like a pattern. Only the last * is tried again, so however many there are, it does not take long. */
+function isLike(letters, pattern) {
+  let [at, place, star, from] = [0, 0, -1, 0];
+  while (at < letters.length) {
+    if (pattern[place] === "*") {
+      [star, from] = [place, at];
+      place += 1;
+    } else if (place < pattern.length && (pattern[place] === "?" || pattern[place] === letters[at])) {
+      at += 1;
+      place += 1;
+    } else if (star >= 0) {
+      from += 1;
+      [at, place] = [from, star + 1];
+    } else {
+      return false;
+    }
+  }
+  return pattern.slice(place).every((letter) => letter === "*");
+}
+
+/** What somebody wrote into the address may be no such text. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function route() {
@@ -99,7 +127,7 @@ function route() {
   leave = new AbortController();
   const { signal } = leave;
   const [, page, key] = /^#\/(\w+)(?:\/(.*))?$/.exec(location.hash) ?? [null, "flags"];
-  const name = key === undefined ? null : decodeURIComponent(key);
+  const name = key === undefined ? null : decoded(key);
   document.title = name === null ? title : `${shown(name)} – ${title}`;
   const tab = { flag: "flags", segment: "segments" }[page] ?? page;
   for (const anchor of document.querySelectorAll("nav a")) {
@@ -161,6 +189,12 @@ document.addEventListener("keydown", (event) => {
       event.target.blur();
     }
   }
+});
+
+document.querySelector(".skip").addEventListener("click", (event) => {
+  // What is behind # is a page here.
+  event.preventDefault();
+  main.focus();
 });
 
 live.addEventListener("pulse", showPulse);

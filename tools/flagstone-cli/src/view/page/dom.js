@@ -39,8 +39,11 @@ export function count(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }
 
+/** The time, with the day if that is not today. */
 export function clock(unixMs) {
-  return new Date(unixMs).toLocaleTimeString("en-GB", { hour12: false });
+  const moment = new Date(unixMs);
+  const day = moment.toDateString() === new Date().toDateString() ? "" : `${moment.toLocaleDateString("sv-SE")} `;
+  return `${day}${moment.toLocaleTimeString("en-GB", { hour12: false })}`;
 }
 
 export function bytes(number) {

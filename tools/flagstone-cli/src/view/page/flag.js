@@ -2,11 +2,12 @@
 // depends on as a graph.
 
 import { bytes, clock, count, el, link, shown, stateOf, svg, told } from "./dom.js";
-import { afterwards, ask, live } from "./live.js";
+import { ask, live } from "./live.js";
 import { drawing } from "./graph.js";
 
 const COLOURS = 8;
 const LONGEST_VALUE = 60;
+const LATER = 300;
 
 export async function itemPage(main, kind, key, signal) {
   let latest = 0;
@@ -19,13 +20,26 @@ export async function itemPage(main, kind, key, signal) {
       main.replaceChildren(...parts(kind, item));
       main.querySelector("details").open = isOpen ?? false;
     } catch (error) {
-      if (!signal.aborted) main.replaceChildren(el("h1", {}, shown(key)), el("p", { class: "bad" }, error.message));
+      if (signal.aborted || mine !== latest) return;
+      main.replaceChildren(el("h1", {}, shown(key)), el("p", { class: "bad" }, error.message));
     }
   };
+  let timer = null;
+  const again = () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      if (!signal.aborted) load();
+    }, LATER);
+  };
   live.addEventListener("lists", load, { signal });
-  const loadAgain = afterwards(() => signal.aborted || load());
-  const concerns = (entry) => entry.key === key || main.querySelector(".graph")?.dataset.keys?.includes(`\n${entry.key}\n`);
-  live.addEventListener("news", ({ detail }) => concerns(detail) && loadAgain(), { signal });
+  let wasAway = false;
+  const back = () => {
+    if (live.isLinked && wasAway) again();
+    wasAway = !live.isLinked;
+  };
+  live.addEventListener("link", back, { signal });
+  // Whatever changes may depend on it from now on.
+  live.addEventListener("news", ({ detail }) => detail.key !== undefined && again(), { signal });
   main.replaceChildren(el("h1", {}, shown(key)));
   await load();
 }

@@ -17,7 +17,6 @@ export function drawing(graph) {
   const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label },
     svg("defs", {}, tip), edges, nodes);
   const frame = el("div", { class: "graph" }, picture);
-  frame.dataset.keys = `\n${graph.nodes.map(({ key }) => key).join("\n")}\n`;
   const rest = graph.left_out > 0 && el("p", { class: "faint" }, `${graph.left_out} more are left out`);
   return el("div", {}, frame, rest);
 }

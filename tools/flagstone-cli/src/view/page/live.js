@@ -6,6 +6,9 @@
 //   link    whether the program answers
 
 const HIDDEN_FOR = 30_000;
+/** A pulse comes every second: whoever is not heard for so long does not answer. */
+const SILENT_FOR = 5_000;
+const AGAIN_AFTER = 1_000;
 
 class Live extends EventTarget {
   flags = new Map();
@@ -23,11 +26,16 @@ class Live extends EventTarget {
   #wanted = 0;
   #waiting = [];
   #loading = null;
+  /** What is held is not what there is, and was not read yet. */
+  #isOld = false;
+  #again;
   #source = null;
+  #listensSince = 0;
 
   start() {
     this.load();
     this.#listen();
+    setInterval(() => this.#watch(), AGAIN_AFTER);
     let timer;
     // A browser has six connections to one server: pages that nobody sees give theirs back.
     document.addEventListener("visibilitychange", () => {
@@ -40,6 +48,7 @@ class Live extends EventTarget {
   /** Reads everything, at least as new as this number; what happens meanwhile is told afterwards. */
   load(number = 0) {
     this.#wanted = Math.max(this.#wanted, number);
+    this.#isOld = true;
     this.#loading ??= this.#load();
     return this.#loading;
   }
@@ -51,9 +60,11 @@ class Live extends EventTarget {
       this.segments = new Map(lists.segments.map((row) => [row.key, row]));
       [this.#number, this.#run, this.place] = [lists.number, lists.run, lists.place];
       this.isLoaded = true;
+      this.#isOld = false;
     } catch {
-      // The events say so, too, and begin anew when the program is back.
       this.#loading = null;
+      clearTimeout(this.#again);
+      this.#again = setTimeout(() => this.#source !== null && this.load(), AGAIN_AFTER);
       return;
     }
     this.#loading = null;
@@ -70,7 +81,7 @@ class Live extends EventTarget {
     on("hello", ({ run, number }) => {
       this.#link(true);
       if (this.#run !== null && run !== this.#run) this.#wanted = 0;
-      if (!this.isLoaded || run !== this.#run || number > this.#number) this.load(number);
+      if (this.#isOld || run !== this.#run || number > this.#number) this.load(number);
     });
     on("pulse", (pulse) => {
       this.#link(true);
@@ -81,19 +92,34 @@ class Live extends EventTarget {
     on("reload", ({ number }) => this.load(number));
     source.addEventListener("error", () => this.#link(false));
     this.#source = source;
+    this.#listensSince = Date.now();
   }
 
   #deafen() {
     this.#source?.close();
     this.#source = null;
+    this.isLinked = false;
   }
 
+  /** A connection may fall silent without a word, and after a refusal a browser does not try again. */
+  #watch() {
+    if (this.#source === null) return;
+    const isClosed = this.#source.readyState === EventSource.CLOSED;
+    const isSilent = Date.now() - Math.max(this.heardAt ?? 0, this.#listensSince) > SILENT_FOR;
+    if (!isClosed && !isSilent) return;
+    this.#link(false);
+    this.#deafen();
+    this.#listen();
+    // It tells why it refuses.
+    if (isClosed) this.load();
+  }
+
+  /** That it does not answer is told again and again: who looks now may not have looked before. */
   #link(isLinked) {
     if (isLinked) this.heardAt = Date.now();
-    if (isLinked !== this.isLinked) {
-      this.isLinked = isLinked;
-      this.#emit("link");
-    }
+    if (isLinked && this.isLinked) return;
+    this.isLinked = isLinked;
+    this.#emit("link");
   }
 
   #take(news) {
@@ -136,7 +162,7 @@ export function afterwards(act) {
   };
 }
 
-/** The JSON of an answer; what is refused is an error with the sentence. */
+/** The JSON of an answer; what is refused is an error with the sentence. Where the token is missing, the page that asks for it comes. */
 export async function ask(path, question) {
   const options = question && {
     method: "POST",
@@ -144,6 +170,7 @@ export async function ask(path, question) {
     body: question,
   };
   const answer = await fetch(path, options);
+  if (answer.status === 401) location.reload();
   if (!answer.ok) throw new Error(await answer.text());
   return answer.json();
 }

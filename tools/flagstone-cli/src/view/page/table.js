@@ -5,6 +5,10 @@ import { el } from "./dom.js";
 const HEIGHT = 34;
 const BEYOND = 8;
 
+/** A link leads where it says, and the browser knows what else is meant. */
+const isOnLink = (event) => event.target.closest("a") !== null;
+const isWithModifier = (event) => event.ctrlKey || event.metaKey || event.altKey || event.shiftKey;
+
 export class Table {
   /**
    * @param label what it is a table of
@@ -20,7 +24,7 @@ export class Table {
     this.fresh = new Set();
     const titles = columns.map(({ name, title }) => el("span", { role: "columnheader", class: name }, title));
     this.space = el("div", { class: "space", role: "rowgroup" });
-    this.window = el("div", { class: "window", role: "presentation" }, this.space);
+    this.window = el("div", { class: "window", role: "presentation", tabindex: -1 }, this.space);
     const head = el("div", { class: "row head", role: "row", "aria-rowindex": 1 }, titles);
     this.element = el("div", { class: "table", role: "grid", "aria-label": label, tabindex: 0 }, head, this.window);
     this.window.addEventListener("scroll", () => this.draw(), { passive: true });
@@ -69,7 +73,9 @@ export class Table {
     const element = el("div", { class: classes, role: "row", id: `row-${index}`, "aria-rowindex": index + 2 }, cells);
     element.style.top = `${index * HEIGHT}px`;
     element.setAttribute("aria-selected", index === this.chosen);
-    element.addEventListener("click", () => this.#choose(index, true));
+    // The keys of the table lead to each row.
+    for (const anchor of element.querySelectorAll("a")) anchor.tabIndex = -1;
+    element.addEventListener("click", (event) => isWithModifier(event) || this.#choose(index, !isOnLink(event)));
     this.space.append(element);
     this.drawn.set(index, element);
   }
@@ -89,6 +95,7 @@ export class Table {
   }
 
   #press(event) {
+    if (isWithModifier(event) || (event.key === "Enter" && isOnLink(event))) return;
     const page = Math.max(1, Math.floor(this.window.clientHeight / HEIGHT) - 1);
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     if (event.key in steps) this.#choose(this.chosen + steps[event.key], false);

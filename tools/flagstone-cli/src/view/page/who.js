@@ -20,53 +20,73 @@ export function whoPage(main, key, signal) {
   const number = el("output", { class: "faint" });
   const search = el("input", { type: "search", placeholder: "Search flags", "aria-label": "Search flags" });
   const why = el("section", { class: "why", "aria-live": "polite" });
-  let given = [];
+  /** None before there is an answer. */
+  let given = null;
+  /** The context that was asked about: whoever types on is not done yet. */
+  let sent = null;
+  const latest = { all: 0, why: 0 };
   const table = new Table({ label: "what this context gets", columns: COLUMNS, open: (row) => explain(row.key) });
   table.element.classList.add("given");
   const show = () => {
     const wanted = search.value.trim().toLowerCase();
-    table.show(given.filter((row) => row.key.toLowerCase().includes(wanted)));
-    number.textContent = count(given.length, "flag");
+    table.show((given ?? []).filter((row) => row.key.toLowerCase().includes(wanted)));
+    number.textContent = given === null ? "" : count(given.length, "flag");
   };
-  const send = async (question) => {
-    asked.context = input.value;
+  /** The answer; none if there is none, or if the same was asked again meanwhile. */
+  const send = async (what, more) => {
+    const mine = (latest[what] += 1);
+    const isLate = () => signal.aborted || mine !== latest[what];
     try {
-      JSON.parse(input.value);
+      JSON.parse(sent);
       // As it was typed: a number that was read and written again may be another one.
-      const answer = await ask("/api/who", question === null ? `{"context":${input.value}}` : `{"context":${input.value},"key":${JSON.stringify(question)}}`);
+      const answer = await ask("/api/who", `{"context":${sent}${more}}`);
+      if (isLate()) return null;
       complaint.textContent = "";
-      return signal.aborted ? null : answer;
+      return answer;
     } catch (error) {
-      complaint.textContent = error instanceof SyntaxError ? `this is no JSON: ${error.message}` : error.message;
+      if (!isLate()) fail(error);
       return null;
     }
   };
+  const fail = (error) => {
+    complaint.textContent = error instanceof SyntaxError ? `this is no JSON: ${error.message}` : error.message;
+    // Nobody answered: what was answered before is as true as the whole page is.
+    if (error instanceof TypeError) return;
+    given = null;
+    show();
+    why.replaceChildren();
+  };
   const all = async () => {
-    const answer = await send(null);
+    latest.why += 1;
+    const answer = await send("all", "");
     if (answer === null) return;
     given = answer;
     show();
     if (asked.key !== null) await explain(asked.key);
   };
+  const submit = () => {
+    asked.context = sent = input.value;
+    return all();
+  };
   const explain = async (of) => {
     asked.key = of;
-    const answer = await send(of);
+    const answer = await send("why", `,"key":${JSON.stringify(of)}`);
     if (answer !== null) why.replaceChildren(...explanation(of, answer));
   };
   let timer;
   const again = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => !signal.aborted && given.length > 0 && all(), LATER);
+    timer = setTimeout(() => !signal.aborted && sent !== null && all(), LATER);
   };
   live.addEventListener("news", again, { signal });
   live.addEventListener("lists", again, { signal });
   search.addEventListener("input", show);
   search.addEventListener("keydown", (event) => event.key === "ArrowDown" && (event.preventDefault(), table.focus()));
-  input.addEventListener("keydown", (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && all());
-  const form = el("form", { onsubmit: (event) => (event.preventDefault(), all()) },
+  input.addEventListener("keydown", (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && submit());
+  const form = el("form", { onsubmit: (event) => (event.preventDefault(), submit()) },
     el("label", { for: "context" }, "A context, as JSON"), input, el("div", { class: "tools" }, el("button", {}, "What does it get?"), search, number), complaint);
   main.replaceChildren(el("h1", {}, "Who gets what"), form, el("div", { class: "both" }, table.element, why));
-  if (asked.key !== null) all();
+  if (asked.key !== null) submit();
 }
 
 const COLUMNS = [
