@@ -24,7 +24,7 @@ use crate::store::truth::wipe::Dependants;
 type Keys = Vec<Arc<str>>;
 
 /// How often a read that is no single moment is repeated until two agree.
-const TRIES: usize = 3;
+pub(super) const TRIES: usize = 3;
 /// How often it is looked whether the watch has told everything.
 const DRAIN_POLL: Duration = Duration::from_millis(1);
 

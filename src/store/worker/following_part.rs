@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::condition::keeps_on_wipe;
+use super::following_all::TRIES;
 use super::told::Named;
 use super::{Failed, Worker};
 use crate::model::Kind;
@@ -51,21 +52,33 @@ impl Worker<'_> {
         Ok(is_sound && is_countable && sizes == [Some(held.flags.len()), Some(held.segments.len())])
     }
 
-    /// Reads these items; the numbers of fields that there were.
+    /// Reads these items; the numbers of fields that there were. What was not there is gone if that was so at one moment, for which
+    /// it is read again some times; after that a read of everything decides.
     fn refetch_part(&mut self, flags: &[Arc<str>], segments: &[Arc<str>]) -> Result<[Option<usize>; 2], Failed> {
-        let generation = self.shared.generation();
-        let current = self.shared.snapshot.load_full();
-        let reply = self.exchange.read(|reader| reader.part(flags, segments))?;
-        let sizes = reply.sizes;
-        let was_lost = self.condition.wiped.is_some() || self.doubt.is_open();
-        let wiped = self.wipe_of_part(&current, &reply)?;
-        let loses = lacks(flags, &reply.flags, &current.flags) || lacks(segments, &reply.segments, &current.segments);
-        let drops = !wiped && self.may_drop(&current, &reply, was_lost) && (!loses || self.is_moment(generation));
-        let mut draft = Draft::new(&current, generation);
-        self.apply_part(&mut draft, flags, segments, reply, drops, &mut HashSet::new());
-        self.close(&mut draft)?;
-        self.publish(&current, draft);
-        Ok(sizes)
+        let mut again = 1..TRIES;
+        loop {
+            let generation = self.shared.generation();
+            let current = self.shared.snapshot.load_full();
+            let reply = self.exchange.read(|reader| reader.part(flags, segments))?;
+            let sizes = reply.sizes;
+            let was_lost = self.condition.wiped.is_some() || self.doubt.is_open();
+            let wiped = self.wipe_of_part(&current, &reply)?;
+            let may_drop = !wiped && self.may_drop(&current, &reply, was_lost);
+            let loses =
+                lacks(flags, &reply.flags, &current.flags) || lacks(segments, &reply.segments, &current.segments);
+            let is_moment = !(may_drop && loses) || self.is_moment(generation);
+            if !is_moment {
+                if again.next().is_some() {
+                    continue;
+                }
+                self.agenda.plan_full_by(self.agenda.soonest_full());
+            }
+            let mut draft = Draft::new(&current, generation);
+            self.apply_part(&mut draft, flags, segments, reply, may_drop && is_moment, &mut HashSet::new());
+            self.close(&mut draft)?;
+            self.publish(&current, draft);
+            return Ok(sizes);
+        }
     }
 
     /// Whether what a read of a few items did not find is gone for good: not when much else is gone, too, or when the server
@@ -88,13 +101,9 @@ impl Worker<'_> {
     }
 
     /// Whether what was read of several servers was there at one moment: flags may have been read before others took their place
-    /// that do without a segment. If not, a read of everything decides.
+    /// that do without a segment.
     fn is_moment(&mut self, generation: u64) -> bool {
-        if !self.exchange.is_spread() || self.watch_is_drained() && self.shared.generation() == generation {
-            return true;
-        }
-        self.agenda.plan_full_by(self.agenda.soonest_full());
-        false
+        !self.exchange.is_spread() || self.watch_is_drained() && self.shared.generation() == generation
     }
 
     fn apply_part(
