@@ -163,6 +163,37 @@ fn a_node_that_is_cut_off_is_not_believed_against_one_that_it_knows_and_that_is_
 }
 
 #[test]
+fn a_node_that_knows_of_fewer_slots_than_before_and_of_nobody_that_is_silent_is_not_believed() {
+    let [one, other] = [Node::new(), Node::new()];
+    one.says("ok", 9, &[(HERE, one.port, "a"), (HERE, other.port, "b")]);
+    let connector = connector(&[one.port]);
+    assert_eq!(look(&connector).owner(1), at(one.port));
+    other.says("ok", 8, &[("?", 1, "c"), (HERE, other.port, "b")]);
+    one.dies();
+    assert_eq!(look(&connector).owner(1), at(one.port));
+}
+
+#[test]
+fn a_node_that_is_left_over_from_a_cluster_that_is_over_keeps_nobody_from_the_next_one() {
+    let [seed, old, new] = [Node::new(), Node::new(), Node::new()];
+    seed.says("ok", 90, &[(HERE, old.port, "a")]);
+    let connector = connector(&[seed.port]);
+    let cluster = look(&connector);
+    old.says("fail", 90, &[(HERE, old.port, "a")]);
+    seed.says("ok", 1, &[(HERE, new.port, "b")]);
+    let known = cluster.known.load_full();
+    for (is_over, owner) in [(false, None), (true, at(new.port))] {
+        let mut hearing = Hearing::new(known.as_deref());
+        for node in [&old, &seed] {
+            let address = at(node.port).unwrap();
+            assert!(!hearing.hear(&address, cluster.ask(&address, soon(), None), node.port == seed.port));
+        }
+        let word = hearing.end(is_over).unwrap();
+        assert_eq!(word.and_then(|word| word.map.owner(1).cloned()), owner);
+    }
+}
+
+#[test]
 fn another_cluster_at_an_address_that_was_known_is_not_followed_unless_a_seed_says_so() {
     let [seed, first, second, foreign] = [Node::new(), Node::new(), Node::new(), Node::new()];
     for node in [&seed, &first, &second] {
