@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fakeld::Kind;
 use flagstone::big_segments::context_hash;
+use flagstone::model::Kind as ItemKind;
+use flagstone::store::{Depot, DepotError, NewItem, RedisOptions};
 use serde_json::json;
 use support::*;
 
@@ -159,6 +161,9 @@ fn asking(flags: &RedisServer, cluster: &RedisCluster, prefix: &str) -> Client {
         .started()
 }
 
+/// A prefix of members: the owner of the moment at which they were up to date has both sets of some of the users here.
+const MEMBERS: &str = "spread";
+
 fn include_key(prefix: &str, user: &str) -> String {
     format!("{prefix}:big_segment_include:{}", context_hash(user))
 }
@@ -170,15 +175,15 @@ fn say_that_members_are_up_to_date(cluster: &RedisCluster, prefix: &str) {
 
 fn members_are_read_of_the_owners_that_are_there(cluster: &mut RedisCluster) {
     let flags = of_big_segment();
-    say_that_members_are_up_to_date(cluster, SPREAD);
+    say_that_members_are_up_to_date(cluster, MEMBERS);
     let users: Vec<String> = (0..40).map(|number| format!("user-{number}")).collect();
-    users.iter().for_each(|user| _ = cluster.run::<i64>(&["SADD", &include_key(SPREAD, user), "vip.g7"]));
-    let stays = cluster.owner_of(&key("big_segments_synchronized_on"));
-    let goes = (0..3).find(|node| *node != stays).unwrap();
+    users.iter().for_each(|user| _ = cluster.run::<i64>(&["SADD", &include_key(MEMBERS, user), "vip.g7"]));
+    let goes = cluster.owner_of(&format!("{MEMBERS}:big_segments_synchronized_on"));
+    let stays = (0..3).find(|node| *node != goes).unwrap();
     let needed: Vec<(String, BTreeSet<usize>)> = users
         .into_iter()
         .map(|user| {
-            let keys = ["include", "exclude"].map(|set| key(&format!("big_segment_{set}:{}", context_hash(&user))));
+            let keys = ["include", "exclude"].map(|set| format!("{MEMBERS}:big_segment_{set}:{}", context_hash(&user)));
             let owners = keys.iter().map(|key| cluster.owner_of(key)).collect();
             (user, owners)
         })
@@ -186,7 +191,7 @@ fn members_are_read_of_the_owners_that_are_there(cluster: &mut RedisCluster) {
     for node in &cluster.nodes {
         node.run::<()>(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
     }
-    let client = asking(&flags, cluster, SPREAD);
+    let client = asking(&flags, cluster, MEMBERS);
     let asked = |user: &str| client.detail_for(&Context::user(user), "vip").word();
     for (user, _) in &needed {
         eventually("members are read", || asked(user) == "in");
@@ -199,6 +204,14 @@ fn members_are_read_of_the_owners_that_are_there(cluster: &mut RedisCluster) {
         let is_there = !owners.contains(&goes);
         eventually(&format!("{user} is known if its owners are there"), || (asked(user) == "in") == is_there);
     }
+    // One by one, so that of what is asked for together nothing is there, or everything.
+    let user =
+        |is_meant: &dyn Fn(&BTreeSet<usize>) -> bool| &needed.iter().find(|(_, owners)| is_meant(owners)).unwrap().0;
+    let (known, unknown) = (user(&|owners| !owners.contains(&goes)), user(&|owners| *owners == BTreeSet::from([goes])));
+    throughout(Duration::from_secs(2), || {
+        assert_ne!(asked(unknown), "in");
+        assert_eq!(asked(known), "in");
+    });
 }
 
 /// A cluster of one node that owns all slots, so many changes after its beginning.
@@ -261,6 +274,30 @@ fn a_full_set_that_drops_a_segment_never_shows_flags_that_refer_to_nothing() {
     owner.clear();
     reader.serves("member", "all");
     eventually("what nobody needs is gone", || segments() == ["other"]);
+    second.close(PATIENCE_MS);
+    a_rewrite_whose_connection_is_cut_notices_what_others_write(&cluster, &gates, &url);
+}
+
+fn a_rewrite_whose_connection_is_cut_notices_what_others_write(cluster: &RedisCluster, gates: &[Gate], url: &str) {
+    let depot = Depot::new(&RedisOptions::at(url).unwrap(), SPREAD).unwrap();
+    let of_segments = &gates[cluster.owner_of(&key("segments"))];
+    let mine = || NewItem {
+        kind: ItemKind::Segment,
+        key: "mine".to_owned(),
+        version: 1,
+        text: segment("mine", 1, &[]).into_bytes(),
+    };
+    let mut seen = Vec::new();
+    let rewritten = depot.rewrite(|contents| {
+        if seen.is_empty() {
+            of_segments.cut(Role::Data);
+            cluster.run::<i64>(&["HSET", &key("segments"), "another", &segment("another", 1, &[])]);
+        }
+        seen.push(contents.segments.len());
+        Ok::<_, DepotError>(vec![mine()])
+    });
+    rewritten.unwrap();
+    assert_eq!(seen, [1, 2], "it has begun anew");
 }
 
 #[test]

@@ -31,8 +31,12 @@ pub struct LinkState {
     armed: AtomicU64,
     /// Last sign of life, in ms of the monotonic clock.
     alive_at: AtomicU64,
-    drain_wanted: AtomicBool,
-    drains: AtomicU64,
+    /// Counts how often somebody wanted to know that everything was told.
+    drain_wishes: AtomicU64,
+    /// So many of these were granted.
+    drains_granted: AtomicU64,
+    /// The watch is made anew, and nobody listens meanwhile.
+    is_arming: AtomicBool,
     renewal_wanted: AtomicBool,
     /// Why there is no watch, or which rung it is.
     remark: ArcSwapOption<String>,
@@ -52,8 +56,9 @@ impl LinkState {
             phase: AtomicU8::new(LinkPhase::Connecting as u8),
             armed: AtomicU64::new(0),
             alive_at: AtomicU64::new(0),
-            drain_wanted: AtomicBool::new(false),
-            drains: AtomicU64::new(0),
+            drain_wishes: AtomicU64::new(0),
+            drains_granted: AtomicU64::new(0),
+            is_arming: AtomicBool::new(false),
             renewal_wanted: AtomicBool::new(false),
             remark: ArcSwapOption::empty(),
             server: ArcSwapOption::empty(),
@@ -79,6 +84,7 @@ impl LinkState {
         self.server.store(server.map(|server| Arc::new(server.to_owned())));
         self.alive_at.store(now_ms, Relaxed);
         self.armed.fetch_add(1, Release);
+        self.is_arming.store(false, Release);
         self.phase.store(LinkPhase::Up as u8, Release);
     }
 
@@ -98,6 +104,16 @@ impl LinkState {
         self.report.store(Arc::new(report));
         self.remark.store(Some(Arc::new(reason)));
         self.phase.store(phase as u8, Release);
+    }
+
+    /// From here on nobody listens, until the watch is armed.
+    pub fn set_arming(&self) {
+        self.is_arming.store(true, Release);
+    }
+
+    /// Whether somebody listens, and grants what is wished for.
+    pub fn is_listening(&self) -> bool {
+        self.phase() == LinkPhase::Up && !self.is_arming.load(Acquire)
     }
 
     /// How often the watch was armed.
@@ -130,25 +146,25 @@ impl LinkState {
         self.alive_at.load(Relaxed)
     }
 
-    /// Everything up to now has been told.
-    pub fn drained(&self, now_ms: u64) {
+    /// Everything has been told that happened before this wish.
+    pub fn drained(&self, wish: u64, now_ms: u64) {
         self.alive_at.store(now_ms, Relaxed);
-        self.drains.fetch_add(1, Release);
+        self.drains_granted.store(wish, Release);
     }
 
-    /// How often everything had been told.
-    pub fn drains(&self) -> u64 {
-        self.drains.load(Acquire)
+    /// Asks to be told soon when everything has been told; the number of this wish.
+    pub fn want_drain(&self) -> u64 {
+        self.drain_wishes.fetch_add(1, AcqRel) + 1
     }
 
-    /// Asks to be told soon when everything has been told.
-    pub fn want_drain(&self) {
-        self.drain_wanted.store(true, Release);
+    /// The number of the latest wish.
+    pub fn drain_wish(&self) -> u64 {
+        self.drain_wishes.load(Acquire)
     }
 
-    /// Whether that was asked for since the last call.
-    pub fn take_drain_wish(&self) -> bool {
-        self.drain_wanted.swap(false, AcqRel)
+    /// Whether a wish was granted.
+    pub fn is_drained(&self, wish: u64) -> bool {
+        self.drains_granted.load(Acquire) >= wish
     }
 
     /// Whether drains are asked for one after the other just now, and each is waited for.
@@ -169,5 +185,37 @@ impl LinkState {
     /// Whether that was asked for since the last call.
     pub fn take_renewal_wish(&self) -> bool {
         self.renewal_wanted.swap(false, AcqRel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_grants_what_was_wished_for_before_the_question_and_nothing_later() {
+        let link = LinkState::new();
+        let first = link.want_drain();
+        let asked = link.drain_wish();
+        let second = link.want_drain();
+        assert!(!link.is_drained(first));
+        link.drained(asked, 1);
+        assert!(link.is_drained(first) && !link.is_drained(second));
+        link.drained(link.drain_wish(), 2);
+        assert!(link.is_drained(second) && link.alive_at() == 2);
+    }
+
+    #[test]
+    fn nobody_listens_while_the_watch_is_made_anew() {
+        let link = LinkState::new();
+        assert!(!link.is_listening());
+        link.set_up(&LadderReport::default(), None, 1);
+        assert!(link.is_listening());
+        link.set_arming();
+        assert!(link.phase() == LinkPhase::Up && !link.is_listening());
+        link.set_up(&LadderReport::default(), None, 2);
+        assert!(link.is_listening());
+        link.set_gone(LinkPhase::Down, String::new(), LadderReport::default());
+        assert!(!link.is_listening());
     }
 }

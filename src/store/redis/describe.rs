@@ -34,7 +34,9 @@ pub fn describe(error: &RedisError) -> String {
 
 /// What is said where one server is sought: with what to write where a node of a cluster says so.
 pub fn of_one_server(text: String) -> String {
-    let is_of_node = ["MOVED ", "ASK ", "CROSSSLOT ", "CLUSTERDOWN "].iter().any(|code| text.contains(code));
+    let begins_word = |at: usize| !text.get(..at).is_some_and(|before| before.ends_with(char::is_alphanumeric));
+    let says = |code: &&str| text.match_indices(*code).any(|(at, _)| begins_word(at));
+    let is_of_node = ["MOVED ", "ASK ", "CROSSSLOT ", "CLUSTERDOWN "].iter().any(says);
     let hint = "what answers is a node of a cluster, for which redis+cluster:// has to be written";
     if is_of_node { format!("{text}: {hint}") } else { text }
 }
@@ -78,7 +80,9 @@ mod tests {
         for text in ["MOVED 3999 127.0.0.1:6381", "write failed: CROSSSLOT Keys in request", "CLUSTERDOWN Hash slot"] {
             assert!(of_one_server(text.to_owned()).contains("redis+cluster://"), "{text}");
         }
-        assert_eq!(of_one_server("LOADING Redis".to_owned()), "LOADING Redis");
+        for text in ["LOADING Redis", "no TASK is known"] {
+            assert_eq!(of_one_server(text.to_owned()), text);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::{ConnectionLike, RedisError, Value, cmd};
 
 use super::abilities::is_denied;
-use super::class::{Class, class};
+use super::class::{Class, class, is_cut};
 use super::connection::Connection;
 use super::large::is_large;
 use super::packed::Packed;
@@ -120,7 +120,10 @@ impl Writer<'_> {
 
     /// A transaction for each key. Flags refer to nothing that is not there at any moment: segments that are gone go last.
     fn init_each(&mut self, items: &[WrittenItem<'_>], is_watching: bool) -> Result<bool, WriteError> {
-        let adds = self.held_segments()? != Some(0);
+        let adds = match self.held_segments(is_watching)? {
+            Held::Unwatched => return Ok(false),
+            held => held != Held::Count(0),
+        };
         let first = if adds { Step::Add } else { Step::Replace };
         let is_done = self.init_kind(Kind::Segment, first, items, is_watching)?
             && self.init_kind(Kind::Flag, Step::Replace, items, is_watching)?;
@@ -128,11 +131,15 @@ impl Writer<'_> {
             return Ok(false);
         }
         let count = items.iter().filter(|(kind, ..)| *kind == Kind::Segment).count();
-        if adds
-            && self.held_segments()? != Some(count)
-            && !self.init_kind(Kind::Segment, Step::Replace, items, is_watching)?
-        {
-            return Ok(false);
+        if adds {
+            let is_done = match self.held_segments(is_watching)? {
+                Held::Unwatched => false,
+                held if held == Held::Count(count) => true,
+                _ => self.init_kind(Kind::Segment, Step::Replace, items, is_watching)?,
+            };
+            if !is_done {
+                return Ok(false);
+            }
         }
         let set = cmd("SET").arg(&self.keys.inited).arg("").to_owned();
         match self.call(&self.keys.inited, |connection| connection.req_command(&set))? {
@@ -164,14 +171,28 @@ impl Writer<'_> {
         Ok(self.transact(hash, &packed, (is_watching, goes_on))? == Outcome::Done)
     }
 
-    /// How many segments there are; `None` where it is forbidden to ask.
-    fn held_segments(&mut self) -> Result<Option<usize>, WriteError> {
+    /// How many segments there are; where they are watched, over the connection that does so.
+    fn held_segments(&mut self, is_watching: bool) -> Result<Held, WriteError> {
         let hash = &self.keys.segments;
         let ask = cmd("HLEN").arg(hash).to_owned();
-        Ok(match self.call(hash, |connection| connection.req_command(&ask))? {
-            Value::Int(held) => usize::try_from(held).ok(),
-            Value::ServerError(error) if class(&error.clone().into()) == Class::Data => Some(0),
-            _ => None,
+        let send = |connection: &mut Connection| connection.req_command(&ask);
+        let reply = if is_watching {
+            match self.owners.call_same_owner(hash, send) {
+                // Another connection does not watch.
+                None => return Ok(Held::Unwatched),
+                Some(Err(error)) if is_cut(&error) => return Ok(Held::Unwatched),
+                Some(result) => self.note(result)?,
+            }
+        } else {
+            self.call(hash, send)?
+        };
+        if is_watching && (self.owners.has_moved(hash, &reply) || self.owners.is_torn(&reply)) {
+            return Ok(Held::Unwatched);
+        }
+        Ok(match reply {
+            Value::Int(held) => usize::try_from(held).map_or(Held::Unknown, Held::Count),
+            Value::ServerError(error) if class(&error.clone().into()) == Class::Data => Held::Count(0),
+            _ => Held::Unknown,
         })
     }
 
@@ -220,6 +241,16 @@ enum Step {
     Add,
     /// It goes.
     Replace,
+}
+
+/// How many segments there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Count(usize),
+    /// It is forbidden to ask.
+    Unknown,
+    /// They are not watched any more.
+    Unwatched,
 }
 
 /// What became of a transaction.

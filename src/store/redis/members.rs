@@ -187,7 +187,10 @@ impl<'a> MembersLink<'a> {
             Line::Each(owners) => {
                 let replies = owners.try_each(&commands.iter().collect::<Vec<_>>());
                 return match replies.first() {
-                    Some(Err(error)) if replies.iter().all(Result::is_err) => Err(error.clone().into()),
+                    // An owner that is away has nothing to do with what the others hold.
+                    Some(Err(error)) if owners.is_silent() && replies.iter().all(Result::is_err) => {
+                        Err(error.clone().into())
+                    }
                     _ => Ok(replies.into_iter().map(|reply| reply.map_err(Lost::from)).collect()),
                 };
             }

@@ -59,6 +59,11 @@ impl<'a> Owners<'a> {
         self.connector.cluster().is_some()
     }
 
+    /// Whether no node of the cluster was of use when they were asked last.
+    pub fn is_silent(&self) -> bool {
+        self.connector.cluster().is_some_and(|cluster| cluster.silence().is_some())
+    }
+
     /// Whether these keys are not always on the same server.
     pub fn is_spread<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> bool {
         let mut slots = keys.into_iter().map(|key| self.connector.slot_of(key));

@@ -190,11 +190,12 @@ impl Worker<'_> {
         if link.phase() != LinkPhase::Up {
             return true;
         }
-        let before = link.drains();
         let deadline = Instant::now() + self.shared.options.command_timeout();
-        link.want_drain();
-        while link.drains() == before {
-            if Instant::now() >= deadline || self.mailbox.sleep(DRAIN_POLL) {
+        let (armed, wish) = (link.armed(), link.want_drain());
+        while !link.is_drained(wish) {
+            // Another watch knows nothing of what the one before would have told.
+            let is_same = link.is_listening() && link.armed() == armed;
+            if !is_same || Instant::now() >= deadline || self.mailbox.sleep(DRAIN_POLL) {
                 return false;
             }
         }

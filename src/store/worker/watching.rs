@@ -161,6 +161,7 @@ impl Post<'_> {
     fn session(&mut self) -> Ended {
         // What was asked for before this connection is made is granted by it.
         self.mailbox.link.take_renewal_wish();
+        self.mailbox.link.set_arming();
         self.login = self.connector.credentials().number();
         let keys = &self.shared.keys;
         let mut watches = match Watches::arm(&self.ladder, self.connector, keys, &self.mailbox.leash) {
@@ -204,10 +205,12 @@ impl Post<'_> {
             if mailbox.link.take_renewal_wish() {
                 return Ok(Ended::Renew);
             }
-            if pinged.elapsed() >= ping_every || mailbox.link.take_drain_wish() {
+            // One that comes after the question is not granted by the answer.
+            let wish = mailbox.link.drain_wish();
+            if pinged.elapsed() >= ping_every || !mailbox.link.is_drained(wish) {
                 watches.drain(options.command_timeout(), &mut |signal| mailbox.tell(signal))?;
                 pinged = Instant::now();
-                mailbox.link.drained(monotonic_ms());
+                mailbox.link.drained(wish, monotonic_ms());
                 // Only a watch that lives counts as a success: one that is dropped at once must not be made again at once.
                 self.backoff.reset();
             }

@@ -56,14 +56,18 @@ impl<'k> Hearing<'k> {
     pub fn end(self, is_over: bool) -> Result<Option<Word>, Vec<(Address, Silence)>> {
         let Some(known) = self.known else { return self.best.map(Some).ok_or(self.silences) };
         match (self.best, self.of_others) {
-            (Some(word), _) => {
+            (Some(word), of_others) => {
                 // A node that is cut off may still tell of one that is silent. A cluster that has started over does not.
                 let contradicts = |silent: &Address| word.map.nodes().contains(silent);
-                let is_late = word.epoch >= known.epoch
-                    || is_over
-                    || !self.silences.iter().any(|(silent, _)| contradicts(silent));
+                let has_started_over = || {
+                    let is_whole = word.map.size() >= known.map.size();
+                    is_whole && !self.silences.iter().any(|(silent, _)| contradicts(silent))
+                };
+                let is_late = word.epoch >= known.epoch || is_over || has_started_over();
                 let counts = if word.is_well { is_late } else { word.epoch > known.epoch };
-                Ok(counts.then_some(word))
+                // One that is left over from a cluster that serves no more does not stand for it.
+                let of_others = of_others.filter(|other| is_over && other.is_well);
+                Ok(if counts { Some(word) } else { of_others })
             }
             // What it counts has nothing to do with what others have counted.
             (None, Some(word)) => Ok(word.is_well.then_some(word)),

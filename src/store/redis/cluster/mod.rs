@@ -265,6 +265,8 @@ impl Cluster {
             Some(known) => map.named_as(&known.map, |name| self.reach.has(name)),
             None => map,
         };
+        let nodes = map.nodes();
+        self.reach.retain(|address| nodes.contains(address) || self.nodes.seeds.contains(address));
         self.asides.arrive(&map);
         let before = self.known.swap(Some(Arc::new(Known { map: map.clone(), epoch })));
         if before.is_none_or(|before| before.map != map) {
@@ -301,7 +303,17 @@ impl Cluster {
         let mut connection = outcome?;
         // The limit of a connect holds for the question, too.
         connection.set_read_timeout(Some(deadline.left()))?;
-        word::ask(&mut connection, self.reading(address))
+        let said = word::ask(&mut connection, self.reading(address));
+        let known = self.known.load();
+        match &said {
+            Ok(word) => {
+                let is_kin = known.as_ref().is_none_or(|known| known.map.is_kin(&word.map));
+                self.reach.note_answer(address, is_kin);
+            }
+            Err(Silence::Standalone | Silence::NoNode | Silence::Empty) => self.reach.note_answer(address, false),
+            Err(Silence::Foreign | Silence::Nonsense | Silence::Failed(_)) => {}
+        }
+        said
     }
 
     fn reading<'r>(&'r self, asked: &'r Address) -> Reading<'r> {

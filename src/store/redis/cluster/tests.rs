@@ -81,6 +81,9 @@ fn reply(name: &str, said: &Mutex<Said>) -> String {
     let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
     let said = said.lock().unwrap();
     match name {
+        "CLUSTER INFO" | "CLUSTER SLOTS" if said.state == "disabled" => {
+            "-ERR This instance has cluster support disabled\r\n".to_owned()
+        }
         "CLUSTER INFO" => bulk(&format!("cluster_state:{}\r\ncluster_current_epoch:{}\r\n", said.state, said.epoch)),
         "CLUSTER SLOTS" => {
             let node = |(host, port, id): &(&str, u16, &str)| format!("*3\r\n{}:{port}\r\n{}", bulk(host), bulk(id));
@@ -157,6 +160,37 @@ fn a_node_that_is_cut_off_is_not_believed_against_one_that_it_knows_and_that_is_
     other.says("ok", 8, &[(HERE, other.port, "b"), (HERE, one.port, "a")]);
     one.dies();
     assert_eq!(look(&connector).owner(1), at(one.port));
+}
+
+#[test]
+fn a_node_that_knows_of_fewer_slots_than_before_and_of_nobody_that_is_silent_is_not_believed() {
+    let [one, other] = [Node::new(), Node::new()];
+    one.says("ok", 9, &[(HERE, one.port, "a"), (HERE, other.port, "b")]);
+    let connector = connector(&[one.port]);
+    assert_eq!(look(&connector).owner(1), at(one.port));
+    other.says("ok", 8, &[("?", 1, "c"), (HERE, other.port, "b")]);
+    one.dies();
+    assert_eq!(look(&connector).owner(1), at(one.port));
+}
+
+#[test]
+fn a_node_that_is_left_over_from_a_cluster_that_is_over_keeps_nobody_from_the_next_one() {
+    let [seed, old, new] = [Node::new(), Node::new(), Node::new()];
+    seed.says("ok", 90, &[(HERE, old.port, "a")]);
+    let connector = connector(&[seed.port]);
+    let cluster = look(&connector);
+    old.says("fail", 90, &[(HERE, old.port, "a")]);
+    seed.says("ok", 1, &[(HERE, new.port, "b")]);
+    let known = cluster.known.load_full();
+    for (is_over, owner) in [(false, None), (true, at(new.port))] {
+        let mut hearing = Hearing::new(known.as_deref());
+        for node in [&old, &seed] {
+            let address = at(node.port).unwrap();
+            assert!(!hearing.hear(&address, cluster.ask(&address, soon(), None), node.port == seed.port));
+        }
+        let word = hearing.end(is_over).unwrap();
+        assert_eq!(word.and_then(|word| word.map.owner(1).cloned()), owner);
+    }
 }
 
 #[test]
@@ -243,6 +277,30 @@ fn a_node_that_is_not_reached_at_its_known_address_is_where_others_say() {
     let manner = (Protocol::Resp2, Courtesy::Full);
     let connection = cluster.connect(1, manner, soon(), None).unwrap();
     assert_eq!((connection.peer().cloned(), cluster.owner(1)), (at(moved.port), at(moved.port)));
+}
+
+#[test]
+fn a_node_whose_known_address_was_given_to_something_else_is_where_others_say() {
+    for (of_others, words) in [("another cluster", true), ("no cluster", false)] {
+        let [one, moved, other, foreign] = [Node::new(), Node::new(), Node::new(), Node::new()];
+        for node in [&one, &other] {
+            node.says("ok", 9, &[(HERE, one.port, "a"), (HERE, other.port, "b")]);
+        }
+        let connector = connector(&[other.port]);
+        assert_eq!(look(&connector).owner(1), at(one.port));
+        for node in [&moved, &other] {
+            node.says("ok", 9, &[(HERE, moved.port, "a"), (HERE, other.port, "b")]);
+        }
+        one.says(if words { "ok" } else { "disabled" }, 50, &[(HERE, foreign.port, "z")]);
+        // It answers, and calls itself a primary.
+        let manner = (Protocol::Resp2, Courtesy::Full);
+        let cluster = connector.cluster().unwrap();
+        for _ in 0..4 {
+            cluster.connect(1, manner, soon(), None).unwrap();
+            look(&connector);
+        }
+        assert_eq!(cluster.owner(1), at(moved.port), "{of_others}");
+    }
 }
 
 #[test]
