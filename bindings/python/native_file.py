@@ -76,7 +76,9 @@ def _elf(content: bytes) -> NativeFile:
     file = NativeFile("elf", _ELF_MACHINES[struct.unpack_from("<H", content, 18)[0]])
     start, size, count = struct.unpack_from("<Q", content, 40)[0], *struct.unpack_from("<HH", content, 58)
     # Name, kind, address, place, size, link, info: of each section.
-    sections: list[tuple[int, ...]] = [struct.unpack_from("<II8xQQQII16x", content, start + size * number) for number in range(count)]
+    sections: list[tuple[int, ...]] = [
+        struct.unpack_from("<II8xQQQII16x", content, start + size * number) for number in range(count)
+    ]
 
     def strings(section: tuple[int, ...]) -> int:
         return sections[section[5]][3]
@@ -115,7 +117,9 @@ def _pe(content: bytes) -> NativeFile:
     machine, sections, optional = struct.unpack_from("<HH12xH", content, head + 4)
     file = NativeFile("pe", _PE_MACHINES[machine])
     # Of the sections: size in memory, address, size in the file, place there.
-    table: list[tuple[int, ...]] = [struct.unpack_from("<8xIIII", content, head + 24 + optional + 40 * number) for number in range(sections)]
+    table: list[tuple[int, ...]] = [
+        struct.unpack_from("<8xIIII", content, head + 24 + optional + 40 * number) for number in range(sections)
+    ]
 
     def place(address: int) -> int:
         for size, start, raw, at in table:
