@@ -10,6 +10,9 @@ const PART: usize = 10;
 /// Two equal reads agree when they are at least so far apart.
 const CALM: Duration = Duration::from_secs(2);
 
+/// Stands for a read that there was not.
+const NOTHING_READ: u64 = 0;
+
 /// Whether so many of the items held are gone that it is no ordinary deletion.
 pub fn is_much(held: usize, missing: usize) -> bool {
     missing > FEW && missing * PART > held
@@ -40,6 +43,11 @@ impl Doubt {
                 false
             }
         }
+    }
+
+    /// Much is gone by number, and what is there is not known: whatever is read differs from it.
+    pub fn begin(&mut self, now: Instant) {
+        self.0.get_or_insert((now, NOTHING_READ));
     }
 
     /// A read in which little is gone settles it.
@@ -81,6 +89,15 @@ mod tests {
         assert!(!doubt.agrees(start + CALM / 2, 7));
         assert!(doubt.agrees(start + CALM, 7));
         assert_eq!(doubt.look_again(), None);
+    }
+
+    #[test]
+    fn a_doubt_that_began_by_number_is_settled_by_two_reads_all_the_same() {
+        let (mut doubt, start) = (Doubt::default(), Instant::now());
+        doubt.begin(start);
+        assert!(doubt.is_open() && !doubt.agrees(start + CALM, 7));
+        doubt.begin(start + CALM * 2);
+        assert!(doubt.agrees(start + CALM * 2, 7), "one that is open does not begin again");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::condition::keeps_on_wipe;
 use super::following_all::TRIES;
@@ -82,20 +83,22 @@ impl Worker<'_> {
     }
 
     /// Whether what a read of a few items did not find is gone for good: not when much else is gone, too, or when the server
-    /// does not tell; then a read of everything decides.
+    /// does not tell; then a read of everything decides. Until that was made, the loss is remembered: by then most may be there
+    /// again, and the rest would look like an ordinary deletion.
     fn may_drop(&mut self, held: &Snapshot, reply: &PartReply, was_lost: bool) -> bool {
-        let sizes = [held.flags.len(), held.segments.len()];
-        let is_sure = !keeps_on_wipe(self.shared)
-            || !was_lost
-                && reply
-                    .sizes
-                    .iter()
-                    .zip(sizes)
-                    .all(|(there, held)| there.is_some_and(|there| !has_shrunk_much(held, there)));
+        if !keeps_on_wipe(self.shared) {
+            return true;
+        }
+        let sizes = || reply.sizes.iter().zip([held.flags.len(), held.segments.len()]);
+        let has_shrunk = sizes().any(|(there, held)| there.is_some_and(|there| has_shrunk_much(held, there)));
+        let is_sure = !was_lost && !has_shrunk && sizes().all(|(there, _)| there.is_some());
         let lacks = reply.flags.iter().chain(&reply.segments).any(Option::is_none);
-        if !is_sure && lacks {
+        if has_shrunk || !is_sure && lacks {
             let at = self.doubt.look_again().unwrap_or_else(|| self.agenda.soonest_full());
             self.agenda.plan_full_by(at);
+        }
+        if has_shrunk {
+            self.doubt.begin(Instant::now());
         }
         is_sure
     }
