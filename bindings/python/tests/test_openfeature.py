@@ -54,6 +54,20 @@ def flags_of_a_test() -> TestData:
     return data
 
 
+def hears_states() -> list[ProviderEvent]:
+    """Each READY and STALE of our providers from here on, as they come."""
+    heard: list[ProviderEvent] = []
+
+    def note(event: ProviderEvent, details: EventDetails) -> None:
+        # A handler of READY hears at once of the provider that is there before.
+        if details.provider_name == "flagstone":
+            heard.append(event)
+
+    for event in (ProviderEvent.PROVIDER_READY, ProviderEvent.PROVIDER_STALE):
+        api.add_handler(event, partial(note, event))
+    return heard
+
+
 def provided(data: TestData, **options: Any) -> OpenFeatureClient:
     api.set_provider_and_wait(FlagstoneProvider(Config(test_data=data, **options)))
     return api.get_client()
@@ -116,14 +130,7 @@ def test_coroutines_are_answered_like_threads() -> None:
 
 def test_a_client_that_is_stale_already_makes_a_provider_that_is() -> None:
     data = flags_of_a_test()
-    heard: list[ProviderEvent] = []
-
-    def note(event: ProviderEvent, details: EventDetails) -> None:
-        if details.provider_name == "flagstone":
-            heard.append(event)
-
-    for event in (ProviderEvent.PROVIDER_READY, ProviderEvent.PROVIDER_STALE):
-        api.add_handler(event, partial(note, event))
+    heard = hears_states()
     with Client(Config(test_data=data)) as client:
         data.set_status(State.INTERRUPTED, SourceErrorKind.NETWORK_ERROR, 0, "away")
         assert until(lambda: client.state is State.INTERRUPTED)
@@ -175,14 +182,7 @@ def test_what_happens_before_the_sdk_has_told_the_first_state_is_told_once(monke
         hear(word, details)
 
     monkeypatch.setattr(FirstWord, "_heard", late)
-    heard: list[ProviderEvent] = []
-
-    def note(event: ProviderEvent, details: EventDetails) -> None:
-        if details.provider_name == "flagstone":
-            heard.append(event)
-
-    for event in (ProviderEvent.PROVIDER_READY, ProviderEvent.PROVIDER_STALE):
-        api.add_handler(event, partial(note, event))
+    heard = hears_states()
     data = flags_of_a_test()
     client = provided(data)
     provider = client.provider
@@ -202,14 +202,7 @@ def test_what_happens_before_the_sdk_has_told_the_first_state_is_told_once(monke
 
 def test_states_that_are_over_when_they_are_heard_are_not_told() -> None:
     let, later = threading.Event(), []
-    heard: list[ProviderEvent] = []
-
-    def note(event: ProviderEvent, details: EventDetails) -> None:
-        if details.provider_name == "flagstone":
-            heard.append(event)
-
-    for event in (ProviderEvent.PROVIDER_READY, ProviderEvent.PROVIDER_STALE):
-        api.add_handler(event, partial(note, event))
+    heard = hears_states()
     data = flags_of_a_test()
     with Client(Config(test_data=data)) as client:
         client.add_status_listener(lambda _: let.wait(PATIENCE))
