@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::connector::{Connector, describe};
 use super::large::is_large;
 use super::layout::Keys;
+use super::origin::Origins;
 use super::owners::Owners;
 use crate::model::{Jitter, Kind};
 
@@ -132,6 +133,11 @@ impl<'a> Writer<'a> {
     pub fn start_over(&mut self) {
         self.owners.drop_connections();
         (self.scripts, self.watches) = (true, true);
+    }
+
+    /// Which servers the connections for both hashes lead to, as far as there are any.
+    pub fn origins(&self) -> Origins {
+        self.keys.hashes().map(|key| self.owners.origin(key))
     }
 
     /// Logs in anew, if something else logs in by now.

@@ -315,6 +315,7 @@ impl<'a> Worker<'a> {
         self.condition.recovered(self.shared);
         self.shared.health.set_malformed(self.judge.malformed());
         self.compare_servers(recovers);
+        self.send_again_what_may_be_lost();
     }
 
     fn failed(&mut self, error: &Failed) {

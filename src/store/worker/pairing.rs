@@ -115,8 +115,6 @@ impl Worker<'_> {
         self.condition.unproven = Some(format!("Redis is at {place} now"));
         self.mailbox.link.want_renewal();
         self.agenda.plan_full_after_outage(self.held_bytes);
-        // What the one before took may have ended with it.
-        self.start_source_over();
         self.report();
     }
 
