@@ -99,6 +99,8 @@ pub struct Writer<'a> {
     /// The connections watch the data set.
     pub(super) is_watching: bool,
     pub(super) jitter: Jitter,
+    /// The lock was given to us.
+    pub(super) is_locked: bool,
     /// What the lock holds while it is ours: differs from that of every other process.
     pub(super) token: String,
 }
@@ -116,6 +118,7 @@ impl<'a> Writer<'a> {
             watches: true,
             is_watching: false,
             jitter,
+            is_locked: false,
             token,
         }
     }
