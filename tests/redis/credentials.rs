@@ -1,6 +1,9 @@
 //! Logins at Redis that change while a client runs: set by the host, read from a file, refused, expired. Every password and log
 //! line is looked through: none tells a secret.
 
+mod file;
+mod refused;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -252,71 +255,6 @@ fn connections_that_a_server_cuts_at_the_end_of_a_token_are_made_anew_with_the_n
     client.serves("a", "two");
 }
 
-#[test]
-fn a_login_that_is_refused_from_the_start_is_told_once_in_words_of_its_own() {
-    let server = server();
-    let client = as_ada(&server).with("redis.password", "hunter2-wrong").with("log.level", "debug").client();
-    client.start(0).unwrap();
-    eventually("the refusal is told", || client.status()["last_error"] == REFUSED);
-    // A few attempts more.
-    let refused = || server.run::<Vec<redis::Value>>(&["ACL", "LOG"]).len();
-    eventually("the login is tried again", || server.calls_of("auth") >= 3 && refused() > 0);
-    assert_eq!((login(&client)["source"].clone(), state(&client)), (json!("static"), "refused".to_owned()));
-    let heard = client.drain();
-    assert_eq!(log_lines(&heard, 3), [REFUSED]);
-    allow(&server, "ada", "hunter2-wrong");
-    client.becomes(VALID);
-    assert_eq!(state(&client), "ok");
-    // A server that is away is another thing.
-    drop(server);
-    client.becomes(INTERRUPTED);
-    assert_eq!(state(&client), "ok");
-    tells_no_secret(&client, &heard);
-}
-
-#[test]
-fn a_server_that_wants_a_login_where_there_is_none_refuses_it_too() {
-    let server = Setup::default().password("hunter2-default").start();
-    server.replace(&[("a", flag("a", 1, "one"))], &[]);
-    let client = Config::of(&server).client();
-    client.start(0).unwrap();
-    let why = "the login was refused: NOAUTH Authentication required.";
-    eventually("the refusal is told", || client.status()["last_error"] == why);
-    assert_eq!(log_lines(&client.drain(), 3), [why]);
-    let told = json!({"source":"static","user":null,"expires_in_ms":null,"state":"refused","error":why});
-    eventually("the status tells it", || login(&client) == told);
-    client.set_credentials("", "hunter2-default", 0).unwrap();
-    client.becomes(VALID);
-    client.serves("a", "one");
-    assert_eq!(login(&client)["user"], Value::Null);
-}
-
-#[test]
-fn what_is_refused_leaves_open_connections_as_they_are() {
-    let server = server();
-    let client = by_host(&server).client();
-    client.set_credentials("ada", "hunter2-first", 0).unwrap();
-    client.start(PATIENCE_MS).unwrap();
-    client.reports("freshness", "push");
-    client.becomes(VALID);
-    let (before, _) = (connections(&server), client.drain());
-    client.set_credentials("ada", "hunter2-wrong", 0).unwrap();
-    let mut heard = is_asked(&client, "refused", Some("ada"));
-    let line = format!("{REFUSED}; connections that are open stay in use");
-    eventually("it is told", || {
-        heard.extend(client.drain());
-        log_lines(&heard, 2) == [line.as_str()]
-    });
-    assert_eq!((state(&client).as_str(), client.state()), ("refused", VALID));
-    server.set_flag("a", flag("a", 2, "two"));
-    client.serves("a", "two");
-    assert_eq!(connections(&server), before);
-    assert!(!client.detail("a").stale);
-    client.set_credentials("ada", "hunter2-first", 0).unwrap();
-    eventually("it is well", || state(&client) == "ok");
-    tells_no_secret(&client, &heard);
-}
-
 /// Both ways to be told of changes on connections that cannot log in anew where they are.
 #[test]
 fn a_watch_that_is_made_anew_for_a_login_is_never_missed_and_stays_where_the_login_is_refused() {
@@ -378,102 +316,6 @@ fn a_user_with_the_least_rights_may_log_in_anew() {
     assert_eq!(state(&client), "ok");
 }
 
-/// A directory as Kubernetes mounts a secret: the file is a link into a folder whose name is a link, which is replaced.
-fn publish(directory: &Path, generation: u32, password: &str) {
-    let folder = directory.join(format!("..{generation}"));
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("password"), password).unwrap();
-    let beside = directory.join("..data_tmp");
-    symlink(format!("..{generation}"), &beside).unwrap();
-    fs::rename(&beside, directory.join("..data")).unwrap();
-}
-
-#[test]
-fn a_file_with_the_password_is_followed_wherever_its_name_leads() {
-    let (server, directory) = (server(), TempDir::new("secret"));
-    publish(directory.path(), 1, "hunter2-first\n");
-    let path = directory.path().join("password");
-    symlink("..data/password", &path).unwrap();
-    let client = as_ada(&server).with("redis.password_file", path.to_str().unwrap()).started();
-    client.reports("freshness", "push");
-    let before = numbers(&server);
-    // The server takes both for a while, so that nothing is refused.
-    server.run::<()>(&["ACL", "SETUSER", "ada", ">hunter2-second"]);
-    let logins = server.calls_of("auth");
-    publish(directory.path(), 2, "hunter2-second\r\n");
-    eventually("both connections log in anew", || server.calls_of("auth") >= logins + 2);
-    server.run::<()>(&["ACL", "SETUSER", "ada", "<hunter2-first"]);
-    assert_eq!(numbers(&server), before);
-    cut(&server, "ada");
-    eventually("others are there", || connections(&server).len() == 2 && numbers(&server).is_disjoint(&before));
-    client.becomes(VALID);
-    assert_eq!(login(&client), json!({"source":"file","user":"ada","expires_in_ms":null,"state":"ok","error":null}));
-    assert_eq!(client.set_credentials("ada", "hunter2", 0).unwrap_err().status, INVALID_ARGUMENT);
-    tells_no_secret(&client, &client.drain());
-}
-
-#[test]
-fn a_watch_that_has_read_the_file_when_it_was_made_is_not_made_again() {
-    let (server, directory) = (server(), TempDir::new("secret"));
-    let path = directory.path().join("password");
-    fs::write(&path, "hunter2-first").unwrap();
-    let client = Config::at(&format!("{}?protocol=2", server.url()))
-        .with("redis.username", "ada")
-        .with("redis.password_file", path.to_str().unwrap())
-        .with("redis.ping_ms", "100")
-        .started();
-    client.reports("freshness", "push");
-    client.becomes(VALID);
-    throughout(Duration::from_millis(600), || assert_eq!(server.calls_of("client|tracking"), 1));
-}
-
-#[test]
-fn a_file_that_cannot_be_used_is_named_and_the_last_good_password_stays_in_use() {
-    let (server, directory) = (server(), TempDir::new("secret"));
-    let path = directory.path().join("password");
-    fs::write(&path, "hunter2-first").unwrap();
-    let client = as_ada(&server).with("redis.password_file", path.to_str().unwrap()).started();
-    client.becomes(VALID);
-    let trouble = |why: &str| {
-        eventually(why, || login(&client)["error"].as_str().is_some_and(|error| error.contains(why)));
-        assert_eq!(state(&client), "ok");
-        cut(&server, "ada");
-        eventually("it comes back", || connections(&server).len() == 2);
-        client.becomes(VALID);
-    };
-    fs::write(&path, "").unwrap();
-    trouble("it is empty");
-    fs::write(&path, "x".repeat(100_000)).unwrap();
-    trouble("it has more than 65536 bytes");
-    fs::remove_file(&path).unwrap();
-    trouble("No such file");
-    fs::create_dir(&path).unwrap();
-    trouble("it is not a regular file");
-    fs::remove_dir(&path).unwrap();
-    fs::write(&path, "hunter2-first").unwrap();
-    eventually("nothing is wrong", || login(&client)["error"].is_null());
-    let heard = client.drain();
-    let lines = log_lines(&heard, 2).into_iter().filter(|line| line.contains("redis.password_file")).count();
-    // Once for the whole time in which it could not be used.
-    assert_eq!(lines, 1, "{heard:?}");
-    tells_no_secret(&client, &heard);
-}
-
-#[test]
-fn a_file_that_comes_later_is_used_from_then_on() {
-    let (server, directory) = (server(), TempDir::new("secret"));
-    let path = directory.path().join("password");
-    let client = as_ada(&server).with("redis.password_file", path.to_str().unwrap()).client();
-    let failure = client.start(300).unwrap_err();
-    assert!(failure.message.contains("there is no login: redis.password_file"), "{}", failure.message);
-    assert_eq!(state(&client), "missing");
-    fs::write(&path, "hunter2-first\n").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
-    client.start(PATIENCE_MS).unwrap();
-    client.serves("a", "one");
-    assert_eq!(log_lines(&client.drain(), 3).len(), 1);
-}
-
 #[test]
 fn logins_at_sentinels_stay_those_of_the_url() {
     let primary = replicating(None);
@@ -509,39 +351,4 @@ fn options_that_do_not_fit_together_are_refused_and_a_password_beside_another_so
     assert_eq!(log_lines(&heard, 2), ["the password for Redis is not used: redis.credentials is another source"]);
     let offline = Config::new().with("offline", "true").client();
     assert_eq!(offline.set_credentials("ada", "hunter2", 0).unwrap_err().status, INVALID_ARGUMENT);
-}
-
-#[test]
-fn a_login_that_no_server_has_seen_is_not_told_as_good() {
-    let nobody = format!("redis://ada:hunter2-first@127.0.0.1:{}", free_port());
-    let client = Config::at(&nobody).client();
-    assert_eq!(state(&client), "untried");
-    client.start(200).unwrap_err();
-    assert_eq!(state(&client), "untried", "nobody answers");
-    let server = server();
-    let client = as_ada(&server).with("redis.password", "hunter2-first").started();
-    assert_eq!(state(&client), "ok");
-    // As long as a connection is there that another one logged in on, each new one is yet to be tried.
-    client.set_credentials("ada", "hunter2-second", 3_600_000).unwrap();
-    eventually("it is tried and refused", || state(&client) == "refused");
-    client.set_credentials("ada", "hunter2-first", 3_600_000).unwrap();
-    eventually("it is tried and taken", || state(&client) == "ok");
-}
-
-#[test]
-fn a_watch_whose_login_is_refused_is_tried_after_growing_pauses_and_at_once_with_another_login() {
-    let server = server();
-    let gate = Gate::to(server.port());
-    // What reads logs in otherwise.
-    gate.rule("HELLO", Rule::error(&REFUSED["the login was refused: ".len()..]));
-    let config = Config::at(&gate.url()).with("redis.username", "ada").with("redis.ping_ms", "100");
-    let client = config.with("redis.password", "hunter2-first").started();
-    client.reports("freshness", "ttl");
-    let tried = || gate.seen().count("HELLO");
-    throughout(Duration::from_secs(8), || assert_eq!(client.ask("a"), "one"));
-    assert!((2..=4).contains(&tried()), "{} logins in eight seconds", tried());
-    gate.clear();
-    client.set_credentials("ada", "hunter2-first", 0).unwrap();
-    let ((), took) = timed(|| client.reports("freshness", "push"));
-    assert!(took < Duration::from_secs(5), "{took:?}");
 }

@@ -19,6 +19,7 @@ mod moved;
 mod outage;
 mod partial;
 mod push;
+mod reaching;
 mod reading;
 mod restraint;
 mod restricted;
