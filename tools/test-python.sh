@@ -2,6 +2,8 @@
 # The tests of the Python binding, of the programs around the contract tests, of the book, and of the page of `flagstone view`, on
 # every CPython from 3.9 to 3.14 that is found, the last two on one. `make test` has set up what is needed and built the library.
 #     tools/test-python.sh          lints; every test on the oldest version, one that is usual and the newest ones, a few on the others
+#     tools/test-python.sh lint     the lints alone, and whatever the tests need besides is got ready
+#     tools/test-python.sh tests    the tests alone
 #     tools/test-python.sh soak     memory over ten million evaluations and a million contexts, on one version
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -59,17 +61,31 @@ lint() {
 typed() {
   lint mypy --cache-dir "$work/mypy" "$@"
 }
+lints() {
+  local sources=(. ../../examples/python ../../bench/python "$contract" "$book" "$viewer" ../../tools/{book,natives}.py ../../docs/pictures ../../conanfile.py ../../tests/conan)
+  lint ruff format --config pyproject.toml --no-cache --check "${sources[@]}"
+  lint ruff check --config pyproject.toml --no-cache "${sources[@]}"
+  typed
+  typed --python-version "$default" ../../examples/python
+  typed --python-version "$default" \
+    src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py tests/scenarios/{,steps/}*.py
+  [ -z "$extras" ] || MYPYPATH=$viewer typed --python-version "$default" "$viewer"
+  MYPYPATH=$contract:$contract/python typed "$contract"
+  MYPYPATH=$book:$root/tools:$root/docs/pictures typed "$book" ../../tools/book.py ../../docs/pictures
+}
+
+environment_of() {
+  [ "$1" = "$default" ] || make_environment "$(find_python "$1")" "$work/$1" test
+}
+
 cd "$package"
-sources=(. ../../examples/python ../../bench/python "$contract" "$book" "$viewer" ../../tools/{book,natives}.py ../../docs/pictures ../../conanfile.py ../../tests/conan)
-lint ruff format --config pyproject.toml --no-cache --check "${sources[@]}"
-lint ruff check --config pyproject.toml --no-cache "${sources[@]}"
-typed
-typed --python-version "$default" ../../examples/python
-typed --python-version "$default" \
-  src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py tests/scenarios/{,steps/}*.py
-[ -z "$extras" ] || MYPYPATH=$viewer typed --python-version "$default" "$viewer"
-MYPYPATH=$contract:$contract/python typed "$contract"
-MYPYPATH=$book:$root/tools:$root/docs/pictures typed "$book" ../../tools/book.py ../../docs/pictures
+if [ "${1:-}" != tests ]; then
+  lints
+fi
+if [ "${1:-}" = lint ]; then
+  for version in $versions; do environment_of "$version"; done
+  exit "$failed"
+fi
 
 export FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_CLI=$target/cli/flagstone FLAGSTONE_TEST_SDIST_TARGET=$work/sdist
 for version in $versions; do
@@ -83,7 +99,7 @@ for version in $versions; do
     tests+=("$book")
     [ -z "$extras" ] || tests+=("$viewer")
   else
-    make_environment "$(find_python "$version")" "$environment" test
+    environment_of "$version"
     fitting=$wheel
     # A free-threaded Python takes no extension module of the stable ABI.
     case $version in *t) fitting=$(FLAGSTONE_SPEEDUPS=0 build_wheel "$builder/bin/python" "$library" "$work/dist-plain") ;; esac
