@@ -33,12 +33,14 @@ setup-test: ## The same, and what only the tests need
 
 .PHONY: build
 build: ## The library, optimised: target/release/libflagstone.so and .a; and the program: target/cli/flagstone
-	@# Alone: what is built with it could turn on more of what it depends on.
+	@# The program has a profile of its own: the libraries that it needs lie elsewhere, and the one below stays as it is. So both
+	# are built at the same time: much of the work on an optimised library is one thread's.
+	$(CARGO) build --profile cli --package flagstone-cli & program=$$!
+	# Alone: what is built with it could turn on more of what it depends on.
 	$(CARGO) build --release --lib
 	$(CARGO) build --release --package fakeld --package flagdata
 	ln -sf libflagstone.so $(RELEASE)/libflagstone.so.1
-	@# A profile of its own: the libraries that it needs lie elsewhere, and the one above stays as it is.
-	$(CARGO) build --profile cli --package flagstone-cli
+	wait "$$program"
 
 .PHONY: demo
 demo: setup build ## The ways of use: flags from a private Redis, LaunchDarkly and outages, events

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # The tests of the Python binding, of the programs around the contract tests, of the book, and of the page of `flagstone view`, on
 # every CPython from 3.9 to 3.14 that is found, the last two on one. `make test` has set up what is needed and built the library.
-#     tools/test-python.sh          lints, tests on every version, the repeated ones in full on one of them
+#     tools/test-python.sh          lints; every test on the oldest version, one that is usual and the newest ones, a few on the others
+#     tools/test-python.sh lint     the lints alone, and whatever the tests need besides is got ready
+#     tools/test-python.sh tests    the tests alone
 #     tools/test-python.sh soak     memory over ten million evaluations and a million contexts, on one version
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -27,6 +29,10 @@ if [ -z "$versions" ]; then
   exit 1
 fi
 case " $versions " in *" $default "*) ;; *) default=${versions##* } ;; esac
+# What differs between versions shows at the ends. A free-threaded Python is another one than its version says.
+whole=" $(tr ' ' '\n' <<<"$versions" | awk 'NF { if (!oldest) oldest = $0; if (/t$/) free = $0; else newest = $0 } END { print oldest, newest, free }') $default "
+# Elsewhere: it loads, evaluates with Redis and beside it, and tells of changes.
+few=(tests/test_{abi,evaluation,listeners}.py)
 
 mkdir -p "$work"
 builder=$work/$default
@@ -43,52 +49,68 @@ if [ "${1:-}" = soak ]; then
   exit
 fi
 
-(
-  cd "$package"
-  "$builder/bin/pip" install --quiet --no-deps --force-reinstall "$wheel"
-  sources=(. ../../examples/python ../../bench/python "$contract" "$book" "$viewer" ../../tools/{book,natives}.py ../../docs/pictures ../../conanfile.py ../../tests/conan)
-  "$builder/bin/ruff" format --config pyproject.toml --no-cache --check "${sources[@]}"
-  "$builder/bin/ruff" check --config pyproject.toml --no-cache "${sources[@]}"
-  "$builder/bin/mypy" --cache-dir "$work/mypy"
-  "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" ../../examples/python
-  "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" \
-    src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py tests/scenarios/{,steps/}*.py
-  if [ -n "$extras" ]; then
-    MYPYPATH=$viewer "$builder/bin/mypy" --cache-dir "$work/mypy" --python-version "$default" "$viewer"
-  fi
-  MYPYPATH=$contract:$contract/python "$builder/bin/mypy" --cache-dir "$work/mypy" "$contract"
-  MYPYPATH=$book:$root/tools:$root/docs/pictures "$builder/bin/mypy" --cache-dir "$work/mypy" "$book" ../../tools/book.py ../../docs/pictures
-)
-
+"$builder/bin/pip" install --quiet --no-deps --force-reinstall "$wheel"
 failed=0
+
+# What is wrong here keeps no test from running.
+lint() {
+  "$builder/bin/$@" && return
+  failed=1
+  say "failed: $*"
+}
+typed() {
+  lint mypy --cache-dir "$work/mypy" "$@"
+}
+lints() {
+  local sources=(. ../../examples/python ../../bench/python "$contract" "$book" "$viewer" ../../tools/{book,natives}.py ../../docs/pictures ../../conanfile.py ../../tests/conan)
+  lint ruff format --config pyproject.toml --no-cache --check "${sources[@]}"
+  lint ruff check --config pyproject.toml --no-cache "${sources[@]}"
+  typed
+  typed --python-version "$default" ../../examples/python
+  typed --python-version "$default" \
+    src/flagstone/openfeature/*.py src/flagstone/otel.py tests/test_{openfeature,openfeature_peer,telemetry}.py tests/scenarios/{,steps/}*.py
+  [ -z "$extras" ] || MYPYPATH=$viewer typed --python-version "$default" "$viewer"
+  MYPYPATH=$contract:$contract/python typed "$contract"
+  MYPYPATH=$book:$root/tools:$root/docs/pictures typed "$book" ../../tools/book.py ../../docs/pictures
+}
+
+environment_of() {
+  [ "$1" = "$default" ] || make_environment "$(find_python "$1")" "$work/$1" test
+}
+
+cd "$package"
+if [ "${1:-}" != tests ]; then
+  lints
+fi
+if [ "${1:-}" = lint ]; then
+  for version in $versions; do environment_of "$version"; done
+  exit "$failed"
+fi
+
+export FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_CLI=$target/cli/flagstone FLAGSTONE_TEST_SDIST_TARGET=$work/sdist
 for version in $versions; do
-  environment=$work/$version
-  documents=()
+  environment=$work/$version extent=short
+  case $whole in
+    *" $version "*) tests=(tests "$contract") ;;
+    *) tests=("${few[@]}") extent=few ;;
+  esac
   if [ "$version" = "$default" ]; then
     extent=full
-    documents=("$book")
-    [ -z "$extras" ] || documents+=("$viewer")
+    tests+=("$book")
+    [ -z "$extras" ] || tests+=("$viewer")
   else
-    extent=short
-    make_environment "$(find_python "$version")" "$environment" test
+    environment_of "$version"
     fitting=$wheel
     # A free-threaded Python takes no extension module of the stable ABI.
     case $version in *t) fitting=$(FLAGSTONE_SPEEDUPS=0 build_wheel "$builder/bin/python" "$library" "$work/dist-plain") ;; esac
     "$environment/bin/pip" install --quiet --no-deps --force-reinstall "$fitting"
   fi
   echo "Python $version ($extent):"
-  (
-    cd "$package"
-    FLAGSTONE_TESTS=$extent FAKELD=$target/release/fakeld FLAGSTONE_TEST_LIBRARY=$library FLAGSTONE_TEST_CLI=$target/cli/flagstone FLAGSTONE_TEST_SDIST_TARGET=$work/sdist \
-      run_pytest "$environment/bin/python" -n "$workers" --dist loadgroup tests "$contract" ${documents[@]+"${documents[@]}"}
-  ) || failed=1
+  FLAGSTONE_TESTS=$extent run_pytest "$environment/bin/python" -n "$workers" --dist loadgroup "${tests[@]}" || failed=1
   if [ "$version" = "$default" ] && [[ $wheel == *-abi3-* ]]; then
     echo "Python $version, through ctypes alone, what touches the calls:"
-    (
-      cd "$package"
-      FLAGSTONE_SPEEDUPS=0 FLAGSTONE_TESTS=short FAKELD=$target/release/fakeld run_pytest "$environment/bin/python" -n "$workers" \
-        tests/test_{big_segments,context,evaluation,events,hooks,leaks,lifecycle,listeners,migrations,odd_objects,testdata,threads,vectors}.py
-    ) || failed=1
+    FLAGSTONE_SPEEDUPS=0 FLAGSTONE_TESTS=short run_pytest "$environment/bin/python" -n "$workers" \
+      tests/test_{big_segments,context,evaluation,events*,hooks*,leaks,lifecycle,listeners,migrations*,odd_objects,plugins,testdata,threads,vectors}.py || failed=1
   fi
 done
 if [[ $wheel != *-abi3-* ]]; then

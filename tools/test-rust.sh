@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The tests of the Rust workspace. `make test` has set up what is needed.
-#     tools/test-rust.sh                 all of them
+#     tools/test-rust.sh                 all of them; first those that FLAGSTONE_FIRST names, see tools/changed.sh
 #     tools/test-rust.sh ARGUMENT...     what `cargo test` is told
 #
 # Many of them start servers, break connections and look at clocks, several at a time. What fails in that company is tried
@@ -13,15 +13,27 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tools/python.sh"
 # shellcheck source=tools/servers.sh
 . "$root/tools/servers.sh"
+# shellcheck source=tools/changed.sh
+. "$root/tools/changed.sh"
 cd "$root"
-[ $# -gt 0 ] || set -- --workspace
 
 # Most tests wait for a server more than they work.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
 export FLAGSTONE_TEST_SERVERS=${FLAGSTONE_TEST_SERVERS-$(server_programs)}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-cargo test --no-fail-fast "$@" 2>&1 | tee "$log" && exit 0
+status=0
+if [ $# -gt 0 ]; then
+  cargo test --no-fail-fast "$@" 2>&1 | tee "$log" || status=1
+else
+  # shellcheck disable=SC2086 # several words
+  runs=$(rust_runs ${FLAGSTONE_FIRST:-}) || exit 1
+  while IFS= read -r run; do
+    # shellcheck disable=SC2086 # several words
+    cargo test --no-fail-fast --workspace $run </dev/null 2>&1 | tee -a "$log" || status=1
+  done <<<"$runs"
+fi
+[ "$status" -ne 0 ] || exit 0
 
 # The failed tests as lines of target, tab and name. A target that failed without naming a test, that does not build or came to
 # no end of its own, has an empty name.

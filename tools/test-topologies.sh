@@ -18,34 +18,27 @@ run() {
   tools/test-rust.sh "$@" || failed+=("${FLAGSTONE_TEST_SERVER:-} $*")
 }
 
-# The ignored tests of a file that are labelled so.
+# The ignored tests of files that are labelled so, as lines of target and name.
 labelled() {
-  awk '/^#\[ignore = "topology/ { wanted = 1 } wanted && /^(pub )?fn / { sub(/\(.*/, ""); print $NF; wanted = 0 }' "tests/$1.rs"
+  awk '/^#\[ignore = "topology/ { wanted = 1 }
+    wanted && /^(pub )?fn / {
+      sub(/\(.*/, ""); name = $NF; wanted = 0
+      split(FILENAME, path, "/"); module = path[3]; sub(/\.rs$/, "", module)
+      print path[2], module "::" name
+    }' "$@"
 }
 
-all=() ignored=()
-for file in tests/redis_*.rs; do
-  name=$(basename "$file" .rs)
-  case $name in
-    *_sentinel* | *_replicas* | *_cluster* | *_rungs* | *_servers* | *_proxies* | *_credentials* | *_topology*) ;;
-    *) continue ;;
-  esac
-  all+=(--test "$name")
-  while IFS= read -r test; do ignored+=("$name $test"); done < <(labelled "$name")
-done
-run "${all[@]}"
-for line in ${ignored[@]+"${ignored[@]}"}; do
+run --test topologies
+# Beside them what is about servers, too.
+run --test redis -- rungs credentials
+while IFS= read -r line; do
   run --test "${line% *}" -- --ignored --exact "${line#* }"
-done
+done < <(labelled tests/topologies/*.rs tests/redis/{rungs,credentials}*.rs)
 # What these are about is the same with other servers, except that most are built without TLS.
-sentinels=()
-for name in redis_sentinel redis_replicas redis_cluster; do
-  if [ -e "tests/$name.rs" ]; then sentinels+=(--test "$name"); fi
-done
 for folder in redis-8.2 valkey-9.1; do
   if [ -x "$servers/$folder/server" ]; then
     echo "with $("$servers/$folder/server" --version):"
-    FLAGSTONE_TEST_SERVER=$servers/$folder/server run "${sentinels[@]}" -- --skip tls
+    FLAGSTONE_TEST_SERVER=$servers/$folder/server run --test topologies -- sentinel:: replicas:: cluster:: --skip tls
   fi
 done
 say_missing_servers

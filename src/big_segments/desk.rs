@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::cache::Cache;
@@ -172,7 +172,7 @@ impl Desk {
     fn is_stale(&self, store: &dyn BigSegmentStore, host: &dyn Host, wait: Wait) -> bool {
         let known = self.known_status(host);
         let status = match (known, wait) {
-            (None, Wait::Until(deadline)) => self.poll_until(store, host, deadline),
+            (None, Wait::Until(deadline)) => self.learn(store, host, deadline),
             (known, _) => known,
         };
         status.is_some_and(|status| status.stale)
@@ -180,12 +180,14 @@ impl Desk {
 
     /// How the store stands, which it is asked if it never was.
     pub fn status(&self, store: &dyn BigSegmentStore, host: &dyn Host) -> Status {
-        self.known_status(host).unwrap_or_else(|| self.poll(store, host))
+        let known = self.known_status(host);
+        known.or_else(|| self.learn(store, host, Instant::now() + self.options.patience)).unwrap_or_default()
     }
 
     /// Asks the store how old it is, unless another thread does so just now, and says how it stands.
     pub fn poll(&self, store: &dyn BigSegmentStore, host: &dyn Host) -> Status {
-        self.poll_until(store, host, Instant::now() + self.options.patience).unwrap_or_default()
+        let inner = lock(&self.inner);
+        self.poll_until(inner, store, host, Instant::now() + self.options.patience).unwrap_or_default()
     }
 
     /// How the store stands by what it has said; `None` before it was asked. That it has grown old meanwhile is told.
@@ -201,8 +203,20 @@ impl Desk {
         lock(&self.inner).standing.status(unix_ms(), self.options.stale_after)
     }
 
-    fn poll_until(&self, store: &dyn BigSegmentStore, host: &dyn Host, deadline: Instant) -> Option<Status> {
-        let mut inner = lock(&self.inner);
+    /// Asks a store of which nothing was known a moment ago, unless another thread has done so meanwhile.
+    fn learn(&self, store: &dyn BigSegmentStore, host: &dyn Host, deadline: Instant) -> Option<Status> {
+        let inner = lock(&self.inner);
+        let known = inner.standing.status(unix_ms(), self.options.stale_after);
+        if known.is_some() { known } else { self.poll_until(inner, store, host, deadline) }
+    }
+
+    fn poll_until(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        store: &dyn BigSegmentStore,
+        host: &dyn Host,
+        deadline: Instant,
+    ) -> Option<Status> {
         if inner.is_closed {
             return None;
         }

@@ -1,6 +1,6 @@
 /*
  * Migrations: stages, operations that are told and such that are refused, handles that are none, and threads that say at once
- * what one operation did. What is told in which words is the subject of tests/migrations.rs.
+ * what one operation did. What is told in which words is the subject of tests/events/migrations.rs.
  */
 #define _POSIX_C_SOURCE 200809L
 

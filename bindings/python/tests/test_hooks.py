@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import threading
 import weakref
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 from unittest import mock
 
@@ -19,7 +17,6 @@ from flagstone import (
     Client,
     Config,
     Context,
-    EnvironmentMetadata,
     EvaluationDetail,
     EvaluationSeriesContext,
     Flag,
@@ -27,7 +24,6 @@ from flagstone import (
     HookMetadata,
     InvalidArgumentError,
     Plugin,
-    PluginMetadata,
     Stage,
     TestData,
     TrackSeriesContext,
@@ -269,106 +265,6 @@ def test_a_class_that_can_have_no_hooks_leaves_the_store_alone() -> None:
     assert config._store and config._store._clients == 0
 
 
-class Raising(Hook):
-    """Raises in the stages that it is told."""
-
-    def __init__(self, *stages: str, error: type[BaseException] = RuntimeError) -> None:
-        self.stages, self.error = stages, error
-
-    def _maybe(self, stage: str) -> None:
-        if stage in self.stages:
-            raise self.error("on purpose")
-
-    def before_evaluation(self, series_context: Any, data: Any) -> Any:
-        self._maybe("before_evaluation")
-        return {"kept": True}
-
-    def after_evaluation(self, series_context: Any, data: Any, detail: Any) -> Any:
-        self.given = data
-        self._maybe("after_evaluation")
-
-    def after_track(self, series_context: Any) -> None:
-        self._maybe("after_track")
-
-
-def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [
-        record.getMessage() for record in caplog.records if record.name == "flagstone" and record.levelno == logging.ERROR
-    ]
-
-
-def test_what_a_hook_raises_is_logged_with_stage_hook_and_flag_and_changes_nothing(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    raising, other = Raising("before_evaluation", "after_evaluation", "after_track"), Noted()
-    with client(raising, other) as asked:
-        assert asked.variation("yes", ADA, False) is True
-        assert asked.flag("text", "").value(ADA) == "t"
-        assert asked.variation_many(["yes"], ADA)["yes"].value is True
-        asked.track("bought", ADA)
-    assert len(other.series()) == 3 and other.calls[-1][0] == "track"
-    assert raising.given == {}
-    stages = [f"{stage}_evaluation of the hook Raising failed for the flag '{{}}'" for stage in ("before", "after")]
-    assert errors(caplog) == [
-        *(text.format(key) for key in ("yes", "text", "yes") for text in stages),
-        "after_track of the hook Raising failed for the event 'bought'",
-    ]
-    assert all(record.exc_info for record in caplog.records if record.levelno == logging.ERROR)
-
-
-def test_a_stage_that_cannot_even_be_looked_up_is_logged_as_one_that_raises(caplog: pytest.LogCaptureFixture) -> None:
-    class Odd(Hook):
-        def __getattribute__(self, name: str) -> Any:
-            return (
-                1 / 0
-                if name in ("before_evaluation", "after_evaluation", "after_track")
-                else super().__getattribute__(name)
-            )
-
-    with client(Odd()) as asked:
-        assert asked.variation("yes", ADA, False) is True
-        asked.track("bought", ADA)
-    assert [line.partition(" ")[0] for line in errors(caplog)] == ["before_evaluation", "after_evaluation", "after_track"]
-
-
-@pytest.mark.parametrize("returned", [None, 3, [1], "text"], ids=repr)
-def test_data_that_is_no_mapping_is_not_handed_on(returned: Any, caplog: pytest.LogCaptureFixture) -> None:
-    hook = Raising()
-    with client(hook) as asked, mock.patch.object(Raising, "before_evaluation", lambda *_: returned):
-        assert asked.variation("yes", ADA, False) is True
-    assert hook.given == {}
-    assert len(errors(caplog)) == (0 if returned is None else 1)
-
-
-def test_data_cannot_be_changed_and_are_a_copy() -> None:
-    given: dict[str, Any] = {"a": 1}
-    seen: list[Any] = []
-
-    class Keeps(Hook):
-        def before_evaluation(self, series_context: Any, data: Any) -> Any:
-            seen.append(data)
-            return given
-
-        def after_evaluation(self, series_context: Any, data: Any, detail: Any) -> Any:
-            seen.append(data)
-            given["b"] = 2
-
-    with client(Keeps()) as asked:
-        asked.variation("yes", ADA, False)
-    assert [type(data) for data in seen] == [MappingProxyType] * 2
-    assert given == {"a": 1, "b": 2} and seen[1] == {"a": 1}
-    with pytest.raises(AttributeError):
-        EvaluationSeriesContext("k", None, 1, "m").key = "other"  # type: ignore[misc]
-
-
-def test_what_is_no_exception_of_the_hook_reaches_the_caller() -> None:
-    with client(Raising("before_evaluation", error=KeyboardInterrupt)) as asked:
-        with pytest.raises(KeyboardInterrupt):
-            asked.variation("yes", ADA, False)
-        with pytest.raises(KeyboardInterrupt):  # and the next ones, too: the thread is in no hook any more
-            asked.variation("yes", ADA, False)
-
-
 def test_what_a_hook_evaluates_itself_is_no_series_and_other_threads_are_heard_of() -> None:
     class Recursive(Noted):
         def before_evaluation(self, series_context: Any, data: Any) -> Any:
@@ -525,17 +421,6 @@ def test_what_is_no_hook_is_refused(hook: Any) -> None:
     assert type(asked) is Client
 
 
-def test_a_hook_that_does_not_tell_its_name_is_named_by_its_class(caplog: pytest.LogCaptureFixture) -> None:
-    class Nameless(Raising):
-        @property
-        def metadata(self) -> HookMetadata:
-            raise RuntimeError("on purpose")
-
-    with client(Nameless("before_evaluation")) as asked:
-        assert asked.variation("yes", ADA, False) is True
-    assert [line.rpartition(" failed")[0] for line in errors(caplog)] == ["", "before_evaluation of the hook Nameless"]
-
-
 def test_a_client_with_hooks_goes_away_when_it_is_forgotten() -> None:
     hook = Noted()
     asked = client(hook)
@@ -555,69 +440,3 @@ def test_a_config_with_hooks_shows_them_and_is_not_pickled() -> None:
     assert ", plugins=[<flagstone.plugins.Plugin object at " in repr(config)
     with pytest.raises(TypeError, match="hooks"):
         pickle.dumps(config)
-
-
-# Plugins
-
-
-class Plugged(Plugin):
-    def __init__(self, name: str, told: list[Any], *hooks: Any) -> None:
-        self.name, self.told, self.hooks = name, told, hooks
-
-    @property
-    def metadata(self) -> PluginMetadata:
-        return PluginMetadata(self.name)
-
-    def get_hooks(self, metadata: EnvironmentMetadata) -> Any:
-        self.told.append(("hooks", self.name, metadata))
-        return list(self.hooks)
-
-    def register(self, client: Client, metadata: EnvironmentMetadata) -> None:
-        self.told.append(("register", self.name, metadata, client, client.variation("yes", ADA, False)))
-
-
-def test_plugins_bring_hooks_and_are_told_of_the_client_before_it_starts() -> None:
-    told: list[Any] = []
-    calls: list[Any] = []
-    plugins = [
-        Plugged("first", told, Noted("of first", calls)),
-        Plugin(),
-        Plugged("second", told, Noted("of second", calls)),
-    ]
-    options: dict[str, Any] = {"sdk_key": "key", "events_enabled": False, "application_id": "shop", "wrapper_name": "w"}
-    with Client(Config(test_data=data(), hooks=[Noted("own", calls)], plugins=plugins, **options)) as asked:
-        assert [(each[0], each[1]) for each in told] == [
-            ("hooks", "first"),
-            ("hooks", "second"),
-            ("register", "first"),
-            ("register", "second"),
-        ]
-        assert told[2][3] is asked
-        assert [call[1] for call in calls if call[0] == "before"][:3] == ["own", "of first", "of second"]
-        (metadata,) = {each[2] for each in told}
-        assert (metadata.sdk_key, metadata.sdk.name, metadata.sdk.wrapper_name) == ("key", "flagstone-python", "w")
-        assert (metadata.application.id, metadata.application.version) == ("shop", None)
-        assert asked.variation("yes", ADA, False) is True
-    with Client(Config(test_data=data(), plugins=[Plugged("alone", told)])):
-        assert told[-1][2].application is None and told[-1][2].sdk_key is None
-
-
-def test_what_a_plugin_raises_is_logged_and_keeps_no_client_from_being_made(caplog: pytest.LogCaptureFixture) -> None:
-    class Broken(Plugged):
-        def get_hooks(self, metadata: EnvironmentMetadata) -> Any:
-            raise RuntimeError("on purpose")
-
-        def register(self, client: Client, metadata: EnvironmentMetadata) -> None:
-            raise RuntimeError("on purpose")
-
-    told: list[Any] = []
-    plugins = [Broken("broken", told), Plugged("odd", told, Noted(), 3), Plugged("good", told)]
-    with Client(Config(test_data=data(), plugins=plugins)) as asked:
-        assert asked.variation("yes", ADA, False) is True
-        assert type(asked) is Client
-    assert errors(caplog) == [
-        "get_hooks of the plugin broken failed",
-        "get_hooks of the plugin odd failed",
-        "register of the plugin broken failed",
-    ]
-    assert [each[:2] for each in told] == [("hooks", "odd"), ("hooks", "good"), ("register", "odd"), ("register", "good")]

@@ -147,6 +147,15 @@ fn threads_that_want_the_same_wait_for_the_one_that_asks() {
 }
 
 #[test]
+fn who_found_nothing_known_asks_only_if_nobody_else_has_meanwhile() {
+    let (desk, store, told) = (desk(), Store::new(vip), Told::default());
+    assert!(desk.known_status(&told).is_none());
+    let another = desk.status(&store, &told);
+    assert_eq!(desk.learn(&store, &told, Instant::now() + LONG), Some(another));
+    assert_eq!(store.counts(), (0, 1));
+}
+
+#[test]
 fn nobody_waits_long_for_a_store_that_hangs_and_who_comes_late_not_at_all() {
     let (desk, gate) = (desk_with(10, LONG, Duration::from_millis(50)), Mutex::new(()));
     let store = Store::new(|hash: &str| {

@@ -21,7 +21,7 @@ using Xunit;
 namespace Flagstone.Extensions.Tests;
 
 [Collection(Flagstone.Tests.Alone.Name)]
-public sealed class OpenFeatureTests : IAsyncLifetime
+public sealed partial class OpenFeatureTests : IAsyncLifetime
 {
     private static readonly TimeSpan s_long = TimeSpan.FromSeconds(30);
 
@@ -106,102 +106,6 @@ public sealed class OpenFeatureTests : IAsyncLifetime
             FlagEvaluationDetails<bool> refused = await client.GetBooleanDetailsAsync("yes", false, nobody);
             Assert.Equal((false, ErrorType.TargetingKeyMissing), (refused.Value, refused.ErrorType));
         }
-    }
-
-    [Fact]
-    public async Task Ready_is_told_once_and_changes_are_told_by_key()
-    {
-        Listen();
-        FeatureClient client = await ProvidedAsync();
-        Assert.Equal(ProviderStatus.Ready, client.ProviderStatus);
-        _data.SetFlag(Flags.Bool("yes", 5, false).Json);
-        Assert.True(await Eventually.IsTrueAsync(() => _heard.Any(heard => heard.FlagsChanged?.SequenceEqual(["yes"]) == true)));
-        await FenceAsync("fence");
-        Assert.Single(_heard, heard => heard.Type == ProviderEventTypes.ProviderReady);
-        Assert.DoesNotContain(_heard, heard => heard.Type is ProviderEventTypes.ProviderStale or ProviderEventTypes.ProviderError);
-        Assert.False(await client.GetBooleanValueAsync("yes", true, _ada));
-    }
-
-    [Fact]
-    public async Task Flags_that_change_while_news_is_under_way_are_told_together()
-    {
-        using ManualResetEventSlim gate = new();
-        Hear(ProviderEventTypes.ProviderConfigurationChanged, told =>
-        {
-            _heard.Enqueue(told);
-            Assert.True(gate.Wait(s_long));
-        });
-        await ProvidedAsync();
-        string[] keys = [.. Enumerable.Range(0, 50).Select(number => string.Create(CultureInfo.InvariantCulture, $"new-{number:D2}"))];
-        foreach (string key in keys)
-        {
-            _data.SetFlag(Flags.Bool(key, 1, true).Json);
-        }
-        // The client has told of all of them before the first is taken.
-        Assert.True(await Eventually.IsTrueAsync(() => !_heard.IsEmpty));
-        FlagstoneProvider provider = _providers.Single();
-        TaskCompletionSource last = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        provider.Client.FlagChanged += (_, change) =>
-        {
-            if (change.Key == "last")
-            {
-                last.TrySetResult();
-            }
-        };
-        _data.SetFlag(Flags.Bool("last", 1, true).Json);
-        await last.Task.WaitAsync(s_long);
-        gate.Set();
-        Assert.True(await Eventually.IsTrueAsync(() => keys.Append("last").ToHashSet().SetEquals(_heard.SelectMany(heard => heard.FlagsChanged!))));
-        Assert.True(_heard.Count < 10, $"{_heard.Count} events");
-        Assert.Equal(51, _heard.Sum(heard => heard.FlagsChanged!.Count));
-    }
-
-    [Fact]
-    public async Task Very_many_flags_that_change_while_nobody_takes_news_hold_nobody_up_and_are_told_once()
-    {
-        const int Many = 20_000;
-        Channel<object> taken = Channel.CreateBounded<object>(1);
-        Outbox outbox = new(taken.Writer);
-        Stopwatch watch = Stopwatch.StartNew();
-        for (int number = 0; number < 2 * Many; number++)
-        {
-            outbox.Add(new Told(ProviderEventTypes.ProviderConfigurationChanged) { FlagsChanged = [$"{number % Many}"] });
-        }
-        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(3), $"{watch.Elapsed}");
-        outbox.Add(new Told(ProviderEventTypes.ProviderStale));
-        List<string> keys = [];
-        int events = 0;
-        while (await taken.Reader.ReadAsync() is Told { Type: ProviderEventTypes.ProviderConfigurationChanged } told)
-        {
-            Assert.Distinct(told.FlagsChanged!);
-            keys.AddRange(told.FlagsChanged!);
-            events++;
-        }
-        Assert.Equal(Many, keys.Distinct().Count());
-        // One was in the channel and one under way; the others were put together.
-        Assert.InRange(events, 1, 3);
-    }
-
-    [Fact]
-    public async Task What_waits_when_a_provider_ends_is_not_sent()
-    {
-        Channel<object> taken = Channel.CreateBounded<object>(1);
-        Outbox outbox = new(taken.Writer);
-        outbox.Add(new Told(ProviderEventTypes.ProviderReady));
-        outbox.Add(new Told(ProviderEventTypes.ProviderStale));
-        outbox.Add(new Told(ProviderEventTypes.ProviderError));
-        // The first is taken, and at most the second under way: the third waits.
-        Assert.True(await taken.Reader.WaitToReadAsync());
-        outbox.Close();
-        outbox.Add(new Told(ProviderEventTypes.ProviderError));
-        ValueTask fence = taken.Writer.WriteAsync("fence");
-        List<object> sent = [];
-        while (await taken.Reader.ReadAsync() is Told told)
-        {
-            sent.Add(told.Type);
-        }
-        await fence;
-        Assert.DoesNotContain(ProviderEventTypes.ProviderError, sent);
     }
 
     [Fact]
@@ -363,109 +267,8 @@ public sealed class OpenFeatureTests : IAsyncLifetime
         Assert.Equal(DataSourceState.Valid, client.State);
     }
 
-    [Fact]
-    public async Task What_is_tracked_reaches_the_events_and_the_environment_is_the_flag_set()
-    {
-        using LaunchDarkly launchDarkly = new(Flags.Bool("yes", 1, true));
-        FlagstoneProvider provider = new(new FlagstoneOptions
-        {
-            SourceKind = SourceKind.Stream,
-            SdkKey = LaunchDarkly.SdkKey,
-            EndpointsRelay = launchDarkly.Url,
-            LoggerFactory = _logger,
-        }, s_long);
-        FeatureClient client = await ProvidedAsync(provider);
-        Assert.Equal(LaunchDarkly.EnvironmentId, (await client.GetBooleanDetailsAsync("yes", false, _ada)).FlagMetadata!.GetString("flagSetId"));
-        client.Track("bought", _ada, TrackingEventDetails.Builder().SetValue(12.5).Set("colour", "red").Build());
-        client.Track("looked", _ada);
-        client.Track("nobody");
-        Assert.True(await provider.Client.FlushAsync(s_long));
-        Assert.Equal(
-            [("bought", "12.5", """{"colour":"red"}"""), ("looked", "", "")],
-            launchDarkly.Events().Where(told => told.GetProperty("kind").GetString() == "custom").Select(told => (
-                told.GetProperty("key").GetString()!, Text(told, "metricValue"), Text(told, "data"))));
-        Assert.Contains(_logger.Lines, line => line is { Category: "Flagstone.OpenFeature", Event.Name: "NotTracked" });
-
-        static string Text(JsonElement told, string name) => told.TryGetProperty(name, out JsonElement value) ? value.GetRawText() : "";
-    }
-
-    [Theory]
-    [InlineData("name,Ada", """{"key":"ada","kind":"user","name":"Ada"}""")]
-    [InlineData("name,7", """{"key":"ada","kind":"user"}""")]
-    [InlineData("anonymous,true", """{"anonymous":true,"key":"ada","kind":"user"}""")]
-    [InlineData("anonymous,yes", """{"key":"ada","kind":"user"}""")]
-    [InlineData("kind,device", """{"key":"ada","kind":"device"}""")]
-    [InlineData("kind,7", """{"key":"ada","kind":"user"}""")]
-    [InlineData("key,other", """{"key":"ada","kind":"user"}""")]
-    [InlineData("email,a@b", """{"email":"a@b","key":"ada","kind":"user"}""")]
-    [InlineData("_meta,a@b", """{"key":"ada","kind":"user"}""")]
-    [InlineData("privateAttributes,email", """{"key":"ada","kind":"user"}""")]
-    public async Task Attributes_are_mapped_as_LaunchDarklys_provider_maps_them(string attribute, string expected)
-    {
-        string[] parts = attribute.Split(',');
-        Value value = parts[1] switch
-        {
-            "7" => new Value(7),
-            "true" => new Value(true),
-            string text => new Value(text),
-        };
-        Assert.Equal(expected, await MappedAsync(EvaluationContext.Builder().SetTargetingKey("ada").Set(parts[0], value).Build()));
-    }
-
-    [Fact]
-    public async Task Values_within_values_moments_private_attributes_and_several_kinds_are_mapped_too()
-    {
-        Structure deep = Structure.Builder().Set("list", new Value([new Value(1), new Value()])).Build();
-        EvaluationContext one = EvaluationContext.Builder().Set("key", "ada").Set("deep", deep)
-            .Set("at", new DateTime(2026, 1, 2, 3, 4, 5, DateTimeKind.Utc)).Set("naive", new DateTime(2026, 1, 2, 0, 0, 0, DateTimeKind.Unspecified))
-            .Set("privateAttributes", new Value([new Value("email"), new Value(5)])).Set("nothing", new Value()).Build();
-        Assert.Equal(
-            """{"_meta":{"privateAttributes":["email"]},"at":"2026-01-02T03:04:05Z","deep":{"list":[1,null]},"key":"ada","kind":"user","naive":"2026-01-02T00:00:00Z"}""",
-            await MappedAsync(one));
-        EvaluationContext several = EvaluationContext.Builder().Set("kind", "multi").Set("odd", 5)
-            .Set("user", Structure.Builder().Set("targetingKey", "ada").Build())
-            .Set("org", Structure.Builder().Set("key", "acme").Set("tier", 1).Build()).Build();
-        Assert.Equal("""{"kind":"multi","org":{"key":"acme","tier":1},"user":{"key":"ada"}}""", await MappedAsync(several));
-        foreach (EvaluationContext none in (EvaluationContext[])[
-            EvaluationContext.Builder().Set("kind", "multi").Build(),
-            EvaluationContext.Builder().SetTargetingKey("a").Set("kind", "not a kind").Build(),
-            EvaluationContext.Builder().Set("kind", "multi").Set("user", Structure.Empty).Build()])
-        {
-            Assert.Null(await MappedAsync(none));
-        }
-        Assert.Contains(_logger.Lines, line => line is { Category: "Flagstone.OpenFeature", Event.Name: "NoContext" });
-    }
-
-    [Fact]
-    public async Task A_key_beside_the_targeting_key_is_logged_once_for_a_provider()
-    {
-        FeatureClient client = await ProvidedAsync(new FlagstoneProvider(new FlagstoneOptions { TestData = _data, LoggerFactory = _logger }));
-        EvaluationContext both = EvaluationContext.Builder().SetTargetingKey("ada").Set("key", "other").Build();
-        Assert.True(await client.GetBooleanValueAsync("yes", false, both));
-        Assert.True(await client.GetBooleanValueAsync("yes", false, both));
-        Assert.Single(_logger.Lines, line => line is { Category: "Flagstone.OpenFeature", Event.Name: "OddAttribute" });
-    }
-
     private static void Write(RedisServer server, int version, bool value) =>
         server.Write("launchdarkly", new Dictionary<string, string> { ["yes"] = Flags.Bool("yes", version, value).Json });
-
-    /// <summary>The context that a flag was evaluated for, its members in order; null when there was none.</summary>
-    private async Task<string?> MappedAsync(EvaluationContext context)
-    {
-        Seeing seeing = new();
-        FeatureClient client = await ProvidedAsync(new FlagstoneProvider(new FlagstoneOptions { TestData = _data, Hooks = [seeing], LoggerFactory = _logger }));
-        await client.GetBooleanValueAsync("yes", false, context);
-        if (seeing.Json is null)
-        {
-            return null;
-        }
-        SortedDictionary<string, JsonElement> members = new(StringComparer.Ordinal);
-        foreach (JsonProperty member in JsonSerializer.Deserialize<JsonElement>(seeing.Json).EnumerateObject())
-        {
-            members[member.Name] = member.Value;
-        }
-        return JsonSerializer.Serialize(members);
-    }
 
     private Task<FeatureClient> ProvidedAsync() => ProvidedAsync(new FlagstoneProvider(new FlagstoneOptions { TestData = _data }));
 
