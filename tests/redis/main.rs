@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod all_flags;
+mod apart;
 mod big_segments;
 mod connect;
 mod credentials;

@@ -280,15 +280,26 @@ fn databases_that_were_swapped_are_noticed_by_the_safety_poll() {
             scope.spawn(move || {
                 let flags = many_flags(20, 1, "one");
                 let server = RedisServer::holding(&flags, &[]);
+                server.set_flag("bad", flag("bad", 1, "one"));
                 server.run::<i64>(&["COPY", "launchdarkly:$inited", "launchdarkly:$inited", "DB", "1"]);
-                let client = config(&server.url(), residency).with("refresh.interval_ms", "100").started();
-                flags.iter().for_each(|(key, _)| client.serves(key, "one"));
                 let mut other = redis::pipe();
                 other.cmd("SELECT").arg(1);
                 for (key, text) in many_flags(20, 2, "two") {
                     other.cmd("HSET").arg("launchdarkly:features").arg(key).arg(text);
                 }
+                other.cmd("HSET").arg("launchdarkly:features").arg("bad").arg("{");
                 server.send(&other);
+                let client = config(&server.url(), residency).with("refresh.interval_ms", "100").started();
+                flags.iter().for_each(|(key, _)| client.serves(key, "one"));
+                // One of which nothing can be read keeps nobody from looking at the others.
+                client.serves("bad", "one");
+                server.set_flag("bad", "{");
+                eventually("it is met", || client.status()["malformed"] == 1);
+                eventually("everything was read again since", || {
+                    let before = server.calls_of("hgetall");
+                    thread::sleep(Duration::from_secs(1));
+                    server.calls_of("hgetall") == before
+                });
                 server.run::<()>(&["SWAPDB", "0", "1"]);
                 for (key, _) in &flags {
                     wait_until(SOON, &format!("{residency}: {key} of the other database"), || client.ask(key) == "two");

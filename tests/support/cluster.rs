@@ -134,6 +134,21 @@ impl RedisCluster {
         self.first.store(node, Relaxed);
     }
 
+    /// From here on this node hears nothing of the others, and goes on serving as if it were in office.
+    pub fn cut_off(&self, position: usize) {
+        let node = &self.nodes[position];
+        node.run::<()>(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+        node.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", "600000"]);
+        if node.query::<()>(&["DEBUG", "DROP-CLUSTER-PACKET-FILTER", "-2"]).is_ok() {
+            return;
+        }
+        // An older one, which keeps to itself whom it forgets.
+        for other in self.nodes.iter().filter(|other| other.port() != node.port()) {
+            let id: String = other.run(&["CLUSTER", "MYID"]);
+            node.run::<()>(&["CLUSTER", "FORGET", &id]);
+        }
+    }
+
     /// Sends a command about a key to whoever has it, until somebody takes it. The key is its second word.
     pub fn run<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let deadline = Instant::now() + GOSSIP;
@@ -315,7 +330,14 @@ pub fn as_node(setup: Setup, bus: u16) -> Setup {
     setup
         .argument(&["--cluster-enabled", "yes", "--cluster-port", &bus.to_string(), "--cluster-node-timeout", "1000"])
         .argument(&["--cluster-replica-validity-factor", "0", "--cluster-allow-replica-migration", "no"])
-        .argument(&["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"])
+        .argument(&[
+            "--repl-diskless-sync-delay",
+            "0",
+            "--repl-ping-replica-period",
+            "1",
+            "--enable-debug-command",
+            "yes",
+        ])
 }
 
 /// A prefix whose keys each have another owner in the beginning.

@@ -52,6 +52,10 @@ pub enum Role {
     Watch,
     /// All others.
     Data,
+    /// Those of them over which something was written.
+    Writer,
+    /// Those of them over which nothing was written.
+    Reader,
     /// Every one.
     Any,
 }
@@ -108,6 +112,7 @@ struct Link {
     server: TcpStream,
     port: u16,
     watches: AtomicBool,
+    writes: AtomicBool,
     turns: Mutex<VecDeque<Turn>>,
 }
 
@@ -221,7 +226,14 @@ impl Drop for Gate {
 
 impl Link {
     fn has(&self, role: Role) -> bool {
-        role == Role::Any || self.watches.load(SeqCst) == (role == Role::Watch)
+        let (watches, writes) = (self.watches.load(SeqCst), self.writes.load(SeqCst));
+        match role {
+            Role::Watch => watches,
+            Role::Data => !watches,
+            Role::Writer => !watches && writes,
+            Role::Reader => !watches && !writes,
+            Role::Any => true,
+        }
     }
 
     fn close(&self) {
@@ -287,7 +299,8 @@ fn open(client: TcpStream, state: &Arc<Mutex<State>>) -> io::Result<()> {
     let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    let link = Arc::new(Link { client, server, port, watches: AtomicBool::new(false), turns: Mutex::default() });
+    let (watches, writes) = (AtomicBool::new(false), AtomicBool::new(false));
+    let link = Arc::new(Link { client, server, port, watches, writes, turns: Mutex::default() });
     state.lock().unwrap().links.push(link.clone());
     for is_reply in [false, true] {
         let (link, state) = (link.clone(), state.clone());
@@ -349,6 +362,9 @@ fn requests(link: &Link, state: &Mutex<State>) -> io::Result<()> {
 fn note(link: &Link, state: &Mutex<State>, name: &str, command: &[u8]) -> Rule {
     if ["CLIENT TRACKING", "SUBSCRIBE", "PSUBSCRIBE"].contains(&name) {
         link.watches.store(true, SeqCst);
+    }
+    if ["EVAL", "WATCH", "SET"].contains(&name) {
+        link.writes.store(true, SeqCst);
     }
     let mut state = state.lock().unwrap();
     state.seen.bytes_asked += command.len() as u64;

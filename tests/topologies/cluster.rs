@@ -358,11 +358,7 @@ fn owners_fail_give_up_and_are_cut_off_without_a_default_and_every_edit_is_serve
         // Whoever takes over must have everything.
         cluster.settles();
         // It is cut off from all others and goes on serving, while another one takes over.
-        cluster.nodes[first].run::<()>(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
-        for (_, node) in cluster.nodes.iter().enumerate().filter(|(position, _)| *position != first) {
-            let id: String = node.run(&["CLUSTER", "MYID"]);
-            cluster.nodes[first].run::<()>(&["CLUSTER", "FORGET", &id]);
-        }
+        cluster.cut_off(first);
         cluster.nodes[second].run::<()>(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
         let taken = || cluster.nodes[second].query::<String>(&["HGET", &features(prefix), "a"]).ok();
         let before = taken();

@@ -328,11 +328,7 @@ fn what_an_owner_took_that_was_cut_off_is_written_again_at_the_next_one() {
     cluster.nodes[first].run::<i64>(&["CLIENT", "KILL", "TYPE", "replica"]);
     fake.patch(Kind::Flag, &flag("b", 2, "two")).unwrap();
     eventually("the patch is written", || holds(first, "two"));
-    cluster.nodes[first].run::<()>(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
-    for (_, node) in cluster.nodes.iter().enumerate().filter(|(position, _)| *position != first) {
-        let id: String = node.run(&["CLUSTER", "MYID"]);
-        cluster.nodes[first].run::<()>(&["CLUSTER", "FORGET", &id]);
-    }
+    cluster.cut_off(first);
     cluster.nodes[second].run::<()>(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
     cluster.nodes[second].run::<()>(&["CONFIG", "SET", "masterauth", ""]);
     assert_eq!(cluster.elects_other_than(slot, first), second);

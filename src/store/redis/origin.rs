@@ -17,44 +17,51 @@ pub type Origins = [Option<Origin>; 2];
 #[derive(Debug, Default)]
 pub struct Takers {
     takers: Origins,
-    /// Who was read at that time.
+    /// Who was read at that time, or first afterwards.
     readers: Origins,
-    are_others: bool,
+    /// Others answer; whether they tell who they are.
+    others: Option<bool>,
 }
 
 impl Takers {
     /// Something was written over connections to `writers`, while `readers` were read.
     pub fn took(&mut self, writers: Origins, readers: Origins) {
         self.answered(&readers);
-        for ((taker, writer), reader) in self.takers.iter_mut().zip(writers).zip(self.readers.iter_mut().zip(readers)) {
-            if writer.is_none() {
-                continue;
+        for ((taker, writer), (known, reader)) in
+            self.takers.iter_mut().zip(writers).zip(self.readers.iter_mut().zip(readers))
+        {
+            let Some(writer) = writer else { continue };
+            if taker.as_ref().is_some_and(|taker| *taker != writer) {
+                note(&mut self.others, &writer);
             }
-            self.are_others |= taker.is_some() && *taker != writer;
-            *taker = writer;
-            *reader.0 = reader.1;
+            *taker = Some(writer);
+            *known = reader.or(known.take());
         }
     }
 
     /// These were read just now.
     pub fn answered(&mut self, readers: &Origins) {
-        for ((taker, before), reader) in self.takers.iter_mut().zip(&self.readers).zip(readers) {
-            let is_other = match (&*taker, reader) {
-                (None, _) | (_, None) => false,
-                (Some(Origin::Server(taker)), Some(Origin::Server(reader))) => taker != reader,
-                (Some(_), Some(reader)) => before.as_ref().is_some_and(|before| before != reader),
+        for ((taker, known), reader) in self.takers.iter_mut().zip(&mut self.readers).zip(readers) {
+            let (Some(origin), Some(reader)) = (&*taker, reader) else { continue };
+            let is_other = match (origin, reader) {
+                (Origin::Server(taker), Origin::Server(reader)) => taker != reader,
+                _ => known.get_or_insert_with(|| reader.clone()) != reader,
             };
             if is_other {
-                self.are_others = true;
+                note(&mut self.others, reader);
                 *taker = None;
             }
         }
     }
 
-    /// Whether others answer by now than took what was written: true once.
-    pub fn take_others(&mut self) -> bool {
-        std::mem::take(&mut self.are_others)
+    /// Whether others answer by now than took what was written: told once, with whether they tell who they are.
+    pub fn take_others(&mut self) -> Option<bool> {
+        self.others.take()
     }
+}
+
+fn note(others: &mut Option<bool>, origin: &Origin) {
+    *others = Some(others.unwrap_or(false) || matches!(origin, Origin::Server(_)));
 }
 
 #[cfg(test)]
@@ -74,20 +81,20 @@ mod tests {
         let mut takers = Takers::default();
         takers.answered(&server("a"));
         takers.answered(&server("b"));
-        assert!(!takers.take_others(), "nothing was written");
+        assert_eq!(takers.take_others(), None, "nothing was written");
         takers.took(server("b"), server("b"));
         takers.answered(&server("b"));
         takers.answered(&[None, None]);
-        assert!(!takers.take_others());
+        assert_eq!(takers.take_others(), None);
         takers.answered(&server("c"));
         takers.answered(&server("c"));
-        assert!(takers.take_others() && !takers.take_others());
+        assert_eq!([takers.take_others(), takers.take_others()], [Some(true), None]);
         takers.took(server("c"), server("c"));
-        assert!(!takers.take_others(), "it has what was written since");
+        assert_eq!(takers.take_others(), None, "it has what was written since");
         takers.took(server("d"), server("c"));
-        assert!(takers.take_others(), "the reader has not followed yet");
+        assert_eq!(takers.take_others(), Some(true), "the reader has not followed yet");
         takers.took(server("d"), server("d"));
-        assert!(!takers.take_others());
+        assert_eq!(takers.take_others(), None);
     }
 
     #[test]
@@ -96,12 +103,27 @@ mod tests {
         takers.took(connection(1), connection(7));
         takers.took(connection(1), connection(7));
         takers.answered(&connection(7));
-        assert!(!takers.take_others());
+        assert_eq!(takers.take_others(), None);
         takers.answered(&connection(8));
-        assert!(takers.take_others());
+        assert_eq!(takers.take_others(), Some(false));
         takers.took(connection(1), connection(8));
-        assert!(!takers.take_others());
+        assert_eq!(takers.take_others(), None);
         takers.took(connection(2), connection(8));
-        assert!(takers.take_others());
+        assert_eq!(takers.take_others(), Some(false));
+    }
+
+    #[test]
+    fn a_reader_that_is_not_there_at_a_write_is_not_forgotten() {
+        let mut takers = Takers::default();
+        takers.took(connection(1), connection(7));
+        takers.took(connection(1), [None, None]);
+        takers.answered(&connection(8));
+        assert_eq!(takers.take_others(), Some(false));
+        let mut takers = Takers::default();
+        takers.took(connection(1), [None, None]);
+        takers.answered(&connection(7));
+        assert_eq!(takers.take_others(), None, "the first one that is read");
+        takers.answered(&connection(8));
+        assert_eq!(takers.take_others(), Some(false));
     }
 }

@@ -16,9 +16,8 @@ impl Writer<'_> {
     /// Takes the lock under which one of many processes writes the full data set. True when it is ours, also from before.
     /// A server that forbids it is no reason not to write, nor is one that is away where others have the data set.
     pub fn lock(&mut self) -> Result<bool, WriteError> {
-        let outcome = self.try_lock();
-        self.is_locked = matches!(outcome, Ok(true));
-        match outcome {
+        self.is_locked = false;
+        match self.try_lock() {
             Err(error) if self.is_spread() && matches!(error.class(), Class::Later | Class::Elsewhere) => Ok(true),
             outcome => outcome,
         }
@@ -28,7 +27,10 @@ impl Writer<'_> {
         let mut set = cmd("SET");
         set.arg(&self.keys.lock).arg(&self.token).arg("NX").arg("PX").arg(LOCK_MS);
         match self.call(&self.keys.lock, |connection| connection.req_command(&set))? {
-            Value::Okay => return Ok(true),
+            Value::Okay => {
+                self.is_locked = true;
+                return Ok(true);
+            }
             Value::Nil => {}
             Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoPerm) => return Ok(true),
             Value::ServerError(error) => return Err(RedisError::from(error).into()),
@@ -37,8 +39,9 @@ impl Writer<'_> {
         let mut get = cmd("GET");
         get.arg(&self.keys.lock);
         // Ours from an attempt whose connection broke.
-        Ok(self.call(&self.keys.lock, |connection| connection.req_command(&get))?
-            == Value::BulkString(self.token.clone().into_bytes()))
+        self.is_locked = self.call(&self.keys.lock, |connection| connection.req_command(&get))?
+            == Value::BulkString(self.token.clone().into_bytes());
+        Ok(self.is_locked)
     }
 
     /// Gives the lock back, if it is still ours. Where that fails it expires.

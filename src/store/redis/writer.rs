@@ -138,6 +138,11 @@ impl<'a> Writer<'a> {
         (self.scripts, self.watches) = (true, true);
     }
 
+    /// Which server takes what is written, where it tells; `None` where there is no connection.
+    pub fn server(&self) -> Option<String> {
+        self.owners.server(self.keys.hashes())
+    }
+
     /// Which servers the connections for both hashes lead to, as far as there are any.
     pub fn origins(&self) -> Origins {
         self.keys.hashes().map(|key| self.owners.origin(key))

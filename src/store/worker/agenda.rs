@@ -20,8 +20,11 @@ const WRITE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration
 /// but refuses writes (full, read-only) must not make every process fetch everything again and again.
 const FRESH_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// Processes that notice another server at the same moment ask their data source over this time.
-const FRESH_SPREAD: Duration = Duration::from_millis(500);
+/// Pauses before the data source is asked because another server answers, which is known or only possible.
+const SURE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+const UNSURE_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
+/// Without such a reason for so long, the next pause is short again.
+const CALM: Duration = Duration::from_secs(60);
 
 /// What has to be read once Redis is back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,11 @@ pub struct Agenda {
     fresh_wanted: bool,
     fresh_at: Instant,
     fresh_pauses: Backoff,
+    /// Redis may have lost something: when the data source is to be asked.
+    fresh_due: Option<Instant>,
+    wanted_again: Option<Instant>,
+    sure_pauses: Backoff,
+    unsure_pauses: Backoff,
     /// Redis answered last.
     pub heard: Instant,
     jitter: Jitter,
@@ -103,6 +111,10 @@ impl Agenda {
             fresh_wanted: false,
             fresh_at: now,
             fresh_pauses: Backoff::between(FRESH_PAUSES.0, FRESH_PAUSES.1),
+            fresh_due: None,
+            wanted_again: None,
+            sure_pauses: Backoff::between(SURE_PAUSES.0, SURE_PAUSES.1),
+            unsure_pauses: Backoff::between(UNSURE_PAUSES.0, UNSURE_PAUSES.1),
             heard: now,
             jitter: Jitter::new(),
         }
@@ -243,25 +255,34 @@ impl Agenda {
         self.fresh_wanted = true;
     }
 
-    /// The same, for a reason that many processes have at the same moment.
-    pub fn want_fresh_soon(&mut self) {
-        self.fresh_at = self.fresh_at.max(Instant::now() + FRESH_SPREAD.mul_f64(self.jitter.between(0.0, 1.0)));
-        self.want_fresh();
+    /// The same after a while, for a reason that many processes have at the same moment, and that may come again and again where
+    /// it is not sure.
+    pub fn want_fresh_again(&mut self, is_sure: bool) {
+        let now = Instant::now();
+        let pauses = if is_sure { &mut self.sure_pauses } else { &mut self.unsure_pauses };
+        if is_sure && self.wanted_again.is_none_or(|at| now.saturating_duration_since(at) > CALM) {
+            pauses.reset();
+        }
+        self.wanted_again = Some(now);
+        let at = now + pauses.next_pause();
+        self.fresh_due = Some(self.fresh_due.map_or(at, |due| due.min(at)));
     }
 
     /// A full data set was written.
     pub fn got_fresh(&mut self) {
         self.fresh_pauses.reset();
         self.fresh_at = Instant::now();
+        self.fresh_due = None;
     }
 
     /// Whether the data source is to be asked now.
     pub fn take_fresh_wish(&mut self) -> bool {
         let now = Instant::now();
-        if !self.fresh_wanted || now < self.fresh_at {
+        let is_due = self.fresh_due.is_some_and(|due| due <= now);
+        if !(self.fresh_wanted || is_due) || now < self.fresh_at {
             return false;
         }
-        self.fresh_wanted = false;
+        (self.fresh_wanted, self.fresh_due) = (false, None);
         self.fresh_at = now + self.fresh_pauses.next_pause();
         true
     }

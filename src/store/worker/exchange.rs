@@ -6,7 +6,7 @@ use crate::store::redis::cluster::Cluster;
 use crate::store::redis::connector::Connector;
 use crate::store::redis::describe::of_one_server;
 use crate::store::redis::endpoints::Address;
-use crate::store::redis::origin::Takers;
+use crate::store::redis::origin::{Origin, Origins, Takers};
 use crate::store::redis::reader::{ReadError, Reader};
 use crate::store::redis::route::{places, watched_places};
 use crate::store::redis::writer::{WriteError, Writer};
@@ -51,6 +51,8 @@ pub struct Exchange<'a> {
     writer: Option<Writer<'a>>,
     answers: u64,
     takers: Takers,
+    /// Who was read at the latest look.
+    readers: Origins,
     /// Where the keys of a cluster are, as of so many changes.
     places: Vec<Address>,
     changes: u64,
@@ -65,6 +67,7 @@ impl<'a> Exchange<'a> {
             writer: shared.options.writes().then(|| Writer::new(connector, &shared.keys)),
             answers: 0,
             takers: Takers::default(),
+            readers: [None, None],
             places: Vec::new(),
             changes: 0,
         }
@@ -156,10 +159,25 @@ impl<'a> Exchange<'a> {
         Ok(Some(answer))
     }
 
-    /// Whether what was written may be gone: by now another server answers, which need not have got it. True once.
-    pub fn may_have_lost(&mut self) -> bool {
+    /// Whether others answer by now than took what was written, which need not have got it: told once, with whether they tell who
+    /// they are.
+    pub fn take_others(&mut self) -> Option<bool> {
         self.takers.answered(&self.reader.origins());
         self.takers.take_others()
+    }
+
+    /// Whether reads and writes are known to go to different servers.
+    pub fn is_apart(&self) -> bool {
+        let writer = self.writer.as_ref().and_then(Writer::server);
+        writer.zip(self.reader.server()).is_some_and(|(writer, reader)| writer != reader)
+    }
+
+    /// Whether reads go over another connection than at the latest call, where servers do not tell who they are.
+    pub fn is_read_anew(&mut self) -> bool {
+        let readers = self.reader.origins();
+        let before = std::mem::replace(&mut self.readers, readers);
+        let is_anew = |(now, before): (&Option<Origin>, &Option<Origin>)| matches!((now, before), (Some(now @ Origin::Connection(_)), Some(before)) if now != before);
+        self.readers.iter().zip(&before).any(is_anew)
     }
 
     /// Notices that the server closed the idle data connection: true once.

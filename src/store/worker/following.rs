@@ -77,6 +77,7 @@ impl Worker<'_> {
             self.full_read()?;
         }
         self.refetch_expired()?;
+        self.look_for_lost_writes()?;
         self.ping_when_idle()
     }
 

@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use super::told::Named;
 use super::{Failed, Worker};
-use crate::model::{ItemKey, Kind};
+use crate::model::{ItemKey, Kind, stamp};
 use crate::store::memory::cache::Held;
 use crate::store::memory::judge::Judge;
+use crate::store::memory::snapshot::Snapshot;
 use crate::store::status::{Level, monotonic_ms};
 use crate::store::truth::comparison::{Stand, entries, held_in, index, stand};
 
@@ -30,7 +31,7 @@ const LATEST: usize = 8;
 /// A data set below this size is compared as a whole.
 const SMALL_SET: usize = 1 << 20;
 
-/// A single field that Redis lacks.
+/// A single field that Redis lacks, or what it holds too much.
 #[derive(Debug, Clone, Copy)]
 struct Missing {
     since: Instant,
@@ -42,6 +43,8 @@ struct Missing {
 #[derive(Debug, Default)]
 pub struct Mirror {
     missing: HashMap<ItemKey, Missing>,
+    /// Since when Redis holds live items that memory does not.
+    surplus: Option<Missing>,
     /// The single items delivered last, none twice. Emptied where it is not known which they are: after a full data set, and
     /// after many items at once.
     latest: VecDeque<ItemKey>,
@@ -201,6 +204,7 @@ impl Worker<'_> {
                 }
             }
             self.mirror.missing = missing;
+            self.note_surplus(has_surplus(&snapshot, &there));
             self.write_again_what_is_behind(behind);
         }
         self.agenda.note_full(began.elapsed());
@@ -208,6 +212,29 @@ impl Worker<'_> {
         self.prove();
         self.plan_next_full();
         Ok(())
+    }
+
+    /// What stays in Redis that nobody holds here has come back with an old state of it, or is new and was not delivered yet: the
+    /// data source decides. Not at once: others may have been told of it before.
+    fn note_surplus(&mut self, is_there: bool) {
+        if !is_there {
+            self.mirror.surplus = None;
+            return;
+        }
+        let answers = self.shared.answers_of_source();
+        let surplus = *self.mirror.surplus.get_or_insert(Missing { since: Instant::now(), answers });
+        if !self.is_due(&surplus) {
+            self.agenda.plan_full_by(surplus.since + MISSING_FOR);
+        } else if self.shared.is_source_valid() && self.mailbox.has_own_set() {
+            self.mirror.surplus = None;
+            self.agenda.want_fresh_again(false);
+        }
+    }
+
+    /// Whether it has been so for long enough; where the data source polls, it has answered since.
+    fn is_due(&self, missing: &Missing) -> bool {
+        let polls = self.shared.options.source_polls();
+        missing.since.elapsed() >= MISSING_FOR && (!polls || self.shared.answers_of_source() > missing.answers + 1)
     }
 
     fn write_again_what_is_behind(&mut self, behind: Vec<(ItemKey, Held)>) {
@@ -223,12 +250,8 @@ impl Worker<'_> {
     /// Single fields that stayed missing are written again, if the data source vouches for what is held: if it polls, by an
     /// answer of its own since.
     fn write_what_stayed_missing(&mut self) {
-        let answers = self.shared.answers_of_source();
-        let polls = self.shared.options.source_polls();
-        let due =
-            |missing: &Missing| missing.since.elapsed() >= MISSING_FOR && (!polls || answers > missing.answers + 1);
-        let keys: Vec<ItemKey> =
-            self.mirror.missing.iter().filter(|(_, missing)| due(missing)).map(|(item, _)| item.clone()).collect();
+        let due = self.mirror.missing.iter().filter(|(_, missing)| self.is_due(missing));
+        let keys: Vec<ItemKey> = due.map(|(item, _)| item.clone()).collect();
         if keys.is_empty() {
             return;
         }
@@ -254,4 +277,15 @@ impl Worker<'_> {
         // They are not what was delivered last, and have taken its place.
         self.mirror.forget_latest();
     }
+}
+
+/// Whether Redis holds a live item that memory does not.
+fn has_surplus(snapshot: &Snapshot, there: &HashMap<(Kind, &[u8]), &[u8]>) -> bool {
+    let is_held = |(kind, key): (Kind, &[u8])| {
+        std::str::from_utf8(key).is_ok_and(|key| match kind {
+            Kind::Flag => snapshot.flags.get(key).is_some(),
+            Kind::Segment => snapshot.segments.get(key).is_some(),
+        })
+    };
+    there.iter().any(|(at, text)| !is_held(*at) && stamp(text).is_some_and(|stamp| !stamp.deleted))
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::{Failed, Worker};
 use crate::model::Kind;
-use crate::store::memory::snapshot::Snapshot;
+use crate::store::memory::entry::Item;
+use crate::store::memory::snapshot::{Snapshot, Table};
 use crate::store::redis::reader::BATCH;
 use crate::store::reply::PartReply;
 
@@ -53,15 +54,11 @@ impl Worker<'_> {
         let resized = reply.sizes.iter().zip(sizes).any(|(there, held)| there.is_some_and(|there| there != held));
         // Names that are not UTF-8 are counted by Redis and not held.
         let resized = resized && self.judge.unnameable == 0;
-        let same = |text: Option<Vec<u8>>, known: Option<&[u8]>| text.as_deref() == known;
-        let of_flags =
-            flags.iter().zip(reply.flags).all(|(key, text)| same(text, held.flags.get(key).map(|held| held.text())));
-        let of_segments = segments
-            .iter()
-            .zip(reply.segments)
-            .all(|(key, text)| same(text, held.segments.get(key).map(|held| held.text())));
-        let unreadable = self.judge.malformed() > 0;
-        Ok(wiped || resized || !(unreadable || of_flags && of_segments) || reply.sizes.contains(&None))
+        // Of an item whose text is no item an older one is held, and said to be.
+        let flags = flags.iter().zip(&reply.flags).all(|(key, text)| is_as_held(&held.flags, key, text.as_deref()));
+        let segments =
+            segments.iter().zip(&reply.segments).all(|(key, text)| is_as_held(&held.segments, key, text.as_deref()));
+        Ok(wiped || resized || !(flags && segments) || reply.sizes.contains(&None))
     }
 
     /// The items that are looked at next: all are, one part after the other.
@@ -76,4 +73,8 @@ impl Worker<'_> {
         let keys = |items: Vec<(Kind, &Arc<str>)>| items.into_iter().map(|(_, key)| key.clone()).collect();
         (keys(flags), keys(segments))
     }
+}
+
+fn is_as_held<T: Item>(held: &Table<T>, key: &str, text: Option<&[u8]>) -> bool {
+    held.get(key).is_some_and(|held| held.is_superseded() || text == Some(held.text()))
 }

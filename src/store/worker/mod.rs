@@ -13,6 +13,7 @@
 //! | `told` | fields that the watch named |
 //! | `opening` | what the first read put in force without parsing it |
 //! | `outgoing` | what a data source delivered, on its way to Redis |
+//! | `written` | whether another server has what was written |
 //! | `answering` | host threads that wait for a read |
 //! | `condition` | state, freshness in force, log |
 //! | `watching` | the watch's thread |
@@ -44,6 +45,7 @@ pub mod seeking;
 mod spread;
 mod told;
 pub mod watching;
+mod written;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -57,6 +59,7 @@ use leading::Mirror;
 use login::LoginWatch;
 use pairing::Pairing;
 use told::Named;
+use written::Written;
 
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::{Mailbox, Wake};
@@ -88,6 +91,8 @@ struct Worker<'a> {
     doubt: Doubt,
     pairing: Pairing,
     login: LoginWatch,
+    /// What was written last where Redis is the truth.
+    written: Written,
     /// What is known of the difference between memory and Redis where memory is the truth.
     mirror: Mirror,
     healing: Healing,
@@ -159,6 +164,7 @@ impl<'a> Worker<'a> {
             pairing: Pairing::new(),
             login: LoginWatch::default(),
             mirror: Mirror::default(),
+            written: Written::default(),
             healing: Healing::new(now),
             due: Due::new(&shared.options),
             named: Named::default(),
@@ -263,6 +269,8 @@ impl<'a> Worker<'a> {
         if self.exchange.was_closed() && self.condition.is_well() && self.shared.options.freshness != Freshness::Forever
         {
             self.condition.unproven = Some("the connection for reading was lost".to_owned());
+            // What writes may be left at another server, where nothing is known of the watch's, too.
+            self.exchange.start_over();
             self.agenda.plan_full_after_outage(self.held_bytes);
         }
     }
@@ -318,7 +326,6 @@ impl<'a> Worker<'a> {
         self.condition.recovered(self.shared);
         self.shared.health.set_malformed(self.judge.malformed());
         self.compare_servers(recovers);
-        self.send_again_what_may_be_lost();
     }
 
     fn failed(&mut self, error: &Failed) {
@@ -332,6 +339,7 @@ impl<'a> Worker<'a> {
         }
         self.exchange.start_over();
         self.start_source_over();
+        self.torn_since = None;
         // What is held was not read again, whatever the reason for the read was.
         self.shared.invalidate();
         self.agenda.failed(match self.shared.health.is_ready() {

@@ -18,8 +18,11 @@ use crate::store::truth::comparison::{Listed, fingerprint, is_equal, is_older, l
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// How often a full write is tried before others are no longer minded that write meanwhile.
 const ATTEMPTS: usize = 5;
+/// How long writing keeps the store thread from all else.
+const SHARE: Duration = Duration::from_millis(50);
 /// How long to wait, at least and at most, before a lock that another process holds is tried again.
 const LOCK_PAUSE: (f64, f64) = (0.05, 0.2);
+
 impl Worker<'_> {
     /// Writes what the data source delivered where Redis is the truth.
     pub(super) fn send_through(&mut self) {
@@ -32,16 +35,20 @@ impl Worker<'_> {
     pub(super) fn send_the_rest(&mut self) {
         let has_delivered = !self.shared.options.memory_leads() || self.shared.has_delivered();
         if has_delivered && self.condition.is_well() {
-            self.send_outbox();
+            self.send_outbox_for(Duration::MAX);
         }
     }
 
-    /// Writes what waits, if it is time.
+    /// Writes what waits, if it is time; the rest of it in the next pass, where much is delivered all the time.
     pub(super) fn send_outbox(&mut self) {
+        self.send_outbox_for(SHARE);
+    }
+
+    fn send_outbox_for(&mut self, longest: Duration) {
         if !self.exchange.writes() || Instant::now() < self.agenda.outbox_at() || self.mailbox.outbox.is_empty() {
             return;
         }
-        match self.try_send_outbox() {
+        match self.try_send_outbox(longest) {
             Ok(is_done) => {
                 self.condition.wrote();
                 self.agenda.wrote();
@@ -85,17 +92,9 @@ impl Worker<'_> {
         }
     }
 
-    /// The same where nothing has failed, and another server answers than took what was written.
-    pub(super) fn send_again_what_may_be_lost(&mut self) {
-        if self.exchange.writes() && !self.shared.options.memory_leads() && self.exchange.may_have_lost() {
-            self.note_cached();
-            self.agenda.want_fresh_soon();
-        }
-    }
-
-    /// Writes what waits; false when the hash that it belongs to is gone.
-    fn try_send_outbox(&mut self) -> Result<bool, Failed> {
-        let mut count = 0;
+    /// Writes what waits, for so long at most; false when the hash that it belongs to is gone.
+    fn try_send_outbox(&mut self, longest: Duration) -> Result<bool, Failed> {
+        let (began, mut count) = (Instant::now(), 0);
         while let Some(work) = self.mailbox.outbox.next(BATCH) {
             match work {
                 Work::Put(_) => {
@@ -111,6 +110,9 @@ impl Worker<'_> {
                 }
             }
             self.shared.set_ready();
+            if began.elapsed() >= longest {
+                break;
+            }
         }
         Ok(true)
     }
@@ -146,6 +148,7 @@ impl Worker<'_> {
                 self.listener.log(Level::Error, format_args!("Redis does not take {:?}: {why}", item.key));
             }
             self.mailbox.outbox.item_done(item, held);
+            self.written.note(item, held);
             self.mirror.note_delivered(item, so_far);
             if self.shared.cache.as_ref().is_some_and(|cache| cache.peek(item).is_some()) {
                 self.due.read_now(item.clone());
@@ -260,6 +263,7 @@ impl Worker<'_> {
         self.mailbox.outbox.put_done(put);
         after.iter().for_each(|(item, held)| self.mailbox.outbox.item_done(item, held));
         self.agenda.got_fresh();
+        self.written.note_all();
         let of_flags = items.iter().filter(|(kind, ..)| *kind == Kind::Flag).count();
         self.accepted = [of_flags, count - of_flags];
         self.note_whole();

@@ -24,6 +24,8 @@ pub struct Pairing {
     renewals: Backoff,
     /// Changes may have been told where nobody listened: what was read then is not proved.
     was_unheard: bool,
+    /// How often the watch had been armed at the latest comparison.
+    armed: u64,
 }
 
 impl Pairing {
@@ -38,6 +40,7 @@ impl Pairing {
             renew_at: now,
             renewals: Backoff::between(RENEWALS.0, RENEWALS.1),
             was_unheard: false,
+            armed: 0,
         }
     }
 
@@ -69,6 +72,12 @@ impl Worker<'_> {
 
     /// Makes one of the connections anew where they lead to different servers, or may after an outage.
     pub(super) fn compare_servers(&mut self, recovers: bool) {
+        let is_read_anew = self.exchange.is_read_anew();
+        let armed = std::mem::replace(&mut self.pairing.armed, self.mailbox.link.armed());
+        if self.exchange.is_apart() {
+            self.pairing.is_split = true;
+            return self.bring_together(false);
+        }
         if self.mailbox.link.phase() != LinkPhase::Up {
             return;
         }
@@ -76,20 +85,22 @@ impl Worker<'_> {
         self.pairing.is_split = is_split == Some(true);
         match is_split {
             Some(false) => self.pairing.pauses.reset(),
-            Some(true) => self.bring_together(),
-            None if recovers => self.mailbox.link.want_renewal(),
+            Some(true) => self.bring_together(true),
+            // With a watch that was armed just now the other connection is made anew, too.
+            None if recovers || is_read_anew && armed == self.pairing.armed => self.mailbox.link.want_renewal(),
             None => {}
         }
     }
 
-    fn bring_together(&mut self) {
+    /// Makes the watch or the others anew, in turn where it may be either.
+    fn bring_together(&mut self, may_be_watch: bool) {
         self.condition.unproven = Some("data and changes came from different servers".to_owned());
         let now = Instant::now();
         if now < self.pairing.at {
             return;
         }
         self.pairing.at = now + self.pairing.pauses.next_pause();
-        let is_watch_next = self.pairing.watch_is_next;
+        let is_watch_next = self.pairing.watch_is_next && may_be_watch;
         self.pairing.watch_is_next = !is_watch_next;
         if is_watch_next {
             self.mailbox.link.want_renewal();
@@ -133,6 +144,7 @@ impl Worker<'_> {
             self.listen_wherever_changes_are_told();
         } else {
             self.pairing.renewals.reset();
+            self.pairing.renew_at = self.pairing.renew_at.min(Instant::now());
             if std::mem::take(&mut self.pairing.was_unheard) {
                 self.agenda.plan_full_by(self.agenda.soonest_full());
             }
@@ -140,10 +152,10 @@ impl Worker<'_> {
     }
 
     fn listen_wherever_changes_are_told(&mut self) {
+        self.condition.unproven = Some("a node tells of changes that is not listened to yet".to_owned());
         if Instant::now() >= self.pairing.renew_at {
             self.pairing.renew_at = Instant::now() + self.pairing.renewals.next_pause();
             self.shared.invalidate();
-            self.condition.unproven = Some("a node tells of changes that is not listened to yet".to_owned());
             self.mailbox.link.want_renewal();
             self.agenda.plan_full_after_outage(self.held_bytes);
         }
@@ -167,7 +179,7 @@ impl Worker<'_> {
 
     /// Everything held was read again: it counts as true, unless nobody could tell of changes to it.
     pub(super) fn prove(&mut self) {
-        if self.is_split() != Some(true) && !self.is_unheard() {
+        if self.is_split() != Some(true) && !self.exchange.is_apart() && !self.is_unheard() {
             self.condition.unproven = None;
         }
     }

@@ -192,7 +192,7 @@ impl Post<'_> {
         self.refusals.reset();
         self.logins.reset();
         self.mailbox.link.set_places(watches.places());
-        self.mailbox.link.set_up(&watches.report(), watches.server(), monotonic_ms());
+        self.mailbox.link.set_up(&watches.report(), watches.server().as_deref(), monotonic_ms());
         self.mailbox.tell(Signal::All);
     }
 

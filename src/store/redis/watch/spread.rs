@@ -38,7 +38,8 @@ pub struct Renewed {
 pub struct Watches {
     parts: Vec<Part>,
     watched: Watched,
-    server: Option<String>,
+    /// Who of them are the servers that are read, in the order in which the reader names them; `None` where one is missing.
+    readers: Option<Vec<usize>>,
     /// Those that may have something to tell that is not to be waited for at their sockets: it was read already.
     restless: Vec<usize>,
 }
@@ -50,9 +51,8 @@ impl Watches {
         let watched = Watched::all(keys);
         let Some(cluster) = connector.cluster() else {
             let armed = ladder.arm(connector, &watched, leash)?;
-            let server = armed.watch.server().map(str::to_owned);
             let parts = vec![Part { connector: connector.clone(), at: None, armed }];
-            return Ok(Self { parts, watched, server, restless: Vec::new() });
+            return Ok(Self { parts, watched, readers: Some(vec![0]), restless: Vec::new() });
         };
         let mut parts = owners(ladder, (connector, cluster), keys, &watched, leash)?;
         for place in keys.hashes().into_iter().flat_map(|key| cluster.places(slot_of(key))) {
@@ -64,8 +64,8 @@ impl Watches {
                 }
             }
         }
-        let server = servers(cluster, keys, &parts);
-        Ok(Self { parts, watched, server, restless: Vec::new() })
+        let readers = positions(cluster, keys, &parts);
+        Ok(Self { parts, watched, readers, restless: Vec::new() })
     }
 
     /// The next thing told; `None` when nothing was within `wait`.
@@ -139,8 +139,9 @@ impl Watches {
     }
 
     /// Which servers tell, where all of them say so, as the reader names those that it reads.
-    pub fn server(&self) -> Option<&str> {
-        self.server.as_deref()
+    pub fn server(&self) -> Option<String> {
+        let server = |position: &usize| self.parts.get(*position)?.armed.watch.server();
+        self.readers.as_ref()?.iter().map(server).collect::<Option<Vec<_>>>().map(|servers| servers.join(" "))
     }
 
     /// Where they are, where there may be several.
@@ -201,13 +202,13 @@ fn owners(
     Ok(parts)
 }
 
-/// Which servers tell, in the order in which the reader names those that it reads.
-fn servers(cluster: &Cluster, keys: &Keys, parts: &[Part]) -> Option<String> {
+/// Those at the owners of the hashes, in the order in which the reader names these.
+fn positions(cluster: &Cluster, keys: &Keys, parts: &[Part]) -> Option<Vec<usize>> {
     let mut slots: Vec<u16> = keys.hashes().into_iter().map(slot_of).collect();
     slots.dedup();
     let of_slot = |slot: u16| {
         let owner = cluster.owner(slot);
-        parts.iter().find(|part| part.at == owner)?.armed.watch.server().map(str::to_owned)
+        parts.iter().position(|part| part.at == owner)
     };
-    slots.into_iter().map(of_slot).collect::<Option<Vec<_>>>().map(|servers| servers.join(" "))
+    slots.into_iter().map(of_slot).collect()
 }
