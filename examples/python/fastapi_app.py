@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Header, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from flagstone import Client, Config, Context
@@ -54,7 +54,7 @@ Flags = Annotated[Client, Depends(the_client)]
 Visitor = Annotated[Context, Depends(the_visitor)]
 
 
-@app.get("/checkout")
+@app.get("/checkout", response_class=PlainTextResponse)
 async def checkout(flags: Flags, visitor: Visitor) -> str:
     # It does not wait for anything: no await.
     is_new = flags.variation("checkout.new-payment-form", visitor, False)

@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 #: Read on the forge, and not in the book.
-OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+BINDINGS = [ROOT / "bindings" / name / "README.md" for name in ("dotnet", "python")]
+OTHERS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")), *BINDINGS]
 PAGES = sorted(DOCS.rglob("*.md"))
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
@@ -47,7 +48,7 @@ def blocks(page: Path, *languages: str) -> list[Block]:
 
 
 def all_blocks(*languages: str) -> list[Block]:
-    return [block for page in PAGES for block in blocks(page, *languages)]
+    return [block for page in [*PAGES, *OTHERS] for block in blocks(page, *languages)]
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:

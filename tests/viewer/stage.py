@@ -115,7 +115,8 @@ class Viewer:
     """The program ``flagstone view``."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
-        command = [str(PROGRAM), "view", "--json", *arguments]
+        # Whoever runs the tests may have Ctrl-C ignored, as a shell in the background does.
+        command = ["env", "--default-signal=INT", str(PROGRAM), "view", "--json", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
         assert self.process.stdout
         self.url: str = json.loads(self.process.stdout.readline())["url"]

@@ -23,6 +23,8 @@ from flagstone import Client, Config, State
 
 PROJECT = Path(__file__).resolve().parents[3]
 SDK_KEY = "sdk-1234-secret"
+#: The environment that a LaunchDarkly of the tests names.
+ENVIRONMENT = "environment-of-the-tests"
 #: Slow tests run in full where this is set, and shortened elsewhere.
 FULL = os.environ.get("FLAGSTONE_TESTS") == "full"
 #: How many seconds a test waits for something that is to happen: a slow and busy machine must not fail a test.
@@ -134,7 +136,16 @@ class LaunchDarkly:
     def start(self) -> None:
         """Starts it, again after :meth:`kill`, with everything that was set so far."""
         self._file.write_text(json.dumps(self.items))
-        arguments = ["--port", str(self.port), "--data", str(self._file), "--sdk-key", SDK_KEY]
+        arguments = [
+            "--port",
+            str(self.port),
+            "--data",
+            str(self._file),
+            "--sdk-key",
+            SDK_KEY,
+            "--environment-id",
+            ENVIRONMENT,
+        ]
         self._process = subprocess.Popen(
             [self._program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )

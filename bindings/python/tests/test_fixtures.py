@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+
+from support import PROJECT
 
 pytest_plugins = ["pytester"]
 
@@ -22,6 +26,17 @@ def test_a_programs_own_tests_have_a_client_on_flags_that_they_set(pytester: pyt
         """
     )
     pytester.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+def test_the_example_of_the_book_and_of_the_readme_runs(pytester: pytest.Pytester) -> None:
+    def block(page: str) -> str:
+        (found,) = re.findall(r"^```python\n((?:(?!^```).)*^def test_.*?)^```$", (PROJECT / page).read_text(), re.M | re.S)
+        return str(found)
+
+    book, readme = block("docs/howto/tests.md"), block("bindings/python/README.md")
+    assert readme in book
+    pytester.makepyfile(f"from flagstone import Context\n\n{book}")
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
 def test_tests_without_flags_do_not_load_the_library(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

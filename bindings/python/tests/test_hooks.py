@@ -29,7 +29,7 @@ from flagstone import (
     TrackSeriesContext,
 )
 from sink import Sink
-from support import PATIENCE, SDK_KEY, LaunchDarkly, bool_flag
+from support import ENVIRONMENT, PATIENCE, SDK_KEY, LaunchDarkly, bool_flag
 
 ADA = Context("ada")
 FLAGS = {"yes": [True, False], "number": [3.5], "text": ["t"], "json": [{"a": 1}], "stage": ["live"], "odd": ["zebra"]}
@@ -352,8 +352,8 @@ def test_hooks_hear_of_the_environment_once_it_is_known(launchdarkly: Any) -> No
     asked.variation("yes", ADA, False)
     asked.track("bought", ADA)
     environments = [series.environment_id for series, _ in hook.series()]
-    assert environments == [None, asked.status().environment_id]
-    assert hook.calls[-1][2].environment_id == asked.status().environment_id
+    assert environments == [None, ENVIRONMENT]
+    assert hook.calls[-1][2].environment_id == asked.status().environment_id == ENVIRONMENT
     assert asked.close(PATIENCE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -145,6 +146,29 @@ def test_flask_under_gunicorn_that_preloads(own: Environment, tmp_path: Path) ->
         use(sample, own)
         sample.stop()
         assert until(lambda: own.server.connections() == 1), "the test's own"
+
+
+def test_the_first_minute_of_the_readme_is_as_it_says(own: Environment, tmp_path: Path) -> None:
+    program = os.environ.get("FLAGSTONE_TEST_CLI", "")
+    if not os.access(program, os.X_OK):
+        pytest.skip("missing: the program flagstone (FLAGSTONE_TEST_CLI)")
+    readme = (PROJECT / "bindings" / "python" / "README.md").read_text()
+    (block,) = [block for block in re.findall(r"^```console\n(.*?)^```$", readme, re.M | re.S) if "X-Country" in block]
+    (flags,) = re.findall(r"^\$ flagstone import (\S+) --yes ", block, re.M)
+    place = ["--url", own.server.url, "--prefix", own.prefix]
+    subprocess.run([program, "import", PROJECT / "examples" / "python" / flags, "--yes", *place], check=True)
+    port = free_port()
+    command = ["gunicorn", "--preload", "--workers", "1", "--bind", f"127.0.0.1:{port}", "flask_app:app"]
+    with running(own, tmp_path, *command, port=port) as sample:
+        assert until(lambda: sample.get("/health")[0] == 200), sample.log.read_text()
+        asked = re.findall(r"^\$ curl (.*?)localhost:8000(/\w+).*\n(.+)$", block, re.M)
+        assert len(asked) == 3
+        for headers, path, expected in asked:
+            answer = sample.get(
+                path, **{name.replace("-", "_"): value for name, value in re.findall(r"'(\S+): (\w+)'", headers)}
+            )
+            assert re.sub(r'"process":\d+', '"process":4711', answer[1].strip()) == expected
+        sample.stop()
 
 
 def test_django_under_gunicorn_that_preloads(own: Environment, tmp_path: Path) -> None:

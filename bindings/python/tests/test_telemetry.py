@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ from flagstone import (
 from flagstone._reporting import Reporting
 from flagstone.otel import EvaluationEventHook, OpenTelemetryPlugin, observe
 from flagstone.prometheus import Collector
-from support import Environment, until, value_flag
+from support import ENVIRONMENT, PATIENCE, SDK_KEY, Environment, LaunchDarkly, bool_flag, until, value_flag
 
 ADA = Context("ada")
 
@@ -119,6 +120,7 @@ def test_opentelemetry_tells_the_rung_and_how_source_and_store_stand(own: Enviro
     own.client(plugins=[plugin], refresh_interval_ms=500)
     assert until(lambda: told("flagstone.freshness") == {"starting": 0, "push": 1, "ttl": 0, "forever": 0})
     assert (told("flagstone.store.available"), told("flagstone.store.stale")) == ({None: 1}, {None: 0})
+    assert 0 <= told("flagstone.data.age")[None] < PATIENCE
     assert told("flagstone.notifications.dropped") == {None: 0} and told("flagstone.redis.received")[None] > 100
     assert "flagstone.source.state" not in collected(reader), "it is Redis"
     own.server.stop()
@@ -231,3 +233,19 @@ def test_the_context_is_told_only_if_that_is_wanted() -> None:
         client.bool_variation("yes", ADA, False)
     (log,) = exporter.get_finished_logs()
     assert "feature_flag.context.id" not in dict(log.log_record.attributes or {})
+
+
+def test_the_environment_is_the_flag_set_where_a_server_has_named_it(launchdarkly: Callable[..., LaunchDarkly]) -> None:
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    provider = LoggerProvider()
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    fake = launchdarkly(bool_flag("yes", 1, True))
+    source: dict[str, Any] = {"source_kind": "stream", "sdk_key": SDK_KEY, "endpoints_relay": fake.url}
+    plugin = OpenTelemetryPlugin(logger_provider=provider, meter_provider=MeterProvider())
+    client = Client(Config(plugins=[plugin], events_enabled=False, **source))
+    client.bool_variation("yes", ADA, False)
+    assert client.start(PATIENCE)
+    client.bool_variation("yes", ADA, False)
+    assert client.close(PATIENCE)
+    told = [dict(log.log_record.attributes or {}) for log in exporter.get_finished_logs()]
+    assert [attributes.get("feature_flag.set.id") for attributes in told] == [None, ENVIRONMENT]

@@ -1,11 +1,13 @@
-//! Ctrl-C, where something must not be left half done: a file beside the one that is written, the lock of writers. Everywhere
-//! else a signal ends the program at once, as it does by itself.
+//! Ctrl-C, where something must not be left half done: a file beside the one that is written, the lock of writers, a bar on the
+//! terminal. Everywhere else a signal ends the program at once, as it does by itself. What whoever started it wants ignored, as
+//! `nohup` does and a shell that leaves it in the background, stays ignored.
 
 use std::io::{self, Write as _};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use console::Term;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -14,17 +16,22 @@ use crate::failure::Failure;
 /// Whoever waits longer for the end is told what for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What somebody ends a program by.
+const ENDING: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
 /// What is known of signals.
 struct Known {
     /// A thread hears of them.
     is_heard: bool,
     /// How many things are protected at present.
     protected: usize,
+    /// How many lines of the terminal are drawn at present that are not to stay.
+    drawn: usize,
     /// The one that came meanwhile.
     came: Option<i32>,
 }
 
-static KNOWN: Mutex<Known> = Mutex::new(Known { is_heard: false, protected: 0, came: None });
+static KNOWN: Mutex<Known> = Mutex::new(Known { is_heard: false, protected: 0, drawn: 0, came: None });
 static ARRIVED: Condvar = Condvar::new();
 
 /// As long as this is there, the first Ctrl-C only asks for an end; a second one ends the program all the same.
@@ -34,12 +41,7 @@ impl Protected {
     /// From now on.
     pub fn begin() -> Result<Self, Failure> {
         let mut known = known();
-        if !known.is_heard {
-            let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::Output)?;
-            let hear = move || signals.forever().for_each(arrived);
-            std::thread::Builder::new().name("signals".to_owned()).spawn(hear).map_err(Failure::Output)?;
-            known.is_heard = true;
-        }
+        known.hear().map_err(Failure::Output)?;
         known.protected += 1;
         Ok(Self(()))
     }
@@ -62,9 +64,50 @@ impl Drop for Protected {
         let mut known = known();
         known.protected -= 1;
         if let (0, Some(signal)) = (known.protected, known.came) {
-            end(signal);
+            end(signal, &known);
         }
     }
+}
+
+/// As long as this is there, the line at which standard error stands is cleared before a signal ends the program.
+pub struct Drawn(());
+
+impl Drawn {
+    /// From now on. Where nothing can be heard, the line stays.
+    pub fn begin() -> Self {
+        let mut known = known();
+        let _ = known.hear();
+        known.drawn += 1;
+        Self(())
+    }
+}
+
+impl Drop for Drawn {
+    fn drop(&mut self) {
+        known().drawn -= 1;
+    }
+}
+
+impl Known {
+    /// Signals are heard, but for those that are ignored.
+    fn hear(&mut self) -> io::Result<()> {
+        if self.is_heard {
+            return Ok(());
+        }
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mut signals = Signals::new(ENDING.into_iter().filter(|signal| !is_ignored(*signal, &status)))?;
+        let hear = move || signals.forever().for_each(arrived);
+        std::thread::Builder::new().name("signals".to_owned()).spawn(hear)?;
+        self.is_heard = true;
+        Ok(())
+    }
+}
+
+/// Whether the system says so of this program. One that does not tell ignores none.
+fn is_ignored(signal: i32, status: &str) -> bool {
+    let told = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = told.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0);
+    ignored >> (signal - 1) & 1 == 1
 }
 
 /// Nobody panics while it is held.
@@ -75,7 +118,7 @@ fn known() -> MutexGuard<'static, Known> {
 fn arrived(signal: i32) {
     let mut known = known();
     if known.protected == 0 || known.came.is_some() {
-        end(signal);
+        end(signal, &known);
     }
     known.came = Some(signal);
     ARRIVED.notify_all();
@@ -92,8 +135,25 @@ fn tell_of_it() {
     }
 }
 
-/// As if nobody had heard of the signal: the program ends by it, which shells call 130.
-fn end(signal: i32) {
+/// As if nobody had heard of the signal: the program ends by it, which shells call 128 and its number.
+fn end(signal: i32, known: &Known) {
+    if known.drawn > 0 {
+        // Nobody is left to look at a terminal that has gone.
+        let _ = Term::stderr().clear_line();
+    }
     // It does not return for signals that end a program.
     let _ = emulate_default_handler(signal);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ignored_is_read_from_what_the_system_says() {
+        let status =
+            "Name:\tflagstone\nSigBlk:\t0000000000000003\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000000002\n";
+        assert_eq!(ENDING.map(|signal| is_ignored(signal, status)), [false, false, true]);
+        assert_eq!(ENDING.map(|signal| is_ignored(signal, "")), [false; 3]);
+    }
 }

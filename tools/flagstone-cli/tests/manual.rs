@@ -40,30 +40,53 @@ fn examples(text: &str) -> Vec<(String, Vec<String>)> {
     examples
 }
 
-#[test]
-fn the_examples_of_the_documentation_print_what_it_says() {
+/// Runs the examples of a page in order, with an empty Redis at hand, and compares what they print. Of those without a line of
+/// output, where the page leaves it out, only the end counts.
+fn run_examples(page: &str, leaves_out: bool) -> usize {
     let redis = redis();
     let bin = Path::new(env!("CARGO_BIN_EXE_flagstone")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let text = std::fs::read_to_string(root().join("docs/cli.md")).unwrap();
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
     let examples = examples(&text);
-    assert!(examples.len() >= 12, "{}", examples.len());
-    let folder = support::file("here", "").parent().unwrap().to_owned();
+    let folder = support::file(&page.replace('/', "-"), "").parent().unwrap().to_owned();
     let flags = folder.join("examples/cli/flags.yaml");
     std::fs::create_dir_all(flags.parent().unwrap()).unwrap();
     std::fs::copy(support::examples(), &flags).unwrap();
-    for (line, expected) in examples {
+    let mut exported = String::new();
+    for (line, expected) in &examples {
+        if line.starts_with("export ") {
+            exported = format!("{exported}{line}\n");
+            continue;
+        }
+        // It goes on until somebody ends it.
+        let ending = if line.split('#').next().unwrap().trim_end().ends_with(" watch") { " --for 0.1" } else { "" };
+        let line = line.split('#').next().unwrap();
         let mut command = Command::new("sh");
-        command.args(["-c", &line]).current_dir(&folder).env("PATH", &path).env("FLAGSTONE_REDIS_URL", redis.url());
-        let output = command.output().unwrap();
+        command.args(["-c", &format!("{exported}{line}{ending}")]).current_dir(&folder);
+        let output = command.env("PATH", &path).env("FLAGSTONE_REDIS_URL", redis.url()).output().unwrap();
         let told = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         // The documentation is written where Redis is at its usual place.
         let told = told.replace(redis.url().trim_start_matches("redis://"), "localhost:6379");
+        if leaves_out && expected.is_empty() {
+            assert!(output.status.success(), "$ {line}\n{told}");
+            continue;
+        }
         let told: Vec<&str> = told.lines().collect();
         let is_so =
-            told.len() == expected.len() && told.iter().zip(&expected).all(|(told, expected)| fits(told, expected));
-        assert!(is_so, "$ {line}\n{}\n--- but the documentation says\n{}", told.join("\n"), expected.join("\n"));
+            told.len() == expected.len() && told.iter().zip(expected).all(|(told, expected)| fits(told, expected));
+        assert!(is_so, "$ {line}\n{}\n--- but {page} says\n{}", told.join("\n"), expected.join("\n"));
     }
+    examples.len()
+}
+
+#[test]
+fn the_examples_of_the_documentation_print_what_it_says() {
+    assert!(run_examples("docs/cli.md", false) >= 12);
+}
+
+#[test]
+fn the_first_minute_of_the_readme_is_as_it_says() {
+    assert!(run_examples("README.md", true) >= 5);
 }
 
 #[test]

@@ -4,12 +4,12 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
 use serde_json::Value;
 use support::{
-    examples, flag_text, flagstone, in_terminal, on_examples, on_redis, redis, redis_with_examples, send, wait_until,
+    examples, flag_text, flagstone, flagstone_with_signals, in_terminal, on_examples, on_redis, redis,
+    redis_with_examples, send, signal,
 };
 
 fn without_colours(text: &str) -> String {
@@ -120,7 +120,7 @@ struct Watching {
 
 impl Watching {
     fn start(url: &str, arguments: &[&str]) -> Self {
-        let mut command = flagstone();
+        let mut command = flagstone_with_signals("--default-signal=INT");
         command.arg("watch").args(arguments).env("FLAGSTONE_REDIS_URL", url).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -179,14 +179,7 @@ fn ctrl_c_ends_a_watch_at_once() {
     let redis = redis_with_examples();
     let mut watching = Watching::start(&redis.url(), &[]);
     watching.line();
-    let status = Command::new("sh").args(["-c", &format!("kill -INT {}", watching.child.id())]).status().unwrap();
-    assert!(status.success());
-    let mut ended = None;
-    wait_until("the watch ends", || {
-        ended = watching.child.try_wait().unwrap();
-        ended.is_some()
-    });
-    assert_eq!(ended.and_then(|ended| ended.signal()), Some(2), "which shells call 130");
+    assert_eq!(signal("INT", &mut watching.child), Some(2), "which shells call 130");
 }
 
 #[test]

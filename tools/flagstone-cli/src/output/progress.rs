@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::interrupt::Drawn;
+
 /// What takes less needs no telling.
 const LONG: Duration = Duration::from_millis(400);
 const TURN: Duration = Duration::from_millis(100);
@@ -17,6 +19,7 @@ pub struct Progress {
     bar: ProgressBar,
     started: Instant,
     is_wanted: bool,
+    drawn: Option<Drawn>,
 }
 
 impl Progress {
@@ -26,13 +29,14 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
             bar.set_style(style);
         }
-        Self { bar, started: Instant::now(), is_wanted }
+        Self { bar, started: Instant::now(), is_wanted, drawn: None }
     }
 
     /// So many steps are done.
     pub fn inc(&mut self, steps: usize) {
         if self.is_wanted && self.started.elapsed() >= LONG {
             self.is_wanted = false;
+            self.drawn = Term::stderr().is_term().then(Drawn::begin);
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.inc(steps as u64);
@@ -63,6 +67,7 @@ impl Waiting {
             if ended.recv_timeout(LONG) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
+            let _drawn = Drawn::begin();
             let spinner = ProgressBar::new_spinner().with_message(what);
             while ended.recv_timeout(TURN) == Err(RecvTimeoutError::Timeout) {
                 spinner.tick();

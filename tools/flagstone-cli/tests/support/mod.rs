@@ -2,8 +2,9 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use flagdata::PrivateRedis;
@@ -24,7 +25,17 @@ pub fn examples() -> PathBuf {
 
 /// The program, with nothing of the environment that it heeds.
 pub fn flagstone() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flagstone"));
+    clean(Command::new(env!("CARGO_BIN_EXE_flagstone")))
+}
+
+/// The same where signals are what is tested: whoever started the tests may have them ignored, as a shell in the background does.
+pub fn flagstone_with_signals(option: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args([option, env!("CARGO_BIN_EXE_flagstone")]);
+    clean(command)
+}
+
+fn clean(mut command: Command) -> Command {
     for name in ["URL", "PREFIX", "USERNAME", "PASSWORD"] {
         command.env_remove(format!("FLAGSTONE_REDIS_{name}"));
     }
@@ -114,6 +125,26 @@ pub fn file(name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
     std::fs::write(&path, text).unwrap();
     path
+}
+
+/// Sends a signal, unless it has ended already; the signal that ended it.
+pub fn signal(name: &str, child: &mut Child) -> Option<i32> {
+    // The number of what has ended may be that of another process.
+    if let Some(ended) = child.try_wait().unwrap() {
+        return ended.signal();
+    }
+    kill(name, &child.id().to_string());
+    let mut ended = None;
+    wait_until("it ends", || {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    });
+    ended.and_then(|ended| ended.signal())
+}
+
+/// Sends a signal to a process.
+pub fn kill(name: &str, process: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), process]).status().unwrap().success());
 }
 
 /// Waits until something holds.

@@ -1,6 +1,6 @@
 // The frame: pages by the part of the address behind #, keys that work everywhere, and how the store is.
 
-import { age, clock, count, el, link, shown, stateOf, told } from "./dom.js";
+import { age, ago, clock, count, el, link, shown, stateOf, told } from "./dom.js";
 import { afterwards, live } from "./live.js";
 import { Table } from "./table.js";
 import { itemPage } from "./flag.js";
@@ -164,9 +164,10 @@ function showPulse() {
   } else if (pulse.state !== "VALID" || pulse.available === false) {
     const reason = pulse.last_error ? `: ${shown(pulse.last_error)}` : "";
     const words = `${shown(live.place)} is away${reason}. What was read last stays in force, and is shown here.`;
-    say("bad", `held, ${age(pulse.verified_age_ms)} old`, words);
+    const old = pulse.verified_age_ms === null ? "" : `, ${age(pulse.verified_age_ms)} old`;
+    say("bad", `held${old}`, words);
   } else {
-    say("good", pulse.freshness === "push" ? `live by ${pulse.rung ?? "push"}` : `read ${age(pulse.verified_age_ms)} ago`);
+    say("good", pulse.freshness === "push" ? `live by ${pulse.rung ?? "push"}` : `read ${ago(pulse.verified_age_ms)}`);
   }
 }
 

@@ -51,13 +51,17 @@ export function bytes(number) {
   return number < 1e6 ? `${(number / 1e3).toFixed(1)} kB` : `${(number / 1e6).toFixed(1)} MB`;
 }
 
-/** How long ago something was, in a few letters. */
+/** How long something lasts, in a few letters. */
 export function age(ms) {
-  if (ms === null || ms === undefined) return "never";
   if (ms < 950) return "less than a second";
   const seconds = Math.round(ms / 1000);
   if (seconds < 120) return `${seconds} s`;
   return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
+
+/** How long ago something was, if it ever was. */
+export function ago(ms) {
+  return ms === null || ms === undefined ? "never" : `${age(ms)} ago`;
 }
 
 export function stateOf(row) {

@@ -75,8 +75,13 @@ function swatch(index) {
   return el("span", { class: `swatch ${colour(index)}`, "aria-hidden": true });
 }
 
+/** Which variation it is, for those who know it by its number. */
+function number(index) {
+  return el("span", { class: "faint" }, String(index));
+}
+
 function legend(variations) {
-  const items = variations.map((json, index) => el("li", {}, swatch(index), el("code", { title: shown(json) }, short(json)), ` ${index}`));
+  const items = variations.map((json, index) => el("li", {}, swatch(index), el("code", { title: shown(json) }, short(json)), " ", number(index)));
   return el("section", {}, el("h2", {}, "Variations"), el("ul", { class: "legend" }, items));
 }
 
@@ -97,7 +102,7 @@ function bar(serves, variations) {
   const isSplit = serves.shares !== undefined;
   const names = shares.map(({ variation, share, untracked }) => {
     const part = isSplit ? `${percent(share)} ` : "";
-    return el("li", {}, swatch(variation), part, el("code", {}, value(variation)), ` ${variation}${untracked ? ", untracked" : ""}`);
+    return el("li", {}, swatch(variation), part, el("code", {}, value(variation)), " ", number(variation), untracked && ", untracked");
   });
   const by = isSplit && el("p", { class: "faint" }, `by ${shown(serves.by)}${serves.experiment ? ", an experiment" : ""}`);
   const picture = svg("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": true }, pieces);

@@ -1,6 +1,6 @@
 // How the store is: where it is, how changes are heard of, how old the data are, what is bad, and what happened.
 
-import { STATES, age, bytes, clock, count, el, link, shown, told } from "./dom.js";
+import { STATES, ago, bytes, clock, count, el, link, shown, told } from "./dom.js";
 import { ask, live } from "./live.js";
 
 const LATER = 500;
@@ -25,7 +25,7 @@ export function healthPage(main, signal) {
   live.addEventListener("lists", again, { signal });
   const beat = ({ detail }) => {
     const box = main.querySelector("#age");
-    if (box) box.textContent = age(detail.verified_age_ms);
+    if (box) box.textContent = ago(detail.verified_age_ms);
   };
   live.addEventListener("pulse", beat, { signal });
   main.replaceChildren(el("h1", {}, "Health"));
@@ -43,7 +43,7 @@ function parts({ place, status, bytes: size, problems, timeline }) {
   const cards = [
     card("Store", STATES[status.state] ?? status.state, where && shown(where), isGood ? "good" : "bad"),
     card("Changes", status.freshness, shown(status.freshness_reason ?? status.watch?.rung ?? ""), status.freshness === "ttl" ? "doubtful" : ""),
-    card("Known to be true", el("span", { id: "age" }, age(status.verified_age_ms)), "ago"),
+    card("Known to be true", el("span", { id: "age" }, ago(status.verified_age_ms))),
     card("Held", count(status.flags, "flag"), `${count(status.segments, "segment")}, ${bytes(size)}`),
     card("Bad items", String(problems.count), status.malformed > 0 ? `${count(status.malformed, "item")} cannot be read` : "", problems.count > 0 ? "doubtful" : "good"),
   ];
@@ -62,7 +62,8 @@ function ladder(watch) {
   if (!watch?.ladder?.length) return null;
   const rungs = watch.ladder.map(({ rung, state, reason }) => {
     const isInForce = rung === watch.rung;
-    return el("li", { class: isInForce ? "here" : "" }, el("code", {}, rung), ` ${isInForce ? "in force" : state}${reason ? `: ${shown(reason)}` : ""}`);
+    const words = `${isInForce ? "in force" : state}${reason ? `: ${shown(reason)}` : ""}`;
+    return el("li", { class: isInForce ? "here" : "" }, el("span", {}, rung), el("span", { class: isInForce ? "" : "faint" }, words));
   });
   return el("section", {}, el("h2", {}, "How it hears of changes"), el("ol", { class: "ladder" }, rungs));
 }

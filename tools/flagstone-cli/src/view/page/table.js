@@ -68,7 +68,12 @@ export class Table {
 
   #add(index) {
     const row = this.rows[index];
-    const cells = this.columns.map(({ name, cell }) => el("span", { role: "gridcell", class: name }, cell(row)));
+    const cells = this.columns.map(({ name, cell }) => {
+      const content = cell(row);
+      // What does not fit is cut off.
+      const title = typeof content === "string" ? content : undefined;
+      return el("span", { role: "gridcell", class: name, title }, content);
+    });
     const classes = `row${this.fresh.has(row.key) ? " fresh" : ""}`;
     const element = el("div", { class: classes, role: "row", id: `row-${index}`, "aria-rowindex": index + 2 }, cells);
     element.style.top = `${index * HEIGHT}px`;
@@ -78,6 +83,12 @@ export class Table {
     element.addEventListener("click", (event) => isWithModifier(event) || this.#choose(index, !isOnLink(event)));
     this.space.append(element);
     this.drawn.set(index, element);
+  }
+
+  /** Chooses the row of this key, if it is there. */
+  choose(key) {
+    const index = this.rows.findIndex((row) => row.key === key);
+    if (index >= 0) this.#choose(index, false);
   }
 
   #choose(index, isOpened) {

@@ -64,9 +64,11 @@ export function whoPage(main, key, signal) {
     show();
     if (asked.key !== null) await explain(asked.key);
   };
-  const submit = () => {
+  const submit = async () => {
     asked.context = sent = input.value;
-    return all();
+    await all();
+    // Only now: whoever scrolls meanwhile stays there when something changes.
+    table.choose(asked.key);
   };
   const explain = async (of) => {
     asked.key = of;
@@ -99,7 +101,7 @@ function explanation(key, { explanation: { value, stale }, reason, tree }) {
   const result = value === null ? el("span", { class: "doubtful" }, "no value: the caller's default") : el("code", {}, shown(JSON.stringify(value)));
   return [
     el("h2", {}, el("a", { href: `#/flag/${encodeURIComponent(key)}` }, shown(key))),
-    el("p", {}, result, ` ${shown(reason)}${stale ? "; the data may be out of date" : ""}`),
+    el("p", {}, result, `: ${shown(reason)}${stale ? "; the data may be out of date" : ""}`),
     el("ul", { class: "tree" }, branch(tree)),
   ];
 }
