@@ -209,7 +209,8 @@ pub fn instant(data: &[u8]) {
     for number in [one, other] {
         match Instant::from_milliseconds(number) {
             None => assert!(number.is_nan() || number.abs() > 9.2e18),
-            Some(_) if number.abs() > 9e15 => assert!(number.abs() < 9.3e18),
+            // Beyond, what is divided is rounded.
+            Some(_) if number.abs() > 1e12 => assert!(number.abs() < 9.3e18),
             Some(instant) => assert_eq!(instant.unix_seconds() as f64, (number.trunc() / 1000.0).floor()),
         }
     }

@@ -25,8 +25,9 @@ pub fn spool_file(data: &[u8]) {
     let write = |parts: &[&[u8]]| files::replace(&entry.path, &folder.0.join("beside"), parts).unwrap();
     write(&[data]);
     match entry.claim() {
-        // Nobody hits the sum of something by chance.
         Err(FileError::Refused(_)) => {}
+        // A fuzzer sees what is compared, and may find a sum.
+        Ok(Some(payload)) if data.ends_with(&payload.body) => {}
         other => panic!("{other:?}"),
     }
     for is_packed in [false, true] {

@@ -25,8 +25,9 @@ fn check(backup: &Backup, data: &[u8]) {
     let write = |parts: &[&[u8]]| files::replace(&backup.path, &backup.beside(), parts).unwrap();
     write(&[data]);
     match backup.read() {
-        // Nobody hits the sum of something by chance.
         Err(BackupError::Format | BackupError::Damaged | BackupError::Environment) => {}
+        // A fuzzer sees what is compared, and may find a sum.
+        Ok(_) if data.starts_with(MAGIC.as_bytes()) => {}
         other => panic!("{other:?}"),
     }
     let Ok(text) = std::str::from_utf8(data) else { return };

