@@ -17,7 +17,9 @@ mod tests {
 
     use super::*;
 
-    const TARGETS: [(&str, fn(&[u8])); 22] = [
+    type Target = (&'static str, fn(&[u8]));
+
+    const TARGETS: [Target; 22] = [
         ("all_flags", all_flags),
         ("c_client", c_client),
         ("c_context", c_context),
