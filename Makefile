@@ -78,6 +78,10 @@ soak: setup-test build ## Memory over millions of evaluations and contexts from 
 chaos: setup-test ## 200 random troubles of Redis and source, 100 failovers and slot moves (CHAOS_ROUNDS, CHAOS_SEED), every answer checked
 	@tools/chaos.sh
 
+.PHONY: fuzz
+fuzz: ## Feeds whatever reads something with arbitrary bytes, 30 seconds each (FUZZ_SECONDS, FUZZ_TARGETS); needs a nightly toolchain
+	@tools/fuzz.sh
+
 .PHONY: fleet
 fleet: setup-test ## What fleets read of Redis after edits and how soon they serve them (FLEET_CLIENTS, FLEET_FLAGS, FLEET_REPEATS)
 	@for measured in two_hundred a_thousand; do
@@ -135,6 +139,9 @@ docs: build ## The book: target/book/index.html, with the API references of all 
 lint: ## Formatting and lints
 	@$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	@# As fuzz/ sees the library, and the programs there; they need more to be built.
+	$(CARGO) clippy --lib --quiet -- -D warnings --cfg fuzzing
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
 .PHONY: bench

@@ -30,6 +30,9 @@ pub mod events;
 #[allow(unsafe_code, reason = "the C border: every block states why it is sound")]
 pub mod ffi;
 pub mod files;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod model;
 pub mod source;

@@ -51,7 +51,7 @@ impl Client {
 
 /// Evaluates all flags that can be read; those that cannot are left out, and an error of one concerns no other. What is wrong
 /// with the data is told to `client`.
-fn state_of(
+pub(super) fn state_of(
     snapshot: &Snapshot,
     context: &Context,
     options: AllFlagsOptions,

@@ -107,14 +107,14 @@ const GAUGE: &str = "gauge";
 
 /// The text so far. Writing to it cannot fail.
 #[derive(Default)]
-struct Page(String);
+pub(super) struct Page(pub String);
 
 impl Page {
     fn begin(&mut self, name: &str, kind: &str, help: &str) {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+    pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         self.0.push_str(name);
         for (position, (label, text)) in labels.iter().enumerate() {
             let _ = write!(self.0, "{}{label}=\"", if position == 0 { '{' } else { ',' });

@@ -20,6 +20,8 @@ mod explain;
 mod fdv2_settings;
 mod feed;
 mod flags_state;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod keeper;
 mod listeners;
 mod login;

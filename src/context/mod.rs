@@ -7,6 +7,8 @@ mod attributes;
 mod block;
 mod builder;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod json;
 mod kinds;
 mod seen;

@@ -7,6 +7,8 @@ mod bucket;
 mod detail;
 pub mod explain;
 mod flag;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod look;
 mod memberships;
 mod memo;

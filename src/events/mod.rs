@@ -22,6 +22,8 @@ mod courier;
 mod delivery;
 mod diagnostics;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod host;
 mod inbox;
 mod ledger;

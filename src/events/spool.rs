@@ -5,6 +5,8 @@
 //! are not what was written are set aside. Depends on `files`.
 
 mod entry;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 
 use std::collections::{HashSet, VecDeque};
 use std::fs;

@@ -22,6 +22,8 @@ mod detail;
 mod error;
 mod events;
 mod flag;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod handle;
 mod limits;
 mod listen;

@@ -13,7 +13,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 pub struct Instant {
     /// Whole seconds since 1970, rounded down.
     seconds: i64,
-    nanoseconds: u32,
+    pub(super) nanoseconds: u32,
 }
 
 impl Instant {

@@ -89,7 +89,13 @@ fn variation_index(index: i64) -> u32 {
     u32::try_from(index).unwrap_or(INVALID_VARIATION)
 }
 
+#[cfg(any(test, fuzzing))]
+pub mod choices;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 #[cfg(test)]
 pub mod mutation;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, fuzzing))]
+pub mod worlds;

@@ -6,6 +6,8 @@
 //! and line.
 
 mod content;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod problem;
 mod scalar;
 mod yaml;

@@ -20,6 +20,8 @@ mod control;
 mod failure;
 mod fdv2;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod options;
 mod outlet;
 mod payload;

@@ -22,6 +22,8 @@
 mod backoff;
 mod depot;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod inbox;
 mod leash;
 mod members;

@@ -8,6 +8,8 @@
 //! The name of the state lives no longer than the source runs. The next process asks for everything: until its source has
 //! delivered, memory holds what others wrote to Redis, or an older file, and of neither the server knows what it lacks.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod poll;
 mod protocol;
 mod stream;

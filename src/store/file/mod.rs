@@ -8,6 +8,8 @@
 //! anew. What it held is never written to Redis, and the name that a server gave to it is not kept: a source that went on from there would make it the truth. May depend on `model`
 //! and `files`.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod guard;
 
 use std::fmt;

@@ -16,6 +16,8 @@ mod dialer;
 pub mod endpoints;
 pub mod examination;
 mod full_write;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod large;
 pub mod layout;
 mod login;

@@ -44,7 +44,7 @@ pub fn role(connection: &mut Connection) -> Result<Option<Role>, RedisError> {
     }
 }
 
-fn of_parts(parts: &[Value]) -> Option<Role> {
+pub(super) fn of_parts(parts: &[Value]) -> Option<Role> {
     let text = |position: usize| from_redis_value_ref::<String>(parts.get(position)?).ok();
     let number = |position: usize| from_redis_value_ref(parts.get(position)?).ok();
     match text(0)?.as_str() {
@@ -60,7 +60,7 @@ fn of_parts(parts: &[Value]) -> Option<Role> {
     }
 }
 
-fn of_text(text: &str) -> Option<Role> {
+pub(super) fn of_text(text: &str) -> Option<Role> {
     let value = |name: &str| value_of(text, name);
     match value("role")? {
         "master" => Some(Role::Primary(value("master_repl_offset")?.parse().ok()?)),

@@ -52,7 +52,7 @@ pub fn about(connection: &mut Connection) -> Result<About, RedisError> {
 }
 
 /// Name and version for people, and the version of Redis. Valkey has a version of its own, and is like an older Redis.
-fn version(text: &str) -> (Option<String>, Option<(u32, u32)>) {
+pub(super) fn version(text: &str) -> (Option<String>, Option<(u32, u32)>) {
     let redis = value_of(text, "redis_version");
     let valkey = value_of(text, "valkey_version").map(|version| format!("Valkey {version}"));
     let mut numbers = redis.unwrap_or_default().split('.').map(|number| number.parse().ok());

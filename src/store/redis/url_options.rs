@@ -56,11 +56,11 @@ impl RedisUrl {
             }
             "sentinel_user" | "sentinel_username" | "sentinelusername" => {
                 extra.about_sentinels = Some("sentinel_user");
-                set(&mut sentinel.username, value, "user of the sentinels")
+                set_text(&mut sentinel.username, value, "user of the sentinels")
             }
             "sentinel_password" | "sentinelpassword" => {
                 extra.about_sentinels = Some("sentinel_password");
-                set(&mut sentinel.password, value, "password of the sentinels")
+                set_text(&mut sentinel.password, value, "password of the sentinels")
             }
             "sentinel_tls" => {
                 extra.about_sentinels = Some("sentinel_tls");
@@ -103,8 +103,8 @@ impl RedisUrl {
         let wrong = |takes| UrlError::Value(name.to_owned(), takes);
         match name {
             "db" | "database" => set(&mut self.database, database(&value)?, "database"),
-            "user" | "username" => set(&mut self.username, value, "user"),
-            "pass" | "password" => set(&mut self.password, value, "password"),
+            "user" | "username" => set_text(&mut self.username, value, "user"),
+            "pass" | "password" => set_text(&mut self.password, value, "password"),
             "protocol" => {
                 self.resp2_only = match value.as_str() {
                     "2" | "resp2" => true,
@@ -173,6 +173,11 @@ pub(super) fn set<T: PartialEq>(place: &mut Option<T>, value: T, what: &'static 
     }
     *place = Some(value);
     Ok(())
+}
+
+/// The same for who logs in and with what: an empty text says nothing, as before the `@`.
+fn set_text(place: &mut Option<String>, text: String, what: &'static str) -> Result<(), UrlError> {
+    if text.is_empty() { Ok(()) } else { set(place, text, what) }
 }
 
 /// Whether this can be shown: the name of an option, as far as can be seen.

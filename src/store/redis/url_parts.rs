@@ -238,7 +238,10 @@ pub(super) fn tcp_address(text: &str, default_port: u16) -> Result<Address, UrlE
     if matches!(host.as_str(), "0.0.0.0" | "::") {
         return Err(UrlError::Wildcard);
     }
-    if !host.chars().all(|character| character.is_ascii_alphanumeric() || "-._:%".contains(character)) {
+    let is_written = |character: char| character.is_ascii_alphanumeric() || "-._:%".contains(character);
+    // A colon that was encoded, and is part of no address.
+    let is_cut = host.contains(':') && !text.starts_with('[');
+    if is_cut || !host.chars().all(is_written) {
         return Err(UrlError::Host);
     }
     let port = match port.filter(|port| !port.is_empty()) {

@@ -8,6 +8,8 @@
 //! Atomics and lock-free cells only, because it outlives a fork. Depends on `dialer`, `map`, `word` and `whereabouts`.
 
 mod asides;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hearing;
 mod map;
 mod reach;

@@ -72,7 +72,7 @@ fn is_no_node(reply: &Value) -> bool {
     error.details().is_some_and(|text| text.to_ascii_lowercase().starts_with("unknown command"))
 }
 
-fn map_of(reply: &Value, map: Option<Map>) -> Result<Map, Silence> {
+pub(super) fn map_of(reply: &Value, map: Option<Map>) -> Result<Map, Silence> {
     match (reply, map) {
         (Value::ServerError(error), _)
             if error.details().is_some_and(|text| text.contains("cluster support disabled")) =>

@@ -7,6 +7,8 @@
 //!
 //! Atomics and lock-free cells only, because it outlives a fork. Depends on `dialer`, `word`, `roster` and `whereabouts`.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod places;
 mod roster;
 mod vigil;

@@ -63,7 +63,7 @@ pub fn ask(connection: &mut Connection, service: &str, wanted: Wanted) -> Result
     word_of(&replies, wanted)
 }
 
-fn word_of(replies: &[Value], wanted: Wanted) -> Result<Word, Silence> {
+pub(super) fn word_of(replies: &[Value], wanted: Wanted) -> Result<Word, Silence> {
     let [address, details, more @ ..] = replies else { return Err(Silence::Nonsense) };
     let epoch = pairs(details).and_then(|pairs| value(&pairs, "config-epoch")?.parse().ok());
     let replicas = more.first().filter(|_| wanted.replicas).and_then(replicas).unwrap_or_default();

@@ -121,6 +121,25 @@ fn tls_and_sockets_are_written_as_lettuce_writes_them_too() {
     assert!(matches!(refused("redis+sentinel://h/main?read=nearest&az="), UrlError::Value(..)));
 }
 
+#[test]
+fn an_empty_user_or_password_is_none_wherever_it_stands() {
+    let whole = "redis+sentinel://:@h/main?user=&username=&password=&pass=&sentinel_user=&sentinel_password=";
+    let url = parse(whole);
+    assert_eq!((url.username, url.password), (None, None));
+    assert!(url.sentinel == SentinelAccess::default());
+    let url = parse("redis://u:p@h?user=&password=");
+    assert_eq!((url.username.as_deref(), url.password.as_deref()), (Some("u"), Some("p")));
+}
+
+#[test]
+fn a_host_with_a_colon_is_an_address_in_brackets_or_none() {
+    for url in ["redis://a%3Ab:5", "redis://%3A%3A1", "redis+cluster://h,a%3A1", "redis+sentinel://h/main?node=a%253Ab"]
+    {
+        assert_eq!(RedisUrl::parse(url).err(), Some(UrlError::Host), "{url}");
+    }
+    assert_eq!(parse("redis://[%3A%3A1]:5").address.to_string(), "[::1]:5");
+}
+
 /// A part of user info, in which everything is encoded that must be and some more.
 fn encoded(text: &str, dice: &mut Dice) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

@@ -35,7 +35,7 @@ fn refusal(error: &RedisError) -> WatchError {
 }
 
 /// The value, of an answer in either version of the protocol.
-fn classes(answer: Value) -> Option<String> {
+pub(super) fn classes(answer: Value) -> Option<String> {
     let value = match answer {
         Value::Map(pairs) => pairs.into_iter().next()?.1,
         Value::Array(parts) => parts.into_iter().nth(1)?,

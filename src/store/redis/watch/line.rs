@@ -156,7 +156,7 @@ impl Line {
 }
 
 /// What came in, in either version of the protocol.
-fn heard(value: Value, tells_in_arrays: bool) -> Heard {
+pub(super) fn heard(value: Value, tells_in_arrays: bool) -> Heard {
     match value {
         Value::Push { kind: PushKind::Invalidate, data } => {
             data.into_iter().next().map_or(Heard::Invalidated(None), invalidated)

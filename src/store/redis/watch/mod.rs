@@ -3,6 +3,8 @@
 
 mod classes;
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod keyspace;
 mod ladder;
 mod line;

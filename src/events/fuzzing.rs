@@ -1,0 +1,3 @@
+//! Fuzz targets of events.
+
+pub use super::spool::fuzzing::spool_file;
