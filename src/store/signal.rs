@@ -17,6 +17,8 @@ pub enum Signal {
     Moved,
     /// What connections lead to is not what it must be any more, and nothing else is found.
     Astray,
+    /// Another server is said to be the right one, and cannot be used: why; or nobody says so any more.
+    Contested(Option<Arc<str>>),
     /// The watch is gone: whatever happens from here on is not told.
     Lost,
 }

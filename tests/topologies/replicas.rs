@@ -200,6 +200,22 @@ fn hears_nothing(left: usize) {
 }
 
 #[test]
+fn a_replica_that_lost_its_primary_is_not_taken_for_up_to_date_whatever_its_address_is() {
+    let primary = RedisServer::holding(&[("a", flag("a", 1, "one"))], &[]);
+    let replica = replicating(Some(primary.port()));
+    eventually("the replica has everything", || replica.is_inited());
+    let client = Config::of(&replica).with("refresh.interval_ms", "200").started();
+    client.serves("a", "one");
+    client.becomes(VALID);
+    primary.stop();
+    replica.run::<()>(&["CLIENT", "KILL", "TYPE", "master"]);
+    client.becomes(INTERRUPTED);
+    assert_eq!(client.ask("a"), "one");
+    primary.cont();
+    client.becomes(VALID);
+}
+
+#[test]
 fn a_login_that_the_replica_refuses_says_nothing_against_the_replica() {
     let deployment = Deployment::holding(&[("a", edit(1))]);
     let allow = |server: &RedisServer, password: &str| {

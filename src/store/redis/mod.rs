@@ -18,6 +18,7 @@ pub mod examination;
 mod full_write;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod inquiry;
 mod large;
 pub mod layout;
 mod login;

@@ -17,7 +17,6 @@ use super::connector::{Connector, describe};
 use super::layout::Keys;
 use super::origin::Origins;
 use super::owners::Owners;
-use super::server::peers;
 use super::values::{Values, error_of, flat_fields, is_wrong_type};
 use crate::model::Kind;
 use crate::store::reply::{FullReply, HashReply, PartReply, Presence};
@@ -54,8 +53,8 @@ impl ReadError {
 
 /// Sends reads over connections that it opens when needed and drops when they fail.
 pub struct Reader<'a> {
-    owners: Owners<'a>,
-    keys: &'a Keys,
+    pub(super) owners: Owners<'a>,
+    pub(super) keys: &'a Keys,
     abilities: Abilities,
     /// A transaction has been answered: whatever ends a connection from then on, it is not that.
     is_proven: bool,
@@ -202,36 +201,6 @@ impl<'a> Reader<'a> {
         Ok(PartReply { flags, segments, presence, sizes, wrong_type: values.wrong_type })
     }
 
-    /// Asks the server for a sign of life. Any answer is one, also that of a server whose rules forbid the command; but not
-    /// that of one that says that it does not serve. In a cluster it is asked for what it is to own: only then does one that
-    /// owns it no longer say so.
-    pub fn ping(&mut self) -> Result<(), ReadError> {
-        for key in self.keys.hashes() {
-            let command = if self.owners.is_cluster() { cmd("HGET").arg(key).arg("").to_owned() } else { cmd("PING") };
-            match self.owners.call(key, |connection| connection.req_command(&command)) {
-                Ok(Value::ServerError(error)) => check_sign_of_life(RedisError::from(error))?,
-                Ok(_) => {}
-                Err(error) => check_sign_of_life(error)?,
-            }
-            if !self.is_spread() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// How many clients share the server, where it tells who it is: no other one is asked, for there are proxies that close a
-    /// connection at a question that they do not know.
-    pub fn peers(&mut self) -> Result<Option<usize>, ReadError> {
-        if self.server().is_none() {
-            return Ok(None);
-        }
-        match self.owners.call(&self.keys.features, |connection| connection.req_command(cmd("INFO").arg("clients")))? {
-            Value::BulkString(text) => Ok(peers(&String::from_utf8_lossy(&text))),
-            _ => Ok(None),
-        }
-    }
-
     fn scan_hash(&mut self, kind: Kind) -> Result<HashReply, ReadError> {
         let hash = self.keys.hash(kind);
         let (mut fields, mut cursor, mut peer) = (Vec::new(), b"0".to_vec(), None);
@@ -337,8 +306,4 @@ impl<'a> Reader<'a> {
             (0..count).map(|_| connection.recv_response()).collect::<Result<Vec<Value>, RedisError>>()
         })?)
     }
-}
-
-fn check_sign_of_life(error: RedisError) -> Result<(), ReadError> {
-    if is_denied(&error) || class(&error) == Class::Data { Ok(()) } else { Err(error.into()) }
 }

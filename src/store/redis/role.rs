@@ -97,6 +97,30 @@ pub fn check_replica(connection: &mut Connection, address: &Address, primary: &A
     }
 }
 
+/// What a server is of which nobody else says what it should be, by what it tells with `INFO replication`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standalone {
+    /// It takes writes, or does not tell.
+    Primary,
+    /// It follows another one, and gets everything that is written there, or not.
+    Replica {
+        /// It does.
+        is_in_touch: bool,
+    },
+}
+
+/// The same from that text.
+pub fn standalone(text: &str) -> Standalone {
+    let silence = value_of(text, "master_last_io_seconds_ago").and_then(|seconds| seconds.parse::<u64>().ok());
+    match value_of(text, "role") {
+        Some("slave") => Standalone::Replica {
+            is_in_touch: value_of(text, "master_link_status") != Some("down")
+                && silence.is_none_or(|silence| silence <= LONGEST_SILENCE),
+        },
+        _ => Standalone::Primary,
+    }
+}
+
 /// For how many seconds a replica has heard nothing of its primary, where it tells.
 fn silence(connection: &mut Connection) -> Result<Option<u64>, RedisError> {
     let text = info(connection, "replication")?.unwrap_or_default();

@@ -258,14 +258,16 @@ impl Agenda {
     /// The same after a while, for a reason that many processes have at the same moment, and that may come again and again where
     /// it is not sure.
     pub fn want_fresh_again(&mut self, is_sure: bool) {
+        if self.fresh_due.is_some() {
+            return;
+        }
         let now = Instant::now();
         let pauses = if is_sure { &mut self.sure_pauses } else { &mut self.unsure_pauses };
         if is_sure && self.wanted_again.is_none_or(|at| now.saturating_duration_since(at) > CALM) {
             pauses.reset();
         }
         self.wanted_again = Some(now);
-        let at = now + pauses.next_pause();
-        self.fresh_due = Some(self.fresh_due.map_or(at, |due| due.min(at)));
+        self.fresh_due = Some(now + pauses.next_pause());
     }
 
     /// A full data set was written.

@@ -4,6 +4,7 @@
 //! accepted. May depend on `inbox`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::Mailbox;
@@ -18,6 +19,8 @@ pub struct Condition {
     pub wiped: Option<String>,
     /// What is held has to be read again before it counts as true: the watch was lost, or the server is another one.
     pub unproven: Option<String>,
+    /// Sentinels name another server, which cannot be used: why.
+    pub contested: Option<Arc<str>>,
     /// Why writes are not accepted, while they are not.
     pub unwritten: Option<String>,
     /// A hash is of a wrong type.
@@ -156,7 +159,7 @@ impl Condition {
             let error = health.error();
             return interrupted(error.as_ref().map_or("no answer", |error| &error.text));
         }
-        match self.unproven.as_ref().or(self.unwritten.as_ref()) {
+        match self.unproven.as_deref().or(self.contested.as_deref()).or(self.unwritten.as_deref()) {
             Some(reason) => interrupted(reason),
             None => (StoreState::Valid, "Redis answers".to_owned()),
         }

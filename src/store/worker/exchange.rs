@@ -83,6 +83,11 @@ impl<'a> Exchange<'a> {
         self.shared.connector.as_ref().is_some_and(|connector| connector.cluster().is_some())
     }
 
+    /// Whether somebody else says where connections are to lead.
+    pub fn is_sought(&self) -> bool {
+        self.shared.connector.as_ref().is_some_and(|connector| connector.is_sought())
+    }
+
     /// How often Redis has answered.
     pub fn answers(&self) -> u64 {
         self.answers

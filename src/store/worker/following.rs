@@ -122,6 +122,9 @@ impl Worker<'_> {
     fn full_read(&mut self) -> Result<(), Failed> {
         let began = Instant::now();
         let generation = self.shared.generation();
+        if self.agenda.is_only_a_look() {
+            self.look_at_standing()?;
+        }
         if self.agenda.is_only_a_look()
             && self.shared.options.residency == Residency::All
             && !self.look_for_what_was_missed()?

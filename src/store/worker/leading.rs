@@ -181,6 +181,9 @@ impl Worker<'_> {
     /// Compares everything: what Redis holds in a lower version is written again, what it lacks is noted.
     fn compare_everything(&mut self) -> Result<(), Failed> {
         let began = Instant::now();
+        if self.agenda.is_only_a_look() {
+            self.look_at_standing()?;
+        }
         let expected = self.held_count();
         let reply = self.exchange.read(|reader| reader.everything(expected))?;
         self.shared.set_ready();

@@ -8,7 +8,8 @@ use super::{Failed, Worker};
 use crate::model::Kind;
 use crate::store::memory::entry::Item;
 use crate::store::memory::snapshot::{Snapshot, Table};
-use crate::store::redis::reader::BATCH;
+use crate::store::redis::reader::{BATCH, Reader};
+use crate::store::redis::role::Standalone;
 use crate::store::reply::PartReply;
 
 type Keys = Vec<Arc<str>>;
@@ -17,6 +18,23 @@ type Keys = Vec<Arc<str>>;
 const LOOK_PART: usize = 16;
 
 impl Worker<'_> {
+    /// Whether the server that is read is one that gets what is written. A name may lead to a replica, or to a primary of before
+    /// that became one, whose connections stayed open.
+    pub(super) fn look_at_standing(&mut self) -> Result<(), Failed> {
+        match self.exchange.read(Reader::standalone)? {
+            Standalone::Replica { .. } if self.exchange.writes() => {
+                self.exchange.start_over();
+                self.mailbox.link.want_renewal();
+            }
+            Standalone::Replica { is_in_touch: false } => {
+                self.condition.contested = Some(Arc::from("the server is a replica that does not get everything"));
+            }
+            _ if self.exchange.is_sought() => {}
+            _ => self.condition.contested = None,
+        }
+        Ok(())
+    }
+
     /// Reads a part of what is held, sizes and presence, and everything if that tells of something that nobody told; true
     /// when it does.
     pub(super) fn look_for_what_was_missed(&mut self) -> Result<bool, Failed> {

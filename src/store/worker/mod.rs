@@ -184,6 +184,10 @@ impl<'a> Worker<'a> {
         match signal {
             Signal::Moved => return self.follow_place(),
             Signal::Astray => return self.leave_place(),
+            Signal::Contested(why) => {
+                self.condition.contested = why;
+                return self.report();
+            }
             _ => {}
         }
         let generation = self.shared.invalidate();

@@ -190,6 +190,7 @@ impl Seeker<'_> {
         } else {
             self.unmet += 1;
             if self.unmet == UNMET_BEFORE_TOLD && !self.is_stopped() {
+                (self.errand.tell)(Signal::Contested(Some(Arc::from(&*why))));
                 self.log(Level::Warn, format_args!("{why}; the one known from before stays in use"));
             }
         }
@@ -197,6 +198,9 @@ impl Seeker<'_> {
     }
 
     fn note_met(&mut self) {
+        if self.unmet >= UNMET_BEFORE_TOLD {
+            (self.errand.tell)(Signal::Contested(None));
+        }
         self.unmet = 0;
         self.unmet_pauses.reset();
     }
