@@ -11,6 +11,9 @@ use crate::topology::Topology;
 /// A server that came back becomes a replica within a few seconds, and an election may fail and be repeated.
 const LONG: Duration = Duration::from_secs(60);
 
+/// A failover that was ordered and takes longer was given up.
+const ORDERED: Duration = Duration::from_secs(15);
+
 /// So long sentinels have for making a server a replica.
 const PATIENT: Duration = Duration::from_secs(5);
 
@@ -67,7 +70,21 @@ impl Service {
         (0..3).filter(|number| Some(*number) != self.stopped).collect()
     }
 
-    fn order(&self, sentinel: usize) {
+    /// A sentinel orders a failover, again where a busy machine made it give up.
+    fn order(&self, sentinels: &[usize]) -> u16 {
+        loop {
+            self.order_once(sentinels[0]);
+            let ordered = Instant::now();
+            while ordered.elapsed() < ORDERED {
+                if let Some(elected) = self.deployment.elected(self.primary, sentinels) {
+                    return elected;
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+
+    fn order_once(&self, sentinel: usize) {
         let words = ["SENTINEL", "FAILOVER", SERVICE];
         let mut connection = self.deployment.sentinels[sentinel].connect();
         wait_until(LONG, "a sentinel orders a failover", || {
@@ -105,8 +122,7 @@ impl Topology for Service {
         let position = self.deployment.servers.iter().position(|server| server.port() == old).unwrap();
         let what = match dice.roll(3) {
             0 => {
-                self.order(sentinels[0]);
-                self.primary = self.deployment.elect_other_than(old, &sentinels);
+                self.primary = self.order(&sentinels);
                 "a failover by order"
             }
             1 => {

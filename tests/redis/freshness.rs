@@ -1,7 +1,7 @@
 //! What stands in where push is not to be had, and the other ways to hold items: `ttl`, `forever`, residency `lazy` and `off`.
 
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -56,6 +56,38 @@ fn by_age_every_kind_of_change_is_seen_and_the_status_says_configured() {
         assert_eq!((&status["freshness"], &status["freshness_reason"]), (&"ttl".into(), &"configured".into()));
     }
     assert_eq!(server.calls_of("client|tracking"), 0);
+}
+
+/// A server that lets nobody read at one moment, and on which a flag is edited before each read of all flags. The other one is
+/// served as `value`.
+fn never_standing_still(value: &Arc<Mutex<&'static str>>) -> Scripted {
+    let (value, edits) = (value.clone(), AtomicI64::new(0));
+    let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+    Scripted::answering(move |words| {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let reply = match words[..] {
+            ["HGETALL", hash] if hash.ends_with("features") => {
+                let busy = flag("busy", edits.fetch_add(1, SeqCst), "x");
+                let calm = flag("calm", 1, *value.lock().unwrap());
+                format!("*4\r\n{}{}{}{}", bulk("busy"), bulk(&busy), bulk("calm"), bulk(&calm))
+            }
+            ["HGETALL", _] => "*0\r\n".to_owned(),
+            ["EXISTS", _] => ":1\r\n".to_owned(),
+            _ => "-NOPERM no\r\n".to_owned(),
+        };
+        reply.into_bytes()
+    })
+}
+
+#[test]
+fn a_data_set_that_never_stands_still_and_is_not_read_at_one_moment_does_not_grow_old() {
+    let value = Arc::new(Mutex::new("old"));
+    let server = never_standing_still(&value);
+    let config = Config::new().with("redis.url", &format!("redis://127.0.0.1:{}", server.port()));
+    let client = config.with("cache.freshness", "ttl").with("cache.ttl_ms", "100").started();
+    assert_eq!(client.ask("calm"), "old");
+    *value.lock().unwrap() = "new";
+    client.serves("calm", "new");
 }
 
 #[test]

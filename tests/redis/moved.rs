@@ -86,6 +86,37 @@ fn where_memory_leads_another_server_is_filled_although_one_connection_was_lost(
 }
 
 #[test]
+fn where_redis_leads_another_server_gets_again_what_the_one_before_took() {
+    thread::scope(|scope| {
+        for residency in ["lazy", "off"] {
+            for role in [Role::Watch, Role::Data, Role::Any] {
+                scope.spawn(move || {
+                    let what = format!("{residency}, {role:?} lost");
+                    let (fake, old) = (launchdarkly(&many_flags(5, 3, "three")), RedisServer::start());
+                    // It has not got what the old one took last.
+                    let new = RedisServer::holding(&many_flags(5, 3, "three"), &[]);
+                    let gate = Gate::to(old.port());
+                    let config = streaming(&fake).with("redis.url", &gate.url()).with("redis.ping_ms", "200");
+                    let client = config.with("cache.residency", residency).started();
+                    eventually("the old server is filled", || old.is_inited());
+                    eventually("pushes are awaited", || old.tracking_connections() == 1);
+                    fake.patch(Kind::Flag, &flag("flag-0", 4, "four")).unwrap();
+                    let is_in = |server: &RedisServer| {
+                        server.text("features", "flag-0").is_some_and(|text| text.contains("four"))
+                    };
+                    eventually("the edit is written", || is_in(&old));
+                    client.serves("flag-0", "four");
+                    gate.lead_to(new.port());
+                    eventually("there is something to cut", || gate.cut(role) > 0);
+                    wait_until(SOON, &format!("{what}: the edit is written again"), || is_in(&new));
+                    client.serves("flag-0", "four");
+                });
+            }
+        }
+    });
+}
+
+#[test]
 fn where_pushes_are_not_to_be_had_reads_work_by_age_until_they_are() {
     let rules = [Rule::error("ERR refused"), Rule::error("NOPERM refused"), Rule::Close, Rule::Hang];
     thread::scope(|scope| {

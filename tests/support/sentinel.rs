@@ -63,12 +63,19 @@ impl Deployment {
 
     /// Waits until these sentinels say that the primary is another one than that on this port; where it is.
     pub fn elect_other_than(&self, port: u16, sentinels: &[usize]) -> u16 {
-        let mut elected = port;
+        let mut elected = None;
         wait_until(ELECTION, "another primary is elected", || {
-            elected = self.primary_by(sentinels[0]);
-            elected != port && sentinels.iter().all(|sentinel| self.primary_by(*sentinel) == elected)
+            elected = self.elected(port, sentinels);
+            elected.is_some()
         });
-        elected
+        elected.unwrap()
+    }
+
+    /// Another primary than that on this port, if all of these sentinels say so.
+    pub fn elected(&self, port: u16, sentinels: &[usize]) -> Option<u16> {
+        let elected = self.primary_by(sentinels[0]);
+        let agree = elected != port && sentinels.iter().all(|sentinel| self.primary_by(*sentinel) == elected);
+        agree.then_some(elected)
     }
 }
 

@@ -20,6 +20,7 @@ mod large;
 pub mod layout;
 mod login;
 pub mod members;
+pub mod origin;
 mod owners;
 mod packed;
 pub mod reader;

@@ -8,6 +8,7 @@ use super::cluster::{Cluster, Redirect, Replies};
 use super::connection::Connection;
 use super::connector::Connector;
 use super::endpoints::Address;
+use super::origin::Origin;
 use super::session::Session;
 use crate::store::leash::Leash;
 
@@ -239,6 +240,11 @@ impl<'a> Owners<'a> {
         slots.dedup();
         let server = |slot: u16| self.known(slot)?.server().map(str::to_owned);
         slots.into_iter().map(server).collect::<Option<Vec<_>>>().map(|servers| servers.join(" "))
+    }
+
+    /// Which server the connection for this key leads to, if there is one.
+    pub fn origin(&self, key: &str) -> Option<Origin> {
+        self.known(self.connector.slot_of(key))?.origin()
     }
 
     /// Whether the latest call came so far that its commands were sent.

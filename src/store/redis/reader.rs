@@ -15,6 +15,7 @@ use super::batch::Batch;
 use super::class::{Class, class, is_cut};
 use super::connector::{Connector, describe};
 use super::layout::Keys;
+use super::origin::Origins;
 use super::owners::Owners;
 use super::server::peers;
 use super::values::{Values, error_of, flat_fields, is_wrong_type};
@@ -89,6 +90,11 @@ impl<'a> Reader<'a> {
     /// Which server answers, where it tells; `None` before it was asked, or where the rules forbid the question.
     pub fn server(&self) -> Option<String> {
         self.owners.server(self.keys.hashes())
+    }
+
+    /// Which servers the connections for both hashes lead to, as far as there are any.
+    pub fn origins(&self) -> Origins {
+        self.keys.hashes().map(|key| self.owners.origin(key))
     }
 
     /// Whether the keys are not always on one server: nothing that is read of all of them is of one moment.

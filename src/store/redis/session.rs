@@ -8,6 +8,7 @@ use super::class::is_cut;
 use super::connection::Connection;
 use super::connector::Connector;
 use super::endpoints::Address;
+use super::origin::Origin;
 use super::server::identity;
 use crate::store::backoff::Backoff;
 use crate::store::leash::Leash;
@@ -23,6 +24,8 @@ pub struct Session<'a> {
     connection: Option<Connection>,
     /// Which server the latest connection leads to, where it tells.
     server: Option<String>,
+    /// How many connections were made.
+    opened: u64,
     /// The server broke off at the question who it is, or at something else at that moment: not before then again.
     ask_at: Option<Instant>,
     /// It did so at the latest attempt: once may be chance.
@@ -49,6 +52,7 @@ impl<'a> Session<'a> {
             leash,
             connection: None,
             server: None,
+            opened: 0,
             ask_at: None,
             cut_while_asking: false,
             was_in: false,
@@ -113,6 +117,12 @@ impl<'a> Session<'a> {
         self.server.as_deref()
     }
 
+    /// The same, also where it did not tell; `None` where there is no connection.
+    pub fn origin(&self) -> Option<Origin> {
+        self.connection.as_ref()?;
+        Some(self.server.clone().map_or(Origin::Connection(self.opened), Origin::Server))
+    }
+
     /// Whether the latest call came so far that its commands were sent.
     pub fn was_in(&self) -> bool {
         self.was_in
@@ -173,6 +183,7 @@ impl<'a> Session<'a> {
             self.server = connection.peer().map(Address::to_string);
         }
         self.was_in = true;
+        self.opened += 1;
         Ok(connection)
     }
 

@@ -16,7 +16,9 @@ impl Writer<'_> {
     /// Takes the lock under which one of many processes writes the full data set. True when it is ours, also from before.
     /// A server that forbids it is no reason not to write, nor is one that is away where others have the data set.
     pub fn lock(&mut self) -> Result<bool, WriteError> {
-        match self.try_lock() {
+        let outcome = self.try_lock();
+        self.is_locked = matches!(outcome, Ok(true));
+        match outcome {
             Err(error) if self.is_spread() && matches!(error.class(), Class::Later | Class::Elsewhere) => Ok(true),
             outcome => outcome,
         }
@@ -41,6 +43,9 @@ impl Writer<'_> {
 
     /// Gives the lock back, if it is still ours. Where that fails it expires.
     pub fn unlock(&mut self) -> Result<(), WriteError> {
+        if !std::mem::take(&mut self.is_locked) {
+            return Ok(());
+        }
         if self.scripts {
             let mut script = cmd("EVAL");
             script.arg(UNLOCK).arg(1).arg(&self.keys.lock).arg(&self.token);

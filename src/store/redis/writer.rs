@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::connector::{Connector, describe};
 use super::large::is_large;
 use super::layout::Keys;
+use super::origin::Origins;
 use super::owners::Owners;
 use crate::model::{Jitter, Kind};
 
@@ -98,6 +99,8 @@ pub struct Writer<'a> {
     /// The connections watch the data set.
     pub(super) is_watching: bool,
     pub(super) jitter: Jitter,
+    /// The lock was given to us.
+    pub(super) is_locked: bool,
     /// What the lock holds while it is ours: differs from that of every other process.
     pub(super) token: String,
 }
@@ -115,6 +118,7 @@ impl<'a> Writer<'a> {
             watches: true,
             is_watching: false,
             jitter,
+            is_locked: false,
             token,
         }
     }
@@ -132,6 +136,11 @@ impl<'a> Writer<'a> {
     pub fn start_over(&mut self) {
         self.owners.drop_connections();
         (self.scripts, self.watches) = (true, true);
+    }
+
+    /// Which servers the connections for both hashes lead to, as far as there are any.
+    pub fn origins(&self) -> Origins {
+        self.keys.hashes().map(|key| self.owners.origin(key))
     }
 
     /// Logs in anew, if something else logs in by now.

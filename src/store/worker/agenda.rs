@@ -20,6 +20,9 @@ const WRITE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration
 /// but refuses writes (full, read-only) must not make every process fetch everything again and again.
 const FRESH_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// Processes that notice another server at the same moment ask their data source over this time.
+const FRESH_SPREAD: Duration = Duration::from_millis(500);
+
 /// What has to be read once Redis is back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
@@ -238,6 +241,12 @@ impl Agenda {
     /// The data source has to deliver everything again.
     pub fn want_fresh(&mut self) {
         self.fresh_wanted = true;
+    }
+
+    /// The same, for a reason that many processes have at the same moment.
+    pub fn want_fresh_soon(&mut self) {
+        self.fresh_at = self.fresh_at.max(Instant::now() + FRESH_SPREAD.mul_f64(self.jitter.between(0.0, 1.0)));
+        self.want_fresh();
     }
 
     /// A full data set was written.

@@ -6,6 +6,7 @@ use crate::store::redis::cluster::Cluster;
 use crate::store::redis::connector::Connector;
 use crate::store::redis::describe::of_one_server;
 use crate::store::redis::endpoints::Address;
+use crate::store::redis::origin::Takers;
 use crate::store::redis::reader::{ReadError, Reader};
 use crate::store::redis::route::{places, watched_places};
 use crate::store::redis::writer::{WriteError, Writer};
@@ -49,6 +50,7 @@ pub struct Exchange<'a> {
     /// Exists where a data source's items are written.
     writer: Option<Writer<'a>>,
     answers: u64,
+    takers: Takers,
     /// Where the keys of a cluster are, as of so many changes.
     places: Vec<Address>,
     changes: u64,
@@ -62,6 +64,7 @@ impl<'a> Exchange<'a> {
             reader: Reader::new(connector, &shared.keys),
             writer: shared.options.writes().then(|| Writer::new(connector, &shared.keys)),
             answers: 0,
+            takers: Takers::default(),
             places: Vec::new(),
             changes: 0,
         }
@@ -147,9 +150,16 @@ impl<'a> Exchange<'a> {
     ) -> Result<Option<T>, Failed> {
         let Some(writer) = &mut self.writer else { return Ok(None) };
         let answer = ask(writer)?;
+        self.takers.took(writer.origins(), self.reader.origins());
         self.answers += 1;
         self.shared.health.count_exchange();
         Ok(Some(answer))
+    }
+
+    /// Whether what was written may be gone: by now another server answers, which need not have got it. True once.
+    pub fn may_have_lost(&mut self) -> bool {
+        self.takers.answered(&self.reader.origins());
+        self.takers.take_others()
     }
 
     /// Notices that the server closed the idle data connection: true once.

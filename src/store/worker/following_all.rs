@@ -25,6 +25,8 @@ type Keys = Vec<Arc<str>>;
 
 /// How often a read that is no single moment is repeated until two agree.
 pub(super) const TRIES: usize = 3;
+/// What is not of one moment is not put in force for this long, if something else is held.
+const TORN_PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is looked whether the watch has told everything.
 const DRAIN_POLL: Duration = Duration::from_millis(1);
 
@@ -42,12 +44,15 @@ impl Worker<'_> {
         let is_first = !self.shared.health.is_ready();
         let expected = if is_first { 0 } else { self.held_count() };
         let (reply, is_moment) = self.read_a_moment(expected)?;
-        if !is_moment && !is_first {
-            // It changes faster than it can be read: what is held stays, and it is tried again.
-            return Ok(Pass { settled: false, undecided: true, confirmed: None });
-        }
-        if !is_moment {
-            // To hold nothing is worse than to hold what is not of one moment.
+        if is_moment {
+            self.torn_since = None;
+        } else {
+            // It changes faster than it can be read: what is held stays for a while, and it is tried again. To hold nothing, or
+            // what grows older and older, is worse than to hold what is not of one moment.
+            let torn_since = *self.torn_since.get_or_insert_with(Instant::now);
+            if !is_first && torn_since.elapsed() < TORN_PATIENCE {
+                return Ok(Pass { settled: false, undecided: true, confirmed: None });
+            }
             self.condition.unproven = Some("the data set changes while it is read".to_owned());
         }
         // Until Redis counts as read, the snapshot file may be put in force at any moment: what it holds is what this read
@@ -99,12 +104,15 @@ impl Worker<'_> {
     /// whether it is: not when it changed each time.
     fn read_a_moment(&mut self, expected: usize) -> Result<(FullReply, bool), Failed> {
         self.mailbox.link.hurry(true);
-        let outcome = self.read_until(expected, |worker, generation| {
-            let is_watched = worker.mailbox.link.phase() == LinkPhase::Up;
-            is_watched && worker.watch_is_drained() && worker.shared.generation() == generation
-        });
+        let outcome = self.read_until(expected, Self::nothing_was_told_since);
         self.mailbox.link.hurry(false);
         outcome
+    }
+
+    /// Whether there is a watch, and it has told nothing since the time with this generation.
+    pub(super) fn nothing_was_told_since(&mut self, generation: u64) -> bool {
+        let is_watched = self.mailbox.link.phase() == LinkPhase::Up;
+        is_watched && self.watch_is_drained() && self.shared.generation() == generation
     }
 
     /// Everything as it was at one moment by what `is_moment` says, who gets the generation before a read, or by two reads.

@@ -106,7 +106,7 @@ impl Worker<'_> {
     /// Whether what was read of several servers was there at one moment: flags may have been read before others took their place
     /// that do without a segment.
     fn is_moment(&mut self, generation: u64) -> bool {
-        !self.exchange.is_spread() || self.watch_is_drained() && self.shared.generation() == generation
+        !self.exchange.is_spread() || self.nothing_was_told_since(generation)
     }
 
     fn apply_part(

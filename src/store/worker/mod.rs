@@ -95,6 +95,8 @@ struct Worker<'a> {
     due: Due,
     /// Fields that the watch named and that were not read yet.
     named: Named,
+    /// Since when reads of everything were not of one moment.
+    torn_since: Option<Instant>,
     /// Bytes held, as of the latest full read; at first what a child inherited.
     held_bytes: usize,
     /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
@@ -160,6 +162,7 @@ impl<'a> Worker<'a> {
             healing: Healing::new(now),
             due: Due::new(&shared.options),
             named: Named::default(),
+            torn_since: None,
             held_bytes: shared.snapshot.load().bytes(),
             whole_fields: 0,
             yielded: None,
@@ -315,6 +318,7 @@ impl<'a> Worker<'a> {
         self.condition.recovered(self.shared);
         self.shared.health.set_malformed(self.judge.malformed());
         self.compare_servers(recovers);
+        self.send_again_what_may_be_lost();
     }
 
     fn failed(&mut self, error: &Failed) {

@@ -85,6 +85,14 @@ impl Worker<'_> {
         }
     }
 
+    /// The same where nothing has failed, and another server answers than took what was written.
+    pub(super) fn send_again_what_may_be_lost(&mut self) {
+        if self.exchange.writes() && !self.shared.options.memory_leads() && self.exchange.may_have_lost() {
+            self.note_cached();
+            self.agenda.want_fresh_soon();
+        }
+    }
+
     /// Writes what waits; false when the hash that it belongs to is gone.
     fn try_send_outbox(&mut self) -> Result<bool, Failed> {
         let mut count = 0;

@@ -22,6 +22,8 @@ pub struct Pairing {
     is_split: bool,
     renew_at: Instant,
     renewals: Backoff,
+    /// Changes may have been told where nobody listened: what was read then is not proved.
+    was_unheard: bool,
 }
 
 impl Pairing {
@@ -35,6 +37,7 @@ impl Pairing {
             is_split: false,
             renew_at: now,
             renewals: Backoff::between(RENEWALS.0, RENEWALS.1),
+            was_unheard: false,
         }
     }
 
@@ -115,8 +118,6 @@ impl Worker<'_> {
         self.condition.unproven = Some(format!("Redis is at {place} now"));
         self.mailbox.link.want_renewal();
         self.agenda.plan_full_after_outage(self.held_bytes);
-        // What the one before took may have ended with it.
-        self.start_source_over();
         self.report();
     }
 
@@ -127,9 +128,19 @@ impl Worker<'_> {
         {
             self.exchange.follow();
             self.go_to(&place);
-        } else if !self.is_unheard() {
+        } else if self.is_unheard() {
+            self.pairing.was_unheard = true;
+            self.listen_wherever_changes_are_told();
+        } else {
             self.pairing.renewals.reset();
-        } else if Instant::now() >= self.pairing.renew_at {
+            if std::mem::take(&mut self.pairing.was_unheard) {
+                self.agenda.plan_full_by(self.agenda.soonest_full());
+            }
+        }
+    }
+
+    fn listen_wherever_changes_are_told(&mut self) {
+        if Instant::now() >= self.pairing.renew_at {
             self.pairing.renew_at = Instant::now() + self.pairing.renewals.next_pause();
             self.shared.invalidate();
             self.condition.unproven = Some("a node tells of changes that is not listened to yet".to_owned());

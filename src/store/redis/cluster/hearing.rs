@@ -52,8 +52,13 @@ impl<'k> Hearing<'k> {
     }
 
     /// The word that is to be known from here on, if any; an error where nobody of use has answered. `is_over`: those who are
-    /// known do not come back.
-    pub fn end(self, is_over: bool) -> Result<Option<Word>, Vec<(Address, Silence)>> {
+    /// known do not come back. `have_stayed`: whether only others have answered for a while, if they did now.
+    pub fn end(
+        self,
+        is_over: bool,
+        have_stayed: impl FnOnce(bool) -> bool,
+    ) -> Result<Option<Word>, Vec<(Address, Silence)>> {
+        let have_stayed = have_stayed(self.known.is_some() && self.best.is_none() && self.of_others.is_some());
         let Some(known) = self.known else { return self.best.map(Some).ok_or(self.silences) };
         match (self.best, self.of_others) {
             (Some(word), of_others) => {
@@ -69,8 +74,8 @@ impl<'k> Hearing<'k> {
                 let of_others = of_others.filter(|other| is_over && other.is_well);
                 Ok(if counts { Some(word) } else { of_others })
             }
-            // What it counts has nothing to do with what others have counted.
-            (None, Some(word)) => Ok(word.is_well.then_some(word)),
+            // What it counts has nothing to do with what others have counted. A name may lead astray for a moment.
+            (None, Some(word)) => Ok(Some(word).filter(|word| word.is_well && (is_over || have_stayed))),
             (None, None) => Err(self.silences),
         }
     }

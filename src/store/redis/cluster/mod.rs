@@ -142,7 +142,8 @@ impl Cluster {
             self.hint.store(Some(Arc::new(address.clone())));
             self.is_look_wanted.store(true, Relaxed);
             if let Some(known) = self.known.load_full().filter(|known| known.map.owner(slot) != Some(&address)) {
-                self.put(known.map.with_owner(slot, address.clone()), known.epoch);
+                let (map, epoch) = (known.map.with_owner(slot, address.clone()), known.epoch);
+                self.put(Some(known), map, epoch);
             }
         }
         Some(address)
@@ -231,12 +232,12 @@ impl Cluster {
             }
         }
         self.turn.fetch_add(1, Relaxed);
-        match hearing.end(self.reach.is_over()) {
+        match hearing.end(self.reach.is_over(), |are_others| self.reach.have_others_stayed(are_others)) {
             Ok(word) => {
                 self.silence.store(None);
                 if let Some(word) = word {
                     self.is_doubtful.store(false, Relaxed);
-                    self.put(word.map, word.epoch);
+                    self.put(known, word.map, word.epoch);
                 }
                 Ok(())
             }
@@ -259,17 +260,23 @@ impl Cluster {
         Some(remark(node, &said.err()?))
     }
 
-    fn put(&self, map: Map, epoch: u64) {
-        let known = self.known.load_full();
-        let map = match &known {
+    /// This is known from here on, unless something else is known by now than what it was judged by.
+    fn put(&self, judged: Option<Arc<Known>>, map: Map, epoch: u64) {
+        let map = match &judged {
             Some(known) => map.named_as(&known.map, |name| self.reach.has(name)),
             None => map,
         };
         let nodes = map.nodes();
         self.reach.retain(|address| nodes.contains(address) || self.nodes.seeds.contains(address));
+        let before = self.known.compare_and_swap(&judged, Some(Arc::new(Known { map: map.clone(), epoch })));
+        let is_new = before.as_ref().is_none_or(|before| before.map != map);
+        if before.as_ref().map(Arc::as_ptr) != judged.as_ref().map(Arc::as_ptr) {
+            return if is_new {
+                self.doubt()
+            };
+        }
         self.asides.arrive(&map);
-        let before = self.known.swap(Some(Arc::new(Known { map: map.clone(), epoch })));
-        if before.is_none_or(|before| before.map != map) {
+        if is_new {
             self.reach.start_over();
             self.changes.fetch_add(1, AcqRel);
         }

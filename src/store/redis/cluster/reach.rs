@@ -10,6 +10,8 @@ use crate::store::status::monotonic_ms;
 
 /// An owner that nobody reaches for so long does not come back by itself.
 const PATIENCE_MS: u64 = 30_000;
+/// Another cluster counts that alone answers for so long.
+const OTHERS_MS: u64 = 2_000;
 
 /// What became of attempts to reach nodes.
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub struct Reach {
     strange: ArcSwap<Vec<Address>>,
     /// Since when no owner was reached; 0 when the latest attempt did.
     failing_since: AtomicU64,
+    /// Since when only nodes of another cluster answered; 0 when others did, or nobody.
+    others_since: AtomicU64,
 }
 
 impl Reach {
@@ -55,6 +59,23 @@ impl Reach {
                 list.rcu(|list| list.iter().filter(|address| is_known(address)).cloned().collect::<Vec<Address>>());
             }
         }
+    }
+
+    /// Notes whether only nodes of another cluster have answered; true once that has been so for a while.
+    pub fn have_others_stayed(&self, are_others: bool) -> bool {
+        let now = monotonic_ms().max(1);
+        if !are_others {
+            self.others_since.store(0, Relaxed);
+            return false;
+        }
+        let since = self.others_since.compare_exchange(0, now, Relaxed, Relaxed).err().unwrap_or(now);
+        now.saturating_sub(since) >= OTHERS_MS
+    }
+
+    /// Whether only nodes of another cluster answered last.
+    #[cfg(test)]
+    pub fn has_others(&self) -> bool {
+        self.others_since.load(Relaxed) != 0
     }
 
     /// Those that were known do not come back by themselves.

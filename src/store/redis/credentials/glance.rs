@@ -59,7 +59,8 @@ impl Glance {
     fn begin(&self) -> bool {
         let (here, known) = (std::process::id(), self.looking.load(Acquire));
         let begins = known != here && self.looking.compare_exchange(known, here, AcqRel, Relaxed).is_ok();
-        if begins {
+        if begins && known != 0 {
+            // What took too long did so in the parent.
             self.is_late.store(false, Relaxed);
         }
         begins
@@ -67,6 +68,8 @@ impl Glance {
 
     /// Nobody looks any more.
     pub fn end(&self) {
+        // Before the next one begins, which may answer in time.
+        self.is_late.store(false, Relaxed);
         self.looking.store(0, Release);
     }
 
