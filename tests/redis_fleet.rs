@@ -150,9 +150,10 @@ fn dead_redis(count: usize, seconds: usize) -> (Vec<(u64, Duration)>, Vec<Vec<No
 
 #[test]
 fn idle_clients_of_a_dead_redis_seek_it_once_a_second_at_most_and_say_so_once() {
-    let (seconds, told) = dead_redis(20, 5);
-    // At once, and then no more than one a second.
-    let is_rare = |(connects, since): &(u64, Duration)| *connects <= 20 * (since.as_secs() + 1);
+    let (seconds, told) = dead_redis(20, 8);
+    // At once, and then no more than one a second. Two threads of a client notice the loss: the one that does first tries once or
+    // twice more where a stalled machine has the other one wait.
+    let is_rare = |(connects, since): &(u64, Duration)| *connects <= 20 * (since.as_secs() + 3);
     assert!(seconds.iter().all(is_rare), "{seconds:?} connects of 20 clients");
     for told in told {
         let lines: Vec<String> = [WARN, ERROR].iter().flat_map(|level| log_lines(&told, *level)).collect();

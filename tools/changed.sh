@@ -69,7 +69,7 @@ rust_runs() {
     esac
   done
   [ -z "$first" ] || echo "${first# }"
-  echo "--bins --examples$rest"
+  echo "--bins$rest"
   echo --doc
 }
 

@@ -23,17 +23,19 @@ labelled() {
   awk '/^#\[ignore = "topology/ { wanted = 1 }
     wanted && /^(pub )?fn / {
       sub(/\(.*/, ""); name = $NF; wanted = 0
-      split(FILENAME, path, "/"); module = path[3]; sub(/\.rs$/, "", module)
-      print path[2], module "::" name
+      target = module = FILENAME
+      sub(/^tests\//, "", target); sub(/\/.*/, "", target)
+      sub(/^tests\/[^\/]*\//, "", module); sub(/\.rs$/, "", module); gsub(/\//, "::", module)
+      print target, module "::" name
     }' "$@"
 }
 
-run --test topologies
+run --test topologies --test redis_sentinel_fork
 # Beside them what is about servers, too.
 run --test redis -- rungs credentials
 while IFS= read -r line; do
-  run --test "${line% *}" -- --ignored --exact "${line#* }"
-done < <(labelled tests/topologies/*.rs tests/redis/{rungs,credentials}*.rs)
+  run --test "${line% *}" -- --ignored --exact "${line#* }" </dev/null
+done < <(labelled tests/topologies/*.rs tests/redis/{rungs,credentials}{,/*}.rs)
 # What these are about is the same with other servers, except that most are built without TLS.
 for folder in redis-8.2 valkey-9.1; do
   if [ -x "$servers/$folder/server" ]; then
