@@ -17,6 +17,124 @@ fn every_file_that_says_a_version_says_that_of_the_crate() {
     assert_eq!(text(&said).trim(), env!("CARGO_PKG_VERSION"));
 }
 
+/// A folder with what says versions, and what cargo wants to be there.
+fn copy_of_the_tree(name: &str) -> PathBuf {
+    let dir = work_dir(name);
+    for file in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "CHANGELOG.md",
+        "conanfile.py",
+        "bindings/python/pyproject.toml",
+        "bindings/dotnet/Directory.Build.props",
+        "bindings/dotnet/test/consumer/Consumer.csproj",
+        "examples/dotnet/WebApp.csproj",
+    ] {
+        fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
+        fs::copy(root().join(file), dir.join(file)).unwrap();
+    }
+    std::os::unix::fs::symlink(root().join("src"), dir.join("src")).unwrap();
+    run(Command::new("cp").args(["-r", "capi", "tools"]).arg(&dir).current_dir(root()));
+    dir
+}
+
+#[test]
+fn a_new_version_is_written_to_every_file_that_says_it_and_cuts_the_changelog() {
+    let dir = copy_of_the_tree("packages-version");
+    let version = |words: &[&str]| output(Command::new(dir.join("tools/version.sh")).args(words));
+    let changes = fs::read_to_string(dir.join("CHANGELOG.md")).unwrap();
+    let refused = version(&["tomorrow"]);
+    assert!(!refused.status.success() && text(&refused).contains("tomorrow is no version"), "{}", text(&refused));
+    assert_eq!(text(&version(&[])).trim(), env!("CARGO_PKG_VERSION"));
+
+    let written = version(&["98.7.6"]);
+    assert!(written.status.success(), "{}", text(&written));
+    assert_eq!(text(&version(&[])).trim(), "98.7.6");
+    let cut = fs::read_to_string(dir.join("CHANGELOG.md")).unwrap();
+    assert!(cut.starts_with(&changes[..changes.find("## Unreleased\n").unwrap()]));
+    assert!(cut.contains("## Unreleased\n\n## 98.7.6 - 20"), "{}", &cut[..200]);
+    let locked = fs::read_to_string(dir.join("Cargo.lock")).unwrap();
+    for package in ["flagstone", "flagstone-capi", "flagstone-cli", "fakeld", "flagdata"] {
+        assert!(locked.contains(&format!("name = \"{package}\"\nversion = \"98.7.6\"")), "{package}");
+    }
+
+    let recipe = dir.join("conanfile.py");
+    fs::write(&recipe, fs::read_to_string(&recipe).unwrap().replace("98.7.6", "98.7.5")).unwrap();
+    let differs = version(&[]);
+    assert!(!differs.status.success(), "{}", text(&differs));
+    assert!(text(&differs).contains("conanfile.py says 98.7.5, and Cargo.toml 98.7.6"), "{}", text(&differs));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_platform_that_the_toolchain_has_no_standard_library_for_is_left_out_with_the_way_to_get_it() {
+    if !has_tool("python3", "the list of libraries") {
+        return;
+    }
+    let dir = work_dir("packages-left-out");
+    let toolchain = dir.join("rustc");
+    fs::write(&toolchain, format!("#!/bin/sh\necho {}\n", dir.display())).unwrap();
+    run(Command::new("chmod").arg("+x").arg(&toolchain));
+    let natives = |words: &[&str]| {
+        let mut command = Command::new(root().join("tools/natives.sh"));
+        output(
+            command
+                .env("CARGO_TARGET_DIR", &dir)
+                .env("RUSTC", &toolchain)
+                .env_remove("FLAGSTONE_BUILD_STD")
+                .args(words),
+        )
+    };
+    // Of an earlier run: it must not be taken for one of this.
+    let earlier = dir.join("natives/linux-x64");
+    fs::create_dir_all(&earlier).unwrap();
+    fs::write(earlier.join("libflagstone.so"), "").unwrap();
+    let said = natives(&[]);
+    assert!(said.status.success(), "{}", text(&said));
+    for (rid, target) in [
+        ("linux-x64", "x86_64-unknown-linux-gnu"),
+        ("linux-arm64", "aarch64-unknown-linux-gnu"),
+        ("linux-musl-x64", "x86_64-unknown-linux-musl"),
+        ("linux-musl-arm64", "aarch64-unknown-linux-musl"),
+        ("win-x64", "x86_64-pc-windows-gnu"),
+        ("osx-x64", "x86_64-apple-darwin"),
+        ("osx-arm64", "aarch64-apple-darwin"),
+    ] {
+        let line = format!(
+            "{rid}: left out, the toolchain lacks the standard library of {target}: rustup target add {target}"
+        );
+        assert!(text(&said).contains(&line), "{line}: {}", text(&said));
+    }
+    assert!(!earlier.exists());
+    let manifest = fs::read_to_string(dir.join("natives/manifest.json")).unwrap();
+    assert!(manifest.contains("\"natives\": []"), "{manifest}");
+    // Whoever asks for one by name wants it.
+    assert_eq!(natives(&["linux-x64"]).status.code(), Some(1));
+    let unknown = natives(&["beos-x64"]);
+    assert!(!unknown.status.success() && text(&unknown).contains("beos-x64 is no platform that is known here"));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn packing_without_what_is_packed_says_what_to_run_before() {
+    let dir = work_dir("packages-nothing");
+    for (script, words, advice) in [
+        ("wheels.sh", &[][..], "run make natives"),
+        ("wheels.sh", &["test"], "run make wheels"),
+        ("dotnet-package.sh", &[], "run make natives"),
+        ("deb.sh", &[], "run make build"),
+        ("deb.sh", &["test"], "run make deb"),
+        ("conan.sh", &["slow"], "usage: "),
+        ("supply-chain.sh", &["all"], "usage: "),
+    ] {
+        let mut command = Command::new(root().join("tools").join(script));
+        let said = output(command.env("CARGO_TARGET_DIR", &dir).args(words));
+        assert_eq!(said.status.code(), Some(1), "{script}: {}", text(&said));
+        assert!(text(&said).contains(advice), "{script}: {}", text(&said));
+    }
+    fs::remove_dir_all(dir).unwrap();
+}
+
 /// A folder as `make natives` makes it, with this file for one platform; what is said of it.
 fn inspected(dir: &Path, rid: &str, library: &Path) -> (Option<i32>, String) {
     let place = dir.join(rid);

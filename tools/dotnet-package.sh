@@ -13,12 +13,12 @@ folder=$target/dotnet-package
 binding=$root/bindings/dotnet
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
-if ! command -v dotnet >/dev/null; then
-  say "there is no .NET SDK (dotnet is not in PATH)"
-  exit 1
-fi
 if [ ! -e "$natives/manifest.json" ]; then
   say "$natives/manifest.json is missing: run make natives"
+  exit 1
+fi
+if ! command -v dotnet >/dev/null; then
+  say "there is no .NET SDK (dotnet is not in PATH)"
   exit 1
 fi
 # RID, file and hash of each library that nothing is held against.

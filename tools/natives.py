@@ -23,6 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bindings" / "python"))
 
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
+
 import native_file  # noqa: E402  # from the folder above
 
 #: The budget.
@@ -73,16 +75,20 @@ def loader(rid: str) -> list[str] | None:
     """The command before a program of the platform that makes it run here; ``None`` where nothing does."""
     kind, *middle, machine = rid.split("-")
     here = platform.machine() == MACHINES[machine]
-    if kind != "linux" or sys.platform != "linux":
+    if sys.platform != "linux":
         return None
-    if middle:
-        program = f"/lib/ld-musl-{MACHINES[machine]}.so.1"
-        return [program] if here and Path(program).exists() else None
+    if kind == "win":
+        wine = shutil.which("wine64") or shutil.which("wine")
+        return ["env", f"WINEPREFIX={TARGET / 'wine'}", "WINEDEBUG=-all", wine] if wine and here else None
+    if kind != "linux":
+        return None
+    name = f"lib/ld-musl-{MACHINES[machine]}.so.1" if middle else "lib"
     if here:
-        return []
+        program = Path("/") / name
+        return ([str(program)] if program.exists() else None) if middle else []
     emulator = shutil.which(f"qemu-{MACHINES[machine]}-static") or shutil.which(f"qemu-{MACHINES[machine]}")
     system = os.environ.get("FLAGSTONE_SYSROOT_" + rid.upper().replace("-", "_"), f"/usr/{MACHINES[machine]}-linux-gnu")
-    return [emulator, "-L", system] if emulator and (Path(system) / "lib").exists() else None
+    return [emulator, "-L", system] if emulator and (Path(system) / name).exists() else None
 
 
 def inspect(rid: str, path: Path) -> dict[str, Any]:
@@ -134,7 +140,7 @@ def main(folder: Path, *only: str) -> int:
 def run(rid: str, library: Path) -> tuple[str | None, str]:
     """The version that the library says when a program loads it, or why it does not; neither where nothing can run it."""
     before = loader(rid)
-    probe = library.parent / "probe"
+    probe = library.parent / "probe.exe"
     if before is None or not compile_probe(rid, probe):
         return None, ""
     try:
@@ -146,13 +152,23 @@ def run(rid: str, library: Path) -> tuple[str | None, str]:
 
 
 PROBE = r"""
-#include <dlfcn.h>
 #include <stdio.h>
+#ifdef _WIN32
+#include <windows.h>
+static void *load(const char *name) { return (void *)LoadLibraryA(name); }
+static void *find(void *library, const char *name) { return (void *)GetProcAddress((HMODULE)library, name); }
+static const char *trouble(void) { static char text[32]; snprintf(text, sizeof text, "error %lu", GetLastError()); return text; }
+#else
+#include <dlfcn.h>
+static void *load(const char *name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); }
+static void *find(void *library, const char *name) { return dlsym(library, name); }
+static const char *trouble(void) { return dlerror(); }
+#endif
 int main(int count, char **words) {
-    void *library = count > 1 ? dlopen(words[1], RTLD_NOW | RTLD_LOCAL) : NULL;
+    void *library = count > 1 ? load(words[1]) : NULL;
     const char *(*version)(void) = NULL;
-    if (library == NULL || (*(void **)&version = dlsym(library, "flagstone_version_string")) == NULL) {
-        fprintf(stderr, "%s\n", dlerror());
+    if (library == NULL || (*(void **)&version = find(library, "flagstone_version_string")) == NULL) {
+        fprintf(stderr, "%s\n", trouble());
         return 1;
     }
     puts(version());
@@ -161,21 +177,29 @@ int main(int count, char **words) {
 """
 
 
-def compile_probe(rid: str, probe: Path) -> bool:
-    """Whether a program for the platform could be compiled: with zig, or with the compiler of this machine."""
-    zig = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "zig" / "bin" / "python"
-    _, *middle, machine = rid.split("-")
+def compiler(rid: str) -> list[str] | None:
+    """The command that compiles a program for a platform: that of zig, or of this machine; ``None`` when there is none."""
+    zig = TARGET / "zig" / "bin" / "python"
+    kind, *middle, machine = rid.split("-")
+    if kind == "win":
+        mingw = shutil.which(f"{MACHINES[machine]}-w64-mingw32-gcc")
+        return [mingw] if mingw else None
     if zig.exists():
         system = "linux-musl" if middle else f"linux-gnu.{version(GLIBC)}"
         command = [str(zig), "-m", "ziglang", "cc", "-target", f"{MACHINES[machine]}-{system}"]
-        command += ["-dynamic"] if middle else []
-    elif not middle and platform.machine() == MACHINES[machine] and shutil.which("cc"):
-        command = ["cc"]
-    else:
+        return [*command, *(["-dynamic"] if middle else [])]
+    return ["cc"] if not middle and platform.machine() == MACHINES[machine] and shutil.which("cc") else None
+
+
+def compile_probe(rid: str, probe: Path) -> bool:
+    """Whether a small program for the platform could be compiled."""
+    command = compiler(rid)
+    if command is None:
         return False
     source = probe.with_suffix(".c")
     source.write_text(PROBE)
-    done = subprocess.run([*command, str(source), "-o", str(probe), "-ldl"], capture_output=True, text=True, check=False)
+    words = [*command, str(source), "-o", str(probe), *([] if rid.startswith("win-") else ["-ldl"])]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     source.unlink()
     return done.returncode == 0
 

@@ -40,22 +40,21 @@ wheel() {
 }
 
 build_all() {
-  local rid wheel found=''
+  local rid wheel
+  if ! compgen -G "$natives/*/*flagstone.*" >/dev/null; then
+    say "there are no libraries in $natives: run make natives"
+    exit 1
+  fi
   environment=$work/builder
   make_environment "$(find_python "$default")" "$environment" wheels
   rm -rf "$wheels"
   for rid in "$natives"/*/; do
     rid=$(basename "$rid")
     [ -n "$(platform_tag "$rid")" ] && compgen -G "$natives/$rid/*flagstone.*" >/dev/null || continue
-    found=yes
     wheel "$rid" 0
     # The headers of this Python say the same on all Unix systems with 64 bits; not so on Windows, and macOS needs its own.
     case $rid in linux-*) wheel "$rid" 1 ;; esac
   done
-  if [ -z "$found" ]; then
-    say "there are no libraries in $natives: run make natives"
-    exit 1
-  fi
   "$environment/bin/python" -m build --no-isolation --sdist --outdir "$wheels" "$package" >/dev/null
   for wheel in "$wheels"/*linux*.whl; do
     agree "$wheel"
@@ -88,6 +87,10 @@ print("True, with the extension module" if _hot.SPEEDUPS else "True, through cty
 
 test_all() {
   local most=${1:-99} version python place failed=0 tried=0
+  if ! compgen -G "$wheels/*.whl" >/dev/null; then
+    say "there are no wheels in $wheels: run make wheels"
+    exit 1
+  fi
   find_or_install_idle redis-server
   start_private_redis "$work"
   trap 'stop_private_redis; rm -f "$log"' EXIT
