@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use native::{has_tool, output, root, run, shared_library, text, work_dir};
+use native::{cargo, has_tool, output, root, run, shared_library, text, work_dir};
 
 #[test]
 fn every_file_that_says_a_version_says_that_of_the_crate() {
@@ -213,6 +213,47 @@ fn the_library_that_was_built_is_loaded_by_its_inspection() {
         .collect();
     assert_eq!(others, Vec::<&str>::new());
     fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn the_programs_in_c_are_compiled_for_a_library_that_was_built_and_run_with_it() {
+    if !has_tool("python3", "the C tests of libraries for other machines") {
+        return;
+    }
+    let dir = work_dir("packages-programs");
+    let rid = if cfg!(target_arch = "x86_64") { "linux-x64" } else { "linux-arm64" };
+    let test = |words: &[&str]| {
+        let mut command = Command::new("python3");
+        command.env("CARGO_TARGET_DIR", &dir).arg(root().join("tools/natives-test.py")).arg(dir.join("natives"));
+        output(command.args(words))
+    };
+    let none = test(&[]);
+    assert!(!none.status.success() && text(&none).contains("run make natives"), "{}", text(&none));
+    fs::create_dir_all(dir.join("natives").join(rid)).unwrap();
+    fs::copy(shared_library(), dir.join("natives").join(rid).join("libflagstone.so")).unwrap();
+    let said = test(&["smoke", rid]);
+    assert!(said.status.success(), "{}", text(&said));
+    assert!(text(&said).contains(&format!("{rid}: 1 passed, 0 failed\n")), "{}", text(&said));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn what_is_published_as_crates_is_all_that_the_library_is_made_of() {
+    let list = |package: &str| {
+        let listed =
+            run(cargo().args(["package", "--quiet", "--list", "--allow-dirty", "--offline", "--package", package]));
+        listed.lines().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let (engine, library) = (list("flagstone"), list("flagstone-capi"));
+    for file in
+        ["src/lib.rs", "src/ffi/mod.rs", "include/flagstone.h", "include/flagstone.hpp", "Cargo.lock", "LICENSE"]
+    {
+        assert!(engine.iter().any(|listed| listed == file), "{file}: {engine:?}");
+    }
+    assert!(!engine.iter().any(|listed| listed.starts_with("tests/") || listed.starts_with("bindings/")), "{engine:?}");
+    for file in ["lib.rs", "build.rs"] {
+        assert!(library.iter().any(|listed| listed == file), "{file}: {library:?}");
+    }
 }
 
 /// Installs files that stand for the libraries: where they go is what counts here.

@@ -1,8 +1,8 @@
 """Runs the C tests with the libraries below a folder: with each that this machine can run, whatever machine it is for.
 
-    tools/natives-test.py FOLDER [RID...]
+    tools/natives-test.py FOLDER [RID or PROGRAM...]
 
-The programs of ``tests/c`` are compiled by zig for the platform, and run directly, with Debian's ``musl``, or with ``qemu-user``,
+The programs of ``tests/c`` are compiled for the platform and run: directly, with ``musl``, ``qemu-user`` or ``wine``,
 against a real ``redis-server`` on a free port. Depends on ``natives`` beside it, which knows how programs are run.
 """
 
@@ -21,10 +21,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import natives  # noqa: E402  # from the folder above
+import natives  # from the folder above
 
-#: Those that need nothing but a Redis; on Windows the first program is all that needs no POSIX. Forks are left out where an emulator stands between: it does not tell threads apart then.
+#: Needs no POSIX, and takes the URL of the Redis.
+FIRST = "smoke"
+#: Those that need nothing but a Redis.
 PROGRAMS = ["all_api", "values", "big_segments", "bad_input", "migrations", "threads", "deep"]
+#: Left out where an emulator stands between: a fork of it is none of the program alone.
 WITH_FORKS = ["fork", "fork_dead", "inherited", "signals"]
 FLAG = '{"key":"new-checkout","version":1,"on":true,"variations":[false,true],"fallthrough":{"variation":1}}'
 #: How long a program may take: emulated ones are slow.
@@ -37,7 +40,19 @@ def private_redis(folder: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    words = ["redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", str(folder), "--save", "", "--appendonly", "no"]
+    words = [
+        "redis-server",
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        port,
+        "--dir",
+        str(folder),
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
     with (folder / "redis.log").open("w") as log, subprocess.Popen(words, stdout=log) as server:
         try:
             ask = ["redis-cli", "-p", port, "hset", "launchdarkly:features", "new-checkout", FLAG]
@@ -54,15 +69,22 @@ def private_redis(folder: Path) -> Iterator[str]:
 def compile_program(compiler: list[str], library: Path, name: str, folder: Path) -> Path:
     """A program of ``tests/c`` that is linked with the library."""
     tests = natives.ROOT / "tests" / "c"
-    sources = [tests / f"{name}.c", *([] if name == "smoke" else [tests / "support.c"])]
-    command = [*compiler, "-std=c99", "-O1", "-D_GNU_SOURCE", *map(str, sources), f"-I{natives.ROOT / 'include'}", f"-I{tests}"]
+    sources = [tests / f"{name}.c", *([] if name == FIRST else [tests / "support.c"])]
+    command = [*compiler, "-std=c99", "-O1", *map(str, sources), f"-I{natives.ROOT / 'include'}", f"-I{tests}"]
     program = folder / f"{name}.exe"
     libraries = ["-lpthread", "-ldl", "-lm"] if library.suffix == ".so" else []
     subprocess.run([*command, str(library), *libraries, "-o", str(program)], check=True)
     return program
 
 
-def test(rid: str, library: Path, work: Path) -> int:
+def programs_for(rid: str, emulated: bool) -> list[str]:
+    """What can run there."""
+    if rid.startswith("win-"):
+        return [FIRST]
+    return [FIRST, *PROGRAMS, *([] if emulated else WITH_FORKS)]
+
+
+def test(rid: str, library: Path, work: Path, only: set[str]) -> int:
     """The number of programs that failed."""
     before = natives.loader(rid)
     compiler = None if before is None else natives.compiler(rid)
@@ -76,18 +98,20 @@ def test(rid: str, library: Path, work: Path) -> int:
         shutil.copy(library, folder / "libflagstone.so.1")
     emulated = bool(before) and "qemu" in before[0]
     failed = []
-    programs = ["smoke"] if rid.startswith("win-") else ["smoke", *PROGRAMS, *([] if emulated else WITH_FORKS)]
+    programs = [name for name in programs_for(rid, emulated) if name in only or not only]
     for name in programs:
         program = compile_program(compiler, folder / library.name, name, folder)
         with private_redis(folder) as port:
-            words = [f"redis://127.0.0.1:{port}"] if name == "smoke" else [port, name, *(["slow"] if emulated else [])]
+            words = [f"redis://127.0.0.1:{port}"] if name == FIRST else [port, name, *(["slow"] if emulated else [])]
             environment = {**os.environ, "LD_LIBRARY_PATH": str(folder)}
             if emulated:
                 # For the emulated program, not for the emulator.
                 environment = {**os.environ, "QEMU_SET_ENV": f"LD_LIBRARY_PATH={folder}"}
             try:
                 command = [*before, str(program), *words]
-                done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False)
+                done = subprocess.run(
+                    command, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False
+                )
                 said, good = done.stdout + done.stderr, done.returncode == 0
             except subprocess.TimeoutExpired:
                 said, good = f"no end within {LONGEST} s", False
@@ -102,12 +126,14 @@ def test(rid: str, library: Path, work: Path) -> int:
 def main(folder: Path, *only: str) -> int:
     """The number of programs that failed; all of them count when there is nothing to test."""
     found = [(one.parent.name, one) for one in sorted(folder.glob("*/*flagstone.*"))]
-    found = [(rid, library) for rid, library in found if not only or rid in only]
+    programs = {FIRST, *PROGRAMS, *WITH_FORKS} & set(only)
+    rids = set(only) - programs
+    found = [(rid, library) for rid, library in found if not rids or rid in rids]
     if not found:
         print(f"there are no libraries in {folder}: run make natives")
         return 1
     with tempfile.TemporaryDirectory(prefix="natives-test-", dir=folder.parent) as work:
-        return sum(test(rid, library, Path(work)) for rid, library in found)
+        return sum(test(rid, library, Path(work), programs) for rid, library in found)
 
 
 if __name__ == "__main__":

@@ -157,7 +157,8 @@ PROBE = r"""
 #include <windows.h>
 static void *load(const char *name) { return (void *)LoadLibraryA(name); }
 static void *find(void *library, const char *name) { return (void *)GetProcAddress((HMODULE)library, name); }
-static const char *trouble(void) { static char text[32]; snprintf(text, sizeof text, "error %lu", GetLastError()); return text; }
+static char text[32];
+static const char *trouble(void) { snprintf(text, sizeof text, "error %lu", GetLastError()); return text; }
 #else
 #include <dlfcn.h>
 static void *load(const char *name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); }

@@ -46,7 +46,7 @@ fi
 (
   cd "$package"
   "$builder/bin/pip" install --quiet --no-deps --force-reinstall "$wheel"
-  sources=(. ../../examples/python ../../bench/python "$contract" "$book" "$viewer" ../../tools/{book,natives}.py ../../docs/pictures ../../conanfile.py ../../tests/conan)
+  sources=(. ../../examples/python ../../bench/python "$contract" "$book" "$viewer" ../../tools/{book,natives,natives-test}.py ../../docs/pictures ../../conanfile.py ../../tests/conan)
   "$builder/bin/ruff" format --config pyproject.toml --no-cache --check "${sources[@]}"
   "$builder/bin/ruff" check --config pyproject.toml --no-cache "${sources[@]}"
   "$builder/bin/mypy" --cache-dir "$work/mypy"
