@@ -48,6 +48,7 @@ check() {
   mkdir -p "$folder"
   start_private_redis "$folder"
   trap stop_private_redis EXIT
+  redis-cli -p "$REDIS_PORT" set 'launchdarkly:$inited' '' >/dev/null
   redis-cli -p "$REDIS_PORT" hset launchdarkly:features new-checkout \
     '{"key":"new-checkout","version":1,"on":true,"variations":[false,true],"fallthrough":{"variation":1}}' >/dev/null
   while read -r rid _ hash; do

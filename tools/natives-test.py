@@ -2,7 +2,7 @@
 
     tools/natives-test.py FOLDER [RID or PROGRAM...]
 
-The programs of ``tests/c`` are compiled for the platform and run: directly, with ``musl``, ``qemu-user`` or ``wine``,
+The programs of ``tests/c`` are compiled for the platform and run: directly, with ``musl``, or with ``qemu-user``,
 against a real ``redis-server`` on a free port. Depends on ``natives`` beside it, which knows how programs are run.
 """
 
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import natives  # from the folder above
 
-#: Needs no POSIX, and takes the URL of the Redis.
+#: Takes the URL of the Redis.
 FIRST = "smoke"
 #: Those that need nothing but a Redis.
 PROGRAMS = ["all_api", "values", "big_segments", "bad_input", "migrations", "threads", "deep"]
@@ -71,16 +71,13 @@ def compile_program(compiler: list[str], library: Path, name: str, folder: Path)
     tests = natives.ROOT / "tests" / "c"
     sources = [tests / f"{name}.c", *([] if name == FIRST else [tests / "support.c"])]
     command = [*compiler, "-std=c99", "-O1", *map(str, sources), f"-I{natives.ROOT / 'include'}", f"-I{tests}"]
-    program = folder / f"{name}.exe"
-    libraries = ["-lpthread", "-ldl", "-lm"] if library.suffix == ".so" else []
-    subprocess.run([*command, str(library), *libraries, "-o", str(program)], check=True)
+    program = folder / name
+    subprocess.run([*command, str(library), "-lpthread", "-ldl", "-lm", "-o", str(program)], check=True)
     return program
 
 
-def programs_for(rid: str, emulated: bool) -> list[str]:
+def programs_for(emulated: bool) -> list[str]:
     """What can run there."""
-    if rid.startswith("win-"):
-        return [FIRST]
     return [FIRST, *PROGRAMS, *([] if emulated else WITH_FORKS)]
 
 
@@ -93,12 +90,11 @@ def test(rid: str, library: Path, work: Path, only: set[str]) -> int:
         return 0
     folder = work / rid
     folder.mkdir()
-    shutil.copy(library, folder)
-    if library.suffix == ".so":
-        shutil.copy(library, folder / "libflagstone.so.1")
+    for name in ("libflagstone.so", "libflagstone.so.1"):
+        shutil.copy(library, folder / name)
     emulated = bool(before) and "qemu" in before[0]
     failed = []
-    programs = [name for name in programs_for(rid, emulated) if name in only or not only]
+    programs = [name for name in programs_for(emulated) if name in only or not only]
     for name in programs:
         program = compile_program(compiler, folder / library.name, name, folder)
         with private_redis(folder) as port:

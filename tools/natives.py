@@ -75,12 +75,7 @@ def loader(rid: str) -> list[str] | None:
     """The command before a program of the platform that makes it run here; ``None`` where nothing does."""
     kind, *middle, machine = rid.split("-")
     here = platform.machine() == MACHINES[machine]
-    if sys.platform != "linux":
-        return None
-    if kind == "win":
-        wine = shutil.which("wine64") or shutil.which("wine")
-        return ["env", f"WINEPREFIX={TARGET / 'wine'}", "WINEDEBUG=-all", wine] if wine and here else None
-    if kind != "linux":
+    if kind != "linux" or sys.platform != "linux":
         return None
     name = f"lib/ld-musl-{MACHINES[machine]}.so.1" if middle else "lib"
     if here:
@@ -140,7 +135,7 @@ def main(folder: Path, *only: str) -> int:
 def run(rid: str, library: Path) -> tuple[str | None, str]:
     """The version that the library says when a program loads it, or why it does not; neither where nothing can run it."""
     before = loader(rid)
-    probe = library.parent / "probe.exe"
+    probe = library.parent / "probe"
     if before is None or not compile_probe(rid, probe):
         return None, ""
     try:
@@ -152,24 +147,13 @@ def run(rid: str, library: Path) -> tuple[str | None, str]:
 
 
 PROBE = r"""
-#include <stdio.h>
-#ifdef _WIN32
-#include <windows.h>
-static void *load(const char *name) { return (void *)LoadLibraryA(name); }
-static void *find(void *library, const char *name) { return (void *)GetProcAddress((HMODULE)library, name); }
-static char text[32];
-static const char *trouble(void) { snprintf(text, sizeof text, "error %lu", GetLastError()); return text; }
-#else
 #include <dlfcn.h>
-static void *load(const char *name) { return dlopen(name, RTLD_NOW | RTLD_LOCAL); }
-static void *find(void *library, const char *name) { return dlsym(library, name); }
-static const char *trouble(void) { return dlerror(); }
-#endif
+#include <stdio.h>
 int main(int count, char **words) {
-    void *library = count > 1 ? load(words[1]) : NULL;
+    void *library = count > 1 ? dlopen(words[1], RTLD_NOW | RTLD_LOCAL) : NULL;
     const char *(*version)(void) = NULL;
-    if (library == NULL || (*(void **)&version = find(library, "flagstone_version_string")) == NULL) {
-        fprintf(stderr, "%s\n", trouble());
+    if (library == NULL || (*(void **)&version = dlsym(library, "flagstone_version_string")) == NULL) {
+        fprintf(stderr, "%s\n", dlerror());
         return 1;
     }
     puts(version());
@@ -181,10 +165,7 @@ int main(int count, char **words) {
 def compiler(rid: str) -> list[str] | None:
     """The command that compiles a program for a platform: that of zig, or of this machine; ``None`` when there is none."""
     zig = TARGET / "zig" / "bin" / "python"
-    kind, *middle, machine = rid.split("-")
-    if kind == "win":
-        mingw = shutil.which(f"{MACHINES[machine]}-w64-mingw32-gcc")
-        return [mingw] if mingw else None
+    _, *middle, machine = rid.split("-")
     if zig.exists():
         system = "linux-musl" if middle else f"linux-gnu.{version(GLIBC)}"
         command = [str(zig), "-m", "ziglang", "cc", "-target", f"{MACHINES[machine]}-{system}"]
@@ -199,8 +180,7 @@ def compile_probe(rid: str, probe: Path) -> bool:
         return False
     source = probe.with_suffix(".c")
     source.write_text(PROBE)
-    words = [*command, str(source), "-o", str(probe), *([] if rid.startswith("win-") else ["-ldl"])]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, str(source), "-o", str(probe), "-ldl"], capture_output=True, text=True, check=False)
     source.unlink()
     return done.returncode == 0
 

@@ -94,6 +94,7 @@ test_all() {
   find_or_install_idle redis-server
   start_private_redis "$work"
   trap 'stop_private_redis; rm -f "$log"' EXIT
+  redis-cli -p "$REDIS_PORT" set 'launchdarkly:$inited' '' >/dev/null
   redis-cli -p "$REDIS_PORT" hset launchdarkly:features new-checkout \
     '{"key":"new-checkout","version":1,"on":true,"variations":[false,true],"fallthrough":{"variation":1}}' >/dev/null
   for version in 3.13 3.9 3.10 3.11 3.12 3.14 3.13t 3.14t; do
