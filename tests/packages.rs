@@ -29,6 +29,8 @@ fn copy_of_the_tree(name: &str) -> PathBuf {
         "bindings/dotnet/Directory.Build.props",
         "bindings/dotnet/test/consumer/Consumer.csproj",
         "examples/dotnet/WebApp.csproj",
+        "docs/start/dotnet.md",
+        "bench/Cargo.lock",
     ] {
         fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
         fs::copy(root().join(file), dir.join(file)).unwrap();
@@ -57,6 +59,9 @@ fn a_new_version_is_written_to_every_file_that_says_it_and_cuts_the_changelog() 
     for package in ["flagstone", "flagstone-capi", "flagstone-cli", "fakeld", "flagdata"] {
         assert!(locked.contains(&format!("name = \"{package}\"\nversion = \"98.7.6\"")), "{package}");
     }
+
+    let beside = fs::read_to_string(dir.join("bench/Cargo.lock")).unwrap();
+    assert!(beside.contains("name = \"flagdata\"\nversion = \"98.7.6\""));
 
     let recipe = dir.join("conanfile.py");
     fs::write(&recipe, fs::read_to_string(&recipe).unwrap().replace("98.7.6", "98.7.5")).unwrap();

@@ -19,6 +19,7 @@ places=(
   'bindings/dotnet/test/consumer/Consumer.csproj|"Flagstone" Version="|"'
   'examples/dotnet/WebApp.csproj|"Flagstone[A-Za-z.]*" Version="|"'
   'conanfile.py|^    version = "|"'
+  'docs/start/dotnet.md|add package Flagstone --version |$'
 )
 if [ $# -gt 0 ] && ! [[ $1 =~ ^[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*$ ]]; then
   echo "$1 is no version" >&2
@@ -43,4 +44,5 @@ fi
 sed -i "s/^## Unreleased$/## Unreleased\n\n## $1 - $(date -u +%F)/" CHANGELOG.md
 # It names the crates of this repository, too.
 cargo update --quiet --workspace --offline
+sed -i "/^name = \"flagdata\"$/{n;s/\".*\"/\"$1\"/}" bench/Cargo.lock
 echo "$version -> $1"
