@@ -10,7 +10,7 @@ from conan.tools.files import copy, rm, rmdir
 
 class Flagstone(ConanFile):
     name = "flagstone"
-    version = "0.1.0"
+    version = "0.2.0"
     license = "Apache-2.0"
     description = "Feature flags kept in Redis, held in memory, evaluated in nanoseconds"
     topics = ("feature-flags", "launchdarkly", "redis")
