@@ -37,7 +37,7 @@ build: ## The library, optimised: target/release/libflagstone.so and .a; and the
 	# are built at the same time: much of the work on an optimised library is one thread's.
 	$(CARGO) build --profile cli --package flagstone-cli & program=$$!
 	# Alone: what is built with it could turn on more of what it depends on.
-	$(CARGO) build --release --lib
+	$(CARGO) build --release --package flagstone-capi
 	$(CARGO) build --release --package fakeld --package flagdata
 	ln -sf libflagstone.so $(RELEASE)/libflagstone.so.1
 	wait "$$program"
@@ -89,9 +89,12 @@ fleet: setup-test ## What fleets read of Redis after edits and how soon they ser
 	done
 	$(CARGO) test --release --quiet --test scale -- --ignored --nocapture --exact a_fleet_of_processes_on_one_redis
 
-.PHONY: natives
+.PHONY: natives natives-test
 natives: ## The library for every platform that the toolchain knows, inspected: target/natives (NATIVES="linux-x64 win-x64" for some)
 	@env -u RUSTFLAGS tools/natives.sh $(NATIVES)
+
+natives-test: ## The C tests with each of them that can run here: directly, with musl, or with qemu-user
+	@python3 tools/natives-test.py $(TARGET_DIR)/natives $(NATIVES)
 
 .PHONY: wheels wheels-test
 wheels: ## Python wheels for each of them, and the sdist: target/wheels

@@ -10,7 +10,7 @@ from conan.tools.files import copy, rm, rmdir
 
 class Flagstone(ConanFile):
     name = "flagstone"
-    version = "0.1.0"
+    version = "0.2.0"
     license = "Apache-2.0"
     description = "Feature flags kept in Redis, held in memory, evaluated in nanoseconds"
     topics = ("feature-flags", "launchdarkly", "redis")
@@ -20,7 +20,7 @@ class Flagstone(ConanFile):
     default_options = {"shared": True}
     # Cargo wants the members of the workspace to be there.
     exports_sources = (
-        "Cargo.toml", "Cargo.lock", "build.rs", "flagstone.pc.in", "README.md", "LICENSE", "src/*", "include/*", "cmake/*",
+        "Cargo.toml", "Cargo.lock", "flagstone.pc.in", "README.md", "LICENSE", "src/*", "capi/*", "include/*", "cmake/*",
         "tools/install.sh", "tools/fakeld/*", "tools/flagdata/*", "tools/flagstone-cli/*",
     )  # fmt: skip
     no_copy_source = True
@@ -42,7 +42,7 @@ class Flagstone(ConanFile):
         if "FLAGSTONE_LIB_DIR" not in os.environ:
             manifest = Path(self.source_folder) / "Cargo.toml"
             target = Path(self.build_folder) / "target"
-            self.run(f'cargo build --release --lib --locked --manifest-path "{manifest}" --target-dir "{target}"')
+            self.run(f'cargo build --release --package flagstone-capi --locked --manifest-path "{manifest}" --target-dir "{target}"')
 
     def package(self):
         install = Path(self.source_folder) / "tools" / "install.sh"

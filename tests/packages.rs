@@ -8,13 +8,136 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use native::{has_tool, output, root, run, shared_library, text, work_dir};
+use native::{cargo, has_tool, output, root, run, shared_library, text, work_dir};
 
 #[test]
 fn every_file_that_says_a_version_says_that_of_the_crate() {
     let said = output(&mut Command::new(root().join("tools/version.sh")));
     assert!(said.status.success(), "{}", text(&said));
     assert_eq!(text(&said).trim(), env!("CARGO_PKG_VERSION"));
+}
+
+/// A folder with what says versions, and what cargo wants to be there.
+fn copy_of_the_tree(name: &str) -> PathBuf {
+    let dir = work_dir(name);
+    for file in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "CHANGELOG.md",
+        "conanfile.py",
+        "bindings/python/pyproject.toml",
+        "bindings/dotnet/Directory.Build.props",
+        "bindings/dotnet/test/consumer/Consumer.csproj",
+        "examples/dotnet/WebApp.csproj",
+        "docs/start/dotnet.md",
+        "bench/Cargo.lock",
+    ] {
+        fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
+        fs::copy(root().join(file), dir.join(file)).unwrap();
+    }
+    std::os::unix::fs::symlink(root().join("src"), dir.join("src")).unwrap();
+    run(Command::new("cp").args(["-r", "capi", "tools"]).arg(&dir).current_dir(root()));
+    dir
+}
+
+#[test]
+fn a_new_version_is_written_to_every_file_that_says_it_and_cuts_the_changelog() {
+    let dir = copy_of_the_tree("packages-version");
+    let version = |words: &[&str]| output(Command::new(dir.join("tools/version.sh")).args(words));
+    let changes = fs::read_to_string(dir.join("CHANGELOG.md")).unwrap();
+    let refused = version(&["tomorrow"]);
+    assert!(!refused.status.success() && text(&refused).contains("tomorrow is no version"), "{}", text(&refused));
+    assert_eq!(text(&version(&[])).trim(), env!("CARGO_PKG_VERSION"));
+
+    let written = version(&["98.7.6"]);
+    assert!(written.status.success(), "{}", text(&written));
+    assert_eq!(text(&version(&[])).trim(), "98.7.6");
+    let cut = fs::read_to_string(dir.join("CHANGELOG.md")).unwrap();
+    assert!(cut.starts_with(&changes[..changes.find("## Unreleased\n").unwrap()]));
+    assert!(cut.contains("## Unreleased\n\n## 98.7.6 - 20"), "{}", &cut[..200]);
+    let locked = fs::read_to_string(dir.join("Cargo.lock")).unwrap();
+    for package in ["flagstone", "flagstone-capi", "flagstone-cli", "fakeld", "flagdata"] {
+        assert!(locked.contains(&format!("name = \"{package}\"\nversion = \"98.7.6\"")), "{package}");
+    }
+
+    let beside = fs::read_to_string(dir.join("bench/Cargo.lock")).unwrap();
+    assert!(beside.contains("name = \"flagdata\"\nversion = \"98.7.6\""));
+
+    let recipe = dir.join("conanfile.py");
+    fs::write(&recipe, fs::read_to_string(&recipe).unwrap().replace("98.7.6", "98.7.5")).unwrap();
+    let differs = version(&[]);
+    assert!(!differs.status.success(), "{}", text(&differs));
+    assert!(text(&differs).contains("conanfile.py says 98.7.5, and Cargo.toml 98.7.6"), "{}", text(&differs));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn a_platform_that_the_toolchain_has_no_standard_library_for_is_left_out_with_the_way_to_get_it() {
+    if !has_tool("python3", "the list of libraries") {
+        return;
+    }
+    let dir = work_dir("packages-left-out");
+    let toolchain = dir.join("rustc");
+    fs::write(&toolchain, format!("#!/bin/sh\necho {}\n", dir.display())).unwrap();
+    run(Command::new("chmod").arg("+x").arg(&toolchain));
+    let natives = |words: &[&str]| {
+        let mut command = Command::new(root().join("tools/natives.sh"));
+        output(
+            command
+                .env("CARGO_TARGET_DIR", &dir)
+                .env("RUSTC", &toolchain)
+                .env_remove("FLAGSTONE_BUILD_STD")
+                .args(words),
+        )
+    };
+    // Of an earlier run: it must not be taken for one of this.
+    let earlier = dir.join("natives/linux-x64");
+    fs::create_dir_all(&earlier).unwrap();
+    fs::write(earlier.join("libflagstone.so"), "").unwrap();
+    let said = natives(&[]);
+    assert!(said.status.success(), "{}", text(&said));
+    for (rid, target) in [
+        ("linux-x64", "x86_64-unknown-linux-gnu"),
+        ("linux-arm64", "aarch64-unknown-linux-gnu"),
+        ("linux-musl-x64", "x86_64-unknown-linux-musl"),
+        ("linux-musl-arm64", "aarch64-unknown-linux-musl"),
+        ("win-x64", "x86_64-pc-windows-gnu"),
+        ("osx-x64", "x86_64-apple-darwin"),
+        ("osx-arm64", "aarch64-apple-darwin"),
+    ] {
+        let line = format!(
+            "{rid}: left out, the toolchain lacks the standard library of {target}: rustup target add {target}"
+        );
+        assert!(text(&said).contains(&line), "{line}: {}", text(&said));
+    }
+    assert!(!earlier.exists());
+    let manifest = fs::read_to_string(dir.join("natives/manifest.json")).unwrap();
+    assert!(manifest.contains("\"natives\": []"), "{manifest}");
+    // Whoever asks for one by name wants it.
+    assert_eq!(natives(&["linux-x64"]).status.code(), Some(1));
+    let unknown = natives(&["beos-x64"]);
+    assert!(!unknown.status.success() && text(&unknown).contains("beos-x64 is no platform that is known here"));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn packing_without_what_is_packed_says_what_to_run_before() {
+    let dir = work_dir("packages-nothing");
+    for (script, words, advice) in [
+        ("wheels.sh", &[][..], "run make natives"),
+        ("wheels.sh", &["test"], "run make wheels"),
+        ("dotnet-package.sh", &[], "run make natives"),
+        ("deb.sh", &[], "run make build"),
+        ("deb.sh", &["test"], "run make deb"),
+        ("conan.sh", &["slow"], "usage: "),
+        ("supply-chain.sh", &["all"], "usage: "),
+    ] {
+        let mut command = Command::new(root().join("tools").join(script));
+        let said = output(command.env("CARGO_TARGET_DIR", &dir).args(words));
+        assert_eq!(said.status.code(), Some(1), "{script}: {}", text(&said));
+        assert!(text(&said).contains(advice), "{script}: {}", text(&said));
+    }
+    fs::remove_dir_all(dir).unwrap();
 }
 
 /// A folder as `make natives` makes it, with this file for one platform; what is said of it.
@@ -95,6 +218,47 @@ fn the_library_that_was_built_is_loaded_by_its_inspection() {
         .collect();
     assert_eq!(others, Vec::<&str>::new());
     fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn the_programs_in_c_are_compiled_for_a_library_that_was_built_and_run_with_it() {
+    if !has_tool("python3", "the C tests of libraries for other machines") {
+        return;
+    }
+    let dir = work_dir("packages-programs");
+    let rid = if cfg!(target_arch = "x86_64") { "linux-x64" } else { "linux-arm64" };
+    let test = |words: &[&str]| {
+        let mut command = Command::new("python3");
+        command.env("CARGO_TARGET_DIR", &dir).arg(root().join("tools/natives-test.py")).arg(dir.join("natives"));
+        output(command.args(words))
+    };
+    let none = test(&[]);
+    assert!(!none.status.success() && text(&none).contains("run make natives"), "{}", text(&none));
+    fs::create_dir_all(dir.join("natives").join(rid)).unwrap();
+    fs::copy(shared_library(), dir.join("natives").join(rid).join("libflagstone.so")).unwrap();
+    let said = test(&["smoke", rid]);
+    assert!(said.status.success(), "{}", text(&said));
+    assert!(text(&said).contains(&format!("{rid}: 1 passed, 0 failed\n")), "{}", text(&said));
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn what_is_published_as_crates_is_all_that_the_library_is_made_of() {
+    let list = |package: &str| {
+        let listed =
+            run(cargo().args(["package", "--quiet", "--list", "--allow-dirty", "--offline", "--package", package]));
+        listed.lines().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let (engine, library) = (list("flagstone"), list("flagstone-capi"));
+    for file in
+        ["src/lib.rs", "src/ffi/mod.rs", "include/flagstone.h", "include/flagstone.hpp", "Cargo.lock", "LICENSE"]
+    {
+        assert!(engine.iter().any(|listed| listed == file), "{file}: {engine:?}");
+    }
+    assert!(!engine.iter().any(|listed| listed.starts_with("tests/") || listed.starts_with("bindings/")), "{engine:?}");
+    for file in ["lib.rs", "build.rs"] {
+        assert!(library.iter().any(|listed| listed == file), "{file}: {library:?}");
+    }
 }
 
 /// Installs files that stand for the libraries: where they go is what counts here.

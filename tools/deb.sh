@@ -23,24 +23,30 @@ find_cargo_deb() {
   command -v cargo-deb >/dev/null || cargo install --quiet --locked --root "$target/tools" cargo-deb@3.8.0
 }
 
-# The library that needs the oldest glibc of those that there are.
-find_libraries() {
-  local machine=x64
-  [ "$(uname -m)" = aarch64 ] && machine=arm64
-  libraries=$debs/libraries
-  rm -rf "$libraries"
-  mkdir -p "$libraries"
-  local shared=$target/natives/linux-$machine/libflagstone.so
+archive=$target/release/libflagstone.a
+program=${FLAGSTONE_PROGRAM:-$target/cli/flagstone}
+
+# Of the shared libraries that there are, the one that needs the oldest glibc.
+check_built() {
+  local machine=x64 file
+  [ "$(uname -m)" != aarch64 ] || machine=arm64
+  shared=$target/natives/linux-$machine/libflagstone.so
   [ -e "$shared" ] || shared=$target/release/libflagstone.so
-  for file in "$shared" "$target/release/libflagstone.a" "${FLAGSTONE_PROGRAM:-$target/cli/flagstone}"; do
+  for file in "$shared" "$archive" "$program"; do
     if [ ! -e "$file" ]; then
       say "$file is missing: run make build"
       exit 1
     fi
   done
+}
+
+copy_libraries() {
+  libraries=$debs/libraries
+  rm -rf "$libraries"
+  mkdir -p "$libraries"
   cp "$shared" "$libraries/libflagstone.so"
-  cp "$target/release/libflagstone.a" "$libraries/"
-  cp "${FLAGSTONE_PROGRAM:-$target/cli/flagstone}" "$libraries/flagstone"
+  cp "$archive" "$libraries/"
+  cp "$program" "$libraries/flagstone"
   strip --strip-unneeded "$libraries/libflagstone.so"
   strip --strip-debug --enable-deterministic-archives "$libraries/libflagstone.a"
   strip "$libraries/flagstone"
@@ -48,13 +54,14 @@ find_libraries() {
 
 pack() {
   local triplet
+  check_built
   find_or_install dpkg-shlibdeps dpkg-dev
   find_or_install lintian lintian
   find_cargo_deb
   # Not the fresh Debian of the test, which takes minutes to make.
   rm -rf "$debs"/{packages,stage,needs,changelog}
   mkdir -p "$debs"
-  find_libraries
+  copy_libraries
   triplet=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
   FLAGSTONE_LIB_DIR=$libraries FLAGSTONE_PROGRAM=$libraries/flagstone FLAGSTONE_LIBDIR=lib/$triplet tools/install.sh /usr "$stage"
   rm -rf "$stage/usr/share/flagstone"

@@ -13,12 +13,12 @@ folder=$target/dotnet-package
 binding=$root/bindings/dotnet
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 
-if ! command -v dotnet >/dev/null; then
-  say "there is no .NET SDK (dotnet is not in PATH)"
-  exit 1
-fi
 if [ ! -e "$natives/manifest.json" ]; then
   say "$natives/manifest.json is missing: run make natives"
+  exit 1
+fi
+if ! command -v dotnet >/dev/null; then
+  say "there is no .NET SDK (dotnet is not in PATH)"
   exit 1
 fi
 # RID, file and hash of each library that nothing is held against.
@@ -48,6 +48,7 @@ check() {
   mkdir -p "$folder"
   start_private_redis "$folder"
   trap stop_private_redis EXIT
+  redis-cli -p "$REDIS_PORT" set 'launchdarkly:$inited' '' >/dev/null
   redis-cli -p "$REDIS_PORT" hset launchdarkly:features new-checkout \
     '{"key":"new-checkout","version":1,"on":true,"variations":[false,true],"fallthrough":{"variation":1}}' >/dev/null
   while read -r rid _ hash; do

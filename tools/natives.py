@@ -23,6 +23,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bindings" / "python"))
 
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
+
 import native_file  # noqa: E402  # from the folder above
 
 #: The budget.
@@ -75,14 +77,13 @@ def loader(rid: str) -> list[str] | None:
     here = platform.machine() == MACHINES[machine]
     if kind != "linux" or sys.platform != "linux":
         return None
-    if middle:
-        program = f"/lib/ld-musl-{MACHINES[machine]}.so.1"
-        return [program] if here and Path(program).exists() else None
+    name = f"lib/ld-musl-{MACHINES[machine]}.so.1" if middle else "lib"
     if here:
-        return []
+        program = Path("/") / name
+        return ([str(program)] if program.exists() else None) if middle else []
     emulator = shutil.which(f"qemu-{MACHINES[machine]}-static") or shutil.which(f"qemu-{MACHINES[machine]}")
     system = os.environ.get("FLAGSTONE_SYSROOT_" + rid.upper().replace("-", "_"), f"/usr/{MACHINES[machine]}-linux-gnu")
-    return [emulator, "-L", system] if emulator and (Path(system) / "lib").exists() else None
+    return [emulator, "-L", system] if emulator and (Path(system) / name).exists() else None
 
 
 def inspect(rid: str, path: Path) -> dict[str, Any]:
@@ -161,17 +162,21 @@ int main(int count, char **words) {
 """
 
 
-def compile_probe(rid: str, probe: Path) -> bool:
-    """Whether a program for the platform could be compiled: with zig, or with the compiler of this machine."""
-    zig = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target") / "zig" / "bin" / "python"
+def compiler(rid: str) -> list[str] | None:
+    """The command that compiles a program for a platform: that of zig, or of this machine; ``None`` when there is none."""
+    zig = TARGET / "zig" / "bin" / "python"
     _, *middle, machine = rid.split("-")
     if zig.exists():
         system = "linux-musl" if middle else f"linux-gnu.{version(GLIBC)}"
         command = [str(zig), "-m", "ziglang", "cc", "-target", f"{MACHINES[machine]}-{system}"]
-        command += ["-dynamic"] if middle else []
-    elif not middle and platform.machine() == MACHINES[machine] and shutil.which("cc"):
-        command = ["cc"]
-    else:
+        return [*command, *(["-dynamic"] if middle else [])]
+    return ["cc"] if not middle and platform.machine() == MACHINES[machine] and shutil.which("cc") else None
+
+
+def compile_probe(rid: str, probe: Path) -> bool:
+    """Whether a small program for the platform could be compiled."""
+    command = compiler(rid)
+    if command is None:
         return False
     source = probe.with_suffix(".c")
     source.write_text(PROBE)

@@ -74,7 +74,7 @@ build() {
   local rid=$1 to flags=${RUSTFLAGS-} command=(build) built
   to=$(triple "$rid") || return 1
   flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/registry --remap-path-prefix=$root=/flagstone"
-  local arguments=(--release --lib --locked --target "$to") variables=()
+  local arguments=(--release --package flagstone-capi --locked --target "$to") variables=()
   case $rid in
     win-*) find_or_install x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64-win32 || return 1 ;;
     *)
@@ -83,7 +83,7 @@ build() {
       case $rid in
         # Otherwise rustc says nothing and makes no shared library.
         linux-musl-*) flags="$flags -C target-feature=-crt-static" ;;
-        linux-*) arguments[4]=$to.$glibc ;;
+        linux-*) arguments[5]=$to.$glibc ;;
       esac
       ;;
   esac

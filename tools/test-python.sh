@@ -62,7 +62,7 @@ typed() {
   lint mypy --cache-dir "$work/mypy" "$@"
 }
 lints() {
-  local sources=(. ../../examples/python ../../bench/python "$contract" "$book" "$viewer" ../../tools/{book,natives}.py ../../docs/pictures ../../conanfile.py ../../tests/conan)
+  local sources=(. ../../examples/python ../../bench/python "$contract" "$book" "$viewer" ../../tools/{book,natives,natives-test}.py ../../docs/pictures ../../conanfile.py ../../tests/conan)
   lint ruff format --config pyproject.toml --no-cache --check "${sources[@]}"
   lint ruff check --config pyproject.toml --no-cache "${sources[@]}"
   typed

@@ -10,6 +10,7 @@ version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 places=(
   'Cargo.toml|^version = "|"'
   'Cargo.toml|libflagstone1 \(= |-1\)'
+  'capi/Cargo.toml|version = "|"'
   'tools/fakeld/Cargo.toml|^version = "|"'
   'tools/flagdata/Cargo.toml|^version = "|"'
   'tools/flagstone-cli/Cargo.toml|^version = "|"'
@@ -18,7 +19,12 @@ places=(
   'bindings/dotnet/test/consumer/Consumer.csproj|"Flagstone" Version="|"'
   'examples/dotnet/WebApp.csproj|"Flagstone[A-Za-z.]*" Version="|"'
   'conanfile.py|^    version = "|"'
+  'docs/start/dotnet.md|add package Flagstone --version |$'
 )
+if [ $# -gt 0 ] && ! [[ $1 =~ ^[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*$ ]]; then
+  echo "$1 is no version" >&2
+  exit 1
+fi
 wrong=0
 for place in "${places[@]}"; do
   IFS='|' read -r file before after <<<"$place"
@@ -35,11 +41,8 @@ if [ $# -eq 0 ]; then
   [ "$wrong" -eq 0 ] && echo "$version"
   exit "$wrong"
 fi
-if ! [[ $1 =~ ^[0-9]+\.[0-9]+\.[0-9]+ ]]; then
-  echo "$1 is no version" >&2
-  exit 1
-fi
 sed -i "s/^## Unreleased$/## Unreleased\n\n## $1 - $(date -u +%F)/" CHANGELOG.md
 # It names the crates of this repository, too.
 cargo update --quiet --workspace --offline
+sed -i -E "/^name = \"(flagdata|flagstone)\"$/{n;s/\".*\"/\"$1\"/}" bench/Cargo.lock fuzz/Cargo.lock
 echo "$version -> $1"

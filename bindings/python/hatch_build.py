@@ -57,7 +57,7 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
         named = os.environ.get("FLAGSTONE_LIBRARY_PATH")
         if not named:
             self.app.display_info("flagstone: cargo builds the native library; the first time takes minutes")
-        library = Path(named) if named else _build(core, "--release", "--lib")
+        library = Path(named) if named else _build(core, "--release", "--package", "flagstone-capi")
         folder = root / "src" if version == "editable" else self._folder()
         name = f"flagstone/_native/{library.name}"
         target = folder / name

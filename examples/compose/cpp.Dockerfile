@@ -3,7 +3,7 @@ FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends g++ make pkg-config && rm -rf /var/lib/apt/lists/*
 WORKDIR /flagstone
 COPY . .
-RUN cargo build --release --lib && FLAGSTONE_PROGRAM= tools/install.sh /usr/local
+RUN cargo build --release --package flagstone-capi && FLAGSTONE_PROGRAM= tools/install.sh /usr/local
 RUN c++ -std=c++17 -O2 -o /usr/local/bin/flags examples/cpp/flags.cpp $(PKG_CONFIG_PATH=/usr/local/lib/pkgconfig pkg-config --cflags --libs flagstone) -pthread
 
 FROM debian:bookworm-slim

@@ -2,7 +2,7 @@
 FROM rust:1.95-bookworm AS native
 WORKDIR /flagstone
 COPY . .
-RUN cargo build --release --lib
+RUN cargo build --release --package flagstone-capi
 
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /flagstone

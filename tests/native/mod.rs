@@ -1,7 +1,7 @@
 //! What the tests of the C side share: the built library, how C is compiled and run, what to do without a tool.
 //!
 //! The library is built here, alone, as it is for shipping: cargo could turn on more of what it depends on when it builds it
-//! with the tools. (That it does not is for `shipped.rs` to see, so usually nothing is left to do.) Depends on the standard
+//! with the tools. (That it does not is for `shipped.rs` to see, so that only linking is left to do.) Depends on the standard
 //! library alone.
 #![allow(dead_code, reason = "each test program uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -53,15 +53,26 @@ pub fn cargo() -> Command {
 fn built() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let folder = test.parent().and_then(Path::parent).unwrap();
-        let profile = folder.file_name().and_then(|name| name.to_str()).unwrap();
-        let profile = if profile == "debug" { "dev" } else { profile };
-        let mut build = cargo();
-        build.args(["build", "--quiet", "--lib", "--package", "flagstone", "--profile", profile, "--target-dir"]);
-        run(build.arg(folder.parent().unwrap()));
-        folder.to_owned()
+        run(&mut build_of_the_library());
+        profile_folder()
     })
+}
+
+/// Where cargo puts what it builds in the profile of this test.
+fn profile_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}
+
+/// Builds the library in the profile of this test.
+pub fn build_of_the_library() -> Command {
+    let folder = profile_folder();
+    let profile = folder.file_name().and_then(|name| name.to_str()).unwrap();
+    let profile = if profile == "debug" { "dev" } else { profile };
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--package", "flagstone-capi", "--profile", profile, "--target-dir"]);
+    build.arg(folder.parent().unwrap());
+    build
 }
 
 /// An empty folder of one's own below the target folder.
