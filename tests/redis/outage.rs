@@ -289,3 +289,22 @@ fn who_has_no_answer_without_redis_seeks_it_more_often_than_others_and_finds_it(
         ["all", "lazy", "off"].into_iter().for_each(|residency| _ = scope.spawn(move || starting(residency)));
     });
 }
+
+#[test]
+fn an_answer_that_comes_in_drops_is_not_waited_for_without_end() {
+    let server = RedisServer::holding(&many_flags(50, 1, "one"), &[]);
+    let proxy = Proxy::to(server.port());
+    let config = Config::new().with("redis.url", &proxy.url()).with("redis.command_timeout_ms", "1000");
+    let client = config.with("cache.freshness", "ttl").with("cache.ttl_ms", "200").started();
+    client.serves("flag-1", "one");
+    client.becomes(VALID);
+    // A second without a byte never passes, and everything would take half an hour.
+    proxy.set(Mode::Drip(Duration::from_millis(100)));
+    client.becomes(INTERRUPTED);
+    assert!(client.status()["last_error"].to_string().contains("no whole answer"), "{}", client.status());
+    assert_eq!(client.ask("flag-1"), "one");
+    proxy.set(Mode::Pass);
+    server.set_flag("flag-1", flag("flag-1", 2, "two"));
+    client.serves("flag-1", "two");
+    client.becomes(VALID);
+}

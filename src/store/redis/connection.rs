@@ -127,6 +127,11 @@ impl Connection {
         self.asking.get_or_insert_default();
     }
 
+    /// Nothing is told on it that was not asked for.
+    pub fn expect_answers(&mut self) {
+        self.channel.wire().expect_answers();
+    }
+
     /// It leads to this address, and the next one may lead to another.
     pub fn set_peer(&mut self, peer: Address) {
         self.peer = Some(peer);

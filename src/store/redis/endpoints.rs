@@ -211,8 +211,11 @@ fn held(socket: Socket, leash: Option<&Leash>) -> io::Result<Arc<Socket>> {
 
 fn prepared(socket: Arc<Socket>) -> io::Result<Arc<Socket>> {
     socket.reference().set_tcp_nodelay(true)?;
-    let keepalive =
-        TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL).with_retries(KEEPALIVE_QUESTIONS);
-    socket.reference().set_tcp_keepalive(&keepalive)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE_INTERVAL);
+    // Older systems choose themselves how often they ask.
+    let questions = keepalive.clone().with_retries(KEEPALIVE_QUESTIONS);
+    if socket.reference().set_tcp_keepalive(&questions).is_err() {
+        socket.reference().set_tcp_keepalive(&keepalive)?;
+    }
     Ok(socket)
 }

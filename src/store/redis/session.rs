@@ -182,6 +182,7 @@ impl<'a> Session<'a> {
         } else {
             self.server = connection.peer().map(Address::to_string);
         }
+        connection.expect_answers();
         self.was_in = true;
         self.opened += 1;
         Ok(connection)

@@ -20,6 +20,8 @@ use crate::store::leash::Breakable;
 
 /// A wait that a signal or a stop of the process interrupted after its time gets so much more: what came meanwhile is there.
 const GRACE: Duration = Duration::from_millis(100);
+/// An answer may take as long as silence may, and longer by its size at this rate: one that comes in drops never ends otherwise.
+const SLOWEST_BYTES_PER_MS: u64 = 10;
 
 /// The end of something that takes several steps.
 #[derive(Debug, Clone, Copy)]
@@ -162,12 +164,31 @@ impl Breakable for Socket {
     }
 }
 
+/// The answer to what was written last.
+#[derive(Debug)]
+struct Answer {
+    asked: Instant,
+    received: u64,
+}
+
+impl Answer {
+    fn begin() -> Self {
+        Self { asked: Instant::now(), received: 0 }
+    }
+
+    fn is_too_slow(&self, silence: Duration) -> bool {
+        self.asked.elapsed() > silence + Duration::from_millis(self.received / SLOWEST_BYTES_PER_MS)
+    }
+}
+
 /// A socket with its limits.
 #[derive(Debug)]
 pub struct Wire {
     socket: Arc<Socket>,
     /// Nothing is waited for that is to be read.
     takes_what_arrived: bool,
+    /// What is read are answers and nothing else.
+    answer: Option<Answer>,
     read: Way,
     write: Way,
     traffic: Arc<Traffic>,
@@ -229,7 +250,7 @@ impl Wire {
     /// Everything that is done over it is to be done by then, until other limits are set.
     pub fn new(socket: Arc<Socket>, deadline: Deadline, traffic: Arc<Traffic>) -> Self {
         let until = Patience::Until(deadline);
-        Self { socket, takes_what_arrived: false, read: Way::new(until), write: Way::new(until), traffic }
+        Self { socket, takes_what_arrived: false, answer: None, read: Way::new(until), write: Way::new(until), traffic }
     }
 
     /// The socket.
@@ -250,6 +271,11 @@ impl Wire {
     /// From here on reads time out at once where nothing has arrived, or wait as they did before.
     pub fn take_what_arrived(&mut self, takes: bool) {
         self.takes_what_arrived = takes;
+    }
+
+    /// From here on nothing is told that was not asked for: each answer has to come to an end.
+    pub fn expect_answers(&mut self) {
+        self.answer = Some(Answer::begin());
     }
 
     /// Sets how long data are waited for.
@@ -278,6 +304,12 @@ impl Read for Wire {
             },
         )?;
         self.traffic.received.fetch_add(count as u64, Relaxed);
+        if let (Some(answer), Patience::Silence(Some(total))) = (&mut self.answer, self.read.patience) {
+            answer.received += count as u64;
+            if answer.is_too_slow(total) {
+                return Err(Deadline::after(total).passed("no whole answer"));
+            }
+        }
         Ok(count)
     }
 }
@@ -294,6 +326,9 @@ impl Write for Wire {
             },
         )?;
         self.traffic.sent.fetch_add(count as u64, Relaxed);
+        if let Some(answer) = &mut self.answer {
+            *answer = Answer::begin();
+        }
         Ok(count)
     }
 
