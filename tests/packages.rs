@@ -31,6 +31,7 @@ fn copy_of_the_tree(name: &str) -> PathBuf {
         "examples/dotnet/WebApp.csproj",
         "docs/start/dotnet.md",
         "bench/Cargo.lock",
+        "fuzz/Cargo.lock",
     ] {
         fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
         fs::copy(root().join(file), dir.join(file)).unwrap();

@@ -139,10 +139,11 @@ impl RedisCluster {
         let node = &self.nodes[position];
         node.run::<()>(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
         node.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", "600000"]);
-        if node.query::<()>(&["DEBUG", "DROP-CLUSTER-PACKET-FILTER", "-2"]).is_ok() {
-            return;
+        let help: Vec<String> = node.run(&["DEBUG", "HELP"]);
+        if help.iter().any(|line| line.contains("-2 to drop all packets")) {
+            return node.run::<()>(&["DEBUG", "DROP-CLUSTER-PACKET-FILTER", "-2"]);
         }
-        // An older one, which keeps to itself whom it forgets.
+        // Others keep to themselves whom they forget.
         for other in self.nodes.iter().filter(|other| other.port() != node.port()) {
             let id: String = other.run(&["CLUSTER", "MYID"]);
             node.run::<()>(&["CLUSTER", "FORGET", &id]);

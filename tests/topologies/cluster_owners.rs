@@ -152,6 +152,11 @@ fn fields_that_are_named_are_read_of_the_owner_of_their_hash_and_nothing_else_is
         client.state() == VALID && client.status()["verified_age_ms"].as_u64().is_some_and(|age| age < 1_500)
     });
     let full_reads = || gates.iter().map(|gate| gate.seen().count("HGETALL") + gate.seen().count("HSCAN")).sum::<u64>();
+    eventually("nothing is read any more", || {
+        let before = full_reads();
+        thread::sleep(Duration::from_secs(1));
+        full_reads() == before
+    });
     let before = full_reads();
     // What Redis 8.8 publishes beside.
     let write = |part: &str, key: &str, text: Option<&str>| {

@@ -5,12 +5,16 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::store::inbox::link::LinkPhase;
 use crate::store::inbox::mailbox::Mailbox;
 use crate::store::options::{Freshness, OnWipe, Residency};
 use crate::store::shared::Shared;
 use crate::store::status::{Level, Listener, Rung, StoreState};
+
+/// What reads meet so soon after a write did is the same outage, although something was answered in between.
+const SAME_OUTAGE: Duration = Duration::from_secs(10);
 
 /// The condition of one store thread.
 #[derive(Debug, Default)]
@@ -33,8 +37,8 @@ pub struct Condition {
     is_failing: bool,
     /// A refused write was logged, and none was accepted since.
     writes_fail: bool,
-    /// That write told of an outage, which reads meet, too.
-    outage_told: bool,
+    /// When that write told of an outage, which reads meet, too.
+    outage_told: Option<Instant>,
     told_uninitialized: bool,
     /// Whether Redis answered, as it was told last.
     told_available: bool,
@@ -45,7 +49,6 @@ impl Condition {
     pub fn recovered(&mut self, shared: &Shared) {
         self.has_read = true;
         self.is_failing = false;
-        self.outage_told = false;
         if self.unwritten.is_none() && self.wiped.is_none() && !self.wrong_type {
             shared.health.clear_error();
         }
@@ -64,7 +67,8 @@ impl Condition {
     /// Something failed: one line an outage, whatever else is said while it lasts.
     pub fn failed(&mut self, shared: &Shared, listener: &dyn Listener, text: &str) {
         shared.health.set_error(text.to_owned());
-        let level = if self.is_failing || self.outage_told { Level::Debug } else { Level::Error };
+        let is_told = self.is_failing || self.outage_told.is_some_and(|told| told.elapsed() < SAME_OUTAGE);
+        let level = if is_told { Level::Debug } else { Level::Error };
         self.is_failing = true;
         listener.log(level, format_args!("{text}"));
     }
@@ -75,7 +79,9 @@ impl Condition {
         let is_told = self.writes_fail || is_away && self.is_failing;
         let level = if is_told { Level::Debug } else { Level::Error };
         self.writes_fail = true;
-        self.outage_told |= is_away;
+        if is_away && !is_told {
+            self.outage_told = Some(Instant::now());
+        }
         self.unwritten = Some(text.to_owned());
         listener.log(level, format_args!("{text}"));
     }
@@ -85,7 +91,7 @@ impl Condition {
         self.unwritten = None;
         self.wrong_data = false;
         self.writes_fail = false;
-        self.outage_told = false;
+        self.outage_told = None;
     }
 
     /// Records whether Redis lost the data set; `reason` says how. True when it holds one again.
@@ -217,5 +223,15 @@ mod tests {
         condition.write_failed(&shared, &lines, "OOM", false);
         condition.failed(&shared, &lines, "no answer");
         assert_eq!(lines.errors(), 3);
+    }
+
+    #[test]
+    fn an_outage_that_a_write_meets_after_something_else_was_answered_is_told_once() {
+        let (shared, lines) = (Shared::new(options()).unwrap(), Recorder::default());
+        let mut condition = Condition::default();
+        condition.write_failed(&shared, &lines, "the server closed the connection", true);
+        condition.recovered(&shared);
+        condition.failed(&shared, &lines, "no answer");
+        assert_eq!(lines.errors(), 1);
     }
 }
