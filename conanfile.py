@@ -42,7 +42,8 @@ class Flagstone(ConanFile):
         if "FLAGSTONE_LIB_DIR" not in os.environ:
             manifest = Path(self.source_folder) / "Cargo.toml"
             target = Path(self.build_folder) / "target"
-            self.run(f'cargo build --release --package flagstone-capi --locked --manifest-path "{manifest}" --target-dir "{target}"')
+            build = "cargo build --release --package flagstone-capi --locked"
+            self.run(f'{build} --manifest-path "{manifest}" --target-dir "{target}"')
 
     def package(self):
         install = Path(self.source_folder) / "tools" / "install.sh"
