@@ -89,7 +89,7 @@ fn where_memory_leads_another_server_is_filled_although_one_connection_was_lost(
 fn where_redis_leads_another_server_gets_again_what_the_one_before_took() {
     thread::scope(|scope| {
         for residency in ["lazy", "off"] {
-            for role in [Role::Watch, Role::Data, Role::Any] {
+            for role in [Role::Watch, Role::Data, Role::Writer, Role::Any] {
                 scope.spawn(move || {
                     let what = format!("{residency}, {role:?} lost");
                     let (fake, old) = (launchdarkly(&many_flags(5, 3, "three")), RedisServer::start());
@@ -108,6 +108,8 @@ fn where_redis_leads_another_server_gets_again_what_the_one_before_took() {
                     client.serves("flag-0", "four");
                     gate.lead_to(new.port());
                     eventually("there is something to cut", || gate.cut(role) > 0);
+                    // What the new one takes by itself does not show that it has what came before.
+                    fake.patch(Kind::Flag, &flag("flag-1", 4, "other")).unwrap();
                     wait_until(SOON, &format!("{what}: the edit is written again"), || is_in(&new));
                     client.serves("flag-0", "four");
                 });

@@ -21,7 +21,7 @@ const WRITE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration
 const FRESH_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Pauses before the data source is asked because another server answers, which is known or only possible.
-const SURE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+const SURE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3));
 const UNSURE_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(600));
 /// Without such a reason for so long, the next pause is short again.
 const CALM: Duration = Duration::from_secs(60);

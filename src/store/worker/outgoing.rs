@@ -148,7 +148,9 @@ impl Worker<'_> {
                 self.listener.log(Level::Error, format_args!("Redis does not take {:?}: {why}", item.key));
             }
             self.mailbox.outbox.item_done(item, held);
-            self.written.note(item, held);
+            if outcome == Upsert::Applied {
+                self.note_written(item, held);
+            }
             self.mirror.note_delivered(item, so_far);
             if self.shared.cache.as_ref().is_some_and(|cache| cache.peek(item).is_some()) {
                 self.due.read_now(item.clone());
@@ -263,7 +265,7 @@ impl Worker<'_> {
         self.mailbox.outbox.put_done(put);
         after.iter().for_each(|(item, held)| self.mailbox.outbox.item_done(item, held));
         self.agenda.got_fresh();
-        self.written.note_all();
+        self.note_all_written();
         let of_flags = items.iter().filter(|(kind, ..)| *kind == Kind::Flag).count();
         self.accepted = [of_flags, count - of_flags];
         self.note_whole();

@@ -19,29 +19,40 @@ enum Last {
     Item(ItemKey, Held),
 }
 
-/// What was written last, flags and segments.
+/// What was written last.
 #[derive(Debug, Default)]
 pub struct Written {
+    /// Where both hashes are on one server, the one thing that was written last; otherwise that of flags and that of segments.
     last: [Last; 2],
     /// Another server answers; whether servers tell who they are.
     others: Option<bool>,
 }
 
-impl Written {
-    /// A full data set was written, or is there.
-    pub fn note_all(&mut self) {
-        self.last = [Last::All, Last::All];
-    }
-
-    /// An item was written, or something newer is there.
-    pub fn note(&mut self, item: &ItemKey, held: &Held) {
-        if let Some(last) = self.last.get_mut(usize::from(item.kind == Kind::Segment)) {
-            *last = Last::Item(item.clone(), held.clone());
+impl Worker<'_> {
+    /// A full data set was written, or is there: whatever was lost is there again.
+    pub(super) fn note_all_written(&mut self) {
+        self.written.last = [Last::All, Last::All];
+        if !self.exchange.is_apart() {
+            self.exchange.take_others();
+            self.written.others = None;
         }
     }
-}
 
-impl Worker<'_> {
+    /// An item was written.
+    pub(super) fn note_written(&mut self, item: &ItemKey, held: &Held) {
+        self.written.others = self.exchange.take_others().or(self.written.others);
+        // Where another server took it, it says nothing of what the one before took.
+        if self.written.others.is_some() {
+            return;
+        }
+        let last = Last::Item(item.clone(), held.clone());
+        match (self.exchange.is_spread(), item.kind) {
+            (false, _) => self.written.last = [last, Last::Nothing],
+            (true, Kind::Flag) => self.written.last[0] = last,
+            (true, Kind::Segment) => self.written.last[1] = last,
+        }
+    }
+
     /// Finds out whether the server that answers by now has what was written, if it is another one.
     pub(super) fn look_for_lost_writes(&mut self) -> Result<(), Failed> {
         if !self.exchange.writes() || self.shared.options.memory_leads() {
