@@ -1,5 +1,6 @@
 //! A service under sentinels: a primary, replicas of it and three sentinels, each a process of its own on a free port.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{RedisServer, Setup, wait_until};
@@ -38,6 +39,7 @@ impl Deployment {
                 known("num-other-sentinels") == "2"
                     && known("num-slaves") == count.to_string()
                     && known("flags") == "master"
+                    && are_linked(sentinel)
             })
         });
         wait_until(ELECTION, "the replicas have everything", || deployment.servers.iter().all(RedisServer::is_inited));
@@ -100,6 +102,12 @@ pub fn watching(port: u16, quorum: u32) -> String {
         "sentinel monitor {SERVICE} 127.0.0.1 {port} {quorum}\nsentinel down-after-milliseconds {SERVICE} 1000\n\
          sentinel failover-timeout {SERVICE} 4000\n"
     )
+}
+
+/// Whether by this sentinel's word all replicas get what the primary writes: others are not read.
+fn are_linked(sentinel: &RedisServer) -> bool {
+    let replicas: Vec<HashMap<String, String>> = sentinel.run(&["SENTINEL", "REPLICAS", SERVICE]);
+    replicas.iter().all(|replica| replica.get("master-link-status").is_some_and(|status| status == "ok"))
 }
 
 /// What a sentinel knows of the primary.
