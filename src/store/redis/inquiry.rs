@@ -40,11 +40,8 @@ impl Reader<'_> {
         }
     }
 
-    /// What the server is, where always the same address is read and it tells who it is.
+    /// What the server is, where always the same address is read; only one that tells who it is may be asked.
     pub fn standalone(&mut self) -> Result<Standalone, ReadError> {
-        if self.owners.is_sought() || self.server().is_none() {
-            return Ok(Standalone::Primary);
-        }
         let question = cmd("INFO").arg("replication").to_owned();
         match self.owners.call(&self.keys.features, |connection| connection.req_command(&question))? {
             Value::BulkString(text) => Ok(standalone(&String::from_utf8_lossy(&text))),

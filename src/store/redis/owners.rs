@@ -60,11 +60,6 @@ impl<'a> Owners<'a> {
         self.connector.cluster().is_some()
     }
 
-    /// Whether somebody else says where connections are to lead.
-    pub fn is_sought(&self) -> bool {
-        self.connector.is_sought()
-    }
-
     /// Whether no node of the cluster was of use when they were asked last.
     pub fn is_silent(&self) -> bool {
         self.connector.cluster().is_some_and(|cluster| cluster.silence().is_some())

@@ -111,11 +111,10 @@ pub enum Standalone {
 
 /// The same from that text.
 pub fn standalone(text: &str) -> Standalone {
-    let silence = value_of(text, "master_last_io_seconds_ago").and_then(|seconds| seconds.parse::<u64>().ok());
     match value_of(text, "role") {
         Some("slave") => Standalone::Replica {
             is_in_touch: value_of(text, "master_link_status") != Some("down")
-                && silence.is_none_or(|silence| silence <= LONGEST_SILENCE),
+                && silence_of(text).is_none_or(|silence| silence <= LONGEST_SILENCE),
         },
         _ => Standalone::Primary,
     }
@@ -123,8 +122,11 @@ pub fn standalone(text: &str) -> Standalone {
 
 /// For how many seconds a replica has heard nothing of its primary, where it tells.
 fn silence(connection: &mut Connection) -> Result<Option<u64>, RedisError> {
-    let text = info(connection, "replication")?.unwrap_or_default();
-    Ok(value_of(&text, "master_last_io_seconds_ago").and_then(|seconds| seconds.parse().ok()))
+    Ok(info(connection, "replication")?.and_then(|text| silence_of(&text)))
+}
+
+fn silence_of(text: &str) -> Option<u64> {
+    value_of(text, "master_last_io_seconds_ago")?.parse().ok()
 }
 
 #[cfg(test)]

@@ -21,7 +21,14 @@ impl Worker<'_> {
     /// Whether the server that is read is one that gets what is written. A name may lead to a replica, or to a primary of before
     /// that became one, whose connections stayed open.
     pub(super) fn look_at_standing(&mut self) -> Result<(), Failed> {
-        match self.exchange.read(Reader::standalone)? {
+        if self.exchange.is_sought() {
+            return Ok(());
+        }
+        let standing = match self.exchange.server() {
+            Some(_) => self.exchange.read(Reader::standalone)?,
+            None => Standalone::Primary,
+        };
+        match standing {
             Standalone::Replica { .. } if self.exchange.writes() => {
                 self.exchange.start_over();
                 self.mailbox.link.want_renewal();
@@ -29,7 +36,6 @@ impl Worker<'_> {
             Standalone::Replica { is_in_touch: false } => {
                 self.condition.contested = Some(Arc::from("the server is a replica that does not get everything"));
             }
-            _ if self.exchange.is_sought() => {}
             _ => self.condition.contested = None,
         }
         Ok(())
