@@ -125,21 +125,34 @@ stop_private_redis() {
 
 # Tests that failed among others, a line each, are tried once more, alone: COMMAND gets the line. Succeeds if all of them pass
 # then; each is noted in the file that FLAGSTONE_FLAKY names, so that a flaky test is seen although it fails nothing. A run in
-# which more than three failed has a cause that is no busy machine.
+# which more than three failed has a cause that is no busy machine. What fails for good is noted with the beginning of what it
+# said in the file that FLAGSTONE_FAILED names: the end of a long run tells it, wherever the rest of its output went.
 second_tries() {
-  local try_alone=$1 lines=$2 line
-  if [ -z "$lines" ] || [ "$(wc -l <<<"$lines")" -gt 3 ]; then return 1; fi
+  local try_alone=$1 lines=$2 line status=0 said
+  [ -n "$lines" ] || return 1
+  if [ "$(wc -l <<<"$lines")" -gt 3 ]; then
+    printf '%s\n' "$lines" >>"${FLAGSTONE_FAILED:-/dev/null}"
+    return 1
+  fi
+  said=$(mktemp)
   while IFS= read -r line; do
     say "once more, alone: $line"
-    "$try_alone" "$line" </dev/null || return 1
-    printf '%s\n' "$line" >>"${FLAGSTONE_FLAKY:-/dev/stderr}"
+    if (set -o pipefail && "$try_alone" "$line" </dev/null 2>&1 | tee "$said"); then
+      printf '%s\n' "$line" >>"${FLAGSTONE_FLAKY:-/dev/stderr}"
+    else
+      status=1
+      { printf '%s\n' "$line" && sed 's/^/    /' "$said" | head -n 50; } >>"${FLAGSTONE_FAILED:-/dev/null}"
+    fi
   done <<<"$lines"
+  rm -f "$said"
+  return "$status"
 }
 
 begin_test_run() {
   FLAGSTONE_FLAKY=$(mktemp)
-  export FLAGSTONE_FLAKY
-  trap 'rm -f "$FLAGSTONE_FLAKY"' EXIT
+  FLAGSTONE_FAILED=$(mktemp)
+  export FLAGSTONE_FLAKY FLAGSTONE_FAILED
+  trap 'rm -f "$FLAGSTONE_FLAKY" "$FLAGSTONE_FAILED"' EXIT
 }
 
 say_test_run() {
@@ -147,6 +160,10 @@ say_test_run() {
   while IFS= read -r name; do
     say "flaky, failed among others and passed alone: $name"
   done <"$FLAGSTONE_FLAKY"
+  if [ -s "$FLAGSTONE_FAILED" ]; then
+    say "failed, alone too:"
+    cat "$FLAGSTONE_FAILED" >&2
+  fi
   for name in "$@"; do
     say "failed: $name"
   done

@@ -27,7 +27,7 @@ bindings() {
 }
 begin_test_run
 log=$(mktemp)
-trap 'rm -f "$log" "$log.python" "$FLAGSTONE_FLAKY"' EXIT
+trap 'rm -f "$log" "$log.python" "$FLAGSTONE_FLAKY" "$FLAGSTONE_FAILED"' EXIT
 near=$(near_changes | tr '\n' ' ')
 [ -z "$near" ] || say "first, for what changed: $near"
 export FLAGSTONE_FIRST=$near

@@ -181,7 +181,8 @@ public sealed partial class OpenFeatureTests : IAsyncLifetime
         server.Start();
         Write(server, 1, true);
         Assert.True(await Eventually.IsTrueAsync(() => client.ProviderStatus == ProviderStatus.Ready));
-        Assert.True(await client.GetBooleanValueAsync("yes", false, _ada));
+        // It may have been read before it was filled.
+        Assert.True(await Eventually.IsTrueAsync(() => client.GetBooleanValueAsync("yes", false, _ada).GetAwaiter().GetResult()));
         Assert.True(await Eventually.IsTrueAsync(() => _heard.Any(heard => heard.Type == ProviderEventTypes.ProviderReady)));
         server.Write("launchdarkly", new Dictionary<string, string> { ["fence"] = Flags.Bool("fence", 1, true).Json });
         Assert.True(await Eventually.IsTrueAsync(() => _heard.Any(heard => heard.FlagsChanged?.Contains("fence") == true)));
@@ -227,7 +228,8 @@ public sealed partial class OpenFeatureTests : IAsyncLifetime
         server.Start();
         Write(server, 1, true);
         Assert.True(await Eventually.IsTrueAsync(() => client.ProviderStatus == ProviderStatus.Ready));
-        Assert.True(await client.GetBooleanValueAsync("yes", false, _ada));
+        // It may have been read before it was filled.
+        Assert.True(await Eventually.IsTrueAsync(() => client.GetBooleanValueAsync("yes", false, _ada).GetAwaiter().GetResult()));
         await EndAsync();
     }
 
