@@ -25,7 +25,9 @@ impl events::Host for Dispatch<'_> {
     fn start_sender(&self) -> io::Result<()> {
         let runtime = self.runtime.clone();
         self.runtime.spawn_until("flagstone-send", self.plant, Runtime::is_delivered, move |_, plant| {
-            if let (Some(options), Some(recorder), Some(inbox)) = (&plant.events, &plant.recorder, &runtime.inbox) {
+            if !runtime.is_delivered()
+                && let (Some(options), Some(recorder), Some(inbox)) = (&plant.events, &plant.recorder, &runtime.inbox)
+            {
                 let host = Dispatch { runtime: &runtime, plant };
                 events::send(options, recorder, inbox, &runtime.delivery, &host);
             }

@@ -143,7 +143,8 @@ impl Runtime {
             started.clock = true;
         }
         if !started.keeper && plant.backup.is_some() {
-            self.spawn("flagstone-file", plant, |voice, plant| {
+            // Even if the client was closed before this thread got to run: what is held is written.
+            self.spawn_until("flagstone-file", plant, Self::is_stopped, |voice, plant| {
                 if let Some(backup) = &plant.backup {
                     keeper::run(voice, backup);
                 }
@@ -175,7 +176,9 @@ impl Runtime {
         let runtime = self.clone();
         self.delivery.expect_worker(true);
         let outcome = self.spawn_until("flagstone-events", plant, Self::is_delivered, move |_, plant| {
-            if let (Some(options), Some(recorder), Some(inbox)) = (&plant.events, &plant.recorder, &runtime.inbox) {
+            if !runtime.is_delivered()
+                && let (Some(options), Some(recorder), Some(inbox)) = (&plant.events, &plant.recorder, &runtime.inbox)
+            {
                 let host = Dispatch { runtime: &runtime, plant };
                 events::run(options, recorder, inbox, &runtime.delivery, &host);
             }
@@ -206,15 +209,19 @@ impl Runtime {
         self.mailbox.is_stopped()
     }
 
-    /// Runs `body` on a thread of its own, again after a panic, until the mailbox says stop.
+    /// Runs `body` on a thread of its own, again after a panic, until the mailbox says stop; not at all if it already does.
     fn spawn<F>(self: &Arc<Self>, name: &str, plant: &Plant, body: F) -> io::Result<()>
     where
         F: Fn(&Voice<'_>, &Plant) + Send + 'static,
     {
-        self.spawn_until(name, plant, Self::is_stopped, body)
+        self.spawn_until(name, plant, Self::is_stopped, move |voice, plant| {
+            if !voice.runtime.is_stopped() {
+                body(voice, plant);
+            }
+        })
     }
 
-    /// The same until `is_over`.
+    /// The same until `is_over`, once at least: a client may be closed while it starts.
     pub(super) fn spawn_until<F>(
         self: &Arc<Self>,
         name: &str,
@@ -229,8 +236,7 @@ impl Runtime {
         *self.running() += 1;
         let run = move || {
             let voice = Voice { runtime: &runtime, shared: &plant.shared, feed: plant.feed() };
-            // A client may be closed while it starts.
-            while !is_over(&runtime) {
+            loop {
                 let outcome = catch_unwind(AssertUnwindSafe(|| body(&voice, &plant)));
                 if outcome.is_ok() || is_over(&runtime) {
                     break;

@@ -314,6 +314,29 @@ fn a_flood_of_logs_and_flag_changes_drops_no_status() {
 }
 
 #[test]
+fn a_client_that_is_closed_as_soon_as_it_has_flags_leaves_the_snapshot_file_behind() {
+    let folder = TempDir::new("closed-at-once");
+    let lacking: Vec<String> = std::thread::scope(|scope| {
+        let lives = (0..16).map(|number| {
+            let folder = &folder;
+            scope.spawn(move || {
+                let data = TestData::new();
+                data.set_flag(&flag("a", 1, "one"));
+                let paths = (0..16).map(|life| folder.path().join(format!("{number}-{life}")));
+                let closed_at_once = paths.filter(|path| {
+                    let config = Config::new().with_data(&data).with("snapshot.file", path.to_str().unwrap());
+                    assert_eq!(config.started().close(PATIENCE_MS), OK);
+                    !path.exists()
+                });
+                closed_at_once.map(|path| path.display().to_string()).collect::<Vec<_>>()
+            })
+        });
+        lives.collect::<Vec<_>>().into_iter().flat_map(|life| life.join().unwrap()).collect()
+    });
+    assert!(lacking.is_empty(), "{} of 256 have none: {lacking:?}", lacking.len());
+}
+
+#[test]
 fn an_offline_client_connects_to_nothing_and_gives_defaults() {
     let (fake, server) = (launchdarkly(&two_flags()), RedisServer::holding(&two_flags(), &[]));
     let connections = server.run::<String>(&["CLIENT", "LIST"]).lines().count();
