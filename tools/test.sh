@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test of the project, with the closing lines of each runner. Called by `make test`, which has set up what is needed.
+# The lints and every test of the project, with the closing lines of each runner. Called by `make test`, which has set up what is needed.
 # A part that fails does not keep the others from running: what failed is said at the end. What is near to what changed runs first.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -31,6 +31,7 @@ trap 'rm -f "$log" "$log.python" "$FLAGSTONE_FLAKY" "$FLAGSTONE_FAILED"' EXIT
 near=$(near_changes | tr '\n' ' ')
 [ -z "$near" ] || say "first, for what changed: $near"
 export FLAGSTONE_FIRST=$near
+run "${MAKE:-make}" --no-print-directory lint
 if [ -n "$near" ] && [ -z "$(tr ' ' '\n' <<<"$near" | grep -vxE 'python|dotnet|')" ]; then
   bindings
   run tools/test-rust.sh
