@@ -294,7 +294,7 @@ fn note_flag(flag: char, negative: bool, on: &mut String, off: &mut String) {
 }
 
 fn push_literal(out: &mut String, character: char) {
-    out.push_str(&regex::escape(character.encode_utf8(&mut [0; 4])));
+    out.push_str(&regex_syntax::escape(character.encode_utf8(&mut [0; 4])));
 }
 
 fn take_until(input: &mut Peekable<Chars<'_>>, end: char) -> Option<String> {
