@@ -36,6 +36,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import native_file
 
+#: As ``requires-python`` has it.
+OLDEST = (3, 9)
 SWITCH = "FLAGSTONE_SPEEDUPS"
 EXTENSION = "flagstone/_speedups.abi3.so"
 #: The program's name here and on Windows.
@@ -52,6 +54,10 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before a wheel is made; ``version`` is ``standard`` or ``editable``."""
+        if sys.version_info < OLDEST:
+            # pip learns what the package requires from the finished wheel: minutes of building that lead nowhere.
+            this, oldest = (".".join(map(str, number[:2])) for number in (sys.version_info, OLDEST))
+            raise RuntimeError(f"Flagstone needs Python {oldest} or newer, and this is {this}")
         root = Path(self.root)
         core = root / "core" if (root / "core" / "Cargo.toml").is_file() else root.parent.parent
         named = os.environ.get("FLAGSTONE_LIBRARY_PATH")
