@@ -69,7 +69,8 @@ def private_redis(folder: Path) -> Iterator[str]:
 def compile_program(compiler: list[str], library: Path, name: str, folder: Path) -> Path:
     """A program of ``tests/c`` that is linked with the library."""
     tests = natives.ROOT / "tests" / "c"
-    sources = [tests / f"{name}.c", *([] if name == FIRST else [tests / "support.c"])]
+    parts = sorted((tests / name).glob("*.c"))
+    sources = [tests / f"{name}.c", *parts, *([] if name == FIRST else [tests / "support.c"])]
     command = [*compiler, "-std=c99", "-O1", *map(str, sources), f"-I{natives.ROOT / 'include'}", f"-I{tests}"]
     program = folder / name
     subprocess.run([*command, str(library), "-lpthread", "-ldl", "-lm", "-o", str(program)], check=True)

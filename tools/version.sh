@@ -20,6 +20,7 @@ places=(
   'examples/dotnet/WebApp.csproj|"Flagstone[A-Za-z.]*" Version="|"'
   'conanfile.py|^    version = "|"'
   'docs/start/dotnet.md|add package Flagstone --version |$'
+  'docs/start/dotnet.md|Flagstone\.|\.nupkg'
 )
 if [ $# -gt 0 ] && ! [[ $1 =~ ^[0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*$ ]]; then
   echo "$1 is no version" >&2

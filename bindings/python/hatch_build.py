@@ -36,6 +36,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import native_file
 
+#: As ``requires-python`` has it.
+OLDEST = (3, 9)
 SWITCH = "FLAGSTONE_SPEEDUPS"
 EXTENSION = "flagstone/_speedups.abi3.so"
 #: The program's name here and on Windows.
@@ -52,6 +54,10 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before a wheel is made; ``version`` is ``standard`` or ``editable``."""
+        if sys.version_info < OLDEST:
+            # pip learns what the package requires from the finished wheel: minutes of building that lead nowhere.
+            this, oldest = (".".join(map(str, number[:2])) for number in (sys.version_info, OLDEST))
+            raise RuntimeError(f"Flagstone needs Python {oldest} or newer, and this is {this}")
         root = Path(self.root)
         core = root / "core" if (root / "core" / "Cargo.toml").is_file() else root.parent.parent
         named = os.environ.get("FLAGSTONE_LIBRARY_PATH")
@@ -209,7 +215,7 @@ def _build(core: Path, *what: str) -> Path:
     """The program that cargo makes of it, or else the shared library."""
     command = ["cargo", "build", *what, "--locked", "--message-format=json-render-diagnostics"]
     with _signs_of_life():
-        output = subprocess.run(command, cwd=core, env=_environment(), check=True, stdout=subprocess.PIPE).stdout
+        output = subprocess.run(command, cwd=core, env=_environment(core), check=True, stdout=subprocess.PIPE).stdout
     messages = [json.loads(line) for line in output.splitlines()]
     artifacts = [message for message in messages if message.get("reason") == "compiler-artifact"]
     made = [message["executable"] for message in artifacts if message.get("executable")]
@@ -253,12 +259,15 @@ def _is_for_musl() -> bool:
     return "-musl" in target
 
 
-def _environment() -> dict[str, str]:
-    """What cargo gets, so that the library carries no path of the machine it is built on, and is there at all on musl."""
+def _environment(core: Path) -> dict[str, str]:
+    """What cargo gets, so that the library carries no path of the machine it is built on, and is there at all on musl.
+
+    The same flags in the same order as make gives it: with others cargo would build everything again, there and here.
+    """
     flags = os.environ.get("CARGO_ENCODED_RUSTFLAGS", "").split("\x1f") + os.environ.get("RUSTFLAGS", "").split()
     if not any(flag.startswith("--remap-path-prefix") for flag in flags):
         sources = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo") / "registry" / "src"
-        flags.append(f"--remap-path-prefix={sources}=/registry")
+        flags += [f"--remap-path-prefix={sources}=/registry", f"--remap-path-prefix={core}=/flagstone"]
     if _is_for_musl() and not any("crt-static" in flag for flag in flags):
         flags.append("-Ctarget-feature=-crt-static")
     # Not RUSTFLAGS, which is split at spaces.

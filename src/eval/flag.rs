@@ -6,7 +6,7 @@ use super::bucket::{Prefix, bucket};
 use super::meter::Meter;
 use super::rules::{all_pass, all_pass_alone};
 use super::scope::{Abort, Chain, Scope};
-use super::{Detail, Draw, ErrorKind, Look, Memberships, Observer, Reason, Trouble};
+use super::{Detail, Draw, ErrorKind, Look, Memberships, Observer, Part, Reason, Trouble};
 use crate::context::{Attribute, Context};
 use crate::model::{AttributeRef, Flag, Found, INVALID_VARIATION, Lookup, Prerequisite, Rollout, Serve, Target};
 
@@ -148,17 +148,18 @@ pub(super) fn outcome<L: Lookup, M: Memberships, O: Observer>(
 ) -> Result<Outcome, Abort> {
     scope.look(|| Look::Flag(flag));
     if !flag.on {
-        return ended(flag, Outcome::off(flag, Why::Off), scope);
+        return ended(flag, Outcome::off(flag, Why::Off), Part::Off, scope);
     }
     if !flag.required.is_empty()
         && let Some(position) = failed_prerequisite(flag, scope, parent)?
     {
-        return ended(flag, Outcome::off(flag, Why::Prerequisite).at(position), scope);
+        return ended(flag, Outcome::off(flag, Why::Prerequisite).at(position), Part::Off, scope);
     }
     let target = target(flag, scope.context);
     scope.look(|| Look::Targets(target));
     if let Some(target) = target {
-        return ended(flag, Outcome::new(flag, target.variation, Why::Target), scope);
+        let part = Part::Target { variation: target.variation };
+        return ended(flag, Outcome::new(flag, target.variation, Why::Target), part, scope);
     }
     for (position, rule) in flag.rules.iter().enumerate() {
         scope.look(|| Look::Rule(rule));
@@ -166,24 +167,49 @@ pub(super) fn outcome<L: Lookup, M: Memberships, O: Observer>(
         scope.look(|| Look::RuleEnd { matched });
         if matched {
             look_at_rollout(flag, &rule.serve, scope);
-            return ended(flag, Outcome::served(flag, &rule.serve, scope.context, Why::Rule).at(position), scope);
+            let outcome = Outcome::served(flag, &rule.serve, scope.context, Why::Rule).at(position);
+            return ended(flag, outcome, Part::Rule { index: position }, scope);
         }
     }
     look_at_rollout(flag, &flag.fallthrough, scope);
-    ended(flag, Outcome::served(flag, &flag.fallthrough, scope.context, Why::Fallthrough), scope)
+    ended(flag, Outcome::served(flag, &flag.fallthrough, scope.context, Why::Fallthrough), Part::Fallthrough, scope)
 }
 
-/// Tells what came of a flag.
+/// Tells what came of a part of a flag, and why nothing did.
 #[inline]
 fn ended<L: Lookup, M: Memberships, O: Observer>(
     flag: &Flag,
     outcome: Outcome,
+    part: Part,
     scope: &mut Scope<'_, L, M, O>,
 ) -> Result<Outcome, Abort> {
     if O::LOOKS {
+        if let (Why::Malformed, Some(fault)) = (outcome.why, fault(flag, part, scope.context)) {
+            scope.observer.trouble(fault);
+        }
         scope.observer.look(Look::FlagEnd(&outcome.detail(flag)));
     }
     Ok(outcome)
+}
+
+/// Why a part of a flag that makes no sense serves nothing.
+fn fault<'f>(flag: &'f Flag, part: Part, context: &Context) -> Option<Trouble<'f>> {
+    let missing = |variation| Some(Trouble::MissingVariation { flag, part, variation });
+    let serve = match part {
+        Part::Off => return flag.off_variation.and_then(missing),
+        Part::Target { variation } => return missing(variation),
+        Part::Rule { index } => &flag.rules.get(index)?.serve,
+        Part::Fallthrough => &flag.fallthrough,
+    };
+    match serve {
+        Serve::Variation(variation) => missing(*variation),
+        Serve::Rollout(rollout) => match draw(flag, rollout, context) {
+            Some(draw) => missing(draw.entry.variation),
+            None if rollout.variations.is_empty() => Some(Trouble::NothingServed { flag, part }),
+            None => Some(Trouble::NoAttribute { flag, part }),
+        },
+        Serve::Nothing => Some(Trouble::NothingServed { flag, part }),
+    }
 }
 
 /// Tells of what is about to be served by bucket.
@@ -240,6 +266,10 @@ fn is_met<L: Lookup, M: Memberships, O: Observer>(
                 return Err(scope.abort(Trouble::TooMuchWork));
             }
             scope.observer.prerequisite(owner, &flag, &outcome.detail(&flag));
+            let variation = required.variation;
+            if O::LOOKS && variation as usize >= flag.variations.len() {
+                scope.observer.trouble(Trouble::UnmeetablePrerequisite { owner, prerequisite: &flag, variation });
+            }
             Ok(flag.on && outcome.serves(required.variation))
         }
         Found::Missing => {

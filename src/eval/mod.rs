@@ -23,7 +23,7 @@ pub use detail::{BigSegmentsStatus, Detail, ErrorKind, Reason};
 pub use look::{Belongs, Draw, Look, Subject};
 pub use memberships::{MembershipAnswer, Memberships, NoMemberships};
 pub use scope::{DEPTH_LIMIT, VISIT_LIMIT};
-pub use trouble::Trouble;
+pub use trouble::{Part, Trouble};
 
 use crate::context::Context;
 use crate::model::{Flag, Lookup};
@@ -47,7 +47,8 @@ pub trait Observer {
         let _ = (owner, prerequisite, detail);
     }
 
-    /// Something is wrong with the data; the evaluation goes on only where a prerequisite is missing.
+    /// Something is wrong with the data; the evaluation goes on only where a prerequisite is missing, never met, or serves
+    /// nothing itself.
     fn trouble(&mut self, trouble: Trouble<'_>) {
         let _ = trouble;
     }

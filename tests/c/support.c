@@ -87,6 +87,13 @@ flagstone_str str(const char *text) {
   return result;
 }
 
+flagstone_str text_of(flagstone_bytes bytes) {
+  flagstone_str text;
+  text.ptr = bytes.ptr;
+  text.len = bytes.len;
+  return text;
+}
+
 int equals(flagstone_str text, const char *expected) {
   return text.len == strlen(expected) && (text.len == 0 || memcmp(text.ptr, expected, text.len) == 0);
 }

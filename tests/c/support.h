@@ -57,6 +57,8 @@ long long now_ms(void);
 void sleep_ms(long milliseconds);
 
 flagstone_str str(const char *text);
+/* What is in bytes, which stay the owner. */
+flagstone_str text_of(flagstone_bytes bytes);
 int equals(flagstone_str text, const char *expected);
 int contains(flagstone_str text, const char *part);
 

@@ -119,6 +119,9 @@ fn steps_down_and_climbs(rule: Rule) {
         assert!(!client.drain().iter().any(lost), "{rule:?}");
     });
     client.serves("a", &version.load(SeqCst).to_string());
+    let (_, reason) = fate(&client, FIELDS);
+    let is_new = reason.is_empty() || reason.contains("notify-keyspace-events");
+    assert!(is_new || reason.contains("hash-field notifications came with Redis 8.8"), "{reason}");
     client.reports("freshness_reason", BROADCAST);
     eventually("the others are closed", || gate.links(Role::Watch, server.port()) == 1);
     assert_eq!(client.close(PATIENCE_MS), OK);

@@ -3,7 +3,8 @@
 use super::*;
 
 const LONGEST: usize = 500;
-const LANGUAGES: [&str; 3] = ["rs", "py", "cs"];
+/// How the files of each language end.
+const LANGUAGES: [&[&str]; 4] = [&["rs"], &["py"], &["cs"], &["c", "h", "cpp", "hpp"]];
 /// What is built or fetched.
 const NOT_OURS: [&str; 6] = ["target", "artifacts", "bin", "obj", "node_modules", "__pycache__"];
 
@@ -20,7 +21,7 @@ fn files_of_tests(folder: &Path, is_for_tests: bool, found: &mut Vec<PathBuf>) {
         }
         let (stem, language) = name.rsplit_once('.').unwrap_or((name, ""));
         let is_named_so = stem == "tests" || stem.starts_with("test_") || stem.ends_with("Tests");
-        if LANGUAGES.contains(&language) && (is_for_tests || is_named_so) {
+        if LANGUAGES.iter().any(|ends| ends.contains(&language)) && (is_for_tests || is_named_so) {
             found.push(path);
         }
     }
@@ -37,8 +38,8 @@ fn no_file_of_tests_is_long_in_any_language() {
     let mut files = Vec::new();
     files_of_tests(Path::new(env!("CARGO_MANIFEST_DIR")), false, &mut files);
     for language in LANGUAGES {
-        let of_language = files.iter().filter(|path| path.extension().is_some_and(|extension| extension == language));
-        assert!(of_language.count() > 20, "the tests in {language} were not found");
+        let is_in_it = |path: &&PathBuf| path.extension().is_some_and(|end| language.iter().any(|other| end == *other));
+        assert!(files.iter().filter(is_in_it).count() > 20, "the tests in {language:?} were not found");
     }
     assert_eq!(too_long(&files), Vec::<String>::new());
 }
@@ -47,8 +48,25 @@ fn no_file_of_tests_is_long_in_any_language() {
 fn a_long_file_of_tests_is_found_wherever_it_is() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lengths-{}", std::process::id()));
     let (long, short) = ("\n".repeat(LONGEST + 1), "\n".repeat(LONGEST));
-    let found = ["src/a/tests.rs", "src/a/tests/b.rs", "py/test_a.py", "net/test/A.Tests/B.cs", "net/ATests.cs"];
-    let others = ["src/a.rs", "target/tests/a.rs", "net/test/obj/A.cs", "tests/a.json", "tests/.hidden/a.rs"];
+    let found = [
+        "src/a/tests.rs",
+        "src/a/tests/b.rs",
+        "py/test_a.py",
+        "net/test/A.Tests/B.cs",
+        "net/ATests.cs",
+        "tests/c/a/b.c",
+        "tests/c/a.h",
+        "tests/c/a.cpp",
+    ];
+    let others = [
+        "src/a.rs",
+        "src/a.c",
+        "include/a.hpp",
+        "target/tests/a.rs",
+        "net/test/obj/A.cs",
+        "tests/a.json",
+        "tests/.hidden/a.rs",
+    ];
     for (path, text) in found.iter().chain(&others).map(|path| (*path, &long)).chain([("tests/short.rs", &short)]) {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

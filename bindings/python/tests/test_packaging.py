@@ -201,6 +201,33 @@ def test_where_no_process_can_become_another_the_console_script_waits_and_hands_
     assert (refused.returncode, "cannot be run" in refused.stderr) == (126, True), refused
 
 
+def test_a_python_that_is_too_old_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    # pip reads what the package requires from a finished wheel alone.
+    old = "import sys; sys.path.insert(0, '.'); import hatch_build; sys.version_info = (3, 8, 20, 'final', 0)"
+    begin = "hook = object.__new__(hatch_build.LibraryHook); hook.initialize('standard', {})"
+    refused = run_python(f"{old}; {begin}", env=clean(PATH=str(tmp_path)), cwd=PACKAGE)
+    assert (refused.returncode, "Flagstone needs Python 3.9 or newer, and this is 3.8" in refused.stderr) == (1, True), (
+        refused
+    )
+
+
+def test_cargo_is_given_the_flags_that_make_gives_it_so_that_neither_builds_all_of_it_again(tmp_path: Path) -> None:
+    library = tmp_path / "libflagstone.so"
+    shutil.copy(os.environ["FLAGSTONE_TEST_LIBRARY"], library)
+    told, cargo = tmp_path / "flags", tmp_path / "bin" / "cargo"
+    cargo.parent.mkdir()
+    made = f'{{"reason":"compiler-artifact","target":{{"crate_types":["cdylib"]}},"filenames":["{library}"]}}'
+    cargo.write_text(f"#!/bin/sh\nprintf %s \"$CARGO_ENCODED_RUSTFLAGS\" > '{told}'\necho '{made}'\n")
+    cargo.chmod(0o755)
+    variables = clean(PATH=f"{cargo.parent}{os.pathsep}{os.environ['PATH']}")
+    variables.pop("RUSTFLAGS", None)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "wheel")]
+    subprocess.run(command, cwd=PACKAGE, env=variables, capture_output=True, check=True)
+    by_make = ["make", "-s", "-C", str(PROJECT), "--eval", "flags: ; @echo $(RUSTFLAGS)", "flags"]
+    expected = subprocess.run(by_make, env=variables, capture_output=True, text=True, check=True).stdout
+    assert told.read_text().split("\x1f") == expected.split()
+
+
 @in_full
 @pytest.mark.parametrize(
     ("platform", "why"),

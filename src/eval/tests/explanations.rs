@@ -223,3 +223,50 @@ fn an_experiment_says_which_of_its_entries_are_not_tracked() {
     let untracked = [0, 1].map(|entry: usize| flag["rollout"]["entries"][entry]["untracked"].clone());
     assert_eq!(untracked, [Value::Null, json!(true)]);
 }
+
+#[test]
+fn a_variation_that_is_not_there_is_named_with_what_serves_it() {
+    let nobody = r#"{"variation":0,"clauses":[{"attribute":"x","op":"in","values":[1]}]}"#;
+    let rule = |serves: &str| format!(r#""rules":[{nobody},{{{serves},"clauses":[]}}]"#);
+    let rolled = r#""rollout":{"variations":[{"variation":8,"weight":100000}]}"#;
+    let cases = [
+        (r#""on":false,"offVariation":3"#.to_owned(), "when off it serves variation 3, which it does not have: it has 3"),
+        (r#""on":false,"offVariation":-1"#.to_owned(), "when off it serves a variation that it does not have: it has 3"),
+        (r#""targets":[{"values":["u"],"variation":4}]"#.to_owned(), "a target list serves variation 4, which it does not have: it has 3"),
+        (rule(r#""variation":5"#), "rule 2 serves variation 5, which it does not have: it has 3"),
+        (rule(rolled), "rule 2 serves variation 8, which it does not have: it has 3"),
+        (rule(r#""x":0"#), "rule 2 serves nothing"),
+        (r#""fallthrough":{"variation":6}"#.to_owned(), "the fallthrough serves variation 6, which it does not have: it has 3"),
+        (r#""fallthrough":{}"#.to_owned(), "the fallthrough serves nothing"),
+        (r#""fallthrough":{"rollout":{"variations":[]}}"#.to_owned(), "the fallthrough serves nothing"),
+        (
+            r#""fallthrough":{"rollout":{"contextKind":"user","bucketBy":"//","variations":[{"variation":0,"weight":1}]}}"#.to_owned(),
+            "the fallthrough rolls out by what is no attribute",
+        ),
+        (
+            r#""offVariation":7,"prerequisites":[{"key":"gone","variation":0}]"#.to_owned(),
+            "when off it serves variation 7, which it does not have: it has 3",
+        ),
+    ];
+    for (properties, expected) in cases {
+        let world = World::default().flag(&base("f", &properties));
+        let (flag, troubles) = explained(&world, USER);
+        assert_eq!(flag["outcome"]["reason"]["errorKind"], json!("MALFORMED_FLAG"), "{properties}");
+        assert_eq!(troubles.last().map(String::as_str), Some(&*format!("flag \"f\": {expected}")), "{properties}");
+    }
+    let (_, troubles) =
+        explained(&World::default().flag(&base("f", r#""targets":[{"values":["v"],"variation":4}]"#)), USER);
+    assert_eq!(troubles, Vec::<String>::new(), "nobody is served it");
+}
+
+#[test]
+fn a_prerequisite_that_can_never_be_met_says_why() {
+    let needs = |variation: u32| base("f", &format!(r#""prerequisites":[{{"key":"p","variation":{variation}}}]"#));
+    let troubles = |world: World| explained(&world, USER).1;
+    let other = World::default().flag(&needs(3)).flag(&base("p", ""));
+    let expected = r#"prerequisite "p" of flag "f" must serve variation 3, and has 3, so it is never met"#;
+    assert_eq!(troubles(other), [expected]);
+    let broken = World::default().flag(&needs(1)).flag(&base("p", r#""fallthrough":{"variation":9}"#));
+    assert_eq!(troubles(broken), [r#"flag "p": the fallthrough serves variation 9, which it does not have: it has 3"#]);
+    assert_eq!(troubles(World::default().flag(&needs(2)).flag(&base("p", ""))), Vec::<String>::new());
+}

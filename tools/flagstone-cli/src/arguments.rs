@@ -225,7 +225,7 @@ pub struct Watch {
 #[command(after_help = VIEW_HELP)]
 pub struct View {
     /// Address and port of the page; port 0 is any that is free
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0", value_parser = address)]
     pub listen: SocketAddr,
     /// A name by which browsers come, beside addresses; may be given more than once
     #[arg(long = "name", value_name = "NAME")]
@@ -291,6 +291,10 @@ pub struct Bench {
     /// How long to evaluate
     #[arg(long = "for", value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub seconds: f64,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an address and a port, such as 127.0.0.1:8090 or [::1]:8090".to_owned())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -249,9 +249,18 @@ impl Place {
     pub fn read_some(&self, output: &Output) -> Result<Held, Failure> {
         let held = self.read(output)?;
         if held.flags.is_empty() && held.segments.is_empty() {
-            return Err(Failure::Missing(format!("there are no flags: {}", self.describe())));
+            return Err(self.without_flags());
         }
         Ok(held)
+    }
+
+    /// There is not a single flag.
+    pub fn without_flags(&self) -> Failure {
+        let elsewhere = match self {
+            Self::Redis(_) => "; --prefix names another one, --url another Redis",
+            Self::Files(..) => "",
+        };
+        Failure::Missing(format!("there are no flags: {}{elsewhere}", self.describe()))
     }
 }
 

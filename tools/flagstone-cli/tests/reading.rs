@@ -291,15 +291,14 @@ fn a_doctor_claims_nothing_that_it_may_not_ask() {
 #[test]
 fn a_place_without_flags_and_a_redis_that_is_away_are_told_apart() {
     let redis = redis();
-    for command in [&["flags"][..], &["export"], &["verify"], &["show", "a"]] {
+    for command in [&["flags"][..], &["export"], &["verify"], &["show", "a"], &["eval", "a", "--user", "b"]] {
         let complaint = on_redis(&redis, command).complained(4);
-        assert!(
-            complaint.contains("there are no flags: ") && complaint.contains(r#"prefix "launchdarkly""#),
-            "{complaint}"
-        );
+        for words in ["there are no flags: ", r#"prefix "launchdarkly""#, "--prefix names another"] {
+            assert!(complaint.contains(words), "{words} in {complaint}");
+        }
     }
-    on_redis(&redis, &["eval", "a", "--user", "b"]).complained(4);
-    on_redis(&redis, &["doctor"]).ended(1);
+    let told = on_redis(&redis, &["doctor"]).ended(1);
+    assert!(told.contains("✗ flags       none below this prefix: --prefix names another"), "{told}");
     let url = redis.url();
     drop(redis);
     let all = [

@@ -261,6 +261,10 @@ fn where_others_come_nobody_sees_anything_without_the_token() {
     open.args(["view", "--listen", "0.0.0.0:0", "--file"]).arg(&file).env_remove("FLAGSTONE_VIEW_TOKEN");
     let refused = ends(&mut open).complained(2);
     assert!(refused.contains("FLAGSTONE_VIEW_TOKEN") && refused.contains("token"), "{refused}");
+    for none in ["8090", "localhost:8090", "127.0.0.1"] {
+        let refused = ends(flagstone().args(["view", "--listen", none, "--file"]).arg(&file)).complained(2);
+        assert!(refused.contains("an address and a port, such as 127.0.0.1:8090"), "{refused}");
+    }
     let viewer = Viewer::start(
         &["--listen", "0.0.0.0:0", "--name", "flags.test", "--file", file.to_str().unwrap()],
         Some(TOKEN),

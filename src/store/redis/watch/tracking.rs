@@ -191,7 +191,8 @@ impl Watch for Tracking {
 
     fn name_fields(&mut self, deadline: Deadline, assumes: bool) -> Result<(), WatchError> {
         if !self.may_name_fields() {
-            let text = format!("the server is {}; they came with Redis {}.{}", self.about.product(), SINCE.0, SINCE.1);
+            let (product, (major, minor)) = (self.about.product(), SINCE);
+            let text = format!("the server is {product}; hash-field notifications came with Redis {major}.{minor}");
             return Err(WatchError::Refused(text));
         }
         self.line.set_deadline(deadline);

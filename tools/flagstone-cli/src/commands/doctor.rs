@@ -18,6 +18,7 @@ const CLOCK_MS: i64 = 2_000;
 /// A certificate that ends earlier is told of: somebody has to act.
 const SOON_DAYS: i64 = 21;
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+const NO_FLAGS: &str = "none below this prefix: --prefix names another one, flagstone import writes some";
 /// So many problems are told one by one.
 const SHOWN: usize = 5;
 
@@ -96,13 +97,13 @@ fn look(place: &Place, report: &mut Report, output: &Output) -> Result<(), Failu
         let depot = place.depot()?;
         server(&depot.examine()?, &depot, report);
         let held = place.read(output)?;
-        data(&held, report, output);
+        data(&held, NO_FLAGS, report, output);
         if held.inited.is_none() {
             report.add("$inited", Health::Note, "unknown: EXISTS is not allowed");
         }
         rung(place, report)
     } else {
-        data(&place.read(output)?, report, output);
+        data(&place.read(output)?, "none", report, output);
         Ok(())
     }
 }
@@ -204,15 +205,19 @@ fn rights(of: &Examination, report: &mut Report) {
     }
 }
 
-fn data(held: &Held, report: &mut Report, output: &Output) {
+/// What is there; `without` says that there are no flags.
+fn data(held: &Held, without: &str, report: &mut Report, output: &Output) {
     let size = |items: &[Item]| items.iter().map(|item| (item.key.len() + item.text.len()) as u64).sum::<u64>();
     for (name, noun, items) in [("flags", "flag", &held.flags), ("segments", "segment", &held.segments)] {
         let largest = items.iter().max_by_key(|item| item.text.len());
         let largest = largest.map_or_else(String::new, |item| {
             format!(", the largest is {:?} with {}", item.key, Bytes(item.text.len() as u64))
         });
-        let health = if name == "flags" && items.is_empty() { Health::Bad } else { Health::Good };
-        report.add(name, health, format!("{}, {}{largest}", count(items.len(), noun), Bytes(size(items))));
+        if name == "flags" && items.is_empty() {
+            report.add(name, Health::Bad, without);
+        } else {
+            report.add(name, Health::Good, format!("{}, {}{largest}", count(items.len(), noun), Bytes(size(items))));
+        }
     }
     match held.inited {
         Some(true) => report.add("$inited", Health::Good, "somebody has written a full data set"),

@@ -19,6 +19,9 @@ pub fn run(what: &Eval, place: &Place, output: &mut Output) -> Result<Verdict, F
     let explanation = client.explain(&what.key, &context)?;
     if explanation.outcome.reason.error_kind == Some("FLAG_NOT_FOUND") {
         let data = client.data().unwrap_or_default();
+        if data.flags.is_empty() && data.segments.is_empty() {
+            return Err(place.without_flags());
+        }
         let keys = data.flags.iter().filter(|(_, entry)| entry.is_live()).map(|(key, _)| &**key);
         return Err(Failure::Missing(format!("there is no flag {:?}{}", what.key, like(&what.key, keys))));
     }
@@ -64,7 +67,7 @@ fn print(explanation: &Explanation, explain: bool, output: &mut Output) -> Resul
     output.words(why)?;
     if explain {
         output.gap()?;
-        tree(explanation, output).print(output)?;
+        return tree(explanation, output).print(output);
     }
-    Ok(())
+    explanation.troubles.iter().try_for_each(|trouble| output.words(output.doubtful(plain(trouble))))
 }

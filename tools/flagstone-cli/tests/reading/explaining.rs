@@ -162,3 +162,18 @@ fn weights_that_are_no_weights_hide_no_flag() {
     assert_eq!(on_file(&flags, &["flags", "odd", "--json"]).json(0)[0]["serves"], "100% 1");
     assert!(on_file(&flags, &["show", "odd"]).ended(0).contains("100% 1 (0)"));
 }
+
+#[test]
+fn a_variation_that_is_not_there_is_named_with_what_serves_it() {
+    let rule = r#""rules":[{"variation":7,"clauses":[{"attribute":"key","op":"in","values":["ada"]}]}]"#;
+    let flag = format!(r#"{{"version":1,"on":true,"variations":["a","b"],"fallthrough":{{"variation":1}},{rule}}}"#);
+    let path = file("missing-variation.json", &format!(r#"{{"flags":{{"f":{flag}}}}}"#));
+    let why = r#"flag "f": rule 1 serves variation 7, which it does not have: it has 2"#;
+    for more in [&["-e"][..], &[], &["--json"], &["-e", "--json"]] {
+        let told = on_file(&path, &[&["eval", "f", "--user", "ada"], more].concat()).out;
+        let why = if more.contains(&"--json") { why.replace('"', "\\\"") } else { why.to_owned() };
+        assert_eq!(told.matches(&why).count(), 1, "{told}");
+    }
+    let fine = on_file(&path, &["eval", "f", "--user", "bob", "-e"]).ended(0);
+    assert!(!fine.contains("does not have"), "{fine}");
+}
