@@ -38,7 +38,7 @@ SYSTEM = {
     "glibc": r"lib(c|m|gcc_s|dl|pthread|rt|util)\.so\.\d+|ld-linux-(x86-64|aarch64)\.so\.\d",
     "musl": r"libc\.so|libc\.musl-(x86_64|aarch64)\.so\.1|libgcc_s\.so\.1",
     "pe": r"(?i)(kernel32|ntdll|ws2_32|bcrypt|bcryptprimitives|advapi32|userenv|msvcrt|api-ms-win-[a-z0-9-]+)\.dll",
-    "macho": r"/usr/lib/lib(System\.B|iconv\.2|resolv\.9)\.dylib",
+    "macho": r"/usr/lib/lib(System\.B|charset\.1|iconv\.2|resolv\.9)\.dylib",
 }
 
 
