@@ -84,6 +84,17 @@ pub enum Trouble<'a> {
     TooMuchWork,
 }
 
+impl Trouble<'_> {
+    /// Whether only observers that look are told.
+    pub(super) fn is_for_lookers(&self) -> bool {
+        use Trouble::{MissingVariation, NoAttribute, NothingServed, UnmeetablePrerequisite};
+        matches!(
+            self,
+            MissingVariation { .. } | NoAttribute { .. } | NothingServed { .. } | UnmeetablePrerequisite { .. }
+        )
+    }
+}
+
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -181,7 +181,9 @@ impl<O: Observer> Observer for Recorder<'_, O> {
 
     fn trouble(&mut self, trouble: Trouble<'_>) {
         self.troubles.push(trouble.to_string());
-        self.also.trouble(trouble);
+        if O::LOOKS || !trouble.is_for_lookers() {
+            self.also.trouble(trouble);
+        }
     }
 }
 
