@@ -201,6 +201,7 @@ def test_where_no_process_can_become_another_the_console_script_waits_and_hands_
     assert (refused.returncode, "cannot be run" in refused.stderr) == (126, True), refused
 
 
+@in_full
 def test_a_python_that_is_too_old_is_refused_before_anything_is_built(tmp_path: Path) -> None:
     # pip reads what the package requires from a finished wheel alone.
     old = "import sys; sys.path.insert(0, '.'); import hatch_build; sys.version_info = (3, 8, 20, 'final', 0)"
@@ -211,6 +212,7 @@ def test_a_python_that_is_too_old_is_refused_before_anything_is_built(tmp_path: 
     )
 
 
+@in_full
 def test_cargo_is_given_the_flags_that_make_gives_it_so_that_neither_builds_all_of_it_again(tmp_path: Path) -> None:
     library = tmp_path / "libflagstone.so"
     shutil.copy(os.environ["FLAGSTONE_TEST_LIBRARY"], library)
