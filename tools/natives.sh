@@ -71,7 +71,7 @@ prepare_zig() {
 
 # Called where failures do not end the script, so each of them is looked at.
 build() {
-  local rid=$1 to flags=${RUSTFLAGS-} command=(build) built strip=symbols
+  local rid=$1 to flags=${RUSTFLAGS-} command=(build) built
   to=$(triple "$rid") || return 1
   flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/registry --remap-path-prefix=$root=/flagstone"
   local arguments=(--release --package flagstone-capi --locked --target "$to") variables=()
@@ -84,8 +84,6 @@ build() {
         # Otherwise rustc says nothing and makes no shared library.
         linux-musl-*) flags="$flags -C target-feature=-crt-static" ;;
         linux-*) arguments[5]=$to.$glibc ;;
-        # rustc would call rust-objcopy, which not every toolchain has.
-        osx-*) strip=none flags="$flags -C link-arg=-s" ;;
       esac
       ;;
   esac
@@ -100,7 +98,7 @@ build() {
   rm -f "$built"
   # Stripped by the linker: the strip of this machine knows no others.
   [ "${FLAGSTONE_AUDITABLE:-}" != 1 ] || command=(auditable "${command[@]}")
-  env "${variables[@]}" RUSTC="$rustc" RUSTFLAGS="$flags" CARGO_PROFILE_RELEASE_STRIP=$strip PATH="${zig:+$zig/bin:}$PATH" \
+  env "${variables[@]}" RUSTC="$rustc" RUSTFLAGS="$flags" CARGO_PROFILE_RELEASE_STRIP=symbols PATH="${zig:+$zig/bin:}$PATH" \
     "$cargo" "${command[@]}" "${arguments[@]}" || return 1
   if [ ! -e "$built" ]; then
     say "cargo made no shared library for $to"
