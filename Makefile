@@ -124,7 +124,7 @@ dotnet-pack: build ## The NuGet packages: bindings/dotnet/artifacts/package/rele
 dotnet-package: ## The same with the libraries of all platforms that make natives has built, and what is in it: target/dotnet-package
 	@tools/dotnet-package.sh
 
-dotnet-package-test: ## That package in a program for each of its platforms; those that can run here are run, with a real Redis
+dotnet-package-test: dotnet-package ## That package in a program for each of its platforms; those that can run here are run, with a real Redis
 	@tools/dotnet-package.sh test
 
 .PHONY: supply-chain reproducible
