@@ -212,8 +212,8 @@ fn who_fails_for_too_long_gives_way_to_the_next_and_after_the_last_comes_the_fir
         times: Times { fallback_after: SHORT, ..NEVER },
         ..Play::default()
     };
-    let (mut running, journal) = play.start();
     let begin = Instant::now();
+    let (mut running, journal) = play.start();
     assert_eq!(journal.wait_for(4)[..4], ["a", "b from one", "a from one", "b from one"]);
     assert!(begin.elapsed() >= SHORT * 3);
     assert!(running.stop() < AT_ONCE);
@@ -267,8 +267,8 @@ fn each_one_has_more_time_than_the_one_before_while_nobody_brings_anything() {
         times: Times { first_data: SHORT / 10, ..NEVER },
         ..Play::default()
     };
-    let (_running, journal) = play.start();
     let begin = Instant::now();
+    let (_running, journal) = play.start();
     journal.wait_for(5);
     assert!(begin.elapsed() >= SHORT / 10 * 15, "{:?}", begin.elapsed());
 }
@@ -340,8 +340,8 @@ fn where_nothing_is_to_end_the_source_all_are_tried_again_after_a_pause() {
         retry: RetryMode::Extended,
         ..Play::default()
     };
-    let (mut running, journal) = play.start();
     let begin = Instant::now();
+    let (mut running, journal) = play.start();
     running.wait_for("full");
     assert!(begin.elapsed() >= FAST.extended_first / 2);
     assert_eq!(journal.lines(), ["i", "a", "b", "i", "a", "b"]);
@@ -359,8 +359,8 @@ fn a_directive_with_a_time_lets_the_former_protocol_be_spoken_for_that_time() {
         former: Some(once("f", &[Bring(""), Stay])),
         ..Play::default()
     };
-    let (running, journal) = play.start();
     let begin = Instant::now();
+    let (running, journal) = play.start();
     assert_eq!(journal.wait_for(4), ["i", "a from one", "f", "a"], "nothing is known of what the former one brought");
     assert!(begin.elapsed() >= SHORT);
     let full = |after| running.wait_for_next("full", after);
@@ -394,8 +394,8 @@ fn a_directive_that_nobody_can_follow_ends_the_source_or_silences_it_for_its_tim
     assert_eq!(journal.lines(), ["a"]);
 
     let play = Play { synchronizers: directed(), retry: RetryMode::Extended, ..Play::default() };
-    let (running, journal) = play.start();
     let begin = Instant::now();
+    let (running, journal) = play.start();
     assert_eq!(journal.wait_for(2), ["a", "a"]);
     assert!(begin.elapsed() >= SHORT);
     assert!(kinds(&running)[0] == "interrupted");

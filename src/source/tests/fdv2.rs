@@ -359,8 +359,8 @@ fn the_directive_of_an_error_is_followed_for_its_time() {
             let (fake, former) = (fake(), Fake::start().unwrap());
             former.edit(|environment| drop(environment.set(Of::Flag, B)));
             fake.script_for(path, directed(status, "1"));
-            let running = start(with_former(source(&fake), &former));
             let begin = Instant::now();
+            let running = start(with_former(source(&fake), &former));
             let said = running.wait_for(&format!("interrupted ErrorResponse {status}"));
             let said = running.wait_for_next(r#"full: flag b {"key":"b","version":1}"#, said);
             running.wait_for_next(FULL, said);
