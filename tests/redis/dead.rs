@@ -20,8 +20,9 @@ const ANSWERS: [&str; 7] = [
 /// Commands by which a connection begins; servers that load answer these.
 const GREETINGS: [&str; 4] = ["HELLO", "AUTH", "SELECT", "CLIENT"];
 const FIRST: Duration = Duration::from_secs(4);
-/// Both connections together may begin quickly, and then about once a second.
-const CONNECTS_FIRST: u64 = 8;
+/// Both connections together may begin quickly, six times each where every pause is the shortest possible one, and then about once
+/// a second.
+const CONNECTS_FIRST: u64 = 12;
 const CONNECTS_LATER: u64 = 6;
 /// With a server that keeps the connection, an attempt is a command.
 const COMMANDS: u64 = 160;
