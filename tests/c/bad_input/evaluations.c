@@ -53,19 +53,23 @@ static void check_error(flagstone_detail *detail, int32_t kind, const char *what
     check_error(&detail, FLAGSTONE_ERROR_KIND_##kind, #call, __LINE__);        \
   } while (0)
 
+/* What is wrong with a client, a context, a key or a type, whichever call is made. */
+#define EACH_OF_CLIENT(call)                                                                      \
+  REFUSED_WITH(IS_NULL, EXCEPTION, call(NULL, context, "good", 4, FLAGSTONE_TYPE_BOOL));          \
+  REFUSED_WITH(INVALID, EXCEPTION, call(no_client, context, "good", 4, FLAGSTONE_TYPE_BOOL));     \
+  REFUSED_WITH(IS_NULL, USER_NOT_SPECIFIED, call(client, NULL, "good", 4, FLAGSTONE_TYPE_BOOL));  \
+  REFUSED_WITH(INVALID, EXCEPTION, call(client, no_context, "good", 4, FLAGSTONE_TYPE_BOOL));     \
+  REFUSED_WITH(IS_NULL, EXCEPTION, call(client, context, NULL, 4, FLAGSTONE_TYPE_BOOL));          \
+  REFUSED_WITH(BAD_UTF8, EXCEPTION, call(client, context, BAD, 1, FLAGSTONE_TYPE_BOOL));          \
+  REFUSED_WITH(INVALID, EXCEPTION, call(client, context, "good", 4, 5))
+
 void details_say_what_is_wrong(const handles *live) {
   const flagstone_client *client = live->client, *no_client = AS(flagstone_client, live->flag);
   const flagstone_context *context = live->context, *no_context = AS(flagstone_context, live->config);
   const flagstone_flag *no_flag = AS(flagstone_flag, live->context);
 #define VARIATION(client, context, key, len, type) flagstone_variation(client, context, key, len, type, NULL, 0, &detail)
-  REFUSED_WITH(IS_NULL, EXCEPTION, VARIATION(NULL, context, "good", 4, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(INVALID, EXCEPTION, VARIATION(no_client, context, "good", 4, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(IS_NULL, USER_NOT_SPECIFIED, VARIATION(client, NULL, "good", 4, FLAGSTONE_TYPE_BOOL));
+  EACH_OF_CLIENT(VARIATION);
   REFUSED_WITH(IS_NULL, USER_NOT_SPECIFIED, VARIATION(NULL, NULL, "good", 4, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(INVALID, EXCEPTION, VARIATION(client, no_context, "good", 4, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(IS_NULL, EXCEPTION, VARIATION(client, context, NULL, 4, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(BAD_UTF8, EXCEPTION, VARIATION(client, context, BAD, 1, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(INVALID, EXCEPTION, VARIATION(client, context, "good", 4, 5));
   REFUSED_WITH(INVALID, EXCEPTION, VARIATION(client, context, "good", 4, -1));
 #define EACH_OF_FLAG(call)                                                              \
   REFUSED_WITH(IS_NULL, EXCEPTION, call(NULL, context, &detail));                       \
@@ -98,13 +102,7 @@ void defaults_that_are_none(const handles *live) {
   odd[4].value_type = FLAGSTONE_TYPE_NUMBER;
   odd[4].number = NAN;
   odd[5].value_type = -1;
-  REFUSED_WITH(IS_NULL, EXCEPTION, VARIATION_OR(NULL, context, "good", 4, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(INVALID, EXCEPTION, VARIATION_OR(no_client, context, "good", 4, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(IS_NULL, USER_NOT_SPECIFIED, VARIATION_OR(client, NULL, "good", 4, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(INVALID, EXCEPTION, VARIATION_OR(client, no_context, "good", 4, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(IS_NULL, EXCEPTION, VARIATION_OR(client, context, NULL, 4, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(BAD_UTF8, EXCEPTION, VARIATION_OR(client, context, BAD, 1, FLAGSTONE_TYPE_BOOL));
-  REFUSED_WITH(INVALID, EXCEPTION, VARIATION_OR(client, context, "good", 4, 5));
+  EACH_OF_CLIENT(VARIATION_OR);
   CHECK(flagstone_variation_or(client, context, "good", 4, FLAGSTONE_TYPE_BOOL, &odd[0], 1, NULL) == IS_NULL);
   for (index = 0; index < sizeof odd / sizeof odd[0]; index++) {
     for (options = 0; options < 4; options++) {
