@@ -20,6 +20,15 @@ def test_the_page_of_options_is_made_of_the_headers_table() -> None:
     assert sorted(names) == sorted(sources)
 
 
+def test_every_option_of_an_address_is_in_the_table_and_no_other() -> None:
+    source = (ROOT / "src" / "store" / "redis" / "url_options.rs").read_text()
+    arms = re.findall(r'^ {12}("[a-z_]+"(?: \| "[a-z_]+")*)(?: if [^=]+)? =>', source, re.M)
+    taken = {name for arm in arms for name in re.findall(r'"([a-z_]+)"', arm)}
+    table = [cells for cells in rows(DOCS / "redis-addresses.md", 3) if cells[0].startswith("`") and "://" not in cells[1]]
+    listed = {name.lower() for cells in table for name in re.findall(r"`([A-Za-z_]+)`", cells[0] + cells[2])}
+    assert len(taken) > 30 and listed == taken
+
+
 def _named(page: str) -> set[str]:
     return set(re.findall(r"`(\w+)(?:=[^`]*| = false)?`", (DOCS / page).read_text()))
 
