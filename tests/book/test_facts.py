@@ -29,6 +29,23 @@ def test_every_option_of_an_address_is_in_the_table_and_no_other() -> None:
     assert len(taken) > 30 and listed == taken
 
 
+def test_every_command_that_is_sent_to_redis_is_in_the_tables_of_rights_and_no_other() -> None:
+    folder = ROOT / "src" / "store" / "redis"
+    sent: set[str] = set()
+    for path in folder.rglob("*.rs"):
+        # What only the program's `doctor` asks is said in the text.
+        if path.name not in ("tests.rs", "fuzzing.rs", "examination.rs"):
+            text = path.read_text().partition("#[cfg(test)]")[0]
+            found = re.findall(r'\bcmd\("([A-Z]+)"\)(?:\s*\.arg\(&?\[?"([A-Z]+)")?', text)
+            sent |= {f"{name} {word}" if name in ("CLIENT", "CLUSTER", "CONFIG", "PUBSUB") else name for name, word in found}
+    topics = re.search(r"let topics = .*?\{", (folder / "sentinel" / "word.rs").read_text(), re.S)
+    assert topics
+    sent |= {f"SENTINEL {topic}" for topic in re.findall(r'"([A-Z-]+)"', topics[0])}
+    first = " ".join(cells[0] for cells in rows(DOCS / "redis-rights.md", 3) if not cells[0].startswith("`flags-"))
+    listed = set(re.findall(r"`([A-Z]{3,}(?: [A-Z-]+)?)`", first))
+    assert len(sent) > 30 and listed == sent - {"SENTINEL"} | {"ASKING"}
+
+
 def _named(page: str) -> set[str]:
     return set(re.findall(r"`(\w+)(?:=[^`]*| = false)?`", (DOCS / page).read_text()))
 
