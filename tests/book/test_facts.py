@@ -37,13 +37,24 @@ def test_every_command_that_is_sent_to_redis_is_in_the_tables_of_rights_and_no_o
         if path.name not in ("tests.rs", "fuzzing.rs", "examination.rs"):
             text = path.read_text().partition("#[cfg(test)]")[0]
             found = re.findall(r'\bcmd\("([A-Z]+)"\)(?:\s*\.arg\(&?\[?"([A-Z]+)")?', text)
-            sent |= {f"{name} {word}" if name in ("CLIENT", "CLUSTER", "CONFIG", "PUBSUB") else name for name, word in found}
+            sent |= {
+                f"{name} {word}" if name in ("CLIENT", "CLUSTER", "CONFIG", "PUBSUB") else name for name, word in found
+            }
     topics = re.search(r"let topics = .*?\{", (folder / "sentinel" / "word.rs").read_text(), re.S)
     assert topics
     sent |= {f"SENTINEL {topic}" for topic in re.findall(r'"([A-Z-]+)"', topics[0])}
     first = " ".join(cells[0] for cells in rows(DOCS / "redis-rights.md", 3) if not cells[0].startswith("`flags-"))
     listed = set(re.findall(r"`([A-Z]{3,}(?: [A-Z-]+)?)`", first))
     assert len(sent) > 30 and listed == sent - {"SENTINEL"} | {"ASKING"}
+
+
+def test_the_servers_of_the_table_are_those_that_are_installed_for_the_tests() -> None:
+    text = (ROOT / "tools" / "servers.sh").read_text()
+    installed = {name.replace("-", " ", 1).capitalize() for name in re.findall(r"^((?:redis|valkey)-[0-9.]+) ", text, re.M)}
+    tested = {cells[0]: cells[1] for cells in rows(DOCS / "redis-servers.md", 8)}
+    assert all(version.startswith(name.split()[1] + ".") for name, version in tested.items())
+    # That of the distribution is in the PATH.
+    assert len(installed) > 4 and set(tested) == installed | {"Redis 7.0"}
 
 
 def _named(page: str) -> set[str]:
@@ -81,12 +92,6 @@ def test_launchdarklys_sdk_for_python_is_the_version_that_is_tested_beside() -> 
     (tested,) = re.findall(r'^peers = .*"launchdarkly-server-sdk\[redis\]==([0-9.]+)"', groups, re.M)
     for page in ("migration/python.md", "comparison.md"):
         assert set(re.findall(r"`launchdarkly-server-sdk` ([0-9.]+)", (DOCS / page).read_text())) == {tested}, page
-
-
-def _sources(*folders: str) -> str:
-    texts = [path.read_text() for folder in folders for path in sorted((ROOT / folder).rglob("*.rs"))]
-    # A literal that goes on in the next line is one.
-    return re.sub(r"\\\n\s*", "", "\n".join(texts))
 
 
 def test_metrics_that_are_named_exist_and_all_that_exist_are_named() -> None:
@@ -134,17 +139,6 @@ def test_labels_in_alerts_are_those_of_the_metrics() -> None:
     for name, label, values in re.findall(r'(flagstone_[a-z_]+)\{(\w+)=~?"([^"]+)"\}', text):
         assert re.search(rf'page\.states\(\s*"{name}",\s*"{label}",', made), f"{name}{{{label}}}"
         assert set(values.split("|")) <= states
-
-
-def test_the_lines_of_the_log_are_in_the_sources() -> None:
-    text = _sources("src")
-    lines = [cells[0] for cells in rows(DOCS / "troubleshooting.md", 4)]
-    assert len(lines) > 30
-    for line in lines:
-        assert line.startswith("`") and line.endswith("`"), line
-        # What stands between two things that differ.
-        for part in filter(None, line.strip("`").split("…")):
-            assert part in text.replace('\\"', '"') or part.strip(" ;:,") in ("", "ms", "now"), f"{part!r} of {line}"
 
 
 _UNITS = {"kB": 1 << 10, "MB": 1 << 20}
