@@ -83,8 +83,49 @@ def test_every_parameter_of_launchdarklys_config_is_in_the_table() -> None:
         "big_segments application hooks plugins enable_event_compression omit_anonymous_contexts payload_filter_key "
         "datasystem_config "
     )
-    first = " ".join(cells[0] for cells in rows(DOCS / "migration" / "python.md", 2))
-    assert [name for name in theirs.split() if not re.search(rf"\b{name}\b", first)] == []
+    assert _missing(theirs, _first_cells("python.md")) == []
+
+
+def _first_cells(page: str) -> str:
+    return " ".join(cells[0] for cells in rows(DOCS / "migration" / page, 2))
+
+
+def _missing(names: str, text: str) -> list[str]:
+    return [name for name in names.split() if not re.search(rf"\b{name}\b", text)]
+
+
+def test_every_call_of_launchdarklys_client_for_python_is_in_the_table() -> None:
+    # Of `LDClient`, `Context`, `FeatureFlagsState` and the providers of status, as `launchdarkly-server-sdk` 9.20.0 has them.
+    theirs = (
+        "postfork get_sdk_key close track_migration_op track identify is_offline is_initialized flush variation "
+        "variation_detail migration_variation all_flags_state secure_mode_hash add_hook big_segment_store_status_provider "
+        "data_source_status_provider data_store_status_provider flag_tracker add_listener remove_listener "
+        "add_flag_value_change_listener is_monitoring_enabled get_flag_reason get_flag_value to_json_dict to_json_string "
+        "to_values_map valid anonymous builder builder_from_context create create_multi custom_attributes error from_dict "
+        "fully_qualified_key get get_individual_context individual_context_count key kind multi_builder multiple name "
+        "private_attributes to_dict without_anonymous_contexts max_connections auto_update poll_interval force_polling "
+    )
+    assert _missing(theirs, _first_cells("python.md")) == []
+
+
+def test_every_call_and_builder_of_launchdarklys_sdk_for_dotnet_is_in_the_table() -> None:
+    # Of `ILdClient`, its extensions, and the builders, as `LaunchDarkly.ServerSdk` 8.16.0 has them.
+    theirs = (
+        "BigSegmentStoreStatusProvider DataSourceStatusProvider DataStoreStatusProvider FlagTracker Initialized "
+        "BoolVariation IntVariation FloatVariation DoubleVariation StringVariation JsonVariation EnumVariation "
+        "BoolVariationDetail EnumVariationDetail MigrationVariation Identify Track TrackMigration AllFlagsState "
+        "SecureModeHash Flush FlushAndWait FlushAndWaitAsync GetLogger IsOffline StatusMonitoringEnabled "
+        "BigSegments DataSource DataStore DiagnosticOptOut Events Http Logging Hooks Plugins Offline SdkKey ServiceEndpoints "
+        "StartWaitTime ApplicationInfo WrapperInfo DataSystem ConnectTimeout CustomHeader MessageHandler Proxy ReadTimeout "
+        "ResponseStartTimeout Wrapper NoCaching CacheTime CacheMillis CacheSeconds CacheMaximumEntries CacheForever "
+        "FilePaths Parser FileReader AutoUpdate DuplicateKeysHandling SkipMissingPaths AllAttributesPrivate Capacity "
+        "DiagnosticRecordingInterval FlushInterval PrivateAttributes ContextKeysCapacity ContextKeysFlushInterval "
+        "RedisConfiguration HostAndPort EndPoint Uri EndPoints DatabaseIndex OperationTimeout Prefix RedisConfigChanges "
+        "Connection Streaming Polling RelayProxy BaseLoggerName Adapter Level LogDataSourceOutageAsErrorAfter "
+        "ContextCacheSize ContextCacheTime StatusPollInterval StaleAfter InitialReconnectDelay PollInterval "
+        "ApplicationId ApplicationName ApplicationVersion ApplicationVersionName "
+    )
+    assert _missing(theirs, _first_cells("dotnet.md")) == []
 
 
 def test_launchdarklys_sdk_for_python_is_the_version_that_is_tested_beside() -> None:
