@@ -196,13 +196,13 @@
  *   sdk.key                    (none)                   SDK key of the environment: needed for connected mode and the
  *                                                       secure mode hash; space around it is dropped
  *   redis.url                  redis://localhost:6379   redis:// or valkey://, rediss:// or valkeys:// (TLS), unix://,
- *                                                       redis+sentinel://:
+ *                                                       redis+sentinel://, redis+cluster://:
  *                                                       redis://user:password@host:port/database,
  *                                                       unix:///path?db=0&user=u&pass=p; see REDIS URL below;
  *                                                       unset with a source: no Redis
  *   redis.prefix               launchdarkly             prefix of the keys; empty: the default
- *   redis.username             (none)                   wins over the URL's
- *   redis.password             (none)                   wins over the URL's
+ *   redis.username             (none)                   who logs in at Redis; wins over the URL's
+ *   redis.password             (none)                   with what; wins over the URL's
  *   redis.password_file        (none)                   file with the password, in the place of one: read at each connect and when
  *                                                       it changes; the end of its line is dropped
  *   redis.credentials          static                   who logs in: static: the options or the file; host: whoever
@@ -210,10 +210,10 @@
  *                                                       notifications of kind CREDENTIALS ask for; aws-iam: redis.username,
  *                                                       with tokens that this library makes of the process's identity at AWS
  *   redis.aws.region           (AWS_REGION)             region of the cluster, for aws-iam; then AWS_DEFAULT_REGION
- *   redis.aws.service          elasticache              elasticache, memorydb
+ *   redis.aws.service          elasticache              elasticache or memorydb
  *   redis.aws.cluster          (none)                   name of the cluster, replication group or serverless cache, not its address
  *   redis.aws.serverless       false                    true: it is a serverless cache
- *   redis.database             0                        wins over the URL's
+ *   redis.database             0                        number of the database; wins over the URL's
  *   redis.connect_timeout_ms   2000                     longest time to connect, login included; a lookup of a name keeps the
  *                                                       time of the system, and leaves a quarter of this for the rest
  *   redis.command_timeout_ms   2000                     longest silence while a reply is awaited; longest wait of an evaluation
@@ -235,16 +235,18 @@
  *   cache.freshness            push                     push: Redis tells what changed, in the best way that it allows; steps down
  *                                                       to ttl where it allows none; ttl: read again when older than cache.ttl_ms;
  *                                                       forever: never read again
- *   cache.ttl_ms               30000                    milliseconds
+ *   cache.ttl_ms               30000                    with freshness ttl, also where push stepped down to it: items that are
+ *                                                       older are read again
  *   cache.capacity             10000                    most items held with residency lazy
  *   cache.on_wipe              keep                     when Redis loses the data set: keep what is held, or clear; the default is
  *                                                       clear with a source and cache.residency lazy or off
- *   refresh.interval_ms        60000                    interval of the safety poll; not with forever in daemon mode
+ *   refresh.interval_ms        60000                    interval of the safety poll, which finds changes that Redis did not tell
+ *                                                       of; there is none with cache.freshness=forever in daemon mode
  *   notifications.capacity     1000                     most notifications kept for flagstone_client_next_notification
  *   evaluation.integer_rounding  half_even              a number with a fraction that is asked for as an integer: half_even: to
  *                                                       the nearest one, halves to the even one; truncate: toward zero, as
  *                                                       LaunchDarkly's SDKs for Go, Java and C++ do
- *   log.level                  info                     debug, info, warn, error, none
+ *   log.level                  info                     the least severe lines that are kept: debug, info, warn, error; or none
  *   source.kind                none                     none: daemon mode; stream, poll: from LaunchDarkly or a Relay Proxy; fdv2: the
  *                                                       same in the protocol that sends only what has changed since; file: from
  *                                                       files; testdata: set by flagstone_config_set_test_data
@@ -257,15 +259,17 @@
  *                                                       with or without an address; none
  *   fdv2.fallback_after_ms     120000                   a synchronizer that has brought nothing for so long gives way to the next
  *   fdv2.recover_after_ms      300000                   another than the first that is well for so long gives way to the first
- *   fdv2.first_data_ms         10000                    as fdv2.fallback_after_ms while there are no data at all; more each time
+ *   fdv2.first_data_ms         10000                    as fdv2.fallback_after_ms while there are no data at all; doubled with each
+ *                                                       source that brings nothing, up to fdv2.fallback_after_ms
  *   endpoints.stream           (LaunchDarkly's)         base URL of the stream
  *   endpoints.poll             (LaunchDarkly's)         base URL of polling
  *   endpoints.events           (LaunchDarkly's)         base URL of events
  *   endpoints.relay            (none)                   base URL of a Relay Proxy: of all three that have none of their own
  *   stream.initial_delay_ms    1000                     pause before the first repeated connect; doubled each time, up to 30 s
  *   stream.read_timeout_ms     300000                   longest silence of the stream
- *   poll.interval_ms           30000                    pause between polls; a shorter one is raised, unless
- *   poll.allow_short           false                    true: it is taken as it is
+ *   poll.interval_ms           30000                    pause between polls; less than 30000 is raised to that, unless
+ *                                                       poll.allow_short is true
+ *   poll.allow_short           false                    true: poll.interval_ms is taken as it is
  *   retry.mode                 extended                 extended: a status such as 401 or 403 ends nothing, the source is tried
  *                                                       again after minutes; legacy: it ends the source for good
  *   events.enabled             true                     with sdk.key, in daemon mode too, as LaunchDarkly's SDKs do; false:
@@ -273,22 +277,25 @@
  *   events.capacity            10000                    most events that wait for one flush; those beyond are dropped and
  *                                                       counted. What is summed up needs no room
  *   events.flush_interval_ms   5000                     time between flushes
- *   events.context_keys_capacity  1000                  most contexts that are remembered as told
- *   events.context_keys_flush_ms  300000                how long they are
+ *   events.context_keys_capacity  1000                  most contexts that are remembered as told, so that they are not told
+ *                                                       again with each evaluation
+ *   events.context_keys_flush_ms  300000                how long contexts are remembered as told
  *   events.gzip                true                     payloads are compressed
  *   events.all_attributes_private  false                true: of contexts nothing is sent but kind, key, anonymous
  *   events.private_attributes  (none)                   JSON array of attributes, by name or as references (/address/city), that
  *                                                       are not sent
  *   events.omit_anonymous_contexts  false               true: anonymous contexts are not told by index and identify events
- *   events.diagnostics         true                     false: nothing is told of this library's configuration and its fortunes
- *   events.diagnostic_interval_ms  900000               time between such events; less than a minute is raised
+ *   events.diagnostics         true                     false: LaunchDarkly is not told of this library's version, options and
+ *                                                       counts of events
+ *   events.diagnostic_interval_ms  900000               time between diagnostic events; less than a minute is raised to that
  *   events.spool               (none)                   directory for events that could not be delivered: sent from there when the
  *                                                       server answers again, also after a restart. Made if need be; one that
  *                                                       others may write to is refused; processes may share it
- *   events.spool_bytes         67108864                 most bytes of it for one SDK key; the oldest events make room
- *   metrics.evaluations        false                    evaluations are counted for flagstone_client_metrics_text also where there are no
- *                                                       events, which count them anyway
- *   http.connect_timeout_ms    10000                    longest time to connect, and to look up a name
+ *   events.spool_bytes         67108864                 most bytes in events.spool for one SDK key; the oldest events make room
+ *   metrics.evaluations        false                    true: evaluations are counted for flagstone_client_metrics_text also
+ *                                                       where there are no events; with events they are counted anyway
+ *   http.connect_timeout_ms    10000                    longest time to connect to LaunchDarkly or a Relay Proxy, and to look
+ *                                                       up its name
  *   http.read_timeout_ms       15000                    longest wait for a response, the stream's silence apart
  *   http.proxy                 (environment)            URL of a proxy; unset: http_proxy, https_proxy, all_proxy, no_proxy count, and
  *                                                       their upper-case forms except HTTP_PROXY, which a CGI request can set;
@@ -310,15 +317,18 @@
  *                                                       the options redis.* only the time-outs count for one that is given
  *   big_segments.prefix        (redis.prefix)           prefix of its keys
  *   big_segments.cache_size    1000                     most contexts whose big segments are remembered
- *   big_segments.cache_ms      5000                     how long they are; changes that Redis tells of are seen at once
- *   big_segments.poll_interval_ms  5000                 how often the store is asked when it was brought up to date, once it is used
+ *   big_segments.cache_ms      5000                     how long the big segments of a context are remembered; changes that
+ *                                                       Redis tells of are seen at once
+ *   big_segments.poll_interval_ms  5000                 how often the store is asked when it was last brought up to date; not
+ *                                                       before it is first used
  *   big_segments.stale_after_ms  120000                 how long ago that may be before the store counts as stale
- *   application.id             (none)                   sent as a tag with every request, like
- *   application.name           (none)
- *   application.version        (none)
- *   application.version_name   (none)                   at most 64 letters, digits, '.', '-', '_'; others are not sent
+ *   application.id             (none)                   tag that is sent with every request: at most 64 letters, digits, '.',
+ *                                                       '-', '_'; others are not sent
+ *   application.name           (none)                   the same
+ *   application.version        (none)                   the same
+ *   application.version_name   (none)                   the same
  *   wrapper.name               (none)                   name of a library that wraps this one, sent with every request
- *   wrapper.version            (none)
+ *   wrapper.version            (none)                   its version, sent along
  *   offline                    false                    true: nothing is connected to; every evaluation gives its default
  *
  * With a source and without redis.url there is no Redis: memory is all there is. With a source and cache.residency all,
@@ -335,14 +345,16 @@
  *                                                                   redis+sentinel, valkey+sentinel; with TLS: rediss+sentinel,
  *                                                                   valkeys+sentinel: the hosts are sentinels, port 26379, and are
  *                                                                   asked at each connect where the primary of the service is
+ *   scheme://[user[:password]@]host[:port][,host...][?options]      redis+cluster, valkey+cluster; with TLS: rediss+cluster,
+ *                                                                   valkeys+cluster: the hosts are nodes of a cluster
  *
  * Schemes in any case; an IPv6 address in brackets. In user and password write # as %23, / as %2F, ? as %3F, @ as %40, % as
- * %25. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no RESP3; 3), client_name,
- * socket_timeout and socket_connect_timeout (seconds), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
+ * %25, in the user also : as %3A. Options, as redis-py has them: db, username (user), password (pass), protocol (2: no RESP3; 3),
+ * client_name, socket_timeout and socket_connect_timeout (seconds), socket_keepalive (true), ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs (required or
  * none), read (primary; with sentinels, in daemon mode, also prefer-replica and nearest), az (with these: the availability zone
  * whose servers are preferred, where they tell theirs). With sentinels, whose users are others than those of the servers with the
  * flags: sentinel_user, sentinel_password (which stay, whatever becomes of the other login), sentinel_tls (same, yes, no), service,
- * node (one more host). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
+ * node (one more host). In a cluster: node_address_map (inside:port>outside:port,...). Any other is refused by name. What flagstone_config_set sets wins over the URL. docs/redis-addresses.md in the
  * sources tells how to write what other clients' configurations say.
  */
 

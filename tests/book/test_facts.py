@@ -20,6 +20,24 @@ def test_the_page_of_options_is_made_of_the_headers_table() -> None:
     assert sorted(names) == sorted(sources)
 
 
+def test_defaults_of_the_page_are_those_of_the_code() -> None:
+    listed = {name: default for name, default, _ in book.options()}
+    code: dict[str, str] = {}
+    for path in sorted((ROOT / "src" / "client").glob("*settings.rs")):
+        code.update(re.findall(r'self\.(?:milliseconds|number)\("([a-z0-9_.]+)", ([0-9_]+)\)', path.read_text()))
+    assert len(code) > 15
+    assert {name: number.replace("_", "") for name, number in code.items()} == {name: listed[name] for name in code}
+
+
+def test_words_of_an_option_are_all_in_its_row() -> None:
+    config = (ROOT / "src" / "client" / "config.rs").read_text()
+    words = dict(re.findall(r'^    \("([a-z0-9_.]+)", Check::(?:Word|Sources?)\(&\[([^\]]+)\]', config, re.M))
+    assert len(words) > 10
+    for name, default, meaning in book.options():
+        for word in re.findall(r'"([^"]+)"', words.get(name, "")):
+            assert re.search(rf"\b{word}\b", f"{default} {meaning}"), f"{name}: {word}"
+
+
 def test_every_option_of_an_address_is_in_the_table_and_no_other() -> None:
     source = (ROOT / "src" / "store" / "redis" / "url_options.rs").read_text()
     arms = re.findall(r'^ {12}("[a-z_]+"(?: \| "[a-z_]+")*)(?: if [^=]+)? =>', source, re.M)
@@ -95,7 +113,7 @@ def _missing(names: str, text: str) -> list[str]:
 
 
 def test_every_call_of_launchdarklys_client_for_python_is_in_the_table() -> None:
-    # Of `LDClient`, `Context`, `FeatureFlagsState` and the providers of status, as `launchdarkly-server-sdk` 9.20.0 has them.
+    # Of `LDClient`, `Context`, `FeatureFlagsState` and what tells of status, as `launchdarkly-server-sdk` 9.20.0 has them.
     theirs = (
         "postfork get_sdk_key close track_migration_op track identify is_offline is_initialized flush variation "
         "variation_detail migration_variation all_flags_state secure_mode_hash add_hook big_segment_store_status_provider "
@@ -115,8 +133,9 @@ def test_every_call_and_builder_of_launchdarklys_sdk_for_dotnet_is_in_the_table(
         "BoolVariation IntVariation FloatVariation DoubleVariation StringVariation JsonVariation EnumVariation "
         "BoolVariationDetail EnumVariationDetail MigrationVariation Identify Track TrackMigration AllFlagsState "
         "SecureModeHash Flush FlushAndWait FlushAndWaitAsync GetLogger IsOffline StatusMonitoringEnabled "
-        "BigSegments DataSource DataStore DiagnosticOptOut Events Http Logging Hooks Plugins Offline SdkKey ServiceEndpoints "
-        "StartWaitTime ApplicationInfo WrapperInfo DataSystem ConnectTimeout CustomHeader MessageHandler Proxy ReadTimeout "
+        "BigSegments DataSource DataStore DiagnosticOptOut Events Http Logging Hooks Plugins Offline SdkKey "
+        "ServiceEndpoints StartWaitTime "
+        "ApplicationInfo WrapperInfo DataSystem ConnectTimeout CustomHeader MessageHandler Proxy ReadTimeout "
         "ResponseStartTimeout Wrapper NoCaching CacheTime CacheMillis CacheSeconds CacheMaximumEntries CacheForever "
         "FilePaths Parser FileReader AutoUpdate DuplicateKeysHandling SkipMissingPaths AllAttributesPrivate Capacity "
         "DiagnosticRecordingInterval FlushInterval PrivateAttributes ContextKeysCapacity ContextKeysFlushInterval "
