@@ -30,10 +30,10 @@ Every option of the library, by the name that C, C++ and Rust use. In Python it 
 (`redis_url`), in .NET a property of `FlagstoneOptions` in Pascal case (`RedisUrl`; times have a twin that is a `TimeSpan`).
 This page is made of the header's text by `tools/book.py options`; a test keeps it true.
 
-Times are milliseconds, from 1 to 86400000 (a day). An option that does not exist, a number out of range and a word that is not
-listed are refused when they are set (`INVALID_ARGUMENT`), with a message that names the option; options that do not go together
-when the client is made. Environment variables set no option; `http.proxy` and `redis.credentials=aws-iam` look at some
-([AWS](credentials.md#aws)).
+Times are milliseconds, from 1 to 86400000 (a day). An option that does not exist, a number out of range and a word that is
+not listed are refused when they are set (`INVALID_ARGUMENT`), with a message that names the option; options that do not go
+together when the client is made. Environment variables set no option; `http.proxy` and `redis.credentials=aws-iam` look at
+some ([AWS](credentials.md#aws)).
 
 | Option | Default | Is |
 |---|---|---|

@@ -66,6 +66,14 @@ def test_every_command_that_is_sent_to_redis_is_in_the_tables_of_rights_and_no_o
     assert len(sent) > 30 and listed == sent - {"SENTINEL"} | {"ASKING"}
 
 
+def test_pauses_of_an_outage_are_those_of_the_code() -> None:
+    code = (ROOT / "src" / "store" / "backoff.rs").read_text()
+    longest = re.findall(r"LONGEST: Duration = Duration::from_secs\((\d+)\)", code)
+    first = re.findall(r"UNHURRIED: \(f64, f64\) = \(([\d.]+), ([\d.]+)\)", code)[0]
+    (row,) = re.findall(r"^\| after an outage \|.*$", (DOCS / "scale.md").read_text(), re.M)
+    assert re.findall(r"[\d.]+", row) == [f"{float(number):g}" for number in (*first, *longest)]
+
+
 def test_the_servers_of_the_table_are_those_that_are_installed_for_the_tests() -> None:
     text = (ROOT / "tools" / "servers.sh").read_text()
     installed = {name.replace("-", " ", 1).capitalize() for name in re.findall(r"^((?:redis|valkey)-[0-9.]+) ", text, re.M)}
