@@ -302,7 +302,7 @@
  *                                                       a scheme is needed; no_proxy knows ranges such as 10.0.0.0/8
  *   http.headers               (none)                   JSON object of further headers
  *   http.tls.ca_file           (built-in)               PEM file of the authorities to trust instead of the built-in list
- *   http.tls.skip_verify       false                    true: any certificate is accepted
+ *   http.tls.skip_verify       false                    true: any certificate is accepted; said in the log (WARN)
  *   file.paths                 (none)                   JSON array of files with flags, flagValues and segments; JSON where they
  *                                                       begin with {, otherwise YAML 1.2
  *   file.duplicates            fail                     fail: an item in two files is an error; first: the first one counts

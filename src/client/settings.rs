@@ -261,6 +261,11 @@ impl Config {
     /// How all requests of the client are made; `None` without an SDK key, without which nobody is spoken to.
     fn http(&self, remarks: &mut Vec<(Level, String)>) -> Result<Option<HttpOptions>, ConfigError> {
         let Some(sdk_key) = self.sdk_key()? else { return Ok(None) };
+        let skip_verify = self.flag("http.tls.skip_verify") == Some(true);
+        if skip_verify {
+            let remark = "http.tls.skip_verify is on: whoever answers in the place of LaunchDarkly is believed, and gets the SDK key";
+            remarks.push((Level::Warn, remark.to_owned()));
+        }
         Ok(Some(HttpOptions {
             tags: self.tags(remarks),
             wrapper: self.text("wrapper.name").map(|name| match self.text("wrapper.version") {
@@ -271,7 +276,7 @@ impl Config {
             proxy: self.text("http.proxy").map(|proxy| proxy.trim().to_owned()).filter(|proxy| !proxy.is_empty()),
             environment: ProxyEnvironment::read(),
             ca_file: self.text("http.tls.ca_file").map(PathBuf::from),
-            skip_verify: self.flag("http.tls.skip_verify") == Some(true),
+            skip_verify,
             connect_timeout: self.milliseconds("http.connect_timeout_ms", 10_000),
             read_timeout: self.milliseconds("http.read_timeout_ms", 15_000),
             ..HttpOptions::new(&sdk_key, &crate::model::new_id())

@@ -46,6 +46,20 @@ fn options_of_the_source_that_are_unset_have_their_defaults() {
 }
 
 #[test]
+fn certificates_that_nobody_checks_are_told_of_whoever_is_spoken_to() {
+    for (option, others) in [
+        ("redis.tls.skip_verify", &[][..]),
+        ("http.tls.skip_verify", &[("sdk.key", "k"), ("source.kind", "stream")]),
+        ("http.tls.skip_verify", &[("sdk.key", "k"), ("redis.url", "redis://h")]),
+    ] {
+        let remarks = |value| settings(&[others, &[(option, value)]].concat()).remarks;
+        let is_told = |(level, remark): &(Level, String)| *level == Level::Warn && remark.starts_with(option);
+        assert!(remarks("true").iter().any(is_told), "{option}, {others:?}");
+        assert!(!remarks("false").iter().any(is_told), "{option}, {others:?}");
+    }
+}
+
+#[test]
 fn each_option_of_the_source_reaches_its_place() {
     let shared = [
         ("source.filter", "mine"),
