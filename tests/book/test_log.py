@@ -46,6 +46,18 @@ def _logged() -> list[tuple[str, str]]:
     return [(level.upper(), re.sub(r"\{[^}]*\}", "…", text.strip('"').replace('\\"', '"'))) for level, text in found]
 
 
+def test_reasons_for_which_the_store_is_interrupted_are_in_the_sources() -> None:
+    reasons = [cells[0] for cells in rows(DOCS / "troubleshooting.md", 3) if re.match(r"`[a-z]", cells[0])]
+    assert len(reasons) > 5
+    assert [part for reason in reasons for part in _parts(reason) if part not in SOURCE] == []
+    unproven = re.findall(r'unproven = Some\("([^"]+)"', SOURCE) + re.findall(
+        r'contested = Some\(Arc::from\("([^"]+)"', SOURCE
+    )
+    listed = " ".join(reasons)
+    # What is over with the next connection needs no row.
+    assert {reason for reason in unproven if reason not in listed} == {"the connection for reading was lost"}
+
+
 @pytest.mark.parametrize(("line", "levels"), TABLES, ids=[line for line, _ in TABLES])
 def test_a_line_of_the_tables_is_in_the_sources(line: str, levels: set[str]) -> None:
     assert line.startswith("`") and levels and levels <= LEVELS
