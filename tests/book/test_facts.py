@@ -66,6 +66,15 @@ def test_every_command_that_is_sent_to_redis_is_in_the_tables_of_rights_and_no_o
     assert len(sent) > 30 and listed == sent - {"SENTINEL"} | {"ASKING"}
 
 
+def test_each_error_of_an_evaluation_has_its_row() -> None:
+    header = (ROOT / "include" / "flagstone.h").read_text()
+    kinds = set(re.findall(r"^  FLAGSTONE_ERROR_KIND_([A-Z_]+) = ", header, re.M)) - {"NONE"}
+    listed = {
+        kind for cells in rows(DOCS / "troubleshooting.md", 3) for kind in re.findall(r"`ERROR`/`([A-Z_]+)`", cells[0])
+    }
+    assert len(kinds) > 5 and listed == kinds
+
+
 def test_pauses_of_an_outage_are_those_of_the_code() -> None:
     code = (ROOT / "src" / "store" / "backoff.rs").read_text()
     longest = re.findall(r"LONGEST: Duration = Duration::from_secs\((\d+)\)", code)
