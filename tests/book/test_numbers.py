@@ -1,12 +1,14 @@
-"""Numbers in the text of the book are those of the constants that they come from. Limits have a table of their own."""
+"""Numbers and short tables in the text of the book are those of the sources. Limits and options have tests of their own."""
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
-from pages import DOCS, ROOT
+import book
+from pages import DOCS, ROOT, rows
 
 #: What a page says with a number, and the constant that it comes from. Bytes, and seconds, are as the constant has them.
 NUMBERS = [
@@ -23,6 +25,14 @@ NUMBERS = [
     ("how-it-stays-true.md", "the last eight items", "LATEST", "src/store/worker/leading.rs", 8),
     ("how-it-stays-true.md", "a data set below 1 MB", "SMALL_SET", "src/store/worker/leading.rs", 1 << 20),
     ("how-it-stays-true.md", "still missing after ten seconds", "MISSING_FOR", "src/store/worker/leading.rs", 10),
+    ("events.md", "up to five payloads at a time", "MOST_SENDERS", "src/events/delivery.rs", 5),
+    ("events.md", "sent once more after a second", "PAUSE", "src/events/courier.rs", 1),
+    ("events.md", "events of 64 MB together", "MOST_BYTES", "src/events/inbox/room.rs", 64 << 20),
+    ("fdv2.md", "an hour if it says nothing", "FORMER_FOR", "src/source/fdv2/mod.rs", 3600),
+    ("files.md", "up to 32 MB", "LARGEST_TEXT", "src/source/file/yaml.rs", 32 << 20),
+    ("files.md", "nested at most 127 levels", "DEEPEST", "src/source/file/yaml.rs", 127),
+    ("files.md", "128 MB of JSON", "LARGEST_JSON", "src/source/file/yaml.rs", 128 << 20),
+    ("files.md", "JSON files are read up to 1 GB", "LARGEST", "src/source/file.rs", 1 << 30),
     ("how-it-stays-true.md", "growing pauses, up to a minute", "PAUSES", "src/store/worker/healing.rs", (1, 60)),
 ]
 
@@ -35,3 +45,34 @@ def test_numbers_in_the_text_are_those_of_the_constants(page: str, says: str, na
     plain = re.sub(r"Duration::from_secs\((\d+)\)", r"\1", found[1]).replace("_", "")
     assert re.fullmatch(r"[0-9a-fx<+*.,() ]+", plain), plain
     assert eval(plain) == value
+
+
+def test_defaults_of_fdv2_are_those_of_the_options() -> None:
+    defaults = {name: default for name, default, _ in book.options() if name.startswith("fdv2.")}
+    table = rows(DOCS / "fdv2.md", 3)
+    assert {name.strip("`"): default.strip("`") for name, default, _ in table} == defaults
+
+
+def test_cases_in_which_sdks_differ_are_as_many_as_the_page_says_and_each_has_its_rule() -> None:
+    cases, rules = (
+        [json.loads(line) for line in (ROOT / "tests" / "data" / f"evaluation-{name}.jsonl").read_text().splitlines()]
+        for name in ("vectors", "expectations")
+    )
+    differ = {case["id"] for case in cases if not case["allAgree"]}
+    assert {rule["id"] for rule in rules if rule["rule"]} == differ
+    assert {sdk for case in cases for sdk in case["results"]} == {"all", "go", "rust", "python", "dotnet"}
+    text = (DOCS / "evaluation.md").read_text()
+    assert f"holds {len(cases)} cases" in text and f"In {len(differ)} of them" in text
+
+
+def test_stages_of_a_migration_are_those_of_the_header() -> None:
+    header = (ROOT / "src" / "ffi" / "migration.rs").read_text()
+    stages = re.findall(r"^    /// `(\w+)`: read ([a-z ]+); write ([a-z ]+)\.$", header, re.M)
+    assert len(stages) == 6
+    assert [tuple(cell.strip("`") for cell in cells) for cells in rows(DOCS / "migrations.md", 3)] == stages
+
+
+def test_each_status_of_big_segments_is_explained() -> None:
+    header = (ROOT / "include" / "flagstone.h").read_text()
+    statuses = set(re.findall(r"^  FLAGSTONE_BIG_SEGMENTS_([A-Z_]+) = ", header, re.M)) - {"NONE"}
+    assert {cells[0].strip("`") for cells in rows(DOCS / "big-segments.md", 2)} == statuses
