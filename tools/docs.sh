@@ -29,7 +29,8 @@ MDBOOK_BUILD__BUILD_DIR=$book "$mdbook" build "$root/docs"
 rm -rf "$book"/pictures/*.py "$book"/pictures/__pycache__ "$book/book.toml"
 
 mkdir -p "$api/c" "$api/python" "$api/dotnet"
-cp "$root"/include/flagstone.h "$root"/include/flagstone.hpp "$api/c"
+# The header for C++ includes those of the folder.
+cp -r "$root"/include/* "$api/c"
 (cd "$root" && cargo doc --package flagstone --no-deps --lib --quiet)
 cp -r "$target/doc" "$api/rust"
 
