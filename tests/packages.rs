@@ -189,6 +189,7 @@ fn a_library_that_would_not_work_on_its_platform_is_refused_with_reasons() {
         "it exports also flagstone_more",
         "its name is missing",
         "it needs strange.so",
+        "a panic in it would end the program: it has no .gcc_except_table",
     ] {
         assert!(said.contains(reason), "{reason}: {said}");
     }

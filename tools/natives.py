@@ -3,8 +3,8 @@
     tools/natives.py FOLDER [RID...]
 
 Each must be for its platform, export what ``tests/abi/symbols.txt`` says and nothing else, need no library that is not part
-of the system, no glibc above 2.17, and carry no path of the machine that built it. Where this
-machine can run it, a small program loads it and asks for its version. Depends on ``native_file`` of the Python package.
+of the system, no glibc above 2.17, be able to catch a panic, and carry no path of the machine that built it. Where this machine
+can run it, a small program loads it and asks for its version. Depends on ``native_file`` of the Python package.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ GLIBC = (2, 17)
 MACHINES = {"x64": "x86_64", "arm64": "aarch64"}
 FORMS = {"linux": ("elf", "libflagstone.so"), "win": ("pe", "flagstone.dll"), "osx": ("macho", "libflagstone.dylib")}
 NAMES = {"elf": "libflagstone.so.1", "pe": "flagstone.dll", "macho": "@rpath/libflagstone.1.dylib"}
+#: What a panic needs so that the guards at the C border can catch it. There are linkers that leave it out and say nothing.
+UNWINDING = {
+    "elf": {".eh_frame", ".gcc_except_table"},
+    "pe": {".pdata", ".xdata"},
+    "macho": {"__unwind_info", "__gcc_except_tab"},
+}
 #: What every installation of a system has, as whole names.
 SYSTEM = {
     "glibc": r"lib(c|m|gcc_s|dl|pthread|rt|util)\.so\.\d+|ld-linux-(x86-64|aarch64)\.so\.\d",
@@ -59,6 +65,9 @@ def objections(rid: str, path: Path, file: native_file.NativeFile) -> list[str]:
     strange = [name for name in file.needed if not re.fullmatch(SYSTEM[file.libc or file.form], name)]
     if strange:
         found.append(f"it needs {', '.join(strange)}, which is no part of the system")
+    missing = sorted(UNWINDING[file.form] - file.sections)
+    if missing:
+        found.append(f"a panic in it would end the program: it has no {', '.join(missing)}")
     if file.glibc and file.glibc > GLIBC:
         found.append(f"it needs glibc {version(file.glibc)}, above {version(GLIBC)}")
     content = path.read_bytes()

@@ -3,9 +3,10 @@
 #     tools/natives.sh            all of them
 #     tools/natives.sh RID...     these, for example linux-x64; it is an error when one cannot be built
 #
-# Linux and macOS are linked with zig, for glibc 2.17 and musl, Windows with mingw; what is needed for that is installed by name,
-# from PyPI and the distribution, and toolchains never are. Each library is inspected (tools/natives.py) and loaded where this
-# machine can: libraries that were not are labelled so. What was left out is said, with how to get it.
+# Linux is linked with zig, for glibc 2.17 and musl, Windows with mingw, macOS with lld and what zig knows of that system; what is
+# needed for that is installed by name, from PyPI and the distribution, and toolchains never are. Each library is inspected
+# (tools/natives.py) and loaded where this machine can: libraries that were not are labelled so. What was left out is said, with how
+# to get it.
 #
 # RUSTC and CARGO name another toolchain. FLAGSTONE_BUILD_STD=1 builds the standard library, too, from the sources that the
 # toolchain has (rustup's component rust-src, Debian's package rust-web-src): for platforms that it does not have ready.
@@ -24,6 +25,8 @@ rustc=${RUSTC:-rustc}
 cargo=${CARGO:-cargo}
 # The lowest version of glibc that the libraries run with: that of manylinux2014.
 glibc=2.17
+# The lowest version of macOS.
+macos=11.0
 
 triple() {
   case $1 in
@@ -69,14 +72,39 @@ prepare_zig() {
   make_environment python3 "$zig" natives || return 1
 }
 
+# The command, if it is lld of a version that keeps what a panic needs to be caught: version 14 does not, and says nothing.
+new_enough() {
+  [[ $("$1" -flavor darwin --version 2>/dev/null) =~ LLD\ ([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 16 ]
+}
+
+# lld, by the name that makes it link for macOS: that of a toolchain, or the distribution's.
+prepare_ld64() {
+  local lld found=''
+  for lld in {"$("$rustc" --print sysroot)","$(rustc --print sysroot)"}/lib/rustlib/*/bin/rust-lld lld lld-22 lld-19 lld-16; do
+    ! new_enough "$lld" || { found=$(command -v "$lld") && break; }
+  done
+  if [ -z "$found" ]; then
+    find_or_install lld-16 lld-16 || return 1
+    found=$(command -v lld-16)
+  fi
+  ld64=$target/macos/ld64.lld
+  mkdir -p "$target/macos/usr/lib"
+  ln -sf "$found" "$ld64"
+  ln -sf "$("$zig/bin/python" -c 'import ziglang; print(ziglang.__path__[0])')/lib/libc/darwin/libSystem.tbd" "$target/macos/usr/lib/"
+}
+
 # Called where failures do not end the script, so each of them is looked at.
 build() {
-  local rid=$1 to flags=${RUSTFLAGS-} command=(build) built
+  local rid=$1 to flags=${RUSTFLAGS-} command=(build) built strip=symbols
   to=$(triple "$rid") || return 1
   flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/registry --remap-path-prefix=$root=/flagstone"
   local arguments=(--release --package flagstone-capi --locked --target "$to") variables=()
   case $rid in
-    win-*) find_or_install x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64-win32 || return 1 ;;
+    win-*)
+      find_or_install x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64-win32 || return 1
+      # rustc has it leave the names of functions in, a sixth of the file.
+      flags="$flags -C link-arg=-s"
+      ;;
     *)
       prepare_zig || return 1
       command=(zigbuild)
@@ -84,6 +112,13 @@ build() {
         # Otherwise rustc says nothing and makes no shared library.
         linux-musl-*) flags="$flags -C target-feature=-crt-static" ;;
         linux-*) arguments[5]=$to.$glibc ;;
+        osx-*)
+          prepare_ld64 || return 1
+          flags="$flags -C linker=$root/tools/macos-linker.sh"
+          # For the compiler of the C code; rustc means the same without being told.
+          variables+=(FLAGSTONE_LD64="$ld64" SDKROOT="$target/macos" MACOSX_DEPLOYMENT_TARGET="$macos")
+          strip=none
+          ;;
       esac
       ;;
   esac
@@ -98,7 +133,7 @@ build() {
   rm -f "$built"
   # Stripped by the linker: the strip of this machine knows no others.
   [ "${FLAGSTONE_AUDITABLE:-}" != 1 ] || command=(auditable "${command[@]}")
-  env "${variables[@]}" RUSTC="$rustc" RUSTFLAGS="$flags" CARGO_PROFILE_RELEASE_STRIP=symbols PATH="${zig:+$zig/bin:}$PATH" \
+  env "${variables[@]}" RUSTC="$rustc" RUSTFLAGS="$flags" CARGO_PROFILE_RELEASE_STRIP=$strip PATH="${zig:+$zig/bin:}$PATH" \
     "$cargo" "${command[@]}" "${arguments[@]}" || return 1
   if [ ! -e "$built" ]; then
     say "cargo made no shared library for $to"

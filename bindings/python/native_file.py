@@ -38,6 +38,8 @@ class NativeFile:
     versions: dict[str, list[str]] = field(default_factory=dict)
     #: The lowest version of macOS that it is for.
     system: tuple[int, int] = (0, 0)
+    #: The names of its sections.
+    sections: set[str] = field(default_factory=set)
 
     @property
     def glibc(self) -> tuple[int, int] | None:
@@ -72,6 +74,10 @@ def _text(content: bytes, at: int) -> str:
     return content[at : content.index(b"\0", at)].decode()
 
 
+def _padded(content: bytes, at: int, length: int) -> str:
+    return content[at : at + length].rstrip(b"\0").decode()
+
+
 def _elf(content: bytes) -> NativeFile:
     file = NativeFile("elf", _ELF_MACHINES[struct.unpack_from("<H", content, 18)[0]])
     start, size, count = struct.unpack_from("<Q", content, 40)[0], *struct.unpack_from("<HH", content, 58)
@@ -83,8 +89,10 @@ def _elf(content: bytes) -> NativeFile:
     def strings(section: tuple[int, ...]) -> int:
         return sections[section[5]][3]
 
+    (named,) = struct.unpack_from("<H", content, 62)
     for section in sections:
         kind, place, length = section[1], section[3], section[4]
+        file.sections.add(_text(content, sections[named][3] + section[0]))
         if kind == 11:  # dynamic symbols
             for at in range(place, place + length, 24):
                 name, info, _, index = struct.unpack_from("<IBBH", content, at)
@@ -116,10 +124,11 @@ def _pe(content: bytes) -> NativeFile:
     head = struct.unpack_from("<I", content, 0x3C)[0]
     machine, sections, optional = struct.unpack_from("<HH12xH", content, head + 4)
     file = NativeFile("pe", _PE_MACHINES[machine])
+    first = head + 24 + optional
     # Of the sections: size in memory, address, size in the file, place there.
-    table: list[tuple[int, ...]] = [
-        struct.unpack_from("<8xIIII", content, head + 24 + optional + 40 * number) for number in range(sections)
-    ]
+    table: list[tuple[int, ...]] = [struct.unpack_from("<8xIIII", content, first + 40 * number) for number in range(sections)]
+    for number in range(sections):
+        file.sections.add(_padded(content, first + 40 * number, 8))
 
     def place(address: int) -> int:
         for size, start, raw, at in table:
@@ -157,6 +166,9 @@ def _macho(content: bytes) -> NativeFile:
         elif command in (0x24, 0x32):  # the lowest version of the system, in its old and its new form
             version = struct.unpack_from("<I", content, at + (8 if command == 0x24 else 12))[0]
             file.system = (version >> 16, version >> 8 & 0xFF)
+        elif command == 0x19:  # a part of it in memory
+            (count,) = struct.unpack_from("<I", content, at + 64)
+            file.sections |= {_padded(content, at + 72 + 80 * number, 16) for number in range(count)}
         elif command == 2:  # symbols
             symbols, count, strings = struct.unpack_from("<III", content, at + 8)
             for number in range(count):
