@@ -240,13 +240,6 @@ def test_limits_are_those_of_the_constants() -> None:
         assert stops
 
 
-@pytest.mark.parametrize("page", ["add-an-operator", "add-an-option", "add-a-rung"])
-def test_the_walk_throughs_lead_through_files(page: str) -> None:
-    text = (DOCS / "inside" / f"{page}.md").read_text()
-    # That they exist is what is tested of all links.
-    assert len(set(re.findall(r"\]\((\.\./\.\./[^)]+)\)", text))) >= 10
-
-
 def test_the_composition_of_containers_is_well_formed_and_refers_to_what_is_there() -> None:
     folder = ROOT / "examples" / "compose"
     composition = yaml.safe_load((folder / "compose.yaml").read_text())
