@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import book
+from flagstone import Client, Config, Context
 from pages import DOCS, ROOT, rows
+from support import until
 
 #: What a page says with a number, and the constant that it comes from. Bytes, and seconds, are as the constant has them.
 NUMBERS = [
@@ -77,3 +81,48 @@ def test_each_status_of_big_segments_is_explained() -> None:
     header = (ROOT / "include" / "flagstone.h").read_text()
     statuses = set(re.findall(r"^  FLAGSTONE_BIG_SEGMENTS_([A-Z_]+) = ", header, re.M)) - {"NONE"}
     assert {cells[0].strip("`") for cells in rows(DOCS / "big-segments.md", 2)} == statuses
+
+
+def _value_in_yaml(text: str, folder: Path) -> Any:
+    """What a flag is worth that is written so in a file; the error where there is one."""
+    path = folder / "flags.yaml"
+    path.write_text(f"flagValues:\n  flag: {text}\n")
+    client = Client(Config(source_kind="file", file_paths=[str(path)]))
+    client.start(0)
+
+    def error() -> str:
+        source = client.status().source
+        return f"error: {source.last_error.message}" if source and source.last_error else ""
+
+    assert until(lambda: client.status().ready or bool(error()))
+    value = error() or client.variation("flag", Context("u"), "no value", check_type=False)
+    client.close()
+    return value
+
+
+#: What the samples of the table mean; text where there is none here.
+IN_YAML: dict[str, Any] = {"true": True, "True": True, "TRUE": True, "false": False, "1": 1, "-2.50": -2.5, "1e3": 1000}
+IN_YAML |= {
+    "+1": 1,
+    ".5": 0.5,
+    "5.": 5,
+    "010": 10,
+    "0o17": 15,
+    "0x1F": 31,
+    "!!str 1": "1",
+    ".inf": "error",
+    ".nan": "error",
+}
+
+
+def test_scalars_in_yaml_mean_what_the_table_says(tmp_path: Path) -> None:
+    wanted = ("booleans", "text", "numbers", "10, 15 and 31", "an error: JSON")
+    told = [cells for cells in rows(DOCS / "files.md", 2) if cells[1].startswith(wanted) and cells[0].startswith("`")]
+    samples = [sample for cells in told if "as a key" not in cells[0] for sample in re.findall(r"`([^`]+)`", cells[0])]
+    assert len(samples) > 20 and set(IN_YAML) - {"!!str 1"} <= set(samples)
+    for sample in [*samples, "!!str 1"]:
+        value, expected = _value_in_yaml(sample, tmp_path), IN_YAML.get(sample, sample)
+        if expected == "error":
+            assert str(value).startswith("error: "), (sample, value)
+        else:
+            assert value == expected and isinstance(value, bool) == isinstance(expected, bool), (sample, value)
