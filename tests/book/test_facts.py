@@ -258,6 +258,18 @@ def test_the_composition_of_containers_is_well_formed_and_refers_to_what_is_ther
     assert services["relay"]["environment"]["LD_PREFIX_shop"] == "shop"
 
 
+def test_services_of_the_composition_read_the_settings_that_they_are_given() -> None:
+    examples = ROOT / "examples"
+    services = yaml.safe_load((examples / "compose" / "compose.yaml").read_text())["services"]
+    for name in services["python"]["environment"]:
+        assert f'os.environ.get("{name}"' in (examples / "python" / "flask_app.py").read_text(), name
+    (section,) = re.findall(
+        r'AddFlagstone\(builder\.Configuration\.GetSection\("(\w+)"\)', (examples / "dotnet" / "Program.cs").read_text()
+    )
+    settings = [name for name in services["dotnet"]["environment"] if not name.startswith("ASPNETCORE_")]
+    assert {f"{section}__Redis__Url", f"{section}__Redis__Prefix"} == set(settings)
+
+
 def _check_dockerfile(path: object) -> None:
     with open(str(path)) as file:
         text = file.read()
