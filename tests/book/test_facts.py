@@ -240,13 +240,6 @@ def test_limits_are_those_of_the_constants() -> None:
         assert stops
 
 
-@pytest.mark.parametrize("page", ["add-an-operator", "add-an-option", "add-a-rung"])
-def test_the_walk_throughs_lead_through_files(page: str) -> None:
-    text = (DOCS / "inside" / f"{page}.md").read_text()
-    # That they exist is what is tested of all links.
-    assert len(set(re.findall(r"\]\((\.\./\.\./[^)]+)\)", text))) >= 10
-
-
 def test_the_composition_of_containers_is_well_formed_and_refers_to_what_is_there() -> None:
     folder = ROOT / "examples" / "compose"
     composition = yaml.safe_load((folder / "compose.yaml").read_text())
@@ -263,6 +256,18 @@ def test_the_composition_of_containers_is_well_formed_and_refers_to_what_is_ther
             settings = {**service.get("environment", {}), "command": service.get("command")}
             assert "redis://redis:6379" in str(settings) and "shop" in str(settings), name
     assert services["relay"]["environment"]["LD_PREFIX_shop"] == "shop"
+
+
+def test_services_of_the_composition_read_the_settings_that_they_are_given() -> None:
+    examples = ROOT / "examples"
+    services = yaml.safe_load((examples / "compose" / "compose.yaml").read_text())["services"]
+    for name in services["python"]["environment"]:
+        assert f'os.environ.get("{name}"' in (examples / "python" / "flask_app.py").read_text(), name
+    (section,) = re.findall(
+        r'AddFlagstone\(builder\.Configuration\.GetSection\("(\w+)"\)', (examples / "dotnet" / "Program.cs").read_text()
+    )
+    settings = [name for name in services["dotnet"]["environment"] if not name.startswith("ASPNETCORE_")]
+    assert {f"{section}__Redis__Url", f"{section}__Redis__Prefix"} == set(settings)
 
 
 def _check_dockerfile(path: object) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import book
+from flagstone import Client, Config, Context
 from pages import DOCS, ROOT, rows
+from support import until
 
 #: What a page says with a number, and the constant that it comes from. Bytes, and seconds, are as the constant has them.
 NUMBERS = [
@@ -18,6 +22,7 @@ NUMBERS = [
     ("how-it-stays-true.md", "four to five windows", "PATIENCE", "src/store/worker/spread.rs", (4.0, 5.0)),
     ("how-it-stays-true.md", "a sixteenth of the items", "LOOK_PART", "src/store/worker/looking.rs", 16),
     ("how-it-stays-true.md", "(at least 100)", "BATCH", "src/store/redis/reader.rs", 100),
+    ("how-it-stays-true.md", "More than 1,000 items", "SCAN_ABOVE", "src/store/redis/reader.rs", 1000),
     ("how-it-stays-true.md", "within two seconds, the latest", "TORN_PATIENCE", "src/store/worker/following_all.rs", 2),
     ("how-it-stays-true.md", "more than three items", "FEW", "src/store/truth/loss.rs", 3),
     ("how-it-stays-true.md", "more than a tenth", "PART", "src/store/truth/loss.rs", 10),
@@ -61,7 +66,7 @@ def test_cases_in_which_sdks_differ_are_as_many_as_the_page_says_and_each_has_it
     differ = {case["id"] for case in cases if not case["allAgree"]}
     assert {rule["id"] for rule in rules if rule["rule"]} == differ
     assert {sdk for case in cases for sdk in case["results"]} == {"all", "go", "rust", "python", "dotnet"}
-    text = (DOCS / "evaluation.md").read_text()
+    text = re.sub(r"\s+", " ", (DOCS / "evaluation.md").read_text())
     assert f"holds {len(cases)} cases" in text and f"In {len(differ)} of them" in text
 
 
@@ -76,3 +81,48 @@ def test_each_status_of_big_segments_is_explained() -> None:
     header = (ROOT / "include" / "flagstone.h").read_text()
     statuses = set(re.findall(r"^  FLAGSTONE_BIG_SEGMENTS_([A-Z_]+) = ", header, re.M)) - {"NONE"}
     assert {cells[0].strip("`") for cells in rows(DOCS / "big-segments.md", 2)} == statuses
+
+
+def _value_in_yaml(text: str, folder: Path) -> Any:
+    """What a flag is worth that is written so in a file; the error where there is one."""
+    path = folder / "flags.yaml"
+    path.write_text(f"flagValues:\n  flag: {text}\n")
+    client = Client(Config(source_kind="file", file_paths=[str(path)]))
+    client.start(0)
+
+    def error() -> str:
+        source = client.status().source
+        return f"error: {source.last_error.message}" if source and source.last_error else ""
+
+    assert until(lambda: client.status().ready or bool(error()))
+    value = error() or client.variation("flag", Context("u"), "no value", check_type=False)
+    client.close()
+    return value
+
+
+#: What the samples of the table mean; text where there is none here.
+IN_YAML: dict[str, Any] = {"true": True, "True": True, "TRUE": True, "false": False, "1": 1, "-2.50": -2.5, "1e3": 1000}
+IN_YAML |= {
+    "+1": 1,
+    ".5": 0.5,
+    "5.": 5,
+    "010": 10,
+    "0o17": 15,
+    "0x1F": 31,
+    "!!str 1": "1",
+    ".inf": "error",
+    ".nan": "error",
+}
+
+
+def test_scalars_in_yaml_mean_what_the_table_says(tmp_path: Path) -> None:
+    wanted = ("booleans", "text", "numbers", "10, 15 and 31", "an error: JSON")
+    told = [cells for cells in rows(DOCS / "files.md", 2) if cells[1].startswith(wanted) and cells[0].startswith("`")]
+    samples = [sample for cells in told if "as a key" not in cells[0] for sample in re.findall(r"`([^`]+)`", cells[0])]
+    assert len(samples) > 20 and set(IN_YAML) - {"!!str 1"} <= set(samples)
+    for sample in [*samples, "!!str 1"]:
+        value, expected = _value_in_yaml(sample, tmp_path), IN_YAML.get(sample, sample)
+        if expected == "error":
+            assert str(value).startswith("error: "), (sample, value)
+        else:
+            assert value == expected and isinstance(value, bool) == isinstance(expected, bool), (sample, value)
