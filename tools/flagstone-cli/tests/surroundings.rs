@@ -106,6 +106,18 @@ fn a_prefix_without_flags_and_a_redis_that_is_away_are_said_by_every_command() {
 }
 
 #[test]
+fn the_page_of_a_prefix_without_flags_is_announced_as_such() {
+    let redis = redis();
+    let mut program = flagstone();
+    let mut child = program.args(["view", "--url", &redis.url()]).stdout(Stdio::piped()).spawn().unwrap();
+    let told: Vec<_> = BufReader::new(child.stdout.take().unwrap()).lines().take(2).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(told[0].starts_with("http://") && told[1].starts_with("there are no flags: "), "{told:?}");
+    assert!(told[1].contains("--prefix names another one"), "{told:?}");
+}
+
+#[test]
 fn ctrl_c_ends_every_command_that_waits() {
     let (listener, url) = silent();
     let import = format!("import {} --yes", examples().display());
