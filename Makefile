@@ -21,7 +21,7 @@ export RUSTFLAGS ?= --remap-path-prefix=$(CARGO_SOURCES)=/registry --remap-path-
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 21
 
 .PHONY: setup
 setup: ## Installs the programs that demo and benchmarks need, or says what is missing

@@ -5,10 +5,12 @@
 mod native;
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use native::{cargo, has_tool, output, root, run, shared_library, text, work_dir};
+use native::{cargo, has_tool, output, root, run, shared_library, skip, text, work_dir};
 
 #[test]
 fn every_file_that_says_a_version_says_that_of_the_crate() {
@@ -265,14 +267,25 @@ fn what_is_published_as_crates_is_all_that_the_library_is_made_of() {
 
 /// Installs files that stand for the libraries: where they go is what counts here.
 fn install(dir: &Path, libdir: &str, destination: Option<&Path>) -> String {
+    install_with("", dir, libdir, destination, &[])
+}
+
+/// With this program, or an empty word for none, and this in the environment.
+fn install_with(
+    program: &str,
+    dir: &Path,
+    libdir: &str,
+    destination: Option<&Path>,
+    environment: &[(&str, &str)],
+) -> String {
     let libraries = dir.join("libraries");
     fs::create_dir_all(&libraries).unwrap();
     for library in ["libflagstone.so", "libflagstone.a"] {
         fs::write(libraries.join(library), "").unwrap();
     }
     let mut command = Command::new(root().join("tools/install.sh"));
-    command.env("FLAGSTONE_LIB_DIR", libraries).env("FLAGSTONE_PROGRAM", "").env("FLAGSTONE_LIBDIR", libdir);
-    run(command.arg(dir.join("prefix")).args(destination))
+    command.env("FLAGSTONE_LIB_DIR", libraries).env("FLAGSTONE_PROGRAM", program).env("FLAGSTONE_LIBDIR", libdir);
+    run(command.envs(environment.iter().copied()).arg(dir.join("prefix")).args(destination))
 }
 
 #[test]
@@ -296,7 +309,7 @@ fn libraries_go_to_another_folder_when_told_so_and_are_found_there_by_pkg_config
     let flags = fs::read_to_string(dir.join("build/CMakeFiles/with_shared.dir/flags.make")).unwrap();
     assert!(flags.contains(dir.join("prefix/include").to_str().unwrap()), "{flags}");
     run(Command::new(root().join("tools/uninstall.sh")).arg(dir.join("prefix")));
-    assert!(!place.exists());
+    assert!(!place.exists() && !dir.join("prefix").exists(), "the prefix that was made goes, too");
     fs::remove_dir_all(dir).unwrap();
 }
 
@@ -309,5 +322,58 @@ fn an_installation_says_what_to_do_where_the_dynamic_linker_does_not_look() {
     assert!(said.contains("LD_LIBRARY_PATH") && said.contains("-Wl,-rpath,") && said.contains("ldconfig"), "{said}");
     // What is staged will be somewhere else.
     assert_eq!(install(&dir, "lib", Some(&dir.join("staged"))), "");
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn an_installation_says_how_pkg_config_cmake_and_the_shell_find_what_they_would_not() {
+    if !has_tool("pkg-config", "what is said of pkg-config") {
+        return;
+    }
+    let dir = work_dir("packages-finding");
+    // It writes no pages and no completions: that it is there is what counts here.
+    let program = dir.join("program");
+    fs::write(&program, "#!/bin/sh\ncase $1 in man) mkdir \"$3\"; : >\"$3/flagstone.1\" ;; esac\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let said = install_with(program.to_str().unwrap(), &dir, "lib", None, &[]);
+    let prefix = dir.join("prefix");
+    let (descriptions, programs) = (prefix.join("lib/pkgconfig"), prefix.join("bin"));
+    for words in [
+        format!("PKG_CONFIG_PATH={}", descriptions.display()),
+        format!("CMAKE_PREFIX_PATH={}", prefix.display()),
+        format!("PATH={}:$PATH", programs.display()),
+    ] {
+        assert!(said.lines().any(|line| line.contains(&words)), "{words} in {said}");
+    }
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let found = [("PATH", path.as_str()), ("PKG_CONFIG_PATH", descriptions.to_str().unwrap())];
+    let said = install_with(program.to_str().unwrap(), &dir, "lib", None, &found);
+    assert!(!said.contains("pkg-config") && !said.contains("the shell"), "{said}");
+    assert_eq!(install_with(program.to_str().unwrap(), &dir, "lib", Some(&dir.join("staged")), &[]), "");
+    fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn whoever_may_not_write_there_is_told_so_and_what_to_run_and_nothing_is_installed() {
+    let dir = work_dir("packages-rights");
+    let (prefix, script) = (dir.join("prefix"), root().join("tools/install.sh"));
+    fs::create_dir(&prefix).unwrap();
+    fs::set_permissions(&prefix, fs::Permissions::from_mode(0o555)).unwrap();
+    for library in ["libflagstone.so", "libflagstone.a"] {
+        fs::write(dir.join(library), "").unwrap();
+    }
+    let nobody = |command: &mut Command| {
+        // Root may write everywhere.
+        let is_root = fs::metadata(&dir).unwrap().uid() == 0;
+        output(if is_root { command.uid(65534).gid(65534) } else { command })
+    };
+    if !nobody(Command::new("test").arg("-r").arg(&script)).status.success() {
+        return skip("a folder that everybody may read", "an installation without the right to write");
+    }
+    let refused =
+        nobody(Command::new(&script).env("FLAGSTONE_LIB_DIR", &dir).env("FLAGSTONE_PROGRAM", "").arg(&prefix));
+    let told = format!("may not write to {0}: run tools/install.sh {0} as root", prefix.display());
+    assert!(refused.status.code() == Some(1) && text(&refused).contains(&told), "{}", text(&refused));
+    assert_eq!(fs::read_dir(&prefix).unwrap().count(), 0);
     fs::remove_dir_all(dir).unwrap();
 }

@@ -33,6 +33,16 @@ if [ -n "$program" ] && [ ! -x "$program" ]; then
   exit 1
 fi
 
+# Whoever may not write there is told before half of it is there.
+for place in include "$libdir" share ${program:+bin}; do
+  place=$to/$place
+  while [ ! -e "$place" ]; do place=$(dirname "$place"); done
+  if [ ! -w "$place" ]; then
+    echo "$(id -un) may not write to $place: run tools/install.sh $prefix${2:+ $2} as root, or choose another PREFIX" >&2
+    exit 1
+  fi
+done
+
 installed=()
 # Folders are listed before what is below them.
 folder() {
@@ -65,7 +75,11 @@ fill() {
 before=()
 if [ -e "$to/$manifest" ]; then mapfile -t before <"$to/$manifest"; fi
 
-install -d "$to"
+# The prefix itself is a folder like the others.
+if [ ! -d "$to" ]; then
+  install -d "$to"
+  installed+=("./")
+fi
 put 644 "$root/include/flagstone.h" include/flagstone.h
 put 644 "$root/include/flagstone.hpp" include/flagstone.hpp
 for header in "$root"/include/flagstone/*.hpp; do
@@ -113,15 +127,22 @@ for place in "${before[@]}"; do
 done
 mv -f "$to/$manifest.new" "$to/$manifest"
 
-# What is staged is no concern of this machine's dynamic linker.
-if [ -z "${2:-}" ]; then
-  linker=$(PATH=$PATH:/sbin:/usr/sbin command -v ldconfig || true)
-  if [ -z "$linker" ] || "$linker" -p 2>/dev/null | grep -F >/dev/null " $prefix/$libdir/libflagstone.so.1"; then
-    :
-  elif "$linker" -N -X -v 2>/dev/null | grep -F >/dev/null "$prefix/$libdir:"; then
-    echo "programs find libflagstone.so.1 once ldconfig was run as root"
-  else
-    echo "$prefix/$libdir is no folder of the dynamic linker: link programs with -Wl,-rpath,$prefix/$libdir, or run them with"
-    echo "LD_LIBRARY_PATH=$prefix/$libdir, or write the folder to /etc/ld.so.conf.d/flagstone.conf and run ldconfig, as root"
-  fi
+# What is staged is no concern of this machine.
+[ -z "${2:-}" ] || exit 0
+linker=$(PATH=$PATH:/sbin:/usr/sbin command -v ldconfig || true)
+if [ -z "$linker" ] || "$linker" -p 2>/dev/null | grep -F >/dev/null " $prefix/$libdir/libflagstone.so.1"; then
+  :
+elif "$linker" -N -X -v 2>/dev/null | grep -F >/dev/null "$prefix/$libdir:"; then
+  echo "programs find libflagstone.so.1 once ldconfig was run as root"
+else
+  echo "$prefix/$libdir is no folder of the dynamic linker: link programs with -Wl,-rpath,$prefix/$libdir, or run them with"
+  echo "LD_LIBRARY_PATH=$prefix/$libdir, or write the folder to /etc/ld.so.conf.d/flagstone.conf and run ldconfig, as root"
+fi
+# An installation that is found in another place is not this one.
+finder=$(command -v pkg-config || true)
+if [ -n "$finder" ] && [ "$("$finder" --variable=prefix flagstone 2>/dev/null)" != "$prefix" ]; then
+  echo "pkg-config finds this with PKG_CONFIG_PATH=$prefix/$libdir/pkgconfig, CMake with CMAKE_PREFIX_PATH=$prefix"
+fi
+if [ -n "$program" ] && [ "$(command -v flagstone || true)" != "$prefix/bin/flagstone" ]; then
+  echo "the program is $prefix/bin/flagstone: the shell finds it with PATH=$prefix/bin:\$PATH"
 fi

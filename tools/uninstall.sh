@@ -30,5 +30,6 @@ done
 # Last of the files: whoever is interrupted can go on.
 rm -f "$manifest"
 for folder in "${folders[@]}"; do
-  rmdir "$from/$folder" 2>/dev/null || true
+  # Of the prefix itself, ./, rmdir takes no other form.
+  rmdir "$from/${folder%./}" 2>/dev/null || true
 done

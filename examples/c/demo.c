@@ -13,6 +13,11 @@
  * `make demo` runs it against a Redis server of its own. To build it by hand:
  *
  *     cc -o demo demo.c $(pkg-config --cflags --libs flagstone)
+ *
+ * The flags are those that target/release/flagdata writes, which `make build` has made; the second line changes one of them:
+ *
+ *     flagdata fill --redis redis://localhost:6379 --prefix demo
+ *     flagdata set --redis redis://localhost:6379 --prefix demo checkout.new-payment-form --fallthrough 0
  */
 #define _POSIX_C_SOURCE 200809L
 

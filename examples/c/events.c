@@ -7,6 +7,12 @@
  * `make demo` runs it and compares what it prints with the summary that arrived. To build it by hand:
  *
  *     cc -o events events.c $(pkg-config --cflags --libs flagstone)
+ *
+ * Without an account target/release/fakeld, which `make build` has made, plays LaunchDarkly until its input ends:
+ *
+ *     flagdata generate >flags.json
+ *     fakeld --port 8030 --data flags.json --sdk-key sdk-demo
+ *     events http://127.0.0.1:8030 sdk-demo checkout.new-payment-form
  */
 #include <flagstone.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 // A web application whose pages depend on flags in Redis.
 //
 //     make build
+//     target/cli/flagstone import examples/python/flags.yaml --yes     # the flag that it asks for
 //     export FLAGSTONE_LIBRARY_PATH=$PWD/target/release/libflagstone.so
 //     Flagstone__Redis__Url=redis://localhost:6379 dotnet run --project examples/dotnet
 //     curl 'http://localhost:5000/checkout?user=ada&country=se'

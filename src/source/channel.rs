@@ -60,7 +60,7 @@ impl<'a> Channel<'a> {
             Requester::new(&options.http, patience).map_err(|error| Trouble::from(RequestError::from(error)))?;
         let _interruptible = Interruptible::new(self.outlet, restarts, requester.interrupter());
         let headers = [("Accept", "text/event-stream"), ("Cache-Control", "no-cache")];
-        let mut response = requester.get(url, &headers).map_err(Trouble::from)?;
+        let mut response = requester.get(url, &headers).map_err(|error| Trouble::unanswered(url, error))?;
         reader.begin(&response);
         check(&response)?;
         self.answered = Some(Instant::now());

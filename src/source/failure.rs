@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::sink::{Failure, FailureKind};
-use crate::http::{RequestError, Response};
+use crate::http::{RequestError, Response, shown};
 use crate::model::excerpt;
 
 /// Most characters of a message: it may repeat what a server sent.
@@ -39,6 +39,14 @@ impl Trouble {
     fn new(kind: FailureKind, nature: Nature, message: &str) -> Self {
         let message = excerpt(message, LONGEST_MESSAGE);
         Self { failure: Failure { kind, status: 0, message }, nature, retry_after: None }
+    }
+
+    /// A request to this URL has failed without an answer: whoever reads of it wants to know where that was.
+    pub(super) fn unanswered(url: &str, error: RequestError) -> Self {
+        let mut trouble = Self::from(error);
+        let place = excerpt(&shown(url), LONGEST_MESSAGE);
+        trouble.failure.message = format!("{} ({place})", trouble.failure.message);
+        trouble
     }
 
     /// An answer of another status than the one that carries data.
@@ -93,6 +101,13 @@ mod tests {
     fn what_a_server_sent_is_repeated_in_part_and_on_one_line() {
         let message = Trouble::invalid_data(&format!("bad: \n{}", "x".repeat(100_000))).failure.message;
         assert!(message.starts_with(r"bad: \nxxx") && message.chars().count() < LONGEST_MESSAGE + 5, "{message}");
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_told_with_the_place_and_without_secrets() {
+        let error = RequestError::Network("Connection refused".to_owned());
+        let trouble = Trouble::unanswered("https://ada:hunter2@there:1/all?filter=f", error);
+        assert_eq!(trouble.failure.message, "Connection refused (https://there:1/all)");
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Poller<'_> {
             None => new_requester(self.options)?,
         };
         let _interruptible = Interruptible::new(self.outlet, restarts, requester.interrupter());
-        let response = self.request(&requester).map_err(Trouble::from)?;
+        let response = self.request(&requester).map_err(|error| Trouble::unanswered(&self.url, error))?;
         let result = self.take(response);
         self.requester = Some(requester);
         result

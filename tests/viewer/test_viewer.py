@@ -484,3 +484,12 @@ def test_keys_and_addresses_lead_where_they_say(store: Store, viewer: Viewer, br
     assert browser.script("return location.hash") == "#/flags"
     browser.type_into("input[type=search]", "*a" * 30 + "*")
     browser.sees("0 of 2 flags")
+
+
+def test_a_page_without_flags_says_where_it_looks_and_what_to_do(
+    store: Store, start_viewer: Callable[..., Viewer], browser: Browser
+) -> None:
+    browser.open(start_viewer("--prefix", "nothing").url)
+    browser.sees(f'There are no flags: 127.0.0.1:{store.port}, prefix "nothing"; --prefix names another one')
+    store.put({"first": flag(1)}, prefix="nothing")
+    browser.sees_not("There are no flags")

@@ -148,7 +148,7 @@ impl<'a> Poller<'a> {
         if let Some((_, etag)) = &etag {
             headers.push(("If-None-Match", etag));
         }
-        let response = requester.get(&url, &headers).map_err(Trouble::from)?;
+        let response = requester.get(&url, &headers).map_err(|error| Trouble::unanswered(&url, error))?;
         self.directive = directive_of(&response);
         let environment_id = request::environment_id(&response);
         let outcome = match response.status() {

@@ -20,6 +20,11 @@ const SHORTEST_COMMAND: Duration = Duration::from_millis(100);
 /// A file is looked after so often until it has been read.
 const TURN: Duration = Duration::from_millis(1);
 
+/// What a server says to whoever has not logged in as he should.
+const LOGINS: [&str; 2] = ["NOAUTH", "WRONGPASS"];
+const WHO: &str = "; --username and FLAGSTONE_REDIS_PASSWORD say who logs in";
+const WHERE: &str = "; --url or FLAGSTONE_REDIS_URL says where Redis is";
+
 /// A place with flags.
 #[derive(Debug, Clone)]
 pub enum Place {
@@ -188,7 +193,7 @@ impl Place {
     /// over.
     pub fn start(&self, client: &Client) -> Result<(), Failure> {
         if let Self::Redis(_) = self {
-            return Ok(client.start(self.patience())?);
+            return client.start(self.patience()).map_err(|error| self.placed(error));
         }
         client.start(Duration::ZERO)?;
         let end = Instant::now() + self.patience();
@@ -236,7 +241,7 @@ impl Place {
 
     fn read_all(&self) -> Result<Held, Failure> {
         match self {
-            Self::Redis(_) => Ok(self.depot()?.read()?.into()),
+            Self::Redis(_) => Ok(self.depot()?.read().map_err(|error| self.placed(error))?.into()),
             Self::Files(..) => {
                 let client = self.ready_client()?;
                 let data = client.data().ok_or_else(|| Failure::Away("the file has not been read".to_owned()))?;
@@ -252,6 +257,22 @@ impl Place {
             return Err(self.without_flags());
         }
         Ok(held)
+    }
+
+    /// A failure with where it was; and with how to say otherwise, where that may be what is missing.
+    pub fn placed(&self, failure: impl Into<Failure>) -> Failure {
+        match (failure.into(), self) {
+            (Failure::Away(text), Self::Redis(at)) => {
+                let address = self.depot().map(|depot| depot.address()).unwrap_or_default();
+                let place = if text.contains(&address) { String::new() } else { format!("{address}: ") };
+                let is_chosen = at.url.is_some() || at.options.iter().any(|option| option.starts_with("redis.url"));
+                let is_login = LOGINS.iter().any(|said| text.contains(said));
+                let hint = if is_login { WHO } else { WHERE };
+                let hint = if is_login || !is_chosen { hint } else { "" };
+                Failure::Away(format!("{place}{text}{hint}"))
+            }
+            (failure, _) => failure,
+        }
     }
 
     /// There is not a single flag.
@@ -313,6 +334,30 @@ mod tests {
         assert_eq!(parse("blue@redis://u:p@host"), (text("redis://u:p@host"), text("blue"), Vec::new()));
         for name in ["flags.json", "a/flags", "./flags.yaml", "flags.yml"] {
             assert_eq!(parse(name), (None, None, vec![PathBuf::from(name)]), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_failure_says_where_it_was_and_how_to_choose_another_place_where_nobody_has() {
+        let arguments = Arguments::try_parse_from(["flagstone", "doctor"]).unwrap();
+        let at = |url: Option<&str>, options: &[&str]| At {
+            url: url.map(str::to_owned),
+            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            ..arguments.at.clone()
+        };
+        let told = |at: At, text: &str| Place::of(&at).placed(Failure::Away(text.to_owned())).to_string();
+        let (chosen, named) = (at(Some("redis://:hunter2@there:1/2"), &[]), at(None, &["redis.url=redis://there:1"]));
+        for at in [&chosen, &named] {
+            assert_eq!(told(at.clone(), "no answer within 5 ms"), "there:1: no answer within 5 ms");
+        }
+        assert_eq!(told(chosen.clone(), "no connection to there:1: no"), "no connection to there:1: no");
+        assert_eq!(
+            told(at(None, &[]), "no connection to localhost:6379: no"),
+            "no connection to localhost:6379: no; --url or FLAGSTONE_REDIS_URL says where Redis is"
+        );
+        let who = "; --username and FLAGSTONE_REDIS_PASSWORD say who logs in";
+        for said in ["NOAUTH Authentication required.", "the login was refused: WRONGPASS no"] {
+            assert_eq!(told(chosen.clone(), said), format!("there:1: {said}{who}"));
         }
     }
 }

@@ -106,6 +106,29 @@ fn a_prefix_without_flags_and_a_redis_that_is_away_are_said_by_every_command() {
 }
 
 #[test]
+fn doctor_says_that_a_login_is_missing_and_nothing_of_what_it_could_not_ask() {
+    let redis = redis();
+    send(&redis, &["CONFIG", "SET", "requirepass", "hunter2"]);
+    let told = run("doctor", &redis.url());
+    assert_eq!(told.status, Some(3), "{told:?}");
+    let lines: Vec<_> = told.out.lines().collect();
+    assert!(lines.len() == 2 && lines[1].starts_with("✗ connection  "), "{told:?}");
+    assert!(lines[1].contains("NOAUTH") && lines[1].contains("FLAGSTONE_REDIS_PASSWORD"), "{told:?}");
+}
+
+#[test]
+fn the_page_of_a_prefix_without_flags_is_announced_as_such() {
+    let redis = redis();
+    let mut program = flagstone();
+    let mut child = program.args(["view", "--url", &redis.url()]).stdout(Stdio::piped()).spawn().unwrap();
+    let told: Vec<_> = BufReader::new(child.stdout.take().unwrap()).lines().take(2).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(told[0].starts_with("http://") && told[1].starts_with("there are no flags: "), "{told:?}");
+    assert!(told[1].contains("--prefix names another one"), "{told:?}");
+}
+
+#[test]
 fn ctrl_c_ends_every_command_that_waits() {
     let (listener, url) = silent();
     let import = format!("import {} --yes", examples().display());

@@ -60,7 +60,8 @@ internal static class OptionChecks
                 message = Regex.Replace(message, $@"(?<![\w.]){Regex.Escape(name)}(?![\w.]*\w)", OptionTable.PropertyOf(name));
             }
         }
-        return message;
+        // As the checks here say it. What was set by name goes on as the library says it.
+        return Regex.Replace(message, @"^option (?=[A-Z]\w*: )", "");
     }
 
     private static void CheckItems<T>(string property, IList<T>? items)

@@ -326,6 +326,7 @@ public sealed partial class OptionsTests(RedisServer server)
     public void An_address_that_is_none_is_refused_by_the_name_of_the_property(string url, string part)
     {
         string message = Refused(new FlagstoneOptions { RedisUrl = url }, "RedisUrl");
+        Assert.StartsWith("System.ArgumentException: RedisUrl: ", message, StringComparison.Ordinal);
         Assert.Contains(part, message, StringComparison.Ordinal);
         Assert.DoesNotContain("geheim", message, StringComparison.Ordinal);
     }

@@ -95,7 +95,8 @@ fn print(report: &Report, place: &Place, output: &mut Output) -> Result<(), Fail
 fn look(place: &Place, report: &mut Report, output: &Output) -> Result<(), Failure> {
     if let Place::Redis(_) = place {
         let depot = place.depot()?;
-        server(&depot.examine()?, &depot, report);
+        let found = depot.examine().map_err(|error| place.placed(error))?;
+        server(&found, &depot, report);
         let held = place.read(output)?;
         data(&held, NO_FLAGS, report, output);
         if held.inited.is_none() {

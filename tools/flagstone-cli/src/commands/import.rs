@@ -67,7 +67,7 @@ pub fn run(what: &Import, place: &Place, output: &mut Output) -> Result<Verdict,
         return Err(Failure::Missing("there are no flags in it: nothing was written".to_owned()));
     }
     let depot = place.depot()?;
-    let held = Held::from(depot.read()?);
+    let held = Held::from(depot.read().map_err(|error| place.placed(error))?);
     let mut steps = plan(&items, &held, what);
     if !output.json {
         print(&steps, place, output)?;

@@ -45,7 +45,10 @@ pub fn run(what: &Arguments, place: &Place, output: &mut Output) -> Result<Verdi
         let Some(Ok(failure)) = started.as_ref().map(Receiver::try_recv) else { continue };
         started = None;
         if let Some(failure) = failure {
-            tell(&failure, place, output)?;
+            tell(&failure, &format!("{}: {failure}; waiting for it", place.describe()), output)?;
+        } else if client.data().is_none_or(|data| data.flags.is_empty() && data.segments.is_empty()) {
+            let empty = place.without_flags();
+            tell(&empty, &empty.to_string(), output)?;
         }
     }
     client.close(Duration::ZERO);
@@ -81,10 +84,9 @@ fn start(place: &Place, client: &Arc<Client>) -> Result<Receiver<Option<Failure>
     Ok(told)
 }
 
-fn tell(failure: &Failure, place: &Place, output: &mut Output) -> Result<(), Failure> {
+fn tell(failure: &Failure, words: &str, output: &mut Output) -> Result<(), Failure> {
     if output.json {
         return output.json_line(&json!({ "event": "waiting", "error": failure.to_string() }));
     }
-    let words = format!("{}: {failure}; waiting for it", place.describe());
-    output.words_now(output.doubtful(plain(&words)))
+    output.words_now(output.doubtful(plain(words)))
 }

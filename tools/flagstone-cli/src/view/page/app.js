@@ -45,6 +45,13 @@ const COLUMNS = {
 /** What was searched for, for whoever comes back. */
 const searched = { flag: { text: "", filter: "all" }, segment: { text: "", filter: "all" } };
 
+/** Why nothing is there, once it is known that nothing is. */
+function emptiness() {
+  if (!live.isLoaded || !live.pulse?.ready || live.flags.size > 0 || live.segments.size > 0) return "";
+  const elsewhere = live.place.includes(', prefix "') ? "; --prefix names another one, flagstone import writes some" : "";
+  return `There are no flags: ${shown(live.place)}${elsewhere}`;
+}
+
 function listPage(kind, signal) {
   const search = searched[kind];
   const rows = () => (kind === "flag" ? live.flags : live.segments);
@@ -52,6 +59,8 @@ function listPage(kind, signal) {
   const table = new Table({ label: `${kind}s`, columns: COLUMNS[kind], open });
   table.element.classList.add(kind);
   const number = el("output", { class: "faint" });
+  const empty = el("p", { class: "faint", role: "status" });
+  const tellEmptiness = () => (empty.hidden = (empty.textContent = emptiness()) === "");
   const input = el("input", { type: "search", value: search.text, placeholder: `Search ${kind}s`, "aria-label": `Search ${kind}s` });
   const names = kind === "flag" ? Object.keys(FILTERS) : ["all", "bad"];
   const options = names.map((name) => el("option", { value: name, selected: name === search.filter }, name));
@@ -64,6 +73,7 @@ function listPage(kind, signal) {
     table.show(shownRows.sort((one, other) => (one.key < other.key ? -1 : 1)));
     const sum = count(all.length, kind);
     number.textContent = !live.isLoaded ? "reading…" : shownRows.length === all.length ? sum : `${shownRows.length} of ${sum}`;
+    tellEmptiness();
   };
   input.addEventListener("input", show);
   filter.addEventListener("change", show);
@@ -73,6 +83,7 @@ function listPage(kind, signal) {
     table.focus();
   });
   live.addEventListener("lists", show, { signal });
+  live.addEventListener("pulse", tellEmptiness, { signal });
   const showAgain = afterwards(() => signal.aborted || show());
   const change = ({ detail }) => {
     if (detail.kind !== kind) return;
@@ -80,7 +91,7 @@ function listPage(kind, signal) {
     showAgain();
   };
   live.addEventListener("change", change, { signal });
-  main.replaceChildren(el("div", { class: "tools" }, input, filter, number), table.element);
+  main.replaceChildren(el("div", { class: "tools" }, input, filter, number), empty, table.element);
   show();
   if (live.isLoaded) input.focus({ preventScroll: true });
 }
