@@ -102,8 +102,9 @@ build() {
   case $rid in
     win-*)
       find_or_install x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64-win32 || return 1
-      # rustc has it leave the names of functions in, a sixth of the file.
+      # rustc would have it leave the names of functions in, a sixth of the file.
       flags="$flags -C link-arg=-s"
+      strip=none
       ;;
     *)
       prepare_zig || return 1
