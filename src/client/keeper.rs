@@ -2,6 +2,8 @@
 //! depend on `store`.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use super::feed::Feed;
@@ -10,17 +12,46 @@ use crate::store::{Backup, BackupError, Level, Listener, Shared, Snapshot};
 
 /// How long a start waits for Redis and the data source before the file is used; at once when both have failed.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// No shorter than this, which a Redis that is well needs.
+const LEAST: Duration = Duration::from_millis(100);
 /// How often it is looked whether something changed.
 const LOOK: Duration = Duration::from_millis(200);
 /// Single changes are written this often at most; full data sets at once.
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long Redis and the data source are waited for: no longer than the host does, who asks for flags then.
+#[derive(Debug)]
+pub struct Patience(AtomicU64);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(AtomicU64::new(in_ms(PATIENCE)))
+    }
+}
+
+impl Patience {
+    /// The host waits for so long. What is read of the file is in force before that; one who does not wait asks later.
+    pub fn end_before(&self, timeout: Duration) {
+        if !timeout.is_zero() {
+            self.0.fetch_min(in_ms((timeout - timeout / 4).max(LEAST)), Relaxed);
+        }
+    }
+
+    fn is_over(&self, began: Instant) -> bool {
+        began.elapsed() >= Duration::from_millis(self.0.load(Relaxed))
+    }
+}
+
+fn in_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// Runs until the client is closed; writes once more then.
 pub fn run(voice: &Voice<'_>, backup: &Backup) {
     let mailbox = &voice.runtime.mailbox;
     let began = Instant::now();
     while !voice.shared.answers() && !voice.runtime.is_stopped() {
-        if began.elapsed() >= PATIENCE || nobody_answers(voice.shared, voice.feed) {
+        if voice.runtime.patience.is_over(began) || nobody_answers(voice.shared, voice.feed) {
             load(voice, backup);
             break;
         }

@@ -183,6 +183,7 @@ impl Client {
         if !self.introduced.swap(true, Relaxed) {
             runtime.log(Area::Client, Level::Info, format_args!("{}", self.introduction()));
         }
+        runtime.patience.end_before(timeout);
         runtime.start(&self.plant)?;
         // The state follows a moment after the data: whoever looks at it after the start must not see the old one.
         let started = || self.is_ready() && self.state() != StoreState::Init;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::dispatch::Dispatch;
 use super::feed::{Feed, FeedSink};
-use super::keeper;
+use super::keeper::{self, Patience};
 use super::login;
 use super::members::Courier;
 use super::notifications::{Area, Event, Notifications};
@@ -56,6 +56,8 @@ pub struct Runtime {
     pub inbox: Option<Inbox>,
     /// What is on its way there.
     pub delivery: Delivery,
+    /// How long a start waits before the snapshot file is used.
+    pub patience: Patience,
     /// Threads that have not ended.
     running: Mutex<usize>,
     /// Told when a thread ended or the state changed.
@@ -100,6 +102,7 @@ impl Runtime {
             errand: Errand::default(),
             inbox: events.map(Inbox::new).or_else(|| counts.then(Inbox::counting)),
             delivery: Delivery::new(events),
+            patience: Patience::default(),
             running: Mutex::new(0),
             moved: Condvar::new(),
             wake: Mutex::new(receiver),

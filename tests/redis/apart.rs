@@ -123,6 +123,38 @@ fn where_servers_do_not_tell_who_they_are_the_watch_follows_a_lost_connection_fo
 }
 
 #[test]
+fn where_servers_do_not_tell_who_they_are_an_outage_ends_with_as_many_connections_as_are_needed() {
+    thread::scope(|scope| {
+        // What is read may arrive before the watch is armed anew, or after it.
+        for delay in [0, 10, 60] {
+            scope.spawn(move || {
+                let server = RedisServer::holding(&many_flags(5, 1, "one"), &[]);
+                let gate = Gate::to(server.port());
+                gate.rule("INFO", Rule::error("NOPERM no"));
+                let client = Config::new().with("redis.url", &gate.url()).started();
+                client.reports("freshness", "push");
+                client.serves("flag-0", "one");
+                // The watch is there all the time.
+                gate.rule("EXEC", Rule::error("BUSY Redis is busy running a script."));
+                server.set_flag("flag-0", flag("flag-0", 2, "two"));
+                eventually("nothing is read", || client.detail("flag-0").stale);
+                gate.rule("EXEC", Rule::Delay(Duration::from_millis(delay)));
+                client.serves("flag-0", "two");
+                // What is in use is read again whenever something may have changed.
+                let ask_for = |span| throughout(span, || assert_eq!(client.ask("flag-0"), "two"));
+                ask_for(Duration::from_secs(3));
+                let before = gate.seen().connects;
+                ask_for(Duration::from_secs(4));
+                let connects = gate.seen().connects - before;
+                assert!(connects <= 3, "{delay} ms: {connects} connects");
+                server.set_flag("flag-0", flag("flag-0", 3, "three"));
+                client.serves("flag-0", "three");
+            });
+        }
+    });
+}
+
+#[test]
 fn a_watch_that_logs_in_anew_elsewhere_is_not_taken_for_the_one_before() {
     let old = RedisServer::holding(&[("a", flag("a", 1, "old"))], &[]);
     let new = RedisServer::holding(&[("a", flag("a", 2, "new"))], &[]);

@@ -26,6 +26,8 @@ const CONNECTS_FIRST: u64 = 12;
 const CONNECTS_LATER: u64 = 6;
 /// With a server that keeps the connection, an attempt is a command.
 const COMMANDS: u64 = 160;
+/// `Notice::Log` of this level is information.
+const INFO: i32 = 1;
 /// `Notice::Log` of this level is an error.
 const ERROR: i32 = 3;
 
@@ -153,6 +155,34 @@ fn where_memory_leads_a_redis_that_is_away_or_answers_with_errors_is_sought_with
             }
         }
     });
+}
+
+#[test]
+fn where_memory_leads_a_replica_that_takes_no_writes_is_left_with_growing_pauses() {
+    let (primary, server) = (RedisServer::holding(&many_flags(5, 1, "one"), &[]), RedisServer::start());
+    server.run::<()>(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    eventually("it has everything", || server.is_inited());
+    let (fake, gate) = (launchdarkly(&many_flags(5, 2, "two")), Gate::to(server.port()));
+    let client = streaming(&fake).with("redis.url", &gate.url()).with("cache.on_wipe", "keep").started();
+    client.serves("flag-0", "two");
+    let is_told = || client.status()["last_error"].as_str().is_some_and(|text| text.contains("READONLY"));
+    eventually("it is told", is_told);
+    client.drain();
+    // The first pauses are short: the name may lead to the primary at any moment.
+    thread::sleep(FIRST * 2);
+    let before = gate.seen();
+    thread::sleep(FIRST * 2);
+    let connects = gate.seen().connects - before.connects;
+    // Three connections each time, after pauses of at least four seconds by now.
+    assert!(connects <= 6, "{connects} connects in {:?}", FIRST * 2);
+    assert_eq!((client.ask("flag-0").as_str(), client.detail("flag-0").stale), ("two", false));
+    // That the watch is made anew each time hides nothing and is nothing to tell of.
+    assert!(is_told(), "{}", client.status());
+    let told = log_lines(&client.drain(), INFO);
+    assert!(!told.iter().any(|line| line.contains("writing them again")), "{told:#?}");
+    server.run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    eventually("it is written", || server.text("features", "flag-0").is_some_and(|text| text.contains("two")));
+    eventually("all is well", || client.status()["last_error"].is_null());
 }
 
 #[test]

@@ -153,16 +153,44 @@ fn a_wrong_type_counts_as_it_is_where_that_is_configured_and_heals() {
 }
 
 #[test]
-fn while_the_marker_was_never_seen_redis_counts_as_it_is() {
+fn a_data_set_whose_marker_was_never_seen_is_held_too_when_it_is_lost() {
+    for residency in ["all", "lazy"] {
+        for (why, lost) in &LOSSES[1..] {
+            let (flags, segments) = data();
+            let server = RedisServer::holding(&flags, &segments);
+            // An eviction takes what nobody reads often: the marker first, and the rest later.
+            server.remove(&["$inited"]);
+            let client = client_of(&server, residency, "keep");
+            server.remove(lost);
+            client.becomes(INTERRUPTED);
+            client.reports("wiped", true);
+            // Longer than it takes for two reads to agree that many items are gone.
+            throughout(std::time::Duration::from_secs(3), || {
+                assert_eq!(values(&client), ["one", "two", "in"], "{residency} {why} {lost:?}");
+                assert!(client.detail("a").stale);
+            });
+            server.replace(&[("a", flag("a", 2, "new"))], &[]);
+            client.serves("a", "new");
+            client.serves("b", "FLAG_NOT_FOUND");
+            client.becomes(VALID);
+            client.reports("wiped", false);
+        }
+    }
+}
+
+#[test]
+fn without_a_marker_single_items_and_segments_that_no_flag_names_may_go() {
     for residency in ["all", "lazy"] {
         let (flags, segments) = data();
         let server = RedisServer::holding(&flags, &segments);
         server.remove(&["$inited"]);
         let client = client_of(&server, residency, "keep");
-        server.remove(&["segments"]);
-        client.serves("member", OTHER);
-        server.remove(&["features"]);
+        server.remove_flag("a");
         client.serves("a", "FLAG_NOT_FOUND");
+        server.remove_flag("member");
+        client.serves("member", "FLAG_NOT_FOUND");
+        server.remove(&["segments"]);
+        client.serves("b", "two");
         assert_eq!((client.state(), &client.status()["wiped"]), (VALID, &false.into()));
     }
 }

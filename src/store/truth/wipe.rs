@@ -1,7 +1,8 @@
 //! Recognises a Redis that lost its data set: a restarted empty server, FLUSHALL, an eviction.
 //!
-//! A data set that somebody replaced or emptied on purpose keeps `$inited`; one that got lost does not. While `$inited`
-//! was never seen, Redis counts as it is. May depend on `model`.
+//! A data set that somebody replaced or emptied on purpose keeps `$inited`; one that got lost does not. Where `$inited` was
+//! never seen, as when it was evicted before this process began, a hash that was there and is gone tells alone. May depend on
+//! `model`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ pub struct Evidence<'a> {
 impl Evidence<'_> {
     /// The segments hash is gone from a data set that is otherwise there: lost, if a flag still refers to one of it.
     pub fn segments_may_be_lost(&self) -> bool {
-        self.presence.inited && !self.presence.segments
+        !self.presence.segments
     }
 }
 
@@ -38,8 +39,7 @@ pub fn wipe_reason(evidence: &Evidence<'_>) -> Option<String> {
     if evidence.was_inited && !evidence.presence.inited {
         return Some("$inited is gone".to_owned());
     }
-    (evidence.presence.inited && evidence.holds_flags && !evidence.presence.features)
-        .then(|| "the features hash is gone".to_owned())
+    (evidence.holds_flags && !evidence.presence.features).then(|| "the features hash is gone".to_owned())
 }
 
 /// The held flags that refer to held segments. What they say in Redis by now decides: an environment may have lost its
@@ -103,13 +103,20 @@ mod tests {
     fn a_lost_marker_is_a_wipe_only_when_it_was_seen() {
         let lost = found(Presence { inited: false, ..ALL });
         assert!(wipe_reason(&lost).is_some());
-        assert_eq!(
-            wipe_reason(&Evidence {
-                was_inited: false,
-                ..found(Presence { inited: false, features: false, segments: false })
-            }),
-            None
-        );
+        assert_eq!(wipe_reason(&Evidence { was_inited: false, ..lost }), None);
+    }
+
+    #[test]
+    fn without_a_marker_a_lost_hash_is_a_wipe_all_the_same() {
+        let unmarked = |features, segments| Evidence {
+            was_inited: false,
+            ..found(Presence { inited: false, features, segments })
+        };
+        assert!(wipe_reason(&unmarked(false, false)).is_some());
+        assert_eq!(wipe_reason(&Evidence { holds_flags: false, ..unmarked(false, false) }), None);
+        assert_eq!(wipe_reason(&unmarked(true, false)), None);
+        assert!(unmarked(true, false).segments_may_be_lost());
+        assert!(!unmarked(true, true).segments_may_be_lost());
     }
 
     #[test]
@@ -122,7 +129,6 @@ mod tests {
     #[test]
     fn a_lost_segments_hash_is_a_wipe_only_when_a_flag_still_refers_to_one_of_it() {
         assert!(found(Presence { segments: false, ..ALL }).segments_may_be_lost());
-        assert!(!found(Presence { segments: false, inited: false, ..ALL }).segments_may_be_lost());
         let held = |key: &str, segments: &[&str]| {
             let text = flag(key, 1, &[], segments);
             (Arc::from(key), Arc::new(Entry::parse(key, text, &mut Interner::default()).0))

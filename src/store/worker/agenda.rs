@@ -16,6 +16,8 @@ const TRIFLE: Duration = Duration::from_millis(5);
 const GONE_PAUSE: Duration = Duration::from_millis(20);
 /// Pauses between attempts to write what the server refuses.
 const WRITE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// The same where what answers is not the server that is sought: its name may lead elsewhere soon, or never.
+const ELSEWHERE_PAUSES: (Duration, Duration) = (Duration::from_millis(300), WRITE_PAUSES.1);
 /// Pauses between two wishes for fresh data, as long as none of what was delivered could be written: a Redis that answers
 /// but refuses writes (full, read-only) must not make every process fetch everything again and again.
 const FRESH_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -38,6 +40,17 @@ pub enum Needs {
         /// Bytes held.
         bytes: usize,
     },
+}
+
+/// Why something was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwritten {
+    /// Redis is away.
+    Away,
+    /// What answers is not the server that is sought, such as a replica: connections are made anew each time.
+    Elsewhere,
+    /// The server refuses it.
+    Refused,
 }
 
 /// The agenda of one store thread.
@@ -73,6 +86,8 @@ pub struct Agenda {
     write_backoff: Backoff,
     /// Pauses between attempts to write while Redis is away.
     away_backoff: Backoff,
+    /// The same while another server is sought.
+    elsewhere_backoff: Backoff,
     /// Redis missed something while it is the truth: the data source has to start over.
     fresh_wanted: bool,
     fresh_at: Instant,
@@ -108,6 +123,7 @@ impl Agenda {
             gone_until: now,
             write_backoff: Backoff::between(WRITE_PAUSES.0, WRITE_PAUSES.1),
             away_backoff: Backoff::new(),
+            elsewhere_backoff: Backoff::between(ELSEWHERE_PAUSES.0, ELSEWHERE_PAUSES.1),
             fresh_wanted: false,
             fresh_at: now,
             fresh_pauses: Backoff::between(FRESH_PAUSES.0, FRESH_PAUSES.1),
@@ -177,7 +193,8 @@ impl Agenda {
         (self.retry_at, self.hurried_at, self.write_at) =
             (self.retry_at.min(now), self.hurried_at.min(now), self.write_at.min(now));
         // It may take a moment until it serves.
-        [&mut self.backoff, &mut self.write_backoff, &mut self.away_backoff].into_iter().for_each(Backoff::reset);
+        self.backoff.reset();
+        self.reset_writing();
     }
 
     /// Nothing will be read.
@@ -186,9 +203,19 @@ impl Agenda {
         (self.owes_full, self.knocks) = (false, false);
     }
 
-    /// A write was refused, or Redis is away: none is tried for a while, which is longer where asking again is of little use.
-    pub fn write_failed(&mut self, is_away: bool) {
-        let pauses = if is_away { &mut self.away_backoff } else { &mut self.write_backoff };
+    fn reset_writing(&mut self) {
+        [&mut self.write_backoff, &mut self.away_backoff, &mut self.elsewhere_backoff]
+            .into_iter()
+            .for_each(Backoff::reset);
+    }
+
+    /// Nothing is written for a while, which is longer where asking again is of little use, or costs much.
+    pub fn write_failed(&mut self, why: Unwritten) {
+        let pauses = match why {
+            Unwritten::Away => &mut self.away_backoff,
+            Unwritten::Elsewhere => &mut self.elsewhere_backoff,
+            Unwritten::Refused => &mut self.write_backoff,
+        };
         self.write_at = Instant::now() + pauses.next_pause();
     }
 
@@ -204,8 +231,7 @@ impl Agenda {
 
     /// A write was accepted.
     pub fn wrote(&mut self) {
-        self.write_backoff.reset();
-        self.away_backoff.reset();
+        self.reset_writing();
         self.write_at = Instant::now();
     }
 
@@ -295,20 +321,28 @@ mod tests {
     use super::*;
 
     /// How long a write waits after so many that failed.
-    fn pause(agenda: &mut Agenda, failures: usize, is_away: bool) -> Duration {
-        (0..failures).for_each(|_| agenda.write_failed(is_away));
+    fn pause(agenda: &mut Agenda, failures: usize, why: Unwritten) -> Duration {
+        (0..failures).for_each(|_| agenda.write_failed(why));
         agenda.outbox_at().saturating_duration_since(Instant::now())
     }
 
     #[test]
     fn what_could_not_be_written_during_an_outage_does_not_wait_for_long_after_it() {
         let agenda = &mut Agenda::new(Instant::now(), true);
-        assert!(pause(agenda, 12, true) <= Duration::from_secs(3));
-        assert!(pause(agenda, 12, false) > Duration::from_secs(7), "what is refused is not asked for again and again");
-        agenda.retry_now();
-        assert_eq!(pause(agenda, 0, true), Duration::ZERO);
+        assert!(pause(agenda, 12, Unwritten::Away) <= Duration::from_secs(3));
         assert!(
-            pause(agenda, 1, true) <= WRITE_PAUSES.0 && pause(agenda, 1, false) <= WRITE_PAUSES.0,
+            pause(agenda, 12, Unwritten::Refused) > Duration::from_secs(7),
+            "what is refused is not asked for again and again"
+        );
+        assert!(
+            pause(agenda, 12, Unwritten::Elsewhere) > Duration::from_secs(7),
+            "nor is a replica left again and again"
+        );
+        agenda.retry_now();
+        assert_eq!(pause(agenda, 0, Unwritten::Away), Duration::ZERO);
+        assert!(
+            pause(agenda, 1, Unwritten::Away) <= WRITE_PAUSES.0
+                && pause(agenda, 1, Unwritten::Refused) <= WRITE_PAUSES.0,
             "at another one"
         );
     }

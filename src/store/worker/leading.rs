@@ -245,8 +245,10 @@ impl Worker<'_> {
         if behind.is_empty() || !self.mailbox.has_own_set() {
             return;
         }
+        // While it takes no writes, that was told.
+        let level = if self.condition.unwritten.is_some() { Level::Debug } else { Level::Info };
         let count = behind.len();
-        self.listener.log(Level::Info, format_args!("Redis holds older versions of {count} items; writing them again"));
+        self.listener.log(level, format_args!("Redis holds older versions of {count} items; writing them again"));
         self.write_again(behind);
     }
 

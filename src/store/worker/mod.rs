@@ -200,15 +200,24 @@ impl<'a> Worker<'a> {
                 self.shared.health.set_available(false);
             }
             // The name may lead to another server by now: the data connection has to prove itself, too.
-            self.exchange.start_over();
-            let why = self.mailbox.link.remark().map_or_else(String::new, |why| format!(": {why}"));
-            let lost = format!("the watch for changes was lost{why}");
-            self.shared.health.set_error(lost.clone());
-            self.condition.unproven = Some(lost);
+            self.start_over_with_watch();
+            self.condition.unproven = Some(self.how_the_watch_ended());
             self.agenda.plan_full_after_outage(self.held_bytes);
             // Before anything is read: that may take as long as the server hangs.
             self.report();
         }
+    }
+
+    /// One that was given up for another is no failure, and hides none that led to it.
+    fn how_the_watch_ended(&self) -> String {
+        let link = &self.mailbox.link;
+        if link.phase() == LinkPhase::Up {
+            return "the watch for changes is made anew".to_owned();
+        }
+        let why = link.remark().map_or_else(String::new, |why| format!(": {why}"));
+        let lost = format!("the watch for changes was lost{why}");
+        self.shared.health.set_error(lost.clone());
+        lost
     }
 
     fn report(&mut self) {

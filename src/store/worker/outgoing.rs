@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::agenda::Unwritten;
 use super::{Failed, Worker};
 use crate::model::{ItemKey, Kind};
 use crate::store::inbox::outbox::{Put, Work};
@@ -65,7 +66,11 @@ impl Worker<'_> {
         self.note_login(error);
         let is_away = matches!(error.class(), Class::Later | Class::Login);
         self.condition.write_failed(self.shared, self.listener, &error.told(self.exchange.is_of_cluster()), is_away);
-        self.agenda.write_failed(is_away || error.class() == Class::Elsewhere);
+        self.agenda.write_failed(match error.class() {
+            Class::Elsewhere => Unwritten::Elsewhere,
+            _ if is_away => Unwritten::Away,
+            _ => Unwritten::Refused,
+        });
         self.condition.wrong_data = error.class() == Class::Data;
         match error.class() {
             // The name may lead to another server by now.

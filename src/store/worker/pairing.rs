@@ -26,6 +26,9 @@ pub struct Pairing {
     was_unheard: bool,
     /// How often the watch had been armed at the latest comparison.
     armed: u64,
+    /// The data connection was given up since then because of the watch: that it is another one is no reason to make the watch
+    /// anew, which would go on for ever.
+    follows_watch: bool,
 }
 
 impl Pairing {
@@ -41,6 +44,7 @@ impl Pairing {
             renewals: Backoff::between(RENEWALS.0, RENEWALS.1),
             was_unheard: false,
             armed: 0,
+            follows_watch: false,
         }
     }
 
@@ -66,13 +70,20 @@ impl Worker<'_> {
     /// they are, the latter is made anew, too.
     pub(super) fn follow_watch(&mut self, armed: u64) {
         if armed != self.agenda.armed_read && self.is_split().is_none() {
-            self.exchange.start_over();
+            self.start_over_with_watch();
         }
+    }
+
+    /// The watch is another one, or will be: so are the others.
+    pub(super) fn start_over_with_watch(&mut self) {
+        self.exchange.start_over();
+        self.pairing.follows_watch = true;
     }
 
     /// Makes one of the connections anew where they lead to different servers, or may after an outage.
     pub(super) fn compare_servers(&mut self, recovers: bool) {
-        let is_read_anew = self.exchange.is_read_anew();
+        let follows_watch = std::mem::take(&mut self.pairing.follows_watch);
+        let is_read_anew = self.exchange.is_read_anew() && !follows_watch;
         let armed = std::mem::replace(&mut self.pairing.armed, self.mailbox.link.armed());
         if self.exchange.is_apart() {
             self.pairing.is_split = true;

@@ -91,3 +91,22 @@ fn daemon_mode_keeps_a_snapshot_file_too() {
     second.serves("a", "FLAG_NOT_FOUND");
     assert_eq!(server.run::<i64>(&["DBSIZE"]), 0, "daemon mode never writes");
 }
+
+#[test]
+fn where_redis_hangs_a_short_start_ends_with_the_snapshot_file_in_force() {
+    let folder = TempDir::new("snapshot");
+    let path = folder.path().join("flags").display().to_string();
+    let server = RedisServer::holding(&two_flags(), &[]);
+    let config = || Config::of(&server).with("snapshot.file", &path);
+    let first = config().started();
+    eventually("the file is there", || fs::metadata(&path).is_ok());
+    assert_eq!(first.close(PATIENCE_MS), OK);
+    let second = config().client();
+    server.stop();
+    // Shorter than anything else here takes to be given up.
+    assert_eq!(second.start(800).unwrap_err().status, TIMEOUT);
+    assert_eq!((second.ask("a").as_str(), second.detail("a").stale), ("one", true));
+    server.cont();
+    second.reports("from_file", false);
+    second.becomes(VALID);
+}
