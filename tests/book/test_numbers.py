@@ -30,6 +30,8 @@ NUMBERS = [
     ("how-it-stays-true.md", "the last eight items", "LATEST", "src/store/worker/leading.rs", 8),
     ("how-it-stays-true.md", "a data set below 1 MB", "SMALL_SET", "src/store/worker/leading.rs", 1 << 20),
     ("how-it-stays-true.md", "still missing after ten seconds", "MISSING_FOR", "src/store/worker/leading.rs", 10),
+    ("how-it-stays-true.md", "pauses that grow to 15 seconds", "WRITE_PAUSES", "src/store/worker/agenda.rs", (0.5, 15)),
+    ("how-it-stays-true.md", "has answered for a second", "PATIENCE", "src/client/keeper.rs", 1),
     ("events.md", "up to five payloads at a time", "MOST_SENDERS", "src/events/delivery.rs", 5),
     ("events.md", "sent once more after a second", "PAUSE", "src/events/courier.rs", 1),
     ("events.md", "events of 64 MB together", "MOST_BYTES", "src/events/inbox/room.rs", 64 << 20),
@@ -48,7 +50,8 @@ def test_numbers_in_the_text_are_those_of_the_constants(page: str, says: str, na
     found = re.search(rf"const {name}: [^=]+ = ([^;]+);", (ROOT / file).read_text())
     assert found, f"{name} is not in {file}"
     plain = re.sub(r"Duration::from_secs\((\d+)\)", r"\1", found[1]).replace("_", "")
-    assert re.fullmatch(r"[0-9a-fx<+*.,() ]+", plain), plain
+    plain = re.sub(r"Duration::frommillis\((\d+)\)", r"\1/1000", plain)
+    assert re.fullmatch(r"[0-9a-fx<+*/.,() ]+", plain), plain
     assert eval(plain) == value
 
 
