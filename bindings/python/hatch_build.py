@@ -138,8 +138,9 @@ class LibraryHook(BuildHookInterface):  # type: ignore[type-arg]
 def _put(fresh: Path, target: Path) -> None:
     """Not written in place: a process that has the old file loaded keeps it."""
     strip = shutil.which("strip")
-    # The tool of this machine knows the files of no other.
-    if strip and sys.platform == "linux" and native_file.read(fresh).machine == platform.machine():
+    file = native_file.read(fresh)
+    # The tool of this machine knows the files of no other, and of no other system.
+    if strip and sys.platform == "linux" and (file.form, file.machine) == ("elf", platform.machine()):
         subprocess.run([strip, "--strip-unneeded", fresh], check=True)
     fresh.replace(target)
 

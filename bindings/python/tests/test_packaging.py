@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -250,6 +251,22 @@ def test_a_platform_tag_that_the_library_contradicts_is_refused(platform: str, w
     refused = subprocess.run(command, cwd=PACKAGE, env=clean(**variables), capture_output=True, text=True, check=False)
     assert refused.returncode != 0 and not list(tmp_path.iterdir())
     assert f"a wheel for {platform} cannot have libflagstone.so: {why}" in refused.stderr
+
+
+@in_full
+@pytest.mark.parametrize(("machine", "code"), [("x86_64", 0x01000007), ("arm64", 0x0100000C)])
+def test_a_library_for_another_system_comes_into_its_wheel_as_it_is(machine: str, code: int, tmp_path: Path) -> None:
+    library, folder = tmp_path / "libflagstone.dylib", tmp_path / "wheel"
+    # A file for macOS that has nothing in it, for the machine that this one may be, too: what strips files here knows none.
+    library.write_bytes(struct.pack("<8I", 0xFEEDFACF, code, 0, 6, 0, 0, 0, 0))
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    variables = {"FLAGSTONE_WHEEL_PLATFORM": f"macosx_11_0_{machine}", "FLAGSTONE_SPEEDUPS": "0"}
+    variables["FLAGSTONE_LIBRARY_PATH"] = str(library)
+    built = subprocess.run(command, cwd=PACKAGE, env=clean(**variables), capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = folder.iterdir()
+    assert wheel.name.endswith(f"-macosx_11_0_{machine}.whl")
+    assert zipfile.ZipFile(wheel).read("flagstone/_native/libflagstone.dylib") == library.read_bytes()
 
 
 @in_full
