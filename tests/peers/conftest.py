@@ -34,15 +34,15 @@ def contexts(demo: Items) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def configured_relay(tmp_path: Path) -> Iterator[Callable[[Sections], Relay]]:
+def configured_relay(tmp_path: Path) -> Iterator[Callable[..., Relay]]:
     """Makes a Relay Proxy with this configuration, not yet started; skips the test when there is no program."""
     program = relay_program()
     if program is None:
         pytest.skip("there is no Relay Proxy: ld-relay is not in PATH, and LD_RELAY is not set")
     made: list[Relay] = []
 
-    def make(sections: Sections) -> Relay:
-        made.append(Relay(program, tmp_path, sections))
+    def make(sections: Sections, variables: dict[str, str] | None = None) -> Relay:
+        made.append(Relay(program, tmp_path, sections, variables))
         return made[-1]
 
     yield make
@@ -51,7 +51,7 @@ def configured_relay(tmp_path: Path) -> Iterator[Callable[[Sections], Relay]]:
 
 
 @pytest.fixture
-def relay(configured_relay: Callable[[Sections], Relay]) -> Callable[..., Relay]:
+def relay(configured_relay: Callable[..., Relay]) -> Callable[..., Relay]:
     """Starts a Relay Proxy and waits until it is connected."""
 
     def start(fake: LaunchDarkly, environment: Environment, events: str | None = None) -> Relay:

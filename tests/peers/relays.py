@@ -39,10 +39,12 @@ def of_environment(environment: Environment, **settings: Any) -> Sections:
 class Relay:
     """A Relay Proxy that can be ended and started again, on the same port."""
 
-    def __init__(self, program: str, folder: Path, sections: Sections) -> None:
+    def __init__(self, program: str, folder: Path, sections: Sections, variables: dict[str, str] | None = None) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._program = program
+        #: Of its process: another way to give settings, which counts beside the file where there are any.
+        self._variables = variables or {}
         self._configuration, self._log = folder / f"relay-{port}.conf", folder / f"relay-{port}.log"
         sections = {**sections, "Main": {**sections.get("Main", {}), "port": port}}
         lines = []
@@ -54,8 +56,8 @@ class Relay:
     def start(self, status: str = "connected") -> None:
         """Starts it, and waits until all environments are ``status``: what is connected has filled Redis, too."""
         with open(self._log, "w") as log:
-            arguments = [self._program, "--config", str(self._configuration)]
-            self._process = subprocess.Popen(arguments, stdout=log, stderr=log)
+            arguments = [self._program, "--config", str(self._configuration), *(["--from-env"] if self._variables else [])]
+            self._process = subprocess.Popen(arguments, stdout=log, stderr=log, env={**os.environ, **self._variables})
         assert until(lambda: self.has_status(status)), self._log.read_text()
 
     def has_status(self, status: str) -> bool:

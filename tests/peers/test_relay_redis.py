@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Any
 
 from flagstone import Client, Config, Context, FlagChange, State, StatusChange
 from peers import Items, of_flagstone, of_peer, peer_in_daemon_mode, without_quirks
-from relays import Archive, Relay, Sections, of_environment, of_launchdarkly, of_redis
-from support import PATIENCE, SDK_KEY, Environment, LaunchDarkly, until, value_flag
+from relays import Archive, Relay, of_environment, of_launchdarkly, of_redis
+from support import PATIENCE, PROJECT, SDK_KEY, Environment, LaunchDarkly, until, value_flag
 
 Start = Callable[..., LaunchDarkly]
 StartRelay = Callable[..., Relay]
-MakeRelay = Callable[[Sections], Relay]
+MakeRelay = Callable[..., Relay]
 ADA = Context("ada")
 FLAG = "checkout.new-payment-form"
 HOUR = 3_600_000
@@ -245,6 +246,23 @@ def test_the_relay_proxy_and_flagstone_mean_the_same_prefix_where_none_is_named(
     with Client(Config(redis_url=own.server.url)) as client:
         assert client.start(PATIENCE)
         all_serve([client], a="1")
+
+
+def test_the_relay_proxy_of_the_example_fills_the_prefix_that_its_services_read(
+    own: Environment, launchdarkly: Start, configured_relay: MakeRelay
+) -> None:
+    text = (PROJECT / "examples" / "compose" / "compose.yaml").read_text()
+    services = dict(re.findall(r"^  (\w+):\n((?:    .*\n|\n)+)", text, re.MULTILINE))
+    variables = dict(re.findall(r'^      (\w+): "?([^"\n]+)"?$', services["relay"], re.MULTILINE))
+    assert variables["LD_ENV_shop"].startswith("${LD_SDK_KEY:?")
+    variables |= {"LD_ENV_shop": SDK_KEY, "REDIS_URL": variables["REDIS_URL"].replace("redis://redis:6379", own.server.url)}
+    fake = launchdarkly(items=flags(a=1))
+    configured_relay(of_launchdarkly(fake.url), variables).start()
+    for name, variable in (("python", "REDIS_PREFIX"), ("dotnet", "Flagstone__Redis__Prefix")):
+        prefix = re.search(rf"^      {variable}: (.*)$", services[name], re.MULTILINE)
+        assert prefix, name
+        all_serve([own.client(redis_prefix=prefix[1])], a="1")
+    assert f"{own.server.url}, shop," in services["cpp"].replace("redis://redis:6379", own.server.url).replace('"', "")
 
 
 def test_environments_of_a_relay_proxy_in_offline_mode_have_a_prefix_each(
