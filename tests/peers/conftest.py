@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from peers import Items, Relay, contexts_for, demo_items, relay_program
+from peers import Items, contexts_for, demo_items
+from relays import Relay, Sections, relay_program, streaming_relay
 from support import Environment, LaunchDarkly
 
 pytest_plugins = ["servers"]
@@ -33,18 +34,29 @@ def contexts(demo: Items) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def relay(tmp_path: Path) -> Iterator[Callable[..., Relay]]:
-    """Starts a Relay Proxy and waits until it is connected; skips the test when there is no program."""
+def configured_relay(tmp_path: Path) -> Iterator[Callable[..., Relay]]:
+    """Makes a Relay Proxy with this configuration, not yet started; skips the test when there is no program."""
     program = relay_program()
     if program is None:
         pytest.skip("there is no Relay Proxy: ld-relay is not in PATH, and LD_RELAY is not set")
-    started: list[Relay] = []
+    made: list[Relay] = []
+
+    def make(sections: Sections, variables: dict[str, str] | None = None) -> Relay:
+        made.append(Relay(program, tmp_path, sections, variables))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+
+
+@pytest.fixture
+def relay(configured_relay: Callable[..., Relay]) -> Callable[..., Relay]:
+    """Starts a Relay Proxy and waits until it is connected."""
 
     def start(fake: LaunchDarkly, environment: Environment, events: str | None = None) -> Relay:
-        started.append(Relay(program, tmp_path, fake, environment.server, environment.prefix, events))
-        started[-1].start()
-        return started[-1]
+        proxy = configured_relay(streaming_relay(fake, environment, events))
+        proxy.start()
+        return proxy
 
-    yield start
-    for one in started:
-        one.end()
+    return start

@@ -1,4 +1,4 @@
-"""The other side of the tests: LaunchDarkly's own Python SDK and its Relay Proxy, and what is compared with them.
+"""The other side of the tests: LaunchDarkly's own Python SDK, and what is compared with it and with its Relay Proxy.
 
 They are the real programs. Both get their flags from ``fakeld``, since a test has no account with LaunchDarkly.
 """
@@ -8,12 +8,9 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 from ldclient import Context as PeerContext
@@ -24,7 +21,7 @@ from ldclient.integrations import Redis as PeerRedis
 from ldclient.interfaces import FeatureStore
 
 from flagstone import Client, Context
-from support import PATIENCE, PROJECT, SDK_KEY, LaunchDarkly, Server, free_port, until
+from support import PATIENCE, PROJECT, SDK_KEY, LaunchDarkly, Server
 
 Items = dict[str, dict[str, Any]]
 #: A value with its variation and its reason.
@@ -39,11 +36,6 @@ CONTEXTS = 40
 def flagdata() -> str:
     """The program that makes the demo data set."""
     return os.environ.get("FLAGDATA") or str(PROJECT / "target" / "release" / "flagdata")
-
-
-def relay_program() -> str | None:
-    """The Relay Proxy, if there is one."""
-    return os.environ.get("LD_RELAY") or shutil.which("ld-relay")
 
 
 def demo_items() -> Items:
@@ -160,52 +152,3 @@ def peer_streaming(fake: LaunchDarkly, server: Server, prefix: str) -> Iterator[
     with closing(LDClient(config, start_wait=PATIENCE)) as client:
         assert client.is_initialized()
         yield client
-
-
-class Relay:
-    """LaunchDarkly's Relay Proxy on a free port, which streams from ``fake`` and fills Redis."""
-
-    def __init__(
-        self, program: str, folder: Path, fake: LaunchDarkly, server: Server, prefix: str, events: str | None = None
-    ) -> None:
-        self.url = f"http://127.0.0.1:{free_port()}"
-        configuration = folder / "relay.conf"
-        configuration.write_text(f"""
-[Main]
-    streamUri = "{fake.url}"
-    baseUri = "{fake.url}"
-    port = {self.url.rpartition(":")[2]}
-[Events]
-    sendEvents = {"true" if events else "false"}
-    eventsUri = "{events or fake.url}"
-[Redis]
-    url = "{server.url}"
-    localTtl = "1s"
-[Environment "test"]
-    sdkKey = "{SDK_KEY}"
-    prefix = "{prefix}"
-""")
-        self._log = folder / "relay.log"
-        with open(self._log, "w") as log:
-            self._process = subprocess.Popen([program, "--config", str(configuration)], stdout=log, stderr=log)
-
-    def is_connected(self) -> bool:
-        """Whether it has everything from ``fake`` and has filled Redis."""
-        assert self._process.poll() is None, self._log.read_text()
-        try:
-            with urllib.request.urlopen(f"{self.url}/status", timeout=PATIENCE) as response:
-                status = json.load(response)
-        except OSError:
-            return False
-        return bool(status["environments"]["test"]["status"] == "connected")
-
-    def start(self) -> None:
-        assert until(self.is_connected), self._log.read_text()
-
-    def end(self) -> None:
-        self._process.terminate()
-        try:
-            self._process.wait(PATIENCE)
-        finally:
-            self._process.kill()
-            self._process.wait()

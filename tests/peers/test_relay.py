@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 import pytest
 
 from flagstone import Client, Config, Context, State
-from peers import Items, Relay, Results, of_flagstone, of_peer, peer_in_daemon_mode, without_quirks
+from peers import Items, Results, of_flagstone, of_peer, peer_in_daemon_mode, without_quirks
+from relays import Relay, Sections, of_environment, of_launchdarkly
 from sink import Sink
 from support import PATIENCE, SDK_KEY, Environment, LaunchDarkly, until, value_flag
 
@@ -157,6 +160,81 @@ def test_while_the_relay_proxy_is_away_its_last_flags_stay_in_force(
     assert until(lambda: late.variation(FLAG, ADA, None) == value), "from what the Relay Proxy left in Redis"
     for client in (connected, late):
         client.close()
+
+
+def test_polls_come_through_a_relay_proxy_that_takes_them_and_one_that_does_not_is_told(
+    environment: Environment, launchdarkly: Start, relay: StartRelay
+) -> None:
+    fake = launchdarkly(value_flag("a", 1, "one"))
+    proxy = relay(fake, environment)
+    options: dict[str, Any] = {"poll_interval_ms": 20, "poll_allow_short": True, "store_write": False, **of(environment)}
+    polling = Client(
+        Config(source_kind="poll", sdk_key=SDK_KEY, endpoints_relay=proxy.url, events_enabled=False, **options)
+    )
+    try:
+        if takes_polls(proxy):
+            assert polling.start(PATIENCE)
+            fake.patch(value_flag("a", 2, "two"))
+            assert until(partial(serves, polling, "a", "two"))
+        else:
+            assert polling.start(0.2) is False
+            assert until(lambda: polling.source_status is not None and polling.source_status.last_error is not None)
+            status = polling.source_status
+            assert status and status.last_error and status.last_error.http_status == 404
+            assert until(partial(serves, polling, "a", "one")), "what the Relay Proxy left in Redis"
+    finally:
+        polling.close(PATIENCE)
+
+
+def takes_polls(proxy: Relay) -> bool:
+    """Whether it serves a whole data set at once: not all versions do."""
+    request = urllib.request.Request(f"{proxy.url}/sdk/latest-all", headers={"Authorization": SDK_KEY})
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE):
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code != 404
+
+
+def test_a_payload_filter_is_passed_on_by_the_relay_proxy(
+    environment: Environment, launchdarkly: Start, configured_relay: Callable[[Sections], Relay]
+) -> None:
+    fake = launchdarkly(value_flag("a", 1, "one"))
+    sections = {**of_launchdarkly(fake.url), **of_environment(environment, projKey="project")}
+    proxy = configured_relay({**sections, 'Filters "project"': {"keys": "backend"}})
+    proxy.start()
+    silent: dict[str, Any] = {"sdk_key": SDK_KEY, "events_enabled": False, "endpoints_relay": proxy.url}
+    with (
+        Client(Config(source_kind="stream", source_filter="backend", **silent)) as known,
+        Client(Config(source_kind="stream", source_filter="other", **silent)) as unknown,
+    ):
+        assert known.start(PATIENCE) and serves(known, "a", "one")
+        assert {request["query"] for request in fake.requests() if request["path"] == "/all"} == {"", "filter=backend"}
+        assert unknown.start(0.2) is False
+        assert until(lambda: unknown.source_status is not None and unknown.source_status.last_error is not None)
+        status = unknown.source_status
+        assert status and status.last_error and status.last_error.http_status == 404
+
+
+def diagnostics(sink: Sink) -> list[Any]:
+    received = [payload.content for payload in list(sink.received) if payload.path == "/diagnostic"]
+    return [told for told in received if told["kind"] == "diagnostic-init"]
+
+
+def test_the_relay_proxy_takes_the_events_and_diagnostics_of_a_client_in_daemon_mode(
+    environment: Environment, launchdarkly: Start, relay: StartRelay, sink: Sink
+) -> None:
+    fake = launchdarkly(value_flag("a", 1, "one"))
+    proxy = relay(fake, environment, sink.url)
+    client = environment.client(**sink.options(endpoints_events=proxy.url, events_diagnostics=True))
+    for _ in range(3):
+        assert client.variation("a", ADA, "") == "one"
+    assert client.flush(PATIENCE)
+    sink.wait_for(lambda: len(sink.events("summary")) == 1)
+    assert sink.features() == {"a": ("", {'"one"': 3})}
+    # It tells of itself, too.
+    sink.wait_for(lambda: any(told["configuration"].get("usingRelayDaemon") for told in diagnostics(sink)))
+    assert client.status().events and client.status().last_error is None
 
 
 def of(environment: Environment) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-"""Several writers on one hash: two Flagstone clients, LaunchDarkly's streaming SDK and its Redis store, each with its own
-view of how far the flags have come. No write may move a version backwards.
+"""Several writers on one hash: two Flagstone clients, LaunchDarkly's streaming SDK or its Relay Proxy, and its Redis store;
+each has its own view of how far the flags have come. No write may move a version backwards.
 
 Redis itself tells the order of all writes (``MONITOR``), so not even a short step backwards goes unseen.
 """
@@ -12,9 +12,10 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import pytest
 from ldclient.versioned_data_kind import FEATURES
 
 from flagstone import Context
@@ -22,6 +23,7 @@ from peers import Items, peer_store, peer_streaming
 from support import PATIENCE, Environment, LaunchDarkly, Server, until, value_flag
 
 Start = Callable[..., LaunchDarkly]
+Other = Callable[[LaunchDarkly], object]
 KEYS = ("a", "b", "c")
 VERSIONS = 150
 #: For so many versions the same writer is ahead of the others.
@@ -108,54 +110,64 @@ def feed(fake: LaunchDarkly) -> Callable[[str, int], None]:
     return write
 
 
+@pytest.fixture(params=["sdk", "relay"])
+def other(request: pytest.FixtureRequest, environment: Environment) -> Iterator[Other]:
+    """Starts a program of LaunchDarkly's that keeps in Redis what it is sent."""
+    with ExitStack() as stack:
+        if request.param == "relay":
+            relay = request.getfixturevalue("relay")
+            yield lambda fake: relay(fake, environment)
+        else:
+            yield lambda fake: stack.enter_context(peer_streaming(fake, environment.server, environment.prefix))
+
+
 def test_writers_of_every_kind_at_once_never_move_a_version_backwards(
-    environment: Environment, launchdarkly: Start
+    environment: Environment, launchdarkly: Start, other: Other
 ) -> None:
     start: Items = {"flags": {key: json.loads(item(key, 1)) for key in KEYS}, "segments": {}}
     fakes = [launchdarkly(items=start) for _ in range(3)]
     watcher = Watcher(environment.server, environment.prefix)
-    with peer_streaming(fakes[2], environment.server, environment.prefix) as peer:
-        scripts = environment.server.calls("eval")
-        ours = [environment.client(**environment.streaming(fake, refresh_interval_ms=200)) for fake in fakes[:2]]
-        assert until(lambda: [environment.version(key) for key in KEYS] == [1, 1, 1])
-        # Each compares everything under a lock, which it gives back by a script. From here on nobody has reason to write
-        # everything, which would replace newer items by older ones.
-        assert until(lambda: environment.server.calls("eval") >= scripts + len(ours))
-        assert until(lambda: all(client.store_status.available for client in ours))
-        store: Any = peer_store(environment.server, environment.prefix)
+    other(fakes[2])
+    scripts = environment.server.calls("eval")
+    ours = [environment.client(**environment.streaming(fake, refresh_interval_ms=200)) for fake in fakes[:2]]
+    assert until(lambda: [environment.version(key) for key in KEYS] == [1, 1, 1])
+    # Each compares everything under a lock, which it gives back by a script. From here on nobody has reason to write
+    # everything, which would replace newer items by older ones.
+    assert until(lambda: environment.server.calls("eval") >= scripts + len(ours))
+    assert until(lambda: all(client.store_status.available for client in ours))
+    store: Any = peer_store(environment.server, environment.prefix)
 
-        def upsert(key: str, version: int) -> None:
-            gone = {"key": key, "version": version, "deleted": True}
-            store.upsert(FEATURES, gone if is_deleted(version) else json.loads(item(key, version)))
+    def upsert(key: str, version: int) -> None:
+        gone = {"key": key, "version": version, "deleted": True}
+        store.upsert(FEATURES, gone if is_deleted(version) else json.loads(item(key, version)))
 
-        writers = [*(feed(fake) for fake in fakes), upsert, upsert]
-        together = threading.Barrier(len(writers))
+    writers = [*(feed(fake) for fake in fakes), upsert, upsert]
+    together = threading.Barrier(len(writers))
 
-        def work(write: Callable[[str, int], None], number: int) -> None:
-            # Not everybody hears of every version; the last one reaches all. Each leads for a while.
-            chance = random.Random(number)
-            for version in range(2, VERSIONS + 1):
-                if version % STAGE == 0:
-                    together.wait(4 * PATIENCE)
-                for key in KEYS:
-                    if version == VERSIONS or chance.random() < 0.7:
-                        write(key, version)
-                leads = version // STAGE % len(writers) == number
-                time.sleep(chance.random() * (0.005 if leads else 0.04))
+    def work(write: Callable[[str, int], None], number: int) -> None:
+        # Not everybody hears of every version; the last one reaches all. Each leads for a while.
+        chance = random.Random(number)
+        for version in range(2, VERSIONS + 1):
+            if version % STAGE == 0:
+                together.wait(4 * PATIENCE)
+            for key in KEYS:
+                if version == VERSIONS or chance.random() < 0.7:
+                    write(key, version)
+            leads = version // STAGE % len(writers) == number
+            time.sleep(chance.random() * (0.005 if leads else 0.04))
 
-        with watcher.watching():
-            threads = [threading.Thread(target=work, args=(write, number)) for number, write in enumerate(writers)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            assert until(lambda: [environment.version(key) for key in KEYS] == [VERSIONS] * len(KEYS))
-            assert until(lambda: [client.variation("a", ADA, 0) for client in ours] == [VERSIONS] * len(ours))
-        assert watcher.steps_backwards() == []
-        assert watcher.resets == 0, "nobody wrote everything anew"
-        assert len(watcher.written) > VERSIONS
-        assert 20 < watcher.by_script < len(watcher.written) - 20, "both kinds of writer had their turns"
-        assert peer.is_initialized()
+    with watcher.watching():
+        threads = [threading.Thread(target=work, args=(write, number)) for number, write in enumerate(writers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert until(lambda: [environment.version(key) for key in KEYS] == [VERSIONS] * len(KEYS))
+        assert until(lambda: [client.variation("a", ADA, 0) for client in ours] == [VERSIONS] * len(ours))
+    assert watcher.steps_backwards() == []
+    assert watcher.resets == 0, "nobody wrote everything anew"
+    assert len(watcher.written) > VERSIONS
+    assert 20 < watcher.by_script < len(watcher.written) - 20, "both kinds of writer had their turns"
 
 
 def test_the_watcher_sees_a_step_backwards_of_every_way_to_write(environment: Environment) -> None:

@@ -158,7 +158,7 @@ fn serve(variations: usize, rng: &mut Rng) -> Value {
     match rng.u8(..10) {
         ..7 => json!({"variation": rng.usize(..variations)}),
         7 => {
-            json!({"rollout": {"kind": "experiment", "contextKind": "user", "seed": rng.u32(..), "variations": split(false)}})
+            json!({"rollout": {"kind": "experiment", "contextKind": "user", "seed": rng.u32(..) >> 1, "variations": split(false)}})
         }
         8 => json!({"rollout": {"contextKind": "user", "bucketBy": "country", "variations": split(true)}}),
         _ => json!({"rollout": {"contextKind": "user", "variations": split(true)}}),

@@ -137,6 +137,18 @@ fn every_kind_of_rollout_occurs() {
     assert!(weights > 0, "weighted segment rule");
 }
 
+/// As LaunchDarkly's own are: its SDK for .NET reads no others, and takes the whole store for broken.
+#[test]
+fn seeds_are_numbers_of_32_bits_with_a_sign() {
+    with_all("seed", |rollouts| {
+        assert!(rollouts.len() > 10);
+        for rollout in rollouts {
+            let seed = rollout["seed"].as_i64().unwrap();
+            assert!(i32::try_from(seed).is_ok(), "{rollout}");
+        }
+    });
+}
+
 #[test]
 fn prerequisites_are_chained_and_some_fail() {
     let flags = mixed().flags;
