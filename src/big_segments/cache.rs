@@ -72,11 +72,12 @@ mod tests {
 
     use super::super::hash::context_hash;
     use super::*;
+    use crate::big_segments::Owner;
 
     fn cache(size: usize, time: Duration) -> Cache {
         let cache_size = NonZeroUsize::new(size).unwrap();
         let (stale_after, patience) = (Duration::from_secs(1), Duration::from_secs(1));
-        Cache::new(DeskOptions { cache_size, cache_time: time, stale_after, patience })
+        Cache::new(DeskOptions { cache_size, cache_time: time, stale_after, patience, owner: Owner::another() })
     }
 
     #[test]

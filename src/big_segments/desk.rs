@@ -101,7 +101,7 @@ impl Desk {
         let membership = match self.step(&hash, wait) {
             Step::Done(answer) => return answer,
             Step::Join(flight) => match wait {
-                Wait::Until(deadline) if !Asking::is_under_way(self.address()) => {
+                Wait::Until(deadline) if !Asking::is_under_way(self.options.owner) => {
                     flight.wait(deadline, self.options.patience).unwrap_or(Err(()))
                 }
                 // A store that asks itself would wait for itself.
@@ -152,7 +152,7 @@ impl Desk {
     ) -> Result<Arc<Membership>, ()> {
         // However this ends, nobody waits for it afterwards.
         let _landing = Landing { desk: self, hash, flight };
-        let outcome = match Asking::begin(self.address()) {
+        let outcome = match Asking::begin(self.options.owner) {
             Some(_asking) => store.membership(hash),
             None => Err(StoreFailure("it evaluates flags with big segments while it is asked for one".to_owned())),
         };
@@ -222,13 +222,13 @@ impl Desk {
         }
         if let Some(flight) = inner.polling.clone() {
             drop(inner);
-            if !Asking::is_under_way(self.address()) {
+            if !Asking::is_under_way(self.options.owner) {
                 flight.wait(deadline, self.options.patience);
             }
             return self.known_status(host);
         }
         // A store that asks how it stands while it answers gets to know that nothing is known.
-        let asking = Asking::begin(self.address())?;
+        let asking = Asking::begin(self.options.owner)?;
         let flight = Arc::new(Flight::new());
         inner.polling = Some(flight.clone());
         drop(inner);
@@ -289,11 +289,6 @@ impl Desk {
         if let Some(flight) = inner.polling.take() {
             flight.land(Err(()));
         }
-    }
-
-    /// Tells it from the desks of other clients.
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
     }
 }
 

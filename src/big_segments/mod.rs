@@ -17,6 +17,6 @@ mod telling;
 
 pub use desk::{Answer, Desk, Host, Wait};
 pub use hash::{ContextHash, context_hash};
-pub use options::DeskOptions;
+pub use options::{DeskOptions, Owner};
 pub use standing::Status;
 pub use store::{BigSegmentStore, StoreFailure};

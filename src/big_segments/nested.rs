@@ -1,11 +1,13 @@
 //! Which desks this thread is asking just now: a store that evaluates flags while it answers must not be asked by them, for that
-//! might go on for ever, or wait for itself. Depends on nothing.
+//! might go on for ever, or wait for itself: also in a process that it has forked meanwhile. Depends on `options`.
 
 use std::cell::RefCell;
 
+use super::options::Owner;
+
 thread_local! {
-    /// By address: a desk that is asked does not move.
-    static ASKING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// Whose desks they are.
+    static ASKING: RefCell<Vec<Owner>> = const { RefCell::new(Vec::new()) };
 }
 
 /// This thread asks a desk's store as long as this lives.
@@ -13,7 +15,7 @@ pub struct Asking;
 
 impl Asking {
     /// From here on this thread asks; `None` when it does already.
-    pub fn begin(desk: usize) -> Option<Self> {
+    pub fn begin(desk: Owner) -> Option<Self> {
         // At the end of a thread the list is gone, and so is everything that could ask in a circle.
         let is_new = ASKING.try_with(|asking| {
             let mut asking = asking.borrow_mut();
@@ -30,7 +32,7 @@ impl Asking {
 
 impl Asking {
     /// Whether this thread asks a desk's store just now.
-    pub fn is_under_way(desk: usize) -> bool {
+    pub fn is_under_way(desk: Owner) -> bool {
         ASKING.try_with(|asking| asking.borrow().contains(&desk)).unwrap_or(true)
     }
 }
@@ -44,16 +46,17 @@ impl Drop for Asking {
 
 #[cfg(test)]
 mod tests {
-    use super::Asking;
+    use super::{Asking, Owner};
 
     #[test]
     fn a_thread_asks_a_desk_once_at_a_time_and_others_meanwhile() {
-        let first = Asking::begin(1).unwrap();
-        assert!(Asking::begin(1).is_none() && Asking::is_under_way(1) && !Asking::is_under_way(2));
-        let second = Asking::begin(2).unwrap();
-        assert!(Asking::begin(1).is_none() && Asking::begin(2).is_none());
+        let (one, other) = (Owner::another(), Owner::another());
+        let first = Asking::begin(one).unwrap();
+        assert!(Asking::begin(one).is_none() && Asking::is_under_way(one) && !Asking::is_under_way(other));
+        let second = Asking::begin(other).unwrap();
+        assert!(Asking::begin(one).is_none() && Asking::begin(other).is_none());
         drop(second);
         drop(first);
-        assert!(Asking::begin(1).is_some());
+        assert!(Asking::begin(one).is_some());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::config::{Config, ConfigError};
 use super::members::{MembersSettings, MembersStore};
-use crate::big_segments::DeskOptions;
+use crate::big_segments::{DeskOptions, Owner};
 use crate::store::{Freshness, Level, MembersOptions, RedisOptions, StoreOptions};
 
 /// Longest wait for an answer where there is no Redis that says otherwise.
@@ -65,6 +65,7 @@ impl Config {
             cache_time: self.milliseconds("big_segments.cache_ms", 5_000),
             stale_after: self.milliseconds("big_segments.stale_after_ms", 120_000),
             patience,
+            owner: Owner::another(),
         }
     }
 }

@@ -225,3 +225,31 @@ fn a_refused_scan_and_a_reply_that_the_server_will_not_send_make_no_loop() {
         }
     });
 }
+
+/// Beginnings of answers that never end, with what goes on and on: a line, the length of a text, a text that is longer than any, one
+/// of less than nothing, and messages that nobody asked for.
+const ENDLESS: [(&str, &str); 6] = [
+    ("+", "x"),
+    ("-ERR ", "\r"),
+    ("$", "9"),
+    ("$9223372036854775807\r\n", "x"),
+    ("=-1\r\n", "x"),
+    (">0\r\n", ">0\r\n"),
+];
+
+#[test]
+fn an_answer_that_never_ends_is_given_up_as_none_before_much_of_it_has_come() {
+    for (beginning, filling) in ENDLESS {
+        let answer = format!("{beginning}{}", filling.repeat(1 << 20)).into_bytes();
+        let server = Scripted::answering(move |words| match words[0].to_uppercase().as_str() {
+            "HELLO" => b"-NOPROTO unsupported protocol version\r\n".to_vec(),
+            name if GREETINGS.contains(&name) => b"+OK\r\n".to_vec(),
+            _ => answer.clone(),
+        });
+        let client = Config::at(&format!("redis://127.0.0.1:{}", server.port())).client();
+        client.start(0).unwrap();
+        eventually("what is wrong is told", || {
+            client.status()["last_error"].to_string().contains("the server's answer is no reply of Redis")
+        });
+    }
+}

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
+use crate::big_segments::Owner;
 
 /// Far longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -75,7 +76,8 @@ fn vip(_: &str) -> Result<Membership, StoreFailure> {
 
 fn desk_with(size: usize, time: Duration, patience: Duration) -> Desk {
     let cache_size = NonZeroUsize::new(size).unwrap();
-    Desk::new(DeskOptions { cache_size, cache_time: time, stale_after: Duration::from_secs(100), patience })
+    let owner = Owner::another();
+    Desk::new(DeskOptions { cache_size, cache_time: time, stale_after: Duration::from_secs(100), patience, owner })
 }
 
 fn desk() -> Desk {
@@ -194,6 +196,21 @@ fn a_store_that_asks_while_it_answers_gets_no_answer_and_gives_one() {
     });
     assert_eq!(read(desk.ask(&store, &told, "ada", until(LONG))), Some((Some(true), false)));
     assert_eq!(ask(&desk, &Store::new(vip), "bob"), Some((Some(true), false)));
+}
+
+#[test]
+fn a_store_that_asks_in_a_child_that_it_forked_while_it_answers_gets_no_answer_either() {
+    let desk = desk();
+    let of_child = Desk::new(desk.options);
+    let store = Store::new(move |hash: &str| {
+        let nested = Store::new(vip);
+        for key in ["ada", "bob"] {
+            assert_eq!(ask(&of_child, &nested, key), None);
+        }
+        assert_eq!(nested.counts(), (0, 0));
+        vip(hash)
+    });
+    assert_eq!(ask(&desk, &store, "ada"), Some((Some(true), false)));
 }
 
 #[test]

@@ -2,8 +2,7 @@
 //!
 //! The redis crate packs commands and takes replies apart; the connection itself is ours, because that of the crate knows no
 //! limit for a whole login, counts a silent read as a reply that is still owed, and trusts no certificate by itself. Depends on
-//! `wire`, `sockets`, `endpoints`, `tls`
-//! and `leash`.
+//! `wire`, `framing`, `sockets`, `endpoints`, `tls` and `leash`.
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Weak};
@@ -15,9 +14,13 @@ use rustls::{ClientConnection, StreamOwned};
 use super::asking::Asking;
 use super::describe::io_error;
 use super::endpoints::Address;
+use super::framing::{Framing, refused};
 use super::sockets::Remembered;
 use super::wire::{Deadline, Patience, Socket, Wire};
 use crate::store::leash::Leash;
+
+/// Most pushes before a reply. A connection that reads gets none, one that watches as many as there are changes meanwhile.
+const MOST_PUSHES: usize = 100_000;
 
 /// Bytes to the server, encrypted or not.
 #[derive(Debug)]
@@ -63,6 +66,20 @@ impl Write for Channel {
     }
 }
 
+/// What comes over a channel, looked at before it is taken apart.
+struct Framed<'a> {
+    channel: &'a mut Channel,
+    framing: &'a mut Framing,
+}
+
+impl Read for Framed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.channel.read(buffer)?;
+        self.framing.note(buffer.get(..count).unwrap_or_default())?;
+        Ok(count)
+    }
+}
+
 /// How a connection is encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encryption {
@@ -80,6 +97,7 @@ pub struct Connection {
     _remembered: Option<Remembered>,
     channel: Channel,
     parser: Parser,
+    framing: Framing,
     database: i64,
     open: bool,
     /// Something was received.
@@ -113,6 +131,7 @@ impl Connection {
             _remembered: remembered,
             channel,
             parser,
+            framing: Framing::new(),
             database,
             open: true,
             answered: false,
@@ -179,9 +198,11 @@ impl Connection {
     }
 
     fn receive(&mut self) -> RedisResult<Value> {
-        let outcome = self.parser.parse_value(&mut self.channel).map_err(|error| self.failure(error));
-        self.answered |= outcome.is_ok();
-        outcome
+        let framed = Framed { channel: &mut self.channel, framing: &mut self.framing };
+        let reply = self.parser.parse_value(framed).map_err(|error| self.failure(error))?;
+        self.framing.begin();
+        self.answered = true;
+        Ok(reply)
     }
 
     /// The next reply or push that is there already.
@@ -241,12 +262,14 @@ impl Connection {
 
     /// The next reply, past pushes.
     fn reply(&mut self) -> RedisResult<Value> {
-        loop {
+        for _ in 0..MOST_PUSHES {
             match self.recv_response()? {
                 Value::Push { .. } => {}
                 value => return Ok(value),
             }
         }
+        self.open = false;
+        Err(refused("pushes without an end").into())
     }
 }
 

@@ -6,6 +6,7 @@ use redis::{Value, parse_redis_value};
 use super::cluster::fuzzing::reply_of_node;
 use super::connect_options::RedisOptions;
 use super::endpoints::{Address, Endpoints, ReadFrom, SentinelTls};
+use super::framing::Framing;
 use super::sentinel::fuzzing::reply_of_sentinel;
 use super::url::{RedisUrl, UrlError};
 use super::values::{Values, flat_fields};
@@ -132,6 +133,11 @@ pub fn redis_reply(data: &[u8]) {
         assert!(server::value_of(&text, name).is_none_or(|value| !value.contains('\n')));
     }
     let _ = (server::version(&text), server::peers(&text), role::of_text(&text));
+    let refuses = |piece| {
+        let mut framing = Framing::new();
+        data.chunks(piece).any(|piece| framing.note(piece).is_err())
+    };
+    assert_eq!(refuses(data.len().max(1)), refuses(1), "it is refused in whatever pieces it comes, or in none");
     let Ok(reply) = parse_redis_value(data) else { return };
     reply_of_node(&reply);
     heard(reply.clone());

@@ -15,6 +15,7 @@ pub mod describe;
 mod dialer;
 pub mod endpoints;
 pub mod examination;
+mod framing;
 mod full_write;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
