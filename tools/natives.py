@@ -3,8 +3,8 @@
     tools/natives.py FOLDER [RID...]
 
 Each must be for its platform, export what ``tests/abi/symbols.txt`` says and nothing else, need no library that is not part
-of the system, no glibc above 2.17, be able to catch a panic, and carry no path of the machine that built it. Where this machine
-can run it, a small program loads it and asks for its version. Depends on ``native_file`` of the Python package.
+of the system, no glibc above 2.17, be able to catch a panic, and carry no path of the machine that built it. Where this
+machine can run it, a small program loads it and asks for its version. Depends on ``native_file`` of the Python package.
 """
 
 from __future__ import annotations

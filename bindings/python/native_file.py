@@ -126,7 +126,9 @@ def _pe(content: bytes) -> NativeFile:
     file = NativeFile("pe", _PE_MACHINES[machine])
     first = head + 24 + optional
     # Of the sections: size in memory, address, size in the file, place there.
-    table: list[tuple[int, ...]] = [struct.unpack_from("<8xIIII", content, first + 40 * number) for number in range(sections)]
+    table: list[tuple[int, ...]] = [
+        struct.unpack_from("<8xIIII", content, first + 40 * number) for number in range(sections)
+    ]
     for number in range(sections):
         file.sections.add(_padded(content, first + 40 * number, 8))
 
