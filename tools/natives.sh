@@ -100,12 +100,7 @@ build() {
   flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/registry --remap-path-prefix=$root=/flagstone"
   local arguments=(--release --package flagstone-capi --locked --target "$to") variables=()
   case $rid in
-    win-*)
-      find_or_install x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64-win32 || return 1
-      # rustc would have it leave the names of functions in, a sixth of the file.
-      flags="$flags -C link-arg=-s"
-      strip=none
-      ;;
+    win-*) find_or_install x86_64-w64-mingw32-gcc gcc-mingw-w64-x86-64-win32 || return 1 ;;
     *)
       prepare_zig || return 1
       command=(zigbuild)
@@ -140,7 +135,9 @@ build() {
     say "cargo made no shared library for $to"
     return 1
   fi
-  mkdir -p "$natives/$rid" && cp "$built" "$natives/$rid/"
+  mkdir -p "$natives/$rid" && cp "$built" "$natives/$rid/" || return 1
+  # The linker leaves the names of functions in, a sixth of the file.
+  case $rid in win-*) x86_64-w64-mingw32-strip "$natives/$rid/$(made "$rid")" ;; esac
 }
 
 wanted=${*:-$rids}
