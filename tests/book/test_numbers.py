@@ -23,6 +23,8 @@ NUMBERS = [
     ("how-it-stays-true.md", "a sixteenth of the items", "LOOK_PART", "src/store/worker/looking.rs", 16),
     ("how-it-stays-true.md", "(at least 100)", "BATCH", "src/store/redis/reader.rs", 100),
     ("how-it-stays-true.md", "More than 1,000 items", "SCAN_ABOVE", "src/store/redis/reader.rs", 1000),
+    ("how-it-stays-true.md", "one reply took more than a second", "LONG_REPLY", "src/store/redis/reader.rs", 1),
+    ("how-it-stays-true.md", "a quarter of a second at most", "LONG_STEP", "src/store/redis/scan.rs", 0.25),
     ("how-it-stays-true.md", "within two seconds, the latest", "TORN_PATIENCE", "src/store/worker/following_all.rs", 2),
     ("how-it-stays-true.md", "more than three items", "FEW", "src/store/truth/loss.rs", 3),
     ("how-it-stays-true.md", "more than a tenth", "PART", "src/store/truth/loss.rs", 10),

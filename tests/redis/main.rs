@@ -26,6 +26,7 @@ mod restraint;
 mod restricted;
 mod rights;
 mod rungs;
+mod slow;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

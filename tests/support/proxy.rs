@@ -22,6 +22,8 @@ pub enum Mode {
     Split,
     /// One byte at a time with this pause after each.
     Drip(Duration),
+    /// So many bytes a second.
+    Slow(usize),
     /// Connections are accepted and nothing passes, in either direction.
     BlackHole,
     /// The server seems to have closed its half after the next reply.
@@ -140,6 +142,7 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream, is_reply: bool, state: &Mutex<
             thread::sleep(pause);
         }
         match pause {
+            None if is_reply && matches!(mode, Mode::Slow(_)) => pass_slowly(bytes, to, state)?,
             None => to.write_all(bytes)?,
             Some(pause) => bytes.iter().try_for_each(|byte| {
                 thread::sleep(pause);
@@ -150,6 +153,20 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream, is_reply: bool, state: &Mutex<
             to.shutdown(Shutdown::Write)?;
         }
     }
+}
+
+/// As fast as the mode says at each moment.
+fn pass_slowly(bytes: &[u8], mut to: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let mode = state.lock().unwrap().mode;
+        let count = if let Mode::Slow(rate) = mode { rest.len().min((rate / 100).max(1)) } else { rest.len() };
+        let (now, later) = rest.split_at(count);
+        to.write_all(now)?;
+        rest = later;
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 /// Takes whole commands off the front of `bytes` and counts them.

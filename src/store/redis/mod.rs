@@ -30,6 +30,7 @@ mod packed;
 pub mod reader;
 pub mod role;
 pub mod route;
+pub mod scan;
 pub mod sentinel;
 mod server;
 mod session;

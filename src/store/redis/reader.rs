@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, ConnectionLike, RedisError, Value, cmd, pipe};
+use redis::{Cmd, RedisError, Value, cmd, pipe};
 
 use super::abilities::{Abilities, Optional, is_denied, refuses};
 use super::batch::Batch;
@@ -17,18 +17,19 @@ use super::connector::{Connector, describe};
 use super::layout::Keys;
 use super::origin::Origins;
 use super::owners::Owners;
-use super::values::{Values, error_of, flat_fields, is_wrong_type};
-use crate::model::Kind;
-use crate::store::reply::{FullReply, HashReply, PartReply, Presence};
+use super::scan::{Scan, Size};
+use super::values::{Values, error_of, is_wrong_type};
+use crate::store::reply::{FullReply, PartReply, Presence};
 
 /// Above this number of held fields a full read goes through HSCAN, so that no other client of the server waits long.
 pub const SCAN_ABOVE: usize = 1_000;
 /// Fields asked for in one HMGET.
 pub const BATCH: usize = 100;
-const SCAN_COUNT: usize = 500;
-const SMALLEST_STEP: usize = 5;
-/// A hash whose reply the server did not send is read in steps for this time.
+/// What the server did not send in one reply, or not soon, is read in steps for this time.
 const IN_STEPS_FOR: Duration = Duration::from_secs(600);
+/// One reply that takes longer, and is no small one, is not waited for again: nothing else can be read meanwhile.
+const LONG_REPLY: Duration = Duration::from_secs(1);
+const SMALL_REPLY: usize = 64 << 10;
 
 /// Why a read failed.
 #[derive(Debug, thiserror::Error)]
@@ -60,10 +61,10 @@ pub struct Reader<'a> {
     is_proven: bool,
     /// Transactions are left out, because a connection ended with one.
     goes_apart: bool,
-    /// The connection was cut in the middle of a large reply: until then hashes are read in steps.
+    /// The connection was cut in the middle of a large reply, or that took long: until then hashes are read in steps.
     in_steps_until: Option<Instant>,
-    /// Size of a step; smaller after each connection that was cut in one.
-    step: usize,
+    /// Size of a step.
+    pub(super) step: Size,
 }
 
 impl<'a> Reader<'a> {
@@ -76,7 +77,7 @@ impl<'a> Reader<'a> {
             is_proven: false,
             goes_apart: false,
             in_steps_until: None,
-            step: SCAN_COUNT,
+            step: Size::new(),
         }
     }
 
@@ -103,21 +104,47 @@ impl<'a> Reader<'a> {
 
     /// Everything: in one transaction where that is possible, and in steps when there is much of it.
     pub fn everything(&mut self, expected: usize) -> Result<FullReply, ReadError> {
+        let mut scan = None;
+        loop {
+            if let Some(reply) = self.everything_in_turns(expected, &mut scan)? {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// The same, for whoever has something else to read between the steps: `None` after each of them but the last. `scan` is how
+    /// far it has come, nothing at the beginning.
+    pub fn everything_in_turns(
+        &mut self,
+        expected: usize,
+        scan: &mut Option<Scan>,
+    ) -> Result<Option<FullReply>, ReadError> {
         let in_steps = expected > SCAN_ABOVE || self.in_steps_until.is_some_and(|until| until > Instant::now());
-        if in_steps && self.abilities.has(Optional::Hscan) {
-            match self.scan() {
+        if scan.is_some() || in_steps && self.abilities.has(Optional::Hscan) {
+            match self.go_on(scan.get_or_insert_default()) {
                 Err(ReadError::Redis(error)) if is_denied(&error) => _ = self.abilities.give_up(Optional::Hscan),
                 outcome => {
                     if self.is_cut(&outcome) {
-                        self.step = (self.step / 10).max(SMALLEST_STEP);
+                        self.step.was_cut();
                     }
                     return outcome;
                 }
             }
         }
+        *scan = None;
+        self.at_once().map(Some)
+    }
+
+    fn at_once(&mut self) -> Result<FullReply, ReadError> {
+        let began = Instant::now();
         let outcome = self.full();
-        if self.is_cut(&outcome) {
-            // A server closes a connection whose replies exceed the limit it has for them.
+        let time = began.elapsed();
+        let is_long = time > LONG_REPLY && outcome.as_ref().is_ok_and(|reply| reply.bytes() > SMALL_REPLY);
+        if let (true, Ok(reply)) = (is_long, &outcome) {
+            self.step.took(reply.sizes().iter().sum(), time);
+        }
+        // A server closes a connection whose replies exceed the limit it has for them.
+        if is_long || self.is_cut(&outcome) {
             self.in_steps_until = Some(Instant::now() + IN_STEPS_FOR);
         }
         outcome
@@ -163,14 +190,6 @@ impl<'a> Reader<'a> {
         Ok(FullReply { features, segments, presence, is_moment, in_steps: false })
     }
 
-    /// Everything, in steps: features, then segments, then what exists.
-    fn scan(&mut self) -> Result<FullReply, ReadError> {
-        let features = self.scan_hash(Kind::Flag)?;
-        let segments = self.scan_hash(Kind::Segment)?;
-        let presence = self.presence()?.presence;
-        Ok(FullReply { features, segments, presence, is_moment: false, in_steps: true })
-    }
-
     /// What exists, and how much, without any item. A field that nobody has is asked for: that tells the type of a hash, and
     /// reads what a user may read who may do no more.
     pub fn presence(&mut self) -> Result<PartReply, ReadError> {
@@ -199,37 +218,6 @@ impl<'a> Reader<'a> {
         let inited = values.exists()?.unwrap_or(features_there);
         let presence = Presence { features: features_there, segments: segments_there, inited };
         Ok(PartReply { flags, segments, presence, sizes, wrong_type: values.wrong_type })
-    }
-
-    fn scan_hash(&mut self, kind: Kind) -> Result<HashReply, ReadError> {
-        let hash = self.keys.hash(kind);
-        let (mut fields, mut cursor, mut peer) = (Vec::new(), b"0".to_vec(), None);
-        loop {
-            let command = cmd("HSCAN").arg(hash).arg(&cursor).arg("COUNT").arg(self.step).to_owned();
-            let reply = self.owners.call(hash, |connection| connection.req_command(&command))?;
-            let now_at = self.owners.latest_peer();
-            if cursor != b"0" && now_at != peer {
-                // What a cursor means is a matter of each server.
-                (fields, cursor) = (Vec::new(), b"0".to_vec());
-                continue;
-            }
-            peer = now_at;
-            match reply {
-                Value::ServerError(error) if is_wrong_type(&error) => {
-                    return Ok(HashReply::WrongType(describe(&error_of(error))));
-                }
-                Value::ServerError(error) => return Err(error_of(error).into()),
-                Value::Array(mut parts) if parts.len() == 2 => {
-                    fields.extend(flat_fields(parts.pop())?);
-                    let Some(Value::BulkString(next)) = parts.pop() else { return Err(ReadError::Reply("HSCAN")) };
-                    cursor = next;
-                }
-                _ => return Err(ReadError::Reply("HSCAN")),
-            }
-            if cursor == b"0" {
-                return Ok(HashReply::Fields(fields));
-            }
-        }
     }
 
     /// Sends a batch, again without what is refused of it; the replies, and whether they are of one moment.

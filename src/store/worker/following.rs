@@ -13,7 +13,7 @@ use crate::store::status::{monotonic_ms, saturating_ms};
 use crate::store::truth::wipe::{Dependants, Evidence, wipe_reason};
 
 /// Ticks that count as "lately": the present one and those of the last second.
-const LATELY_TICKS: u32 = 5;
+pub(super) const LATELY_TICKS: u32 = 5;
 /// So many fields that were named are always read by themselves, and more up to this share of the set: it is read whole above.
 const NAMED_AT_MOST: usize = BATCH;
 const NAMED_SHARE: usize = 8;

@@ -124,7 +124,7 @@ impl Worker<'_> {
         let (mut before, mut tries) = (None, 1..=TRIES);
         loop {
             let (generation, is_last) = (self.shared.generation(), tries.next() == Some(TRIES));
-            let reply = self.exchange.read(|reader| reader.everything(expected))?;
+            let reply = self.read_whole(expected)?;
             let is_known = reply.is_moment || reply.in_steps && !self.exchange.is_spread();
             let is_same = |before: Option<u64>| before == Some(reply.fingerprint());
             let is_moment = is_known || is_moment(self, generation) || is_same(before.replace(reply.fingerprint()));

@@ -27,7 +27,11 @@ impl Worker<'_> {
     }
 
     /// Reads these items, flags and segments at one moment as far as they fit; the numbers of fields that there were at the end.
-    fn refetch_parts(&mut self, flags: &[Arc<str>], segments: &[Arc<str>]) -> Result<[Option<usize>; 2], Failed> {
+    pub(super) fn refetch_parts(
+        &mut self,
+        flags: &[Arc<str>],
+        segments: &[Arc<str>],
+    ) -> Result<[Option<usize>; 2], Failed> {
         let empty: &[Arc<str>] = &[];
         let rounds = flags.len().max(segments.len()).div_ceil(BATCH);
         let mut sizes = [None, None];

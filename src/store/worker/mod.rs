@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `agenda`, `spread` | what is due, when, after what pause |
 //! | `exchange` | the one wrapper around every exchange |
+//! | `between` | what is told while everything is read in steps |
 //! | `following`, `following_all`, `following_part`, `following_lazy` | Redis leads: reads, and what they mean for what is held |
 //! | `login` | who logs in, and that it is another one now |
 //! | `looking` | whether anything was missed that nobody told |
@@ -25,6 +26,7 @@
 
 mod agenda;
 mod answering;
+mod between;
 pub mod charting;
 mod condition;
 mod due;
@@ -47,6 +49,7 @@ mod told;
 pub mod watching;
 mod written;
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -81,6 +84,8 @@ struct Worker<'a> {
     mailbox: &'a Mailbox,
     listener: &'a dyn Listener,
     wake: &'a Receiver<Wake>,
+    /// What has arrived and was not noted yet.
+    postponed: VecDeque<Wake>,
     exchange: Exchange<'a>,
     agenda: Agenda,
     condition: Condition,
@@ -126,10 +131,10 @@ pub fn run(shared: &Shared, mailbox: &Mailbox, listener: &dyn Listener, wake: &R
         worker.step(Instant::now());
         match wake.recv_timeout(worker.pause(Instant::now())) {
             Ok(message) => {
-                worker.note(message);
+                worker.postponed.push_back(message);
                 worker.note_all();
             }
-            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Timeout) => worker.note_all(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
@@ -154,6 +159,7 @@ impl<'a> Worker<'a> {
             mailbox,
             listener,
             wake,
+            postponed: VecDeque::new(),
             exchange: Exchange::new(shared, connector),
             agenda: Agenda::new(now, reads),
             condition: Condition::default(),
@@ -227,13 +233,13 @@ impl<'a> Worker<'a> {
 
     /// Notes everything that has arrived by now.
     fn note_all(&mut self) {
-        while let Ok(message) = self.wake.try_recv() {
+        while let Some(message) = self.postponed.pop_front().or_else(|| self.wake.try_recv().ok()) {
             self.note(message);
         }
     }
 
     fn pause(&self, now: Instant) -> Duration {
-        if self.may_open() {
+        if self.may_open() || !self.postponed.is_empty() {
             return Duration::ZERO;
         }
         let (mut pause, retry_at) = (TICK, self.agenda.retry_at(self.is_awaited()));
