@@ -173,8 +173,8 @@ fn where_memory_leads_a_replica_that_takes_no_writes_is_left_with_growing_pauses
     let before = gate.seen();
     thread::sleep(FIRST * 2);
     let connects = gate.seen().connects - before.connects;
-    // Three connections each time, after pauses of at least four seconds by now.
-    assert!(connects <= 6, "{connects} connects in {:?}", FIRST * 2);
+    // Three connections each time: two attempts at most, after pauses of more than two seconds by now, and one that had begun.
+    assert!(connects <= 9, "{connects} connects in {:?}", FIRST * 2);
     assert_eq!((client.ask("flag-0").as_str(), client.detail("flag-0").stale), ("two", false));
     // That the watch is made anew each time hides nothing and is nothing to tell of.
     assert!(is_told(), "{}", client.status());

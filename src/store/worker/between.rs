@@ -15,7 +15,7 @@ use crate::store::options::{Freshness, Residency};
 use crate::store::reply::{FullReply, HashReply};
 use crate::store::signal::Signal;
 
-/// Time from one such read to the next: a read of everything that takes no longer needs none.
+/// Shortest time from one such read to the next: a read of everything that takes no longer needs none.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What was read between the steps, which is newer than what the steps found of it.
@@ -24,14 +24,15 @@ struct Later {
     flags: HashSet<Arc<str>>,
     segments: HashSet<Arc<str>>,
     is_told: bool,
-    read_at: Instant,
+    /// What was told is read from then on.
+    due: Instant,
 }
 
 impl Worker<'_> {
     /// Everything that Redis holds.
     pub(super) fn read_whole(&mut self, expected: usize) -> Result<FullReply, Failed> {
-        let (flags, segments, read_at) = (HashSet::new(), HashSet::new(), Instant::now());
-        let (mut scan, mut later) = (None, Later { flags, segments, is_told: false, read_at });
+        let (flags, segments, due) = (HashSet::new(), HashSet::new(), Instant::now() + PAUSE);
+        let (mut scan, mut later) = (None, Later { flags, segments, is_told: false, due });
         loop {
             let reply = self.exchange.read(|reader| reader.everything_in_turns(expected, &mut scan))?;
             if let Some(mut reply) = reply {
@@ -46,7 +47,8 @@ impl Worker<'_> {
 
     fn read_between(&mut self, later: &mut Later) -> Result<(), Failed> {
         later.is_told |= self.hear();
-        if !later.is_told || later.read_at.elapsed() < PAUSE || !self.may_read_between() {
+        let began = Instant::now();
+        if !later.is_told || began < later.due || !self.may_read_between() {
             return Ok(());
         }
         let since = self.shared.tick().saturating_sub(LATELY_TICKS);
@@ -54,7 +56,8 @@ impl Worker<'_> {
         self.refetch_parts(&flags, &segments)?;
         later.flags.extend(flags);
         later.segments.extend(segments);
-        (later.is_told, later.read_at) = (false, Instant::now());
+        // At least half of the time is for everything.
+        (later.is_told, later.due) = (false, Instant::now() + began.elapsed().max(PAUSE));
         Ok(())
     }
 
