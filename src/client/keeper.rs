@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::feed::Feed;
 use super::runtime::Voice;
-use crate::store::{Backup, BackupError, Level, Listener, Shared, Snapshot};
+use crate::store::{Backup, BackupError, Level, Listener, Shared, Snapshot, saturating_ms};
 
 /// How long a start waits for Redis and the data source before the file is used; at once when both have failed.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ pub struct Patience(AtomicU64);
 
 impl Default for Patience {
     fn default() -> Self {
-        Self(AtomicU64::new(in_ms(PATIENCE)))
+        Self(AtomicU64::new(saturating_ms(PATIENCE)))
     }
 }
 
@@ -33,17 +33,13 @@ impl Patience {
     /// The host waits for so long. What is read of the file is in force before that; one who does not wait asks later.
     pub fn end_before(&self, timeout: Duration) {
         if !timeout.is_zero() {
-            self.0.fetch_min(in_ms((timeout - timeout / 4).max(LEAST)), Relaxed);
+            self.0.fetch_min(saturating_ms((timeout - timeout / 4).max(LEAST)), Relaxed);
         }
     }
 
     fn is_over(&self, began: Instant) -> bool {
         began.elapsed() >= Duration::from_millis(self.0.load(Relaxed))
     }
-}
-
-fn in_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Runs until the client is closed; writes once more then.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use redis::pipe;
 use serde_json::json;
 
-use crate::support::Mode;
 use crate::support::*;
 
 /// Whatever is read meanwhile, an edit is served much sooner than everything is read.

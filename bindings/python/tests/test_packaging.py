@@ -35,6 +35,12 @@ def clean(**variables: str) -> dict[str, str]:
     return {**kept, **variables}
 
 
+def wheel_in(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Builds a wheel from the tree, and from nothing else."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    return subprocess.run(command, cwd=PACKAGE, env=environment, capture_output=True, text=True, check=False)
+
+
 def build(kind: str, source: Path, out: Path, **variables: str) -> Path:
     command = [sys.executable, "-m", "build", "--no-isolation", f"--{kind}", "--outdir", str(out), str(source)]
     built = subprocess.run(command, env=clean(**variables), capture_output=True, text=True, check=False)
@@ -224,8 +230,7 @@ def test_cargo_is_given_the_flags_that_make_gives_it_so_that_neither_builds_all_
     cargo.chmod(0o755)
     variables = clean(PATH=f"{cargo.parent}{os.pathsep}{os.environ['PATH']}")
     variables.pop("RUSTFLAGS", None)
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "wheel")]
-    subprocess.run(command, cwd=PACKAGE, env=variables, capture_output=True, check=True)
+    wheel_in(tmp_path / "wheel", variables).check_returncode()
     by_make = ["make", "-s", "-C", str(PROJECT), "--eval", "flags: ; @echo $(RUSTFLAGS)", "flags"]
     expected = subprocess.run(by_make, env=variables, capture_output=True, text=True, check=True).stdout
     assert told.read_text().split("\x1f") == expected.split()
@@ -246,9 +251,8 @@ def test_cargo_is_given_the_flags_that_make_gives_it_so_that_neither_builds_all_
 )
 @pytest.mark.skipif(sysconfig.get_platform() != "linux-x86_64", reason="the tags are wrong for that machine alone")
 def test_a_platform_tag_that_the_library_contradicts_is_refused(platform: str, why: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     variables = {"FLAGSTONE_LIBRARY_PATH": os.environ["FLAGSTONE_TEST_LIBRARY"], "FLAGSTONE_WHEEL_PLATFORM": platform}
-    refused = subprocess.run(command, cwd=PACKAGE, env=clean(**variables), capture_output=True, text=True, check=False)
+    refused = wheel_in(tmp_path, clean(**variables))
     assert refused.returncode != 0 and not list(tmp_path.iterdir())
     assert f"a wheel for {platform} cannot have libflagstone.so: {why}" in refused.stderr
 
@@ -259,10 +263,9 @@ def test_a_library_for_another_system_comes_into_its_wheel_as_it_is(machine: str
     library, folder = tmp_path / "libflagstone.dylib", tmp_path / "wheel"
     # A file for macOS that has nothing in it, for the machine that this one may be, too: what strips files here knows none.
     library.write_bytes(struct.pack("<8I", 0xFEEDFACF, code, 0, 6, 0, 0, 0, 0))
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     variables = {"FLAGSTONE_WHEEL_PLATFORM": f"macosx_11_0_{machine}", "FLAGSTONE_SPEEDUPS": "0"}
     variables["FLAGSTONE_LIBRARY_PATH"] = str(library)
-    built = subprocess.run(command, cwd=PACKAGE, env=clean(**variables), capture_output=True, text=True, check=False)
+    built = wheel_in(folder, clean(**variables))
     assert built.returncode == 0, built.stderr
     (wheel,) = folder.iterdir()
     assert wheel.name.endswith(f"-macosx_11_0_{machine}.whl")
