@@ -9,6 +9,8 @@ use crate::model::Kind;
 pub enum Signal {
     /// Everything may have changed.
     All,
+    /// Everything is removed.
+    Flushed,
     /// Items of this kind.
     Kind(Kind),
     /// These items.
@@ -57,6 +59,7 @@ impl Signal {
                 Self::Fields(fields)
             }
             (one, other) if one == other => one,
+            (Self::Flushed, _) | (_, Self::Flushed) => Self::Flushed,
             _ => Self::All,
         }
     }
@@ -79,5 +82,7 @@ mod tests {
         {
             assert_eq!(one.and(other), Signal::All);
         }
+        assert_eq!(Signal::Flushed.and(Signal::Kind(Kind::Flag)), Signal::Flushed);
+        assert_eq!(Signal::All.and(Signal::Flushed), Signal::Flushed);
     }
 }

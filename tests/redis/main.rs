@@ -30,5 +30,6 @@ mod slow;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod unseen;
 mod url;
 mod wipe;

@@ -65,7 +65,8 @@ impl Worker<'_> {
     fn hear(&mut self) -> bool {
         let mut is_told = false;
         while let Ok(message) = self.wake.try_recv() {
-            is_told |= matches!(message, Wake::Told(Signal::All | Signal::Kind(_) | Signal::Fields(_)));
+            is_told |=
+                matches!(message, Wake::Told(Signal::All | Signal::Flushed | Signal::Kind(_) | Signal::Fields(_)));
             self.postponed.push_back(message);
         }
         is_told

@@ -135,6 +135,11 @@ impl<'a> Exchange<'a> {
         self.reader.server()
     }
 
+    /// Which servers the connections for both hashes lead to that are read.
+    pub fn readers(&self) -> Origins {
+        self.reader.origins()
+    }
+
     /// Reads.
     pub fn read<T>(&mut self, ask: impl FnOnce(&mut Reader<'a>) -> Result<T, ReadError>) -> Result<T, Failed> {
         match ask(&mut self.reader) {

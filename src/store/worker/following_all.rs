@@ -43,6 +43,7 @@ impl Worker<'_> {
         }
         let is_first = !self.shared.health.is_ready();
         let expected = if is_first { 0 } else { self.held_count() };
+        let armed = self.watch_armed();
         let (reply, is_moment) = self.read_a_moment(expected)?;
         if is_moment {
             self.torn_since = None;
@@ -59,7 +60,7 @@ impl Worker<'_> {
         // replaces, and from here on it is too late for it.
         let mut publisher = is_first.then(|| self.mailbox.publisher());
         let current = self.shared.snapshot.load_full();
-        let was_lost = self.condition.wiped.is_some() || self.doubt.is_open();
+        let may_be_lost = self.may_be_lost(armed);
         let wiped = self.wipe_of_full(&current, &reply)?;
         let wrong_type = reply.wrong_type().is_some();
         self.held_bytes = reply.bytes();
@@ -75,7 +76,7 @@ impl Worker<'_> {
         let decided = if wiped {
             keep(&mut draft, &flags, &segments);
             true
-        } else if !is_first && self.is_doubtful(&current, [flags.len(), segments.len()], was_lost, fingerprint) {
+        } else if !is_first && self.is_doubtful(&current, [flags.len(), segments.len()], may_be_lost, fingerprint) {
             keep(&mut draft, &flags, &segments);
             false
         } else {
@@ -97,6 +98,9 @@ impl Worker<'_> {
             self.condition.tell_uninitialized(self.shared, self.listener, is_empty);
         }
         let settled = decided && is_moment;
+        if settled && !wiped {
+            self.is_certain(armed);
+        }
         Ok(Pass { settled, undecided: !settled, confirmed: (settled && !wiped).then_some(Duration::ZERO) })
     }
 
@@ -134,11 +138,12 @@ impl Worker<'_> {
         }
     }
 
-    /// Much of the data set is gone, and no second read has agreed yet. One that was lost is doubtful until nothing is missing.
-    fn is_doubtful(&mut self, held: &Snapshot, missing: [usize; 2], was_lost: bool, fingerprint: u64) -> bool {
+    /// Much of the data set is gone, and no second read has agreed yet. One that may be lost is doubtful until nothing is missing.
+    fn is_doubtful(&mut self, held: &Snapshot, missing: [usize; 2], may_be_lost: bool, fingerprint: u64) -> bool {
         let [flags, segments] = missing;
         let (all_flags, all_segments) = (held.flags.len(), held.segments.len());
-        let much = is_much(all_flags, flags) || is_much(all_segments, segments) || (was_lost && flags + segments > 0);
+        let much =
+            is_much(all_flags, flags) || is_much(all_segments, segments) || (may_be_lost && flags + segments > 0);
         self.doubts(much, fingerprint, || {
             format!("{flags} of {all_flags} flags and {segments} of {all_segments} segments are gone at once")
         })

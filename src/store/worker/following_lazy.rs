@@ -154,10 +154,14 @@ impl Worker<'_> {
     pub(super) fn read_items(&mut self, items: &[ItemKey]) -> Result<ItemTexts, Failed> {
         let keys =
             |kind| items.iter().filter(|item| item.kind == kind).map(|item| item.key.clone()).collect::<Vec<_>>();
+        let armed = self.watch_armed();
         let reply = self.exchange.read(|reader| reader.part(&keys(Kind::Flag), &keys(Kind::Segment)))?;
-        let was_lost = self.condition.wiped.is_some() || self.doubt.is_open();
+        let may_be_lost = self.may_be_lost(armed);
         let wiped = self.wipe_of_cache(reply.presence, reply.wrong_type.as_deref())?;
-        let is_doubtful = !wiped && self.is_size_doubtful(&reply, was_lost);
+        let is_doubtful = !wiped && self.is_size_doubtful(&reply, may_be_lost);
+        if !wiped && !is_doubtful {
+            self.is_certain(armed);
+        }
         let wrong_type = reply.wrong_type.is_some();
         let is_empty = reply.sizes == [Some(0), Some(0)];
         let (mut flags, mut segments) = (reply.flags.into_iter(), reply.segments.into_iter());
@@ -172,7 +176,7 @@ impl Worker<'_> {
     }
 
     /// Much of the data set is gone, and no second read has agreed yet.
-    fn is_size_doubtful(&mut self, reply: &PartReply, was_lost: bool) -> bool {
+    fn is_size_doubtful(&mut self, reply: &PartReply, may_be_lost: bool) -> bool {
         let [Some(flags), Some(segments)] = reply.sizes else { return false };
         if self.shared.cache.is_none() {
             return false;
@@ -180,7 +184,7 @@ impl Worker<'_> {
         let [all_flags, all_segments] = self.accepted;
         let is_less = flags < all_flags || segments < all_segments;
         let much =
-            has_shrunk_much(all_flags, flags) || has_shrunk_much(all_segments, segments) || (was_lost && is_less);
+            has_shrunk_much(all_flags, flags) || has_shrunk_much(all_segments, segments) || (may_be_lost && is_less);
         let fingerprint = ((flags as u64) << 32) ^ segments as u64;
         let doubts = self.doubts(much, fingerprint, || {
             format!("of {all_flags} flags and {all_segments} segments only {flags} and {segments} are left at once")

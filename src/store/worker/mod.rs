@@ -46,6 +46,7 @@ mod post;
 pub mod seeking;
 mod spread;
 mod told;
+mod unseen;
 pub mod watching;
 mod written;
 
@@ -62,6 +63,7 @@ use leading::Mirror;
 use login::LoginWatch;
 use pairing::Pairing;
 use told::Named;
+use unseen::Certain;
 use written::Written;
 
 use crate::store::inbox::link::LinkPhase;
@@ -94,6 +96,7 @@ struct Worker<'a> {
     has_sealed: bool,
     /// Much of the data set is gone.
     doubt: Doubt,
+    certain: Certain,
     pairing: Pairing,
     login: LoginWatch,
     /// What was written last where Redis is the truth.
@@ -167,6 +170,7 @@ impl<'a> Worker<'a> {
             // A forked child may have inherited them.
             has_sealed: holds_all,
             doubt: Doubt::default(),
+            certain: Certain::default(),
             pairing: Pairing::new(),
             login: LoginWatch::default(),
             mirror: Mirror::default(),
@@ -199,6 +203,9 @@ impl<'a> Worker<'a> {
         let generation = self.shared.invalidate();
         if let Signal::Fields(fields) = signal {
             return self.named.note(fields, generation);
+        }
+        if signal == Signal::Flushed {
+            self.certain.flushed();
         }
         if signal == Signal::Lost {
             if self.exchange.was_closed() {

@@ -93,7 +93,7 @@ fn is_broken(answer: &Value) -> bool {
 /// What a push of these names means: all kinds at once where both are named.
 fn signals(watched: &Watched, heard: Heard) -> Result<Vec<Signal>, WatchError> {
     match heard {
-        Heard::Invalidated(None) => Ok(vec![Signal::All]),
+        Heard::Invalidated(None) => Ok(vec![Signal::Flushed]),
         Heard::Invalidated(Some(names)) => Ok(names.iter().filter_map(|name| watched.signal(name)).collect()),
         Heard::RedirectBroken => Err(WatchError::Lost("the server tracks no longer".to_owned())),
         _ => Ok(Vec::new()),

@@ -110,7 +110,7 @@ impl Ear {
         match heard {
             Heard::Invalidated(None) => {
                 self.explained = Explained::default();
-                self.tell(Signal::All);
+                self.tell(Signal::Flushed);
             }
             Heard::Invalidated(Some(names)) => names.iter().for_each(|name| self.invalidated(name)),
             Heard::Message { channel, payload } => self.published(&channel, &payload),
@@ -285,6 +285,6 @@ mod tests {
         ];
         assert_eq!(told(heard), None);
         let heard = vec![fields("features", "hset|1:a"), Heard::Invalidated(None), pushed(&["p:features"])];
-        assert_eq!(told(heard), Some(Signal::All));
+        assert_eq!(told(heard), Some(Signal::Flushed));
     }
 }
