@@ -82,9 +82,9 @@ class Config(Owner):
         one, halves to the even one; ``truncate``: toward zero. Default ``half_even``.
     :param log_level: ``debug``, ``info``, ``warn``, ``error`` or ``none``: what reaches the logger ``flagstone``.
         Default ``info``.
-    :param source_kind: ``none``: daemon mode; ``stream``, ``poll``: from LaunchDarkly or a Relay Proxy; ``fdv2``: the same
-        in the protocol that sends only what has changed since; ``file``: from ``file_paths``; ``testdata``: from
-        ``test_data``. Default ``none``.
+    :param source_kind: ``none``: daemon mode; ``stream``: from LaunchDarkly or a Relay Proxy; ``poll``: from LaunchDarkly;
+        ``fdv2``: the same in the protocol that sends only what has changed since; ``file``: from ``file_paths``;
+        ``testdata``: from ``test_data``. Default ``none``.
     :param source_filter: key of a payload filter, for ``stream`` and ``poll``. Default: none.
     :param fdv2_initializers: the sources that are asked once each for the first data: ``poll``, or with an address of its
         own ``poll https://example.org``. Default ``["poll"]``.
