@@ -52,6 +52,8 @@ public sealed partial class FlagstoneClient
         return length >= 0;
     }
 
+    // A method of its own for the reason that Bool is one.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private unsafe void Fill(byte* key, int length, Context? context, in Question question, NativeDetail* detail)
     {
         byte none = 0;
