@@ -247,9 +247,10 @@
  *                                                       the nearest one, halves to the even one; truncate: toward zero, as
  *                                                       LaunchDarkly's SDKs for Go, Java and C++ do
  *   log.level                  info                     the least severe lines that are kept: debug, info, warn, error; or none
- *   source.kind                none                     none: daemon mode; stream, poll: from LaunchDarkly or a Relay Proxy; fdv2: the
- *                                                       same in the protocol that sends only what has changed since; file: from
- *                                                       files; testdata: set by flagstone_config_set_test_data
+ *   source.kind                none                     none: daemon mode; stream: from LaunchDarkly or a Relay Proxy; poll: from
+ *                                                       LaunchDarkly; fdv2: the same in the protocol that sends only what has
+ *                                                       changed since; file: from files; testdata: set by
+ *                                                       flagstone_config_set_test_data
  *   source.filter              (none)                   key of a payload filter, for stream and poll
  *   fdv2.initializers          ["poll"]                 JSON array of the sources that are asked once each for the first data: poll;
  *                                                       with an address of its own, poll https://example.org
