@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::config::{Config, ConfigError};
 use crate::events::{DiagnosticOptions, EventsOptions, Privacy, SpoolOptions};
 use crate::http::HttpOptions;
+use crate::model::saturating_ms;
 use crate::source::{SourceOptions, Synchronizer};
 use crate::store::Level;
 
@@ -119,5 +120,5 @@ impl Config {
 }
 
 fn milliseconds(time: Duration) -> Value {
-    Value::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    Value::from(saturating_ms(time))
 }

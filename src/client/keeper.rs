@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::feed::Feed;
 use super::runtime::Voice;
-use crate::store::{Backup, BackupError, Level, Listener, Shared, Snapshot, saturating_ms};
+use crate::model::saturating_ms;
+use crate::store::{Backup, BackupError, Level, Listener, Shared, Snapshot};
 
 /// How long a start waits for Redis and the data source before the file is used; at once when both have failed.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::{Client, Round};
 use crate::client::notifications::{Event, Notification, Notifications, Polled, Taken};
 use crate::client::runtime::Runtime;
-use crate::store::{Residency, monotonic_ms, saturating_ms};
+use crate::model::saturating_ms;
+use crate::store::{Residency, monotonic_ms};
 
 /// Until something answers for the first time it is looked this often whether it does.
 const EARLY: Duration = Duration::from_millis(250);
