@@ -272,7 +272,7 @@ impl Client {
         let consult = Consult::new(self, false);
         let members = Remembering::new(&consult);
         // The flag itself is counted at the end.
-        if witness.records && flag.prerequisites().next().is_some() {
+        if witness.records && flag.prerequisite_keys().next().is_some() {
             witness.records = false;
             let detail = evaluate(flag, context, view, &members, witness);
             if consult.would_wait() || view.would_wait() {
