@@ -10,7 +10,7 @@ use super::inbox::Batch;
 use super::options::{DiagnosticOptions, EventsOptions};
 use crate::model::{new_id, saturating_ms, unix_ms};
 
-/// So many last characters of the SDK key are told.
+/// How many of the last characters of the SDK key are told.
 const SUFFIX: usize = 6;
 /// How long an event waits for the one before it.
 const POSTPONED: Duration = Duration::from_secs(1);
