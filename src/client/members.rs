@@ -67,13 +67,13 @@ impl BigSegmentStore for Through<'_> {
     }
 }
 
-/// What Redis tells goes to the desk.
-pub(super) struct Courier<'a> {
+/// Hands the desk what Redis tells of the members.
+pub(super) struct DeskListener<'a> {
     pub(super) voice: &'a Voice<'a>,
     pub(super) desk: &'a Desk,
 }
 
-impl MembersListener for Courier<'_> {
+impl MembersListener for DeskListener<'_> {
     fn age(&self, age: &Result<Option<i64>, String>) {
         self.desk.note_metadata(self.voice, &age.clone().map_err(StoreFailure));
     }
