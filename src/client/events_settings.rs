@@ -1,5 +1,5 @@
 //! Options of events, defaults filled in. The configuration that diagnostic events tell has no `startWaitMillis`: how long a start
-//! may take is said when the client starts, after that was written. May depend on `events`, `http` and `source`.
+//! may take is said when the client starts, after that was written. May depend on `events`, `http`, `source`, `store` and `model`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

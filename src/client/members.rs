@@ -1,6 +1,6 @@
 //! The members of big segments, as evaluations ask for them: of the host's own store, on the thread that evaluates; of Redis,
-//! which a thread of its own asks while the one that evaluates waits; or of none.
-//! May depend on `big_segments`, `eval` and `store`.
+//! which a thread of its own asks while the one that evaluates waits; or of none. May depend on `big_segments`, `eval`, `store` and
+//! `model`.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

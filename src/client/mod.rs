@@ -2,8 +2,8 @@
 //! else; evaluation never waits for one of them.
 //!
 //! Lifecycle: new (no threads) → started → closed. Memory lives as long as somebody holds the client; after close,
-//! evaluation goes on answering from the last data held. May depend on `store`, `source`, `http`, `eval`, `big_segments`,
-//! `context` and `model`.
+//! evaluation goes on answering from the last data held. May depend on `store`, `source`, `http`, `eval`, `events`,
+//! `big_segments`, `aws`, `context` and `model`.
 
 mod all_flags;
 mod ask;

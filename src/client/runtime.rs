@@ -2,7 +2,7 @@
 //!
 //! One runtime belongs to one process: it is stamped with the fork generation, and a child that finds an older stamp takes
 //! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store`, `source`,
-//! `events` and `big_segments`.
+//! `events`, `big_segments`, `aws` and `model`.
 
 use std::fmt;
 use std::io;

@@ -1,5 +1,5 @@
 //! All options together, defaults filled in: what a client is made of. What concerns several options is decided here. May
-//! depend on `store`, `source`, `events` and `http`.
+//! depend on `store`, `source`, `events`, `http`, `aws` and `model`.
 
 use std::fmt;
 use std::num::NonZeroUsize;

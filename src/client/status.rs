@@ -1,4 +1,4 @@
-//! The client's condition as JSON, for dashboards and humans. May depend on `store` and `events`.
+//! The client's condition as JSON, for dashboards and humans. May depend on `store`, `source`, `events` and `model`.
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 //! or go in circles, a value of another type than asked for; at DEBUG, keys that no flag has.
 //!
 //! All of it is off the path of an evaluation that succeeds, and never waits for a lock that another thread may hold: a child
-//! of a fork may inherit it locked. May depend on `store`, `eval`, `model`.
+//! of a fork may inherit it locked. May depend on `store`, `eval`, `context`, `model`.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -4,7 +4,7 @@
 //! macro below, which keeps a panic from crossing the border; a test reads these files and fails on an export without it.
 //! Nothing here decides anything that `client` does not: a need of one binding is a need of the C API.
 //!
-//! May depend on `client`, `context`, `eval`, `model`.
+//! May depend on `client`, `context`, `eval`, `model` and `store`.
 #![allow(non_camel_case_types, reason = "these are the names that C sees")]
 #![allow(clippy::missing_safety_doc, reason = "the header states the rules once, for all exports")]
 
