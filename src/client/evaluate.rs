@@ -253,8 +253,8 @@ impl Client {
         Ok(detail)
     }
 
-    /// Evaluates a flag, or says that something would have to be waited for: it is asked again then, and must not be counted
-    /// twice, so first it is looked whether it would.
+    /// Evaluates a flag, or says that something would have to be waited for. Then it is evaluated again later and must not be
+    /// counted twice, so a first evaluation that counts nothing finds out whether it would.
     #[cold]
     #[inline(never)]
     fn evaluate_without_waiting<'f, L: Waiting>(

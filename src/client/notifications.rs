@@ -82,7 +82,7 @@ pub enum Event {
         /// The value from now on; `None` when there is none.
         new: Option<String>,
     },
-    /// The big-segment store stands otherwise.
+    /// How the big-segment store stands has changed.
     BigSegments {
         /// How it stands from now on.
         status: Status,

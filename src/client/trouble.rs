@@ -16,7 +16,7 @@ use crate::eval::{Detail, ErrorKind, Observer, Reason, Trouble};
 use crate::model::{Flag, excerpt};
 use crate::store::{FlagEntry, Level, Told, monotonic_ms};
 
-/// So many lines may be told in one window; what is left over is told later, if it is met again.
+/// How many lines may be told in one window; what is left over is told later, if it is met again.
 const LINES: u32 = 30;
 const WINDOW_MS: u64 = 60_000;
 /// Unknown keys that are remembered as told; hosts may ask for any number of them.

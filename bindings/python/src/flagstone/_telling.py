@@ -27,7 +27,7 @@ class Telling:
     __slots__ = ()
 
     def identify(self, context: Context) -> None:
-        """Tells LaunchDarkly who somebody is, whether or not flags are evaluated for him. Queued; does not wait.
+        """Tells LaunchDarkly who somebody is, whether or not flags are evaluated for them. Queued; does not wait.
 
         Never raises: of what is no context, and after :meth:`Client.close`, nothing is told, and the log says so, once of
         each kind.
