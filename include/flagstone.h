@@ -247,9 +247,10 @@
  *                                                       the nearest one, halves to the even one; truncate: toward zero, as
  *                                                       LaunchDarkly's SDKs for Go, Java and C++ do
  *   log.level                  info                     the least severe lines that are kept: debug, info, warn, error; or none
- *   source.kind                none                     none: daemon mode; stream, poll: from LaunchDarkly or a Relay Proxy; fdv2: the
- *                                                       same in the protocol that sends only what has changed since; file: from
- *                                                       files; testdata: set by flagstone_config_set_test_data
+ *   source.kind                none                     none: daemon mode; stream: from LaunchDarkly or a Relay Proxy; poll: from
+ *                                                       LaunchDarkly; fdv2: the same in the protocol that sends only what has
+ *                                                       changed since; file: from files; testdata: set by
+ *                                                       flagstone_config_set_test_data
  *   source.filter              (none)                   key of a payload filter, for stream and poll
  *   fdv2.initializers          ["poll"]                 JSON array of the sources that are asked once each for the first data: poll;
  *                                                       with an address of its own, poll https://example.org
@@ -719,8 +720,9 @@ typedef enum flagstone_notification_kind {
    */
   FLAGSTONE_NOTIFICATION_FLAG_CHANGED = 2,
   /**
-   * The big-segment store stands otherwise: `text` says why, `extra` is JSON, `{"available":true,"stale":false,"last_sync_ms":n}`;
-   * `last_sync_ms` is null when it is not known. Also told when it is first known how it stands.
+   * How the big-segment store stands has changed: `text` says why, `extra` is JSON,
+   * `{"available":true,"stale":false,"last_sync_ms":n}`; `last_sync_ms` is null when it is not known. Also told when it is first
+   * known how it stands.
    */
   FLAGSTONE_NOTIFICATION_BIG_SEGMENTS = 3,
   /**
@@ -1689,8 +1691,8 @@ FLAGSTONE_API
 void flagstone_client_release(struct flagstone_client *client);
 
 /**
- * Sets who logs in at Redis from now on: new connections use it, and those that are open log in anew between two commands,
- * without an end. Works with any `redis.credentials` but `aws-iam`, and not with `redis.password_file`; with `host` it answers the
+ * Sets who logs in at Redis from now on: new connections use it, and those that are open log in anew between two commands
+ * without being closed. Works with any `redis.credentials` but `aws-iam`, and not with `redis.password_file`; with `host` it answers the
  * notification of kind CREDENTIALS. Sentinels are not concerned: theirs stay those of `redis.url`.
  *
  * `user` (at most 1024 bytes; `user_len` 0: the default user) and `password` (1 to 65536 bytes) are UTF-8 without NUL bytes,
@@ -1940,8 +1942,7 @@ int64_t flagstone_detail_int(const struct flagstone_detail *detail,
  *
  * `key` is UTF-8 and borrowed for the call. Residency `all`: no I/O, no lock, no allocation. Residency `lazy` and `off`: a
  * key that is not held waits for Redis, at most `redis.command_timeout_ms`, and not while Redis is known to be away. So does, in
- * every residency, a context whose big segments are asked for and not remembered. Any
- * thread.
+ * every residency, a context whose big segments are asked for and not remembered. Any thread.
  */
 FLAGSTONE_API
 int32_t flagstone_bool_variation(const struct flagstone_client *client,
@@ -1993,8 +1994,9 @@ int32_t flagstone_string_variation(const struct flagstone_client *client,
 /**
  * Value of a flag of any type, with reason.
  *
- * `want_type`: a `FLAGSTONE_TYPE_…`; a value of another type gives ERROR/WRONG_TYPE. NONE takes any type as it is; JSON takes any type
- * and gives its JSON text. `default_json` is your default as JSON text, which only events look at; it may be empty. Whenever there is no value the bit `FLAGSTONE_DETAIL_DEFAULTED` is set: use your default.
+ * `want_type`: a `FLAGSTONE_TYPE_…`; a value of another type gives ERROR/WRONG_TYPE. NONE takes any type as it is; JSON takes any
+ * type and gives its JSON text. `default_json` is your default as JSON text, which only events look at; it may be empty. Whenever
+ * there is no value the bit `FLAGSTONE_DETAIL_DEFAULTED` is set: use your default.
  *
  * OK also when the evaluation ends in ERROR: the reason is in `*out`. NULL_ARGUMENT, BAD_UTF8 (key) and INVALID_ARGUMENT
  * (want_type, a handle of another type) write `*out` as well, as ERROR/USER_NOT_SPECIFIED for a NULL context, else as
@@ -2014,7 +2016,7 @@ flagstone_status flagstone_variation(const struct flagstone_client *client,
 /**
  * As `flagstone_variation`, with a default that is no JSON text, and with events that tell the reason only if you hand it on.
  *
- * `default_value` may be NULL: null. `options`: `FLAGSTONE_ASK_REASON` or 0; bits that there are not do nothing.
+ * `default_value` may be NULL: null. `options`: `FLAGSTONE_ASK_REASON` or 0; unknown bits are ignored.
  */
 FLAGSTONE_API
 flagstone_status flagstone_variation_or(const struct flagstone_client *client,
@@ -2134,7 +2136,7 @@ flagstone_status flagstone_flag_value(const struct flagstone_flag *flag,
 FLAGSTONE_API void flagstone_flag_release(struct flagstone_flag *flag);
 
 /**
- * Tells LaunchDarkly who somebody is, whether or not flags are evaluated for him: evaluations tell it by themselves.
+ * Tells LaunchDarkly who somebody is, whether or not flags are evaluated for them: evaluations tell it by themselves.
  *
  * Queued, at most `events.capacity`, and sent with the next flush; no I/O here. Without events nothing happens. OK,
  * NULL_ARGUMENT, INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.
@@ -2291,7 +2293,8 @@ FLAGSTONE_API void flagstone_migration_release(struct flagstone_migration *migra
  * `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close. Makes no events.
  *
  * Residency `all`: no I/O and no lock, apart from big segments, which are asked for once for each key of the context.
- * Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any thread.
+ * Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits at most `redis.command_timeout_ms`, and
+ * not while Redis is known to be away. Any thread.
  */
 FLAGSTONE_API
 flagstone_status flagstone_all_flags_json(const struct flagstone_client *client,
@@ -2442,7 +2445,8 @@ FLAGSTONE_API void flagstone_wake(struct flagstone_client *client);
  * No I/O with residency `all`, apart from big segments. With `lazy` and `off` a flag that is not held waits for Redis, at most
  * `redis.command_timeout_ms`, here as well as on the thread that polls; and as nobody tells of changes of what is not held, nor of
  * the members of big segments, that thread looks by itself every `cache.ttl_ms` or `big_segments.cache_ms`. An evaluation that
- * fails keeps the old value and is made again later. Forked children go on listening. OK; NULL_ARGUMENT, BAD_UTF8 (key), INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.
+ * fails keeps the old value and is made again later. Forked children go on listening. OK; NULL_ARGUMENT, BAD_UTF8 (key),
+ * INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.
  */
 FLAGSTONE_API
 flagstone_status flagstone_client_listen(struct flagstone_client *client,

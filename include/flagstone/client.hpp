@@ -61,7 +61,7 @@ class Client {
   }
   // Whether an evaluation may wait for Redis or a big-segment store; may change with the data.
   bool may_wait() const noexcept { return flagstone_client_may_wait(get()) != 0; }
-  // Who logs in at Redis from now on, without an end of the connections that are open. `user`: empty for the default user;
+  // Who logs in at Redis from now on; connections that are open log in anew and stay open. `user`: empty for the default user;
   // `valid_for`: 0 when it is not known.
   Outcome set_credentials(std::string_view user, std::string_view password, Milliseconds valid_for = {}) noexcept {
     return internal::call([&](flagstone_error **error) {

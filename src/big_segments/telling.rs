@@ -8,7 +8,7 @@ use super::standing::Status;
 use super::store::StoreFailure;
 use crate::model::Severity;
 
-/// So many failures are told in one window at most: a store may fail every other time.
+/// How many failures are told in one window at most: a store may fail every other time.
 const LINES: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(60);
 

@@ -1,8 +1,8 @@
 //! Configuration: options by name, so that a new option never changes the ABI.
 //!
 //! A value is checked when it is set, as far as it can be alone; what concerns several options is checked when a client is
-//! made (`settings`). Messages name the option and never repeat a URL or a password. May depend on `store`, `source`
-//! and `http`.
+//! made (`settings`). Messages name the option and never repeat a URL or a password. May depend on `store`, `source`,
+//! `http` and `big_segments`.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

@@ -7,7 +7,7 @@ use super::{Client, ClientError};
 
 impl Client {
     /// What logs in at Redis from now on; `None` as user: the default user. New connections use it, and those that are open log in
-    /// anew between two commands, without an end. May be called before the start.
+    /// anew between two commands without being closed. May be called before the start.
     ///
     /// Not where `redis.password_file` or `redis.credentials=aws-iam` says who logs in, nor where there is no Redis.
     pub fn set_credentials(

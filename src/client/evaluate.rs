@@ -10,7 +10,7 @@ use super::{Ask, Client, Rounding, atfork};
 use crate::context::Context;
 use crate::eval::{Detail, ErrorKind, Reason, evaluate};
 use crate::model::{Flag, Lookup};
-use crate::store::{FlagEntry, ReadThrough, Residency, Slot, State, View};
+use crate::store::{FlagEntry, ReadThrough, Residency, Slot, Snapshot, State, View};
 
 /// The result of one evaluation. A value of another type than the caller asked for has become an error.
 #[derive(Debug)]
@@ -59,6 +59,18 @@ const fn error(kind: ErrorKind) -> Detail<'static> {
     Detail { variation: None, index: None, reason: Reason::Error(kind), big_segments: None }
 }
 
+/// The flag `key` of a snapshot. `remembered` is the place where it was last, and is brought up to date.
+#[inline(always)]
+fn find<'s>(snapshot: &'s Snapshot, key: &str, remembered: Option<&AtomicU64>) -> Option<&'s FlagEntry> {
+    let Some(slot) = remembered else { return snapshot.flags.get(key) };
+    let before = Slot::from_bits(slot.load(Relaxed));
+    let (entry, now) = snapshot.flags.at(before, key);
+    if now != before {
+        slot.store(now.to_bits(), Relaxed);
+    }
+    entry
+}
+
 impl Client {
     /// Evaluates the flag `key` for `context` (`None`: an invalid one) and hands the result to `read`.
     ///
@@ -93,40 +105,20 @@ impl Client {
         let stale = self.plant.shared.is_stale();
         if !self.plant.shared.answers() {
             self.record_unknown(key, context, ask);
-            return read(
-                Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale, client: self },
-                false,
-            );
+            return read(self.without_flag(ErrorKind::ClientNotReady, stale), false);
         }
         let Some(context) = context else {
-            return read(
-                Evaluation { detail: error(ErrorKind::UserNotSpecified), entry: None, stale, client: self },
-                false,
-            );
+            return read(self.without_flag(ErrorKind::UserNotSpecified, stale), false);
         };
         if self.plant.shared.options.residency != Residency::All {
             return self.evaluate_through(key, context, ask, may_wait, read);
         }
         let snapshot = self.plant.shared.snapshot.load();
-        let entry = match remembered {
-            None => snapshot.flags.get(key),
-            Some(slot) => {
-                let before = Slot::from_bits(slot.load(Relaxed));
-                let (entry, now) = snapshot.flags.at(before, key);
-                if now != before {
-                    slot.store(now.to_bits(), Relaxed);
-                }
-                entry
-            }
-        };
-        let Some(entry) = entry else {
+        let Some(entry) = find(&snapshot, key, remembered) else {
             self.ask_unknown(key);
             self.tell_unknown(key);
             self.record_unknown(key, Some(context), ask);
-            return read(
-                Evaluation { detail: error(ErrorKind::FlagNotFound), entry: None, stale, client: self },
-                false,
-            );
+            return read(self.without_flag(ErrorKind::FlagNotFound, stale), false);
         };
         self.note_use(entry);
         let kind = match entry.state() {
@@ -165,7 +157,13 @@ impl Client {
             State::Unreadable => ErrorKind::Exception,
         };
         self.record_unknown(key, Some(context), ask);
-        read(Evaluation { detail: error(kind), entry: None, stale, client: self }, false)
+        read(self.without_flag(kind, stale), false)
+    }
+
+    /// An error for want of a flag that could be evaluated.
+    #[inline(always)]
+    fn without_flag(&self, kind: ErrorKind, stale: bool) -> Evaluation<'_> {
+        Evaluation { detail: error(kind), entry: None, stale, client: self }
     }
 
     /// As [`Client::evaluate_at`], without any wait: `None` when something would have to be read from Redis.
@@ -193,10 +191,7 @@ impl Client {
     ) -> R {
         let stale = self.plant.shared.is_stale();
         if self.is_closed() && self.plant.shared.options.residency == Residency::Off {
-            return read(
-                Evaluation { detail: error(ErrorKind::ClientNotReady), entry: None, stale, client: self },
-                false,
-            );
+            return read(self.without_flag(ErrorKind::ClientNotReady, stale), false);
         }
         let runtime = self.current();
         let view = ReadThrough::new(&self.plant.shared, &runtime.mailbox, may_wait);
@@ -258,8 +253,8 @@ impl Client {
         Ok(detail)
     }
 
-    /// Evaluates a flag, or says that something would have to be waited for: it is asked again then, and must not be counted
-    /// twice, so first it is looked whether it would.
+    /// Evaluates a flag, or says that something would have to be waited for. Then it is evaluated again later and must not be
+    /// counted twice, so a first evaluation that counts nothing finds out whether it would.
     #[cold]
     #[inline(never)]
     fn evaluate_without_waiting<'f, L: Waiting>(
@@ -272,7 +267,7 @@ impl Client {
         let consult = Consult::new(self, false);
         let members = Remembering::new(&consult);
         // The flag itself is counted at the end.
-        if witness.records && flag.prerequisites().next().is_some() {
+        if witness.records && flag.prerequisite_keys().next().is_some() {
             witness.records = false;
             let detail = evaluate(flag, context, view, &members, witness);
             if consult.would_wait() || view.would_wait() {

@@ -1,5 +1,5 @@
 //! Options of events, defaults filled in. The configuration that diagnostic events tell has no `startWaitMillis`: how long a start
-//! may take is said when the client starts, after that was written. May depend on `events`, `http` and `source`.
+//! may take is said when the client starts, after that was written. May depend on `events`, `http`, `source`, `store` and `model`.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::config::{Config, ConfigError};
 use crate::events::{DiagnosticOptions, EventsOptions, Privacy, SpoolOptions};
 use crate::http::HttpOptions;
+use crate::model::saturating_ms;
 use crate::source::{SourceOptions, Synchronizer};
 use crate::store::Level;
 
@@ -119,5 +120,5 @@ impl Config {
 }
 
 fn milliseconds(time: Duration) -> Value {
-    Value::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    Value::from(saturating_ms(time))
 }

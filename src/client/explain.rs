@@ -15,7 +15,7 @@ use crate::eval::{Detail, ErrorKind};
 use crate::model::repair;
 use crate::store::{Snapshot, State, View};
 
-/// Of the values of a clause, so many are shown.
+/// How many values of a clause are shown.
 const SHOWN_VALUES: usize = 20;
 
 /// The result of an evaluation, and how it came about.

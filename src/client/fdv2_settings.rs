@@ -1,4 +1,4 @@
-//! Options of FDv2, defaults filled in. May depend on `http` and `source`.
+//! Options of FDv2, defaults filled in. May depend on `http`, `source` and `store`.
 
 use std::time::Duration;
 

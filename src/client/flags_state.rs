@@ -100,7 +100,7 @@ impl FlagsState {
             write_number(until, out);
             out.push(',');
         }
-        write_prerequisites(flag.prerequisites().take(prerequisites), out);
+        write_prerequisites(flag.prerequisite_keys().take(prerequisites), out);
         if out.len() > members {
             out.pop();
         }

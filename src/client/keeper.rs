@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::feed::Feed;
 use super::runtime::Voice;
-use crate::store::{Backup, BackupError, Level, Listener, Shared, Snapshot, saturating_ms};
+use crate::model::saturating_ms;
+use crate::store::{Backup, BackupError, Level, Listener, Shared, Snapshot};
 
-/// How long a start waits for Redis and the data source before the file is used; at once when both have failed.
+/// How long a start waits for Redis and the data source before the file is used; when both have failed, it is used at once.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// No shorter than this, which a Redis that is well needs.
+/// The shortest such wait, however impatient the host: a healthy Redis needs about as long.
 const LEAST: Duration = Duration::from_millis(100);
-/// How often it is looked whether something changed.
+/// How often to look whether something changed.
 const LOOK: Duration = Duration::from_millis(200);
 /// Single changes are written this often at most; full data sets at once.
 const INTERVAL: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use super::runtime::{Runtime, Voice};
 use super::signals;
 use crate::store::{Backoff, Credentials, Level, LoginSource, LoginState};
 
-/// How often it is looked whether something is due.
+/// How often to look whether something is due.
 const TICK: Duration = Duration::from_millis(250);
 /// A file is looked at as often as a connection is pinged, within these limits.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));

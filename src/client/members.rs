@@ -1,6 +1,6 @@
 //! The members of big segments, as evaluations ask for them: of the host's own store, on the thread that evaluates; of Redis,
-//! which a thread of its own asks while the one that evaluates waits; or of none.
-//! May depend on `big_segments`, `eval` and `store`.
+//! which a thread of its own asks while the one that evaluates waits; or of none. May depend on `big_segments`, `eval`, `store` and
+//! `model`.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -67,13 +67,13 @@ impl BigSegmentStore for Through<'_> {
     }
 }
 
-/// What Redis tells goes to the desk.
-pub(super) struct Courier<'a> {
+/// Hands the desk what Redis tells of the members.
+pub(super) struct DeskListener<'a> {
     pub(super) voice: &'a Voice<'a>,
     pub(super) desk: &'a Desk,
 }
 
-impl MembersListener for Courier<'_> {
+impl MembersListener for DeskListener<'_> {
     fn age(&self, age: &Result<Option<i64>, String>) {
         self.desk.note_metadata(self.voice, &age.clone().map_err(StoreFailure));
     }

@@ -2,8 +2,8 @@
 //! else; evaluation never waits for one of them.
 //!
 //! Lifecycle: new (no threads) → started → closed. Memory lives as long as somebody holds the client; after close,
-//! evaluation goes on answering from the last data held. May depend on `store`, `source`, `http`, `eval`, `big_segments`,
-//! `context` and `model`.
+//! evaluation goes on answering from the last data held. May depend on `store`, `source`, `http`, `eval`, `events`,
+//! `big_segments`, `aws`, `context` and `model`.
 
 mod all_flags;
 mod ask;
@@ -108,7 +108,7 @@ pub struct Client {
     panics: AtomicU64,
     /// The first line of the log was written.
     introduced: AtomicBool,
-    /// A handle that is none was told.
+    /// A misuse by the host, such as a handle of another type, was told.
     misused: AtomicBool,
     /// What evaluations found wrong and has been told.
     told: ToldLines,
@@ -364,22 +364,27 @@ impl Client {
             self.stop(&fresh, Duration::ZERO);
             fresh.notifications.close();
         } else if self.stage.load(Acquire) == STARTED && !self.offline {
-            let shared = &self.plant.shared;
-            shared.invalidate();
-            if shared.health.is_ready() {
-                shared.set_state(StoreState::Interrupted);
-            }
-            if let Some(feed) = self.plant.feed() {
-                feed.interrupt_in_child();
-                shared.set_source_valid(false);
-            }
-            if let Err(error) = fresh.start(&self.plant) {
-                fresh.log(Area::Client, Level::Error, format_args!("cannot start threads in a forked child: {error}"));
-            }
-            // What was inherited may be as old as the child.
-            fresh.wait_for(atfork::FIRST_READ, || self.is_true());
+            self.start_in_child(&fresh);
         }
         self.stamp.store(generation, Release);
+    }
+
+    /// Starts threads of the child's own; what was inherited counts as out of date until they have read.
+    fn start_in_child(&self, fresh: &Arc<Runtime>) {
+        let shared = &self.plant.shared;
+        shared.invalidate();
+        if shared.health.is_ready() {
+            shared.set_state(StoreState::Interrupted);
+        }
+        if let Some(feed) = self.plant.feed() {
+            feed.interrupt_in_child();
+            shared.set_source_valid(false);
+        }
+        if let Err(error) = fresh.start(&self.plant) {
+            fresh.log(Area::Client, Level::Error, format_args!("cannot start threads in a forked child: {error}"));
+        }
+        // What was inherited may be as old as the child.
+        fresh.wait_for(atfork::FIRST_READ, || self.is_true());
     }
 }
 

@@ -1,8 +1,7 @@
 //! One bounded queue per client for everything the host may want to hear: logs, status changes, flag changes.
 //!
 //! The host takes notifications when it likes; nobody has to. A full queue drops the oldest one and counts, status changes
-//! last of all: a host that missed a log line has missed little. May depend on `store` and
-//! `big_segments`.
+//! last of all: a host that missed a log line has missed little. May depend on `store`, `big_segments` and `model`.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -83,7 +82,7 @@ pub enum Event {
         /// The value from now on; `None` when there is none.
         new: Option<String>,
     },
-    /// The big-segment store stands otherwise.
+    /// How the big-segment store stands has changed.
     BigSegments {
         /// How it stands from now on.
         status: Status,

@@ -1,4 +1,5 @@
-//! What the threads of a client work on. May depend on `store`, `source` and `events`.
+//! The plant: what the threads of a client work on and what outlives them, so that a forked child, which makes new threads, goes on
+//! with the same. May depend on `store`, `source`, `events` and `aws`.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::events::{EventsOptions, Recorder};
 use crate::source::SourceOptions;
 use crate::store::{Backup, Credentials, Members, Shared};
 
-/// What the threads work on: everything that outlives them.
+/// Everything that outlives the threads. Shared by reference: a clone is the same plant.
 #[derive(Debug, Clone)]
 pub struct Plant {
     /// The store.

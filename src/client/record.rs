@@ -1,4 +1,5 @@
-//! What an evaluation leaves for events and metrics: usually a count, sometimes more. May depend on `events`, `eval`, `context`, `model`.
+//! What an evaluation leaves for events and metrics: usually a count, sometimes more. May depend on `events`, `eval`, `context`,
+//! `model`.
 
 use super::Client;
 use super::ask::Ask;

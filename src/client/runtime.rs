@@ -2,7 +2,7 @@
 //!
 //! One runtime belongs to one process: it is stamped with the fork generation, and a child that finds an older stamp takes
 //! none of its locks, joins nothing and drops nothing, but leaks it and makes its own. May depend on `store`, `source`,
-//! `events` and `big_segments`.
+//! `events`, `big_segments`, `aws` and `model`.
 
 use std::fmt;
 use std::io;
@@ -16,7 +16,7 @@ use super::dispatch::Dispatch;
 use super::feed::{Feed, FeedSink};
 use super::keeper::{self, Patience};
 use super::login;
-use super::members::Courier;
+use super::members::DeskListener;
 use super::notifications::{Area, Event, Notifications};
 use super::plant::Plant;
 use super::seeking;
@@ -82,6 +82,15 @@ struct Started {
     events: bool,
 }
 
+/// Starts a thread that is needed and was not started before.
+fn once(is_started: &mut bool, is_needed: bool, start: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    if is_needed && !*is_started {
+        start()?;
+        *is_started = true;
+    }
+    Ok(())
+}
+
 impl Runtime {
     /// Without threads so far.
     pub fn new(
@@ -112,66 +121,68 @@ impl Runtime {
 
     /// Starts the threads that do not run yet: none after a success, the missing ones after a failure.
     pub fn start(self: &Arc<Self>, plant: &Plant) -> io::Result<()> {
-        let mut started = lock(&self.started);
-        let shared = &plant.shared;
-        if !started.link && shared.connector.is_some() && shared.options.freshness == Freshness::Push {
-            self.spawn("flagstone-link", plant, |voice, _| run_watch(voice.shared, &voice.runtime.mailbox))?;
-            started.link = true;
-        }
-        if !started.seeker && plant.needs_seeker() {
-            self.spawn("flagstone-seek", plant, seeking::for_flags)?;
-            started.seeker = true;
-        }
-        if !started.store && shared.connector.is_some() {
-            self.spawn("flagstone-store", plant, |voice, _| {
-                let wake = lock(&voice.runtime.wake);
-                run_worker(voice.shared, &voice.runtime.mailbox, voice, &wake);
-            })?;
-            started.store = true;
-        }
-        if !started.login && login::is_needed(plant) {
-            self.spawn("flagstone-login", plant, login::run)?;
-            started.login = true;
-        }
-        if !started.source && plant.source.is_some() {
-            self.spawn("flagstone-source", plant, |voice, plant| {
-                if let Some((options, feed)) = &plant.source {
-                    source::run(options, &FeedSink::new(voice.runtime, voice.shared, feed), &voice.runtime.control);
-                }
-            })?;
-            started.source = true;
-        }
-        if !started.clock && plant.source.as_ref().is_some_and(|(options, _)| options.needs_clock()) {
-            self.spawn("flagstone-clock", plant, |voice, _| voice.runtime.control.keep_time())?;
-            started.clock = true;
-        }
-        if !started.keeper && plant.backup.is_some() {
-            // Even if the client was closed before this thread got to run: what is held is written.
+        let started = &mut *lock(&self.started);
+        self.start_store(plant, started)?;
+        self.start_source(plant, started)?;
+        // Even if the client was closed before this thread got to run: what is held is written.
+        once(&mut started.keeper, plant.backup.is_some(), || {
             self.spawn_until("flagstone-file", plant, Self::is_stopped, |voice, plant| {
                 if let Some(backup) = &plant.backup {
                     keeper::run(voice, backup);
                 }
-            })?;
-            started.keeper = true;
-        }
+            })
+        })?;
+        self.start_members(plant, started)?;
+        once(&mut started.events, plant.events.is_some(), || self.start_events(plant))
+    }
+
+    /// What speaks with the Redis of the flags.
+    fn start_store(self: &Arc<Self>, plant: &Plant, started: &mut Started) -> io::Result<()> {
+        let shared = &plant.shared;
+        let has_redis = shared.connector.is_some();
+        once(&mut started.link, has_redis && shared.options.freshness == Freshness::Push, || {
+            self.spawn("flagstone-link", plant, |voice, _| run_watch(voice.shared, &voice.runtime.mailbox))
+        })?;
+        once(&mut started.seeker, plant.needs_seeker(), || self.spawn("flagstone-seek", plant, seeking::for_flags))?;
+        once(&mut started.store, has_redis, || {
+            self.spawn("flagstone-store", plant, |voice, _| {
+                let wake = lock(&voice.runtime.wake);
+                run_worker(voice.shared, &voice.runtime.mailbox, voice, &wake);
+            })
+        })?;
+        once(&mut started.login, login::is_needed(plant), || self.spawn("flagstone-login", plant, login::run))
+    }
+
+    /// The data source, and who keeps time for it.
+    fn start_source(self: &Arc<Self>, plant: &Plant, started: &mut Started) -> io::Result<()> {
+        once(&mut started.source, plant.source.is_some(), || {
+            self.spawn("flagstone-source", plant, |voice, plant| {
+                if let Some((options, feed)) = &plant.source {
+                    source::run(options, &FeedSink::new(voice.runtime, voice.shared, feed), &voice.runtime.control);
+                }
+            })
+        })?;
+        let needs_clock = plant.source.as_ref().is_some_and(|(options, _)| options.needs_clock());
+        once(&mut started.clock, needs_clock, || {
+            self.spawn("flagstone-clock", plant, |voice, _| voice.runtime.control.keep_time())
+        })
+    }
+
+    /// What asks Redis for the members of big segments.
+    fn start_members(self: &Arc<Self>, plant: &Plant, started: &mut Started) -> io::Result<()> {
         if let Some(members) = plant.members.as_ref().filter(|_| !started.members) {
             self.counter.open(members.connector.sockets());
+        }
+        once(&mut started.members, plant.members.is_some(), || {
             self.spawn("flagstone-segments", plant, |voice, plant| {
                 if let (Some(members), Some(desk)) = (&plant.members, &voice.runtime.desk) {
-                    run_members(members, &voice.runtime.counter, &Courier { voice, desk });
+                    run_members(members, &voice.runtime.counter, &DeskListener { voice, desk });
                 }
-            })?;
-            started.members = true;
-        }
-        if !started.seeker_of_members && plant.needs_seeker_of_members() {
-            self.spawn("flagstone-seek-members", plant, seeking::for_members)?;
-            started.seeker_of_members = true;
-        }
-        if !started.events && plant.events.is_some() {
-            self.start_events(plant)?;
-            started.events = true;
-        }
-        Ok(())
+            })
+        })?;
+        once(&mut started.seeker_of_members, plant.needs_seeker_of_members(), || {
+            self.spawn("flagstone-seek-members", plant, seeking::for_members)
+        })
     }
 
     /// Events go on for a while after the client was closed: what is left is sent.

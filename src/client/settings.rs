@@ -1,5 +1,5 @@
 //! All options together, defaults filled in: what a client is made of. What concerns several options is decided here. May
-//! depend on `store`, `source`, `events` and `http`.
+//! depend on `store`, `source`, `events`, `http`, `aws` and `model`.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -109,26 +109,13 @@ impl Config {
             None => Some(self.redis(DEFAULT_URL, remarks)?),
             // Files and test data fill memory only, unless told otherwise: Redis is somebody else's then.
             Some(_) if !from_afar && !writes => None,
-            Some(_) => self.text("redis.url").map(|url| self.redis(&url, remarks)).transpose()?,
+            Some(_) => self.redis_of_source(remarks)?,
         };
-        let redis = redis.map(|mut redis| {
-            // Who writes has to see what was written: memory is compared with it, and losses are judged by it.
-            if source.is_some() && redis.read != ReadFrom::Primary {
-                let remark = "read in redis.url is for daemon mode: with a source, Redis is read where it is written";
-                remarks.push((Level::Info, remark.to_owned()));
-                redis.read = ReadFrom::Primary;
-            }
-            redis
-        });
         if source.is_none() && !offline && self.get("sdk.key").is_some() && self.get("redis.url").is_none() {
             let remark = "sdk.key is set, but neither source.kind nor redis.url: this is daemon mode, which reads Redis on localhost";
             remarks.push((Level::Warn, remark.to_owned()));
         }
-        let mut residency = match self.get("cache.residency") {
-            Some("lazy") => Residency::Lazy,
-            Some("off") => Residency::Off,
-            _ => Residency::All,
-        };
+        let mut residency = self.residency();
         if residency != Residency::All && redis.is_none() {
             if !offline {
                 let remark = "cache.residency is all without Redis: there is nowhere to read from";
@@ -141,11 +128,7 @@ impl Config {
                 "cache.residency lazy and off with a source need store.write=true: Redis is what they read",
             ));
         }
-        let freshness = match self.get("cache.freshness") {
-            Some("ttl") => Freshness::Ttl,
-            Some("forever") => Freshness::Forever,
-            _ => Freshness::Push,
-        };
+        let freshness = self.freshness();
         if freshness == Freshness::Forever && source.is_none() && !offline {
             let remark = "cache.freshness=forever in daemon mode: changes in Redis will never be seen for held items";
             remarks.push((Level::Warn, remark.to_owned()));
@@ -162,17 +145,50 @@ impl Config {
             freshness,
             ttl: self.milliseconds("cache.ttl_ms", 30_000),
             capacity: NonZeroUsize::new(self.number("cache.capacity", 10_000)).unwrap_or(NonZeroUsize::MIN),
-            on_wipe: match self.get("cache.on_wipe") {
-                Some("clear") => OnWipe::Clear,
-                Some("keep") => OnWipe::Keep,
-                // Where a data source fills Redis and Redis is the truth, LaunchDarkly's SDKs take it as it is.
-                _ if source.is_some() && residency != Residency::All => OnWipe::Clear,
-                _ => OnWipe::Keep,
-            },
+            on_wipe: self.on_wipe(source.is_some() && residency != Residency::All),
             safety_interval: self.milliseconds("refresh.interval_ms", 60_000),
             ping: self.milliseconds("redis.ping_ms", 1_000),
             assumes_notifications: self.get("redis.keyspace_notifications") == Some("assume"),
         })
+    }
+
+    fn residency(&self) -> Residency {
+        match self.get("cache.residency") {
+            Some("lazy") => Residency::Lazy,
+            Some("off") => Residency::Off,
+            _ => Residency::All,
+        }
+    }
+
+    fn freshness(&self) -> Freshness {
+        match self.get("cache.freshness") {
+            Some("ttl") => Freshness::Ttl,
+            Some("forever") => Freshness::Forever,
+            _ => Freshness::Push,
+        }
+    }
+
+    fn on_wipe(&self, redis_is_truth: bool) -> OnWipe {
+        match self.get("cache.on_wipe") {
+            Some("clear") => OnWipe::Clear,
+            Some("keep") => OnWipe::Keep,
+            // Where a data source fills Redis and Redis is the truth, LaunchDarkly's SDKs take it as it is.
+            _ if redis_is_truth => OnWipe::Clear,
+            _ => OnWipe::Keep,
+        }
+    }
+
+    /// The Redis that a data source fills, if there is one.
+    fn redis_of_source(&self, remarks: &mut Vec<(Level, String)>) -> Result<Option<RedisOptions>, ConfigError> {
+        let Some(url) = self.text("redis.url") else { return Ok(None) };
+        let mut redis = self.redis(&url, remarks)?;
+        // Who writes has to see what was written: memory is compared with it, and losses are judged by it.
+        if redis.read != ReadFrom::Primary {
+            let remark = "read in redis.url is for daemon mode: with a source, Redis is read where it is written";
+            remarks.push((Level::Info, remark.to_owned()));
+            redis.read = ReadFrom::Primary;
+        }
+        Ok(Some(redis))
     }
 
     /// What the URL says, and what options say, which win.

@@ -1,4 +1,4 @@
-//! The client's condition as JSON, for dashboards and humans. May depend on `store` and `events`.
+//! The client's condition as JSON, for dashboards and humans. May depend on `store`, `source`, `events` and `model`.
 
 use std::sync::Arc;
 
@@ -8,10 +8,11 @@ use super::Client;
 use super::feed::Feed;
 use super::plant::Plant;
 use super::runtime::Runtime;
+use crate::model::saturating_ms;
 use crate::source::FailureKind;
 use crate::store::{
     Credentials, FlagEntry, Freshness, KnownSentinel, LadderReport, LoginState, Mailbox, Node, Rung, Shared,
-    StoreState, Whereabouts, monotonic_ms, saturating_ms,
+    StoreState, Whereabouts, monotonic_ms,
 };
 
 /// Data source and store as they are now: `{"source":{…}|null,"store":{"available":…,"stale_since_ms":…}}`.

@@ -19,7 +19,7 @@ pub enum TrackError {
 }
 
 impl Client {
-    /// Tells who somebody is, whether or not flags are evaluated for him. Nothing is sent before the next flush; nothing at all
+    /// Tells who somebody is, whether or not flags are evaluated for them. Nothing is sent before the next flush; nothing at all
     /// without events.
     pub fn identify(&self, context: &Context) -> Result<(), TrackError> {
         if self.is_closed() {

@@ -2,7 +2,7 @@
 //! or go in circles, a value of another type than asked for; at DEBUG, keys that no flag has.
 //!
 //! All of it is off the path of an evaluation that succeeds, and never waits for a lock that another thread may hold: a child
-//! of a fork may inherit it locked. May depend on `store`, `eval`, `model`.
+//! of a fork may inherit it locked. May depend on `store`, `eval`, `context`, `model`.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::eval::{Detail, ErrorKind, Observer, Reason, Trouble};
 use crate::model::{Flag, excerpt};
 use crate::store::{FlagEntry, Level, Told, monotonic_ms};
 
-/// So many lines may be told in one window; what is left over is told later, if it is met again.
+/// How many lines may be told in one window; what is left over is told later, if it is met again.
 const LINES: u32 = 30;
 const WINDOW_MS: u64 = 60_000;
 /// Unknown keys that are remembered as told; hosts may ask for any number of them.

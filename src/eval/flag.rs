@@ -80,9 +80,9 @@ impl Outcome {
                 id: flag.rules.get(position).map_or("", |rule| &rule.id),
                 in_experiment: self.in_experiment,
             },
-            Why::Prerequisite => {
-                Reason::PrerequisiteFailed { key: flag.required.get(position).map_or("", |required| &required.key) }
-            }
+            Why::Prerequisite => Reason::PrerequisiteFailed {
+                key: flag.prerequisites.get(position).map_or("", |required| &required.key),
+            },
             Why::Malformed => Reason::Error(ErrorKind::MalformedFlag),
         };
         Detail { variation, index: variation.map(|_| self.variation), reason, big_segments: None }
@@ -150,7 +150,7 @@ pub(super) fn outcome<L: Lookup, M: Memberships, O: Observer>(
     if !flag.on {
         return ended(flag, Outcome::off(flag, Why::Off), Part::Off, scope);
     }
-    if !flag.required.is_empty()
+    if !flag.prerequisites.is_empty()
         && let Some(position) = failed_prerequisite(flag, scope, parent)?
     {
         return ended(flag, Outcome::off(flag, Why::Prerequisite).at(position), Part::Off, scope);
@@ -232,7 +232,7 @@ fn failed_prerequisite<L: Lookup, M: Memberships, O: Observer>(
     let Some(chain) = Chain::link(&flag.key, parent) else {
         return Err(scope.abort(Trouble::TooDeep { key: &flag.key }));
     };
-    for (position, required) in flag.required.iter().enumerate() {
+    for (position, required) in flag.prerequisites.iter().enumerate() {
         scope.look(|| Look::Prerequisite(required));
         let met = is_met(flag, required, scope, &chain)?;
         scope.look(|| Look::PrerequisiteEnd { met });

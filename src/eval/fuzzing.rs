@@ -106,7 +106,7 @@ fn check_detail(flag: &Flag, detail: &Detail<'_>) {
     match detail.reason {
         Reason::Off => assert!(!flag.on && detail.index == flag.off_variation),
         Reason::PrerequisiteFailed { key } => {
-            assert!(flag.on && flag.prerequisites().any(|prerequisite| prerequisite == key));
+            assert!(flag.on && flag.prerequisite_keys().any(|prerequisite| prerequisite == key));
             assert_eq!(detail.index, flag.off_variation);
         }
         Reason::RuleMatch { index, id, .. } => assert_eq!(&*flag.rules[index as usize].id, id),
@@ -124,7 +124,7 @@ fn assert_same(one: &Detail<'_>, other: &Detail<'_>) {
 /// What was written down of the evaluation is what came of it.
 fn check_steps(flag: &Flag, detail: &Detail<'_>, step: &FlagStep) {
     assert_eq!((&*step.key, step.version, step.on), (&*flag.key, flag.version, flag.on));
-    assert!(step.rules.len() <= flag.rules.len() && step.prerequisites.len() <= flag.required.len());
+    assert!(step.rules.len() <= flag.rules.len() && step.prerequisites.len() <= flag.prerequisites.len());
     if let Some(outcome) = &step.outcome
         && detail.index.is_some()
     {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub use flush::Flushed;
 pub use report::{LastFailure, Report};
 
-use flush::Ask;
+use flush::FlushRequest;
 use report::Outage;
 
 use super::diagnostics::StreamStart;
@@ -52,7 +52,7 @@ struct State {
     /// Payloads that were made.
     made: u64,
     /// The flush that calls without a timeout ask about.
-    polled: Option<Ask>,
+    polled: Option<FlushRequest>,
     /// What was taken when the client was closed.
     last: Option<Batch>,
     /// What waits for a sender.

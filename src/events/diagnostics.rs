@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::inbox::Batch;
 use super::options::{DiagnosticOptions, EventsOptions};
-use crate::model::{new_id, unix_ms};
+use crate::model::{new_id, saturating_ms, unix_ms};
 
-/// So many last characters of the SDK key are told.
+/// How many of the last characters of the SDK key are told.
 const SUFFIX: usize = 6;
 /// How long an event waits for the one before it.
 const POSTPONED: Duration = Duration::from_secs(1);
@@ -105,7 +105,7 @@ impl<'a> Diagnostics<'a> {
         let streams: Vec<Value> = streams
             .iter()
             .map(|start| {
-                let took = u64::try_from(start.took.as_millis()).unwrap_or(u64::MAX);
+                let took = saturating_ms(start.took);
                 json!({ "timestamp": start.at, "durationMillis": took, "failed": start.has_failed })
             })
             .collect();

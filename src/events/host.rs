@@ -1,4 +1,4 @@
-//! What delivery needs of whoever runs it. Depends on nothing.
+//! What delivery needs of whoever runs it, so that `events` need not know the client. Depends on `model` for severities.
 
 use std::fmt;
 use std::io;

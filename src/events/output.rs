@@ -157,7 +157,7 @@ impl Writer<'_> {
         self.out.push('}');
     }
 
-    /// One in so many was drawn; where it was not one in one.
+    /// The sampling ratio, unless it is one in one.
     fn ratio(&mut self, ratio: i64) {
         if ratio != 1 {
             self.integer(",\"samplingRatio\":", ratio);

@@ -41,7 +41,8 @@ const ALL_FLAGS_BITS: u32 = FLAGSTONE_ALL_FLAGS_CLIENT_SIDE_ONLY
 /// `*out` is owned by the caller (`flagstone_bytes_clear`). CLOSED after close. Makes no events.
 ///
 /// Residency `all`: no I/O and no lock, apart from big segments, which are asked for once for each key of the context.
-/// Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits at most `redis.command_timeout_ms`, and not while Redis is known to be away. Any thread.
+/// Residency `lazy` and `off`: reads everything from Redis, once for all who wait; waits at most `redis.command_timeout_ms`, and
+/// not while Redis is known to be away. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_all_flags_json(
     client: *const flagstone_client,

@@ -8,7 +8,7 @@ use super::client::with_client;
 use super::error::{Failure, finish, status};
 use super::{
     Opaque, borrow, client_panicked, flagstone_client, flagstone_config, flagstone_error, flagstone_status, guard,
-    into_handle, release, text,
+    into_handle, release, stated_size, text,
 };
 use crate::client::{BigSegmentStatus, BigSegmentStore, Client, ClientError, Membership, StoreFailure, lock};
 
@@ -213,11 +213,9 @@ unsafe fn answer(
         if out.is_null() {
             return Err(Failure::null("out"));
         }
-        // SAFETY: not NULL; the first member may be read whatever the size is.
-        let size = unsafe { out.cast::<u32>().read() };
-        if (size as usize) < size_of::<flagstone_big_segment_status>() {
-            return Err(Failure::new(status::INVALID_ARGUMENT, "out->struct_size is too small"));
-        }
+        // SAFETY: not NULL, and begins with its size.
+        let size = unsafe { stated_size(out, size_of::<flagstone_big_segment_status>()) }
+            .ok_or_else(|| Failure::too_small("out"))?;
         let standing = question(client)?;
         let written = flagstone_big_segment_status {
             struct_size: size,
@@ -253,11 +251,9 @@ unsafe fn checked(store: *const flagstone_big_segment_store) -> Result<HostStore
         return Err(Failure::null("store"));
     }
     let invalid = |what: &str| Failure::new(status::INVALID_ARGUMENT, format!("store->{what}"));
-    // SAFETY: not NULL; the first member may be read whatever the size is.
-    let size = unsafe { store.cast::<u32>().read() };
-    if (size as usize) < size_of::<flagstone_big_segment_store>() {
-        return Err(invalid("struct_size is too small"));
-    }
+    // SAFETY: not NULL, and begins with its size.
+    unsafe { stated_size(store, size_of::<flagstone_big_segment_store>()) }
+        .ok_or_else(|| invalid("struct_size is too small"))?;
     // SAFETY: large enough, by its own word.
     let functions = unsafe { store.read() };
     if functions.reserved != 0 {

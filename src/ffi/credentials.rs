@@ -7,8 +7,8 @@ use super::client::with_client;
 use super::error::{Failure, finish, status};
 use super::{client_panicked, flagstone_client, flagstone_error, flagstone_status, guard, text};
 
-/// Sets who logs in at Redis from now on: new connections use it, and those that are open log in anew between two commands,
-/// without an end. Works with any `redis.credentials` but `aws-iam`, and not with `redis.password_file`; with `host` it answers the
+/// Sets who logs in at Redis from now on: new connections use it, and those that are open log in anew between two commands
+/// without being closed. Works with any `redis.credentials` but `aws-iam`, and not with `redis.password_file`; with `host` it answers the
 /// notification of kind CREDENTIALS. Sentinels are not concerned: theirs stay those of `redis.url`.
 ///
 /// `user` (at most 1024 bytes; `user_len` 0: the default user) and `password` (1 to 65536 bytes) are UTF-8 without NUL bytes,

@@ -21,7 +21,7 @@ pub struct flagstone_default {
 }
 
 impl flagstone_default {
-    /// What it stands for. What is not JSON, or of a type that there is not, is told as null.
+    /// What it stands for. What is not JSON, or is of an unknown type, is told as null.
     ///
     /// # Safety
     /// The text is readable during `'a`.

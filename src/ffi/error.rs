@@ -115,6 +115,11 @@ impl Failure {
         Self::new(status::NULL_ARGUMENT, format!("{argument} is NULL"))
     }
 
+    /// For a struct that says itself that it is smaller than ours.
+    pub(crate) fn too_small(argument: &str) -> Self {
+        Self::new(status::INVALID_ARGUMENT, format!("{argument}->struct_size is too small"))
+    }
+
     /// For a handle that is NULL, of another type or released.
     pub(crate) fn handle<O>(argument: &str, handle: *const O) -> Self {
         if handle.is_null() {

@@ -21,7 +21,7 @@ impl From<TrackError> for Failure {
     }
 }
 
-/// Tells LaunchDarkly who somebody is, whether or not flags are evaluated for him: evaluations tell it by themselves.
+/// Tells LaunchDarkly who somebody is, whether or not flags are evaluated for them: evaluations tell it by themselves.
 ///
 /// Queued, at most `events.capacity`, and sent with the next flush; no I/O here. Without events nothing happens. OK,
 /// NULL_ARGUMENT, INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.

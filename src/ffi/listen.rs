@@ -19,7 +19,8 @@ use super::{
 /// No I/O with residency `all`, apart from big segments. With `lazy` and `off` a flag that is not held waits for Redis, at most
 /// `redis.command_timeout_ms`, here as well as on the thread that polls; and as nobody tells of changes of what is not held, nor of
 /// the members of big segments, that thread looks by itself every `cache.ttl_ms` or `big_segments.cache_ms`. An evaluation that
-/// fails keeps the old value and is made again later. Forked children go on listening. OK; NULL_ARGUMENT, BAD_UTF8 (key), INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.
+/// fails keeps the old value and is made again later. Forked children go on listening. OK; NULL_ARGUMENT, BAD_UTF8 (key),
+/// INVALID_ARGUMENT (a handle of another type), CLOSED. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_client_listen(
     client: *mut flagstone_client,

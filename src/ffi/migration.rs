@@ -117,7 +117,7 @@ pub unsafe extern "C" fn flagstone_migration_variation(
             detail.fail(no_value(context));
         }
         let outcome = with_client(client, |client| {
-            let detail = detail.map_err(|status| Failure::new(status, "detail->struct_size is too small"))?;
+            let detail = detail.map_err(|_| Failure::too_small("detail"))?;
             // SAFETY: NULL or live, by the rules of the header.
             let who = unsafe { asker(client, context) };
             if who.is_none() && !context.is_null() {

@@ -4,7 +4,7 @@
 //! macro below, which keeps a panic from crossing the border; a test reads these files and fails on an export without it.
 //! Nothing here decides anything that `client` does not: a need of one binding is a need of the C API.
 //!
-//! May depend on `client`, `context`, `eval`, `model`.
+//! May depend on `client`, `context`, `eval`, `model` and `store`.
 #![allow(non_camel_case_types, reason = "these are the names that C sees")]
 #![allow(clippy::missing_safety_doc, reason = "the header states the rules once, for all exports")]
 
@@ -78,14 +78,13 @@ macro_rules! guard {
         }
     };
     (count $report:expr; $fallback:expr, $body:block) => {
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| $body)) {
-            Ok(value) => value,
-            Err(payload) => {
-                std::mem::forget(payload);
+        $crate::ffi::guard!(
+            {
                 $report;
                 $fallback
-            }
-        }
+            },
+            $body
+        )
     };
 }
 pub(crate) use guard;
@@ -145,6 +144,16 @@ pub(crate) unsafe fn put<T>(out: *mut T, value: T) {
         // SAFETY: not NULL, and the caller vouches for the place.
         unsafe { out.write(value) };
     }
+}
+
+/// The size in bytes that a host's struct says it has, in its first member; `None` if that is less than `least`.
+///
+/// # Safety
+/// `place` is not NULL, and points to a struct that begins with its size as 32 bits.
+pub(crate) unsafe fn stated_size<T>(place: *const T, least: usize) -> Option<u32> {
+    // SAFETY: the first member may be read whatever the size is, by the caller's promise.
+    let size = unsafe { place.cast::<u32>().read() };
+    (size as usize >= least).then_some(size)
 }
 
 /// Counts a panic with the client it happened in.

@@ -5,7 +5,7 @@ use std::mem::size_of;
 
 use super::client::{handle_status, milliseconds};
 use super::error::status;
-use super::{borrow, client_panicked, flagstone_client, flagstone_status, flagstone_str, guard};
+use super::{borrow, client_panicked, flagstone_client, flagstone_status, flagstone_str, guard, stated_size};
 use crate::client::{Event, Notification, Polled};
 
 /// Kinds of notifications.
@@ -23,8 +23,9 @@ pub enum flagstone_notification_kind {
     /// deletion has a version, too; null stands where nothing was or is held. Equal versions say that only something it depends
     /// on changed.
     FLAGSTONE_NOTIFICATION_FLAG_CHANGED = 2,
-    /// The big-segment store stands otherwise: `text` says why, `extra` is JSON, `{"available":true,"stale":false,"last_sync_ms":n}`;
-    /// `last_sync_ms` is null when it is not known. Also told when it is first known how it stands.
+    /// How the big-segment store stands has changed: `text` says why, `extra` is JSON,
+    /// `{"available":true,"stale":false,"last_sync_ms":n}`; `last_sync_ms` is null when it is not known. Also told when it is first
+    /// known how it stands.
     FLAGSTONE_NOTIFICATION_BIG_SEGMENTS = 3,
     /// `flagstone_client_wake` was called.
     FLAGSTONE_NOTIFICATION_WAKE = 4,
@@ -104,9 +105,8 @@ pub unsafe extern "C" fn flagstone_client_next_notification(
         if out.is_null() {
             return status::NULL_ARGUMENT;
         }
-        // SAFETY: not NULL; the first member may be read whatever the size is.
-        let size = unsafe { out.cast::<u32>().read() };
-        if (size as usize) < size_of::<flagstone_notification>() {
+        // SAFETY: not NULL, and begins with its size.
+        if unsafe { stated_size(out, size_of::<flagstone_notification>()) }.is_none() {
             return status::INVALID_ARGUMENT;
         }
         match inner.poll(milliseconds(timeout_ms)) {

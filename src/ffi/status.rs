@@ -7,7 +7,7 @@ use super::client::{open, with_client};
 use super::error::{Failure, finish, status};
 use super::{
     borrow, client_panicked, flagstone_bytes, flagstone_client, flagstone_error, flagstone_status, flagstone_str,
-    guard, put,
+    guard, put, stated_size,
 };
 use crate::client::{Client, FailureKind};
 
@@ -84,11 +84,9 @@ pub unsafe extern "C" fn flagstone_client_status(
             if out.is_null() {
                 return Err(Failure::null("out"));
             }
-            // SAFETY: not NULL; the first member may be read whatever the size is.
-            let size = unsafe { out.cast::<u32>().read() };
-            if (size as usize) < size_of::<flagstone_client_status_info>() {
-                return Err(Failure::new(status::INVALID_ARGUMENT, "out->struct_size is too small"));
-            }
+            // SAFETY: not NULL, and begins with its size.
+            let size = unsafe { stated_size(out, size_of::<flagstone_client_status_info>()) }
+                .ok_or_else(|| Failure::too_small("out"))?;
             open(client)?;
             // SAFETY: large enough, by its own word and the rules of the header.
             unsafe { out.write(flagstone_client_status_info::of(client, size)) };

@@ -11,8 +11,7 @@ use crate::model::VariationValue;
 ///
 /// `key` is UTF-8 and borrowed for the call. Residency `all`: no I/O, no lock, no allocation. Residency `lazy` and `off`: a
 /// key that is not held waits for Redis, at most `redis.command_timeout_ms`, and not while Redis is known to be away. So does, in
-/// every residency, a context whose big segments are asked for and not remembered. Any
-/// thread.
+/// every residency, a context whose big segments are asked for and not remembered. Any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_bool_variation(
     client: *const flagstone_client,
@@ -22,8 +21,9 @@ pub unsafe extern "C" fn flagstone_bool_variation(
     default_value: i32,
 ) -> i32 {
     guard!(count client_panicked(client); i32::from(default_value != 0), {
+        let ask = Ask::value(Wanted::Bool, DefaultValue::Bool(default_value != 0));
         // SAFETY: live and readable by the rules of the header.
-        let value = unsafe { scalar(client, context, key, key_len, Ask::value(Wanted::Bool, DefaultValue::Bool(default_value != 0)), as_bool) };
+        let value = unsafe { scalar(client, context, key, key_len, ask, as_bool) };
         i32::from(value.unwrap_or(default_value != 0))
     })
 }
@@ -41,9 +41,9 @@ pub unsafe extern "C" fn flagstone_int_variation(
     default_value: i64,
 ) -> i64 {
     guard!(count client_panicked(client); default_value, {
+        let ask = Ask::value(Wanted::Number, DefaultValue::Integer(default_value));
         // SAFETY: live and readable by the rules of the header.
-        unsafe { scalar(client, context, key, key_len, Ask::value(Wanted::Number, DefaultValue::Integer(default_value)), as_integer) }
-            .unwrap_or(default_value)
+        unsafe { scalar(client, context, key, key_len, ask, as_integer) }.unwrap_or(default_value)
     })
 }
 
@@ -57,8 +57,9 @@ pub unsafe extern "C" fn flagstone_double_variation(
     default_value: f64,
 ) -> f64 {
     guard!(count client_panicked(client); default_value, {
+        let ask = Ask::value(Wanted::Number, DefaultValue::Number(default_value));
         // SAFETY: live and readable by the rules of the header.
-        unsafe { scalar(client, context, key, key_len, Ask::value(Wanted::Number, DefaultValue::Number(default_value)), as_number) }.unwrap_or(default_value)
+        unsafe { scalar(client, context, key, key_len, ask, as_number) }.unwrap_or(default_value)
     })
 }
 

@@ -9,15 +9,16 @@ use super::error::status;
 use super::variation::asker;
 use super::{
     TextError, borrow, client_panicked, flagstone_client, flagstone_context, flagstone_default, flagstone_detail,
-    flagstone_status, guard, raw, text,
+    flagstone_status, guard, raw, stated_size, text,
 };
 use crate::client::{Ask, DefaultValue, Wanted};
 use crate::eval::ErrorKind;
 
 /// Value of a flag of any type, with reason.
 ///
-/// `want_type`: a `FLAGSTONE_TYPE_…`; a value of another type gives ERROR/WRONG_TYPE. NONE takes any type as it is; JSON takes any type
-/// and gives its JSON text. `default_json` is your default as JSON text, which only events look at; it may be empty. Whenever there is no value the bit `FLAGSTONE_DETAIL_DEFAULTED` is set: use your default.
+/// `want_type`: a `FLAGSTONE_TYPE_…`; a value of another type gives ERROR/WRONG_TYPE. NONE takes any type as it is; JSON takes any
+/// type and gives its JSON text. `default_json` is your default as JSON text, which only events look at; it may be empty. Whenever
+/// there is no value the bit `FLAGSTONE_DETAIL_DEFAULTED` is set: use your default.
 ///
 /// OK also when the evaluation ends in ERROR: the reason is in `*out`. NULL_ARGUMENT, BAD_UTF8 (key) and INVALID_ARGUMENT
 /// (want_type, a handle of another type) write `*out` as well, as ERROR/USER_NOT_SPECIFIED for a NULL context, else as
@@ -58,7 +59,7 @@ pub const FLAGSTONE_ASK_REASON: u32 = 1;
 
 /// As `flagstone_variation`, with a default that is no JSON text, and with events that tell the reason only if you hand it on.
 ///
-/// `default_value` may be NULL: null. `options`: `FLAGSTONE_ASK_REASON` or 0; bits that there are not do nothing.
+/// `default_value` may be NULL: null. `options`: `FLAGSTONE_ASK_REASON` or 0; unknown bits are ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn flagstone_variation_or(
     client: *const flagstone_client,
@@ -105,9 +106,8 @@ pub(super) unsafe fn usable<'a>(out: *mut flagstone_detail) -> Result<&'a mut fl
     if out.is_null() {
         return Err(status::NULL_ARGUMENT);
     }
-    // SAFETY: not NULL; the first member may be read whatever the size is.
-    let size = unsafe { out.cast::<u32>().read() };
-    if (size as usize) < SMALLEST {
+    // SAFETY: not NULL, and begins with its size.
+    if unsafe { stated_size(out, SMALLEST) }.is_none() {
         return Err(status::INVALID_ARGUMENT);
     }
     // SAFETY: large enough, by its own word and the caller's promise.

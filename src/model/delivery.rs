@@ -1,4 +1,4 @@
-//! What a data source delivers and a store takes: items that belong together. Plain data; depends on nothing.
+//! What a data source delivers and a store takes: items that belong together. Plain data; depends on `tombstone`.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -32,7 +32,7 @@ pub struct Flag {
     /// What is served when nothing else matched.
     pub fallthrough: Serve,
     /// Flags that must serve a given variation first, in order.
-    pub required: Box<[Prerequisite]>,
+    pub prerequisites: Box<[Prerequisite]>,
     /// Individual targets in the order in which they are tried.
     pub targets: Box<[Target]>,
     /// The rules, in order.
@@ -114,36 +114,26 @@ impl Flag {
         let targets = targets(wire.targets.unwrap_or_default(), wire.context_targets.unwrap_or_default(), text);
         let rules: Box<[Rule]> =
             wire.rules.unwrap_or_default().into_iter().map(|rule| Rule::new(rule, text, interner)).collect();
-        let required: Box<[Prerequisite]> =
+        let prerequisites: Box<[Prerequisite]> =
             wire.prerequisites.unwrap_or_default().into_iter().map(Prerequisite::new).collect();
         let weight = targets.len() + rules.iter().map(|rule| clause::weight(&rule.clauses)).sum::<usize>();
-        let fallthrough = Serve::new(fallthrough.variation, fallthrough.rollout);
-        let track_events = wire.track_events.unwrap_or_default();
-        let track_events_fallthrough = wire.track_events_fallthrough.unwrap_or_default();
-        let exclude_from_summaries = wire.exclude_from_summaries.unwrap_or_default();
-        let experiments = rules.iter().any(|rule| rule.track_events || rule.serve.is_experiment());
-        Ok(Flag {
-            plain: !track_events
-                && !track_events_fallthrough
-                && !exclude_from_summaries
-                && !experiments
-                && !fallthrough.is_experiment()
-                && wire.debug_events_until_date.is_none_or(|until| until <= unix_ms() as f64),
+        let mut flag = Flag {
+            plain: false,
             counts: TallyCell::default(),
             weight: u32::try_from(weight).unwrap_or(u32::MAX),
             key: wire.key.0.as_deref().unwrap_or(field).into(),
             version: wire.version.0.map_or(0, |version| version.0),
             on: wire.on.unwrap_or_default(),
             variations,
-            alone: required.is_empty() && !rules.iter().any(|rule| asks_for_segments(&rule.clauses)),
-            required,
+            alone: prerequisites.is_empty() && !rules.iter().any(|rule| asks_for_segments(&rule.clauses)),
+            prerequisites,
             targets,
             rules,
-            fallthrough,
+            fallthrough: Serve::new(fallthrough.variation, fallthrough.rollout),
             off_variation: wire.off_variation.map(|index| variation_index(index.0)),
             salt: wire.salt.as_deref().unwrap_or_default().into(),
-            track_events,
-            track_events_fallthrough,
+            track_events: wire.track_events.unwrap_or_default(),
+            track_events_fallthrough: wire.track_events_fallthrough.unwrap_or_default(),
             debug_events_until: wire.debug_events_until_date,
             client_side: match &availability {
                 Some(availability) => availability.using_environment_id.unwrap_or_default(),
@@ -151,9 +141,22 @@ impl Flag {
             },
             mobile: availability.is_none_or(|availability| availability.using_mobile_key.unwrap_or_default()),
             sampling_ratio: wire.sampling_ratio.map_or(1, |ratio| ratio.0),
-            exclude_from_summaries,
+            exclude_from_summaries: wire.exclude_from_summaries.unwrap_or_default(),
             migration_check_ratio: wire.migration.map(|migration| migration.check_ratio.map_or(1, |ratio| ratio.0)),
-        })
+        };
+        flag.plain = flag.need_only_be_counted();
+        Ok(flag)
+    }
+
+    /// Whether its evaluations need only be counted from now on; see [`Flag::plain`].
+    fn need_only_be_counted(&self) -> bool {
+        let experiments = self.rules.iter().any(|rule| rule.track_events || rule.serve.is_experiment());
+        !self.track_events
+            && !self.track_events_fallthrough
+            && !self.exclude_from_summaries
+            && !experiments
+            && !self.fallthrough.is_experiment()
+            && self.debug_events_until.is_none_or(|until| until <= unix_ms() as f64)
     }
 
     /// What counts the evaluations of this version of the flag; made when first asked for.
@@ -162,8 +165,8 @@ impl Flag {
     }
 
     /// The keys of the prerequisites, in order.
-    pub fn prerequisites(&self) -> impl Iterator<Item = &str> {
-        self.required.iter().map(|prerequisite| &*prerequisite.key)
+    pub fn prerequisite_keys(&self) -> impl Iterator<Item = &str> {
+        self.prerequisites.iter().map(|prerequisite| &*prerequisite.key)
     }
 
     /// The keys of all segments that the rules name; a key may come more than once.

@@ -31,7 +31,7 @@ pub fn flag(data: &[u8]) {
     }
     let required = elements_of(&members, "prerequisites");
     let keys = required.iter().map(|one| text_of(&scan_members(one).unwrap(), "key").unwrap_or_default());
-    assert_eq!(flag.prerequisites().map(str::to_owned).collect::<Vec<_>>(), keys.collect::<Vec<_>>());
+    assert_eq!(flag.prerequisite_keys().map(str::to_owned).collect::<Vec<_>>(), keys.collect::<Vec<_>>());
 }
 
 /// The text of a segment, in the same way.
@@ -89,7 +89,7 @@ fn item<T>(data: &[u8], kind: Kind, parse: Parse<T>, version: fn(&T) -> i64, out
 fn outline_of_flag(flag: &Flag) -> String {
     let rules: Vec<_> = flag.rules.iter().map(|rule| (&*rule.id, rule.clauses.len(), &rule.serve)).collect();
     let targets: Vec<_> = flag.targets.iter().map(|it| (&it.context_kind, it.variation)).collect();
-    let served = (&flag.fallthrough, flag.off_variation, flag.variations.len(), rules, targets, &flag.required);
+    let served = (&flag.fallthrough, flag.off_variation, flag.variations.len(), rules, targets, &flag.prerequisites);
     let events = (flag.track_events, flag.debug_events_until, flag.sampling_ratio, flag.client_side, flag.mobile);
     format!("{} {} {} {:?} {events:?} {} {}", flag.key, flag.version, flag.on, served, flag.salt, flag.weight)
 }

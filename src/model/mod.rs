@@ -40,7 +40,7 @@ mod variation;
 mod wire;
 
 pub use clause::{Clause, Clauses, Members, Test};
-pub use clock::unix_ms;
+pub use clock::{saturating_ms, unix_ms};
 pub use default_value::{DefaultValue, checked_json};
 pub use delivery::{Basis, ChangeKind, ChangeSet, Content, Delivery, LARGEST_VERSION, Selector};
 pub use error::ParseError;

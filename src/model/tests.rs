@@ -181,7 +181,7 @@ fn items_know_what_they_refer_to() {
     };
     let rules = format!(r#""rules":[{},{{}},{}]"#, test(r#"["a","b"]"#), test(r#"["c",3]"#));
     let flag = live(&format!(r#"{{"prerequisites":[{{"key":"p"}},{{"key":"q"}}],{rules}}}"#));
-    assert_eq!(flag.prerequisites().collect::<Vec<_>>(), ["p", "q"]);
+    assert_eq!(flag.prerequisite_keys().collect::<Vec<_>>(), ["p", "q"]);
     assert_eq!(flag.segments().collect::<Vec<_>>(), ["a", "b", "c"]);
     assert_eq!(segment(&format!("{{{rules}}}")).segments().collect::<Vec<_>>(), ["a", "b", "c"]);
 }

@@ -3,19 +3,19 @@
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use super::failure::{Nature, Trouble};
+use super::failure::Trouble;
 use super::options::{RetryMode, StreamOptions};
 use super::outlet::Outlet;
 use super::request::Interruptible;
 use super::retry::{Lasted, Next};
-use super::sink::{FailureKind, Severity};
+use super::sink::Severity;
 use super::sse::{Event, Parser, TooLong};
 use crate::http::{Patience, RequestError, Requester, Response};
 
 /// Longest event.
 const LONGEST_EVENT: usize = 256 << 20;
 
-/// What a stream says to whom.
+/// Who makes sense of what a stream brings.
 pub(super) trait Reader {
     /// The head of an answer, whatever its status.
     fn begin(&mut self, response: &Response);
@@ -111,11 +111,8 @@ fn check(response: &Response) -> Result<(), Trouble> {
 
 /// Tells of a failure after which the stream is connected again.
 pub(super) fn complain(outlet: &Outlet<'_>, trouble: &Trouble, mode: RetryMode, next: Next) {
-    let is_lasting = mode == RetryMode::Extended && trouble.nature == Nature::Lasting;
-    let is_nonsense = trouble.failure.kind == FailureKind::InvalidData;
-    let severity = if is_lasting || is_nonsense { Severity::Error } else { Severity::Warn };
     outlet.log(
-        severity,
+        trouble.severity(mode),
         format_args!("stream: {}; connecting again in {} ms", trouble.failure.message, next.pause.as_millis()),
     );
     if next.is_engaging {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::sink::{Failure, FailureKind};
+use super::options::RetryMode;
+use super::sink::{Failure, FailureKind, Severity};
 use crate::http::{RequestError, Response, shown};
 use crate::model::excerpt;
 
@@ -63,6 +64,13 @@ impl Trouble {
     /// The same of a whole answer, which may ask for a pause.
     pub(super) fn answer(response: &Response) -> Self {
         Self { retry_after: response.retry_after(), ..Self::status(response.status()) }
+    }
+
+    /// How much the failure matters to the log: more where somebody has to change something.
+    pub(super) fn severity(&self, mode: RetryMode) -> Severity {
+        let is_lasting = mode == RetryMode::Extended && self.nature == Nature::Lasting;
+        let is_nonsense = self.failure.kind == FailureKind::InvalidData;
+        if is_lasting || is_nonsense { Severity::Error } else { Severity::Warn }
     }
 
     /// True if the source must end in legacy mode.

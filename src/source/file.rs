@@ -35,7 +35,7 @@ const COARSEST_CLOCK: Duration = Duration::from_secs(2);
 
 /// No file is longer, in bytes.
 const LARGEST: u64 = 1 << 30;
-/// So many items that make no sense are told one by one.
+/// How many items that make no sense are told one by one.
 const MOST_TOLD: usize = 20;
 /// Most characters of a line about one.
 const LONGEST: usize = 500;

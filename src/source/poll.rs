@@ -1,19 +1,19 @@
 //! The polling source: asks for everything every so often, and lets the server say that nothing has changed.
 
-use super::failure::{Nature, Trouble};
+use super::failure::Trouble;
 use super::options::{PollOptions, RetryMode};
 use super::outlet::Outlet;
 use super::payload::read_all;
 use super::request::{self, Interruptible};
 use super::retry::{Pace, PollRetry};
-use super::sink::{FailureKind, Severity};
+use super::sink::Severity;
 use crate::http::{Patience, RequestError, Requester, Response};
 use crate::model::{ChangeKind, ChangeSet};
 
 /// Longest answer, unpacked.
 pub(super) const LONGEST_ANSWER: u64 = 256 << 20;
 
-/// So many times the longest silence may an answer take in all: one that trickles shall not hold the source for ever.
+/// An answer may take this many times the longest silence in all: one that trickles shall not hold the source for ever.
 const PATIENCE: u32 = 20;
 
 /// Polls until stopped, or until the server refuses for good.
@@ -56,10 +56,7 @@ pub(super) fn run(options: &PollOptions, pace: Pace, outlet: &Outlet<'_>) {
 
 /// Tells of a poll that failed.
 pub(super) fn complain(outlet: &Outlet<'_>, trouble: &Trouble, mode: RetryMode, is_engaging: bool) {
-    let is_lasting = mode == RetryMode::Extended && trouble.nature == Nature::Lasting;
-    let is_nonsense = trouble.failure.kind == FailureKind::InvalidData;
-    let severity = if is_lasting || is_nonsense { Severity::Error } else { Severity::Warn };
-    outlet.log(severity, format_args!("poll: {}", trouble.failure.message));
+    outlet.log(trouble.severity(mode), format_args!("poll: {}", trouble.failure.message));
     if is_engaging {
         outlet.log(Severity::Info, format_args!("poll: the pauses are minutes long until the server accepts us again"));
     }

@@ -1,7 +1,7 @@
 //! Reads an event stream (`text/event-stream`) from bytes as they come.
 //!
 //! A line may end with CR, LF or CRLF, an event may come in any number of pieces, and each byte is looked at once. Knows
-//! nothing of what the events mean. Event ids are read over: a connection always begins with everything, so there is
+//! nothing of what the events mean. Event ids are skipped: a connection always begins with everything, so there is
 //! nothing to resume.
 
 use std::time::Duration;
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_read_over() {
+    fn what_is_not_understood_is_skipped() {
         assert_eq!(read(": comment\n:\nid: 7\nother: x\nnothing\ndata: 1\n\n"), [event("message", "1")]);
         assert_eq!(read("data: 1"), [], "an event that is not ended is none");
         assert_eq!(read("data: 1\n"), []);

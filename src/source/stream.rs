@@ -26,10 +26,10 @@ pub(super) fn run(options: &StreamOptions, pace: Pace, outlet: &Outlet<'_>) {
     let control = outlet.control();
     while !control.is_stopped() {
         let restarts = control.restarts();
-        let mut told = Told { outlet, environment_id: None, doubts: false };
+        let mut reader = StreamReader { outlet, environment_id: None, doubts: false };
         let mut channel = Channel::new(outlet);
-        let trouble = channel.run(options, &url, restarts, &mut told);
-        if told.doubts || is_interrupted(control, restarts) {
+        let trouble = channel.run(options, &url, restarts, &mut reader);
+        if reader.doubts || is_interrupted(control, restarts) {
             continue;
         }
         if let Some(first) = channel.take_retry() {
@@ -50,15 +50,15 @@ fn is_interrupted(control: &Control, restarts: u64) -> bool {
     control.is_stopped() || control.restarts() != restarts
 }
 
-/// What one connection has told.
-struct Told<'a> {
+/// Reads one connection, and keeps what came of it.
+struct StreamReader<'a> {
     outlet: &'a Outlet<'a>,
     environment_id: Option<Arc<str>>,
     /// It was ended because what it brought is asked for once more.
     doubts: bool,
 }
 
-impl Reader for Told<'_> {
+impl Reader for StreamReader<'_> {
     fn begin(&mut self, response: &Response) {
         self.environment_id = request::environment_id(response);
     }

@@ -63,7 +63,7 @@ pub use redis::url::{RedisUrl, UrlError};
 pub use redis::whereabouts::{KnownSentinel, Node, Whereabouts};
 pub use rungs::{Fate, LadderReport, WatchRung};
 pub use shared::Shared;
-pub use status::{ErrorNote, Health, Level, Listener, Rung, StoreState, monotonic_ms, saturating_ms};
+pub use status::{ErrorNote, Health, Level, Listener, Rung, StoreState, monotonic_ms};
 pub use worker::charting::run as run_charter;
 pub use worker::run as run_worker;
 pub use worker::seeking::{Errand, run as run_seeker};

@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
+pub(super) use crate::model::saturating_ms;
 use crate::model::unix_ms;
 
 /// Lifecycle of a client's data.
@@ -308,9 +309,4 @@ impl Health {
 pub fn monotonic_ms() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     saturating_ms(START.elapsed()) + 1
-}
-
-/// A duration in ms that fits 64 bits.
-pub fn saturating_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

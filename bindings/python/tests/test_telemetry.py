@@ -33,7 +33,7 @@ from flagstone import (
     TestData,
     _lib,
 )
-from flagstone._reporting import Reporting
+from flagstone._reporting import ReportCalls
 from flagstone.otel import EvaluationEventHook, OpenTelemetryPlugin, observe
 from flagstone.prometheus import Collector
 from support import ENVIRONMENT, PATIENCE, SDK_KEY, Environment, LaunchDarkly, bool_flag, until, value_flag
@@ -135,7 +135,7 @@ def test_opentelemetry_tells_the_rung_and_how_source_and_store_stand(own: Enviro
 
 
 def test_a_collection_reads_the_metrics_once_however_long_that_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    read, reads = Reporting.metrics_text, []
+    read, reads = ReportCalls.metrics_text, []
 
     def slowly(client: Any) -> str:
         reads.append(client)
@@ -145,7 +145,7 @@ def test_a_collection_reads_the_metrics_once_however_long_that_takes(monkeypatch
     reader = InMemoryMetricReader()
     with counting(data_of(yes=[True])) as client:
         observe(client, MeterProvider([reader]))
-        monkeypatch.setattr(Reporting, "metrics_text", slowly)
+        monkeypatch.setattr(ReportCalls, "metrics_text", slowly)
         assert collected(reader)["flagstone.flags"] == [({}, 1)]
         assert len(reads) == 1
         client.bool_variation("yes", ADA, False)

@@ -37,7 +37,7 @@ pub struct Listening {
 #[derive(Debug, Default)]
 pub struct Round {
     left: std::vec::IntoIter<Arc<Listener>>,
-    /// Nobody told of a change: it is looked whether there was one, which has time.
+    /// Nobody told of a change: looking for one is not urgent.
     is_unasked: bool,
     /// The store does not answer: what would have to wait for it is left for later.
     is_hasty: bool,
@@ -69,8 +69,7 @@ impl Client {
     /// returned. The present value is the first one that others are compared with.
     ///
     /// Residency `all`: no I/O, apart from big segments. Otherwise a key that is not held waits for Redis at most one command
-    /// timeout. A flag that does
-    /// not exist, and one that cannot be read yet, has no value.
+    /// timeout. A flag that does not exist, and one that cannot be read yet, has no value.
     pub fn listen(&self, key: &str, context: &Context) -> Result<u64, ClientError> {
         if self.is_closed() {
             return Err(ClientError::Closed);
@@ -82,7 +81,7 @@ impl Client {
         self.hear_flag_changes_for(true);
         self.begin(&listener);
         if is_first {
-            // Whoever polls already does not know that he may have to look by himself now and then.
+            // Whoever polls already does not know yet that it may have to look by itself now and then.
             runtime.notifications.call_round();
         }
         Ok(listener.id)

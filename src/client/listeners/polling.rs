@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use super::{Client, Round};
 use crate::client::notifications::{Event, Notification, Notifications, Polled, Taken};
 use crate::client::runtime::Runtime;
-use crate::store::{Residency, monotonic_ms, saturating_ms};
+use crate::model::saturating_ms;
+use crate::store::{Residency, monotonic_ms};
 
-/// Until something answers for the first time it is looked this often whether it does.
+/// How often to look whether something answers, until it does for the first time.
 const EARLY: Duration = Duration::from_millis(250);
 /// Listeners are not looked after more often than this without need.
 const SHORTEST_LOOK: Duration = Duration::from_millis(50);

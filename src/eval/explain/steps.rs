@@ -269,7 +269,7 @@ impl Outcome {
 }
 
 impl ReasonJson {
-    /// Of a detail.
+    /// Of a reason, and of how the big-segment store fared.
     pub fn of(reason: Reason<'_>, big_segments: Option<BigSegmentsStatus>) -> Self {
         let mut json = Self {
             kind: reason.kind(),

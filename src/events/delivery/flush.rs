@@ -17,9 +17,9 @@ pub enum Flushed {
     Lost,
 }
 
-/// One who asks for a flush.
+/// A flush that was asked for, and what it waits for.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(super) struct FlushRequest {
     number: u64,
     /// The last payload that may have what it waits for, once that is known.
     last: Option<u64>,
@@ -37,9 +37,9 @@ impl Delivery {
             return self.poll(&mut state);
         }
         let until = Instant::now().checked_add(timeout);
-        let mut ask = self.ask(&mut state);
+        let mut request = self.ask(&mut state);
         loop {
-            let flushed = state.progress(&mut ask);
+            let flushed = state.progress(&mut request);
             if flushed != Flushed::Late || until.is_some_and(|until| Instant::now() >= until) {
                 return flushed;
             }
@@ -48,42 +48,42 @@ impl Delivery {
     }
 
     fn poll(&self, state: &mut State) -> Flushed {
-        let Some(mut ask) = state.polled.take() else {
-            let mut ask = self.ask(state);
-            let flushed = state.progress(&mut ask);
-            state.polled = (flushed == Flushed::Late).then_some(ask);
+        let Some(mut request) = state.polled.take() else {
+            let mut request = self.ask(state);
+            let flushed = state.progress(&mut request);
+            state.polled = (flushed == Flushed::Late).then_some(request);
             return flushed;
         };
-        let flushed = state.progress(&mut ask);
+        let flushed = state.progress(&mut request);
         if flushed == Flushed::Late {
-            state.polled = Some(ask);
+            state.polled = Some(request);
         } else {
             self.ask(state);
         }
         flushed
     }
 
-    fn ask(&self, state: &mut State) -> Ask {
+    fn ask(&self, state: &mut State) -> FlushRequest {
         state.asked += 1;
         self.changed.notify_all();
         let (lost_before, kept_before) = (state.report.lost_payloads, state.report.kept_payloads);
-        Ask { number: state.asked, last: None, lost_before, kept_before }
+        FlushRequest { number: state.asked, last: None, lost_before, kept_before }
     }
 }
 
 impl State {
-    fn progress(&self, ask: &mut Ask) -> Flushed {
+    fn progress(&self, request: &mut FlushRequest) -> Flushed {
         let is_off = self.report.off.is_some();
-        if self.taken < ask.number && !is_off && self.stage != Stage::Over {
+        if self.taken < request.number && !is_off && self.stage != Stage::Over {
             return Flushed::Late;
         }
-        let last = *ask.last.get_or_insert(self.made);
+        let last = *request.last.get_or_insert(self.made);
         let is_waited_for = |number: u64| (1..=last).contains(&number);
         if self.in_flight.iter().any(|payload| is_waited_for(payload.number)) {
             Flushed::Late
-        } else if is_off || self.report.lost_payloads > ask.lost_before {
+        } else if is_off || self.report.lost_payloads > request.lost_before {
             Flushed::Lost
-        } else if self.report.kept_payloads > ask.kept_before {
+        } else if self.report.kept_payloads > request.kept_before {
             Flushed::Kept
         } else {
             Flushed::Delivered

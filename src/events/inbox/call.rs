@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::events::recorder::Evaluated;
 use crate::model::DefaultValue;
 
-/// From so many bytes on a default is checked before the inbox is locked: it takes so long.
+/// A default of this many bytes or more is checked before the inbox is locked: that takes a while.
 const LARGE: usize = 1024;
 
 /// An evaluation.

@@ -9,6 +9,7 @@ use lru::LruCache;
 
 use crate::context::Context;
 use crate::events::recorder::Recorder;
+use crate::model::saturating_ms;
 
 /// The contexts that were told, the longest unseen first out. A context handle remembers that it was looked up, and is not
 /// looked up again before all are forgotten.
@@ -25,7 +26,7 @@ pub(super) struct Contexts {
 
 impl Contexts {
     pub(super) fn new(capacity: NonZeroUsize, kept_for: Duration) -> Self {
-        let kept_for_ms = u64::try_from(kept_for.as_millis()).unwrap_or(u64::MAX);
+        let kept_for_ms = saturating_ms(kept_for);
         Self { told: LruCache::unbounded(), capacity, hasher: RandomState::default(), kept_for_ms, since: 0 }
     }
 

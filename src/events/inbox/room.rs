@@ -23,7 +23,7 @@ impl Room {
         Self(bytes)
     }
 
-    /// Whether there was room for so many bytes, which it is no more then.
+    /// Takes room for this many bytes; false, and nothing is taken, if there is not enough.
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         let left = self.0.checked_sub(bytes);
         self.0 = left.unwrap_or(self.0);
@@ -35,7 +35,7 @@ impl Room {
         self.take(text.saturating_add(ENTRY))
     }
 
-    /// So many bytes are free again that were taken since the latest flush.
+    /// Gives back bytes that were taken since the latest flush.
     pub(super) fn give(&mut self, bytes: usize) {
         self.0 = self.0.saturating_add(bytes).min(MOST_BYTES);
     }

@@ -14,7 +14,7 @@ use crate::model::Tally;
 
 /// Most flags that one summary tells of and that do not exist: hosts may ask for any number of them.
 const MOST_UNKNOWN: usize = 10_000;
-/// From so many bytes of flags on it is looked whether some are gone that only their tallies keep in memory.
+/// From this many bytes on, flags are looked for that are gone and that only their tallies keep in memory.
 const SWEEP_FROM: usize = 4 << 20;
 
 /// What was counted since the latest drain.

@@ -2,7 +2,7 @@
 //! not tried again.
 //!
 //! A child of a fork may inherit the table while a thread of the parent holds its lock. So the lock is never waited for
-//! without end: who does not get it goes without the table, and compiles for himself. Depends on nothing but its parent.
+//! without end: who does not get it goes without the table, and compiles for itself. Depends on nothing but its parent.
 
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError, Weak};
 use std::thread;

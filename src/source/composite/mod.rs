@@ -74,7 +74,7 @@ pub(super) struct Composite {
 }
 
 /// Why no synchronizer has its turn any more.
-enum Left {
+enum Halt {
     Stopped,
     Directed(Directive),
     Exhausted,
@@ -89,29 +89,15 @@ impl Composite {
         let mut turns = Turns { composite: self, relay: &relay, outlet, control: outlet.control(), restarts: 0 };
         turns.restarts = turns.control.restarts();
         let mut retry = StreamRetry::new(RetryMode::Extended, Duration::ZERO, self.pace);
-        let mut left = turns.initialize();
+        let mut halt = turns.initialize();
         loop {
-            left = match left {
-                Left::Stopped => return,
-                Left::Directed(directive) => turns.speak_former(directive),
-                Left::Again => turns.initialize(),
-                Left::Exhausted => {
-                    let failure = relay.latest_failure().unwrap_or_else(nobody);
-                    if self.retry == RetryMode::Legacy {
-                        outlet.log(Severity::Error, format_args!("no data source is left: {}", failure.message));
-                        return outlet.off(failure);
-                    }
-                    let pause = retry.after(Nature::Lasting, Lasted::default(), None).pause;
-                    outlet.log(
-                        Severity::Error,
-                        format_args!(
-                            "no data source is left: {}; all are tried again in {} s",
-                            failure.message,
-                            pause.as_secs()
-                        ),
-                    );
-                    outlet.interrupted(failure);
-                    turns.control.sleep(pause, turns.restarts);
+            halt = match halt {
+                Halt::Stopped => return,
+                Halt::Directed(directive) => turns.speak_former(directive),
+                Halt::Again => turns.initialize(),
+                Halt::Exhausted if self.retry == RetryMode::Legacy => return turns.give_up(),
+                Halt::Exhausted => {
+                    turns.pause_all(retry.after(Nature::Lasting, Lasted::default(), None).pause);
                     turns.initialize()
                 }
             };
@@ -135,15 +121,15 @@ struct Turns<'a> {
 
 impl Turns<'_> {
     /// Asks the initializers, then goes on with the synchronizers.
-    fn initialize(&mut self) -> Left {
+    fn initialize(&mut self) -> Halt {
         for part in &self.composite.initializers {
             let ending = self.give_turn(&**part, Role::Alone);
             if let Some(failure) = self.relay.take_refusal() {
                 self.tell(Severity::Warn, part.name(), &format!("was refused: {}", failure.message));
             }
             match ending {
-                _ if self.control.is_stopped() => return Left::Stopped,
-                Ending::Directed(directive) => return Left::Directed(directive),
+                _ if self.control.is_stopped() => return Halt::Stopped,
+                Ending::Directed(directive) => return Halt::Directed(directive),
                 Ending::Over if self.relay.has_state() => break,
                 Ending::Over => {}
             }
@@ -151,7 +137,7 @@ impl Turns<'_> {
         self.synchronize()
     }
 
-    fn synchronize(&mut self) -> Left {
+    fn synchronize(&mut self) -> Halt {
         if self.composite.synchronizers.is_empty() {
             return self.rest();
         }
@@ -164,10 +150,10 @@ impl Turns<'_> {
             };
             let ending = self.give_turn(&**part, role);
             if self.control.is_stopped() {
-                return Left::Stopped;
+                return Halt::Stopped;
             }
             if let Ending::Directed(directive) = ending {
-                return Left::Directed(directive);
+                return Halt::Directed(directive);
             }
             if let Some(failure) = self.relay.take_refusal() {
                 self.tell(Severity::Error, part.name(), &format!("is given up for good: {}", failure.message));
@@ -190,20 +176,38 @@ impl Turns<'_> {
                 Due::Nothing => {}
             }
         }
-        Left::Exhausted
+        Halt::Exhausted
+    }
+
+    /// Nobody is left, and nobody is asked any more.
+    fn give_up(&self) {
+        let failure = self.relay.latest_failure().unwrap_or_else(nobody);
+        self.outlet.log(Severity::Error, format_args!("no data source is left: {}", failure.message));
+        self.outlet.off(failure);
+    }
+
+    /// Nobody is left: all are asked again after a pause.
+    fn pause_all(&self, pause: Duration) {
+        let failure = self.relay.latest_failure().unwrap_or_else(nobody);
+        self.outlet.log(
+            Severity::Error,
+            format_args!("no data source is left: {}; all are tried again in {} s", failure.message, pause.as_secs()),
+        );
+        self.outlet.interrupted(failure);
+        self.control.sleep(pause, self.restarts);
     }
 
     /// There are only initializers: they are asked again when data are wanted afresh, or when they brought none.
-    fn rest(&mut self) -> Left {
+    fn rest(&mut self) -> Halt {
         if !self.relay.has_data() {
-            return Left::Exhausted;
+            return Halt::Exhausted;
         }
         while self.control.sleep(Duration::from_secs(3600), self.restarts) {}
-        if self.control.is_stopped() { Left::Stopped } else { Left::Again }
+        if self.control.is_stopped() { Halt::Stopped } else { Halt::Again }
     }
 
     /// Speaks the former protocol for as long as the server wants.
-    fn speak_former(&mut self, directive: Directive) -> Left {
+    fn speak_former(&mut self, directive: Directive) -> Halt {
         let end = directive.lasts.and_then(|time| Instant::now().checked_add(time));
         let for_how_long =
             directive.lasts.map_or_else(|| "from now on".to_owned(), |time| format!("for {} s", time.as_secs()));
@@ -218,7 +222,7 @@ impl Turns<'_> {
             while end.is_none_or(|end| Instant::now() < end) {
                 let ending = self.give_turn(&**part, end.map_or(Role::Alone, Role::Until));
                 if self.control.is_stopped() {
-                    return Left::Stopped;
+                    return Halt::Stopped;
                 }
                 if let Some(failure) = self.relay.take_refusal() {
                     self.tell(Severity::Error, part.name(), &format!("is given up: {}", failure.message));
@@ -231,11 +235,11 @@ impl Turns<'_> {
     }
 
     /// Nobody has a turn until then.
-    fn wait_for(&mut self, end: Option<Instant>) -> Left {
+    fn wait_for(&mut self, end: Option<Instant>) -> Halt {
         let Some(end) =
             end.filter(|_| self.composite.retry == RetryMode::Extended || self.composite.fallback.is_some())
         else {
-            return Left::Exhausted;
+            return Halt::Exhausted;
         };
         while !self.control.is_stopped() && Instant::now() < end {
             // A restart changes nothing: nobody may be asked.
@@ -243,7 +247,7 @@ impl Turns<'_> {
             self.control.sleep(end.saturating_duration_since(Instant::now()), restarts);
         }
         if self.control.is_stopped() {
-            return Left::Stopped;
+            return Halt::Stopped;
         }
         self.outlet.log(Severity::Info, format_args!("the present protocol (FDv2) is tried again"));
         self.synchronize()

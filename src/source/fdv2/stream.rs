@@ -43,11 +43,11 @@ impl Part for Streaming {
             }
             let given = Given::new(known);
             let url = given.url(&self.options.base, "/sdk/stream");
-            let mut told = Told::new(outlet, given);
+            let mut reader = StreamReader::new(outlet, given);
             let mut channel = Channel::new(outlet);
-            let trouble = channel.run(&self.options, &url, restarts, &mut told);
-            if let Some(directive) = told.directive {
-                if !told.is_over && !control.is_stopped() {
+            let trouble = channel.run(&self.options, &url, restarts, &mut reader);
+            if let Some(directive) = reader.directive {
+                if !reader.is_over && !control.is_stopped() {
                     outlet.interrupted(trouble.failure);
                 }
                 return Ending::Directed(directive);
@@ -58,7 +58,7 @@ impl Part for Streaming {
             if let Some(first) = channel.take_retry() {
                 retry.set_first(first);
             }
-            if told.doubts || refuses_basis(&told.given, &trouble, outlet) {
+            if reader.doubts || refuses_basis(&reader.given, &trouble, outlet) {
                 known.forget();
                 continue;
             }
@@ -70,7 +70,7 @@ impl Part for Streaming {
                 known.forget();
             }
             let next = retry.after(trouble.nature, channel.lasted(), trouble.retry_after);
-            if told.is_over {
+            if reader.is_over {
                 tell_goodbye(outlet, &trouble, next.pause);
             } else {
                 complain(outlet, &trouble, self.options.retry, next);
@@ -88,8 +88,8 @@ fn tell_goodbye(outlet: &Outlet<'_>, trouble: &Trouble, pause: Duration) {
     outlet.log(Severity::Info, format_args!("stream: {message}; connecting again in {} ms", pause.as_millis()));
 }
 
-/// What one connection has told.
-struct Told<'a> {
+/// Reads one connection, and keeps what came of it.
+struct StreamReader<'a> {
     outlet: &'a Outlet<'a>,
     given: Given,
     assembly: Assembly,
@@ -104,7 +104,7 @@ struct Told<'a> {
     doubts: bool,
 }
 
-impl<'a> Told<'a> {
+impl<'a> StreamReader<'a> {
     fn new(outlet: &'a Outlet<'a>, given: Given) -> Self {
         let assembly = Assembly::new(given.has_basis());
         Self {
@@ -130,7 +130,7 @@ impl<'a> Told<'a> {
     }
 }
 
-impl Reader for Told<'_> {
+impl Reader for StreamReader<'_> {
     fn begin(&mut self, response: &Response) {
         self.environment_id = request::environment_id(response);
         self.directive = directive_of(response);

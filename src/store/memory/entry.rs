@@ -60,7 +60,7 @@ impl Item for Flag {
         self.version
     }
     fn each_flag(&self, found: &mut dyn FnMut(&str)) {
-        self.prerequisites().for_each(found);
+        self.prerequisite_keys().for_each(found);
     }
     fn each_segment(&self, found: &mut dyn FnMut(&str)) {
         self.segments().for_each(found);
@@ -319,7 +319,7 @@ mod tests {
     fn a_sealed_item_is_what_its_text_says_and_counts_as_live_until_somebody_asks() {
         let good = sealed(&flag("a", 7, &["b"], &[]));
         assert!(good.is_sealed() && good.is_live() && good.version() == 7);
-        assert_eq!(good.live().unwrap().prerequisites().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(good.live().unwrap().prerequisite_keys().collect::<Vec<_>>(), ["b"]);
         assert!(std::ptr::eq(good.live().unwrap(), good.live().unwrap()), "it is opened once");
 
         let bad = sealed(br#"{"version":3,"rules":7}"#);

@@ -62,7 +62,7 @@ impl Row {
             serves: Some(otherwise(flag)),
             targets: Some(flag.targets.len()),
             rules: Some(flag.rules.len()),
-            prerequisites: flag.prerequisites().map(str::to_owned).collect(),
+            prerequisites: flag.prerequisite_keys().map(str::to_owned).collect(),
             ..self
         }
     }

@@ -70,7 +70,7 @@ public sealed record BigSegmentStoreStatus
     public DateTimeOffset? LastUpToDate { get; }
 }
 
-/// <summary>The big-segment store stands otherwise.</summary>
+/// <summary>How the big-segment store stands has changed.</summary>
 public sealed class BigSegmentStoreStatusChangedEventArgs : EventArgs
 {
     internal BigSegmentStoreStatusChangedEventArgs(BigSegmentStoreStatus status, string reason)

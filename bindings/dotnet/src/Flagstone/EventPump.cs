@@ -70,15 +70,15 @@ internal sealed class EventPump
 
     private unsafe void Run()
     {
-        NativeEvent notification = NativeEvent.New();
+        NativeNotification notification = NativeNotification.New();
         int status;
         do
         {
-            status = NativeMethods.flagstone_poll_event(_native, LookAfterCredentials(), &notification);
+            status = NativeMethods.flagstone_client_next_notification(_native, LookAfterCredentials(), &notification);
             if (status == NativeCodes.StatusOk)
             {
                 Deliver(notification);
-                NativeMethods.flagstone_event_clear(&notification);
+                NativeMethods.flagstone_notification_clear(&notification);
             }
             else if (status is not (NativeCodes.StatusTimeout or NativeCodes.StatusClosed))
             {
@@ -118,12 +118,12 @@ internal sealed class EventPump
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Deliver(NativeEvent notification) =>
+    private void Deliver(NativeNotification notification) =>
         Safely(notification, static (pump, notification) => pump.DeliverUnsafely(notification));
 
-    private void DeliverUnsafely(NativeEvent notification)
+    private void DeliverUnsafely(NativeNotification notification)
     {
-        if (notification.kind == NativeCodes.EventLog)
+        if (notification.kind == NativeCodes.NotificationLog)
         {
             _lines.Write(ToLevel(notification.level_or_state), notification.text.ToString(), notification.extra.ToString());
             return;
@@ -134,7 +134,7 @@ internal sealed class EventPump
         }
         switch (notification.kind)
         {
-            case NativeCodes.EventStatus:
+            case NativeCodes.NotificationStatus:
                 using (JsonDocument condition = JsonDocument.Parse(notification.extra.ToString()))
                 {
                     client.OnStatus(new StatusChangedEventArgs(
@@ -144,7 +144,7 @@ internal sealed class EventPump
                         StatusForm.Store(condition.RootElement)));
                 }
                 break;
-            case NativeCodes.EventFlagChanged:
+            case NativeCodes.NotificationFlagChanged:
                 using (JsonDocument versions = JsonDocument.Parse(notification.extra.ToString()))
                 {
                     client.OnFlagChanged(
@@ -153,7 +153,7 @@ internal sealed class EventPump
                         Version(versions.RootElement, "new_version"));
                 }
                 break;
-            case NativeCodes.EventBigSegments:
+            case NativeCodes.NotificationBigSegments:
                 client.OnBigSegmentStore(JsonValue.Parse(notification.extra.AsSpan()), notification.text.ToString());
                 break;
             case NativeCodes.NotificationCredentials:

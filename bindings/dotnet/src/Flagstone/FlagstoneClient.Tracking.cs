@@ -25,7 +25,7 @@ public sealed partial class FlagstoneClient
     }
 
     /// <summary>
-    /// Tells LaunchDarkly who somebody is, whether or not flags are evaluated for him: evaluations tell it by themselves.
+    /// Tells LaunchDarkly who somebody is, whether or not flags are evaluated for them: evaluations tell it by themselves.
     /// </summary>
     /// <remarks>
     /// It is queued and sent with the next flush; nothing is waited for, and nothing happens without events. Never throws:

@@ -26,8 +26,8 @@ public sealed partial class AbiTests
         ["flagstone_detail"] = typeof(NativeDetail),
         ["flagstone_big_segment_store"] = typeof(NativeBigSegmentStore),
         ["flagstone_big_segment_status"] = typeof(NativeBigSegmentStatus),
-        ["flagstone_event"] = typeof(NativeEvent),
-        ["flagstone_notification"] = typeof(NativeEvent),
+        ["flagstone_event"] = typeof(NativeNotification),
+        ["flagstone_notification"] = typeof(NativeNotification),
         ["flagstone_client_status_info"] = typeof(NativeClientStatus),
     };
 

@@ -50,9 +50,9 @@ ALL_FLAGS_CLIENT_SIDE_ONLY = 1
 ALL_FLAGS_WITH_REASONS = 2
 ALL_FLAGS_DETAILS_ONLY_FOR_TRACKED = 4
 
-EVENT_LOG = 0
-EVENT_STATUS = 1
-EVENT_FLAG_CHANGED = 2
+NOTIFICATION_LOG = 0
+NOTIFICATION_STATUS = 1
+NOTIFICATION_FLAG_CHANGED = 2
 NOTIFICATION_BIG_SEGMENTS = 3
 NOTIFICATION_VALUE_CHANGED = 5
 NOTIFICATION_CREDENTIALS = 6
@@ -113,7 +113,7 @@ class Default(Structure):
     ]
 
 
-class Event(Structure):
+class Notification(Structure):
     """A notification."""
 
     _fields_ = [
@@ -288,11 +288,11 @@ FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "flagstone_secure_mode_hash": (c_int32, (_HANDLE, _HANDLE, POINTER(Bytes), _OUT)),
     "flagstone_client_listen": (c_int32, (_HANDLE, _HANDLE, *_TEXT, c_void_p, _OUT)),
     "flagstone_client_unlisten": (c_int32, (_HANDLE, c_uint64, _OUT)),
-    "flagstone_client_next_notification": (c_int32, (_HANDLE, c_uint32, POINTER(Event))),
-    "flagstone_notification_clear": (None, (POINTER(Event),)),
+    "flagstone_client_next_notification": (c_int32, (_HANDLE, c_uint32, POINTER(Notification))),
+    "flagstone_notification_clear": (None, (POINTER(Notification),)),
     "flagstone_client_wake": (None, (_HANDLE,)),
-    "flagstone_poll_event": (c_int32, (_HANDLE, c_uint32, POINTER(Event))),
-    "flagstone_event_clear": (None, (POINTER(Event),)),
+    "flagstone_poll_event": (c_int32, (_HANDLE, c_uint32, POINTER(Notification))),
+    "flagstone_event_clear": (None, (POINTER(Notification),)),
     "flagstone_wake": (None, (_HANDLE,)),
 }
 

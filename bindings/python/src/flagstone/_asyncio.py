@@ -1,7 +1,7 @@
 """The client for ``asyncio``: the same calls in forms that do not hold the event loop.
 
 What may wait does so on a thread, a moment at a time, so that who cancels does not wait for it. Depends on ``_changes``,
-``_lib`` and ``status``.
+``_handles``, ``_lib`` and ``status``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from ._changes import Changes
+from ._handles import client_of as _of
 from ._lib import lib
 from .status import FlagChange, State
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How long a thread waits before it is looked whether somebody has cancelled, in seconds.
+#: How long a thread waits, in seconds, before it looks whether somebody has cancelled.
 _MOMENT = 0.1
 
 
@@ -123,11 +124,6 @@ class AsyncCalls:
     async def all_flags_state_async(self, context: Context | None, **options: bool) -> AllFlagsState:
         """As :meth:`Client.all_flags_state`, with the same options."""
         return await off_loop(_of(self), lambda: _of(self).all_flags_state(context, **options))
-
-
-def _of(calls: Any) -> Client:
-    """The client that has the calls."""
-    return calls  # type: ignore[no-any-return]
 
 
 async def _moments(wait: Callable[[float], bool], timeout: float, is_vain: Callable[[], bool]) -> bool:

@@ -2,7 +2,7 @@
 
 It runs on a thread of its own (a greenlet, where those have replaced the threads), one call at a time, and what it gives
 goes to the library from there. The thread that delivers notifications begins the calls, after pauses where one has failed,
-and gives up those that take too long. Depends on ``_lib``, ``credentials`` and ``errors``.
+and gives up those that take too long. Depends on ``_handles``, ``_lib``, ``credentials`` and ``errors``.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ import threading
 import time
 from collections.abc import Awaitable
 from ctypes import c_void_p
-from typing import TYPE_CHECKING, Any, Callable
+from typing import Any, Callable
 
+from ._handles import client_of
 from ._lib import do, lib, utf8
 from .credentials import RedisCredentials, RedisCredentialsProvider
 from .errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from .client import Client
 
 logger = logging.getLogger("flagstone")
 
@@ -53,7 +51,7 @@ class CredentialCalls:
         :raises ClosedError: after :meth:`Client.close`.
         :raises FlagstoneError: with a native library that is too old.
         """
-        client: Client = self  # type: ignore[assignment]
+        client = client_of(self)
         client._awake()
         give(client._h, credentials)
 

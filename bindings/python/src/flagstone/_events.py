@@ -57,14 +57,14 @@ class Pump:
             self._relay.lose()
 
     def _run(self) -> None:
-        event = _abi.Event(struct_size=sizeof(_abi.Event))
+        notification = _abi.Notification(struct_size=sizeof(_abi.Notification))
         poll = self._relay.poll if self._relay else self._poll
         try:
             while True:
-                status = poll(event, look(self._client()))
+                status = poll(notification, look(self._client()))
                 if status == _abi.STATUS_OK:
-                    deliver(event, self._client())
-                    lib.flagstone_event_clear(byref(event))
+                    deliver(notification, self._client())
+                    lib.flagstone_notification_clear(byref(notification))
                 elif status != _abi.STATUS_TIMEOUT:
                     return
                 if self._client() is None:
@@ -74,8 +74,8 @@ class Pump:
                 self._relay.close()
             lib.flagstone_client_release(self._handle)
 
-    def _poll(self, event: _abi.Event, wait_ms: int) -> int:
-        return lib.flagstone_poll_event(self._handle, wait_ms, byref(event))  # type: ignore[no-any-return]
+    def _poll(self, notification: _abi.Notification, wait_ms: int) -> int:
+        return lib.flagstone_client_next_notification(self._handle, wait_ms, byref(notification))  # type: ignore[no-any-return]
 
 
 class Relay:
@@ -86,13 +86,13 @@ class Relay:
         self._threads = threads
         self._wanted, self._want = os.pipe()
         self._found, self._find = os.pipe()
-        self._event, self._wait_ms = _abi.Event(), _WAIT_MS
+        self._notification, self._wait_ms = _abi.Notification(), _WAIT_MS
         self._status = _abi.STATUS_TIMEOUT
         threads.start_thread(self._run, ())
 
-    def poll(self, event: _abi.Event, wait_ms: int) -> int:
-        """As ``flagstone_poll_event``, while other greenlets run."""
-        self._event, self._wait_ms = event, wait_ms
+    def poll(self, notification: _abi.Notification, wait_ms: int) -> int:
+        """As ``flagstone_client_next_notification``, while other greenlets run."""
+        self._notification, self._wait_ms = notification, wait_ms
         os.write(self._want, b"+")
         while not self._threads.select([self._found], [], [], _WAIT_MS / 1000)[0]:
             pass
@@ -112,7 +112,9 @@ class Relay:
         # A real thread: nothing here may wait by what has been replaced.
         try:
             while os.read(self._wanted, 1):
-                self._status = lib.flagstone_poll_event(self._handle, self._wait_ms, byref(self._event))
+                self._status = lib.flagstone_client_next_notification(
+                    self._handle, self._wait_ms, byref(self._notification)
+                )
                 os.write(self._find, b"+")
         finally:
             self.lose()
@@ -132,29 +134,35 @@ def look(client: Any) -> int:
         return _AFTER_DEFECT_MS
 
 
-def deliver(event: _abi.Event, client: Any) -> None:
+def deliver(notification: _abi.Notification, client: Any) -> None:
     """Hands one notification to ``logging``, or to the listeners of ``client`` if there still is one."""
     try:
-        if event.kind == _abi.EVENT_LOG:
-            level = event.level_or_state
-            logger.log(_LEVELS[level] if 0 <= level < len(_LEVELS) else logging.ERROR, "%s", text(event.text))
+        if notification.kind == _abi.NOTIFICATION_LOG:
+            level = notification.level_or_state
+            logger.log(_LEVELS[level] if 0 <= level < len(_LEVELS) else logging.ERROR, "%s", text(notification.text))
         elif client is None:
             return
-        elif event.kind == _abi.EVENT_FLAG_CHANGED:
-            versions = json.loads(text(event.extra))
-            change = FlagChange(text(event.text), versions.get("old_version"), versions.get("new_version"))
+        elif notification.kind == _abi.NOTIFICATION_FLAG_CHANGED:
+            versions = json.loads(text(notification.extra))
+            change = FlagChange(text(notification.text), versions.get("old_version"), versions.get("new_version"))
             tell(client._flag_listeners, change)
-        elif event.kind == _abi.NOTIFICATION_VALUE_CHANGED:
-            form = loads(text(event.extra))
-            tell(value_listeners(client, form["listener"]), FlagValueChange(text(event.text), form["old"], form["new"]))
-        elif event.kind == _abi.NOTIFICATION_CREDENTIALS:
+        elif notification.kind == _abi.NOTIFICATION_VALUE_CHANGED:
+            form = loads(text(notification.extra))
+            tell(
+                value_listeners(client, form["listener"]),
+                FlagValueChange(text(notification.text), form["old"], form["new"]),
+            )
+        elif notification.kind == _abi.NOTIFICATION_CREDENTIALS:
             if client._keeper is not None:
-                client._keeper.ask(text(event.text))
-        elif event.kind == _abi.NOTIFICATION_BIG_SEGMENTS:
-            tell(client._big_segments_listeners, BigSegmentStoreStatus._from(json.loads(text(event.extra))))
-        elif event.kind == _abi.EVENT_STATUS:
-            condition = json.loads(text(event.extra))
-            tell(client._status_listeners, StatusChange._from(event.level_or_state, text(event.text), condition))
+                client._keeper.ask(text(notification.text))
+        elif notification.kind == _abi.NOTIFICATION_BIG_SEGMENTS:
+            tell(client._big_segments_listeners, BigSegmentStoreStatus._from(json.loads(text(notification.extra))))
+        elif notification.kind == _abi.NOTIFICATION_STATUS:
+            condition = json.loads(text(notification.extra))
+            tell(
+                client._status_listeners,
+                StatusChange._from(notification.level_or_state, text(notification.text), condition),
+            )
     # Of a log handler, too: whatever it raises, even SystemExit, must not end all notifications.
     except BaseException:
         logger.exception("a notification could not be delivered")
@@ -171,7 +179,7 @@ def tell(listeners: tuple[Callable[[E], object], ...], change: E) -> None:
 
 def drain(handle: c_void_p, client: Any) -> None:
     """Delivers what waits on the calling thread: where no thread of the client's own may run yet."""
-    event = _abi.Event(struct_size=sizeof(_abi.Event))
-    while lib.flagstone_poll_event(handle, 0, byref(event)) == _abi.STATUS_OK:
-        deliver(event, client)
-        lib.flagstone_event_clear(byref(event))
+    notification = _abi.Notification(struct_size=sizeof(_abi.Notification))
+    while lib.flagstone_client_next_notification(handle, 0, byref(notification)) == _abi.STATUS_OK:
+        deliver(notification, client)
+        lib.flagstone_notification_clear(byref(notification))

@@ -161,7 +161,7 @@ class Kept:
         self.buffer, self.found, self.borrows = buffer, found, bool(buffer.detail.owner)
         self.json: bytes | None = None
         if buffer.detail.value_type == _abi.TYPE_JSON:
-            # The caller may change what he gets. marshal makes copies several times faster than json.loads parses; what it
+            # The caller may change what it gets. marshal makes copies several times faster than json.loads parses; what it
             # writes never leaves the process.
             self.json = marshal.dumps(found.value)
             self.found = EvaluationDetail(None, found.variation_index, found.reason, found.is_stale)

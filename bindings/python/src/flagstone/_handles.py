@@ -9,6 +9,9 @@ from __future__ import annotations
 from ctypes import c_void_p
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+if TYPE_CHECKING:
+    from .client import Client
+
 S = TypeVar("S")
 
 
@@ -64,3 +67,8 @@ def handle_of(value: Any, kind: type[Native]) -> c_void_p | None:
         return kind._read(value)  # type: ignore[no-any-return]
     except AttributeError:  # never initialised
         return None
+
+
+def client_of(calls: Any) -> Client:
+    """The client itself, for the classes that :class:`Client` gets some of its calls from."""
+    return calls  # type: ignore[no-any-return]

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from ctypes import byref, c_uint64
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._changes import Changes
-from ._handles import handle_of
+from ._handles import client_of, handle_of
 from ._lib import do, lib, utf8
 from .context import Context
 from .errors import InvalidArgumentError
 from .status import FlagValueChange, FlagValueChangeListener, check_listener
-
-if TYPE_CHECKING:
-    from .client import Client
 
 #: What is listened to, and who listens.
 Listening = tuple[str, Context, FlagValueChangeListener]
@@ -35,7 +32,7 @@ class ValueCalls:
         :raises InvalidArgumentError: for what cannot be called, and for what is no context or no key.
         :raises ClosedError: after :meth:`Client.close`.
         """
-        client = _of(self)
+        client = client_of(self)
         check_listener(listener)
         native, raw = handle_of(context, Context), utf8(key, "key")
         if native is None:
@@ -50,7 +47,7 @@ class ValueCalls:
     def remove_flag_value_change_listener(self, key: str, context: Context, listener: FlagValueChangeListener) -> None:
         """Undoes :meth:`add_flag_value_change_listener`, once if it was called several times; an unknown listener is left
         alone."""
-        client = _of(self)
+        client = client_of(self)
         client._awake()
         with client._value_lock:
             for number, known in list(client._value_listeners.items()):
@@ -63,7 +60,7 @@ class ValueCalls:
     def flag_value_changes(self, key: str, context: Context) -> Changes[FlagValueChange]:
         """What :meth:`add_flag_value_change_listener` tells, to iterate over with ``for`` or ``async for``. Ends when the
         client is closed."""
-        client = _of(self)
+        client = client_of(self)
 
         def add(put: Any) -> None:
             client.add_flag_value_change_listener(key, context, put)
@@ -72,12 +69,7 @@ class ValueCalls:
 
 
 def value_listeners(client: Any, number: int) -> tuple[FlagValueChangeListener, ...]:
-    """Who listens under a number of the library's; nobody any more if he has stopped."""
+    """Who listens under a number of the library's; nobody once they have stopped."""
     with client._value_lock:
         known = client._value_listeners.get(number)
     return () if known is None else (known[2],)
-
-
-def _of(calls: Any) -> Client:
-    """The client that has the calls."""
-    return calls  # type: ignore[no-any-return]

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from ctypes import byref, c_void_p
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import _fast
 from ._fast import MigrationHandle
-from ._handles import handle_of
+from ._handles import client_of, handle_of
 from ._lib import lib
 from ._telling import told, untold
 from .context import Context
 from .detail import EvaluationDetail
 from .migrations import STAGES, OpTracker, Stage, stage_of
 
-if TYPE_CHECKING:
-    from .client import Client
 
-
-class Migrating:
+class MigrationCalls:
     """What :class:`Client` has for migrations."""
 
     __slots__ = ()
@@ -29,7 +26,7 @@ class Migrating:
 
         :class:`MigratorBuilder` makes what does the rest.
         """
-        client = _of(self)
+        client = client_of(self)
         stage = stage_of(default_stage)
         if stage is None:
             client._tell_once(
@@ -44,7 +41,7 @@ class Migrating:
         Never raises: without operation or called system, for measurements of a system that was not called, for what is no
         context, and after :meth:`Client.close`, nothing is told, and the log says so, once of each kind.
         """
-        client, error = _of(self), c_void_p()
+        client, error = client_of(self), c_void_p()
         client._awake()
         native = handle_of(tracker, OpTracker)
         if native is None:
@@ -54,7 +51,7 @@ class Migrating:
         told(client, "track_migration_op", status, error)
 
     def _migration(self, key: Any, context: Any, default: Stage) -> tuple[EvaluationDetail[Stage], OpTracker]:
-        client = _of(self)
+        client = client_of(self)
         client._awake()
         raw = _raw(key)
         # Nothing is told of a flag without a key, as nothing is without a context.
@@ -69,11 +66,6 @@ class Migrating:
         found = _fast.result(buffer, default)
         stage = Stage(found.value)
         return EvaluationDetail(stage, found.variation_index, found.reason, found.is_stale), OpTracker(handle, stage)
-
-
-def _of(calls: Any) -> Client:
-    """The client that has the calls."""
-    return calls  # type: ignore[no-any-return]
 
 
 def _raw(key: Any) -> bytes | None:

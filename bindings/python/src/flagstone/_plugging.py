@@ -1,4 +1,4 @@
-"""The client's part of hooks and plugins. Depends on ``plugins``, ``_hooked`` and ``_lib``."""
+"""The client's part of hooks and plugins. Depends on ``plugins``, ``_handles``, ``_hooked`` and ``_lib``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._events import logger
+from ._handles import client_of
 from ._hooked import Named, name_of, named, take_on
 from ._lib import lib
 from .hooks import Hook
 from .plugins import ApplicationMetadata, EnvironmentMetadata, Plugin, SdkMetadata
 
 if TYPE_CHECKING:
-    from .client import Client
     from .config import Config
 
 _APPLICATION = ("id", "name", "version", "version_name")
@@ -73,7 +73,7 @@ class HookCalls:
         self._add_hooks([named(hook)])
 
     def _add_hooks(self, hooks: list[Named]) -> None:
-        client = _of(self)
+        client = client_of(self)
         if hooks:
             with client._lock:
                 for hook in hooks:
@@ -90,11 +90,6 @@ class HookCalls:
 
         def tell() -> None:
             for plugged in plugins:
-                register(plugged, _of(self), metadata)
+                register(plugged, client_of(self), metadata)
 
         return tell
-
-
-def _of(calls: Any) -> Client:
-    """The client that has the calls."""
-    return calls  # type: ignore[no-any-return]

@@ -1,19 +1,16 @@
-"""What a client has for those who measure it. Depends on ``_abi``, ``_lib`` and ``errors``."""
+"""What a client has for those who measure it. Depends on ``_abi``, ``_handles``, ``_lib`` and ``errors``."""
 
 from __future__ import annotations
 
 from ctypes import byref, c_int64
-from typing import TYPE_CHECKING, Any
 
 from . import _abi
+from ._handles import client_of
 from ._lib import lib, read
 from .errors import FlagstoneError
 
-if TYPE_CHECKING:
-    from .client import Client
 
-
-class Reporting:
+class ReportCalls:
     """What :class:`Client` has for metrics and telemetry."""
 
     __slots__ = ()
@@ -25,14 +22,14 @@ class Reporting:
         :raises ClosedError: after :meth:`Client.close`.
         :raises FlagstoneError: with a native library that is too old.
         """
-        client = _of(self)
+        client = client_of(self)
         client._awake()
         return read(lib.flagstone_client_metrics_text, client._h)
 
     def flag_version(self, key: str) -> int | None:
         """The version of a flag that is held at this moment; ``None`` when there is no such flag, it is not held, or the
         native library is too old to tell."""
-        client = _of(self)
+        client = client_of(self)
         try:
             raw = str.encode(key)
         except (TypeError, UnicodeEncodeError):
@@ -43,7 +40,3 @@ class Reporting:
         except FlagstoneError:  # an older library: evaluations ask for versions, and do not fail for want of one
             return None
         return version.value if status == _abi.STATUS_OK else None
-
-
-def _of(client: Any) -> Client:
-    return client  # type: ignore[no-any-return]

@@ -1,19 +1,17 @@
-"""The client's part of big segments. Depends on ``_changes``, ``_lib``, ``_own_store`` and ``big_segments``."""
+"""The client's part of big segments. Depends on ``_changes``, ``_handles``, ``_lib``, ``_own_store`` and
+``big_segments``."""
 
 from __future__ import annotations
 
 import asyncio
 from ctypes import byref, sizeof
-from typing import TYPE_CHECKING
 
 from . import _abi
 from ._changes import Changes
+from ._handles import client_of
 from ._lib import do, lib
 from .big_segments import BigSegmentsListener, BigSegmentStoreStatus
 from .status import check_listener
-
-if TYPE_CHECKING:
-    from .client import Client
 
 
 class SegmentCalls:
@@ -27,7 +25,7 @@ class SegmentCalls:
 
         :raises ClosedError: after :meth:`Client.close`.
         """
-        client = _of(self)
+        client = client_of(self)
         client._awake()
         status = _abi.BigSegmentStatus(struct_size=sizeof(_abi.BigSegmentStatus))
         do(lib.flagstone_big_segments_status, client._h, byref(status))
@@ -44,13 +42,13 @@ class SegmentCalls:
         :raises InvalidArgumentError: for what cannot be called.
         """
         check_listener(listener)
-        client = _of(self)
+        client = client_of(self)
         with client._lock:
             client._big_segments_listeners = (*client._big_segments_listeners, listener)
 
     def remove_big_segments_listener(self, listener: BigSegmentsListener) -> None:
         """Undoes :meth:`add_big_segments_listener`; an unknown listener is left alone."""
-        client = _of(self)
+        client = client_of(self)
         with client._lock:
             known = client._big_segments_listeners
             client._big_segments_listeners = tuple(each for each in known if each != listener)
@@ -58,11 +56,6 @@ class SegmentCalls:
     def big_segments_changes(self) -> Changes[BigSegmentStoreStatus]:
         """What :meth:`add_big_segments_listener` tells, to iterate over with ``for`` or ``async for``. Ends when the client
         is closed."""
-        client = _of(self)
+        client = client_of(self)
         add = client.add_big_segments_listener
         return Changes(client, add, lambda client, put: client.remove_big_segments_listener(put))
-
-
-def _of(calls: object) -> Client:
-    """The client that has the calls."""
-    return calls  # type: ignore[return-value]

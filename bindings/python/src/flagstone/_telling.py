@@ -10,7 +10,7 @@ from ctypes import byref, c_double, c_void_p
 from typing import TYPE_CHECKING, Any
 
 from . import _abi
-from ._handles import handle_of
+from ._handles import client_of, handle_of
 from ._json import plain_json
 from ._lib import lib, milliseconds, raise_for, utf8
 from ._waits import wait_whole
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from .client import Client
 
 
-class Telling:
+class EventCalls:
     """What :class:`Client` has for events."""
 
     __slots__ = ()
 
     def identify(self, context: Context) -> None:
-        """Tells LaunchDarkly who somebody is, whether or not flags are evaluated for him. Queued; does not wait.
+        """Tells LaunchDarkly who somebody is, whether or not flags are evaluated for them. Queued; does not wait.
 
         Never raises: of what is no context, and after :meth:`Client.close`, nothing is told, and the log says so, once of
         each kind.
         """
-        client = _of(self)
+        client = client_of(self)
         client._awake()
         native = handle_of(context, Context)
         if native is None:
@@ -55,7 +55,7 @@ class Telling:
 
     def _track(self, event_name: Any, context: Any, data: Any, metric_value: Any) -> bool:
         """Whether it was told."""
-        client = _of(self)
+        client = client_of(self)
         client._awake()
         native = handle_of(context, Context)
         if native is None:
@@ -80,7 +80,7 @@ class Telling:
             still, lost, or kept in ``events_spool``; the log says which.
         :raises ClosedError: after :meth:`Client.close`.
         """
-        client, error = _of(self), c_void_p()
+        client, error = client_of(self), c_void_p()
         client._awake()
 
         def flush(ms: int) -> int:
@@ -94,11 +94,6 @@ class Telling:
             return False
         raise_for(status, error)
         return True
-
-
-def _of(calls: Any) -> Client:
-    """The client that has the calls."""
-    return calls  # type: ignore[no-any-return]
 
 
 def told(client: Client, call: str, status: int, error: c_void_p) -> bool:

@@ -24,11 +24,11 @@ from ._handles import handle_of
 from ._lib import do, lib, make, milliseconds, raise_for, read, text
 from ._listening import Listening, ValueCalls
 from ._many import many
-from ._migrating import Migrating
+from ._migrating import MigrationCalls
 from ._plugging import HookCalls
-from ._reporting import Reporting
+from ._reporting import ReportCalls
 from ._segmenting import SegmentCalls
-from ._telling import Telling
+from ._telling import EventCalls
 from ._waits import wait, wait_whole
 from .all_flags import AllFlagsState
 from .big_segments import BigSegmentsListener
@@ -65,7 +65,15 @@ _MOST_TOLD = 100
 
 @_hot.accelerated
 class Client(
-    AsyncCalls, CredentialCalls, HookCalls, Migrating, Reporting, SegmentCalls, Telling, ValueCalls, _hot.ClientBase
+    AsyncCalls,
+    CredentialCalls,
+    HookCalls,
+    MigrationCalls,
+    ReportCalls,
+    SegmentCalls,
+    EventCalls,
+    ValueCalls,
+    _hot.ClientBase,
 ):
     """One environment's flags, held and kept true. One per process is enough; any thread may use it.
 

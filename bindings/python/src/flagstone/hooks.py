@@ -82,7 +82,7 @@ class Hook:
         """After a flag was evaluated; hooks are called in the opposite order.
 
         :param data: what this hook has returned before; cannot be changed.
-        :param detail: what the caller gets, with the reason even if he asked for the value alone.
+        :param detail: what the caller gets, with the reason even if they asked for the value alone.
         :returns: nothing that is looked at.
         """
         return data

@@ -60,10 +60,10 @@ fn row(item: &Item, what: &Flags, interner: &mut Interner) -> Option<Row> {
 }
 
 fn is_wanted(flag: &Flag, what: &Flags) -> bool {
-    let uses = |key: &str| flag.prerequisites().chain(flag.segments()).any(|used| used == key);
+    let uses = |key: &str| flag.prerequisite_keys().chain(flag.segments()).any(|used| used == key);
     let is_targeted = || {
         let rolls_out = matches!(flag.fallthrough, Serve::Rollout(_));
-        rolls_out || !(flag.targets.is_empty() && flag.rules.is_empty() && flag.required.is_empty())
+        rolls_out || !(flag.targets.is_empty() && flag.rules.is_empty() && flag.prerequisites.is_empty())
     };
     !what.bad
         && (!what.on || flag.on)

@@ -96,7 +96,7 @@ fn used_by(held: &Held, kind: Kind, key: &str) -> Vec<String> {
     let may_name = |item: &&Item| memory_contains(&item.text, quoted.as_bytes());
     let mut interner = Interner::default();
     let names = |content: &Content| match (content, kind) {
-        (Content::Flag(flag), Kind::Flag) => flag.prerequisites().any(|used| used == key),
+        (Content::Flag(flag), Kind::Flag) => flag.prerequisite_keys().any(|used| used == key),
         (Content::Flag(flag), Kind::Segment) => flag.segments().any(|used| used == key),
         (Content::Segment(segment), Kind::Segment) => segment.segments().any(|used| used == key),
         _ => false,

@@ -110,7 +110,7 @@ fn named(kind: Kind, key: &str, data: &Snapshot) -> Vec<Named> {
     let mut named: Vec<Named> = match kind {
         Kind::Flag => {
             let Some(flag) = data.flags.get(key).and_then(|entry| entry.live()) else { return Vec::new() };
-            let required = flag.required.iter();
+            let required = flag.prerequisites.iter();
             let flags = required.map(|required| (Kind::Flag, required.key.to_string(), Some(required.variation)));
             flags.chain(flag.segments().map(segment)).collect()
         }
@@ -127,7 +127,7 @@ fn named(kind: Kind, key: &str, data: &Snapshot) -> Vec<Named> {
 /// The flags and segments that name this one.
 pub fn users(kind: Kind, key: &str, data: &Snapshot) -> Vec<(Kind, String)> {
     let flag_names = |(_, entry): &(&_, &FlagEntry)| match (entry.state(), kind) {
-        (State::Live(flag), Kind::Flag) => flag.prerequisites().any(|used| used == key),
+        (State::Live(flag), Kind::Flag) => flag.prerequisite_keys().any(|used| used == key),
         (State::Live(flag), Kind::Segment) => flag.segments().any(|used| used == key),
         _ => false,
     };

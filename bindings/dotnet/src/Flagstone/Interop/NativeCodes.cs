@@ -28,10 +28,10 @@ internal static class NativeCodes
     internal const int KindFlag = 0;
     internal const int KindSegment = 1;
 
-    internal const int EventLog = 0;
-    internal const int EventStatus = 1;
-    internal const int EventFlagChanged = 2;
-    internal const int EventBigSegments = 3;
+    internal const int NotificationLog = 0;
+    internal const int NotificationStatus = 1;
+    internal const int NotificationFlagChanged = 2;
+    internal const int NotificationBigSegments = 3;
     internal const int NotificationValueChanged = 5;
     internal const int NotificationCredentials = 6;
 

@@ -826,7 +826,7 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     internal static extern
 #endif
-        int flagstone_client_next_notification(IntPtr client, uint timeoutMs, NativeEvent* @out);
+        int flagstone_client_next_notification(IntPtr client, uint timeoutMs, NativeNotification* @out);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -835,7 +835,7 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     internal static extern
 #endif
-        void flagstone_notification_clear(NativeEvent* notification);
+        void flagstone_notification_clear(NativeNotification* notification);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -853,7 +853,7 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     internal static extern
 #endif
-        int flagstone_poll_event(IntPtr client, uint timeoutMs, NativeEvent* @out);
+        int flagstone_poll_event(IntPtr client, uint timeoutMs, NativeNotification* @out);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]
@@ -862,7 +862,7 @@ internal static unsafe partial class NativeMethods
     [DllImport(Library, CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     internal static extern
 #endif
-        void flagstone_event_clear(NativeEvent* notification);
+        void flagstone_event_clear(NativeNotification* notification);
 
 #if NET8_0_OR_GREATER
     [LibraryImport(Library), UnmanagedCallConv(CallConvs = [typeof(CallConvCdecl)])]

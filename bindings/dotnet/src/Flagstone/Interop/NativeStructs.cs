@@ -97,9 +97,9 @@ internal unsafe struct NativeBigSegmentStatus
     internal static NativeBigSegmentStatus New() => new() { struct_size = (uint)sizeof(NativeBigSegmentStatus) };
 }
 
-/// <summary><c>flagstone_event</c>: made by <see cref="New"/>, given back with <c>flagstone_event_clear</c>.</summary>
+/// <summary><c>flagstone_notification</c>: made by <see cref="New"/>, given back with <c>flagstone_notification_clear</c>.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal unsafe struct NativeEvent
+internal unsafe struct NativeNotification
 {
     internal uint struct_size;
     internal int kind;
@@ -110,7 +110,7 @@ internal unsafe struct NativeEvent
     internal NativeText extra;
     internal IntPtr owner;
 
-    internal static NativeEvent New() => new() { struct_size = (uint)sizeof(NativeEvent) };
+    internal static NativeNotification New() => new() { struct_size = (uint)sizeof(NativeNotification) };
 }
 
 /// <summary>

@@ -116,7 +116,7 @@ impl Finder<'_> {
     }
 
     pub fn check_prerequisites<'f>(&mut self, flag: &'f Flag, find: impl Fn(&str) -> Option<&'f Flag>) {
-        for required in &flag.required {
+        for required in &flag.prerequisites {
             let (key, variation) = (&*required.key, required.variation);
             match find(key) {
                 None => self.add(false, format!("prerequisite {key:?} does not exist: it is never met")),
@@ -128,8 +128,8 @@ impl Finder<'_> {
                 Some(_) => {}
             }
         }
-        self.check_circle(&flag.key, flag.prerequisites(), "prerequisites", |key| {
-            find(key).into_iter().flat_map(Flag::prerequisites)
+        self.check_circle(&flag.key, flag.prerequisite_keys(), "prerequisites", |key| {
+            find(key).into_iter().flat_map(Flag::prerequisite_keys)
         });
     }
 
