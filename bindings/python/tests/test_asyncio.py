@@ -201,14 +201,16 @@ def test_an_evaluation_is_answered_when_the_loop_has_no_threads_any_more(environ
 def test_where_no_thread_can_be_started_the_caller_waits_itself(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: Any) -> int:
+    def refuse(*_: Any, **__: Any) -> int:
         raise RuntimeError("can't start new thread")
 
     async def body() -> None:
         client = environment.client()
         with monkeypatch.context() as patched:
             patched.setattr(_thread, "start_new_thread", refuse)
-            patched.setattr(threading, "_start_new_thread", refuse)
+            # The second is its name from Python 3.13 on.
+            for name in ("_start_new_thread", "_start_joinable_thread"):
+                patched.setattr(threading, name, refuse, raising=False)
             assert await client.aflush(1) is True
             assert await client.variation_async("no", ADA, False) is False
             assert await client.aclose(PATIENCE) is True
