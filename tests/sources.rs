@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("events", &["http", "context", "files", "model"]),
     ("source", &["http", "model"]),
     ("aws", &["model"]),
-    ("http", &[]),
+    ("http", &["files"]),
     ("files", &[]),
     ("big_segments", &["model"]),
     ("store", &["files", "model"]),

@@ -7,7 +7,7 @@
 mod system;
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 pub use system::{is_group_writable, is_of_own_group, is_private, is_removed, make_folder, prompt};
@@ -22,6 +22,9 @@ pub enum FileError {
     #[error("{0}")]
     Refused(&'static str),
 }
+
+/// Longest file of certificates, or with a key, in bytes.
+pub const LARGEST_PEM: u64 = 16 << 20;
 
 const NO_FILE: FileError = FileError::Refused("it is not a regular file");
 const NO_FOLDER: FileError = FileError::Refused("it is not a directory");
@@ -46,6 +49,20 @@ pub fn open_folder(path: &Path) -> Result<File, FileError> {
         return Err(FileError::Refused("it is writable by its group"));
     }
     Ok(folder)
+}
+
+/// What is in a regular file of at most `most` bytes, whoever may write it. Neither a pipe that nobody writes to holds the
+/// caller, nor a device without an end.
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = prompt().read(true).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut content = Vec::new();
+    if file.take(most + 1).read_to_end(&mut content)? as u64 > most {
+        return Err(io::Error::other(format!("it has more than {most} bytes")));
+    }
+    Ok(content)
 }
 
 /// Writes a file, for its owner alone, under the name `beside`, which must be new, and gives it its own name when it is whole
@@ -74,4 +91,29 @@ fn write(path: &Path, beside: &Path, parts: &[&[u8]]) -> io::Result<()> {
         let _ = folder.sync_all();
     }
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_read_neither_without_an_end_nor_by_waiting_for_a_writer() {
+        let folder = std::env::temp_dir().join(format!("flagstone-files-{}", std::process::id()));
+        make_folder(&folder).unwrap();
+        let (pipe, file) = (folder.join("pipe"), folder.join("file"));
+        if Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
+            assert!(read(&pipe, 4).unwrap_err().to_string().contains("regular file"));
+        }
+        for device in ["/dev/zero", "/dev/null"] {
+            assert!(read(Path::new(device), 4).unwrap_err().to_string().contains("regular file"), "{device}");
+        }
+        assert!(read(&folder, 4).is_err());
+        fs::write(&file, "1234").unwrap();
+        assert_eq!(read(&file, 4).unwrap(), b"1234");
+        assert!(read(&file, 3).unwrap_err().to_string().contains("3 bytes"));
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -1,8 +1,7 @@
 //! Speaks HTTP for whoever needs it: headers, proxy, TLS, deadlines, redirects.
 //!
 //! One place, so that every request this library makes obeys the same rules and none leaks a credential. Blocking; what
-//! is blocked can be ended from another thread. Depends on no other module of the crate and knows nothing of what is sent
-//! or fetched.
+//! is blocked can be ended from another thread. Depends on `files` and knows nothing of what is sent or fetched.
 //!
 //! | Module | Is |
 //! |---|---|

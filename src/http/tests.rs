@@ -288,6 +288,8 @@ fn options_that_cannot_work_are_refused_without_repeating_secrets() {
     std::fs::write(&broken, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     with(&|options| options.ca_file = Some(broken.clone()));
     std::fs::remove_file(&broken).unwrap();
+    let no_file = with(&|options| options.ca_file = Some("/dev/zero".into()));
+    assert!(no_file.contains("http.tls.ca_file") && no_file.contains("not a regular file"), "{no_file}");
 }
 
 #[test]

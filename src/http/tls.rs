@@ -1,6 +1,5 @@
 //! Whom a TLS connection trusts.
 
-use std::fs;
 use std::sync::Arc;
 
 use rustls::RootCertStore;
@@ -9,14 +8,15 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::error::HttpError;
 use super::options::HttpOptions;
+use crate::files;
 
 /// The TLS settings of the options; reads the certificate file.
 pub(super) fn config(options: &HttpOptions) -> Result<TlsConfig, HttpError> {
     let roots = match &options.ca_file {
         None => RootCerts::WebPki,
         Some(path) => {
-            let pem =
-                fs::read(path).map_err(|source| HttpError::CaFile { path: path.display().to_string(), source })?;
+            let unreadable = |source| HttpError::CaFile { path: path.display().to_string(), source };
+            let pem = files::read(path, files::LARGEST_PEM).map_err(unreadable)?;
             RootCerts::Specific(Arc::new(certificates(&pem)?))
         }
     };

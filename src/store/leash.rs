@@ -31,12 +31,15 @@ impl Leash {
     /// the leash was pulled.
     pub fn hold(&self, waited_for: Weak<dyn Breakable>) -> io::Result<()> {
         let mut held = lock(&self.held);
-        if held.is_pulled {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client is being closed"));
-        }
+        held.check()?;
         held.waited_for.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&waited_for));
         held.waited_for.push(waited_for);
         Ok(())
+    }
+
+    /// An error after the leash was pulled: for what cannot be ended once it has begun, the lookup of a name for example.
+    pub fn check(&self) -> io::Result<()> {
+        lock(&self.held).check()
     }
 
     /// Ends what the thread waits for. Never blocks.
@@ -46,6 +49,15 @@ impl Leash {
         for waited_for in std::mem::take(&mut held.waited_for).iter().filter_map(Weak::upgrade) {
             waited_for.break_off();
         }
+    }
+}
+
+impl Held {
+    fn check(&self) -> io::Result<()> {
+        if self.is_pulled {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client is being closed"));
+        }
+        Ok(())
     }
 }
 

@@ -189,7 +189,7 @@ fn certificate_files_that_cannot_be_used_are_refused_by_option_name() {
     let certificates = Certificates::new();
     let key = certificates.path("client.key");
     let url = "rediss://127.0.0.1:1";
-    for (option, path) in [("redis.tls.ca_file", "/nowhere/ca.pem"), ("redis.tls.ca_file", "/dev/null")] {
+    for (option, path) in [("redis.tls.ca_file", "/nowhere/ca.pem"), ("redis.tls.ca_file", "/dev/zero")] {
         let failure = Config::new().with("redis.url", url).with(option, path).try_client().err().unwrap();
         assert_eq!(failure.status, INVALID_ARGUMENT);
         assert!(failure.message.contains(option), "{}", failure.message);

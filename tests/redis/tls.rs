@@ -200,6 +200,7 @@ fn what_is_no_certificate_is_refused_when_the_client_is_made() {
         ("redis.tls.ca_file", "/dev/null"),
         ("redis.tls.ca_file", "/nowhere/ca.pem"),
         ("redis.tls.cert_file", "/nowhere/client.pem"),
+        ("redis.tls.cert_file", "/dev/zero"),
         ("redis.tls.key_file", &certificates.path("ca.pem")),
     ] {
         let config = Config::at("rediss://127.0.0.1:1")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import gc
+import math
 import threading
 import time
 from collections.abc import Coroutine
@@ -181,3 +183,43 @@ def test_the_loop_runs_while_events_are_delivered(sink: Sink) -> None:
     assert time.monotonic() - began < 20, "nobody waits for the flush that was cancelled"
     # What was held back may be overtaken.
     assert sorted(event["key"] for event in sink.events("custom")) == ["closed", "flushed", "late"]
+
+
+def test_an_evaluation_is_answered_when_the_loop_has_no_threads_any_more(environment: Environment) -> None:
+    environment.write(yes=bool_flag("yes", 1, True))
+
+    async def body() -> None:
+        async with Client(environment.config(cache_residency="lazy")) as client:
+            await asyncio.get_running_loop().shutdown_default_executor()
+            assert await client.variation_async("yes", ADA, False) is True
+            assert (await client.variation_detail_async("yes", ADA, False)).value is True
+            assert await client.await_state(State.VALID, PATIENCE)
+
+    run(body())
+
+
+def test_where_no_thread_can_be_started_the_caller_waits_itself(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> int:
+        raise RuntimeError("can't start new thread")
+
+    async def body() -> None:
+        client = environment.client()
+        with monkeypatch.context() as patched:
+            patched.setattr(_thread, "start_new_thread", refuse)
+            # The second is its name from Python 3.13 on.
+            for name in ("_start_new_thread", "_start_joinable_thread"):
+                patched.setattr(threading, name, refuse, raising=False)
+            assert await client.aflush(1) is True
+            assert await client.variation_async("no", ADA, False) is False
+            assert await client.aclose(PATIENCE) is True
+
+    run(body())
+
+
+def test_a_time_that_is_no_number_is_none() -> None:
+    client = Client(Config(redis_url="redis://127.0.0.1:1"))
+    assert run(client.astart(math.nan)) is client.start(math.nan) is False
+    assert run(client.await_state(State.VALID, math.nan)) is False
+    assert run(client.aclose(math.nan)) in (True, False)

@@ -183,6 +183,8 @@ impl Address {
 }
 
 fn connect_tcp(host: &str, port: u16, deadline: &mut Deadline, leash: Option<&Leash>) -> io::Result<Arc<Socket>> {
+    // Where there are many hosts, a client that is closed waits for one name at most.
+    leash.map_or(Ok(()), Leash::check)?;
     let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
     deadline.leave_a_quarter();
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -218,4 +220,20 @@ fn prepared(socket: Arc<Socket>) -> io::Result<Arc<Socket>> {
         socket.reference().set_tcp_keepalive(&keepalive)?;
     }
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_is_looked_up_any_more_when_the_client_is_closed() {
+        let address = Address::Tcp { host: "name.invalid".to_owned(), port: 1 };
+        let leash = Leash::default();
+        let outcome = |leash| address.connect(&mut Deadline::after(Duration::from_secs(1)), leash).unwrap_err().kind();
+        assert_ne!(outcome(Some(&leash)), io::ErrorKind::ConnectionAborted);
+        leash.pull();
+        assert_eq!(outcome(Some(&leash)), io::ErrorKind::ConnectionAborted);
+        assert_ne!(outcome(None), io::ErrorKind::ConnectionAborted);
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! `redis.tls.ca_file` names authorities, or the server's own certificate: one that is in the file byte for byte is trusted,
 //! whatever it says of itself (`openssl req -x509` makes authorities). It must be in its time, and if it names hosts, ours must
-//! be among them. Depends on `wire`.
+//! be among them. Depends on `wire` and `files`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::connector::ConnectError;
+use crate::files;
 
 /// What the options say of TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,7 +107,8 @@ impl Tls {
 }
 
 fn read(option: &'static str, path: &Path) -> Result<Vec<u8>, ConnectError> {
-    std::fs::read(path).map_err(|source| ConnectError::File { option, path: path.display().to_string(), source })
+    let unreadable = |source| ConnectError::File { option, path: path.display().to_string(), source };
+    files::read(path, files::LARGEST_PEM).map_err(unreadable)
 }
 
 fn read_certificates(option: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectError> {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import contextvars
 import time
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from ._changes import Changes
 from ._handles import client_of as _of
-from ._lib import lib
+from ._lib import lib, milliseconds
 from .status import FlagChange, State
 
 if TYPE_CHECKING:
@@ -127,10 +128,10 @@ class AsyncCalls:
 
 
 async def _moments(wait: Callable[[float], bool], timeout: float, is_vain: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + milliseconds(timeout) / 1000
     while True:
         left = deadline - time.monotonic()
-        if await asyncio.to_thread(wait, max(0.0, min(left, _MOMENT))):
+        if await _on_thread(wait, max(0.0, min(left, _MOMENT))):
             return True
         if is_vain() or time.monotonic() >= deadline:
             return False
@@ -160,12 +161,27 @@ async def _elsewhere(call: Callable[[], bool]) -> bool:
         except RuntimeError:  # the loop is closed
             pass
 
-    _thread.start_new_thread(run, ())
+    try:
+        _thread.start_new_thread(run, ())
+    except RuntimeError:  # no more threads, or the interpreter is ending and allows none
+        run()
+    return await answer
+
+
+async def _on_thread(call: Callable[..., T], *arguments: Any) -> T:
+    """On a thread of asyncio's; where there can be none any more, here, which holds the loop meanwhile."""
+    turn = [partial(contextvars.copy_context().run, call, *arguments)]
+    try:
+        answer = asyncio.get_running_loop().run_in_executor(None, lambda: turn.pop()())
+    except RuntimeError:  # no more threads, or loop or interpreter are ending and allow none
+        # What waits in a queue for a thread is not done a second time.
+        turn.clear()
+        return call(*arguments)
     return await answer
 
 
 async def off_loop(client: Client, call: Callable[..., T], *arguments: Any) -> T:
     """Calls on a thread of asyncio's what may wait, and anything else at once."""
     if lib.flagstone_client_may_wait(client._h):
-        return await asyncio.to_thread(call, *arguments)
+        return await _on_thread(call, *arguments)
     return call(*arguments)

@@ -2,14 +2,13 @@
 
 It runs on a thread of its own (a greenlet, where those have replaced the threads), one call at a time, and what it gives
 goes to the library from there. The thread that delivers notifications begins the calls, after pauses where one has failed,
-and gives up those that take too long. Depends on ``_handles``, ``_lib``, ``credentials`` and ``errors``.
+and gives up those that take too long. Depends on ``_handles``, ``_lib``, ``_log``, ``credentials`` and ``errors``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import math
 import random
 import threading
@@ -20,10 +19,10 @@ from typing import Any, Callable
 
 from ._handles import client_of
 from ._lib import do, lib, utf8
+from ._log import logger
 from .credentials import RedisCredentials, RedisCredentialsProvider
 from .errors import InvalidArgumentError
 
-logger = logging.getLogger("flagstone")
 
 #: How long an answer is waited for, in seconds.
 LIMIT = 30.0

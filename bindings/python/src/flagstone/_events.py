@@ -2,8 +2,8 @@
 
 Native threads never enter Python. The thread holds a native reference of its own and only a weak one to the client, so a
 client that is forgotten goes away and the thread with it. Where threads are greenlets, a real thread waits and a greenlet
-delivers. Depends on ``_lib``, ``_abi``, ``_green``, ``_listening``, ``big_segments`` and
-``status``.
+delivers. Depends on ``_lib``, ``_abi``, ``_green``, ``_listening``, ``_log``, ``big_segments``
+and ``status``.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from ._green import Green, green
 from ._json import loads
 from ._lib import lib, text
 from ._listening import value_listeners
+from ._log import logger
 from .big_segments import BigSegmentStoreStatus
 from .status import FlagChange, FlagValueChange, StatusChange
-
-logger = logging.getLogger("flagstone")
 
 _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 # Only bounds how long a missed wake can go unnoticed.
@@ -130,7 +129,7 @@ def look(client: Any) -> int:
         seconds: float = min(client._keeper.look(), _WAIT_MS / 1000)
         return math.ceil(seconds * 1000)
     except BaseException:
-        logger.exception("credentials could not be asked for")
+        logger.complain("credentials could not be asked for")
         return _AFTER_DEFECT_MS
 
 
@@ -165,7 +164,7 @@ def deliver(notification: _abi.Notification, client: Any) -> None:
             )
     # Of a log handler, too: whatever it raises, even SystemExit, must not end all notifications.
     except BaseException:
-        logger.exception("a notification could not be delivered")
+        logger.complain("a notification could not be delivered")
 
 
 def tell(listeners: tuple[Callable[[E], object], ...], change: E) -> None:
@@ -174,7 +173,7 @@ def tell(listeners: tuple[Callable[[E], object], ...], change: E) -> None:
         try:
             listener(change)
         except BaseException:
-            logger.exception("a listener raised an exception")
+            logger.complain("a listener raised an exception")
 
 
 def drain(handle: c_void_p, client: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Callable, NamedTuple, TypeVar
 
 from . import _abi, _fast
 from ._environment import environment_id
-from ._events import logger
+from ._log import logger
 from .context import Context
 from .detail import EvaluationDetail
 from .errors import InvalidArgumentError

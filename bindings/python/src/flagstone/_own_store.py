@@ -1,14 +1,13 @@
 """A big segment store of the program's own, as native code asks it: on real threads, each question within its time.
 
 The library calls back on the thread that evaluates. There the GIL is given away while somebody else asks the store, so that
-one that hangs holds nobody longer than that time. Depends on ``_abi``, ``_green``, ``_lib``, ``_waits`` and
+one that hangs holds nobody longer than that time. Depends on ``_abi``, ``_green``, ``_lib``, ``_log``, ``_waits`` and
 ``big_segments``.
 """
 
 from __future__ import annotations
 
 import itertools
-import logging
 import signal
 import sys
 import threading
@@ -22,10 +21,9 @@ from typing import Any, Callable, TypeVar
 from . import _abi
 from ._green import real_lock, start_real_thread
 from ._lib import do, lib, utf8
+from ._log import logger
 from ._waits import wait_in_slices
 from .big_segments import BigSegmentStore
-
-logger = logging.getLogger("flagstone")
 
 T = TypeVar("T")
 

@@ -1,14 +1,14 @@
-"""The client's part of hooks and plugins. Depends on ``plugins``, ``_handles``, ``_hooked`` and ``_lib``."""
+"""The client's part of hooks and plugins. Depends on ``plugins``, ``_handles``, ``_hooked``, ``_lib`` and ``_log``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ._events import logger
 from ._handles import client_of
 from ._hooked import Named, name_of, named, take_on
 from ._lib import lib
+from ._log import logger
 from .hooks import Hook
 from .plugins import ApplicationMetadata, EnvironmentMetadata, Plugin, SdkMetadata
 

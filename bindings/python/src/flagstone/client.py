@@ -18,11 +18,12 @@ from ._asyncio import AsyncCalls
 from ._changes import Changes
 from ._credentials import CredentialCalls, Keeper
 from ._defaults import INT64, told
-from ._events import Pump, drain, logger
+from ._events import Pump, drain
 from ._fast import BOOLS, SIZES
 from ._handles import handle_of
 from ._lib import do, lib, make, milliseconds, raise_for, read, text
 from ._listening import Listening, ValueCalls
+from ._log import logger
 from ._many import many
 from ._migrating import MigrationCalls
 from ._plugging import HookCalls

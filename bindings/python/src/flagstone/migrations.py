@@ -1,5 +1,5 @@
 """Migrations: the stages in which one system takes over from another, and what is measured of an operation meanwhile.
-Depends on ``_fast``, ``_handles`` and ``_lib``."""
+Depends on ``_fast``, ``_handles``, ``_lib`` and ``_log``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from ._events import logger
 from ._fast import MigrationHandle
 from ._handles import Owner, set_handle
 from ._lib import do, lib
+from ._log import logger
 from .errors import InvalidArgumentError
 
 __all__ = ["ExecutionOrder", "OpTracker", "Operation", "OperationResult", "Origin", "Stage", "WriteResult"]

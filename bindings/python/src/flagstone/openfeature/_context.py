@@ -1,21 +1,22 @@
 """Who a flag is evaluated for, from OpenFeature's form to Flagstone's. The rules are those of LaunchDarkly's provider, so
-that a program that changes providers keeps its contexts. Depends on ``flagstone.context``."""
+that a program that changes providers keeps its contexts. Depends on ``flagstone.context`` and
+``flagstone._log``."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from openfeature.evaluation_context import EvaluationContext
 
+from .._log import Log
 from ..context import Context
 from ..errors import InvalidArgumentError
 
 __all__ = ["context_of"]
 
-logger = logging.getLogger("flagstone.openfeature")
+logger = Log("flagstone.openfeature")
 
 #: Attributes that say who it is and are no attributes of a context.
 _IDENTITY = frozenset(("key", "kind", "targetingKey"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from openfeature.provider import AbstractProvider, ProviderStatus
 from openfeature.provider.metadata import Metadata as ProviderMetadata
 
 from .._environment import environment_id
+from .._log import Log
 from ..client import Client
 from ..config import Config
 from ..detail import EvaluationDetail
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FlagstoneProvider"]
 
-logger = logging.getLogger("flagstone.openfeature")
+logger = Log("flagstone.openfeature")
 
 _NAME = "flagstone"
 #: Released SDKs say READY themselves when ``initialize`` has ended, and ERROR when it has raised.
