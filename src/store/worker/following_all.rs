@@ -65,7 +65,7 @@ impl Worker<'_> {
         let wrong_type = reply.wrong_type().is_some();
         self.held_bytes = reply.bytes();
         self.judge.unnameable = 0;
-        let (in_steps, fingerprint) = (reply.in_steps || !is_moment, reply.fingerprint());
+        let (in_steps, names) = (reply.in_steps || !is_moment, reply.names());
         let is_empty = reply.sizes() == [0, 0];
 
         let mut draft = Draft::new(&current, generation);
@@ -76,7 +76,7 @@ impl Worker<'_> {
         let decided = if wiped {
             keep(&mut draft, &flags, &segments);
             true
-        } else if !is_first && self.is_doubtful(&current, [flags.len(), segments.len()], may_be_lost, fingerprint) {
+        } else if !is_first && self.is_doubtful(&current, [flags.len(), segments.len()], may_be_lost, names) {
             keep(&mut draft, &flags, &segments);
             false
         } else {
@@ -139,12 +139,12 @@ impl Worker<'_> {
     }
 
     /// Much of the data set is gone, and no second read has agreed yet. One that may be lost is doubtful until nothing is missing.
-    fn is_doubtful(&mut self, held: &Snapshot, missing: [usize; 2], may_be_lost: bool, fingerprint: u64) -> bool {
+    fn is_doubtful(&mut self, held: &Snapshot, missing: [usize; 2], may_be_lost: bool, names: u64) -> bool {
         let [flags, segments] = missing;
         let (all_flags, all_segments) = (held.flags.len(), held.segments.len());
         let much =
             is_much(all_flags, flags) || is_much(all_segments, segments) || (may_be_lost && flags + segments > 0);
-        self.doubts(much, fingerprint, || {
+        self.doubts(much, names, || {
             format!("{flags} of {all_flags} flags and {segments} of {all_segments} segments are gone at once")
         })
     }

@@ -69,9 +69,9 @@ impl Worker<'_> {
             let sizes = reply.sizes;
             let may_be_lost = self.may_be_lost(armed);
             let wiped = self.wipe_of_part(&current, &reply)?;
-            let may_drop = !wiped && self.may_drop(&current, &reply, may_be_lost);
             let loses =
                 lacks(flags, &reply.flags, &current.flags) || lacks(segments, &reply.segments, &current.segments);
+            let may_drop = !wiped && self.may_drop(&current, reply.sizes, loses, may_be_lost);
             let is_moment = !(may_drop && loses) || self.is_moment(generation);
             if !is_moment {
                 if again.next().is_some() {
@@ -90,15 +90,14 @@ impl Worker<'_> {
     /// Whether what a read of a few items did not find is gone for good: not when much else is gone, too, or when the server
     /// does not tell; then a read of everything decides. Until that was made, the loss is remembered: by then most may be there
     /// again, and the rest would look like an ordinary deletion.
-    fn may_drop(&mut self, held: &Snapshot, reply: &PartReply, may_be_lost: bool) -> bool {
+    fn may_drop(&mut self, held: &Snapshot, sizes: [Option<usize>; 2], loses: bool, may_be_lost: bool) -> bool {
         if !keeps_on_wipe(self.shared) {
             return true;
         }
-        let sizes = || reply.sizes.iter().zip([held.flags.len(), held.segments.len()]);
+        let sizes = || sizes.into_iter().zip([held.flags.len(), held.segments.len()]);
         let has_shrunk = sizes().any(|(there, held)| there.is_some_and(|there| has_shrunk_much(held, there)));
         let is_sure = !may_be_lost && !has_shrunk && sizes().all(|(there, _)| there.is_some());
-        let lacks = reply.flags.iter().chain(&reply.segments).any(Option::is_none);
-        if has_shrunk || !is_sure && lacks {
+        if has_shrunk || !is_sure && loses {
             let at = self.doubt.look_again().unwrap_or_else(|| self.agenda.soonest_full());
             self.agenda.plan_full_by(at);
         }

@@ -205,7 +205,7 @@ impl<'a> Worker<'a> {
             return self.named.note(fields, generation);
         }
         if signal == Signal::Flushed {
-            self.certain.flushed();
+            self.certain.broken();
         }
         if signal == Signal::Lost {
             if self.exchange.was_closed() {
