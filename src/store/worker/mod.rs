@@ -260,7 +260,7 @@ impl<'a> Worker<'a> {
             pause = pause.min(due.max(retry_at).saturating_duration_since(now));
         }
         if !self.mailbox.outbox.is_empty() {
-            pause = pause.min(self.agenda.outbox_at().saturating_duration_since(now));
+            pause = pause.min(self.agenda.outbox_at().max(retry_at).saturating_duration_since(now));
         }
         pause.max(Duration::from_millis(1))
     }
