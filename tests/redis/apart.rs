@@ -237,3 +237,13 @@ fn where_the_watch_that_led_elsewhere_cannot_be_had_any_more_what_is_read_counts
     client.serves("a", "newer");
     client.becomes(VALID);
 }
+
+#[test]
+fn what_redis_has_too_much_is_removed_after_ten_seconds_however_seldom_everything_is_looked_at() {
+    let (fake, server) = (launchdarkly(&many_flags(5, 3, "three")), RedisServer::start());
+    let client = streaming(&fake).with("redis.url", &server.url()).started();
+    eventually("the server is filled", || server.is_inited());
+    server.set_flag("of-the-past", flag("of-the-past", 1, "x"));
+    wait_until(Duration::from_secs(30), "it is removed", || server.text("features", "of-the-past").is_none());
+    client.serves("flag-0", "three");
+}

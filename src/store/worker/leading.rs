@@ -187,7 +187,7 @@ impl Worker<'_> {
         let expected = self.held_count();
         let reply = self.exchange.read(|reader| reader.everything(expected))?;
         self.shared.set_ready();
-        let sizes = reply.sizes().map(Some);
+        let (sizes, mut again) = (reply.sizes().map(Some), None);
         if !self.heal_if_lost(reply.presence, sizes, reply.wrong_type())? {
             self.held_bytes = reply.bytes();
             let snapshot = self.shared.snapshot.load_full();
@@ -207,31 +207,36 @@ impl Worker<'_> {
                 }
             }
             self.mirror.missing = missing;
-            self.note_surplus(has_surplus(&snapshot, &there));
+            again = self.note_surplus(has_surplus(&snapshot, &there));
             self.write_again_what_is_behind(behind);
         }
         self.agenda.note_full(began.elapsed());
         self.shared.health.set_verified_at(monotonic_ms());
         self.prove();
         self.plan_next_full();
+        again.into_iter().for_each(|at| self.agenda.plan_full_by(at));
         Ok(())
     }
 
     /// What stays in Redis that nobody holds here has come back with an old state of it, or is new and was not delivered yet: the
-    /// data source decides. Not at once: others may have been told of it before.
-    fn note_surplus(&mut self, is_there: bool) {
+    /// data source decides. Not at once: others may have been told of it before. When to look again, if sooner than otherwise.
+    fn note_surplus(&mut self, is_there: bool) -> Option<Instant> {
         if !is_there {
             self.mirror.surplus = None;
-            return;
+            return None;
         }
         let answers = self.shared.answers_of_source();
         let surplus = *self.mirror.surplus.get_or_insert(Missing { since: Instant::now(), answers });
+        let at = surplus.since + MISSING_FOR;
         if !self.is_due(&surplus) {
-            self.agenda.plan_full_by(surplus.since + MISSING_FOR);
-        } else if self.shared.is_source_valid() && self.mailbox.has_own_set() {
+            // A source that polls may not have answered by then.
+            return (at > Instant::now()).then_some(at);
+        }
+        if self.shared.is_source_valid() && self.mailbox.has_own_set() {
             self.mirror.surplus = None;
             self.agenda.want_fresh_again(false);
         }
+        None
     }
 
     /// Whether it has been so for long enough; where the data source polls, it has answered since.
