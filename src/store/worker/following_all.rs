@@ -44,7 +44,9 @@ impl Worker<'_> {
         let is_first = !self.shared.health.is_ready();
         let expected = if is_first { 0 } else { self.held_count() };
         let armed = self.watch_armed();
-        let (reply, is_moment) = self.read_a_moment(expected)?;
+        let Some((reply, is_moment)) = self.read_a_moment(expected)? else {
+            return Ok(Pass { settled: false, undecided: false, confirmed: None });
+        };
         if is_moment {
             self.torn_since = None;
         } else {
@@ -105,8 +107,8 @@ impl Worker<'_> {
     }
 
     /// Everything at one moment, or what is as good: nothing was told while it was read, or two reads are the same. Beside it
-    /// whether it is: not when it changed each time.
-    fn read_a_moment(&mut self, expected: usize) -> Result<(FullReply, bool), Failed> {
+    /// whether it is: not when it changed each time. `None` when there was no time left to read it.
+    fn read_a_moment(&mut self, expected: usize) -> Result<Option<(FullReply, bool)>, Failed> {
         self.mailbox.link.hurry(true);
         let outcome = self.read_until(expected, Self::nothing_was_told_since);
         self.mailbox.link.hurry(false);
@@ -124,16 +126,16 @@ impl Worker<'_> {
         &mut self,
         expected: usize,
         is_moment: impl Fn(&mut Self, u64) -> bool,
-    ) -> Result<(FullReply, bool), Failed> {
+    ) -> Result<Option<(FullReply, bool)>, Failed> {
         let (mut before, mut tries) = (None, 1..=TRIES);
         loop {
             let (generation, is_last) = (self.shared.generation(), tries.next() == Some(TRIES));
-            let reply = self.read_whole(expected)?;
+            let Some(reply) = self.read_whole(expected)? else { return Ok(None) };
             let is_known = reply.is_moment || reply.in_steps && !self.exchange.is_spread();
             let is_same = |before: Option<u64>| before == Some(reply.fingerprint());
             let is_moment = is_known || is_moment(self, generation) || is_same(before.replace(reply.fingerprint()));
             if is_moment || is_last {
-                return Ok((reply, is_moment));
+                return Ok(Some((reply, is_moment)));
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::model::{ItemKey, Kind, stamp};
 use crate::store::memory::cache::Held;
 use crate::store::memory::judge::Judge;
 use crate::store::memory::snapshot::Snapshot;
+use crate::store::reply::FullReply;
 use crate::store::status::{Level, monotonic_ms};
 use crate::store::truth::comparison::{Stand, entries, held_in, index, stand};
 
@@ -184,8 +185,8 @@ impl Worker<'_> {
         if self.agenda.is_only_a_look() {
             self.look_at_standing()?;
         }
-        let expected = self.held_count();
-        let reply = self.exchange.read(|reader| reader.everything(expected))?;
+        let before = self.shared.snapshot.load_full();
+        let Some(reply) = self.read_beside_writes()? else { return Ok(()) };
         self.shared.set_ready();
         let (sizes, mut again) = (reply.sizes().map(Some), None);
         if !self.heal_if_lost(reply.presence, sizes, reply.wrong_type())? {
@@ -196,6 +197,10 @@ impl Worker<'_> {
             let mut behind = Vec::new();
             let mut missing = HashMap::new();
             for (item, held) in entries(&snapshot) {
+                if !held_in(&before, &item).is_some_and(|before| before.is_same(&held)) {
+                    // It was delivered while this was read, and is written by itself.
+                    continue;
+                }
                 match stand(&held, there.get(&(item.kind, item.key.as_bytes())).copied()) {
                     Stand::Level => {}
                     Stand::Behind => behind.push((item, held)),
@@ -216,6 +221,20 @@ impl Worker<'_> {
         self.plan_next_full();
         again.into_iter().for_each(|at| self.agenda.plan_full_by(at));
         Ok(())
+    }
+
+    /// Everything that Redis holds, and between the steps what was delivered meanwhile is written: over a slow link everything takes
+    /// minutes. `None` when there was no time left to read it.
+    fn read_beside_writes(&mut self) -> Result<Option<FullReply>, Failed> {
+        let (expected, mut scan) = (self.held_count(), None);
+        while !self.mailbox.is_stopped() {
+            let reply = self.exchange.read(|reader| reader.everything_in_turns(expected, &mut scan))?;
+            if reply.is_some() {
+                return Ok(reply);
+            }
+            self.send_outbox();
+        }
+        Ok(None)
     }
 
     /// What stays in Redis that nobody holds here has come back with an old state of it, or is new and was not delivered yet: the
