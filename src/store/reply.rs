@@ -75,6 +75,15 @@ impl FullReply {
         mix(&self.features, 0).wrapping_add(mix(&self.segments, 1))
     }
 
+    /// Tells replies apart by which fields there are, whatever their texts: edits of them are no progress of a refill.
+    pub fn names(&self) -> u64 {
+        let hasher = foldhash::fast::FixedState::default();
+        let mix = |hash: &HashReply, salt: u8| {
+            hash.fields().iter().fold(0_u64, |sum, (name, _)| sum.wrapping_add(hasher.hash_one((salt, name))))
+        };
+        mix(&self.features, 0).wrapping_add(mix(&self.segments, 1))
+    }
+
     /// Number of bytes of all fields.
     pub fn bytes(&self) -> usize {
         let fields = self.features.fields().iter().chain(self.segments.fields());

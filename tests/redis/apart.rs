@@ -216,3 +216,34 @@ fn a_source_that_delivers_without_a_pause_keeps_nobody_from_reading() {
         }
     });
 }
+
+#[test]
+fn where_the_watch_that_led_elsewhere_cannot_be_had_any_more_what_is_read_counts() {
+    let old = RedisServer::holding(&[("a", flag("a", 1, "old"))], &[]);
+    let new = RedisServer::holding(&[("a", flag("a", 2, "new"))], &[]);
+    let gate = Gate::to(old.port());
+    let client = Config::new().with("redis.url", &gate.url()).with("cache.ttl_ms", "200").started();
+    client.reports("freshness", "push");
+    client.serves("a", "old");
+    for command in ["CLIENT", "CONFIG", "SUBSCRIBE"] {
+        gate.rule(command, Rule::error("NOPERM no"));
+    }
+    gate.lead_to(new.port());
+    eventually("there is something to cut", || gate.cut(Role::Data) > 0);
+    client.serves("a", "new");
+    client.reports("freshness", "ttl");
+    client.becomes(VALID);
+    new.set_flag("a", flag("a", 3, "newer"));
+    client.serves("a", "newer");
+    client.becomes(VALID);
+}
+
+#[test]
+fn what_redis_has_too_much_is_removed_after_ten_seconds_however_seldom_everything_is_looked_at() {
+    let (fake, server) = (launchdarkly(&many_flags(5, 3, "three")), RedisServer::start());
+    let client = streaming(&fake).with("redis.url", &server.url()).started();
+    eventually("the server is filled", || server.is_inited());
+    server.set_flag("of-the-past", flag("of-the-past", 1, "x"));
+    wait_until(Duration::from_secs(30), "it is removed", || server.text("features", "of-the-past").is_none());
+    client.serves("flag-0", "three");
+}

@@ -136,3 +136,30 @@ fn a_flag_that_depends_on_a_segment_with_unreadable_newer_content_is_stale() {
         assert_eq!(client.detail("member").word(), before.word());
     }
 }
+
+#[test]
+fn an_unknown_key_that_is_asked_for_makes_nobody_read_everything_out_of_turn_after_an_outage() {
+    let server = RedisServer::start();
+    let mut pipeline = pipe();
+    for number in 0..250 {
+        let key = format!("f{number}");
+        pipeline.cmd("HSET").arg("launchdarkly:features").arg(&key).arg(big_flag(&key, 1, "v", 4_000));
+    }
+    server.send(&pipeline);
+    server.set_inited();
+    let gate = Gate::to(server.port());
+    // All of them together take ten seconds.
+    gate.rule("INFO", Rule::answer(&["run_id:1\r\nredis_version:7.0.0\r\nconnected_clients:1000\r\n"]));
+    let clients: Vec<Client> = (0..8).map(|_| Config::new().with("redis.url", &gate.url()).started()).collect();
+    clients.iter().for_each(|client| client.reports("freshness", "push"));
+    clients.iter().for_each(|client| client.serves("f1", "v"));
+    let before = gate.seen().count("HGETALL");
+    assert!(gate.cut(Role::Watch) >= clients.len());
+    let end = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < end {
+        clients.iter().for_each(|client| assert_eq!(client.ask("nosuch"), "FLAG_NOT_FOUND"));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let read = (gate.seen().count("HGETALL") - before) / 2;
+    assert!(read <= 6, "{read} of {} have read everything within two of ten seconds", clients.len());
+}

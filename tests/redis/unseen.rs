@@ -1,6 +1,8 @@
 //! Nobody could tell what happened to Redis: it was away, or emptied at once. What is missing right afterwards, be it ever so
 //! little, may be what a refill has not come to yet, and stays in force until two reads agree.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
 use std::time::Duration;
 
 use redis::pipe;
@@ -24,7 +26,7 @@ fn client_of(url: &str, residency: &str, flags: &[(&'static str, String)]) -> Cl
 
 /// How Redis is asked, and what it is asked by.
 fn each_way(scenario: impl Fn(&str, bool) + Sync) {
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let scenario = &scenario;
         for residency in ["all", "lazy"] {
             for tells_who_it_is in [true, false] {
@@ -142,5 +144,49 @@ fn what_was_deleted_while_redis_was_away_is_gone_soon_after_it_is_back() {
             in_time |= took < Duration::from_millis(1_900);
         }
         assert!(in_time, "{what}: a deletion waits although nothing was missed");
+    });
+}
+
+#[test]
+fn what_was_deleted_while_redis_was_away_is_gone_soon_also_where_something_is_edited_all_the_time() {
+    each_way(|residency, tells_who_it_is| {
+        let what = format!("{residency}, tells: {tells_who_it_is}");
+        let flags = many_flags(COUNT, 1, "one");
+        let server = RedisServer::holding(&flags, &[]);
+        let gate = gate_to(&server, tells_who_it_is);
+        let client = client_of(&gate.url(), residency, &flags);
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let _end = OverAtTheEnd(&over);
+            scope.spawn(|| {
+                let (key, mut version) = (flags[1].0, 1);
+                while !over.load(SeqCst) {
+                    version += 1;
+                    server.set_flag(key, flag(key, version, "one"));
+                    thread::sleep(Duration::from_millis(300));
+                }
+            });
+            gate.set_dead(true);
+            server.remove_flag(flags[0].0);
+            gate.set_dead(false);
+            wait_until(SOON, &format!("{what}: the deletion"), || client.ask(flags[0].0) == "FLAG_NOT_FOUND");
+            client.becomes(VALID);
+        });
+    });
+}
+
+#[test]
+fn what_is_missing_after_the_data_set_was_removed_and_the_greater_part_of_a_refill_stays_in_force() {
+    each_way(|residency, tells_who_it_is| {
+        let what = format!("{residency}, tells: {tells_who_it_is}");
+        let (old, new) = (many_flags(COUNT, 1, "one"), many_flags(COUNT, 2, "two"));
+        let server = RedisServer::holding(&old, &[]);
+        let gate = gate_to(&server, tells_who_it_is);
+        let client = client_of(&gate.url(), residency, &old);
+        server.remove(&["features", "$inited"]);
+        client.reports("wiped", true);
+        old.iter().for_each(|(key, _)| client.serves(key, "one"));
+        server.replace(&new[..COUNT - LATE], &[]);
+        is_refilled(&client, &server, &new, &what);
     });
 }

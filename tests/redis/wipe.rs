@@ -1,6 +1,9 @@
 //! Redis loses its data set without going away: held items stay in force until it has one again, or, where that is
 //! configured, Redis counts as it is.
 
+use std::thread;
+use std::time::Duration;
+
 use redis::pipe;
 
 use crate::support::*;
@@ -47,7 +50,7 @@ fn each_way_to_lose_the_data_set_keeps_every_held_item_until_it_is_whole_again()
             server.remove(lost);
             client.becomes(INTERRUPTED);
             client.reports("wiped", true);
-            throughout(std::time::Duration::from_millis(300), || {
+            throughout(Duration::from_millis(300), || {
                 assert_eq!(values(&client), ["one", "two", "in"], "{residency} {lost:?}");
                 assert!(client.detail("a").stale);
             });
@@ -124,9 +127,7 @@ fn where_it_is_configured_redis_counts_as_it_is() {
                 client.serves("member", OTHER);
                 assert_eq!(client.ask("a"), "one");
             }
-            throughout(std::time::Duration::from_millis(300), || {
-                assert_eq!(client.state(), VALID, "{residency} {lost:?}")
-            });
+            throughout(Duration::from_millis(300), || assert_eq!(client.state(), VALID, "{residency} {lost:?}"));
             let status = client.status();
             assert_eq!((&status["wiped"], &status["stale_since_ms"]), (&false.into(), &serde_json::Value::Null));
             assert!(!client.detail("a").stale);
@@ -165,7 +166,7 @@ fn a_data_set_whose_marker_was_never_seen_is_held_too_when_it_is_lost() {
             client.becomes(INTERRUPTED);
             client.reports("wiped", true);
             // Longer than it takes for two reads to agree that many items are gone.
-            throughout(std::time::Duration::from_secs(3), || {
+            throughout(Duration::from_secs(3), || {
                 assert_eq!(values(&client), ["one", "two", "in"], "{residency} {why} {lost:?}");
                 assert!(client.detail("a").stale);
             });
@@ -264,4 +265,32 @@ fn a_big_data_set_survives_a_wipe_while_it_is_written_anew_step_by_step() {
     client.becomes(VALID);
     client.serves("flag-2999", "FLAG_NOT_FOUND");
     client.reports("flags", 2_500);
+}
+
+#[test]
+fn a_data_set_that_was_doubtful_before_it_was_lost_is_not_read_again_and_again() {
+    thread::scope(|scope| {
+        for residency in ["all", "lazy"] {
+            scope.spawn(move || {
+                let flags = many_flags(40, 1, "one");
+                let server = RedisServer::holding(&flags, &[]);
+                let client = Config::of(&server).with("cache.residency", residency).started();
+                flags.iter().for_each(|(key, _)| client.serves(key, "one"));
+                let mut pipeline = pipe();
+                pipeline.atomic();
+                flags[..10].iter().for_each(|(key, _)| _ = pipeline.hdel("launchdarkly:features", key));
+                server.send(&pipeline);
+                client.becomes(INTERRUPTED);
+                server.remove(&["$inited"]);
+                // Longer than it takes for two reads to agree that many items are gone.
+                thread::sleep(Duration::from_millis(2_500));
+                client.reports("wiped", true);
+                let before = server.calls_of("exec");
+                thread::sleep(Duration::from_secs(3));
+                let reads = server.calls_of("exec") - before;
+                assert!(reads <= 8, "{residency}: {reads} reads in three seconds");
+                flags.iter().for_each(|(key, _)| assert_eq!(client.ask(key), "one", "{residency}"));
+            });
+        }
+    });
 }

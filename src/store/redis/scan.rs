@@ -23,11 +23,13 @@ const LONG_STEP: Duration = Duration::from_millis(250);
 pub struct Size {
     now: usize,
     most: usize,
+    /// What a step takes that asks for next to nothing: smaller ones take no less.
+    least: Duration,
 }
 
 impl Size {
     pub fn new() -> Self {
-        Self { now: MOST, most: MOST }
+        Self { now: MOST, most: MOST, least: Duration::ZERO }
     }
 
     /// The connection was cut in a step: no later one is as large.
@@ -36,8 +38,14 @@ impl Size {
         self.now = self.now.min(self.most);
     }
 
+    /// A step that asks for next to nothing takes so long.
+    fn takes_at_least(&mut self, time: Duration) {
+        self.least = time;
+    }
+
     /// So many fields took so long.
     pub fn took(&mut self, fields: usize, time: Duration) {
+        let time = time.saturating_sub(self.least);
         if time > LONG_STEP {
             let fitting = fields as f64 * LONG_STEP.as_secs_f64() / time.as_secs_f64();
             self.now = self.now.min(fitting as usize).max(FEWEST);
@@ -61,6 +69,10 @@ pub struct Scan {
 }
 
 impl Scan {
+    fn is_new(&self) -> bool {
+        self.whole.is_empty() && self.peer.is_none() && self.cursor.is_none()
+    }
+
     fn end_hash(&mut self, reply: HashReply) {
         self.whole.push(reply);
         (self.fields, self.cursor, self.peer) = (Vec::new(), None, None);
@@ -70,6 +82,11 @@ impl Scan {
 impl Reader<'_> {
     /// The next step: features, then segments, then what exists, with which it is whole.
     pub(super) fn go_on(&mut self, scan: &mut Scan) -> Result<Option<FullReply>, ReadError> {
+        if scan.is_new() {
+            let began = Instant::now();
+            self.presence()?;
+            self.step.takes_at_least(began.elapsed());
+        }
         match scan.whole.len() {
             0 => self.scan_step(Kind::Flag, scan)?,
             1 => self.scan_step(Kind::Segment, scan)?,
@@ -137,6 +154,18 @@ mod tests {
         assert_eq!(size.now, MOST);
         size.took(400, Duration::from_millis(100));
         assert_eq!(size.now, MOST, "neither long nor short");
+    }
+
+    #[test]
+    fn what_the_way_takes_makes_no_step_smaller() {
+        let mut size = Size::new();
+        size.takes_at_least(Duration::from_millis(300));
+        size.took(500, Duration::from_millis(320));
+        assert_eq!(size.now, MOST);
+        size.took(500, Duration::from_millis(800));
+        assert_eq!(size.now, 250);
+        size.took(250, Duration::from_millis(310));
+        assert_eq!(size.now, MOST);
     }
 
     #[test]

@@ -69,11 +69,11 @@ impl Worker<'_> {
         Ok(())
     }
 
-    /// Everything; `None` when Redis has lost the data set, or holds something else in its place.
+    /// Everything; `None` when Redis has lost the data set, or holds something else in its place, or no time was left to read it.
     fn whole(&mut self) -> Result<Option<Arc<Snapshot>>, Failed> {
         let expected = self.whole_fields;
         // A host waits: two reads are faster than a watch that is drained.
-        let (reply, _) = self.read_until(expected, |_, _| false)?;
+        let Some((reply, _)) = self.read_until(expected, |_, _| false)? else { return Ok(None) };
         let wrong_type = reply.wrong_type().map(str::to_owned);
         let FullReply { features, segments, presence, .. } = reply;
         let wiped = self.wipe_of_cache(presence, wrong_type.as_deref())?;

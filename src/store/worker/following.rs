@@ -231,6 +231,11 @@ impl Worker<'_> {
 
     /// Records whether the data set is lost.
     pub(super) fn set_wiped(&mut self, reason: Option<&str>) {
+        if reason.is_some() {
+            // Whatever is missing once it is there again is doubtful, be it ever so little.
+            self.certain.broken();
+            self.doubt.settle();
+        }
         if self.condition.set_wiped(self.shared, self.listener, reason) {
             // From here on missing fields are deletions.
             self.agenda.plan_full_after_change(self.held_bytes);

@@ -44,7 +44,9 @@ impl Worker<'_> {
         let is_first = !self.shared.health.is_ready();
         let expected = if is_first { 0 } else { self.held_count() };
         let armed = self.watch_armed();
-        let (reply, is_moment) = self.read_a_moment(expected)?;
+        let Some((reply, is_moment)) = self.read_a_moment(expected)? else {
+            return Ok(Pass { settled: false, undecided: false, confirmed: None });
+        };
         if is_moment {
             self.torn_since = None;
         } else {
@@ -65,7 +67,7 @@ impl Worker<'_> {
         let wrong_type = reply.wrong_type().is_some();
         self.held_bytes = reply.bytes();
         self.judge.unnameable = 0;
-        let (in_steps, fingerprint) = (reply.in_steps || !is_moment, reply.fingerprint());
+        let (in_steps, names) = (reply.in_steps || !is_moment, reply.names());
         let is_empty = reply.sizes() == [0, 0];
 
         let mut draft = Draft::new(&current, generation);
@@ -76,7 +78,7 @@ impl Worker<'_> {
         let decided = if wiped {
             keep(&mut draft, &flags, &segments);
             true
-        } else if !is_first && self.is_doubtful(&current, [flags.len(), segments.len()], may_be_lost, fingerprint) {
+        } else if !is_first && self.is_doubtful(&current, [flags.len(), segments.len()], may_be_lost, names) {
             keep(&mut draft, &flags, &segments);
             false
         } else {
@@ -105,8 +107,8 @@ impl Worker<'_> {
     }
 
     /// Everything at one moment, or what is as good: nothing was told while it was read, or two reads are the same. Beside it
-    /// whether it is: not when it changed each time.
-    fn read_a_moment(&mut self, expected: usize) -> Result<(FullReply, bool), Failed> {
+    /// whether it is: not when it changed each time. `None` when there was no time left to read it.
+    fn read_a_moment(&mut self, expected: usize) -> Result<Option<(FullReply, bool)>, Failed> {
         self.mailbox.link.hurry(true);
         let outcome = self.read_until(expected, Self::nothing_was_told_since);
         self.mailbox.link.hurry(false);
@@ -124,27 +126,27 @@ impl Worker<'_> {
         &mut self,
         expected: usize,
         is_moment: impl Fn(&mut Self, u64) -> bool,
-    ) -> Result<(FullReply, bool), Failed> {
+    ) -> Result<Option<(FullReply, bool)>, Failed> {
         let (mut before, mut tries) = (None, 1..=TRIES);
         loop {
             let (generation, is_last) = (self.shared.generation(), tries.next() == Some(TRIES));
-            let reply = self.read_whole(expected)?;
+            let Some(reply) = self.read_whole(expected)? else { return Ok(None) };
             let is_known = reply.is_moment || reply.in_steps && !self.exchange.is_spread();
             let is_same = |before: Option<u64>| before == Some(reply.fingerprint());
             let is_moment = is_known || is_moment(self, generation) || is_same(before.replace(reply.fingerprint()));
             if is_moment || is_last {
-                return Ok((reply, is_moment));
+                return Ok(Some((reply, is_moment)));
             }
         }
     }
 
     /// Much of the data set is gone, and no second read has agreed yet. One that may be lost is doubtful until nothing is missing.
-    fn is_doubtful(&mut self, held: &Snapshot, missing: [usize; 2], may_be_lost: bool, fingerprint: u64) -> bool {
+    fn is_doubtful(&mut self, held: &Snapshot, missing: [usize; 2], may_be_lost: bool, names: u64) -> bool {
         let [flags, segments] = missing;
         let (all_flags, all_segments) = (held.flags.len(), held.segments.len());
         let much =
             is_much(all_flags, flags) || is_much(all_segments, segments) || (may_be_lost && flags + segments > 0);
-        self.doubts(much, fingerprint, || {
+        self.doubts(much, names, || {
             format!("{flags} of {all_flags} flags and {segments} of {all_segments} segments are gone at once")
         })
     }

@@ -177,7 +177,10 @@ impl Worker<'_> {
 
     /// Much of the data set is gone, and no second read has agreed yet.
     fn is_size_doubtful(&mut self, reply: &PartReply, may_be_lost: bool) -> bool {
-        let [Some(flags), Some(segments)] = reply.sizes else { return false };
+        let [Some(flags), Some(segments)] = reply.sizes else {
+            self.doubt.settle();
+            return false;
+        };
         if self.shared.cache.is_none() {
             return false;
         }

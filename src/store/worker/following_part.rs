@@ -17,6 +17,9 @@ use crate::store::redis::reader::BATCH;
 use crate::store::reply::PartReply;
 use crate::store::truth::loss::has_shrunk_much;
 
+/// Items that were asked for and were not there.
+pub(super) type Missing = HashSet<(Kind, Box<str>)>;
+
 impl Worker<'_> {
     /// Reads again what this process uses, most recent first, and the unknown keys it was asked for.
     pub(super) fn refetch_snapshot(&mut self, since: u32, unknown: Vec<Box<str>>) -> Result<(), Failed> {
@@ -26,21 +29,22 @@ impl Worker<'_> {
         self.refetch_parts(&flags, &segments).map(drop)
     }
 
-    /// Reads these items, flags and segments at one moment as far as they fit; the numbers of fields that there were at the end.
+    /// Reads these items, flags and segments at one moment as far as they fit; the numbers of fields that there were at the end, and
+    /// which of the items were not there.
     pub(super) fn refetch_parts(
         &mut self,
         flags: &[Arc<str>],
         segments: &[Arc<str>],
-    ) -> Result<[Option<usize>; 2], Failed> {
+    ) -> Result<([Option<usize>; 2], Missing), Failed> {
         let empty: &[Arc<str>] = &[];
         let rounds = flags.len().max(segments.len()).div_ceil(BATCH);
-        let mut sizes = [None, None];
+        let (mut sizes, mut missing) = ([None, None], Missing::new());
         for round in 0..rounds {
             let flags = flags.chunks(BATCH).nth(round).unwrap_or(empty);
             let segments = segments.chunks(BATCH).nth(round).unwrap_or(empty);
-            sizes = self.refetch_part(flags, segments)?;
+            sizes = self.refetch_part(flags, segments, &mut missing)?;
         }
-        Ok(sizes)
+        Ok((sizes, missing))
     }
 
     /// Reads fields that were named. True when what is held then is all that there is, by number: a hash that was removed in the
@@ -49,7 +53,7 @@ impl Worker<'_> {
     pub(super) fn refetch_fields(&mut self, named: &Named) -> Result<bool, Failed> {
         let flags: Vec<Arc<str>> = named.flags.iter().cloned().collect();
         let segments: Vec<Arc<str>> = named.segments.iter().cloned().collect();
-        let sizes = self.refetch_parts(&flags, &segments)?;
+        let (sizes, _) = self.refetch_parts(&flags, &segments)?;
         let held = self.shared.snapshot.load();
         let is_sound = self.condition.wiped.is_none() && self.condition.unproven.is_none() && !self.doubt.is_open();
         // Names that are not UTF-8 are counted by Redis and not held.
@@ -59,7 +63,12 @@ impl Worker<'_> {
 
     /// Reads these items; the numbers of fields that there were. What was not there is gone if that was so at one moment, for which
     /// it is read again some times; after that a read of everything decides.
-    fn refetch_part(&mut self, flags: &[Arc<str>], segments: &[Arc<str>]) -> Result<[Option<usize>; 2], Failed> {
+    fn refetch_part(
+        &mut self,
+        flags: &[Arc<str>],
+        segments: &[Arc<str>],
+        missing: &mut Missing,
+    ) -> Result<[Option<usize>; 2], Failed> {
         let mut again = 1..TRIES;
         loop {
             let generation = self.shared.generation();
@@ -69,9 +78,9 @@ impl Worker<'_> {
             let sizes = reply.sizes;
             let may_be_lost = self.may_be_lost(armed);
             let wiped = self.wipe_of_part(&current, &reply)?;
-            let may_drop = !wiped && self.may_drop(&current, &reply, may_be_lost);
             let loses =
                 lacks(flags, &reply.flags, &current.flags) || lacks(segments, &reply.segments, &current.segments);
+            let may_drop = !wiped && self.may_drop(&current, reply.sizes, loses, may_be_lost);
             let is_moment = !(may_drop && loses) || self.is_moment(generation);
             if !is_moment {
                 if again.next().is_some() {
@@ -80,7 +89,7 @@ impl Worker<'_> {
                 self.agenda.plan_full_by(self.agenda.soonest_full());
             }
             let mut draft = Draft::new(&current, generation);
-            self.apply_part(&mut draft, flags, segments, reply, may_drop && is_moment, &mut HashSet::new());
+            self.apply_part(&mut draft, flags, segments, reply, may_drop && is_moment, missing);
             self.close(&mut draft)?;
             self.publish(&current, draft);
             return Ok(sizes);
@@ -90,15 +99,14 @@ impl Worker<'_> {
     /// Whether what a read of a few items did not find is gone for good: not when much else is gone, too, or when the server
     /// does not tell; then a read of everything decides. Until that was made, the loss is remembered: by then most may be there
     /// again, and the rest would look like an ordinary deletion.
-    fn may_drop(&mut self, held: &Snapshot, reply: &PartReply, may_be_lost: bool) -> bool {
+    fn may_drop(&mut self, held: &Snapshot, sizes: [Option<usize>; 2], loses: bool, may_be_lost: bool) -> bool {
         if !keeps_on_wipe(self.shared) {
             return true;
         }
-        let sizes = || reply.sizes.iter().zip([held.flags.len(), held.segments.len()]);
+        let sizes = || sizes.into_iter().zip([held.flags.len(), held.segments.len()]);
         let has_shrunk = sizes().any(|(there, held)| there.is_some_and(|there| has_shrunk_much(held, there)));
         let is_sure = !may_be_lost && !has_shrunk && sizes().all(|(there, _)| there.is_some());
-        let lacks = reply.flags.iter().chain(&reply.segments).any(Option::is_none);
-        if has_shrunk || !is_sure && lacks {
+        if has_shrunk || !is_sure && loses {
             let at = self.doubt.look_again().unwrap_or_else(|| self.agenda.soonest_full());
             self.agenda.plan_full_by(at);
         }
@@ -121,7 +129,7 @@ impl Worker<'_> {
         segments: &[Arc<str>],
         reply: PartReply,
         drop_missing: bool,
-        missing: &mut HashSet<(Kind, Box<str>)>,
+        missing: &mut Missing,
     ) {
         let flags = flags.iter().zip(reply.flags);
         self.apply_texts(draft, |s| &mut s.flags, Kind::Flag, flags, drop_missing, missing);
@@ -136,7 +144,7 @@ impl Worker<'_> {
         kind: Kind,
         texts: impl Iterator<Item = (&'k Arc<str>, Option<Vec<u8>>)>,
         drop_missing: bool,
-        missing: &mut HashSet<(Kind, Box<str>)>,
+        missing: &mut Missing,
     ) {
         for (key, text) in texts {
             let Some(text) = text else {
@@ -154,7 +162,7 @@ impl Worker<'_> {
 
     /// Fetches what changed items newly name, until nothing is missing that Redis has.
     pub(super) fn close(&mut self, draft: &mut Draft) -> Result<(), Failed> {
-        let mut missing = HashSet::new();
+        let mut missing = Missing::new();
         loop {
             let (mut flags, mut segments) = draft.missing_references(&missing);
             if flags.is_empty() && segments.is_empty() {

@@ -20,6 +20,7 @@ use crate::model::{ItemKey, Kind, stamp};
 use crate::store::memory::cache::Held;
 use crate::store::memory::judge::Judge;
 use crate::store::memory::snapshot::Snapshot;
+use crate::store::reply::FullReply;
 use crate::store::status::{Level, monotonic_ms};
 use crate::store::truth::comparison::{Stand, entries, held_in, index, stand};
 
@@ -184,10 +185,10 @@ impl Worker<'_> {
         if self.agenda.is_only_a_look() {
             self.look_at_standing()?;
         }
-        let expected = self.held_count();
-        let reply = self.exchange.read(|reader| reader.everything(expected))?;
+        let before = self.shared.snapshot.load_full();
+        let Some(reply) = self.read_beside_writes()? else { return Ok(()) };
         self.shared.set_ready();
-        let sizes = reply.sizes().map(Some);
+        let (sizes, mut again) = (reply.sizes().map(Some), None);
         if !self.heal_if_lost(reply.presence, sizes, reply.wrong_type())? {
             self.held_bytes = reply.bytes();
             let snapshot = self.shared.snapshot.load_full();
@@ -196,6 +197,10 @@ impl Worker<'_> {
             let mut behind = Vec::new();
             let mut missing = HashMap::new();
             for (item, held) in entries(&snapshot) {
+                if !held_in(&before, &item).is_some_and(|before| before.is_same(&held)) {
+                    // It was delivered while this was read, and is written by itself.
+                    continue;
+                }
                 match stand(&held, there.get(&(item.kind, item.key.as_bytes())).copied()) {
                     Stand::Level => {}
                     Stand::Behind => behind.push((item, held)),
@@ -207,31 +212,50 @@ impl Worker<'_> {
                 }
             }
             self.mirror.missing = missing;
-            self.note_surplus(has_surplus(&snapshot, &there));
+            again = self.note_surplus(has_surplus(&snapshot, &there));
             self.write_again_what_is_behind(behind);
         }
         self.agenda.note_full(began.elapsed());
         self.shared.health.set_verified_at(monotonic_ms());
         self.prove();
         self.plan_next_full();
+        again.into_iter().for_each(|at| self.agenda.plan_full_by(at));
         Ok(())
     }
 
+    /// Everything that Redis holds, and between the steps what was delivered meanwhile is written: over a slow link everything takes
+    /// minutes. `None` when there was no time left to read it.
+    fn read_beside_writes(&mut self) -> Result<Option<FullReply>, Failed> {
+        let (expected, mut scan) = (self.held_count(), None);
+        while !self.mailbox.is_stopped() {
+            let reply = self.exchange.read(|reader| reader.everything_in_turns(expected, &mut scan))?;
+            if reply.is_some() {
+                return Ok(reply);
+            }
+            self.send_outbox();
+        }
+        Ok(None)
+    }
+
     /// What stays in Redis that nobody holds here has come back with an old state of it, or is new and was not delivered yet: the
-    /// data source decides. Not at once: others may have been told of it before.
-    fn note_surplus(&mut self, is_there: bool) {
+    /// data source decides. Not at once: others may have been told of it before. When to look again, if sooner than otherwise.
+    fn note_surplus(&mut self, is_there: bool) -> Option<Instant> {
         if !is_there {
             self.mirror.surplus = None;
-            return;
+            return None;
         }
         let answers = self.shared.answers_of_source();
         let surplus = *self.mirror.surplus.get_or_insert(Missing { since: Instant::now(), answers });
+        let at = surplus.since + MISSING_FOR;
         if !self.is_due(&surplus) {
-            self.agenda.plan_full_by(surplus.since + MISSING_FOR);
-        } else if self.shared.is_source_valid() && self.mailbox.has_own_set() {
+            // A source that polls may not have answered by then.
+            return (at > Instant::now()).then_some(at);
+        }
+        if self.shared.is_source_valid() && self.mailbox.has_own_set() {
             self.mirror.surplus = None;
             self.agenda.want_fresh_again(false);
         }
+        None
     }
 
     /// Whether it has been so for long enough; where the data source polls, it has answered since.

@@ -205,7 +205,7 @@ impl<'a> Worker<'a> {
             return self.named.note(fields, generation);
         }
         if signal == Signal::Flushed {
-            self.certain.flushed();
+            self.certain.broken();
         }
         if signal == Signal::Lost {
             if self.exchange.was_closed() {
@@ -260,7 +260,7 @@ impl<'a> Worker<'a> {
             pause = pause.min(due.max(retry_at).saturating_duration_since(now));
         }
         if !self.mailbox.outbox.is_empty() {
-            pause = pause.min(self.agenda.outbox_at().saturating_duration_since(now));
+            pause = pause.min(self.agenda.outbox_at().max(retry_at).saturating_duration_since(now));
         }
         pause.max(Duration::from_millis(1))
     }

@@ -60,8 +60,11 @@ impl Pairing {
 }
 
 impl Worker<'_> {
-    /// Two servers where one should be; `None` where one of them does not tell.
+    /// Two servers where one should be; `None` where one of them does not tell, or is not there.
     fn is_split(&self) -> Option<bool> {
+        if self.mailbox.link.phase() != LinkPhase::Up {
+            return None;
+        }
         let watch = self.mailbox.link.server()?;
         Some(self.exchange.server()? != *watch)
     }
@@ -90,6 +93,8 @@ impl Worker<'_> {
             return self.bring_together(false);
         }
         if self.mailbox.link.phase() != LinkPhase::Up {
+            // Without a watch nothing is told elsewhere.
+            self.pairing.is_split = false;
             return;
         }
         let is_split = self.is_split();

@@ -1,5 +1,5 @@
 //! Whether something may have happened to Redis that nobody could tell: since the latest read that was certain another server
-//! answers, the watch was lost, or everything was removed at once. The few items that the next read does not find may be what
+//! answers, the watch was lost, or the data set was removed. The few items that the next read does not find may be what
 //! a refill has not come to yet. May depend on `redis` and `memory`.
 
 use super::Worker;
@@ -10,8 +10,8 @@ use crate::store::redis::origin::Origins;
 #[derive(Debug, Default)]
 pub struct Certain {
     with: Option<With>,
-    /// Everything was removed since.
-    was_flushed: bool,
+    /// Everything was removed since, or the data set was lost.
+    is_broken: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -22,9 +22,9 @@ struct With {
 }
 
 impl Certain {
-    /// Everything is removed.
-    pub fn flushed(&mut self) {
-        self.was_flushed = true;
+    /// Everything is removed, or the data set is lost.
+    pub fn broken(&mut self) {
+        self.is_broken = true;
     }
 }
 
@@ -40,13 +40,13 @@ impl Worker<'_> {
     pub(super) fn may_be_lost(&self, armed: Option<u64>) -> bool {
         let readers = self.exchange.readers();
         let is_continued = |with: &With| with.readers == readers && (with.armed.is_none() || with.armed == armed);
-        let is_unbroken = self.certain.with.as_ref().is_some_and(is_continued) && !self.certain.was_flushed;
-        self.condition.wiped.is_some() || self.doubt.is_open() || !is_unbroken
+        let is_unbroken = self.certain.with.as_ref().is_some_and(is_continued) && !self.certain.is_broken;
+        self.doubt.is_open() || !is_unbroken
     }
 
     /// A read was certain.
     pub(super) fn is_certain(&mut self, armed: Option<u64>) {
         let readers = self.exchange.readers();
-        self.certain = Certain { with: Some(With { readers, armed }), was_flushed: false };
+        self.certain = Certain { with: Some(With { readers, armed }), is_broken: false };
     }
 }
