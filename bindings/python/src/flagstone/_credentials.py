@@ -23,7 +23,6 @@ from ._log import logger
 from .credentials import RedisCredentials, RedisCredentialsProvider
 from .errors import InvalidArgumentError
 
-
 #: How long an answer is waited for, in seconds.
 LIMIT = 30.0
 #: The pause after a first failure, in seconds, which is doubled with each further one; and the longest.
