@@ -18,7 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ffi", &["client", "context", "eval", "model", "store"]),
     ("client", &["source", "aws", "http", "store", "eval", "events", "big_segments", "context", "model"]),
     ("events", &["http", "context", "files", "model"]),
-    ("source", &["http", "model"]),
+    ("source", &["http", "files", "model"]),
     ("aws", &["model"]),
     ("http", &["files"]),
     ("files", &[]),

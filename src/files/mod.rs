@@ -10,7 +10,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-pub use system::{is_group_writable, is_of_own_group, is_private, is_removed, make_folder, prompt};
+pub use system::{is_group_writable, is_of_own_group, is_pipe, is_private, is_removed, make_folder, prompt};
 
 /// Why a file or folder is not used.
 #[derive(Debug, thiserror::Error)]

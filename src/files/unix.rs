@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::{FileError, LINK, NO_FILE, NO_FOLDER};
@@ -51,6 +51,11 @@ fn own() -> io::Result<Metadata> {
 /// A file that is made with these options is for its owner alone.
 pub(super) fn for_owner_alone(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
+}
+
+/// Whether it is a pipe, which has no end before its writer is done.
+pub fn is_pipe(of: &Metadata) -> bool {
+    of.file_type().is_fifo()
 }
 
 /// Options whose opening does not wait, whatever is opened.

@@ -40,6 +40,11 @@ pub(super) fn for_owner_alone(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// Whether it is a pipe: those of Windows have names of their own and are no files.
+pub fn is_pipe(_of: &Metadata) -> bool {
+    false
+}
+
 /// Options whose opening does not wait, whatever is opened.
 pub fn prompt() -> OpenOptions {
     OpenOptions::new()

@@ -13,16 +13,18 @@ mod scalar;
 mod yaml;
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::control::Control;
 use super::failure::Trouble;
 use super::options::{Duplicates, FileOptions};
 use super::outlet::Outlet;
 use super::sink::{Failure, FailureKind, Severity};
+use crate::files;
 use crate::model::{ChangeKind, ChangeSet, Content, Delivery, Interner, Kind, excerpt, parse_flag, parse_segment};
 use content::{Document, Item, Members};
 use problem::Problem;
@@ -32,6 +34,9 @@ pub(super) const GLANCE: Duration = Duration::from_millis(500);
 
 /// A file that was written less than this before it was read may be written again without looking any newer.
 const COARSEST_CLOCK: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether something has come through a pipe.
+const PIPE_PAUSE: Duration = Duration::from_millis(10);
 
 /// No file is longer, in bytes.
 const LARGEST: u64 = 1 << 30;
@@ -103,7 +108,8 @@ impl Loader<'_> {
 
     fn load(&mut self) {
         self.looks = self.look();
-        let texts: Result<Vec<Vec<u8>>, Trouble> = self.options.paths.iter().map(|path| read(path)).collect();
+        let texts: Result<Vec<Vec<u8>>, Trouble> =
+            self.options.paths.iter().map(|path| read(path, self.outlet.control())).collect();
         let fingerprint = texts.as_ref().map(fingerprint).map_err(|trouble| trouble.failure.clone());
         if self.applied.as_ref() == Some(&fingerprint) {
             return;
@@ -185,16 +191,29 @@ fn place(path: &Path, problem: &Problem) -> String {
     format!("{}:{problem}", path.display())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Trouble> {
-    let read = || {
-        let mut text = Vec::new();
-        let length = File::open(path)?.take(LARGEST + 1).read_to_end(&mut text)?;
-        if length as u64 > LARGEST { Err(io::Error::other("more than 1 GB is not read")) } else { Ok(text) }
-    };
-    read().map_err(|error| {
+fn read(path: &Path, control: &Control) -> Result<Vec<u8>, Trouble> {
+    content_of(path, control).map_err(|error| {
         let message = format!("{}: {error}", path.display());
         Trouble { failure: Failure { kind: FailureKind::Unknown, status: 0, message }, ..Trouble::invalid_data("") }
     })
+}
+
+/// What is in a file, or what comes through a pipe until its writer is done: only a stop ends the wait for that.
+fn content_of(path: &Path, control: &Control) -> io::Result<Vec<u8>> {
+    let file = files::prompt().read(true).open(path)?;
+    let is_pipe = files::is_pipe(&file.metadata()?);
+    let mut text = Vec::new();
+    loop {
+        let read = (&file).take((LARGEST + 1).saturating_sub(text.len() as u64)).read_to_end(&mut text);
+        match read {
+            _ if text.len() as u64 > LARGEST => return Err(io::Error::other("more than 1 GB is not read")),
+            Ok(_) if !is_pipe || !text.is_empty() => return Ok(text),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+            // Nobody writes yet, or the writer has not gone on.
+            _ if control.is_stopped() => return Err(io::Error::other("nothing came through the pipe")),
+            _ => _ = control.sleep(PIPE_PAUSE, control.restarts()),
+        }
+    }
 }
 
 fn fingerprint(texts: &Vec<Vec<u8>>) -> u64 {
@@ -244,7 +263,7 @@ mod tests {
         };
         // On a busy machine it may be looked at too late.
         assert!((0..5).any(|_| looks_different()), "the clock of files is too coarse to tell");
-        let file = File::options().write(true).open(&path).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(SystemTime::now() - COARSEST_CLOCK).unwrap();
         let settled = look(&path);
         assert_eq!(settled, look(&path));

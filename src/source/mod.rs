@@ -12,7 +12,7 @@
 //! | `channel`, `request`, `failure`, `retry` | what streams and polling share: a connection, a request, judging its failure, when to try again |
 //! | `sse`, `payload` | reading an event stream, reading the server's JSON; no I/O |
 //!
-//! May depend on `http` and `model`.
+//! May depend on `http`, `files` and `model`.
 
 mod channel;
 mod composite;

@@ -1,6 +1,7 @@
 //! Files that change, break, vanish and come back.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -178,6 +179,33 @@ fn yaml_and_json_are_loaded_together_and_yaml_again_when_it_changes() {
 fn an_empty_file_is_none_and_neither_is_one_without_end() {
     assert_eq!(complaints("f.yaml", ""), "files: f.yaml: it is empty");
     assert_eq!(complaints("f.json", "\u{feff} \n"), "files: f.json: it is empty");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_is_waited_for_and_holds_nobody_who_stops() {
+    let folder = Folder::new();
+    let path = folder.0.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let mut nobody_writes = start(vec![path.clone()], Duplicates::Fail, false);
+    sleep(Duration::from_millis(50));
+    assert!(nobody_writes.stop() < AT_ONCE);
+
+    let running = start(vec![path.clone()], Duplicates::Fail, false);
+    sleep(Duration::from_millis(50));
+    let mut pipe = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let (first, rest) = br#"{"flags":{"a":{"version":1}}}"#.split_at(9);
+    pipe.write_all(first).unwrap();
+    sleep(Duration::from_millis(50));
+    pipe.write_all(rest).unwrap();
+    drop(pipe);
+    running.wait_for(r#"full: flag a {"version":1}"#);
+
+    let mut nobody_ends = start(vec![path.clone()], Duplicates::Fail, false);
+    let mut pipe = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    pipe.write_all(first).unwrap();
+    sleep(Duration::from_millis(50));
+    assert!(nobody_ends.stop() < AT_ONCE);
 }
 
 #[test]
