@@ -232,3 +232,38 @@ fn single_flags_that_are_deleted_are_gone_at_once() {
         }
     }
 }
+
+#[test]
+fn a_flag_that_nobody_evaluates_is_gone_soon_although_others_are_edited_all_the_time() {
+    let server = RedisServer::start();
+    let mut pipeline = redis::pipe();
+    for number in 0..3_000 {
+        let key = format!("f{number}");
+        pipeline.cmd("HSET").arg("launchdarkly:features").arg(&key).arg(big_flag(&key, 1, "v", 1_000));
+    }
+    server.send(&pipeline);
+    server.set_inited();
+    let client = Config::of(&server).started();
+    client.serves("f0", "v");
+    client.reports("flags", 3_000);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut version = 2;
+            while !over.load(SeqCst) {
+                server.set_flag("f0", flag("f0", version, "edited"));
+                version += 1;
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        client.serves("f0", "edited");
+        server.remove_flag("f2999");
+        let gone = || client.status()["flags"] == 2_999;
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait_until(Duration::from_secs(20), "the deletion is noticed", gone);
+        }));
+        over.store(true, SeqCst);
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    client.becomes(VALID);
+}

@@ -18,7 +18,7 @@ use crate::store::memory::snapshot::Snapshot;
 use crate::store::redis::reader::BATCH;
 use crate::store::reply::{FullReply, PartReply};
 use crate::store::status::Level;
-use crate::store::truth::loss::is_much;
+use crate::store::truth::loss::{has_shrunk_much, is_much};
 use crate::store::truth::wipe::Dependants;
 
 type Keys = Vec<Arc<str>>;
@@ -182,11 +182,17 @@ impl Worker<'_> {
         }
         if in_steps {
             // Steps are not a moment in time: a field moved while they ran may have been passed over.
-            let before = self.shared.generation();
-            if !self.watch_is_drained() || self.shared.generation() != before {
+            if !self.is_calm() {
                 return Ok(false);
             }
-            let confirmed = (self.confirm_missing(Kind::Flag, flags)?, self.confirm_missing(Kind::Segment, segments)?);
+            let held = self.shared.snapshot.load();
+            let found = [(held.flags.len(), flags.len()), (held.segments.len(), segments.len())];
+            let found = found.map(|(held, missing)| held.saturating_sub(missing));
+            drop(held);
+            let confirmed = (
+                self.confirm_missing(Kind::Flag, flags, found)?,
+                self.confirm_missing(Kind::Segment, segments, found)?,
+            );
             let (Some(confirmed_flags), Some(confirmed_segments)) = confirmed else { return Ok(false) };
             (flags, segments) = (confirmed_flags, confirmed_segments);
         }
@@ -197,6 +203,20 @@ impl Worker<'_> {
             draft.remove(|s| &mut s.segments, Kind::Segment, &key, &mut self.judge);
         }
         Ok(true)
+    }
+
+    /// Whether nothing was told that was not noted before. Where that is never so, it is done without after a while.
+    fn is_calm(&mut self) -> bool {
+        let before = self.shared.generation();
+        if !self.watch_is_drained() {
+            return false;
+        }
+        if self.shared.generation() == before {
+            self.restless_since = None;
+            return true;
+        }
+        let since = *self.restless_since.get_or_insert_with(Instant::now);
+        since.elapsed() >= TORN_PATIENCE
     }
 
     /// Waits until everything that happened up to now has been told, and notes it.
@@ -218,15 +238,15 @@ impl Worker<'_> {
         true
     }
 
-    /// Those of `keys` that Redis does not have; `None` when the data set got lost meanwhile.
-    fn confirm_missing(&mut self, kind: Kind, keys: Keys) -> Result<Option<Keys>, Failed> {
+    /// Those of `keys` that Redis does not have; `None` when the data set got lost meanwhile, of which so many items were found.
+    fn confirm_missing(&mut self, kind: Kind, keys: Keys, found: [usize; 2]) -> Result<Option<Keys>, Failed> {
         let empty: &[Arc<str>] = &[];
         let current = self.shared.snapshot.load_full();
-        let mut missing = Vec::new();
+        let (keeps, mut missing) = (keeps_on_wipe(self.shared), Vec::new());
         for batch in keys.chunks(BATCH) {
             let (flags, segments) = if kind == Kind::Flag { (batch, empty) } else { (empty, batch) };
             let reply = self.exchange.read(|reader| reader.part(flags, segments))?;
-            if self.wipe_of_part(&current, &reply)? {
+            if self.wipe_of_part(&current, &reply)? || keeps && is_much_gone(found, reply.sizes) {
                 return Ok(None);
             }
             let texts = if kind == Kind::Flag { reply.flags } else { reply.segments };
@@ -270,6 +290,11 @@ impl Worker<'_> {
         let wrong_type = reply.wrong_type.as_deref();
         self.note_wipe(reply.presence, wrong_type, !current.flags.is_empty(), || dependants(current))
     }
+}
+
+/// Whether much less is there by now than was found.
+fn is_much_gone(found: [usize; 2], sizes: [Option<usize>; 2]) -> bool {
+    found.into_iter().zip(sizes).any(|(found, there)| there.is_some_and(|there| has_shrunk_much(found, there)))
 }
 
 fn keep(draft: &mut Draft, flags: &[Arc<str>], segments: &[Arc<str>]) {

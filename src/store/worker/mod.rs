@@ -110,6 +110,8 @@ struct Worker<'a> {
     named: Named,
     /// Since when reads of everything were not of one moment.
     torn_since: Option<Instant>,
+    /// Since when something was told during each read in steps from which something was missing.
+    restless_since: Option<Instant>,
     /// Bytes held, as of the latest full read; at first what a child inherited.
     held_bytes: usize,
     /// Fields found by the latest read of everything for a host (residency `lazy` and `off`).
@@ -179,6 +181,7 @@ impl<'a> Worker<'a> {
             due: Due::new(&shared.options),
             named: Named::default(),
             torn_since: None,
+            restless_since: None,
             held_bytes: shared.snapshot.load().bytes(),
             whole_fields: 0,
             yielded: None,
@@ -365,7 +368,7 @@ impl<'a> Worker<'a> {
         }
         self.exchange.start_over();
         self.start_source_over();
-        self.torn_since = None;
+        (self.torn_since, self.restless_since) = (None, None);
         // What is held was not read again, whatever the reason for the read was.
         self.shared.invalidate();
         self.agenda.failed(match self.shared.health.is_ready() {
