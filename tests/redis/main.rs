@@ -31,5 +31,6 @@ mod slow;
 mod support;
 mod tls;
 mod unseen;
+mod unseen_lazy;
 mod url;
 mod wipe;

@@ -8,7 +8,7 @@ const FEW: usize = 3;
 /// And so large a part of all, as a divisor.
 const PART: usize = 10;
 /// Two equal reads agree when they are at least so far apart.
-const CALM: Duration = Duration::from_secs(2);
+pub const CALM: Duration = Duration::from_secs(2);
 
 /// Stands for a read that there was not.
 const NOTHING_READ: u64 = 0;

@@ -4,4 +4,5 @@
 
 pub mod comparison;
 pub mod loss;
+pub mod suspects;
 pub mod wipe;

@@ -40,11 +40,13 @@ impl Worker<'_> {
         let generation = self.shared.generation();
         let tick = self.shared.tick();
         let read = self.read_items(&items)?;
-        let is_lost = read.is_lost();
         for ((item, flight), text) in batch.iter().zip(read.texts) {
-            let held = self.parse(item, text);
+            let stays = self.stays(item, text.is_some(), read.sight);
+            // It may have been read, or delivered, since it was asked for.
+            let kept = self.shared.cache.as_ref().filter(|_| stays).and_then(|cache| cache.peek(item));
+            let held = if let Some(kept) = kept { kept.held } else { self.parse(item, text) };
             if let Some(cache) = &self.shared.cache
-                && !(is_lost && matches!(held, Held::Missing))
+                && !stays
             {
                 let put = || cache.put(item.clone(), held.clone(), generation, tick);
                 self.mailbox.outbox.unless_waiting(item, put);

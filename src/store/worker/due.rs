@@ -78,6 +78,11 @@ impl Due {
         self.queue.front().map_or(Duration::ZERO, |noted| noted.read.elapsed())
     }
 
+    /// Whether nothing noted was read before that moment.
+    pub fn is_read_since(&self, since: Instant) -> bool {
+        self.queue.front().is_none_or(|noted| noted.read > since)
+    }
+
     /// The first so many were read again.
     pub fn remove_first(&mut self, count: usize) {
         for noted in self.queue.drain(..count) {
@@ -121,6 +126,19 @@ mod tests {
             assert!(due.queue.iter().any(|noted| noted.item == item(kept)), "what is held stays due");
         }
         assert!(due.queue.iter().zip(due.queue.iter().skip(1)).all(|(first, next)| first.read <= next.read));
+    }
+
+    #[test]
+    fn everything_was_read_since_a_moment_once_the_oldest_read_is_later() {
+        let mut due = due(10);
+        assert!(due.is_read_since(Instant::now()), "of nothing");
+        due.read_now(item(0));
+        let since = Instant::now();
+        due.read_now(item(1));
+        assert!(!due.is_read_since(since));
+        due.remove_first(1);
+        due.read_now(item(0));
+        assert!(due.is_read_since(since));
     }
 
     #[test]

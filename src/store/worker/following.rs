@@ -10,6 +10,7 @@ use crate::store::options::{Freshness, Residency};
 use crate::store::redis::reader::BATCH;
 use crate::store::reply::Presence;
 use crate::store::status::{monotonic_ms, saturating_ms};
+use crate::store::truth::loss::CALM;
 use crate::store::truth::wipe::{Dependants, Evidence, wipe_reason};
 
 /// Ticks that count as "lately": the present one and those of the last second.
@@ -77,6 +78,7 @@ impl Worker<'_> {
             self.full_read()?;
         }
         self.refetch_expired()?;
+        self.look_at_suspects()?;
         self.look_for_lost_writes()?;
         self.ping_when_idle()
     }
@@ -154,10 +156,13 @@ impl Worker<'_> {
 
     /// What is to be proved is not left to a look that may come much later.
     pub(super) fn plan_proof(&mut self) {
-        let waits = self.condition.unproven.is_some() && self.doubt.look_again().is_none();
-        let waits = waits && self.agenda.rest_due().is_none();
+        let (is_unproven, is_uncertain) = (self.condition.unproven.is_some(), self.waits_for_pass());
+        let is_decided_apart = self.doubt.is_open() || !self.certain.suspects.is_empty();
+        let waits = (is_unproven || is_uncertain) && !is_decided_apart && self.agenda.rest_due().is_none();
         if waits && (self.agenda.is_safety_look || self.agenda.full_due.is_none()) && self.pairing.is_together() {
-            self.agenda.plan_full_by(self.agenda.soonest_full());
+            // Where connections never last, no pass is certain: that is no reason to read all the time.
+            let pause = if is_unproven { Duration::ZERO } else { CALM };
+            self.agenda.plan_full_by(self.agenda.soonest_full().max(Instant::now() + pause));
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::condition::keeps_on_wipe;
 use super::following::Pass;
 use super::told::Named;
+use super::unseen::Sight;
 use super::{Failed, Worker};
 use crate::model::{Flag, ItemKey, Kind, Segment};
 use crate::store::inbox::intake::announce_cached;
@@ -24,20 +25,33 @@ impl Worker<'_> {
     pub(super) fn refetch_cache(&mut self, since: u32) -> Result<(), Failed> {
         let Some(cache) = &self.shared.cache else { return Ok(()) };
         let keys = cache.keys();
-        self.refetch_items(keys.into_iter().filter(|(_, used)| *used >= since).map(|(item, _)| item).collect())
+        let in_use: Vec<_> = keys.into_iter().filter(|(_, used)| *used >= since).map(|(item, _)| item).collect();
+        self.refetch_items(&in_use)
     }
 
     /// Reads everything held again, or, where items go by age or nothing is held yet, makes sure that Redis can be read.
     pub(super) fn read_cached(&mut self) -> Result<Pass, Failed> {
-        if self.shared.options.freshness == Freshness::Ttl || !self.shared.health.is_ready() {
+        let is_first = !self.shared.health.is_ready();
+        if self.shared.options.freshness == Freshness::Ttl || is_first {
             let pass = self.probe()?;
+            if is_first {
+                self.all_was_read();
+            }
             return Ok(Pass { confirmed: pass.confirmed.map(|_| self.due.age_of_oldest()), ..pass });
         }
         let Some(cache) = &self.shared.cache else { return self.probe() };
-        let keys = cache.keys();
-        self.refetch_items(keys.into_iter().map(|(item, _)| item).collect())?;
+        let keys: Vec<_> = cache.keys().into_iter().map(|(item, _)| item).collect();
+        let (first, rest) = keys.split_at(keys.len().min(BATCH));
+        self.refetch_items(first)?;
+        // A break that the first read has noticed is none between two of them.
+        let breaks = self.certain.breaks();
+        self.refetch_items(rest)?;
         self.held_bytes = self.bytes_in_cache();
-        self.probe()
+        let pass = self.probe()?;
+        if keys.is_empty() || self.certain.breaks() == breaks {
+            self.all_was_read();
+        }
+        Ok(pass)
     }
 
     /// Reads again what was named, if it is held. That never proves the rest, of which a part is held only: where fields were
@@ -46,8 +60,8 @@ impl Worker<'_> {
         let Some(cache) = &self.shared.cache else { return Ok(false) };
         let flags = named.flags.iter().map(|key| ItemKey { kind: Kind::Flag, key: key.clone() });
         let segments = named.segments.iter().map(|key| ItemKey { kind: Kind::Segment, key: key.clone() });
-        let held = flags.chain(segments).filter(|item| cache.peek(item).is_some()).collect();
-        self.refetch_items(held)?;
+        let held: Vec<_> = flags.chain(segments).filter(|item| cache.peek(item).is_some()).collect();
+        self.refetch_items(&held)?;
         Ok(false)
     }
 
@@ -59,8 +73,9 @@ impl Worker<'_> {
             self.shared.set_ready();
             self.condition.tell_uninitialized(self.shared, self.listener, read.is_empty);
         }
-        let settled = !read.is_doubtful;
-        Ok(Pass { settled, undecided: false, confirmed: (!read.is_lost()).then_some(Duration::ZERO) })
+        let is_sound = !read.sight.is_doubtful && self.certain.suspects.is_empty();
+        let confirmed = (is_sound && !read.sight.wiped).then_some(Duration::ZERO);
+        Ok(Pass { settled: is_sound, undecided: false, confirmed })
     }
 
     /// Reads again the items that are older than the time to live, each at most once a call.
@@ -77,7 +92,7 @@ impl Worker<'_> {
             let count = expired.len();
             let Some(cache) = &self.shared.cache else { return Ok(()) };
             let held: Vec<ItemKey> = expired.into_iter().filter(|item| cache.peek(item).is_some()).collect();
-            self.refetch_items(held.clone())?;
+            self.refetch_items(&held)?;
             self.due.remove_first(count);
             for item in held {
                 self.due.read_now(item);
@@ -85,7 +100,7 @@ impl Worker<'_> {
         }
     }
 
-    pub(super) fn refetch_items(&mut self, items: Vec<ItemKey>) -> Result<(), Failed> {
+    pub(super) fn refetch_items(&mut self, items: &[ItemKey]) -> Result<(), Failed> {
         for batch in items.chunks(BATCH) {
             // Whoever waits for a key that is not held goes first.
             self.serve_requests()?;
@@ -95,9 +110,8 @@ impl Worker<'_> {
             let generation = self.shared.generation();
             let read = self.read_items(batch)?;
             let mut changes = Vec::new();
-            let is_lost = read.is_lost();
             for (item, text) in batch.iter().zip(read.texts) {
-                if text.is_some() || !is_lost {
+                if !self.stays(item, text.is_some(), read.sight) {
                     changes.extend(self.refresh_item(item, text, generation));
                 } else if let Some(cache) = &self.shared.cache {
                     cache.keep(item, generation);
@@ -154,14 +168,13 @@ impl Worker<'_> {
     pub(super) fn read_items(&mut self, items: &[ItemKey]) -> Result<ItemTexts, Failed> {
         let keys =
             |kind| items.iter().filter(|item| item.kind == kind).map(|item| item.key.clone()).collect::<Vec<_>>();
-        let armed = self.watch_armed();
+        let (armed, sent) = (self.watch_armed(), Instant::now());
         let reply = self.exchange.read(|reader| reader.part(&keys(Kind::Flag), &keys(Kind::Segment)))?;
         let may_be_lost = self.may_be_lost(armed);
         let wiped = self.wipe_of_cache(reply.presence, reply.wrong_type.as_deref())?;
         let is_doubtful = !wiped && self.is_size_doubtful(&reply, may_be_lost);
-        if !wiped && !is_doubtful {
-            self.is_certain(armed);
-        }
+        let is_uncertain = !wiped && self.is_uncertain(sent, armed, may_be_lost || is_doubtful);
+        let sight = Sight { sent, wiped, is_doubtful, is_uncertain };
         let wrong_type = reply.wrong_type.is_some();
         let is_empty = reply.sizes == [Some(0), Some(0)];
         let (mut flags, mut segments) = (reply.flags.into_iter(), reply.segments.into_iter());
@@ -172,7 +185,7 @@ impl Worker<'_> {
                 Kind::Segment => segments.next().flatten(),
             })
             .collect();
-        Ok(ItemTexts { texts, wiped, is_doubtful, wrong_type, is_empty })
+        Ok(ItemTexts { texts, sight, wrong_type, is_empty })
     }
 
     /// Much of the data set is gone, and no second read has agreed yet.
@@ -225,15 +238,8 @@ impl Worker<'_> {
 pub(super) struct ItemTexts {
     /// In the order of the items asked for.
     pub texts: Vec<Option<Vec<u8>>>,
-    wiped: bool,
-    is_doubtful: bool,
+    /// What it says of those that were not found.
+    pub sight: Sight,
     wrong_type: bool,
     is_empty: bool,
-}
-
-impl ItemTexts {
-    /// What was not found says nothing: much else is gone, too.
-    pub fn is_lost(&self) -> bool {
-        self.wiped || self.is_doubtful
-    }
 }

@@ -14,6 +14,7 @@
 //! | `told` | fields that the watch named |
 //! | `opening` | what the first read put in force without parsing it |
 //! | `outgoing` | what a data source delivered, on its way to Redis |
+//! | `unseen` | what happened that nobody could tell |
 //! | `written` | whether another server has what was written |
 //! | `answering` | host threads that wait for a read |
 //! | `condition` | state, freshness in force, log |
@@ -258,6 +259,7 @@ impl<'a> Worker<'a> {
         }
         for due in [self.agenda.next_full(), self.mirror.due(), self.healing.due(), self.due.next(), self.pairing.due()]
             .into_iter()
+            .chain([self.suspects_due()])
             .flatten()
         {
             pause = pause.min(due.max(retry_at).saturating_duration_since(now));
@@ -369,6 +371,7 @@ impl<'a> Worker<'a> {
         self.exchange.start_over();
         self.start_source_over();
         (self.torn_since, self.restless_since) = (None, None);
+        self.certain.suspects.forget();
         // What is held was not read again, whatever the reason for the read was.
         self.shared.invalidate();
         self.agenda.failed(match self.shared.health.is_ready() {

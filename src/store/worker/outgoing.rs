@@ -169,7 +169,7 @@ impl Worker<'_> {
         }
         // Where Redis is the truth, what it refused was shown too early: what it has instead is read.
         if !refused.is_empty() && !self.shared.options.memory_leads() {
-            self.refetch_items(refused)?;
+            self.refetch_items(&refused)?;
         }
         Ok(!is_gone)
     }
