@@ -2,6 +2,7 @@
 using System;
 using System.Collections.Generic;
 using System.Diagnostics.CodeAnalysis;
+using System.Linq;
 using System.Text.Json;
 using Flagstone.Interop;
 
@@ -51,7 +52,7 @@ public sealed unsafe partial class Context
             {
                 foreach (JsonElement kind in Ask(KindsOf, "").EnumerateArray())
                 {
-                    parts.Add(From(new PartRecipe(this, ContextKind.Of(kind.GetString()!))));
+                    parts.Add(Part(ContextKind.Of(kind.GetString()!))!);
                 }
             }
             return parts;
@@ -74,23 +75,28 @@ public sealed unsafe partial class Context
     /// <returns>Whether there is one.</returns>
     public bool TryGetContextByKind(ContextKind kind, [NotNullWhen(true)] out Context? context)
     {
-        context = null;
+        context = Part(kind);
+        return context is not null;
+    }
+
+    private Context? Part(ContextKind kind)
+    {
         if (!Multiple)
         {
-            context = Kind == kind ? this : null;
+            return Kind == kind ? this : null;
         }
-        else if (kind != ContextKind.Multi)
+        if (_recipe is JoinedRecipe joined)
         {
-            try
-            {
-                context = From(new PartRecipe(this, kind));
-            }
-            catch (FlagstoneException error) when (error.StatusCode == NativeCodes.StatusNotFound)
-            {
-                return false;
-            }
+            return joined.Contexts.Select(part => part.Part(kind)).FirstOrDefault(part => part is not null);
         }
-        return context is not null;
+        try
+        {
+            return kind == ContextKind.Multi ? null : From(new PartRecipe(this, kind));
+        }
+        catch (FlagstoneException error) when (error.StatusCode == NativeCodes.StatusNotFound)
+        {
+            return null;
+        }
     }
 
     private string? Text(string reference) => Json(reference) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;

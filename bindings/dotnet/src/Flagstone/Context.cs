@@ -5,6 +5,7 @@
 // call and a loop each way, some nanoseconds more on a path that all evaluations take. A context that is used after that is
 // made anew from its recipe; the finalizer does what Dispose does, so an object that is brought back after it is as good as new.
 using System;
+using System.Collections.Generic;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Serialization;
 using System.Threading;
@@ -68,12 +69,13 @@ public sealed partial class Context : IDisposable, IEquatable<Context>
     /// <exception cref="ArgumentException">A kind comes twice, or there is no context.</exception>
     public static Context NewMulti(params Context[] contexts)
     {
-        Context[] parts = (Context[])(contexts ?? throw new ArgumentNullException(nameof(contexts))).Clone();
-        foreach (Context part in parts)
+        List<Context> parts = [];
+        foreach (Context part in contexts ?? throw new ArgumentNullException(nameof(contexts)))
         {
             _ = part ?? throw new ArgumentNullException(nameof(contexts));
+            parts.AddRange(part._recipe is JoinedRecipe joined ? joined.Contexts : [part]);
         }
-        return From(new JoinedRecipe(parts));
+        return contexts.Length == 1 ? contexts[0] : From(new JoinedRecipe([.. parts]));
     }
 
     /// <summary>

@@ -1,6 +1,7 @@
 // Collects attributes on the managed side and hands them over in one go, so that a builder that is dropped leaves nothing behind.
 using System;
 using System.Text.Json;
+using Flagstone.Interop;
 
 namespace Flagstone;
 
@@ -80,7 +81,7 @@ public sealed class ContextBuilder
     {
         JsonValueKind.Undefined => throw new ArgumentException("the value is undefined", nameof(value)),
         JsonValueKind.Null => Set(attribute, (string?)null),
-        JsonValueKind.String => Set(attribute, value.GetString()),
+        JsonValueKind.String => Set(attribute, Text(value)),
         _ => Set(attribute, new JsonAttribute(value.GetRawText())),
     };
 
@@ -127,6 +128,18 @@ public sealed class ContextBuilder
     private static string ToReference(string name) => name.Length == 0 || name[0] != '/'
         ? name
         : "/" + new System.Text.StringBuilder(name).Replace("~", "~0").Replace("/", "~1");
+
+    private static string Text(JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Utf8.NotText(nameof(value), nameof(value));
+        }
+    }
 
     private ContextBuilder Set(string attribute, object? value)
     {

@@ -59,7 +59,7 @@ public readonly struct EvaluationDetail<T> : IEquatable<EvaluationDetail<T>>
 
     /// <summary>A short form for logs, for example <c>True (1, RULE_MATCH(0,r1))</c>.</summary>
     /// <returns>Value, index of the variation and reason.</returns>
-    public override string ToString() => FormattableString.Invariant($"{Value} ({VariationIndex}, {Reason})");
+    public override string ToString() => FormattableString.Invariant($"{Shown} ({VariationIndex}, {Reason})");
 
     /// <summary>Equality of all members.</summary>
     /// <param name="left">One result.</param>
@@ -72,6 +72,26 @@ public readonly struct EvaluationDetail<T> : IEquatable<EvaluationDetail<T>>
     /// <param name="right">The other.</param>
     /// <returns>Whether they differ.</returns>
     public static bool operator !=(EvaluationDetail<T> left, EvaluationDetail<T> right) => !left.Equals(right);
+
+    /// <summary>The value; a JSON string with a lone surrogate as it is written, as it is no text.</summary>
+    private object? Shown
+    {
+        get
+        {
+            if (Value is not JsonElement json)
+            {
+                return Value;
+            }
+            try
+            {
+                return json.ToString();
+            }
+            catch (InvalidOperationException)
+            {
+                return json.GetRawText();
+            }
+        }
+    }
 
     // Elements of different documents are never equal by themselves.
     private static bool AreEqual(T one, T other) => one is JsonElement left && other is JsonElement right

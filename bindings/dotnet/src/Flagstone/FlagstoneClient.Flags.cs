@@ -46,6 +46,7 @@ public sealed partial class FlagstoneClient
 
     /// <summary>Prepares a flag of any type.</summary>
     /// <inheritdoc cref="BoolFlag"/>
+    /// <exception cref="ArgumentException">The key is no text, or the default cannot be read: lone surrogates, infinite numbers.</exception>
     public Flag<JsonElement> JsonFlag(string key, JsonElement defaultValue) =>
         Kept(new PreparedFlag<JsonElement, JsonValue>(this, _native, NotNull(key), defaultValue, JsonText.Of(defaultValue)));
 

@@ -74,6 +74,7 @@ public sealed partial class FlagstoneClient
         // is cancelled: what is sent is given up after some time.
         Task<bool> flushed = Task.Factory.StartNew(
             () => IsFlushed(timeout), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Waiting.Forget(flushed);
         await Waiting.ForAsync(flushed, TimeSpan.MaxValue, cancellationToken).ConfigureAwait(false);
         return await flushed.ConfigureAwait(false);
     }

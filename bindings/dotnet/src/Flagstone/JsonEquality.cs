@@ -7,7 +7,15 @@ namespace Flagstone;
 
 internal static class JsonEquality
 {
-    internal static bool AreEqual(JsonElement left, JsonElement right)
+    /// <summary>Deeper than the library accepts. What a host nests deeper has to be the same text: nobody's stack ends here.</summary>
+    private const int MaxDepth = 256;
+
+    /// <summary>A lone surrogate, which no text of JSON has.</summary>
+    private const string NoText = "\ud800";
+
+    internal static bool AreEqual(JsonElement left, JsonElement right) => AreEqual(left, right, 0);
+
+    private static bool AreEqual(JsonElement left, JsonElement right, int depth)
     {
         if (left.ValueKind != right.ValueKind)
         {
@@ -15,9 +23,10 @@ internal static class JsonEquality
         }
         return left.ValueKind switch
         {
-            JsonValueKind.Object => AreEqualObjects(left, right, static (_, left, right) => AreEqual(left, right)),
-            JsonValueKind.Array => AreEqualArrays(left, right),
-            JsonValueKind.String => left.GetString() == right.GetString(),
+            JsonValueKind.Object or JsonValueKind.Array when depth == MaxDepth => left.GetRawText() == right.GetRawText(),
+            JsonValueKind.Object => AreEqualObjects(left, right, (_, left, right) => AreEqual(left, right, depth + 1)),
+            JsonValueKind.Array => AreEqualArrays(left, right, depth + 1),
+            JsonValueKind.String => Text(left) == Text(right),
             JsonValueKind.Number => left.TryGetInt64(out long one) && right.TryGetInt64(out long other)
                 ? one == other
                 : left.GetDouble().Equals(right.GetDouble()),
@@ -29,7 +38,7 @@ internal static class JsonEquality
     internal static int Hash(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Array => value.GetArrayLength(),
-        JsonValueKind.String => StringComparer.Ordinal.GetHashCode(value.GetString()!),
+        JsonValueKind.String => StringComparer.Ordinal.GetHashCode(Text(value)),
         JsonValueKind.Number => value.GetDouble().GetHashCode(),
         _ => (int)value.ValueKind,
     };
@@ -41,23 +50,60 @@ internal static class JsonEquality
     internal static bool AreEqualObjects(
         JsonElement left, JsonElement right, Func<string, JsonElement, JsonElement, bool> areEqual)
     {
-        Dictionary<string, JsonElement> members = [];
-        foreach (JsonProperty member in left.EnumerateObject())
+        Dictionary<string, JsonElement> members = Members(left);
+        Dictionary<string, JsonElement> others = Members(right);
+        if (members.Count != others.Count)
         {
-            members[member.Name] = member.Value;
+            return false;
         }
-        foreach (JsonProperty member in right.EnumerateObject())
+        foreach (KeyValuePair<string, JsonElement> other in others)
         {
-            if (!members.TryGetValue(member.Name, out JsonElement value) || !areEqual(member.Name, value, member.Value))
+            if (!members.TryGetValue(other.Key, out JsonElement value) || !areEqual(other.Key, value, other.Value))
             {
                 return false;
             }
-            members.Remove(member.Name);
         }
-        return members.Count == 0;
+        return true;
     }
 
-    private static bool AreEqualArrays(JsonElement left, JsonElement right)
+    /// <summary>Of members with one name the last counts.</summary>
+    private static Dictionary<string, JsonElement> Members(JsonElement value)
+    {
+        Dictionary<string, JsonElement> members = new(StringComparer.Ordinal);
+        foreach (JsonProperty member in value.EnumerateObject())
+        {
+            members[Name(member)] = member.Value;
+        }
+        return members;
+    }
+
+    /// <summary>The text of a string; where it is none, what is written, in a form that no text has.</summary>
+    private static string Text(JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            return NoText + value.GetRawText();
+        }
+    }
+
+    private static string Name(JsonProperty member)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            // The name alone is not to be had as it is written.
+            return NoText + member.ToString();
+        }
+    }
+
+    private static bool AreEqualArrays(JsonElement left, JsonElement right, int depth)
     {
         if (left.GetArrayLength() != right.GetArrayLength())
         {
@@ -67,7 +113,7 @@ internal static class JsonEquality
         using JsonElement.ArrayEnumerator other = right.EnumerateArray();
         while (one.MoveNext() && other.MoveNext())
         {
-            if (!AreEqual(one.Current, other.Current))
+            if (!AreEqual(one.Current, other.Current, depth))
             {
                 return false;
             }

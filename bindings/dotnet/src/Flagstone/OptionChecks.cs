@@ -9,6 +9,14 @@ namespace Flagstone;
 
 internal static class OptionChecks
 {
+    /// <summary>How the library begins where it does not name an option first, and which one it is about.</summary>
+    private static readonly (string Begin, string Name)[] s_unnamed =
+    [
+        ("redis.tls.* options need ", "redis.url"),
+        ("not usable: a cluster has database 0 only", "redis.database"),
+        ("the header ", "http.headers"),
+    ];
+
     private static readonly string[] s_proxySchemes = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
     /// <exception cref="ArgumentException">An option cannot be meant; the message names its property.</exception>
@@ -59,6 +67,11 @@ internal static class OptionChecks
                 // Not within a longer one.
                 message = Regex.Replace(message, $@"(?<![\w.]){Regex.Escape(name)}(?![\w.]*\w)", OptionTable.PropertyOf(name));
             }
+        }
+        (_, string? about) = Array.Find(s_unnamed, unnamed => message.StartsWith(unnamed.Begin, StringComparison.Ordinal));
+        if (about is not null && !options.Others.ContainsKey(about))
+        {
+            return $"{OptionTable.PropertyOf(about)}: {Regex.Replace(message, @"^redis\.tls\.\*", "RedisTls*")}";
         }
         // As the checks here say it. What was set by name goes on as the library says it.
         return Regex.Replace(message, @"^option (?=[A-Z]\w*: )", "");

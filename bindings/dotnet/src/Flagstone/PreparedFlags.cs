@@ -26,7 +26,7 @@ internal class PreparedFlag<T, TValue> : Flag<T>
             int status = NativeMethods.flagstone_flag_new(
                 nativeClient, keyPointer is null ? &none : keyPointer, (nuint)keyBytes.Length, default(TValue).Wanted,
                 defaultPointer, (nuint)defaultBytes.Length, &made, &error);
-            NativeResult.Check(status, error, nameof(key));
+            NativeResult.Check(status, error, status == NativeCodes.StatusBadJson ? nameof(defaultValue) : nameof(key));
         }
         _handle = new FlagHandle(this, made);
         Native = made;

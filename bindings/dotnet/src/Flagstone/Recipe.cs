@@ -1,6 +1,7 @@
 // What a context is made from. A context keeps it, so that its native memory can be given back early and made anew should it
 // be used again; none of them changes once a context has it.
 using System;
+using System.Collections.Generic;
 using System.Runtime.CompilerServices;
 using Flagstone.Interop;
 
@@ -59,8 +60,14 @@ internal sealed class JsonRecipe(byte[] json) : Recipe
 }
 
 /// <summary>Contexts of different kinds.</summary>
+/// <param name="contexts">
+/// Contexts that were not joined themselves: a chain of contexts that were made of each other would be kept, and made anew, from its
+/// end to its begin.
+/// </param>
 internal sealed class JoinedRecipe(Context[] contexts) : Recipe
 {
+    internal IReadOnlyList<Context> Contexts => contexts;
+
     internal override unsafe IntPtr Make()
     {
         NativeLoader.EnsureLoaded();

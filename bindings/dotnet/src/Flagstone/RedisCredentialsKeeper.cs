@@ -210,7 +210,7 @@ internal sealed class RedisCredentialsKeeper(
 
         internal CancellationToken Token => _stop.Token;
 
-        /// <summary>Nobody waits for the answer any more. Not here: what is registered with the token may block.</summary>
-        internal void GiveUp() => Task.Run(_stop.Cancel, CancellationToken.None);
+        /// <summary>Nobody waits for the answer any more.</summary>
+        internal void GiveUp() => Waiting.Cancel(_stop);
     }
 }

@@ -10,17 +10,22 @@ internal static class Waiting
     /// <summary>Longest delay that the timers of every runtime take; longer ones are as good as none.</summary>
     private static readonly TimeSpan s_longest = TimeSpan.FromMilliseconds(int.MaxValue);
 
-    /// <summary>Tells a task that nobody waits for it any longer. What it still throws is nobody's business.</summary>
+    /// <summary>Tells a task that nobody waits for it any longer.</summary>
     internal static void GiveUp(Task task, CancellationTokenSource stop)
     {
-        task.ContinueWith(
-            static ended => _ = ended.Exception,
-            CancellationToken.None,
-            TaskContinuationOptions.ExecuteSynchronously,
-            TaskScheduler.Default);
-        // Not here: what is registered with the token may block.
-        _ = Task.Run(stop.Cancel, CancellationToken.None);
+        Forget(task);
+        Cancel(stop);
     }
+
+    /// <summary>Cancels, but not here: what is registered with the token may block, or throw.</summary>
+    internal static void Cancel(CancellationTokenSource stop) => Forget(Task.Run(stop.Cancel, CancellationToken.None));
+
+    /// <summary>What a task throws is nobody's business, so that the host does not hear of it as unobserved.</summary>
+    internal static void Forget(Task task) => task.ContinueWith(
+        static ended => _ = ended.Exception,
+        CancellationToken.None,
+        TaskContinuationOptions.ExecuteSynchronously,
+        TaskScheduler.Default);
 
     /// <summary>True when the task ended, false when the time was over first.</summary>
     internal static async Task<bool> ForAsync(Task task, TimeSpan timeout, CancellationToken cancellationToken)

@@ -61,4 +61,30 @@ public sealed class ContextPartsTests
         }
         Assert.Throws<ArgumentNullException>(() => s_user.GetValue(null!));
     }
+
+    [Fact]
+    public void Contexts_that_are_made_of_each_other_again_and_again_keep_only_what_they_join()
+    {
+        const int Times = 20_000;
+        using Context org = Context.New(ContextKind.Of("org"), "o");
+        Context whole = Context.NewMulti(Context.FromJson("""{"kind":"multi","user":{"key":"u"},"device":{"key":"d"}}"""), org);
+        Context first = whole;
+        for (int time = 0; time < Times; time++)
+        {
+            Context last = whole;
+            Assert.True(last.TryGetContextByKind(ContextKind.Default, out Context? user));
+            whole = Context.NewMulti(user, Context.NewMulti(last.MultiKindContexts[0], org));
+            user.Dispose();
+            last.Dispose();
+        }
+        whole.Dispose();
+        Assert.Equal(first, whole);
+        Assert.Equal(["device", "org", "user"], whole.MultiKindContexts.Select(part => part.Kind.Value));
+    }
+
+    [Fact]
+    public void One_context_that_is_joined_with_none_stays_as_it_is()
+    {
+        Assert.Same(s_user, Context.NewMulti(s_user));
+    }
 }

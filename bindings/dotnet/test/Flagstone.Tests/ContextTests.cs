@@ -205,4 +205,13 @@ public sealed class ContextTests
         Assert.Equal(5e-324, form.RootElement.GetProperty("small").GetDouble());
         Assert.Equal((double)long.MaxValue, form.RootElement.GetProperty("big").GetDouble());
     }
+
+    [Theory]
+    [InlineData("\"\\ud800\"")]
+    [InlineData("{\"a\":\"\\ud800\"}")]
+    public void Json_with_a_lone_surrogate_makes_no_context(string json)
+    {
+        JsonElement value = JsonSerializer.Deserialize<JsonElement>(json);
+        Assert.Throws<ArgumentException>(() => Context.Builder("u").Set("a", value).Build());
+    }
 }

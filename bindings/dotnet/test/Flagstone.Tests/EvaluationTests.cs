@@ -58,6 +58,14 @@ public sealed class EvaluationTests(RedisServer server) : IAsyncLifetime
     }
 
     [Fact]
+    public void A_prepared_flag_whose_default_cannot_be_read_names_the_default()
+    {
+        JsonElement none = JsonSerializer.Deserialize<JsonElement>("\"\\ud800\"");
+        Assert.Equal("defaultValue", Assert.Throws<ArgumentException>(() => _client.JsonFlag("json", none)).ParamName);
+        Assert.Equal("key", Assert.Throws<ArgumentException>(() => _client.JsonFlag("\ud800", default)).ParamName);
+    }
+
+    [Fact]
     public void Every_type_comes_back_by_string_key_by_utf8_key_and_prepared()
     {
         Assert.True(_client.BoolVariation("yes", _ada));

@@ -1,6 +1,7 @@
 // System.Text.Json writes and reads LaunchDarkly's forms; results are made and compared by hosts.
 using System;
 using System.Text.Json;
+using System.Threading;
 using Xunit;
 
 namespace Flagstone.Tests;
@@ -95,6 +96,40 @@ public sealed class JsonTests
                 method.Name.StartsWith("Dispose", StringComparison.Ordinal) || Array.IndexOf(map.TargetMethods, method) >= 0,
                 $"{method} is not in the interface");
         }
+    }
+
+    [Theory]
+    [InlineData("\"\\ud800\"", "\"\\udc00\"")]
+    [InlineData("{\"\\ud800\":1}", "{\"\\ud800\":2}")]
+    [InlineData("""{"a":1,"a":2}""", """{"a":2,"a":1}""")]
+    public void Results_with_json_that_is_no_text_or_names_a_member_twice_equal_themselves(string json, string another)
+    {
+        EvaluationDetail<JsonElement> one = new(JsonSerializer.Deserialize<JsonElement>(json), 0, default);
+        EvaluationDetail<JsonElement> same = new(JsonSerializer.Deserialize<JsonElement>(json), 0, default);
+        Assert.Equal(one, same);
+        Assert.Equal(one.GetHashCode(), same.GetHashCode());
+        Assert.NotEqual(one, new EvaluationDetail<JsonElement>(JsonSerializer.Deserialize<JsonElement>(another), 0, default));
+        Assert.Equal($"{json} (0, OFF)", one.ToString());
+    }
+
+    [Fact]
+    public void Results_with_json_that_is_nested_deeper_than_the_stack_can_be_compared()
+    {
+        EvaluationDetail<JsonElement> one = new(Nested(10_000), 0, default);
+        EvaluationDetail<JsonElement> same = new(Nested(10_000), 0, default);
+        EvaluationDetail<JsonElement> deeper = new(Nested(10_001), 0, default);
+        bool[] equal = [];
+        Thread small = new(() => equal = [one == same, one == deeper], maxStackSize: 1 << 20);
+        small.Start();
+        small.Join();
+        Assert.Equal([true, false], equal);
+    }
+
+    private static JsonElement Nested(int depth)
+    {
+        using JsonDocument document = JsonDocument.Parse(
+            new string('[', depth) + new string(']', depth), new JsonDocumentOptions { MaxDepth = depth });
+        return document.RootElement.Clone();
     }
 
     private sealed class Holder

@@ -269,6 +269,22 @@ public sealed partial class OptionsTests(RedisServer server)
         Refused(new FlagstoneOptions { RedisPassword = "\ud800" }, "RedisPassword");
     }
 
+    [Fact]
+    public void What_is_said_of_options_together_begins_with_a_property()
+    {
+        Refused(new FlagstoneOptions { RedisTlsSkipVerify = true }, "RedisUrl: RedisTls* options need");
+        Refused(new FlagstoneOptions { BigSegmentsUrl = "rediss://x", RedisTlsServerName = "x" }, "RedisUrl: RedisTls* options need");
+        Refused(new FlagstoneOptions { RedisUrl = "redis+cluster://x", RedisDatabase = 3 }, "RedisDatabase: ");
+        foreach (string name in (string[])["", "a b", "a\n", "host"])
+        {
+            FlagstoneOptions options = new() { SourceKind = SourceKind.Stream, SdkKey = "k" };
+            options.HttpHeaders = new Dictionary<string, string> { [name] = "v" };
+            Refused(options, "HttpHeaders: the header ");
+        }
+        FlagstoneOptions named = new FlagstoneOptions { SourceKind = SourceKind.Stream, SdkKey = "k" }.Set("http.headers", """{"":"v"}""");
+        Assert.DoesNotContain("HttpHeaders", Refused(named, "the header "), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("localhost:6379,password=geheim", "redis://:<password>@localhost:6379")]
     [InlineData("a:1,b:2,user=u,password=geheim,ssl=True,abortConnect=false,defaultDatabase=3", "rediss://u:<password>@a:1/3")]

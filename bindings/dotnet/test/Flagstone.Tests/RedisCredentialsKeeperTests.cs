@@ -207,4 +207,43 @@ public sealed class RedisCredentialsKeeperTests : IDisposable
             keeper.Look();
             return condition();
         });
+
+    [Fact]
+    public async Task What_is_registered_with_the_token_and_throws_is_unobserved_by_nobody()
+    {
+        ConcurrentQueue<Exception> unobserved = new();
+        EventHandler<UnobservedTaskExceptionEventArgs> hear = (_, heard) => unobserved.Enqueue(heard.Exception);
+        TaskScheduler.UnobservedTaskException += hear;
+        await EndAsync();
+        for (int round = 0; round < 10; round++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            await Task.Delay(20);
+        }
+        TaskScheduler.UnobservedTaskException -= hear;
+        Assert.DoesNotContain(unobserved, error => error.ToString().Contains("of the host", StringComparison.Ordinal));
+
+        async Task EndAsync()
+        {
+            using SemaphoreSlim called = new(0);
+            using SemaphoreSlim cancelled = new(0);
+            RedisCredentialsKeeper keeper = Keeper(async stop =>
+            {
+                _ = stop.Register(() =>
+                {
+                    cancelled.Release();
+                    throw new InvalidOperationException("of the host");
+                });
+                called.Release();
+                await Task.Delay(Timeout.Infinite, CancellationToken.None);
+                return Login();
+            });
+            keeper.Ask("start");
+            keeper.Look();
+            Assert.True(await called.WaitAsync(s_patience));
+            keeper.End();
+            Assert.True(await cancelled.WaitAsync(s_patience));
+        }
+    }
 }
