@@ -64,19 +64,16 @@ public sealed partial class FlagstoneClient
     {
         CheckTimeout(timeout);
         return cancellationToken.IsCancellationRequested ? Task.FromCanceled<bool>(cancellationToken)
-            : _hasEvents ? FlushOnThreadAsync(timeout, cancellationToken)
+            : _hasEvents ? FlushInRoundAsync(timeout, cancellationToken)
             : NothingToFlush();
     }
 
-    private async Task<bool> FlushOnThreadAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    private async Task<bool> FlushInRoundAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
-        // The native call blocks: it gets a thread of its own, as those of the pool may all be busy. It ends soon after a wait that
-        // is cancelled: what is sent is given up after some time.
-        Task<bool> flushed = Task.Factory.StartNew(
-            () => IsFlushed(timeout), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-        Waiting.Forget(flushed);
-        await Waiting.ForAsync(flushed, TimeSpan.MaxValue, cancellationToken).ConfigureAwait(false);
-        return await flushed.ConfigureAwait(false);
+        // What is sent is given up after some time, so a round ends, and with it the thread, also when nobody waits any more.
+        Task<bool> flushed = _flushes.Join();
+        bool isOver = await Waiting.ForAsync(flushed, timeout, cancellationToken).ConfigureAwait(false);
+        return isOver && await flushed.ConfigureAwait(false);
     }
 
     private Task<bool> NothingToFlush()

@@ -44,6 +44,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
 
     /// <summary>Whether anybody is told of evaluations: only then their defaults are written down.</summary>
     private readonly bool _hasEvents;
+    private readonly FlushRounds _flushes;
     private readonly object _lock = new();
     private EventHandler<FlagChangedEventArgs>? _flagChanged;
     private EventPump? _pump;
@@ -69,6 +70,7 @@ public sealed partial class FlagstoneClient : IFlagstoneClient
         _credentials = KeeperOf(options);
         _handle = new ClientHandle(this, _native);
         _hasEvents = GetStatus().Events is not null;
+        _flushes = new FlushRounds(() => IsFlushed(Timeout.InfiniteTimeSpan));
         PluginList plugins = new(options, _logger);
         _hooks = HookRunner.Of(plugins.Hooks(), _logger);
         // Last: a plugin gets a client that is whole.

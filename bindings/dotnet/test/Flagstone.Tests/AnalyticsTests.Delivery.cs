@@ -1,6 +1,7 @@
 // How what is told is delivered: flush, close, refusals, and what is kept meanwhile.
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.IO;
 using System.Linq;
 using System.Text;
@@ -74,6 +75,60 @@ public sealed partial class AnalyticsTests
         Assert.Throws<ObjectDisposedException>(() => client.FlushAndWait(s_long));
         await Assert.ThrowsAsync<ObjectDisposedException>(() => client.FlushAsync());
         await Assert.ThrowsAsync<ObjectDisposedException>(() => client.FlushAndWaitAsync(s_long));
+    }
+
+    [Fact]
+    public async Task Flushes_that_nobody_answers_wait_on_one_thread()
+    {
+        using FlagstoneClient client = new(Options());
+        // Not started: nothing is sent.
+        using CancellationTokenSource stop = new();
+        int before = ThreadsNow();
+        Task<bool>[] flushes = [.. Enumerable.Range(0, 300).Select(index => index % 2 == 0
+            ? client.FlushAsync(stop.Token)
+            : client.FlushAsync(TimeSpan.FromMilliseconds(100)))];
+        int meanwhile = ThreadsNow();
+        Assert.True(meanwhile - before < 100, $"{before} threads, then {meanwhile}");
+        for (int index = 1; index < flushes.Length; index += 2)
+        {
+            Assert.False(await flushes[index].WaitAsync(s_long));
+        }
+        await stop.CancelAsync();
+        for (int index = 0; index < flushes.Length; index += 2)
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => flushes[index].WaitAsync(s_long));
+        }
+        Assert.True(await client.StartAsync(s_long));
+        client.Track("after", _ada);
+        Assert.True(await client.FlushAsync(s_long));
+        Assert.Contains("custom", _launchDarkly.Events().Select(Kind));
+    }
+
+    [Fact]
+    public async Task Whoever_asks_while_a_flush_is_under_way_has_a_share_in_the_next_one()
+    {
+        FlagstoneClient client = await StartAsync();
+        for (int round = 0; round < 20; round++)
+        {
+            client.Track("first", _ada);
+            Task<bool> first = client.FlushAsync();
+            client.Track("second", _ada);
+            // In the middle of what waits: who goes on there may block.
+            Task<bool> second = first.ContinueWith(
+                _ => client.FlushAsync().GetAwaiter().GetResult(),
+                CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default);
+            Assert.True(await client.FlushAsync().WaitAsync(s_long));
+            Assert.Equal((2 * round) + 2, _launchDarkly.Events().Count(line => Kind(line) == "custom"));
+            Assert.True(await first.WaitAsync(s_long) && await second.WaitAsync(s_long));
+        }
+    }
+
+    private static int ThreadsNow()
+    {
+        using Process own = Process.GetCurrentProcess();
+        return own.Threads.Count;
     }
 
     [Theory]
