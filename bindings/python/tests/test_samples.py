@@ -180,7 +180,8 @@ def test_django_under_gunicorn_that_preloads(own: Environment, tmp_path: Path) -
         use(sample, own)
         status, page = sample.get("/metrics")
         assert status == 200 and f'flagstone_evaluations_total{{flag="{FLAG}"' in page
-        assert 'flagstone_freshness{rung="push"} 1' in page
+        # The watch comes back a little later than the data.
+        assert until(lambda: 'flagstone_freshness{rung="push"} 1' in sample.get("/metrics")[1])
         sample.stop()
         assert until(lambda: own.server.connections() == 1), "the test's own"
 

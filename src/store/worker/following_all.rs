@@ -178,6 +178,7 @@ impl Worker<'_> {
         in_steps: bool,
     ) -> Result<bool, Failed> {
         if flags.is_empty() && segments.is_empty() {
+            self.restless_since = None;
             return Ok(true);
         }
         if in_steps {
@@ -215,8 +216,11 @@ impl Worker<'_> {
             self.restless_since = None;
             return true;
         }
-        let since = *self.restless_since.get_or_insert_with(Instant::now);
-        since.elapsed() >= TORN_PATIENCE
+        let is_over = self.restless_since.get_or_insert_with(Instant::now).elapsed() >= TORN_PATIENCE;
+        if is_over {
+            self.restless_since = None;
+        }
+        is_over
     }
 
     /// Waits until everything that happened up to now has been told, and notes it.
