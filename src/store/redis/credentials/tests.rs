@@ -132,7 +132,11 @@ fn a_file_that_does_not_answer_holds_nobody_up_for_long_and_the_last_password_st
     while credentials.number() == 1 {
         std::thread::yield_now();
     }
-    credentials.look(|| holding("second"));
+    // The look that was late may be about to end only.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while credentials.trouble().is_some() && Instant::now() < deadline {
+        credentials.look(|| holding("second"));
+    }
     assert_eq!((password(), credentials.number(), credentials.trouble()), ("second".to_owned(), 2, None));
 }
 
