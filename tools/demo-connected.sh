@@ -23,7 +23,12 @@ work=$(mktemp -d)
 declare -A pids=()
 clean_up() {
   kill -CONT "${REDIS_PID:-0}" 2>/dev/null || true
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  # The programs first, or they would tell that their source is gone.
+  local name
+  for name in "${!pids[@]}"; do
+    [ "$name" = ld ] || { kill "${pids[$name]}" && wait "${pids[$name]}"; } 2>/dev/null || true
+  done
+  kill "${pids[ld]:-}" 2>/dev/null || true
   stop_private_redis
   rm -rf "$work"
 }
