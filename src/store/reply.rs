@@ -1,6 +1,6 @@
 //! What reads of Redis found, as plain data: the rooms that judge it need not know how it was read. Depends on nothing.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 
 /// A field and its text.
 pub type Field = (Vec<u8>, Vec<u8>);
@@ -68,18 +68,19 @@ impl FullReply {
 
     /// Tells replies apart: two with the same fields and texts have the same one, in whatever order they came.
     pub fn fingerprint(&self) -> u64 {
-        let hasher = foldhash::fast::FixedState::default();
-        let mix = |hash: &HashReply, salt: u8| {
-            hash.fields().iter().fold(0_u64, |sum, field| sum.wrapping_add(hasher.hash_one((salt, field))))
-        };
-        mix(&self.features, 0).wrapping_add(mix(&self.segments, 1))
+        self.mixed(|field| field)
     }
 
     /// Tells replies apart by which fields there are, whatever their texts: edits of them are no progress of a refill.
     pub fn names(&self) -> u64 {
+        self.mixed(|(name, _)| name)
+    }
+
+    /// One number for this much of each field, in whatever order they came.
+    fn mixed<T: Hash>(&self, of: impl Fn(&Field) -> &T) -> u64 {
         let hasher = foldhash::fast::FixedState::default();
         let mix = |hash: &HashReply, salt: u8| {
-            hash.fields().iter().fold(0_u64, |sum, (name, _)| sum.wrapping_add(hasher.hash_one((salt, name))))
+            hash.fields().iter().fold(0_u64, |sum, field| sum.wrapping_add(hasher.hash_one((salt, of(field)))))
         };
         mix(&self.features, 0).wrapping_add(mix(&self.segments, 1))
     }

@@ -9,8 +9,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
-pub(super) use crate::model::saturating_ms;
-use crate::model::unix_ms;
+use crate::model::{saturating_ms, unix_ms};
 
 /// Lifecycle of a client's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

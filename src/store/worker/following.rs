@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::condition::keeps_on_wipe;
 use super::{Failed, Worker};
+use crate::model::saturating_ms;
 use crate::store::inbox::link::LinkPhase;
 use crate::store::options::{Freshness, Residency};
 use crate::store::redis::reader::BATCH;
 use crate::store::reply::Presence;
-use crate::store::status::{monotonic_ms, saturating_ms};
+use crate::store::status::monotonic_ms;
 use crate::store::truth::loss::CALM;
 use crate::store::truth::wipe::{Dependants, Evidence, wipe_reason};
 

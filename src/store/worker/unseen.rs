@@ -99,8 +99,12 @@ impl Certain {
 
     fn regain(&mut self) {
         if let Some(anew) = self.anew.take() {
-            (self.with, self.is_broken) = (Some(anew.with), false);
+            self.regained(anew.with);
         }
+    }
+
+    fn regained(&mut self, with: With) {
+        (self.with, self.is_broken) = (Some(with), false);
     }
 }
 
@@ -122,9 +126,8 @@ impl Worker<'_> {
 
     /// A read was certain.
     pub(super) fn is_certain(&mut self, armed: Option<u64>) {
-        let readers = self.exchange.readers();
-        self.certain.regain();
-        (self.certain.with, self.certain.is_broken) = (Some(With { readers, armed }), false);
+        self.certain.anew = None;
+        self.certain.regained(With { readers: self.exchange.readers(), armed });
     }
 
     /// A read of some items, sent at `sent`, found the data set there; whether what it did not find may be lost all the same.

@@ -219,8 +219,8 @@ public sealed partial class FlagstoneClient
         ? Value<JsonElement, JsonValue>(key, context, defaultValue)
         : HookedValue<JsonElement, JsonValue>(key, context, defaultValue);
 
-    // Bool, Long and Double are methods of their own for speed: one that uses no wide registers itself gives up those of its callers before it
-    // prepares the native call, which costs several times as much while they are in use.
+    // Bool, Long and Double are methods of their own for speed: one that uses no wide registers itself gives up those of its
+    // callers before it prepares the native call, which costs several times as much while they are in use.
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private unsafe bool Bool(byte* key, int length, Context? context, bool defaultValue)
