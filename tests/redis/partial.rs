@@ -248,6 +248,7 @@ fn a_flag_that_nobody_evaluates_is_gone_soon_although_others_are_edited_all_the_
     client.reports("flags", 3_000);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _end = OverAtTheEnd(&over);
         scope.spawn(|| {
             let mut version = 2;
             while !over.load(SeqCst) {
@@ -258,12 +259,7 @@ fn a_flag_that_nobody_evaluates_is_gone_soon_although_others_are_edited_all_the_
         });
         client.serves("f0", "edited");
         server.remove_flag("f2999");
-        let gone = || client.status()["flags"] == 2_999;
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wait_until(Duration::from_secs(20), "the deletion is noticed", gone);
-        }));
-        over.store(true, SeqCst);
-        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        wait_until(Duration::from_secs(20), "the deletion is noticed", || client.status()["flags"] == 2_999);
     });
     client.becomes(VALID);
 }

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
-use redis::pipe;
-
 use crate::support::*;
 
 const COUNT: usize = 10;
@@ -17,20 +15,71 @@ const REFILL: Duration = Duration::from_millis(1_000);
 /// Reconnecting, and two reads that agree, on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
-fn client_of(url: &str, residency: &str, flags: &[(&'static str, String)]) -> Client {
-    let client = Config::new().with("redis.url", url).with("cache.residency", residency).started();
-    client.reports("freshness", "push");
-    flags.iter().for_each(|(key, _)| client.serves(key, "one"));
-    client
+/// A client that holds flags of the value `one`, and how it came to them.
+struct Scene {
+    what: String,
+    old: Vec<(&'static str, String)>,
+    /// What a refill holds in the end, of the value `two`.
+    new: Vec<(&'static str, String)>,
+    server: RedisServer,
+    gate: Gate,
+    client: Client,
 }
 
-/// How Redis is asked, and what it is asked by.
-fn each_way(scenario: impl Fn(&str, bool) + Sync) {
+impl Scene {
+    fn begin(residency: &str, freshness: &str, tells_who_it_is: bool) -> Self {
+        let (old, new) = (many_flags(COUNT, 1, "one"), many_flags(COUNT, 2, "two"));
+        let server = RedisServer::holding(&old, &[]);
+        let gate = gate_to(&server, tells_who_it_is);
+        let config = Config::new().with("redis.url", &gate.url()).with("cache.residency", residency);
+        let client = config.with("cache.freshness", freshness).with("cache.ttl_ms", "200").started();
+        client.reports("freshness", freshness);
+        old.iter().for_each(|(key, _)| client.serves(key, "one"));
+        Self { what: format!("{residency}, tells: {tells_who_it_is}"), old, new, server, gate, client }
+    }
+
+    /// The refill so far.
+    fn in_part(&self) -> &[(&'static str, String)] {
+        &self.new[..COUNT - LATE]
+    }
+
+    /// Happens while Redis is away.
+    fn while_away(&self, happens: impl FnOnce(&Self)) {
+        self.gate.set_dead(true);
+        happens(self);
+        self.gate.set_dead(false);
+    }
+
+    fn first_is_gone(&self) {
+        let key = self.old[0].0;
+        wait_until(SOON, &format!("{}: the deletion", self.what), || self.client.ask(key) == "FLAG_NOT_FOUND");
+        self.client.becomes(VALID);
+    }
+
+    /// Every flag has one of both values all the time, while what is missing is written at last.
+    fn is_refilled(&self, server: &RedisServer) {
+        let Self { what, new, client, .. } = self;
+        wait_until(SOON, &format!("{what}: what is there"), || client.ask(new[0].0) == "two");
+        throughout(REFILL, || {
+            for (key, _) in new {
+                let answer = client.ask(key);
+                assert!(["one", "two"].contains(&answer.as_str()), "{what}: {key} is {answer}");
+            }
+        });
+        new[COUNT - LATE..].iter().for_each(|(key, text)| server.set_flag(*key, text));
+        new.iter().for_each(|(key, _)| client.serves(key, "two"));
+        client.becomes(VALID);
+        eventually("nothing is stale", || !client.detail(new[0].0).stale);
+    }
+}
+
+/// With each way to hold what was read, whether Redis tells who it is or not.
+fn each_way(freshness: &str, scenario: impl Fn(&Scene) + Sync) {
     thread::scope(|scope| {
         let scenario = &scenario;
         for residency in ["all", "lazy"] {
             for tells_who_it_is in [true, false] {
-                scope.spawn(move || scenario(residency, tells_who_it_is));
+                scope.spawn(move || scenario(&Scene::begin(residency, freshness, tells_who_it_is)));
             }
         }
     });
@@ -44,101 +93,52 @@ fn gate_to(server: &RedisServer, tells_who_it_is: bool) -> Gate {
     gate
 }
 
-/// Every flag has one of both values all the time, while what is missing is written at last.
-fn is_refilled(client: &Client, server: &RedisServer, new: &[(&'static str, String)], what: &str) {
-    wait_until(SOON, &format!("{what}: what is there"), || client.ask(new[0].0) == "two");
-    throughout(REFILL, || {
-        for (key, _) in new {
-            let answer = client.ask(key);
-            assert!(["one", "two"].contains(&answer.as_str()), "{what}: {key} is {answer}");
-        }
-    });
-    new[COUNT - LATE..].iter().for_each(|(key, text)| server.set_flag(*key, text));
-    new.iter().for_each(|(key, _)| client.serves(key, "two"));
-    client.becomes(VALID);
-    eventually("nothing is stale", || !client.detail(new[0].0).stale);
-}
-
 #[test]
 fn what_an_emptied_server_lacks_still_when_it_is_reached_again_stays_in_force() {
-    each_way(|residency, tells_who_it_is| {
-        let what = format!("{residency}, tells: {tells_who_it_is}");
-        let (old, new) = (many_flags(COUNT, 1, "one"), many_flags(COUNT, 2, "two"));
-        let server = RedisServer::holding(&old, &[]);
-        let gate = gate_to(&server, tells_who_it_is);
-        let client = client_of(&gate.url(), residency, &old);
-        gate.set_dead(true);
-        server.replace(&new[..COUNT - LATE], &[]);
-        gate.set_dead(false);
-        is_refilled(&client, &server, &new, &what);
+    each_way("push", |scene| {
+        scene.while_away(|scene| scene.server.replace(scene.in_part(), &[]));
+        scene.is_refilled(&scene.server);
     });
 }
 
 #[test]
 fn what_another_server_lacks_at_first_stays_in_force() {
-    each_way(|residency, tells_who_it_is| {
-        let what = format!("{residency}, tells: {tells_who_it_is}");
-        let (old, new) = (many_flags(COUNT, 1, "one"), many_flags(COUNT, 2, "two"));
-        let (first, second) = (RedisServer::holding(&old, &[]), RedisServer::holding(&new[..COUNT - LATE], &[]));
-        let gate = gate_to(&first, tells_who_it_is);
-        let client = client_of(&gate.url(), residency, &old);
-        gate.lead_to(second.port());
-        gate.cut(Role::Data);
-        gate.cut(Role::Any);
-        is_refilled(&client, &second, &new, &what);
+    each_way("push", |scene| {
+        let second = RedisServer::holding(scene.in_part(), &[]);
+        scene.gate.lead_to(second.port());
+        scene.gate.cut(Role::Data);
+        scene.gate.cut(Role::Any);
+        scene.is_refilled(&second);
     });
 }
 
 #[test]
 fn what_another_server_lacks_at_first_stays_in_force_where_items_are_read_again_by_age() {
-    each_way(|residency, tells_who_it_is| {
-        let what = format!("{residency}, tells: {tells_who_it_is}");
-        let (old, new) = (many_flags(COUNT, 1, "one"), many_flags(COUNT, 2, "two"));
-        let (first, second) = (RedisServer::holding(&old, &[]), RedisServer::holding(&new[..COUNT - LATE], &[]));
-        let gate = gate_to(&first, tells_who_it_is);
-        let config = Config::new().with("redis.url", &gate.url()).with("cache.residency", residency);
-        let client = config.with("cache.freshness", "ttl").with("cache.ttl_ms", "200").started();
-        old.iter().for_each(|(key, _)| client.serves(key, "one"));
-        gate.lead_to(second.port());
-        gate.cut(Role::Any);
-        is_refilled(&client, &second, &new, &what);
+    each_way("ttl", |scene| {
+        let second = RedisServer::holding(scene.in_part(), &[]);
+        scene.gate.lead_to(second.port());
+        scene.gate.cut(Role::Any);
+        scene.is_refilled(&second);
     });
 }
 
 #[test]
 fn what_is_missing_after_a_flush_and_the_greater_part_of_a_refill_stays_in_force() {
-    each_way(|residency, tells_who_it_is| {
-        let what = format!("{residency}, tells: {tells_who_it_is}");
-        let (old, new) = (many_flags(COUNT, 1, "one"), many_flags(COUNT, 2, "two"));
-        let server = RedisServer::holding(&old, &[]);
-        let gate = gate_to(&server, tells_who_it_is);
-        let client = client_of(&gate.url(), residency, &old);
-        let mut pipeline = pipe();
-        pipeline.atomic().cmd("FLUSHALL").cmd("SET").arg("launchdarkly:$inited").arg("");
-        for (key, text) in &new[..COUNT - LATE] {
-            pipeline.cmd("HSET").arg("launchdarkly:features").arg(key).arg(text);
-        }
-        server.send(&pipeline);
-        is_refilled(&client, &server, &new, &what);
+    each_way("push", |scene| {
+        scene.server.flush_and_replace(scene.in_part());
+        scene.is_refilled(&scene.server);
     });
 }
 
 #[test]
 fn what_was_deleted_while_redis_was_away_is_gone_soon_after_it_is_back() {
-    each_way(|residency, tells_who_it_is| {
-        let what = format!("{residency}, tells: {tells_who_it_is}");
-        let flags = many_flags(COUNT, 1, "one");
-        let server = RedisServer::holding(&flags, &[]);
-        let gate = gate_to(&server, tells_who_it_is);
-        let client = client_of(&gate.url(), residency, &flags);
-        gate.set_dead(true);
-        server.remove_flag(flags[0].0);
-        gate.set_dead(false);
-        wait_until(SOON, &format!("{what}: the deletion"), || client.ask(flags[0].0) == "FLAG_NOT_FOUND");
-        client.becomes(VALID);
+    each_way("push", |scene| {
+        let Scene { what, old, server, client, .. } = scene;
+        scene.while_away(|scene| scene.server.remove_flag(scene.old[0].0));
+        scene.first_is_gone();
         // From then on it is told what happens.
         let mut in_time = false;
-        for (key, _) in &flags[1..4] {
+        for (key, _) in &old[1..4] {
             server.remove_flag(key);
             let ((), took) = timed(|| client.serves(key, "FLAG_NOT_FOUND"));
             in_time |= took < Duration::from_millis(1_900);
@@ -149,44 +149,32 @@ fn what_was_deleted_while_redis_was_away_is_gone_soon_after_it_is_back() {
 
 #[test]
 fn what_was_deleted_while_redis_was_away_is_gone_soon_also_where_something_is_edited_all_the_time() {
-    each_way(|residency, tells_who_it_is| {
-        let what = format!("{residency}, tells: {tells_who_it_is}");
-        let flags = many_flags(COUNT, 1, "one");
-        let server = RedisServer::holding(&flags, &[]);
-        let gate = gate_to(&server, tells_who_it_is);
-        let client = client_of(&gate.url(), residency, &flags);
+    each_way("push", |scene| {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             let _end = OverAtTheEnd(&over);
             scope.spawn(|| {
-                let (key, mut version) = (flags[1].0, 1);
+                let (key, mut version) = (scene.old[1].0, 1);
                 while !over.load(SeqCst) {
                     version += 1;
-                    server.set_flag(key, flag(key, version, "one"));
+                    scene.server.set_flag(key, flag(key, version, "one"));
                     thread::sleep(Duration::from_millis(300));
                 }
             });
-            gate.set_dead(true);
-            server.remove_flag(flags[0].0);
-            gate.set_dead(false);
-            wait_until(SOON, &format!("{what}: the deletion"), || client.ask(flags[0].0) == "FLAG_NOT_FOUND");
-            client.becomes(VALID);
+            scene.while_away(|scene| scene.server.remove_flag(scene.old[0].0));
+            scene.first_is_gone();
         });
     });
 }
 
 #[test]
 fn what_is_missing_after_the_data_set_was_removed_and_the_greater_part_of_a_refill_stays_in_force() {
-    each_way(|residency, tells_who_it_is| {
-        let what = format!("{residency}, tells: {tells_who_it_is}");
-        let (old, new) = (many_flags(COUNT, 1, "one"), many_flags(COUNT, 2, "two"));
-        let server = RedisServer::holding(&old, &[]);
-        let gate = gate_to(&server, tells_who_it_is);
-        let client = client_of(&gate.url(), residency, &old);
+    each_way("push", |scene| {
+        let Scene { old, server, client, .. } = scene;
         server.remove(&["features", "$inited"]);
         client.reports("wiped", true);
         old.iter().for_each(|(key, _)| client.serves(key, "one"));
-        server.replace(&new[..COUNT - LATE], &[]);
-        is_refilled(&client, &server, &new, &what);
+        server.replace(scene.in_part(), &[]);
+        scene.is_refilled(server);
     });
 }

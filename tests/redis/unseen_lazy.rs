@@ -4,8 +4,6 @@
 use std::thread;
 use std::time::Duration;
 
-use redis::pipe;
-
 use crate::support::*;
 
 /// More than are read at once.
@@ -69,6 +67,15 @@ impl Way {
         client.becomes(VALID);
         client
     }
+
+    /// Flags, the server that holds them, the way to it, and a client that holds them.
+    fn all_is_well(&self) -> (Items, RedisServer, Gate, Client) {
+        let flags = many_flags(COUNT, 1, "one");
+        let server = self.server(&flags);
+        let gate = Gate::to(server.port());
+        let client = self.client(&gate, &flags);
+        (flags, server, gate, client)
+    }
 }
 
 /// What a second server holds: the first flags are missing, and others are there in their place.
@@ -118,10 +125,7 @@ fn what_an_emptied_server_with_others_in_its_place_lacks_at_first_stays_in_force
             return;
         }
         let what = format!("{way:?}, {others} others");
-        let old = many_flags(COUNT, 1, "one");
-        let server = way.server(&old);
-        let gate = Gate::to(server.port());
-        let client = way.client(&gate, &old);
+        let (_old, server, gate, client) = way.all_is_well();
         gate.set_dead(true);
         server.replace(&refilled_in_part(others), &[]);
         gate.set_dead(false);
@@ -133,16 +137,8 @@ fn what_an_emptied_server_with_others_in_its_place_lacks_at_first_stays_in_force
 fn what_is_missing_after_a_flush_and_a_refill_with_others_in_its_place_stays_in_force() {
     for rights in ["+@all", "+@all -hlen"] {
         let way = Way { rights, freshness: "push" };
-        let old = many_flags(COUNT, 1, "one");
-        let server = way.server(&old);
-        let gate = Gate::to(server.port());
-        let client = way.client(&gate, &old);
-        let mut pipeline = pipe();
-        pipeline.atomic().cmd("FLUSHALL").cmd("SET").arg("launchdarkly:$inited").arg("");
-        for (key, text) in refilled_in_part(LATE) {
-            pipeline.cmd("HSET").arg("launchdarkly:features").arg(key).arg(text);
-        }
-        server.send(&pipeline);
+        let (_old, server, _gate, client) = way.all_is_well();
+        server.flush_and_replace(&refilled_in_part(LATE));
         is_refilled(&client, &server, rights);
     }
 }
@@ -151,10 +147,7 @@ fn what_is_missing_after_a_flush_and_a_refill_with_others_in_its_place_stays_in_
 fn what_is_missing_after_the_hash_was_gone_and_came_back_with_others_in_its_place_stays_in_force() {
     for (rights, freshness) in [("+@all", "push"), ("+@all", "ttl"), ("+@all -hlen", "push")] {
         let way = Way { rights, freshness };
-        let old = many_flags(COUNT, 1, "one");
-        let server = way.server(&old);
-        let gate = Gate::to(server.port());
-        let client = way.client(&gate, &old);
+        let (_old, server, _gate, client) = way.all_is_well();
         server.remove(&["features", "$inited"]);
         client.reports("wiped", true);
         server.replace(&refilled_in_part(LATE), &[]);
@@ -166,10 +159,7 @@ fn what_is_missing_after_the_hash_was_gone_and_came_back_with_others_in_its_plac
 fn what_was_deleted_while_redis_was_away_is_gone_soon_also_where_another_took_its_place() {
     each_way(|way, others| {
         let what = format!("{way:?}, {others} others");
-        let old = many_flags(COUNT, 1, "one");
-        let server = way.server(&old);
-        let gate = Gate::to(server.port());
-        let client = way.client(&gate, &old);
+        let (old, server, gate, client) = way.all_is_well();
         gate.set_dead(true);
         let mut after = many_flags(COUNT, 1, "one").split_off(LATE);
         after.push(("other", flag("other", 1, "other")));
@@ -187,10 +177,7 @@ fn what_was_deleted_while_redis_was_away_is_gone_soon_also_where_another_took_it
 #[test]
 fn what_is_deleted_while_all_is_well_is_gone_at_once() {
     each_way(|way, others| {
-        let old = many_flags(COUNT, 1, "one");
-        let server = way.server(&old);
-        let gate = Gate::to(server.port());
-        let client = way.client(&gate, &old);
+        let (old, server, _gate, client) = way.all_is_well();
         is_deleted_at_once(&client, &server, &old, &format!("{way:?}, {others}"));
     });
 }
@@ -229,10 +216,7 @@ fn what_was_never_held_is_no_reason_for_doubt_after_an_outage() {
 fn what_is_missing_after_an_outage_is_not_read_again_and_again() {
     for (rights, freshness) in [("+@all", "push"), ("+@all -hlen", "push")] {
         let way = Way { rights, freshness };
-        let old = many_flags(COUNT, 1, "one");
-        let server = way.server(&old);
-        let gate = Gate::to(server.port());
-        let client = way.client(&gate, &old);
+        let (old, server, gate, client) = way.all_is_well();
         gate.set_dead(true);
         server.replace(&refilled_in_part(LATE), &[]);
         gate.set_dead(false);

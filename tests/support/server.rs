@@ -235,7 +235,15 @@ impl RedisServer {
 
     /// Replaces the data set in one transaction, as SDKs and Relay Proxy do.
     pub fn replace(&self, flags: &[(&str, String)], segments: &[(&str, String)]) {
-        let mut pipeline = pipe();
+        self.replace_after(&mut pipe(), flags, segments);
+    }
+
+    /// The same, after everything else was flushed, at one moment.
+    pub fn flush_and_replace(&self, flags: &[(&str, String)]) {
+        self.replace_after(pipe().cmd("FLUSHALL"), flags, &[]);
+    }
+
+    fn replace_after(&self, pipeline: &mut Pipeline, flags: &[(&str, String)], segments: &[(&str, String)]) {
         pipeline.atomic();
         for (part, items) in [("features", flags), ("segments", segments)] {
             pipeline.cmd("DEL").arg(name(part));
@@ -244,7 +252,7 @@ impl RedisServer {
             }
         }
         pipeline.cmd("SET").arg(name("$inited")).arg("");
-        self.send(&pipeline);
+        self.send(pipeline);
     }
 
     /// Removes everything.
